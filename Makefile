@@ -1,0 +1,73 @@
+# Everything a developer or an operator types. `make help` lists it.
+# A fresh clone needs a Python of 3.11 to 3.13 and make; every target installs what it needs first.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash -euo pipefail
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+ARGS ?=
+
+# Two at once suit the tests that wait for servers; those that own a server keep to one worker by their xdist_group.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+CODE := $(wildcard *.py) activities api bench demo domain readmodel tests tools workflows
+
+.PHONY: help
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: install
+install: $(INSTALLED) ## Make .venv with everything in it and the `hotline` command
+
+$(INSTALLED): requirements-dev.txt pyproject.toml tools/make-venv
+	tools/make-venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: run
+run: $(INSTALLED) ## Run the whole service on this machine (ARGS="--api-port 8081" passes options)
+	@exec $(BIN)/hotline up $(ARGS)
+
+.PHONY: demo
+demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day of the hotline
+	@exec $(BIN)/hotline demo $(ARGS)
+
+.PHONY: test
+test: $(INSTALLED) ## Run every test
+	tools/have-browser
+	$(PYTEST) $(ARGS)
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style, types and imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint test ## Check everything: style, types, imports, tests
+
+.PHONY: format
+format: $(INSTALLED) ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure and print the figures of bench/
+	$(BIN)/python -m bench $(ARGS)
+
+LOCK := pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: lock
+lock: $(INSTALLED) ## Pin anew what pyproject.toml asks for (ARGS=--upgrade takes newer releases)
+	$(BIN)/$(LOCK) $(ARGS) --output-file requirements.txt pyproject.toml
+	$(BIN)/$(LOCK) $(ARGS) --constraint requirements.txt --extra dev --output-file requirements-dev.txt pyproject.toml
+
+.PHONY: clean
+clean: ## Remove the environment and what tools leave behind; the data of the service stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The door: HTTP, its problems and its security."""

@@ -1,0 +1,60 @@
+"""The way to Temporal, the same for worker, API and commands.
+
+Address, namespace, TLS and keys come from `temporalio.envconfig`: the variables `TEMPORAL_ADDRESS`,
+`TEMPORAL_NAMESPACE`, `TEMPORAL_TLS_*`, `TEMPORAL_API_KEY`, or a profile in Temporal's own TOML file.
+"""
+
+import asyncio
+import logging
+import time
+from typing import cast
+
+from temporalio.client import Client, ClientConnectConfig
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+
+DEFAULT_ADDRESS = "127.0.0.1:7233"
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: str | None = None) -> Client:
+    """Connect to Temporal with the data converter that every part of the service uses.
+
+    Args:
+        lazy: return at once; the first call connects. For the API, which must start while Temporal is down.
+        wait_seconds: how long to go on trying while Temporal does not answer; `inf` never gives up.
+        identity: how this process appears in histories; the SDK's `pid@host` when None.
+
+    Raises:
+        RuntimeError: Temporal did not answer within `wait_seconds`.
+        ValueError: the connection is configured wrongly.
+    """
+    config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **_configured()}
+    config |= {"data_converter": pydantic_data_converter, "lazy": lazy}
+    if identity is not None:
+        config["identity"] = identity
+    give_up_at = time.monotonic() + wait_seconds
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await Client.connect(**config)
+        except RuntimeError as error:
+            left = give_up_at - time.monotonic()
+            if left <= 0:
+                raise RuntimeError(f"Temporal does not answer at {config['target_host']}: {error}") from error
+            logger.warning("Temporal does not answer at %s yet, trying on: %s", config["target_host"], error)
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def address() -> str:
+    """The host and port that `connect` uses, for messages."""
+    return _configured().get("target_host", DEFAULT_ADDRESS)
+
+
+def _configured() -> ClientConnectConfig:
+    # The SDK describes the same mapping by two types, of which the client's has more keys.
+    return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())

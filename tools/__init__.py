@@ -1,0 +1,1 @@
+"""What the build uses and the service does not."""
