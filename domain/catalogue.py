@@ -1,0 +1,211 @@
+"""The catalogue: what the company promises for each kind of complaint, by whom and by when, and who is told of delay.
+
+`Catalogue` is the schema of the data that an operator owns (`domain.norms` has its parts); `Terms` is the slice that
+one case takes with it (`domain.terms`). Whoever needs either imports it from here.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+from math import ceil
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from domain.calendar import WorkCalendar
+from domain.norms import (
+    Department,
+    District,
+    Duty,
+    Group,
+    PhoneNorms,
+    ProcessNorms,
+    Service,
+    SourcedRung,
+    Zone,
+)
+from domain.terms import (
+    CalendarKind,
+    ClockName,
+    Priority,
+    Process,
+    Promise,
+    Recipient,
+    Rung,
+    Starts,
+    Terms,
+    Value,
+)
+
+__all__ = [
+    "CLOCKS",
+    "CalendarKind",
+    "Catalogue",
+    "ClockName",
+    "Department",
+    "District",
+    "Group",
+    "Priority",
+    "Process",
+    "Promise",
+    "Recipient",
+    "Rung",
+    "Service",
+    "Starts",
+    "Terms",
+    "UnknownCode",
+    "UnknownDistrict",
+    "UnknownService",
+    "Zone",
+]
+
+CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
+STARTS: dict[ClockName, Starts] = {
+    "acknowledge": "dispatch",
+    "arrive": "dispatch",
+    "resolve": "registration",
+    "reply": "registration",
+    "follow_up": "reply",
+}
+"""The moment from which each clock runs, where the service does not say otherwise."""
+
+HORIZON = timedelta(days=400)
+"""How far ahead of its registration a case knows the holidays."""
+
+MISS = 100
+"""The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
+
+
+class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
+    """A code that the catalogue does not have; `accepted` lists those it has."""
+
+    def __init__(self, kind: str, code: str, accepted: tuple[str, ...]) -> None:
+        super().__init__(f"unknown {kind} {code!r}; accepted: {', '.join(accepted)}")
+        self.kind = kind
+        self.code = code
+        self.accepted = accepted
+
+
+class UnknownService(UnknownCode):
+    """A service code that the catalogue does not have."""
+
+
+class UnknownDistrict(UnknownCode):
+    """A district code that the catalogue does not have."""
+
+
+def _by_code(table: object) -> object:
+    """A table keyed by code, as it is written, becomes a list of things that know their code."""
+    if not isinstance(table, Mapping):
+        return table
+    return tuple({"code": code, **body} if isinstance(body, Mapping) else body for code, body in table.items())
+
+
+class Catalogue(Value):
+    """The whole of it. Sections with codes (`services`, `departments` ...) may be given as tables keyed by code."""
+
+    origin: str = Field(default="", description="The file it was read from.")
+    name: str = Field(min_length=1, description="the English name")
+    name_zh: str = Field(min_length=1, description="the Chinese name")
+    time_scale: float = Field(
+        default=1, gt=0, allow_inf_nan=False, description="So many seconds pass in one: for demos."
+    )
+    least_budget_seconds: int = Field(default=1, gt=0, description="No budget is shorter, however time is scaled.")
+    sources: dict[str, str] = Field(min_length=1, description="What each letter of a source stands for.")
+    groups: Annotated[tuple[Group, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    departments: Annotated[tuple[Department, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    districts: Annotated[tuple[District, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    services: Annotated[tuple[Service, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    ladder: tuple[SourcedRung, ...]
+    process: ProcessNorms
+    phone: PhoneNorms | None = None
+    calendar: WorkCalendar
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Build it from its sections; a code or source letter that is used must exist. Raises ValidationError."""
+        sections = ("sources", "groups", "departments")
+        context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
+        return cls.model_validate(data, context=context)
+
+    @model_validator(mode="after")
+    def _ladder_climbs(self) -> Self:
+        percents = [rung.percent for rung in self.ladder]
+        if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
+            raise ValueError(f"ladder: percentages must rise from rung to rung, {MISS} among them, not {percents}")
+        return self
+
+    @property
+    def day_seconds(self) -> int:
+        """What one working day is worth in this catalogue's time."""
+        return max(1, ceil(self.calendar.day_seconds / self.time_scale))
+
+    def service(self, code: str) -> Service:
+        """The service of this code. Raises UnknownService."""
+        for service in self.services:
+            if service.code == code:
+                return service
+        raise UnknownService("service", code, tuple(service.code for service in self.services))
+
+    def district(self, code: str) -> District:
+        """The district of this code. Raises UnknownDistrict."""
+        for district in self.districts:
+            if district.code == code:
+                return district
+        raise UnknownDistrict("district", code, tuple(district.code for district in self.districts))
+
+    def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
+        """The clocks of a service in a district; a place not known counts as town, the stricter promise."""
+        service = self.service(service_code)
+        zone: Zone = self.district(district).zone if district is not None else "town"
+        duties = ((clock, service.duty(clock)) for clock in CLOCKS)
+        return tuple(self._promise(clock, duty, zone) for clock, duty in duties if duty and not duty.in_call)
+
+    def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
+        """What a case registered at `at` (UTC) takes with it. Raises UnknownService, UnknownDistrict."""
+        service = self.service(service_code)
+        promises = self.promises(service_code, district)
+        return Terms(
+            service_code=service.code,
+            name=service.name,
+            name_zh=service.name_zh,
+            group=service.group,
+            priority=service.priority,
+            department=service.department,
+            answer_needs_follow_up=service.answer_needs_follow_up,
+            promises=promises,
+            ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
+            process=self._process(),
+            calendar=self._slice(at, holidays=any(promise.calendar == "working" for promise in promises)),
+        )
+
+    def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
+        seconds = duty.seconds_in(zone, self.calendar.day_seconds)
+        return Promise(
+            name=clock,
+            calendar=duty.kind(),
+            budget_seconds=self._scaled(seconds),
+            starts=duty.starts or STARTS[clock],
+        )
+
+    def _process(self) -> Process:
+        norms = self.process
+        return Process(
+            follow_up_attempts=norms.follow_up_attempts.count,
+            reopen_seconds=self._scaled(norms.reopen.in_seconds(self.calendar.day_seconds)),
+            extension_max_days=norms.extension_max.working_days,
+            extension_notice_days=norms.extension_notice.working_days,
+            extensions_allowed=norms.extensions_allowed.count,
+            return_within_days=norms.return_within.working_days,
+            supervise_from_cycle=norms.supervise_from_cycle.count,
+        )
+
+    def _slice(self, at: datetime, *, holidays: bool) -> WorkCalendar:
+        start = self.calendar.local_date(at) - timedelta(days=1)
+        window = self.calendar.window(start, start + HORIZON + timedelta(days=1))
+        exceptions = {} if holidays else {"off": (), "on": ()}
+        return window.model_copy(update={"day_seconds": self.day_seconds, **exceptions})
+
+    def _scaled(self, seconds: float) -> int:
+        # Rounded first, so that a figure like 0.1 hours does not gain a second from binary fractions.
+        return max(self.least_budget_seconds, ceil(round(seconds / self.time_scale, 6)))

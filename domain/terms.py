@@ -1,0 +1,70 @@
+"""What a running case carries of the catalogue, as immutable values of the start message.
+
+It is fixed when the case is registered: an edit of the catalogue never moves a running case.
+"""
+
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.calendar import WorkCalendar
+
+ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
+Starts = Literal["registration", "dispatch", "reply", "decision"]
+CalendarKind = Literal["always", "working"]
+Priority = Literal["P1", "P2", "P3", "P4", "P5"]
+Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]
+
+
+class Value(BaseModel):
+    """A value of the catalogue: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Promise(Value):
+    """One clock of a case: how long, in which time, and from which moment on."""
+
+    name: ClockName
+    calendar: CalendarKind
+    budget_seconds: int = Field(gt=0, description="Seconds of the calendar: round the clock, or working time.")
+    starts: Starts
+
+
+class Rung(Value):
+    """At this percentage of a clock's budget these people are told."""
+
+    percent: int = Field(gt=0, le=1000)
+    notify: tuple[Recipient, ...] = Field(min_length=1, description=f"some of {', '.join(get_args(Recipient))}")
+
+
+class Process(Value):
+    """The rules of the chain that are no clocks. Days are working days (工作日)."""
+
+    follow_up_attempts: int = Field(default=3, gt=0)
+    reopen_seconds: int = Field(default=259_200, gt=0)
+    extension_max_days: int = Field(default=10, ge=0)
+    extension_notice_days: int = Field(default=1, ge=0)
+    extensions_allowed: int = Field(default=1, ge=0)
+    return_within_days: int = Field(default=2, ge=0)
+    supervise_from_cycle: int = Field(
+        default=3,
+        gt=1,
+        description="A rework (重办) with this cycle number is supervised: the second one opens cycle 3.",
+    )
+
+
+class Terms(Value):
+    """Everything a running case needs of the catalogue."""
+
+    service_code: str
+    name: str
+    name_zh: str
+    group: str
+    priority: Priority
+    department: str
+    answer_needs_follow_up: bool
+    promises: tuple[Promise, ...] = Field(description="At most one per clock; a clock that is not promised is absent.")
+    ladder: tuple[Rung, ...]
+    process: Process
+    calendar: WorkCalendar
