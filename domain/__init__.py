@@ -1,0 +1,1 @@
+"""The complaint itself: plain Python and pydantic, without I/O, clock or randomness."""

@@ -1,0 +1,22 @@
+"""What a case publishes: new events, and the state they led to."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.events import Event
+from domain.record import Progress
+
+
+class Batch(BaseModel):
+    """One publication of one case. Written again, it writes the same rows.
+
+    The first batch starts with the registration, whose data hold intake and terms; later ones need neither.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: str
+    since: int = Field(ge=0, description="The version published before: clocks with a higher version have changed.")
+    sla: str
+    overdue: bool
+    progress: Progress
+    events: tuple[Event, ...] = Field(min_length=1)

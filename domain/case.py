@@ -1,0 +1,152 @@
+"""The case: a pure, event-sourced object.
+
+`apply` answers what people do, `ring` what time does; both give the events that happened and bring the case along
+with them. `fold` builds the very same case from its events alone.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from domain import commands as c
+from domain.clocks import Clock
+from domain.decisions import available_actions, decide
+from domain.effects import evolve
+from domain.events import Event
+from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
+from domain.record import Record, start_of
+
+
+class Case(Record):
+    """One complaint from the call to the end of its reopen window. Instants are UTC and given by the caller."""
+
+    @classmethod
+    def register(cls, start: c.Registration) -> tuple["Case", tuple[Event, ...]]:
+        """The case as the agent registers it (受理), with its first event."""
+        event = Event(
+            seq=1,
+            at=start.at,
+            actor=start.actor.name,
+            role=start.actor.role,
+            action=Action.REGISTER,
+            to_state=State.REGISTERED,
+            cycle=1,
+            data=start.model_dump(mode="json", include={"number", "owner", "intake", "terms"}),
+        )
+        return cls.fold([event]), (event,)
+
+    @classmethod
+    def fold(cls, events: Iterable[Event]) -> "Case":
+        """The case that these events made, from the first one on.
+
+        Raises ValueError where the first is no registration or one is missing.
+        """
+        case: Case | None = None
+        for event in events:
+            case = case or cls._begin(event)
+            evolve(case, event)
+        if case is None:
+            raise ValueError("a case starts with its registration; there is no event")
+        return case
+
+    @classmethod
+    def _begin(cls, first: Event) -> "Case":
+        if first.action != Action.REGISTER:
+            raise ValueError(f"a case starts with its registration, not with {first.action}")
+        intake, terms = start_of(first.data)
+        return cls(
+            number=first.data["number"],
+            owner=first.data["owner"],
+            registered_at=first.at,
+            intake=intake,
+            terms=terms,
+        )
+
+    def apply(self, command: c.Command[Any], at: datetime) -> tuple[Event, ...]:
+        """Do what is asked at `at`, after everything that fell due before. Raises Refused and changes nothing."""
+        events = self._ahead(command, at)
+        for event in events:
+            evolve(self, event)
+        return events
+
+    def check(self, command: c.Command[Any], at: datetime) -> None:
+        """Raise Refused exactly where `apply` would."""
+        self._ahead(command, at)
+
+    def _ahead(self, command: c.Command[Any], at: datetime) -> tuple[Event, ...]:
+        then = self.model_copy()
+        return (*then.ring(at), decide(then, command, at))
+
+    def ring(self, at: datetime) -> tuple[Event, ...]:
+        """Everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
+        events: list[Event] = []
+        while due := self._next_event(at):
+            evolve(self, due)
+            events.append(due)
+        return tuple(events)
+
+    def next_deadline(self) -> datetime | None:
+        """The next instant at which `ring` has something to do or the case is over; None where only people can act."""
+        instants = [instant for instant, _, _ in self._rungs()]
+        if self.state is State.SUSPENDED and self.wake_at:
+            instants.append(self.wake_at)
+        if self.reopen_until:
+            instants.append(self.reopen_until)
+        return min(instants, default=None)
+
+    def finished(self, at: datetime) -> bool:
+        """Nothing can happen to it any more: refused, withdrawn, or closed and the reopen window has passed."""
+        if self.state is State.CLOSED:
+            return self.reopen_until is None or at >= self.reopen_until
+        return self.state in (State.REFUSED, State.WITHDRAWN)
+
+    def available_actions(self, actor: c.Actor, at: datetime) -> tuple[Action, ...]:
+        """What this person may do to the case now."""
+        return available_actions(self, actor, at)
+
+    def undelivered(self, key: str, at: datetime) -> tuple[Event, ...]:
+        """Flag the case, once, because the notification `key` was given up."""
+        if "undelivered" in self.flags:
+            return ()
+        event = self._system(UNDELIVERED, at, {"key": key})
+        evolve(self, event)
+        return (event,)
+
+    def _rungs(self) -> list[tuple[datetime, int, Clock]]:
+        found = ((clock.next_ring(self.terms.ladder, self.calendar), clock) for clock in self.clocks)
+        return [(ring[0], ring[1], clock) for ring, clock in found if ring]
+
+    def _next_event(self, at: datetime) -> Event | None:
+        if self.state is State.SUSPENDED:
+            if self.wake_at is None or self.wake_at > at:
+                return None
+            return self._system(Action.RESUME, self.wake_at, {"woke": True}, State.IN_PROGRESS)
+        due = [rung for rung in self._rungs() if rung[0] <= at]
+        if not due:
+            return None
+        fell_at, percent, clock = min(due, key=lambda rung: (rung[0], rung[2].serial))
+        notify = next((rung.notify for rung in self.terms.ladder if rung.percent == percent), ())
+        return self._system(
+            ESCALATE,
+            at,
+            {
+                "clock": clock.name,
+                "serial": clock.serial,
+                "percent": percent,
+                "fell_at": fell_at.isoformat(),
+                "notify": list(notify),
+            },
+        )
+
+    def _system(self, action: str, at: datetime, data: dict[str, Any], target: State | None = None) -> Event:
+        return Event(
+            seq=self.version + 1,
+            at=at,
+            actor=c.SYSTEM.name,
+            role=Role.SYSTEM,
+            action=action,
+            from_state=self.state,
+            to_state=target or self.state,
+            cycle=self.cycle,
+            data=data,
+        )

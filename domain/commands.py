@@ -1,0 +1,290 @@
+"""What people ask of a case: one body for each action of the table, and the envelope that says who asks.
+
+The bodies are the HTTP bodies as well. A new field has a default, so that recorded commands stay readable.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from domain.terms import Terms
+from domain.lifecycle import Action, Role
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
+
+
+class Actor(BaseModel):
+    """Who acts: taken from the API key, never from the body."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Name
+    role: Role
+    department: Code | None = Field(default=None, description="Set for a crew's key: it acts on its own cases only.")
+
+
+SYSTEM = Actor(name="system", role=Role.SYSTEM)
+
+
+class Caller(BaseModel):
+    """The person on the telephone. Personal data: never in ids, search attributes or logs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name | None = None
+    phone: Phone | None = None
+    account_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")] | None = None
+
+
+class Location(BaseModel):
+    """Where it is: district code of the catalogue, address in words, WGS 84 degrees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    district: Code | None = None
+    address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] | None = None
+    lat: float | None = Field(default=None, ge=-90, le=90)
+    lng: float | None = Field(default=None, ge=-180, le=180)
+
+
+Channel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
+
+
+class Intake(BaseModel):
+    """What the caller said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    service_code: Code
+    channel: Channel = "phone"
+    caller: Caller = Caller()
+    location: Location = Location()
+    description: Text
+
+
+class Registration(BaseModel):
+    """Everything a case starts from: what was said, who owns it, and the terms it is held to from then on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: str
+    at: datetime
+    actor: Actor
+    owner: Name
+    intake: Intake
+    terms: Terms
+
+
+class Body(BaseModel):
+    """What every action may carry: a note for the record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    action: ClassVar[Action]
+
+    note: Text | None = None
+
+
+class _Reasoned(Body):
+    reason: Text
+
+
+class Answer(Body):
+    """直接答复: what the caller was told."""
+
+    action = Action.ANSWER
+    message: Text
+
+
+class Dispatch(Body):
+    """派单 to a department of the catalogue, to a person there if known."""
+
+    action = Action.DISPATCH
+    department: Code
+    assignee: Name | None = None
+
+
+class Refuse(_Reasoned):
+    """不予受理, with the reason."""
+
+    action = Action.REFUSE
+
+
+class SignFor(Body):
+    """签收; the assignee is the signer unless another is named."""
+
+    action = Action.SIGN_FOR
+    assignee: Name | None = None
+
+
+class Return(_Reasoned):
+    """退单, with the reason."""
+
+    action = Action.RETURN
+
+
+class RejectReturn(_Reasoned):
+    """驳回退单, with the reason."""
+
+    action = Action.REJECT_RETURN
+
+
+class Arrive(Body):
+    """到场."""
+
+    action = Action.ARRIVE
+
+
+class Suspend(_Reasoned):
+    """挂起: we wait for the caller, until `wake_at` (UTC) at the latest where one is given."""
+
+    action = Action.SUSPEND
+    wake_at: AwareDatetime | None = None
+
+
+class Resume(Body):
+    """恢复."""
+
+    action = Action.RESUME
+
+
+class RequestApproval(Body):
+    """报批: what for, and how much (CNY)."""
+
+    action = Action.REQUEST_APPROVAL
+    subject: Text
+    amount: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] | None = None
+
+
+class DecideApproval(Body):
+    """批准 or 驳回."""
+
+    action = Action.DECIDE_APPROVAL
+    approved: bool
+
+
+class Complete(Body):
+    """处理完成: what was done."""
+
+    action = Action.COMPLETE
+    result: Text
+
+
+class SendBack(_Reasoned):
+    """审核退回, with the reason."""
+
+    action = Action.SEND_BACK
+
+
+class Reply(Body):
+    """回复: what the caller is told."""
+
+    action = Action.REPLY
+    message: Text
+
+
+class FollowUp(Body):
+    """回访: how it went."""
+
+    action = Action.FOLLOW_UP
+    outcome: Literal["satisfied", "dissatisfied", "unreachable"]
+
+
+class Reopen(_Reasoned):
+    """重开, with the reason."""
+
+    action = Action.REOPEN
+
+
+class Withdraw(_Reasoned):
+    """撤销, with the reason."""
+
+    action = Action.WITHDRAW
+
+
+class Comment(Body):
+    """补充: the note is the comment."""
+
+    action = Action.COMMENT
+    note: Text
+
+
+class Urge(Body):
+    """催办."""
+
+    action = Action.URGE
+
+
+class Supervise(Body):
+    """督办."""
+
+    action = Action.SUPERVISE
+
+
+class RequestExtension(_Reasoned):
+    """申请延期: working days asked for (a working day of a round-the-clock clock is 24 h)."""
+
+    action = Action.REQUEST_EXTENSION
+    working_days: int = Field(ge=1)
+
+
+class DecideExtension(Body):
+    """延期审批."""
+
+    action = Action.DECIDE_EXTENSION
+    approved: bool
+
+
+class HandOver(Body):
+    """移交 to the new owner."""
+
+    action = Action.HAND_OVER
+    owner: Name
+
+
+BODIES: dict[Action, type[Body]] = {
+    body.action: body
+    for body in (
+        Answer,
+        Dispatch,
+        Refuse,
+        SignFor,
+        Return,
+        RejectReturn,
+        Arrive,
+        Suspend,
+        Resume,
+        RequestApproval,
+        DecideApproval,
+        Complete,
+        SendBack,
+        Reply,
+        FollowUp,
+        Reopen,
+        Withdraw,
+        Comment,
+        Urge,
+        Supervise,
+        RequestExtension,
+        DecideExtension,
+        HandOver,
+    )
+}
+"""The body of every action that the service offers; `register` has the start message instead."""
+
+B = TypeVar("B", bound=Body)
+
+
+class Command(BaseModel, Generic[B]):
+    """A body, who sends it, and how to know it again: `key` repeats with a retry, `digest` with the same words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    actor: Actor
+    body: B
+    key: str = ""
+    digest: str = ""

@@ -1,0 +1,266 @@
+"""What an event does to a case: clocks start, pause and stop, and the record follows. No rule is decided here."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from domain.terms import ClockName
+from domain.clocks import DEPARTMENT, Clock
+from domain.events import Event
+from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
+from domain.record import Approval, Extension, Record
+
+Change = Callable[[Clock], Clock]
+DAY_SECONDS = 86_400
+
+
+def evolve(record: Record, event: Event) -> None:
+    """Bring the record from version `seq - 1` to `seq`. Raises ValueError for an event out of order."""
+    if event.seq != record.version + 1:
+        raise ValueError(f"event {event.seq} cannot follow version {record.version} of case {record.number}")
+    record.version = event.seq
+    _EFFECTS.get(event.action, _nothing)(record, event)
+    if event.to_state in ENDED and record.state not in ENDED:
+        _close(record, event)
+    record.state = event.to_state
+
+
+def _nothing(_: Record, __: Event) -> None:
+    """A fact for the timeline that changes nothing else."""
+
+
+def _change(record: Record, change: Change, names: Iterable[ClockName] | None = None) -> None:
+    """Apply a change to the live clocks of these names (all, if None), and note the version on those that changed."""
+
+    def touched(clock: Clock) -> Clock:
+        if not clock.live or (names is not None and clock.name not in names):
+            return clock
+        after = change(clock)
+        return clock if after is clock else after.model_copy(update={"version": record.version})
+
+    record.clocks = tuple(touched(clock) for clock in record.clocks)
+
+
+def _stop(record: Record, at: datetime, *names: ClockName) -> None:
+    _change(record, lambda clock: clock.stop(at, record.calendar), names)
+
+
+def _pause(record: Record, at: datetime, names: Iterable[ClockName] | None = None) -> None:
+    _change(record, lambda clock: clock.pause(at, record.calendar), names)
+
+
+def _start(record: Record, at: datetime, moment: str) -> None:
+    names = [promise.name for promise in record.terms.promises if promise.starts == moment]
+    _change(record, lambda clock: clock.start(at), names)
+
+
+def _open(record: Record, names: Iterable[ClockName]) -> None:
+    """New clocks, waiting, for these promises."""
+    serial = len(record.clocks)
+    promises = [promise for promise in record.terms.promises if promise.name in names]
+    record.clocks += tuple(
+        Clock(
+            serial=serial + place,
+            name=promise.name,
+            cycle=record.cycle,
+            calendar=promise.calendar,
+            budget_seconds=promise.budget_seconds,
+            version=record.version,
+        )
+        for place, promise in enumerate(promises, start=1)
+    )
+
+
+def _open_cycle(record: Record, at: datetime) -> None:
+    record.attempts = 0
+    record.extensions = 0
+    record.approval = record.extension = None
+    _open(record, [promise.name for promise in record.terms.promises])
+    _start(record, at, "registration")
+
+
+def _register(record: Record, event: Event) -> None:
+    _open_cycle(record, event.at)
+
+
+def _dispatch(record: Record, event: Event) -> None:
+    department = str(event.data["department"])
+    if record.department not in (None, department):
+        _change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
+        _open(record, DEPARTMENT)
+    record.department = department
+    record.assignee = event.data.get("assignee")
+    record.dispatched_at = event.at
+    _start(record, event.at, "dispatch")
+    _change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+
+
+def _sign_for(record: Record, event: Event) -> None:
+    record.assignee = event.data["assignee"]
+    _stop(record, event.at, "acknowledge")
+
+
+def _return(record: Record, event: Event) -> None:
+    record.assignee = None
+    record.extension = None
+    _pause(record, event.at, DEPARTMENT)
+
+
+def _arrive(record: Record, event: Event) -> None:
+    _stop(record, event.at, "arrive")
+
+
+def _suspend(record: Record, event: Event) -> None:
+    wake_at = event.data.get("wake_at")
+    record.wake_at = datetime.fromisoformat(wake_at) if wake_at else None
+    _pause(record, event.at)
+
+
+def _resume(record: Record, event: Event) -> None:
+    record.wake_at = None
+    _change(record, lambda clock: clock.resume(event.at))
+
+
+def _request_approval(record: Record, event: Event) -> None:
+    record.approval = Approval(
+        subject=event.data["subject"],
+        amount=event.data.get("amount"),
+        requested_by=event.actor,
+        requested_at=event.at,
+    )
+    _pause(record, event.at, DEPARTMENT)
+
+
+def _decide_approval(record: Record, event: Event) -> None:
+    record.approval = None
+    record.flags = record.with_flags("approved" if event.data["approved"] else "approval_rejected")
+    _change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+    _start(record, event.at, "decision")
+
+
+def _complete(record: Record, event: Event) -> None:
+    record.extension = None
+    _stop(record, event.at, "acknowledge", "arrive", "resolve")
+
+
+def _send_back(record: Record, _: Event) -> None:
+    """The work was not done after all: the caller's clock counts on as if it had never stopped."""
+    record.clocks = tuple(
+        clock.reinstate().model_copy(update={"version": record.version})
+        if clock.name == "resolve" and clock.cycle == record.cycle
+        else clock
+        for clock in record.clocks
+    )
+
+
+def _reply(record: Record, event: Event) -> None:
+    _stop(record, event.at, "reply")
+    _start(record, event.at, "reply")
+
+
+def _answer(record: Record, event: Event) -> None:
+    _stop(record, event.at, "resolve", "reply")
+    if event.to_state is State.PENDING_FOLLOW_UP:
+        _start(record, event.at, "reply")
+        _change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
+
+
+def _follow_up(record: Record, event: Event) -> None:
+    record.attempts = int(event.data["attempt"])
+    _stop(record, event.at, "follow_up")
+    if event.to_state is State.PENDING_FOLLOW_UP:
+        _open(record, ["follow_up"])
+        _start(record, event.at, "reply")
+    elif event.to_state is State.DISPATCHED:
+        record.dissatisfactions += 1
+        again = record.dissatisfactions >= record.terms.process.supervise_from_cycle - 1
+        record.flags = record.with_flags("reworked", *(("supervised",) if again else ()))
+        _next_cycle(record, event)
+    elif event.data["outcome"] == "unreachable":
+        record.flags = record.with_flags("unreachable")
+
+
+def _reopen(record: Record, event: Event) -> None:
+    record.flags = record.with_flags("reopened")
+    record.closed_at = record.reopen_until = None
+    _next_cycle(record, event)
+
+
+def _next_cycle(record: Record, event: Event) -> None:
+    _change(record, lambda clock: clock.cancel(event.at, record.calendar))
+    record.cycle = event.cycle
+    _open_cycle(record, event.at)
+    _dispatch(record, event)
+
+
+def _close(record: Record, event: Event) -> None:
+    _change(record, lambda clock: clock.cancel(event.at, record.calendar))
+    record.closed_at = event.at
+    record.wake_at = None
+    until = event.data.get("reopen_until")
+    record.reopen_until = datetime.fromisoformat(until) if until else None
+
+
+def _supervise(record: Record, _: Event) -> None:
+    record.flags = record.with_flags("supervised")
+
+
+def _urge(record: Record, _: Event) -> None:
+    record.flags = record.with_flags("urged")
+
+
+def _request_extension(record: Record, event: Event) -> None:
+    record.extension = Extension(
+        working_days=event.data["working_days"], requested_by=event.actor, requested_at=event.at
+    )
+
+
+def _decide_extension(record: Record, event: Event) -> None:
+    record.extension = None
+    if not event.data["approved"]:
+        return
+    record.extensions += 1
+    record.flags = record.with_flags("extended")
+    days = int(event.data["working_days"])
+    worth = {"always": days * DAY_SECONDS, "working": days * record.calendar.day_seconds}
+    _change(record, lambda clock: clock.extend(worth[clock.calendar]), ["resolve", "reply"])
+
+
+def _hand_over(record: Record, event: Event) -> None:
+    record.owner = event.data["owner"]
+
+
+def _escalate(record: Record, event: Event) -> None:
+    fell_at = datetime.fromisoformat(event.data["fell_at"])
+    serial, percent = event.data["serial"], int(event.data["percent"])
+    _change(record, lambda clock: clock.ring(percent, fell_at) if clock.serial == serial else clock)
+
+
+def _undelivered(record: Record, _: Event) -> None:
+    record.flags = record.with_flags("undelivered")
+
+
+_EFFECTS: dict[str, Callable[[Record, Event], None]] = {
+    Action.REGISTER: _register,
+    Action.ANSWER: _answer,
+    Action.DISPATCH: _dispatch,
+    Action.SIGN_FOR: _sign_for,
+    Action.RETURN: _return,
+    Action.REJECT_RETURN: _dispatch,
+    Action.ARRIVE: _arrive,
+    Action.SUSPEND: _suspend,
+    Action.RESUME: _resume,
+    Action.REQUEST_APPROVAL: _request_approval,
+    Action.DECIDE_APPROVAL: _decide_approval,
+    Action.COMPLETE: _complete,
+    Action.SEND_BACK: _send_back,
+    Action.REPLY: _reply,
+    Action.FOLLOW_UP: _follow_up,
+    Action.REOPEN: _reopen,
+    Action.URGE: _urge,
+    Action.SUPERVISE: _supervise,
+    Action.REQUEST_EXTENSION: _request_extension,
+    Action.DECIDE_EXTENSION: _decide_extension,
+    Action.HAND_OVER: _hand_over,
+    ESCALATE: _escalate,
+    UNDELIVERED: _undelivered,
+}

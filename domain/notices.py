@@ -1,0 +1,93 @@
+"""Whom an event concerns: notifications as values, before anybody sends them.
+
+Texts name the case by its number and hold no personal data; templates and channels are the courier's matter.
+"""
+
+from typing import NamedTuple
+
+from domain.events import Event
+from domain.lifecycle import ESCALATE, STATE_ZH, TABLE, Action
+from domain.record import Progress
+
+_CLOCK_ZH = {"acknowledge": "签收", "arrive": "到场", "resolve": "处理", "reply": "回复", "follow_up": "回访"}
+
+
+class Notice(NamedTuple):
+    """One message to one recipient. `key` is the same for every execution that derives it, so it is sent once."""
+
+    key: str
+    recipient: str
+    kind: str
+    text_zh: str
+    text_en: str
+
+
+_CONCERNED: dict[str, tuple[str, ...]] = {
+    Action.REGISTER: ("dispatcher",),
+    Action.ANSWER: ("caller",),
+    Action.DISPATCH: ("department",),
+    Action.REFUSE: ("caller", "owner"),
+    Action.SIGN_FOR: ("owner",),
+    Action.RETURN: ("dispatcher", "owner"),
+    Action.REJECT_RETURN: ("department",),
+    Action.ARRIVE: ("owner",),
+    Action.SUSPEND: ("owner",),
+    Action.RESUME: ("assignee", "owner"),
+    Action.REQUEST_APPROVAL: ("manager",),
+    Action.DECIDE_APPROVAL: ("department", "owner"),
+    Action.COMPLETE: ("owner",),
+    Action.SEND_BACK: ("department",),
+    Action.REPLY: ("caller", "follow_up"),
+    Action.FOLLOW_UP: ("owner",),
+    Action.REOPEN: ("department", "owner"),
+    Action.WITHDRAW: ("department", "owner"),
+    Action.URGE: ("department",),
+    Action.SUPERVISE: ("department", "owner"),
+    Action.REQUEST_EXTENSION: ("supervisor",),
+    Action.DECIDE_EXTENSION: ("department",),
+    Action.HAND_OVER: ("owner",),
+}
+"""Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
+
+
+def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
+    """The messages that this event owes, given the case as the event (or a later one of its batch) left it."""
+    concerned = event.data.get("notify", ()) if event.action == ESCALATE else _CONCERNED.get(event.action, ())
+    if event.action == Action.FOLLOW_UP and event.from_state != event.to_state and event.cycle > 1:
+        concerned = (*concerned, "department")
+    recipients = dict.fromkeys(filter(None, (_address(who, number, after) for who in concerned)))
+    text_zh, text_en = _texts(number, event)
+    return tuple(
+        Notice(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
+        for recipient in recipients
+    )
+
+
+def _address(who: str, number: str, after: Progress) -> str | None:
+    """`role:whom`, resolved as far as the case knows; None where there is nobody to address."""
+    match who:
+        case "owner":
+            return f"owner:{after.owner}"
+        case "assignee":
+            return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after)
+        case "department" | "lead":
+            return f"{who}:{after.department}" if after.department else None
+        case "caller":
+            return f"caller:{number}"
+        case _:
+            return who
+
+
+def _texts(number: str, event: Event) -> tuple[str, str]:
+    if event.action == ESCALATE:
+        clock, percent = event.data["clock"], event.data["percent"]
+        verb_zh, verb_en = ("已超时", "missed") if percent >= 100 else ("即将到期", "running out")
+        return (
+            f"工单{number}:{_CLOCK_ZH[clock]}时限{verb_zh}({percent}%)",
+            f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",
+        )
+    zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
+    return (
+        f"工单{number}:{zh},现为{STATE_ZH[event.to_state]}",
+        f"Case {number}: {event.action} by {event.role}, now {event.to_state}",
+    )

@@ -1,0 +1,104 @@
+"""What a case is made of: the data alone, without the rules."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+
+from domain.calendar import WorkCalendar
+from domain.clocks import Clock, ClockStatus
+from domain.commands import Intake
+from domain.terms import Terms
+from domain.lifecycle import ENDED, State
+
+AT_RISK = 75
+"""Percent of a budget from which a case counts as at risk: the lead is warned there (norms: usual default of large desks)."""
+
+
+class Approval(BaseModel):
+    """What management was asked for (报批); the amount is in CNY."""
+
+    subject: str
+    amount: Decimal | None = None
+    requested_by: str
+    requested_at: datetime
+
+
+class Extension(BaseModel):
+    """How many more working days the department asked for (申请延期)."""
+
+    working_days: int
+    requested_by: str
+    requested_at: datetime
+
+
+class Progress(BaseModel):
+    """The part of a case that changes. Every value in it is immutable: a shallow copy is a true one."""
+
+    state: State = State.REGISTERED
+    version: int = 0
+    cycle: int = 1
+    owner: str
+    department: str | None = None
+    assignee: str | None = None
+    flags: tuple[str, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+    dispatched_at: datetime | None = None
+    closed_at: datetime | None = None
+    reopen_until: datetime | None = None
+    wake_at: datetime | None = None
+    attempts: int = 0
+    dissatisfactions: int = 0
+    extensions: int = 0
+    approval: Approval | None = None
+    extension: Extension | None = None
+
+    @property
+    def sla(self) -> str:
+        """`missed`, `paused`, `at_risk` or `on_time`, for the current cycle."""
+        now = [clock for clock in self.clocks if clock.cycle == self.cycle]
+        if any(clock.status is ClockStatus.MISSED for clock in now):
+            return "missed"
+        if self.state is State.SUSPENDED:
+            return "paused"
+        if any(clock.live and clock.rung >= AT_RISK for clock in now):
+            return "at_risk"
+        return "on_time"
+
+    @property
+    def overdue(self) -> bool:
+        """A promise of an open case has been missed and is still not kept."""
+        return self.state not in ENDED and any(clock.live and clock.missed_at for clock in self.clocks)
+
+
+class Record(Progress):
+    """The whole of a case."""
+
+    number: str
+    registered_at: datetime
+    intake: Intake
+    terms: Terms
+
+    @property
+    def calendar(self) -> WorkCalendar:
+        """The working calendar that this case is held to."""
+        return self.terms.calendar
+
+    def next_due(self) -> datetime | None:
+        """The earliest instant at which a running promise falls due; missed ones are past."""
+        due = [
+            instant
+            for clock in self.clocks
+            if clock.running_since and clock.missed_at is None and (instant := clock.due_at(self.calendar))
+        ]
+        return min(due, default=None)
+
+    def with_flags(self, *flags: str) -> tuple[str, ...]:
+        """The flags and these, sorted, each once."""
+        return tuple(sorted({*self.flags, *flags}))
+
+
+def start_of(registration: dict[str, Any]) -> tuple[Intake, Terms]:
+    """Intake and terms out of the data of a `register` event."""
+    return Intake.model_validate(registration["intake"]), Terms.model_validate(registration["terms"])

@@ -1,0 +1,140 @@
+"""The case as its readers see it: the shape that HTTP and the workflow's query answer with."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from domain.clocks import Clock, ClockStatus
+from domain.commands import Actor, Caller, Location
+from domain.decisions import available_actions
+from domain.lifecycle import Action, State
+from domain.record import Approval, Extension, Record
+
+
+class ClockView(BaseModel):
+    """One promise, with the reason why it is due when it is. Seconds are seconds of the clock's calendar."""
+
+    name: str
+    cycle: int
+    status: ClockStatus
+    calendar: str = Field(description="`always` (round the clock) or `working` (working time).")
+    budget_seconds: float
+    elapsed_seconds: float
+    remaining_seconds: float = Field(description="Negative once the budget is used up.")
+    started_at: datetime | None
+    due_at: datetime | None = Field(description="Null while the clock waits or is paused.")
+    missed_at: datetime | None
+    stopped_at: datetime | None
+    paused: bool
+
+
+class CaseView(BaseModel):
+    """One complaint at one version."""
+
+    number: str
+    state: State
+    service_code: str
+    priority: str
+    owner: str
+    department: str | None
+    assignee: str | None
+    cycle: int
+    version: int
+    flags: tuple[str, ...]
+    sla: str = Field(description="`on_time`, `at_risk`, `missed` or `paused`, of the current cycle.")
+    overdue: bool
+    channel: str
+    caller: Caller
+    location: Location
+    description: str
+    registered_at: datetime
+    closed_at: datetime | None
+    reopen_until: datetime | None
+    wake_at: datetime | None
+    next_due_at: datetime | None
+    follow_up_attempts: int
+    approval: Approval | None
+    extension: Extension | None
+    clocks: tuple[ClockView, ...]
+    available_actions: tuple[Action, ...] = ()
+
+
+def view_clock(clock: Clock, record: Record, at: datetime) -> ClockView:
+    """The clock as it stands at `at`."""
+    elapsed = clock.elapsed(at, record.calendar)
+    return ClockView(
+        name=clock.name,
+        cycle=clock.cycle,
+        status=clock.status,
+        calendar=clock.calendar,
+        budget_seconds=clock.budget_seconds,
+        elapsed_seconds=elapsed,
+        remaining_seconds=clock.budget_seconds - elapsed,
+        started_at=clock.started_at,
+        due_at=clock.due_at(record.calendar),
+        missed_at=clock.missed_at,
+        stopped_at=clock.stopped_at,
+        paused=clock.paused,
+    )
+
+
+def view_case(record: Record, at: datetime, available: tuple[Action, ...] = ()) -> CaseView:
+    """The whole case as it stands at `at`; `available` is what the reader may do, where the reader is known."""
+    intake = record.intake
+    return CaseView(
+        **record.model_dump(include=_TAKEN_OVER),
+        service_code=intake.service_code,
+        priority=record.terms.priority,
+        sla=record.sla,
+        overdue=record.overdue,
+        channel=intake.channel,
+        caller=intake.caller,
+        location=intake.location,
+        description=intake.description,
+        next_due_at=record.next_due(),
+        follow_up_attempts=record.attempts,
+        clocks=tuple(view_clock(clock, record, at) for clock in record.clocks),
+        available_actions=available,
+    )
+
+
+_TAKEN_OVER = {
+    "number",
+    "state",
+    "owner",
+    "department",
+    "assignee",
+    "cycle",
+    "version",
+    "flags",
+    "registered_at",
+    "closed_at",
+    "reopen_until",
+    "wake_at",
+    "approval",
+    "extension",
+}
+
+
+class Outcome(BaseModel):
+    """What an update answers: what was done, and the case it led to.
+
+    `action` and `digest` let the sender of a repeated key see that it meant the same thing.
+    """
+
+    action: str
+    digest: str
+    version: int
+    case: CaseView
+
+    @classmethod
+    def of(cls, record: Record, action: str, digest: str, at: datetime, actor: Actor | None = None) -> "Outcome":
+        """The outcome with the case as `actor` sees it."""
+        available = available_actions(record, actor, at) if actor else ()
+        return cls(action=action, digest=digest, version=record.version, case=view_case(record, at, available))
+
+
+def public_data(event_data: dict[str, Any]) -> dict[str, Any]:
+    """An event's data without what is too bulky to show: the terms and the calendar in them."""
+    return {key: value for key, value in event_data.items() if key != "terms"}

@@ -1,0 +1,199 @@
+"""The durable host of one complaint.
+
+The case decides; this workflow keeps it: updates change the case, the main coroutine alone reaches the outside: it
+rings what is due, shows the case in the UI, publishes what happened, and sleeps until the next deadline.
+"""
+
+import asyncio
+import math
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel, ConfigDict
+
+    from activities.projection import Projection
+    from domain.batch import Batch
+    from domain.case import Case
+    from domain.commands import Command, Registration
+    from domain.errors import Refused
+    from domain.events import Event
+    from domain.views import CaseView, Outcome, view_case
+    from workflows.presentation import Shown, details, shown
+    from workflows.updates import with_updates
+
+
+class Done(BaseModel):
+    """What became of a command: kept as long as the case, so that its key is known in every later run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    action: str
+    digest: str
+    version: int
+
+
+class ComplaintStart(BaseModel):
+    """How a complaint's workflow starts: with the registration, or with what an earlier run carried over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    registration: Registration | None = None
+    case: Case | None = None
+    seen: dict[str, Done] = {}
+
+
+PUBLISH_TIMEOUT = timedelta(seconds=5)
+"""One try at writing a batch. A worker that died with it is found out this late."""
+PUBLISH_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+"""For ever: while SQL is down, the case goes on and its events wait."""
+
+
+@workflow.defn(name="ComplaintWorkflow")
+@with_updates
+class ComplaintWorkflow:
+    """One complaint, from the call to the end of its reopen window."""
+
+    @workflow.init
+    def __init__(self, start: ComplaintStart) -> None:
+        self._outbox: list[Event] = []
+        if start.case:
+            self._case = start.case
+        elif start.registration:
+            self._case, registered = Case.register(start.registration)
+            self._outbox.extend(registered)
+        else:
+            raise ApplicationError("a complaint starts with a registration or a carried case", non_retryable=True)
+        self._seen = dict(start.seen)
+        self._published = self._case.version - len(self._outbox)
+        self._publishing: workflow.ActivityHandle[None] | None = None
+        self._shown: Shown = shown(self._case)
+        self._armed_for: datetime | None = None
+        self._alarm: asyncio.Task[None] | None = None
+        self._changed = True
+
+    @workflow.run
+    async def run(self, start: ComplaintStart) -> None:
+        """Keep the case until nothing can happen to it any more."""
+        while not self._over():
+            await workflow.wait_condition(self._has_news)
+            self._changed = False
+            self._outbox.extend(self._case.ring(workflow.now()))
+            self._publish()
+            self._show()
+            self._arm()
+            if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(ComplaintStart(case=self._case, seen=self._seen))
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
+    def case(self) -> CaseView:
+        """The live case."""
+        return view_case(self._case, workflow.now())
+
+    @workflow.signal(description="A notification of this case was given up; the case is flagged. 通知未送达")
+    def undelivered(self, key: str) -> None:
+        """Flag the case."""
+        self._note(self._case.undelivered(key, workflow.now()))
+
+    def check(self, command: Command[Any]) -> None:
+        """Validator of every update: refuse before anything is recorded. Not a handler itself."""
+        if command.key in self._seen:
+            return
+        try:
+            self._case.check(command, workflow.now())
+        except Refused as refused:
+            raise ApplicationError(
+                refused.message,
+                {"accepted": refused.accepted, "state": self._case.state, "version": self._case.version},
+                type=f"{refused.kind}:{refused.code}",
+                non_retryable=True,
+            ) from refused
+
+    def act(self, command: Command[Any]) -> Outcome:
+        """Body of every update: change the case, leave the rest to the main coroutine."""
+        now = workflow.now()
+        done = self._seen.get(command.key)
+        if done is None:
+            self._note(self._case.apply(command, now))
+            done = Done(action=command.body.action, digest=command.digest, version=self._case.version)
+            if command.key:
+                self._seen[command.key] = done
+        return Outcome.of(self._case, done.action, done.digest, now, command.actor)
+
+    def _note(self, events: tuple[Event, ...]) -> None:
+        self._outbox.extend(events)
+        self._changed = True
+
+    def _has_news(self) -> bool:
+        return self._changed or (self._publishing is not None and self._publishing.done())
+
+    def _idle(self) -> bool:
+        return not self._outbox and self._publishing is None
+
+    def _may_carry_over(self) -> bool:
+        """Nothing is under way; no handler can come in between, as nothing is awaited before the new run."""
+        return self._idle() and workflow.all_handlers_finished()
+
+    def _over(self) -> bool:
+        return self._idle() and self._case.finished(workflow.now())
+
+    def _publish(self) -> None:
+        """One batch under way at a time, so that SQL sees the case's versions in order."""
+        if self._publishing and self._publishing.done():
+            self._publishing.result()
+            self._publishing = None
+        if self._publishing or not self._outbox:
+            return
+        case = self._case
+        batch = Batch(
+            number=case.number,
+            since=self._published,
+            sla=case.sla,
+            overdue=case.overdue,
+            progress=case,
+            events=tuple(self._outbox),
+        )
+        self._publishing = workflow.start_activity_method(
+            Projection.publish,
+            batch,
+            start_to_close_timeout=PUBLISH_TIMEOUT,
+            retry_policy=PUBLISH_RETRY,
+            summary=f"{batch.events[-1].action} → v{case.version}",
+        )
+        self._published = case.version
+        self._outbox.clear()
+
+    def _show(self) -> None:
+        """Search attributes cost a billable action each time: only what changed, once a task."""
+        now = shown(self._case)
+        changed = [
+            key.value_unset() if value is None else key.value_set(value)
+            for key, value in now.items()
+            if value != self._shown.get(key)
+        ]
+        if changed:
+            workflow.upsert_search_attributes(changed)
+            self._shown = now
+        workflow.set_current_details(details(self._case))
+
+    def _arm(self) -> None:
+        """Keep one timer at or before the next deadline. One that is early rings nothing and costs less than a new one."""
+        deadline = self._case.next_deadline()
+        if deadline is None or (self._armed_for and self._armed_for <= deadline):
+            return
+        if self._alarm:
+            self._alarm.cancel()
+        self._armed_for = deadline
+        self._alarm = asyncio.create_task(self._wake_at(deadline))
+
+    async def _wake_at(self, deadline: datetime) -> None:
+        left = (deadline - workflow.now()).total_seconds()
+        # Whole milliseconds, rounded up: the server's timers know no finer ones, and an early one would be for nothing.
+        await workflow.sleep(math.ceil(max(left, 0) * 1000) / 1000, summary=f"{self._case.state} → {deadline:%m-%d %H:%M:%S}Z")
+        self._armed_for = None
+        self._changed = True

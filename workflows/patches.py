@@ -1,0 +1,11 @@
+"""Every change of workflow code that recorded histories must not meet, by name.
+
+To change what a running complaint does, add a member and branch on `workflow.patched(Patch.NAME)`; remove the branch
+and call `workflow.deprecate_patch` once no history without it is left (see docs/development.md).
+"""
+
+from enum import StrEnum
+
+
+class Patch(StrEnum):
+    """The names given to `workflow.patched`; none is needed yet."""

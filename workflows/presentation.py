@@ -1,0 +1,114 @@
+"""What staff see of a case in the Temporal UI: summary, search attributes and details in Chinese and English."""
+
+from datetime import datetime
+from typing import Any
+
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from domain.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
+from domain.clocks import Clock, ClockStatus
+from domain.lifecycle import ROWS, STATE_ZH
+from domain.record import Record
+from workflows import search_attributes as keys
+
+Shown = dict[SearchAttributeKey[Any], Any]
+
+_CLOCK_ZH = {"acknowledge": "签收", "arrive": "到场", "resolve": "处理", "reply": "回复", "follow_up": "回访"}
+_STATUS_ZH = {
+    ClockStatus.WAITING: "未开始",
+    ClockStatus.RUNNING: "计时中",
+    ClockStatus.PAUSED: "暂停",
+    ClockStatus.MET: "按时",
+    ClockStatus.MISSED: "超时",
+    ClockStatus.CANCELLED: "取消",
+}
+
+
+def workflow_id(number: str) -> str:
+    """The workflow of a case."""
+    return f"complaint-{number}"
+
+
+def summary(record: Record) -> str:
+    """One line for the list of workflows; no personal data."""
+    terms = record.terms
+    where = record.intake.location.district or "-"
+    return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {record.number}"
+
+
+def shown(record: Record) -> Shown:
+    """The search attributes of a case as it stands; None means that the attribute is not set."""
+    return {
+        keys.STATE: record.state.value,
+        keys.SERVICE: record.intake.service_code,
+        keys.DISTRICT: record.intake.location.district,
+        keys.DEPARTMENT: record.department,
+        keys.OWNER: record.owner,
+        keys.PRIORITY: record.terms.priority,
+        keys.SLA: record.sla,
+        keys.NEXT_DUE_AT: record.next_due(),
+        keys.FLAGS: list(record.flags) or None,
+    }
+
+
+def attributes(record: Record) -> TypedSearchAttributes:
+    """The search attributes to start a case's workflow with."""
+    return TypedSearchAttributes(
+        [SearchAttributePair(key, value) for key, value in shown(record).items() if value is not None]
+    )
+
+
+def details(record: Record) -> str:
+    """The current details of a case: Markdown, changed only with the case itself, so it names instants, no ages."""
+    terms = record.terms
+    may = [row for row in ROWS if row.open and record.state in row.sources]
+    lines = [
+        f"## {record.number} · {terms.name_zh} {terms.name} ({terms.priority})",
+        "",
+        "| 项目 | Item | |",
+        "|---|---|---|",
+        f"| 状态 | State | **{STATE_ZH[record.state]}** {record.state.value} |",
+        f"| 首问责任人 | Owner | {record.owner} |",
+        f"| 部门 | Department | {record.department or '-'} |",
+        f"| 处理人 | Assignee | {record.assignee or '-'} |",
+        f"| 轮次 | Cycle | {record.cycle} |",
+        f"| 时限 | Service level | {record.sla} |",
+        f"| 标记 | Flags | {', '.join(record.flags) or '-'} |",
+        *_waiting(record),
+        "",
+        "### 部门时限 · The department's promises",
+        *_promises(record, [k for k in record.clocks if k.name in DEPARTMENT_CLOCKS]),
+        "",
+        "### 对来电人的承诺 · The owner's promises to the caller",
+        *_promises(record, [k for k in record.clocks if k.name not in DEPARTMENT_CLOCKS]),
+        "",
+        "### 可办理 · What may be done next",
+        ", ".join(f"{row.zh} `{row.action.value}`" for row in may) or "- 无 nothing",
+    ]
+    return "\n".join(lines)
+
+
+def _waiting(record: Record) -> list[str]:
+    rows = []
+    if record.wake_at:
+        rows.append(f"| 恢复时间 | Wakes at | {_instant(record.wake_at)} |")
+    if record.approval:
+        rows.append(f"| 报批 | Approval asked | {record.approval.amount or '-'} CNY |")
+    if record.reopen_until:
+        rows.append(f"| 可重开至 | May be reopened until | {_instant(record.reopen_until)} |")
+    return rows
+
+
+def _promises(record: Record, clocks: list[Clock]) -> list[str]:
+    if not clocks:
+        return ["- 无 none"]
+    rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
+    return rows + [
+        f"| {clock.cycle} | {_CLOCK_ZH[clock.name]} {clock.name} "
+        f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {_instant(clock.due_at(record.calendar))} |"
+        for clock in clocks
+    ]
+
+
+def _instant(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S") if at else "-"
