@@ -94,8 +94,15 @@ class Clock(BaseModel):
         return calendar.add(self.running_since, left)
 
     def due_at(self, calendar: WorkCalendar) -> datetime | None:
-        """When the promise falls due; when it fell due, if missed; None while nobody can know (waiting, paused)."""
-        return self.missed_at or self.instant_of(MISS, calendar)
+        """When the promise falls due; when it fell due, if missed; when it would have been, if met.
+
+        None where nobody can know: waiting, paused, cancelled.
+        """
+        if self.missed_at or self.cancelled:
+            return self.missed_at
+        if self.stopped_at:
+            return self.model_copy(update={"running_since": self.stopped_at}).instant_of(MISS, calendar)
+        return self.instant_of(MISS, calendar)
 
     def next_ring(self, ladder: tuple[Rung, ...], calendar: WorkCalendar) -> tuple[datetime, int] | None:
         """The next rung that has not rung: its instant and percentage."""

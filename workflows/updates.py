@@ -4,7 +4,7 @@ The handlers live in a module of their own because the sandbox runs the workflow
 here, once, they cost a run nothing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from temporalio import workflow
@@ -27,20 +27,18 @@ class Host(Protocol):
 H = TypeVar("H")
 
 
-def _update(action: Action, body: type[Body]) -> Callable[[Any, Any], Awaitable[Outcome]]:
-    async def handle(self: Any, command: Any) -> Outcome:
-        return host(self).act(command)
+def _update(action: Action, body: type[Body]) -> Callable[..., Any]:
+    async def handle(self: Host, command: Command[Any]) -> Outcome:
+        return self.act(command)
 
-    def check(self: Any, command: Any) -> None:
-        host(self).check(command)
+    def check(self: Host, command: Command[Any]) -> None:
+        self.check(command)
 
-    def host(instance: Any) -> Host:
-        return instance  # type: ignore[no-any-return]  # the class decorator below binds the handlers to a Host
-
-    command_type = Command.__class_getitem__(body)
     for function in (handle, check):
         function.__name__ = f"{action.value}_{function.__name__}"
-        function.__annotations__["command"] = command_type
+        # The SDK decodes by annotation, and takes a first parameter for `self` only where it has none.
+        function.__annotations__["command"] = Command.__class_getitem__(body)
+        del function.__annotations__["self"]
     row = TABLE[action]
     update = workflow.update(name=action.value, description=f"{row.zh}: {row.description}")(handle)
     update.validator(check)
