@@ -1,0 +1,86 @@
+"""What every benchmark shares: samples of latency, quantiles, closed-loop load and the processor time of processes."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil  # type: ignore[import-untyped]
+
+MILLISECONDS = 1000.0
+
+
+@dataclass
+class Round:
+    """One round of load: how many cases ran through, in how many seconds, and each operation's latencies in seconds.
+
+    `waiting` counts the answers that said the read model had not caught up (202).
+    """
+
+    cases: int = 0
+    seconds: float = 0.0
+    latencies: dict[str, list[float]] = field(default_factory=dict)
+    waiting: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Complete cases per second."""
+        return self.cases / self.seconds
+
+    @contextmanager
+    def timed(self, operation: str) -> Iterator[None]:
+        """Note how long the block takes. A block that raises is not noted: an error ends the benchmark."""
+        began = time.perf_counter()
+        yield
+        self.latencies.setdefault(operation, []).append(time.perf_counter() - began)
+
+    def milliseconds(self, operation: str, share: float) -> float:
+        """The latency that this share of the operation's samples stays at or under."""
+        return quantile(self.latencies[operation], share) * MILLISECONDS
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of the values does not exceed (nearest rank).
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("a quantile needs at least one value")
+    rank = -(-len(values) * share // 1)
+    return sorted(values)[max(0, int(rank) - 1)]
+
+
+def merged(rounds: Sequence[Round]) -> Round:
+    """All samples of several rounds as one, for quantiles; its rate is the mean over their whole time."""
+    total = Round()
+    for one in rounds:
+        total.cases += one.cases
+        total.seconds += one.seconds
+        total.waiting += one.waiting
+        for operation, latencies in one.latencies.items():
+            total.latencies.setdefault(operation, []).extend(latencies)
+    return total
+
+
+async def closed_loop(case: Callable[[Round], Awaitable[None]], cases: int, concurrent: int) -> Round:
+    """Run `cases` cases, `concurrent` at a time: a new one begins when one ends."""
+    result = Round(cases=cases)
+    left = iter(range(cases))
+
+    async def one_after_another() -> None:
+        for _ in left:
+            await case(result)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as lanes:
+        for _ in range(concurrent):
+            lanes.create_task(one_after_another())
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def processor_seconds(processes: Mapping[str, int]) -> dict[str, float]:
+    """Processor time that each process (name to id) has used so far, in user and system mode."""
+    return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in processes.items()}
