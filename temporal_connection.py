@@ -16,6 +16,7 @@ from temporalio.envconfig import ClientConfig
 DEFAULT_ADDRESS = "127.0.0.1:7233"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+SETTLE_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,11 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: st
             return await Client.connect(**config)
         except RuntimeError as error:
             left = give_up_at - time.monotonic()
+            # The SDK's own thread may still be handing us this error. A process that ended now would abort.
+            await asyncio.sleep(SETTLE_SECONDS)
             if left <= 0:
                 raise RuntimeError(f"Temporal does not answer at {config['target_host']}: {error}") from error
-            logger.warning("Temporal does not answer at %s yet, trying on: %s", config["target_host"], error)
+            logger.warning("Temporal does not answer at %s yet, trying on", config["target_host"])
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -1,0 +1,145 @@
+"""The `hotline` command: a thin door to what the other modules do. Heavy imports wait inside the commands."""
+
+import asyncio
+import os
+import runpy
+import sys
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from domain.lifecycle import Role
+from settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from api.keyring import Keyring
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
+catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
+app.add_typer(key_app, name="key")
+app.add_typer(catalogue_app, name="catalogue")
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal to do what was asked, not a fault
+    """What the operator must know, without a traceback."""
+
+
+def main() -> None:
+    """Run the command; what the operator can put right is said in words, with exit code 2."""
+    from api.keyring import KeyringError
+    from supervisor import SupervisorError
+
+    try:
+        app()
+    except (SettingsError, KeyringError, SupervisorError, Refusal) as error:
+        typer.echo(f"hotline: {error}", err=True)
+        sys.exit(2)
+
+
+@app.command()
+def up(
+    data_dir: Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")] = None,
+    api_port: Annotated[int | None, typer.Option(help="TCP port of the API.")] = None,
+    temporal_port: Annotated[int | None, typer.Option(help="TCP port of Temporal.")] = None,
+    ui_port: Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="TOML file of services and clocks.")] = None,
+) -> None:
+    """Run the whole service on this machine: Temporal with its UI, worker and API."""
+    import local_service
+
+    given = {
+        "data_dir": data_dir,
+        "api_port": api_port,
+        "temporal_port": temporal_port,
+        "ui_port": ui_port,
+        "catalogue": catalogue,
+    }
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    raise typer.Exit(asyncio.run(local_service.run(settings, _say)))
+
+
+@app.command()
+def api() -> None:
+    """Run the API alone; Temporal and worker run elsewhere."""
+    runpy.run_module("api", run_name="__main__")
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker alone; Temporal and API run elsewhere. Several may run."""
+    runpy.run_module("worker", run_name="__main__")
+
+
+@app.command("temporal-setup")
+def temporal_setup(
+    retention_days: Annotated[int, typer.Option(min=1, help="Days a new namespace keeps ended histories.")] = 30,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
+) -> None:
+    """Register namespace and search attributes on the Temporal cluster of TEMPORAL_ADDRESS; again without harm."""
+    from temporal_connection import address, connect
+    from temporal_setup import SetupError, prepare
+
+    async def prepared() -> str:
+        client = await connect(wait_seconds=wait)
+        done = await prepare(client, timedelta(days=retention_days))
+        namespace = f"namespace {client.namespace} {'added' if done.namespace_added else 'was there'}"
+        return f"{namespace}; search attributes added: {', '.join(done.attributes_added) or 'none, all were there'}"
+
+    try:
+        typer.echo(f"{address()}: {asyncio.run(prepared())}")
+    except (RuntimeError, SetupError, ValueError) as error:
+        raise Refusal(str(error)) from error
+
+
+@key_app.command("create")
+def key_create(
+    name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
+    role: Annotated[Role, typer.Option(help="In which capacity.")],
+    department: Annotated[str | None, typer.Option(help="Code of the department, for those who act for one.")] = None,
+) -> None:
+    """Make a key and print it: the only time it can be seen."""
+    key, token = _keyring().create(name, role, department)
+    typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
+    typer.echo(token)
+
+
+@key_app.command("list")
+def key_list() -> None:
+    """Show every key, revoked ones too; secrets are not kept."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "name", "role", "department", "created (UTC)", "revoked (UTC)")
+    for key in _keyring().list():
+        times = [at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else "" for at in (key.created_at, key.revoked_at)]
+        table.add_row(key.id, key.name, key.role, key.department or "", *times)
+    Console().print(table)
+
+
+@key_app.command("revoke")
+def key_revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
+    """End a key; a running API refuses it from the next request on."""
+    key = _keyring().revoke(key_id)
+    typer.echo(f"key {key.id} of {key.name} is revoked")
+
+
+def _keyring() -> "Keyring":
+    from api.keyring import Keyring
+
+    return Keyring(Settings().keys_file)
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stdout.write(f"hotline: {text}\n")
+        sys.stdout.flush()
+    except OSError:
+        # The terminal is gone; the service is not, and its logs are in files.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()
