@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar import WorkCalendar
 from domain.norms import (
@@ -101,10 +101,17 @@ def _by_code(table: object) -> object:
     return tuple({"code": code, **body} if isinstance(body, Mapping) else body for code, body in table.items())
 
 
+def _climbing(ladder: tuple[SourcedRung, ...]) -> tuple[SourcedRung, ...]:
+    percents = [rung.percent for rung in ladder]
+    if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
+        raise ValueError(f"percent must rise from rung to rung, {MISS} among them, not {percents}")
+    return ladder
+
+
 class Catalogue(Value):
     """The whole of it. Sections with codes (`services`, `departments` ...) may be given as tables keyed by code."""
 
-    origin: str = Field(default="", description="The file it was read from.")
+    calendar_file: str = Field(default="", description="The file whose [calendar] it is, for those who must amend it.")
     name: str = Field(min_length=1, description="the English name")
     name_zh: str = Field(min_length=1, description="the Chinese name")
     time_scale: float = Field(
@@ -116,7 +123,7 @@ class Catalogue(Value):
     departments: Annotated[tuple[Department, ...], BeforeValidator(_by_code), Field(min_length=1)]
     districts: Annotated[tuple[District, ...], BeforeValidator(_by_code), Field(min_length=1)]
     services: Annotated[tuple[Service, ...], BeforeValidator(_by_code), Field(min_length=1)]
-    ladder: tuple[SourcedRung, ...]
+    ladder: Annotated[tuple[SourcedRung, ...], AfterValidator(_climbing)]
     process: ProcessNorms
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
@@ -127,13 +134,6 @@ class Catalogue(Value):
         sections = ("sources", "groups", "departments")
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
-
-    @model_validator(mode="after")
-    def _ladder_climbs(self) -> Self:
-        percents = [rung.percent for rung in self.ladder]
-        if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
-            raise ValueError(f"ladder: percentages must rise from rung to rung, {MISS} among them, not {percents}")
-        return self
 
     @property
     def day_seconds(self) -> int:

@@ -138,7 +138,7 @@ class Group(Coded):
 class District(Coded):
     """A part of the city; the outskirts are reached later than the town."""
 
-    zone: Zone
+    zone: Zone = Field(description="town or outskirts")
     source: Sources
 
 
@@ -146,7 +146,7 @@ class Service(Coded):
     """One kind of complaint, with its clocks; an absent clock is not promised."""
 
     group: Annotated[str, known("groups")] = Field(description="a code of [groups]")
-    priority: Priority
+    priority: Priority = Field(description="P1 (most urgent) to P5")
     department: Annotated[str, known("departments")] = Field(description="a code of [departments]")
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.", strict=True)
     acknowledge: Duty | None = None
