@@ -4,7 +4,7 @@ import asyncio
 import os
 import runpy
 import sys
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from api.keyring import Keyring
+    from domain.catalogue import Catalogue
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
@@ -58,6 +59,8 @@ def up(
         "catalogue": catalogue,
     }
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    # Worker and API would end again and again on a catalogue with mistakes.
+    _catalogue(settings.catalogue)
     raise typer.Exit(asyncio.run(local_service.run(settings, _say)))
 
 
@@ -94,6 +97,15 @@ def temporal_setup(
         raise Refusal(str(error)) from error
 
 
+@catalogue_app.command("check")
+def catalogue_check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
+    """Say whether a catalogue can be used, and for how long its holidays are known."""
+    found = _catalogue(file)
+    typer.echo(
+        f"{file}: {found.name} {found.name_zh}, {len(found.services)} services, {len(found.departments)} departments"
+    )
+
+
 @key_app.command("create")
 def key_create(
     name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
@@ -124,6 +136,18 @@ def key_revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline 
     """End a key; a running API refuses it from the next request on."""
     key = _keyring().revoke(key_id)
     typer.echo(f"key {key.id} of {key.name} is revoked")
+
+
+def _catalogue(file: Path) -> "Catalogue":
+    from catalogue_source import CatalogueError, calendar_warnings, load_catalogue
+
+    try:
+        found = load_catalogue(file)
+    except CatalogueError as error:
+        raise Refusal(str(error)) from error
+    for warning in calendar_warnings(found, datetime.now(UTC).date()):
+        typer.echo(f"hotline: WARNING: {warning}", err=True)
+    return found
 
 
 def _keyring() -> "Keyring":

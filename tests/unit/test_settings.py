@@ -1,0 +1,106 @@
+"""Settings: every variable documented and bounded, every refusal in words an operator can act on."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from settings import DEFAULT_CATALOGUE, Settings, SettingsError, variable
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("HOTLINE_"):
+            monkeypatch.delenv(name)
+
+
+def test_every_field_says_what_it_is() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_what_is_written_lies_in_the_data_folder() -> None:
+    settings = Settings(data_dir=Path("/var/lib/hotline"))
+
+    assert settings.database_url == "sqlite:////var/lib/hotline/hotline.db"
+    assert settings.keys_file == Path("/var/lib/hotline/keys.json")
+    assert settings.notification_log == Path("/var/lib/hotline/notifications.log")
+
+
+def test_the_data_folder_does_not_move_with_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert Settings().data_dir == tmp_path / "data"
+
+
+def test_the_default_catalogue_is_the_projects() -> None:
+    assert Settings().catalogue == DEFAULT_CATALOGUE
+
+
+def test_arguments_take_precedence_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_API_PORT", "8081")
+    monkeypatch.setenv("HOTLINE_UI_PORT", "8234")
+    settings = Settings(api_port=8090)
+
+    assert (settings.api_port, settings.ui_port) == (8090, 8234)
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_API_PORT", "")
+
+    assert Settings().api_port == 8080
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "accepted"),
+    [
+        ("api_port", "99999", "less than or equal to 65535"),
+        ("api_port", "http", "valid integer"),
+        ("sql_wait_seconds", "-1", "greater than or equal to 0"),
+        ("update_timeout_seconds", "0", "greater than 0"),
+        ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("sandbox", "perhaps", "valid boolean"),
+        ("courier_max_tries", "0", "greater than or equal to 1"),
+    ],
+)
+def test_a_refusal_names_variable_value_and_what_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, field: str, value: str, accepted: str
+) -> None:
+    monkeypatch.setenv(variable(field), value)
+
+    with pytest.raises(SettingsError) as refused:
+        Settings()
+    assert str(refused.value).startswith(f"HOTLINE_{field.upper()}: ")
+    assert accepted in str(refused.value)
+    assert repr(value) in str(refused.value)
+
+
+def test_a_refused_database_is_not_quoted_for_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_DATABASE_URL", "mysql://hotline:sesame@db/hotline")
+
+    with pytest.raises(SettingsError, match=r"should start with sqlite:/// or postgresql\+psycopg://") as refused:
+        Settings()
+    assert "sesame" not in str(refused.value)
+
+
+def test_an_accepted_database_is_not_shown_for_its_password() -> None:
+    assert "sesame" not in repr(Settings(database_url="postgresql+psycopg://hotline:sesame@db/hotline"))
+
+
+def test_one_mistake_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_API_PORT", "0")
+    monkeypatch.setenv("HOTLINE_UI_PORT", "0")
+
+    with pytest.raises(SettingsError) as refused:
+        Settings(database_url="mysql://db")
+    assert len(str(refused.value).splitlines()) == 3
+
+
+def test_settings_do_not_change_once_they_are_built() -> None:
+    settings = Settings()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.api_port = 1  # type: ignore[misc]  # the very thing that is refused
