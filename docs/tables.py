@@ -1,0 +1,231 @@
+"""The tables of the documentation, out of the code and the default catalogue."""
+
+import types
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from catalogue_source import load_catalogue
+from domain.catalogue import CLOCKS, Catalogue, Service
+from domain.commands import BODIES, Body
+from domain.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, Row, State, mermaid
+from domain.norms import Duration, Duty
+from settings import DEFAULT_CATALOGUE, Settings, variable
+from workflows.search_attributes import REGISTRY
+
+WRITTEN_BY = "<!-- Written by `python -m docs.generate`; edit the code instead. -->"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [list(head), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def lifecycle_page() -> str:
+    """The transition table, drawn and written out."""
+    states = table(
+        ("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State)
+    )
+    roles = table(("role", "中文"), ((f"`{role}`", zh) for role, zh in ROLE_ZH.items()))
+    head = ("action", "中文", "from", "to", "who", "meaning")
+    rows = table(head, map(_row, ROWS))
+    return f"""{WRITTEN_BY}
+
+# The lifecycle of a case
+
+This page is drawn from `domain/lifecycle.py`, the table that the service itself obeys and publishes as `GET /v1/lifecycle`.
+
+```mermaid
+{mermaid()}```
+
+## States
+
+{states}
+## Actions
+
+The owner of a case may do what `owner` may, in addition to what the role of the own key allows. The administrator may act in
+every role. Rows in *italics* are reserved and not offered yet. Some actions have a rule of their own beside the table; it
+is in `domain/decisions.py`.
+
+{rows}
+## Roles
+
+{roles}"""
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    action = f"`{row.action}`" if row.open else f"*`{row.action}`, reserved*"
+    to = ", ".join(f"`{state}`" for state in row.targets) or "stays"
+    who = ", ".join(f"`{role}`" for role in ROLE_ZH if role in row.roles)
+    return action, row.zh, _sources(row), to, who, row.description
+
+
+def _sources(row: Row) -> str:
+    if OPEN <= row.sources:
+        return ", ".join(["every open state", *(f"`{state}`" for state in State if state in row.sources - OPEN)])
+    return ", ".join(f"`{state}`" for state in State if state in row.sources) or "-"
+
+
+def catalogue_page() -> str:
+    """The default catalogue with its sources."""
+    catalogue = load_catalogue(DEFAULT_CATALOGUE)
+    head = ("service", "中文", "code", "priority", "department", *CLOCKS)
+    services = table(head, (_service(service, catalogue) for service in catalogue.services))
+    sources = table(("letter", "source"), catalogue.sources.items())
+    ladder = table(
+        ("used up", "who is told", "source"),
+        ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
+    )
+    departments = table(("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments))
+    districts = table(
+        ("district", "中文", "code", "zone"), ((d.name, d.name_zh, f"`{d.code}`", d.zone) for d in catalogue.districts)
+    )
+    return f"""{WRITTEN_BY}
+
+# The default catalogue
+
+This page is written from `catalogue/zhongshan.toml`. The letters are the sources of the figures; **I** is inferred: no
+company's promise, but a choice of the catalogue's authors that an operator should replace knowingly. How to change it:
+[How to run it](how-run.md#the-catalogue).
+
+Times run round the clock unless they are in working days or marked *working time*. A dash is a clock that is not promised.
+
+## Services
+
+{services}
+## The ladder
+
+{ladder}
+## Rules of the chain
+
+{_process(catalogue)}
+## Departments
+
+{departments}
+## Districts
+
+{districts}
+## Sources
+
+{sources}"""
+
+
+def _service(service: Service, catalogue: Catalogue) -> tuple[str, ...]:
+    department = next(d.name for d in catalogue.departments if d.code == service.department)
+    clocks = (_duty(service.duty(clock)) for clock in CLOCKS)
+    return service.name, service.name_zh, f"`{service.code}`", service.priority, department, *clocks
+
+
+def _duty(duty: Duty | None) -> str:
+    if duty is None:
+        return "-"
+    letters = ", ".join(duty.source)
+    if duty.in_call:
+        return f"in the call ({letters})"
+    words = _length(duty)
+    if duty.outskirts_minutes is not None:
+        words += f", outskirts {duty.outskirts_minutes:g} min"
+    if duty.kind() == "working" and duty.working_days is None:
+        words += ", *working time*"
+    if duty.starts == "decision":
+        words += " from the decision"
+    return f"{words} ({letters})"
+
+
+_UNITS = {"seconds": "s", "minutes": "min", "hours": "h", "days": "d", "working_days": "working d"}
+
+
+def _length(duration: Duration) -> str:
+    return " ".join(f"{value:g} {_UNITS[unit]}" for unit, value in duration.units().items())
+
+
+def _process(catalogue: Catalogue) -> str:
+    rows = []
+    for name in type(catalogue.process).model_fields:
+        norm = getattr(catalogue.process, name)
+        value = _length(norm) if isinstance(norm, Duration) else str(getattr(norm, "count", None) or norm.working_days)
+        if hasattr(norm, "working_days") and not isinstance(norm, Duration):
+            value += " working d"
+        rows.append((f"`{name}`", value, ", ".join(norm.source)))
+    return table(("rule", "value", "source"), rows)
+
+
+def settings() -> str:
+    """Every setting, from its field."""
+    rows = (_setting(name, field) for name, field in Settings.model_fields.items())
+    return table(("variable", "default", "accepted", "meaning"), rows)
+
+
+def _setting(name: str, field: FieldInfo) -> tuple[str, ...]:
+    default = "derived" if field.default_factory else _plain_default(name, field.default)
+    return f"`{variable(name)}`", default, _accepted(field), str(field.description).replace("\n", " ")
+
+
+def _plain_default(name: str, value: object) -> str:
+    if name == "catalogue":
+        return f"`catalogue/{DEFAULT_CATALOGUE.name}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _accepted(field: FieldInfo) -> str:
+    annotation: Any = field.annotation
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    if annotation is bool:
+        return "`true`, `false`"
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    found = ((sign, getattr(rule, key, None)) for rule in field.metadata for key, sign in signs.items())
+    bounds = [f"{sign} {value}" for sign, value in found if value is not None]
+    return ", ".join(bounds) or "text"
+
+
+def bodies() -> str:
+    """What the body of every action takes."""
+    rows = ((f"`{row.action}`", row.zh, _fields(BODIES[row.action])) for row in ROWS if row.action in BODIES)
+    return table(("action", "中文", "body; `note?` may always be added"), rows)
+
+
+def _fields(body: type[Body]) -> str:
+    fields = (
+        f"`{name}{'' if field.is_required() else '?'}` {_type(field.annotation)}"
+        for name, field in body.model_fields.items()
+        if name != "note" or field.is_required()
+    )
+    return ", ".join(fields) or "-"
+
+
+def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anything
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(_type(part) for part in get_args(annotation) if part is not type(None))
+    return {"AwareDatetime": "instant", "Decimal": "decimal string, CNY", "bool": "true or false", "int": "number"}.get(
+        annotation.__name__, "text"
+    )
+
+
+def search_attributes() -> str:
+    """Every search attribute that the service registers."""
+    return table(
+        ("attribute", "type", "meaning"),
+        ((f"`{key.name}`", key.indexed_value_type.name.lower(), _MEANING[key.name]) for key in REGISTRY),
+    )
+
+
+_MEANING = {
+    "State": "State of the lifecycle: `registered`, `dispatched` ...",
+    "Service": "Code of the service in the catalogue.",
+    "District": "Code of the district, where one is known.",
+    "Department": "Code of the department that has the case.",
+    "Owner": "The owner's name, as on the key.",
+    "Priority": "`P1` to `P5`.",
+    "Sla": "`on_time`, `at_risk`, `missed`, `paused`, of the present cycle.",
+    "Incident": "The incident that the case belongs to. Reserved.",
+    "NextDueAt": "When the next running promise falls due. Absent while none runs.",
+    "Flags": "What else is known: `urged`, `supervised`, `reworked` ...",
+}
