@@ -12,7 +12,7 @@ ARGS ?=
 
 # Two at once suit the tests that wait for servers; those that own a server keep to one worker by their xdist_group.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
-CODE := $(wildcard *.py) activities api bench demo domain readmodel tests tools workflows
+CODE := $(wildcard *.py) activities api bench demo docs domain readmodel tests tools workflows
 
 .PHONY: help
 help: ## Show this list
@@ -58,6 +58,15 @@ format: $(INSTALLED) ## Rewrite the code in the project's style
 .PHONY: bench
 bench: $(INSTALLED) ## Measure and print the figures of bench/
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write the parts of the documentation that are computed from the code
+	$(BIN)/python -m docs.generate
+
+.PHONY: pictures
+pictures: $(INSTALLED) ## Take the screenshots of the documentation, from a service of their own
+	tools/have-browser
+	$(BIN)/python -m docs.pictures docs/images
 
 LOCK := pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
