@@ -94,23 +94,18 @@ class Case(Record):
             instants.append(self.reopen_until)
         return min(instants, default=None)
 
-    def finished(self, at: datetime) -> bool:
-        """Nothing can happen to it any more: refused, withdrawn, or closed and the reopen window has passed."""
-        if self.state is State.CLOSED:
-            return self.reopen_until is None or at >= self.reopen_until
-        return self.state in (State.REFUSED, State.WITHDRAWN)
-
     def available_actions(self, actor: c.Actor, at: datetime) -> tuple[Action, ...]:
         """What this person may do to the case now."""
         return available_actions(self, actor, at)
 
     def undelivered(self, key: str, at: datetime) -> tuple[Event, ...]:
-        """Flag the case, once, because the notification `key` was given up."""
+        """Flag the case, once, because the notification `key` was given up; after everything that fell due before."""
         if "undelivered" in self.flags:
             return ()
+        due = self.ring(at)
         event = self._system(UNDELIVERED, at, {"key": key})
         evolve(self, event)
-        return (event,)
+        return (*due, event)
 
     def _rungs(self) -> list[tuple[datetime, int, Clock]]:
         found = ((clock.next_ring(self.terms.ladder, self.calendar), clock) for clock in self.clocks)

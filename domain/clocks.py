@@ -48,7 +48,9 @@ class Clock(BaseModel):
     started_at: datetime | None = None
     running_since: datetime | None = None
     stopped_at: datetime | None = None
-    missed_at: datetime | None = Field(default=None, description="The instant at which the promise was due and not kept.")
+    missed_at: datetime | None = Field(
+        default=None, description="The instant at which the promise was due and not kept."
+    )
     cancelled: bool = False
     rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that has rung.")
     version: int = Field(default=0, ge=0, description="The case's version that changed the clock last.")

@@ -3,14 +3,24 @@
 The bodies are the HTTP bodies as well. A new field has a default, so that recorded commands stay readable.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from domain.terms import Terms
 from domain.lifecycle import Action, Role
+from domain.terms import Terms
+
+
+def _in_utc(instant: datetime) -> datetime:
+    """The same instant in UTC, in which alone the domain reckons; at the ends of the calendar there may be none."""
+    if not 1 < instant.year < 9999:  # noqa: PLR2004  (the years that datetime knows)
+        raise ValueError("the year must be from 2 to 9998")
+    return instant.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -73,7 +83,7 @@ class Registration(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     number: str
-    at: datetime
+    at: Instant
     actor: Actor
     owner: Name
     intake: Intake
@@ -140,10 +150,10 @@ class Arrive(Body):
 
 
 class Suspend(_Reasoned):
-    """挂起: we wait for the caller, until `wake_at` (UTC) at the latest where one is given."""
+    """挂起: we wait for the caller, until `wake_at` at the latest where one is given; any offset, kept in UTC."""
 
     action = Action.SUSPEND
-    wake_at: AwareDatetime | None = None
+    wake_at: Instant | None = None
 
 
 class Resume(Body):

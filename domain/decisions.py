@@ -1,7 +1,8 @@
 """May it be done, and where does it lead: a command and a case give one event, or a refusal. Nothing changes here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain import commands as c
@@ -10,13 +11,24 @@ from domain.events import Event
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
 from domain.record import Record
 
+LONGEST_WAIT = timedelta(days=366)
+"""How far ahead a wake date may lie. Inferred: a slip in the year must not put a case to sleep for good."""
+_WAKE_ACCEPTED = ("an instant in the future, within a year, RFC 3339 with its offset", "no wake_at")
+
 
 class Decision(NamedTuple):
     """Where an action leads, and what is noted besides the words of the body."""
 
     target: State
-    data: dict[str, Any] = {}
+    data: Mapping[str, Any] = MappingProxyType({})
     cycle: int | None = None
+
+
+class Untimely(NamedTuple):
+    """Why it is not the moment: a stable slug, and words."""
+
+    code: str
+    message: str
 
 
 def capacities(actor: c.Actor, record: Record) -> frozenset[Role]:
@@ -32,7 +44,7 @@ def available_actions(record: Record, actor: c.Actor, at: datetime) -> tuple[Act
     return tuple(
         action
         for action in available(record.state, capacities(actor, record))
-        if _timely(action, record, at) and not (foreign and _only_as_crew(action, actor, record))
+        if _untimely(action, record, at) is None and not (foreign and _only_as_crew(action, actor, record))
     )
 
 
@@ -44,8 +56,8 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     action: Action = command.body.action
     row = TABLE[action]
     role = _capacity(row, command.actor, record)
-    if record.state not in row.sources or not _timely(action, record, at):
-        raise _out_of_turn(row, record, command.actor, at)
+    if untimely := _untimely(action, record, at):
+        raise _conflict(untimely, record, command.actor, at)
     rule = _RULES.get(action)
     target = row.targets[0] if row.targets else record.state
     decision = rule(record, command, at) if rule else Decision(target)
@@ -67,7 +79,10 @@ def _capacity(row: Row, actor: c.Actor, record: Record) -> Role:
     if not held:
         allowed = tuple(sorted(row.roles - {Role.SYSTEM}))
         raise Refused(
-            "forbidden", "wrong_role", f"{row.action} is not for the role {actor.role}; it takes {_either(allowed)}.", allowed
+            "forbidden",
+            "wrong_role",
+            f"{row.action} is not for the role {actor.role}; it takes {' or '.join(allowed)}.",
+            allowed,
         )
     if _foreign_crew(actor, record) and _only_as_crew(row.action, actor, record):
         raise Refused(
@@ -88,26 +103,59 @@ def _only_as_crew(action: Action, actor: c.Actor, record: Record) -> bool:
     return TABLE[action].roles & capacities(actor, record) == {Role.CREW}
 
 
-def _timely(action: Action, record: Record, at: datetime) -> bool:
-    """Whether what the action is about is there: an open window, a pending request."""
-    if action is Action.REOPEN:
-        return record.reopen_until is not None and at < record.reopen_until
-    if action is Action.DECIDE_EXTENSION:
-        return record.extension is not None
-    if action is Action.REQUEST_EXTENSION:
-        return record.extension is None
-    return True
+def _out_of_turn(action: Action, record: Record) -> Untimely:
+    return Untimely("out_of_turn", f"it is {record.state}, and {action} is not possible now")
 
 
-def _out_of_turn(row: Row, record: Record, actor: c.Actor, at: datetime) -> Refused:
+def _untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
+    """Why it is not the moment for this action; None where it is."""
+    if record.state not in TABLE[action].sources or record.finished(at):
+        return _out_of_turn(action, record)
+    moment = _MOMENTS.get(action)
+    return moment(record, at) if moment else None
+
+
+def _conflict(why: Untimely, record: Record, actor: c.Actor, at: datetime) -> Refused:
     allowed = available_actions(record, actor, at)
-    why = f"The case {record.number} is {record.state} (version {record.version}); {row.action} is not possible now."
-    may = f" You may: {', '.join(allowed)}." if allowed else " There is nothing your role may do to it now."
-    return Refused("conflict", "out_of_turn", why + may, tuple(allowed))
+    may = f"You may: {', '.join(allowed)}." if allowed else "There is nothing your role may do to it now."
+    message = f"The case {record.number} (version {record.version}): {why.message}. {may}"
+    return Refused("conflict", why.code, message, tuple(allowed))
 
 
-def _either(words: tuple[str, ...]) -> str:
-    return " or ".join(words)
+def _when_returning(record: Record, at: datetime) -> Untimely | None:
+    days = record.terms.process.return_within_days
+    since = record.dispatched_at
+    if since is None or at <= (limit := record.calendar.add(since, days * record.calendar.day_seconds)):
+        return None
+    return Untimely("return_too_late", f"a return within {days} working days was possible until {limit.isoformat()}")
+
+
+def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
+    rules = record.terms.process
+    if record.extension is not None:
+        return _out_of_turn(Action.REQUEST_EXTENSION, record)
+    if record.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
+        return Untimely("extension_used", f"an extension is granted {rules.extensions_allowed} time(s) at most")
+    due = next(
+        (clock.due_at(record.calendar) for clock in record.clocks if clock.live and clock.name == "resolve"), None
+    )
+    days = rules.extension_notice_days
+    if due is None or record.calendar.add(at, days * record.calendar.day_seconds) > due:
+        until = f"due at {due.isoformat()}" if due else "no clock for it is running"
+        return Untimely("extension_too_late", f"an extension is asked for {days} working day(s) ahead; {until}")
+    return None
+
+
+def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
+    return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
+
+
+_MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
+    Action.RETURN: _when_returning,
+    Action.REQUEST_EXTENSION: _when_asking_for_more,
+    Action.DECIDE_EXTENSION: _when_granting_more,
+}
+"""The actions that have their time within a state: a request to decide on, a term that has not run out."""
 
 
 def _closing(record: Record, at: datetime) -> dict[str, Any]:
@@ -125,18 +173,6 @@ def _sign_for(record: Record, command: c.Command[c.SignFor], _: datetime) -> Dec
     return Decision(State.IN_PROGRESS, {"assignee": assignee})
 
 
-def _return(record: Record, _: c.Command[c.Return], at: datetime) -> Decision:
-    days = record.terms.process.return_within_days
-    since = record.dispatched_at
-    if since and at > (limit := record.calendar.add(since, days * record.calendar.day_seconds)):
-        raise Refused(
-            "conflict",
-            "return_too_late",
-            f"A return is possible within {days} working days of the dispatch; that ended at {limit.isoformat()}.",
-        )
-    return Decision(State.PENDING_REDISPATCH)
-
-
 def _reject_return(record: Record, _: c.Command[c.RejectReturn], __: datetime) -> Decision:
     return Decision(State.DISPATCHED, {"department": record.department})
 
@@ -148,7 +184,14 @@ def _suspend(_: Record, command: c.Command[c.Suspend], at: datetime) -> Decision
             "invalid",
             "wake_at_past",
             f"wake_at {wake_at.isoformat()} is not in the future; it is now {at.isoformat()}.",
-            ("an instant in the future, RFC 3339 with its offset", "no wake_at"),
+            _WAKE_ACCEPTED,
+        )
+    if wake_at is not None and wake_at > at + LONGEST_WAIT:
+        raise Refused(
+            "invalid",
+            "wake_at_too_far",
+            f"wake_at {wake_at.isoformat()} is more than {LONGEST_WAIT.days} days ahead; suspend again when it comes.",
+            _WAKE_ACCEPTED,
         )
     return Decision(State.SUSPENDED)
 
@@ -172,25 +215,14 @@ def _again(record: Record) -> str:
     return record.department or record.terms.department
 
 
-def _request_extension(record: Record, command: c.Command[c.RequestExtension], at: datetime) -> Decision:
-    rules = record.terms.process
-    if record.extensions >= rules.extensions_allowed:
-        raise Refused("conflict", "extension_used", f"An extension is granted {rules.extensions_allowed} time(s) at most.")
-    if command.body.working_days > rules.extension_max_days:
+def _request_extension(record: Record, command: c.Command[c.RequestExtension], _: datetime) -> Decision:
+    days, most = command.body.working_days, record.terms.process.extension_max_days
+    if days > most:
         raise Refused(
             "invalid",
             "extension_too_long",
-            f"{command.body.working_days} working days are more than the {rules.extension_max_days} allowed.",
-            (f"1 to {rules.extension_max_days} working days",),
-        )
-    due = next((k.due_at(record.calendar) for k in record.clocks if k.live and k.name == "resolve"), None)
-    notice = rules.extension_notice_days * record.calendar.day_seconds
-    if due is None or record.calendar.add(at, notice) > due:
-        raise Refused(
-            "conflict",
-            "extension_too_late",
-            f"An extension is asked for {rules.extension_notice_days} working day(s) before the case is due"
-            f" ({due.isoformat() if due else 'no clock is running'}).",
+            f"{days} working days are more than the {most} allowed.",
+            (f"1 to {most} working days",),
         )
     return Decision(record.state)
 
@@ -209,7 +241,6 @@ def _hand_over(record: Record, command: c.Command[c.HandOver], _: datetime) -> D
 _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.ANSWER: _answer,
     Action.SIGN_FOR: _sign_for,
-    Action.RETURN: _return,
     Action.REJECT_RETURN: _reject_return,
     Action.SUSPEND: _suspend,
     Action.FOLLOW_UP: _follow_up,

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from domain.terms import ClockName
 from domain.clocks import DEPARTMENT, Clock
 from domain.events import Event
 from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
 from domain.record import Approval, Extension, Record
+from domain.terms import ClockName
 
 Change = Callable[[Clock], Clock]
 DAY_SECONDS = 86_400
@@ -87,9 +87,10 @@ def _dispatch(record: Record, event: Event) -> None:
     if record.department not in (None, department):
         _change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
         _open(record, DEPARTMENT)
+    if event.action != Action.REJECT_RETURN:  # which leaves the department no new time to return the case
+        record.dispatched_at = event.at
     record.department = department
     record.assignee = event.data.get("assignee")
-    record.dispatched_at = event.at
     _start(record, event.at, "dispatch")
     _change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
 
@@ -195,7 +196,7 @@ def _next_cycle(record: Record, event: Event) -> None:
 def _close(record: Record, event: Event) -> None:
     _change(record, lambda clock: clock.cancel(event.at, record.calendar))
     record.closed_at = event.at
-    record.wake_at = None
+    record.wake_at = record.approval = record.extension = None
     until = event.data.get("reopen_until")
     record.reopen_until = datetime.fromisoformat(until) if until else None
 

@@ -5,7 +5,7 @@ from typing import Literal
 RefusalKind = Literal["conflict", "forbidden", "invalid"]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
     """A command that the case does not accept; the case is unchanged.
 
     `kind` says whose mistake it is: `forbidden` (the person), `conflict` (the moment), `invalid` (the words).

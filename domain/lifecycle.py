@@ -3,6 +3,7 @@
 The table is the specification: the case obeys it, the API publishes it, the documentation draws it.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -117,204 +118,131 @@ class Row:
 
     action: Action
     zh: str
-    roles: frozenset[Role]
-    sources: frozenset[State]
+    roles: AbstractSet[Role]
+    sources: AbstractSet[State]
     targets: tuple[State, ...]
     description: str
     open: bool = True
 
 
-def _row(
-    action: Action,
-    zh: str,
-    roles: set[Role],
-    sources: set[State] | frozenset[State],
-    targets: tuple[State, ...],
-    description: str,
-    *,
-    open_: bool = True,
-) -> Row:
-    return Row(action, zh, frozenset(roles), frozenset(sources), targets, description, open_)
-
-
-_STAFF = {Role.AGENT, Role.OWNER, Role.DISPATCHER, Role.CREW, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP}
+A, R, S = Action, Role, State  # short, so that a row of the table stays a row
+_STAFF = {R.AGENT, R.OWNER, R.DISPATCHER, R.CREW, R.SUPERVISOR, R.MANAGER, R.FOLLOW_UP}
+_TO_DISPATCH = {S.REGISTERED, S.PENDING_REDISPATCH}
+_AT_WORK = {S.DISPATCHED, S.IN_PROGRESS}
 
 ROWS: tuple[Row, ...] = (
-    _row(Action.REGISTER, "受理", {Role.AGENT}, set(), (State.REGISTERED,), "The agent who takes the call owns the case."),
-    _row(
-        Action.ANSWER,
+    Row(A.REGISTER, "受理", {R.AGENT}, set(), (S.REGISTERED,), "The agent who takes the call owns the case."),
+    Row(
+        A.ANSWER,
         "直接答复",
-        {Role.AGENT},
-        {State.REGISTERED},
-        (State.CLOSED, State.PENDING_FOLLOW_UP),
-        "Answered during the call; followed up where the service says so.",
+        {R.AGENT},
+        {S.REGISTERED},
+        (S.CLOSED, S.PENDING_FOLLOW_UP),
+        "Answered during the call; followed up if so promised.",
     ),
-    _row(
-        Action.DISPATCH,
-        "派单",
-        {Role.AGENT, Role.DISPATCHER},
-        {State.REGISTERED, State.PENDING_REDISPATCH},
-        (State.DISPATCHED,),
-        "Handed to a department.",
+    Row(A.DISPATCH, "派单", {R.AGENT, R.DISPATCHER}, _TO_DISPATCH, (S.DISPATCHED,), "Handed to a department."),
+    Row(A.REFUSE, "不予受理", {R.DISPATCHER}, _TO_DISPATCH, (S.REFUSED,), "No matter of the company, with the reason."),
+    Row(A.SIGN_FOR, "签收", {R.CREW}, {S.DISPATCHED}, (S.IN_PROGRESS,), "The department takes the case."),
+    Row(
+        A.RETURN, "退单", {R.CREW}, _AT_WORK, (S.PENDING_REDISPATCH,), "The department gives it back, with the reason."
     ),
-    _row(
-        Action.REFUSE,
-        "不予受理",
-        {Role.DISPATCHER},
-        {State.REGISTERED, State.PENDING_REDISPATCH},
-        (State.REFUSED,),
-        "Not a matter of the company, with the reason.",
-    ),
-    _row(Action.SIGN_FOR, "签收", {Role.CREW}, {State.DISPATCHED}, (State.IN_PROGRESS,), "The department takes the case."),
-    _row(
-        Action.RETURN,
-        "退单",
-        {Role.CREW},
-        {State.DISPATCHED, State.IN_PROGRESS},
-        (State.PENDING_REDISPATCH,),
-        "The department gives the case back, with the reason.",
-    ),
-    _row(
-        Action.REJECT_RETURN,
+    Row(
+        A.REJECT_RETURN,
         "驳回退单",
-        {Role.DISPATCHER},
-        {State.PENDING_REDISPATCH},
-        (State.DISPATCHED,),
+        {R.DISPATCHER},
+        {S.PENDING_REDISPATCH},
+        (S.DISPATCHED,),
         "The return is not accepted: the same department keeps the case.",
     ),
-    _row(Action.ARRIVE, "到场", {Role.CREW}, {State.IN_PROGRESS}, (State.IN_PROGRESS,), "The crew is on the spot."),
-    _row(
-        Action.SUSPEND,
+    Row(A.ARRIVE, "到场", {R.CREW}, {S.IN_PROGRESS}, (S.IN_PROGRESS,), "The crew is on the spot."),
+    Row(
+        A.SUSPEND,
         "挂起",
-        {Role.CREW, Role.OWNER},
-        {State.IN_PROGRESS},
-        (State.SUSPENDED,),
+        {R.CREW, R.OWNER},
+        {S.IN_PROGRESS},
+        (S.SUSPENDED,),
         "The case waits for the caller; every clock pauses.",
     ),
-    _row(
-        Action.RESUME,
+    Row(
+        A.RESUME,
         "恢复",
-        {Role.CREW, Role.AGENT, Role.SYSTEM},
-        {State.SUSPENDED},
-        (State.IN_PROGRESS,),
+        {R.CREW, R.AGENT, R.SYSTEM},
+        {S.SUSPENDED},
+        (S.IN_PROGRESS,),
         "Taken up again, by hand or when the wake date comes.",
     ),
-    _row(
-        Action.REQUEST_APPROVAL,
+    Row(
+        A.REQUEST_APPROVAL,
         "报批",
-        {Role.CREW, Role.AGENT},
-        {State.IN_PROGRESS},
-        (State.AWAITING_APPROVAL,),
+        {R.CREW, R.AGENT},
+        {S.IN_PROGRESS},
+        (S.AWAITING_APPROVAL,),
         "Management is asked before the company pays or waives.",
     ),
-    _row(
-        Action.DECIDE_APPROVAL,
+    Row(
+        A.DECIDE_APPROVAL,
         "审批",
-        {Role.MANAGER},
-        {State.AWAITING_APPROVAL},
-        (State.IN_PROGRESS,),
+        {R.MANAGER},
+        {S.AWAITING_APPROVAL},
+        (S.IN_PROGRESS,),
         "Management approves (批准) or rejects (驳回).",
     ),
-    _row(
-        Action.COMPLETE,
+    Row(
+        A.COMPLETE,
         "处理完成",
-        {Role.CREW},
-        {State.IN_PROGRESS},
-        (State.PENDING_REPLY,),
+        {R.CREW},
+        {S.IN_PROGRESS},
+        (S.PENDING_REPLY,),
         "The work is done; what was done is on record.",
     ),
-    _row(
-        Action.SEND_BACK,
+    Row(
+        A.SEND_BACK,
         "审核退回",
-        {Role.SUPERVISOR, Role.OWNER},
-        {State.PENDING_REPLY},
-        (State.IN_PROGRESS,),
+        {R.SUPERVISOR, R.OWNER},
+        {S.PENDING_REPLY},
+        (S.IN_PROGRESS,),
         "The work does not do; the department goes on.",
     ),
-    _row(
-        Action.REPLY,
+    Row(
+        A.REPLY,
         "回复",
-        {Role.OWNER},
-        {State.PENDING_REPLY},
-        (State.PENDING_FOLLOW_UP,),
+        {R.OWNER},
+        {S.PENDING_REPLY},
+        (S.PENDING_FOLLOW_UP,),
         "The owner tells the caller what was done.",
     ),
-    _row(
-        Action.FOLLOW_UP,
+    Row(
+        A.FOLLOW_UP,
         "回访",
-        {Role.FOLLOW_UP},
-        {State.PENDING_FOLLOW_UP},
-        (State.CLOSED, State.DISPATCHED, State.PENDING_FOLLOW_UP),
+        {R.FOLLOW_UP},
+        {S.PENDING_FOLLOW_UP},
+        (S.CLOSED, S.DISPATCHED, S.PENDING_FOLLOW_UP),
         "Satisfied closes; dissatisfied opens the next cycle; unreachable is tried again.",
     ),
-    _row(
-        Action.REOPEN,
+    Row(
+        A.REOPEN,
         "重开",
-        {Role.AGENT, Role.CALLER},
-        {State.CLOSED},
-        (State.DISPATCHED,),
-        "The matter is back, within the window: the next cycle.",
+        {R.AGENT, R.CALLER},
+        {S.CLOSED},
+        (S.DISPATCHED,),
+        "It is back, within the window: the next cycle.",
     ),
-    _row(
-        Action.WITHDRAW,
-        "撤销",
-        {Role.AGENT},
-        OPEN,
-        (State.WITHDRAWN,),
-        "The caller wishes it ended.",
-    ),
-    _row(
-        Action.COMMENT,
-        "补充",
-        _STAFF | {Role.CALLER},
-        OPEN | {State.CLOSED},
-        (),
-        "Something to know; resets no clock.",
-    ),
-    _row(
-        Action.URGE,
-        "催办",
-        {Role.AGENT, Role.SUPERVISOR, Role.CALLER},
-        OPEN,
-        (),
-        "Whoever holds the case is asked to hurry.",
-    ),
-    _row(Action.SUPERVISE, "督办", {Role.SUPERVISOR, Role.MANAGER}, OPEN, (), "The case is under a supervisor's eyes."),
-    _row(
-        Action.REQUEST_EXTENSION,
+    Row(A.WITHDRAW, "撤销", {R.AGENT}, OPEN, (S.WITHDRAWN,), "The caller wishes it ended."),
+    Row(A.COMMENT, "补充", _STAFF | {R.CALLER}, OPEN | {S.CLOSED}, (), "Something to know; resets no clock."),
+    Row(A.URGE, "催办", {R.AGENT, R.SUPERVISOR, R.CALLER}, OPEN, (), "Whoever holds the case is asked to hurry."),
+    Row(A.SUPERVISE, "督办", {R.SUPERVISOR, R.MANAGER}, OPEN, (), "The case is under a supervisor's eyes."),
+    Row(
+        A.REQUEST_EXTENSION,
         "申请延期",
-        {Role.CREW},
-        {State.DISPATCHED, State.IN_PROGRESS, State.AWAITING_APPROVAL},
+        {R.CREW},
+        _AT_WORK | {S.AWAITING_APPROVAL},
         (),
-        "The department asks for more working days.",
+        "More working days are asked for.",
     ),
-    _row(
-        Action.DECIDE_EXTENSION,
-        "延期审批",
-        {Role.SUPERVISOR},
-        OPEN,
-        (),
-        "Granted, the caller's clocks get the days; or not.",
-    ),
-    _row(Action.HAND_OVER, "移交", {Role.SUPERVISOR}, OPEN, (), "The only way to change the owner."),
-    _row(
-        Action.INVOLVE,
-        "协办",
-        {Role.DISPATCHER, Role.OWNER},
-        {State.DISPATCHED, State.IN_PROGRESS},
-        (),
-        "A further department is involved.",
-        open_=False,
-    ),
-    _row(
-        Action.LINK_INCIDENT,
-        "并案",
-        {Role.DISPATCHER},
-        OPEN,
-        (),
-        "The case is one of many with one cause.",
-        open_=False,
-    ),
+    Row(A.DECIDE_EXTENSION, "延期审批", {R.SUPERVISOR}, OPEN, (), "Granted, the caller's clocks get the days; or not."),
+    Row(A.HAND_OVER, "移交", {R.SUPERVISOR}, OPEN, (), "The only way to change the owner."),
+    Row(A.INVOLVE, "协办", {R.DISPATCHER, R.OWNER}, _AT_WORK, (), "A further department is involved.", open=False),
+    Row(A.LINK_INCIDENT, "并案", {R.DISPATCHER}, OPEN, (), "One of many cases with one cause.", open=False),
 )
 
 TABLE: dict[Action, Row] = {row.action: row for row in ROWS}
@@ -326,17 +254,19 @@ def available(state: State, roles: frozenset[Role]) -> tuple[Action, ...]:
 
 
 def mermaid() -> str:
-    """The table as a Mermaid state diagram, labels in Chinese and English; ends with a newline."""
+    """The table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
+
+    What changes no state is listed in a note, instead of one loop at each of many states.
+    """
     lines = ["stateDiagram-v2"]
     lines += [f"    {state.value}: {STATE_ZH[state]} {state.value}" for state in State]
-    for row in ROWS:
-        label = f"{row.zh} {row.action.value}"
-        if not row.sources:
-            lines += [f"    [*] --> {target.value}: {label}" for target in row.targets]
-        lines += [
-            f"    {source.value} --> {target.value}: {label}"
-            for source in sorted(row.sources)
-            for target in row.targets
-        ]
+    lines += [
+        f"    {source} --> {target.value}: {row.zh} {row.action.value}"
+        for row in ROWS
+        for source in ([state.value for state in sorted(row.sources)] or ["[*]"])
+        for target in row.targets
+    ]
     lines += [f"    {state.value} --> [*]" for state in sorted(ENDED)]
-    return "\n".join(lines) + "\n"
+    lines += ["    note right of registered", "        Without a change of state 不改变状态"]
+    lines += [f"        {row.zh} {row.action.value}" for row in ROWS if not row.targets]
+    return "\n".join([*lines, "    end note"]) + "\n"

@@ -5,8 +5,9 @@ Texts name the case by its number and hold no personal data; templates and chann
 
 from typing import NamedTuple
 
+from domain.clocks import MISS
 from domain.events import Event
-from domain.lifecycle import ESCALATE, STATE_ZH, TABLE, Action
+from domain.lifecycle import ESCALATE, STATE_ZH, TABLE, Action, State
 from domain.record import Progress
 
 _CLOCK_ZH = {"acknowledge": "签收", "arrive": "到场", "resolve": "处理", "reply": "回复", "follow_up": "回访"}
@@ -50,12 +51,20 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
 
 
+def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
+    if event.action == ESCALATE:
+        return tuple(event.data["notify"])
+    concerned = _CONCERNED.get(event.action, ())
+    if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
+        return (*concerned, "follow_up")
+    if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
+        return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
+    return concerned
+
+
 def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     """The messages that this event owes, given the case as the event (or a later one of its batch) left it."""
-    concerned = event.data.get("notify", ()) if event.action == ESCALATE else _CONCERNED.get(event.action, ())
-    if event.action == Action.FOLLOW_UP and event.from_state != event.to_state and event.cycle > 1:
-        concerned = (*concerned, "department")
-    recipients = dict.fromkeys(filter(None, (_address(who, number, after) for who in concerned)))
+    recipients = dict.fromkeys(_address(who, number, after) for who in _concerned(event, after))
     text_zh, text_en = _texts(number, event)
     return tuple(
         Notice(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
@@ -63,15 +72,15 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     )
 
 
-def _address(who: str, number: str, after: Progress) -> str | None:
-    """`role:whom`, resolved as far as the case knows; None where there is nobody to address."""
+def _address(who: str, number: str, after: Progress) -> str:
+    """`role:whom`, resolved as far as the case knows; the owner stands in where no department has the case yet."""
     match who:
         case "owner":
             return f"owner:{after.owner}"
         case "assignee":
             return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after)
         case "department" | "lead":
-            return f"{who}:{after.department}" if after.department else None
+            return f"{who}:{after.department}" if after.department else _address("owner", number, after)
         case "caller":
             return f"caller:{number}"
         case _:
@@ -81,7 +90,7 @@ def _address(who: str, number: str, after: Progress) -> str | None:
 def _texts(number: str, event: Event) -> tuple[str, str]:
     if event.action == ESCALATE:
         clock, percent = event.data["clock"], event.data["percent"]
-        verb_zh, verb_en = ("已超时", "missed") if percent >= 100 else ("即将到期", "running out")
+        verb_zh, verb_en = ("已超时", "missed") if percent >= MISS else ("即将到期", "running out")
         return (
             f"工单{number}:{_CLOCK_ZH[clock]}时限{verb_zh}({percent}%)",
             f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",

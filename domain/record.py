@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from domain.calendar import WorkCalendar
 from domain.clocks import Clock, ClockStatus
 from domain.commands import Intake
-from domain.terms import Terms
 from domain.lifecycle import ENDED, State
+from domain.terms import Terms
 
 AT_RISK = 75
-"""Percent of a budget from which a case counts as at risk: the lead is warned there (norms: usual default of large desks)."""
+"""Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
 
 
 class Approval(BaseModel):
@@ -84,6 +84,12 @@ class Record(Progress):
     def calendar(self) -> WorkCalendar:
         """The working calendar that this case is held to."""
         return self.terms.calendar
+
+    def finished(self, at: datetime) -> bool:
+        """Nothing can happen to it any more: refused, withdrawn, or closed and the reopen window has passed."""
+        if self.state is State.CLOSED:
+            return self.reopen_until is None or at >= self.reopen_until
+        return self.state in ENDED
 
     def next_due(self) -> datetime | None:
         """The earliest instant at which a running promise falls due; missed ones are past."""
