@@ -214,6 +214,12 @@ class TestChina:
         """1 October 2027 will be a holiday, but nobody has told this calendar."""
         assert calendar().is_working_day(date(2027, 10, 1))
 
+    def test_a_window_holds_its_first_and_its_last_day(self) -> None:
+        window = calendar().window(date(2026, 2, 14), date(2026, 2, 16))
+        assert (window.off, window.on) == ((date(2026, 2, 16),), (date(2026, 2, 14),))
+        window = calendar().window(date(2026, 2, 23), date(2026, 2, 28))
+        assert (window.off, window.on) == ((date(2026, 2, 23),), (date(2026, 2, 28),))
+
 
 class TestSummerTime:
     """London, 2026: on 29 March 01:00 becomes 02:00, on 25 October 02:00 becomes 01:00."""

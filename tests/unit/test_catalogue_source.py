@@ -105,6 +105,13 @@ class TestCalendar:
 
 
 class TestEdits:
+    def test_scaled_budgets_are_whole_seconds_and_never_shorter_than_promised(self, edited: Path) -> None:
+        change(edited, "\n[sources]", "\ntime_scale = 1000\n[sources]")
+        budgets = {
+            promise.name: promise.budget_seconds for promise in load_catalogue(edited).promises("no_water", None)
+        }
+        assert budgets == {"acknowledge": 1, "arrive": 8, "resolve": 87, "reply": 15, "follow_up": 87}
+
     def test_an_edit_of_the_file_never_moves_terms_already_given(self, edited: Path) -> None:
         before = load_catalogue(edited)
         terms = before.terms("burst_main", "west", AT)
