@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from api.keyring import Keyring
     from domain.catalogue import Catalogue
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 app.add_typer(key_app, name="key")
