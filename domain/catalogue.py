@@ -72,6 +72,8 @@ STARTS: dict[ClockName, Starts] = {
 HORIZON = timedelta(days=400)
 """How far ahead of its registration a case knows the holidays."""
 
+DAY_SECONDS = 86_400
+
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
 
@@ -164,7 +166,6 @@ class Catalogue(Value):
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
         """What a case registered at `at` (UTC) takes with it. Raises UnknownService, UnknownDistrict."""
         service = self.service(service_code)
-        promises = self.promises(service_code, district)
         return Terms(
             service_code=service.code,
             name=service.name,
@@ -173,10 +174,10 @@ class Catalogue(Value):
             priority=service.priority,
             department=service.department,
             answer_needs_follow_up=service.answer_needs_follow_up,
-            promises=promises,
+            promises=self.promises(service_code, district),
             ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
             process=self._process(),
-            calendar=self._slice(at, holidays=any(promise.calendar == "working" for promise in promises)),
+            calendar=self._slice(at),
         )
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
@@ -197,14 +198,14 @@ class Catalogue(Value):
             extension_notice_days=norms.extension_notice.working_days,
             extensions_allowed=norms.extensions_allowed.count,
             return_within_days=norms.return_within.working_days,
-            supervise_from_cycle=norms.supervise_from_cycle.count,
+            supervise_after=norms.supervise_after.count,
+            day_seconds=self._scaled(DAY_SECONDS),
         )
 
-    def _slice(self, at: datetime, *, holidays: bool) -> WorkCalendar:
+    def _slice(self, at: datetime) -> WorkCalendar:
         start = self.calendar.local_date(at) - timedelta(days=1)
         window = self.calendar.window(start, start + HORIZON + timedelta(days=1))
-        exceptions = {} if holidays else {"off": (), "on": ()}
-        return window.model_copy(update={"day_seconds": self.day_seconds, **exceptions})
+        return window.model_copy(update={"day_seconds": self.day_seconds})
 
     def _scaled(self, seconds: float) -> int:
         # Rounded first, so that a figure like 0.1 hours does not gain a second from binary fractions.

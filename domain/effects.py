@@ -10,7 +10,6 @@ from domain.record import Approval, Extension, Record
 from domain.terms import ClockName
 
 Change = Callable[[Clock], Clock]
-DAY_SECONDS = 86_400
 
 
 def evolve(record: Record, event: Event) -> None:
@@ -173,7 +172,7 @@ def _follow_up(record: Record, event: Event) -> None:
         _start(record, event.at, "reply")
     elif event.to_state is State.DISPATCHED:
         record.dissatisfactions += 1
-        again = record.dissatisfactions >= record.terms.process.supervise_from_cycle - 1
+        again = record.dissatisfactions >= record.terms.process.supervise_after
         record.flags = record.with_flags("reworked", *(("supervised",) if again else ()))
         _next_cycle(record, event)
     elif event.data["outcome"] == "unreachable":
@@ -222,7 +221,7 @@ def _decide_extension(record: Record, event: Event) -> None:
     record.extensions += 1
     record.flags = record.with_flags("extended")
     days = int(event.data["working_days"])
-    worth = {"always": days * DAY_SECONDS, "working": days * record.calendar.day_seconds}
+    worth = {"always": days * record.terms.process.day_seconds, "working": days * record.calendar.day_seconds}
     _change(record, lambda clock: clock.extend(worth[clock.calendar]), ["resolve", "reply"])
 
 

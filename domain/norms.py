@@ -176,7 +176,7 @@ class ProcessNorms(Value):
     extension_notice: WorkingDays
     extensions_allowed: Count
     return_within: WorkingDays
-    supervise_from_cycle: Count
+    supervise_after: Count
     urge_notice_after: Duration
     criticism_when_late: WorkingDays
 

@@ -47,10 +47,11 @@ class Process(Value):
     extension_notice_days: int = Field(default=1, ge=0)
     extensions_allowed: int = Field(default=1, ge=0)
     return_within_days: int = Field(default=2, ge=0)
-    supervise_from_cycle: int = Field(
-        default=3,
-        gt=1,
-        description="A rework (重办) with this cycle number is supervised: the second one opens cycle 3.",
+    supervise_after: int = Field(
+        default=2, gt=0, description="After so many dissatisfied follow-ups the rework (重办) is supervised."
+    )
+    day_seconds: int = Field(
+        default=86_400, gt=0, description="A day of a round-the-clock clock, where days are added to one."
     )
 
 

@@ -159,7 +159,7 @@ class TestNorms:
         assert (process.extensions_allowed, norms.extensions_allowed.source) == (1, ("SD", "XZ"))
         assert (process.reopen_seconds, norms.reopen.source) == (72 * HOUR, ("DIGIT",))
         assert (process.follow_up_attempts, norms.follow_up_attempts.source) == (3, ("I",))
-        assert (process.supervise_from_cycle, norms.supervise_from_cycle.source) == (3, ("I",))
+        assert (process.supervise_after, norms.supervise_after.source) == (2, ("I",))
         assert (norms.urge_notice_after.days, norms.urge_notice_after.source) == (1, ("B",))
         assert (norms.criticism_when_late.working_days, norms.criticism_when_late.source) == (5, ("B",))
 
@@ -219,9 +219,9 @@ class TestTerms:
         end = datetime(2026, 12, 30, tzinfo=UTC)
         assert calendar.between(AT, end) == catalogue.calendar.between(AT, end)
 
-    def test_without_a_working_clock_no_exceptional_day_travels(self, catalogue: Catalogue) -> None:
-        calendar = catalogue.terms("leak", None, AT).calendar
-        assert (calendar.off, calendar.on) == ((), ())
+    def test_holidays_travel_with_round_the_clock_cases_too(self, catalogue: Catalogue) -> None:
+        """The limits for returns and extensions are working days, whatever the clocks run in."""
+        assert catalogue.terms("leak", None, AT).calendar.off == catalogue.terms("billing", None, AT).calendar.off != ()
 
     def test_they_stay_small(self, catalogue: Catalogue) -> None:
         """They are in every start message, and so in every history."""
