@@ -95,8 +95,10 @@ class Case(Record):
         return min(instants, default=None)
 
     def available_actions(self, actor: c.Actor, at: datetime) -> tuple[Action, ...]:
-        """What this person may do to the case now."""
-        return available_actions(self, actor, at)
+        """What this person may do to the case at `at`, after everything that fell due before."""
+        then = self.model_copy()
+        then.ring(at)
+        return available_actions(then, actor, at)
 
     def undelivered(self, key: str, at: datetime) -> tuple[Event, ...]:
         """Flag the case, once, because the notification `key` was given up; after everything that fell due before."""

@@ -1,0 +1,135 @@
+"""The table, written out a second time by hand: whoever changes the lifecycle changes it here as well."""
+
+import re
+
+import pytest
+
+from domain.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, TABLE, Action, Role, Row, State, available, mermaid
+
+ANY_OPEN = (
+    "registered dispatched pending_redispatch in_progress suspended awaiting_approval pending_reply pending_follow_up"
+)
+STAFF = "agent owner dispatcher crew supervisor manager follow_up"
+
+# action, Chinese, from, to, roles
+BY_HAND = (
+    ("register", "受理", "", "registered", "agent"),
+    ("answer", "直接答复", "registered", "closed pending_follow_up", "agent"),
+    ("dispatch", "派单", "registered pending_redispatch", "dispatched", "agent dispatcher"),
+    ("refuse", "不予受理", "registered pending_redispatch", "refused", "dispatcher"),
+    ("sign_for", "签收", "dispatched", "in_progress", "crew"),
+    ("return", "退单", "dispatched in_progress", "pending_redispatch", "crew"),
+    ("reject_return", "驳回退单", "pending_redispatch", "dispatched", "dispatcher"),
+    ("arrive", "到场", "in_progress", "in_progress", "crew"),
+    ("suspend", "挂起", "in_progress", "suspended", "crew owner"),
+    ("resume", "恢复", "suspended", "in_progress", "crew agent system"),
+    ("request_approval", "报批", "in_progress", "awaiting_approval", "crew agent"),
+    ("decide_approval", "审批", "awaiting_approval", "in_progress", "manager"),
+    ("complete", "处理完成", "in_progress", "pending_reply", "crew"),
+    ("send_back", "审核退回", "pending_reply", "in_progress", "supervisor owner"),
+    ("reply", "回复", "pending_reply", "pending_follow_up", "owner"),
+    ("follow_up", "回访", "pending_follow_up", "closed dispatched pending_follow_up", "follow_up"),
+    ("reopen", "重开", "closed", "dispatched", "agent caller"),
+    ("withdraw", "撤销", ANY_OPEN, "withdrawn", "agent"),
+    ("comment", "补充", f"{ANY_OPEN} closed", "", f"{STAFF} caller"),
+    ("urge", "催办", ANY_OPEN, "", "agent supervisor caller"),
+    ("supervise", "督办", ANY_OPEN, "", "supervisor manager"),
+    ("request_extension", "申请延期", "dispatched in_progress awaiting_approval", "", "crew"),
+    ("decide_extension", "延期审批", ANY_OPEN, "", "supervisor"),
+    ("hand_over", "移交", ANY_OPEN, "", "supervisor"),
+    ("involve", "协办", "dispatched in_progress", "", "dispatcher owner"),
+    ("link_incident", "并案", ANY_OPEN, "", "dispatcher"),
+)
+RESERVED = {"involve", "link_incident"}
+
+
+def by_hand(row: Row) -> tuple[str, str, set[str], list[str], set[str]]:
+    return (
+        row.action.value,
+        row.zh,
+        {state.value for state in row.sources},
+        [state.value for state in row.targets],
+        {role.value for role in row.roles},
+    )
+
+
+def test_the_table_is_the_one_that_was_agreed() -> None:
+    agreed = [(a, zh, set(sources.split()), to.split(), set(roles.split())) for a, zh, sources, to, roles in BY_HAND]
+    assert [by_hand(row) for row in ROWS] == agreed
+
+
+def test_every_action_has_one_row_and_all_but_the_reserved_are_open() -> None:
+    assert [row.action for row in ROWS] == list(Action) == list(TABLE)
+    assert {row.action.value for row in ROWS if not row.open} == RESERVED
+
+
+def test_states_and_roles_have_chinese_names_of_their_own() -> None:
+    assert set(STATE_ZH) == set(State)
+    assert len(set(STATE_ZH.values())) == len(State)
+    assert set(ROLE_ZH) == set(Role)
+    assert STATE_ZH[State.PENDING_REDISPATCH] == "待改派"
+
+
+def test_open_and_ended_part_the_states() -> None:
+    assert {state.value for state in ENDED} == {"closed", "refused", "withdrawn"}
+    assert set(State) - ENDED == OPEN
+
+
+def test_every_state_can_be_reached_and_every_open_one_left() -> None:
+    reached, ahead = set[State](), [State.REGISTERED]
+    while ahead:
+        state = ahead.pop()
+        reached.add(state)
+        ahead += [to for row in ROWS if state in row.sources for to in row.targets if to not in reached]
+    assert reached == set(State)
+    for state in OPEN:
+        assert any(state in row.sources and set(row.targets) - {state} for row in ROWS)
+
+
+class TestMermaid:
+    def test_every_row_is_drawn_at_every_state_it_leaves(self) -> None:
+        lines = [line.strip() for line in mermaid().splitlines()]
+        for action, zh, sources, targets, _ in BY_HAND:
+            for target in targets.split():
+                for source in sources.split() or ["[*]"]:
+                    assert f"{source} --> {target}: {zh} {action}" in lines
+            if not targets:
+                assert f"{zh} {action}" in lines[lines.index("note right of registered") : lines.index("end note")]
+
+    def test_nothing_else_is_drawn(self) -> None:
+        arrows = re.findall(r"^ +(\S+) --> (\S+): (\S+) (\S+)$", mermaid(), flags=re.MULTILINE)
+        drawn = [(action, source, target) for source, target, _, action in arrows]
+        wanted = [
+            (action, source, target)
+            for action, _, sources, targets, _ in BY_HAND
+            for source in sources.split() or ["[*]"]
+            for target in targets.split()
+        ]
+        assert sorted(drawn) == sorted(wanted)
+
+    def test_states_are_named_and_ends_are_ends(self) -> None:
+        text = mermaid()
+        assert text.startswith("stateDiagram-v2\n")
+        assert text.endswith("end note\n")
+        for state in State:
+            assert f"    {state.value}: {STATE_ZH[state]} {state.value}\n" in text
+            assert (f"    {state.value} --> [*]\n" in text) == (state in ENDED)
+
+
+class TestAvailable:
+    @pytest.mark.parametrize("state", State)
+    @pytest.mark.parametrize("role", Role)
+    def test_is_the_table_read_by_state_and_role(self, state: State, role: Role) -> None:
+        wanted = [
+            action
+            for action, _, sources, _, roles in BY_HAND
+            if state.value in sources.split() and role.value in roles.split() and action not in RESERVED
+        ]
+        assert [action.value for action in available(state, frozenset({role}))] == wanted
+
+    def test_roles_add_up_in_table_order(self) -> None:
+        both = available(State.PENDING_REPLY, frozenset({Role.AGENT, Role.OWNER}))
+        assert [action.value for action in both] == ["send_back", "reply", "withdraw", "comment", "urge"]
+
+    def test_nobody_may_do_nothing(self) -> None:
+        assert available(State.IN_PROGRESS, frozenset()) == ()
