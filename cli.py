@@ -78,6 +78,20 @@ def worker() -> None:
     runpy.run_module("worker", run_name="__main__")
 
 
+@app.command()
+def migrate() -> None:
+    """Bring the read model's tables up to date; again without harm."""
+    from sqlalchemy.exc import DBAPIError
+
+    from readmodel.migrate import migrate as apply
+
+    try:
+        apply(Settings().database_url)
+    except DBAPIError as error:
+        raise Refusal(f"the database does not take the migrations: {error.orig}") from error
+    typer.echo("the read model is up to date")
+
+
 @app.command("temporal-setup")
 def temporal_setup(
     retention_days: Annotated[int, typer.Option(min=1, help="Days a new namespace keeps ended histories.")] = 30,
