@@ -1,5 +1,7 @@
 """What a case publishes: new events, and the state they led to."""
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.events import Event
@@ -18,5 +20,6 @@ class Batch(BaseModel):
     since: int = Field(ge=0, description="The version published before: clocks with a higher version have changed.")
     sla: str
     overdue: bool
+    next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the progress.")
     progress: Progress
     events: tuple[Event, ...] = Field(min_length=1)

@@ -155,6 +155,7 @@ class ComplaintWorkflow:
             since=self._published,
             sla=case.sla,
             overdue=case.overdue,
+            next_due_at=case.next_due(),
             progress=case,
             events=tuple(self._outbox),
         )

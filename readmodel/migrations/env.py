@@ -1,0 +1,12 @@
+"""Alembic's entry: it runs on the connection, and in the transaction, that `readmodel.migrate` hands it."""
+
+from alembic import context
+
+from readmodel.tables import metadata
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise RuntimeError("run migrations by readmodel.migrate.migrate(url), or `hotline migrate`")
+context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()
