@@ -3,9 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from domain import commands as c
 from domain.calendar import Hours, WorkCalendar
 from domain.case import Case
+from domain.errors import Refused
 from domain.events import Event
 from domain.lifecycle import Action, Role, State
 from domain.terms import Process, Promise, Rung, Terms
@@ -43,7 +46,9 @@ PROMISES = (
 )
 
 MONDAY = datetime(2026, 9, 7, 1, tzinfo=UTC)
-"""Monday, 09:00 in Beijing; the next weekend but one is followed by nothing special."""
+"""Monday, 09:00 in Beijing."""
+THEN = MONDAY + timedelta(minutes=3)
+"""A little later."""
 
 
 def minutes(count: float) -> timedelta:
@@ -201,3 +206,21 @@ def case_in(state: State, at: datetime = MONDAY, **changes: Any) -> Case:
     for action in ROAD[state]:
         do(case, BODIES[action], at)
     return case
+
+
+def one(events: tuple[Event, ...]) -> Event:
+    """The only event there is."""
+    (event,) = events
+    return event
+
+
+def refused(case: Case, body: c.Body, actor: c.Actor | None = None, at: datetime = THEN) -> Refused:
+    """What `apply` and `check` both raise; the case is left as it was, to the byte."""
+    before = case.model_dump_json()
+    with pytest.raises(Refused) as checked:
+        case.check(command(body, actor), at)
+    with pytest.raises(Refused) as applied:
+        case.apply(command(body, actor), at)
+    assert vars(checked.value) == vars(applied.value)
+    assert case.model_dump_json() == before
+    return applied.value

@@ -1,0 +1,202 @@
+"""What people can do to a case: for each action what it does, who may do it, when, and with which words."""
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.lifecycle import TABLE, Action, Role, State
+from tests.build import (
+    ACTORS,
+    ADMIN,
+    AGENT,
+    BODIES,
+    CALLER,
+    CREW,
+    DISPATCHER,
+    MONDAY,
+    OTHER_CREW,
+    OWNER,
+    THEN,
+    case_in,
+    do,
+    hours,
+    one,
+    refused,
+    registration,
+)
+
+
+class TestRegister:
+    def test_the_agent_who_takes_the_call_owns_the_case(self) -> None:
+        start = registration()
+        case, events = Case.register(start)
+        event = one(events)
+        assert (event.seq, event.at, event.actor, event.role) == (1, MONDAY, OWNER.name, Role.AGENT)
+        assert (event.action, event.from_state, event.to_state, event.cycle) == ("register", None, "registered", 1)
+        assert (case.number, case.owner, case.intake, case.terms) == (
+            start.number,
+            OWNER.name,
+            start.intake,
+            start.terms,
+        )
+        assert (case.version, case.cycle, case.department, case.flags) == (1, 1, None, ())
+        assert [clock.name for clock in case.clocks if clock.running_since] == ["resolve", "reply"]
+        assert len(case.clocks) == 5
+
+    def test_another_may_own_it(self) -> None:
+        start = registration().model_copy(update={"owner": "Li Mei"})
+        assert Case.register(start)[0].owner == "Li Mei"
+
+
+class TestTable:
+    """Every action, in every state, by every role."""
+
+    @pytest.mark.parametrize("action", BODIES)
+    def test_the_wrong_role_is_forbidden_and_told_who_may(self, action: Action) -> None:
+        row = TABLE[action]
+        for state in State:
+            case = case_in(state)
+            for role in set(Role) - row.roles - {Role.ADMIN}:
+                if role is Role.OWNER or (role is Role.SYSTEM and Role.SYSTEM in row.roles):
+                    continue
+                refusal = refused(case, BODIES[action], ACTORS[role])
+                assert (refusal.kind, refusal.code) == ("forbidden", "wrong_role")
+                assert set(refusal.accepted) == row.roles - {Role.SYSTEM}
+                assert all(role in refusal.message for role in refusal.accepted)
+
+    @pytest.mark.parametrize("action", BODIES)
+    def test_out_of_turn_is_a_conflict_and_told_what_is_possible(self, action: Action) -> None:
+        row = TABLE[action]
+        for state in set(State) - row.sources:
+            case = case_in(state)
+            for role in row.roles:
+                actor = ACTORS[role]
+                refusal = refused(case, BODIES[action], actor)
+                assert (refusal.kind, refusal.code) == ("conflict", "out_of_turn")
+                assert refusal.accepted == case.available_actions(actor, THEN)
+                assert case.number in refusal.message
+                assert state in refusal.message
+                assert all(name in refusal.message for name in refusal.accepted)
+
+    @pytest.mark.parametrize("action", [action for action in BODIES if action is not Action.DECIDE_EXTENSION])
+    def test_every_role_of_the_row_and_the_administrator_may_from_every_source(self, action: Action) -> None:
+        row = TABLE[action]
+        shadowed = {Role.OWNER} if Role.AGENT in row.roles else set[Role]()  # the owner here is an agent
+        for state in row.sources:
+            for role in (*row.roles - shadowed, Role.ADMIN):
+                case = case_in(state)
+                event = one(do(case, BODIES[action], THEN, ACTORS[role]))
+                assert (event.role, event.actor) == (role, ACTORS[role].name)
+                assert (event.from_state, event.to_state) == (state, case.state)
+                assert case.state in (row.targets or (state,))
+                assert (event.action, event.seq, event.at) == (action, case.version, THEN)
+
+    def test_the_owner_acts_as_owner_only_where_the_own_role_does_not_do(self) -> None:
+        assert one(do(case_in(State.PENDING_REPLY), BODIES[Action.REPLY], THEN, OWNER)).role is Role.OWNER
+        assert one(do(case_in(State.REGISTERED), BODIES[Action.URGE], THEN, OWNER)).role is Role.AGENT
+
+    def test_the_note_is_kept(self) -> None:
+        event = one(do(case_in(State.DISPATCHED), c.SignFor(note="on the way"), THEN))
+        assert event.data["note"] == "on the way"
+
+
+class TestAnswer:
+    def test_closes(self) -> None:
+        case = case_in(State.REGISTERED)
+        do(case, c.Answer(message="Half past eight."), THEN)
+        assert (case.state, case.closed_at, case.reopen_until) == (State.CLOSED, THEN, THEN + hours(72))
+        assert {clock.name: clock.status.value for clock in case.clocks} == {
+            "acknowledge": "cancelled",
+            "arrive": "cancelled",
+            "resolve": "met",
+            "reply": "met",
+            "follow_up": "cancelled",
+        }
+
+    def test_is_followed_up_where_the_service_says_so(self) -> None:
+        case = case_in(State.REGISTERED, answer_needs_follow_up=True)
+        do(case, c.Answer(message="Half past eight."), THEN)
+        assert (case.state, case.closed_at) == (State.PENDING_FOLLOW_UP, None)
+        assert [clock.name for clock in case.clocks if clock.live] == ["follow_up"]
+        do(case, c.FollowUp(outcome="dissatisfied"), THEN + hours(1))
+        assert (case.state, case.department) == (State.DISPATCHED, "repair")
+
+
+class TestDispatch:
+    def test_to_a_department_and_a_person(self) -> None:
+        case = case_in(State.REGISTERED)
+        do(case, c.Dispatch(department="metering", assignee="Sun Hao"), THEN, AGENT)
+        assert (case.department, case.assignee, case.dispatched_at) == ("metering", "Sun Hao", THEN)
+
+    def test_to_another_after_a_return(self) -> None:
+        case = case_in(State.PENDING_REDISPATCH)
+        do(case, c.Dispatch(department="metering"), THEN)
+        assert (case.state, case.department, case.assignee) == (State.DISPATCHED, "metering", None)
+
+
+class TestSignFor:
+    def test_the_signer_is_the_assignee(self) -> None:
+        case = case_in(State.DISPATCHED)
+        event = one(do(case, c.SignFor(), THEN))
+        assert case.assignee == event.data["assignee"] == CREW.name
+
+    def test_unless_another_is_named_now_or_was_before(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, c.SignFor(assignee="Ma Li"), THEN)
+        assert case.assignee == "Ma Li"
+        case = case_in(State.REGISTERED)
+        do(case, c.Dispatch(department="repair", assignee="Ma Li"), THEN)
+        do(case, c.SignFor(), THEN)
+        assert case.assignee == "Ma Li"
+
+
+class TestCrew:
+    def test_of_another_department_is_forbidden(self) -> None:
+        refusal = refused(case_in(State.DISPATCHED), c.SignFor(), OTHER_CREW)
+        assert (refusal.kind, refusal.code, refusal.accepted) == ("forbidden", "other_department", ("repair",))
+        assert case_in(State.DISPATCHED).available_actions(OTHER_CREW, THEN) == ()
+
+    def test_without_a_department_acts_everywhere(self) -> None:
+        do(case_in(State.DISPATCHED), c.SignFor(), THEN, c.Actor(name="Ma Li", role=Role.CREW))
+
+    def test_who_owns_the_case_may_as_owner(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, c.HandOver(owner=OTHER_CREW.name), THEN)
+        assert refused(case, c.Complete(result="x"), OTHER_CREW).code == "other_department"
+        assert Action.SUSPEND in case.available_actions(OTHER_CREW, THEN)
+        do(case, c.Suspend(reason="We wait."), THEN, OTHER_CREW)
+
+
+class TestFlags:
+    def test_each_once_and_in_order(self) -> None:
+        case = case_in(State.DISPATCHED)
+        for body in (c.Urge(), c.Supervise(), c.Urge()):
+            do(case, body, THEN)
+        assert case.flags == ("supervised", "urged")
+        assert (case.version, case.state) == (5, State.DISPATCHED)
+
+
+class TestComment:
+    @pytest.mark.parametrize("state", sorted(TABLE[Action.COMMENT].sources))
+    def test_changes_nothing_but_the_version(self, state: State) -> None:
+        case = case_in(state)
+        before = case.model_dump(exclude={"version"})
+        do(case, c.Comment(note="The caller rang again."), MONDAY, CALLER)
+        assert case.model_dump(exclude={"version"}) == before
+
+
+class TestWithdrawAndRefuse:
+    @pytest.mark.parametrize("state", sorted(TABLE[Action.WITHDRAW].sources))
+    def test_withdrawn_from_anywhere_it_is_over(self, state: State) -> None:
+        case = case_in(state)
+        do(case, c.Withdraw(reason="Mended."), THEN)
+        assert (case.state, case.closed_at, case.wake_at, case.approval) == (State.WITHDRAWN, THEN, None, None)
+        assert not any(clock.live for clock in case.clocks)
+        assert case.finished(THEN)
+        assert case.next_deadline() is None
+        assert case.available_actions(ADMIN, THEN) == ()
+
+    def test_refused_it_is_over_and_cannot_be_reopened(self) -> None:
+        case = case_in(State.REGISTERED)
+        do(case, c.Refuse(reason="Not water."), THEN, DISPATCHER)
+        assert (case.state, case.finished(THEN), case.reopen_until) == (State.REFUSED, True, None)

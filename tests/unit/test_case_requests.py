@@ -1,0 +1,152 @@
+"""What is asked of others: to take a case back, to pay, to wait longer, to own it."""
+
+from decimal import Decimal
+
+import pytest
+
+from domain import commands as c
+from domain.errors import Refused
+from domain.lifecycle import Action, State
+from domain.terms import Process
+from tests.build import (
+    AGENT,
+    BODIES,
+    CREW,
+    MONDAY,
+    OTHER_CREW,
+    OWNER,
+    SUPERVISOR,
+    THEN,
+    case_in,
+    days,
+    do,
+    hours,
+    minutes,
+    one,
+    refused,
+)
+
+
+class TestReturn:
+    def test_frees_the_case_of_its_assignee(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        event = one(do(case, c.Return(reason="Not ours."), THEN))
+        assert (case.state, case.department, case.assignee) == (State.PENDING_REDISPATCH, "repair", None)
+        assert event.data["reason"] == "Not ours."
+
+    def test_is_possible_for_two_working_days(self) -> None:
+        do(case_in(State.IN_PROGRESS), BODIES[Action.RETURN], MONDAY + days(2))
+        case = case_in(State.IN_PROGRESS)
+        case.ring(MONDAY + days(2) + minutes(1))
+        refusal = refused(case, BODIES[Action.RETURN], at=MONDAY + days(2) + minutes(1))
+        assert (refusal.kind, refusal.code) == ("conflict", "return_too_late")
+        assert "2026-09-09T01:00:00+00:00" in refusal.message
+        assert Action.COMPLETE in refusal.accepted
+        assert Action.RETURN not in refusal.accepted
+
+    def test_a_rejected_return_gives_no_new_term_but_a_new_dispatch_does(self) -> None:
+        again, anew = case_in(State.PENDING_REDISPATCH), case_in(State.PENDING_REDISPATCH)
+        do(again, BODIES[Action.REJECT_RETURN], MONDAY + days(1))
+        do(anew, c.Dispatch(department="metering"), MONDAY + days(1))
+        with pytest.raises(Refused, match="return within 2 working days"):
+            do(again, BODIES[Action.RETURN], MONDAY + days(2) + hours(1))
+        do(anew, BODIES[Action.RETURN], MONDAY + days(2) + hours(1), OTHER_CREW)
+
+
+class TestRejectReturn:
+    def test_the_same_department_keeps_the_case(self) -> None:
+        case = case_in(State.PENDING_REDISPATCH)
+        event = one(do(case, c.RejectReturn(reason="It is yours."), THEN))
+        assert (case.state, case.department, event.data["department"]) == (State.DISPATCHED, "repair", "repair")
+
+
+class TestApproval:
+    def test_is_asked_for_with_an_amount_and_decided(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, c.RequestApproval(subject="New pipes", amount=Decimal("1250.50")), THEN)
+        asked = case.approval
+        assert asked is not None
+        assert (asked.subject, asked.amount) == ("New pipes", Decimal("1250.50"))
+        assert (asked.requested_by, asked.requested_at) == (CREW.name, THEN)
+        do(case, c.DecideApproval(approved=True), THEN)
+        assert (case.state, case.approval, case.flags) == (State.IN_PROGRESS, None, ("approved",))
+
+    def test_may_be_denied(self) -> None:
+        case = case_in(State.AWAITING_APPROVAL)
+        do(case, c.DecideApproval(approved=False), THEN)
+        assert (case.state, case.flags) == (State.IN_PROGRESS, ("approval_rejected",))
+
+
+class TestExtension:
+    def test_is_asked_for_and_granted_once(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, c.RequestExtension(working_days=3, reason="Parts"), THEN)
+        asked = case.extension
+        assert asked is not None
+        assert (asked.working_days, asked.requested_by) == (3, CREW.name)
+        assert refused(case, BODIES[Action.REQUEST_EXTENSION]).code == "out_of_turn"
+        before = {clock.name: clock.budget_seconds for clock in case.clocks}
+        event = one(do(case, c.DecideExtension(approved=True), THEN))
+        assert (event.data["working_days"], case.extension, case.flags) == (3, None, ("extended",))
+        gained = {clock.name: clock.budget_seconds - before[clock.name] for clock in case.clocks}
+        assert gained == {"acknowledge": 0, "arrive": 0, "resolve": 75_600, "reply": 75_600, "follow_up": 0}
+        refusal = refused(case, BODIES[Action.REQUEST_EXTENSION])
+        assert (refusal.kind, refusal.code) == ("conflict", "extension_used")
+
+    def test_denied_it_changes_no_clock_and_may_be_asked_again(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        clocks = case.clocks
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        do(case, c.DecideExtension(approved=False), THEN)
+        assert (case.clocks, case.extension, case.flags) == (clocks, None, ())
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+
+    def test_there_must_be_something_to_decide(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        assert refused(case, BODIES[Action.DECIDE_EXTENSION]).code == "out_of_turn"
+        assert Action.DECIDE_EXTENSION not in case.available_actions(SUPERVISOR, THEN)
+
+    def test_ten_days_at_most(self) -> None:
+        refusal = refused(case_in(State.DISPATCHED), c.RequestExtension(working_days=11, reason="Parts"))
+        assert (refusal.kind, refusal.code) == ("invalid", "extension_too_long")
+        assert refusal.accepted == ("1 to 10 working days",)
+
+    def test_one_working_day_ahead_at_least(self) -> None:
+        # Five working days from Monday 09:00 are over on the next Monday at 09:00.
+        do(case_in(State.IN_PROGRESS), BODIES[Action.REQUEST_EXTENSION], MONDAY + days(4))
+        refusal = refused(
+            case_in(State.IN_PROGRESS), BODIES[Action.REQUEST_EXTENSION], at=MONDAY + days(4) + minutes(1)
+        )
+        assert (refusal.kind, refusal.code) == ("conflict", "extension_too_late")
+        assert "2026-09-14T01:00:00+00:00" in refusal.message
+
+    @pytest.mark.parametrize("rules", [Process(extensions_allowed=0), Process(extension_max_days=0)])
+    def test_there_may_be_none(self, rules: Process) -> None:
+        assert (
+            refused(case_in(State.IN_PROGRESS, process=rules), BODIES[Action.REQUEST_EXTENSION]).code
+            == "extension_used"
+        )
+
+    def test_without_a_promise_there_is_nothing_to_extend(self) -> None:
+        case = case_in(State.IN_PROGRESS, promises=())
+        assert refused(case, BODIES[Action.REQUEST_EXTENSION]).code == "extension_too_late"
+
+    @pytest.mark.parametrize("action", [Action.COMPLETE, Action.RETURN, Action.WITHDRAW])
+    def test_a_request_ends_with_what_it_was_for(self, action: Action) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        do(case, BODIES[action], THEN)
+        assert case.extension is None
+
+
+class TestHandOver:
+    def test_is_recorded_and_the_new_owner_owns(self) -> None:
+        case = case_in(State.PENDING_REPLY)
+        event = one(do(case, c.HandOver(owner=AGENT.name), THEN))
+        assert (case.owner, event.data["previous_owner"]) == (AGENT.name, OWNER.name)
+        assert refused(case, BODIES[Action.REPLY], OWNER).code == "wrong_role"
+        do(case, BODIES[Action.REPLY], THEN, AGENT)
+
+    def test_to_the_owner_is_none(self) -> None:
+        refusal = refused(case_in(State.DISPATCHED), c.HandOver(owner=OWNER.name))
+        assert (refusal.kind, refusal.code) == ("invalid", "same_owner")
