@@ -25,6 +25,12 @@ catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, 
 app.add_typer(key_app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
 
+DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
+ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
+TemporalPort = Annotated[int | None, typer.Option(help="TCP port of Temporal.")]
+UiPort = Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")]
+CatalogueFile = Annotated[Path | None, typer.Option(help="TOML file of services and clocks.")]
+
 
 class Refusal(Exception):  # noqa: N818 - a refusal to do what was asked, not a fault
     """What the operator must know, without a traceback."""
@@ -37,33 +43,77 @@ def main() -> None:
 
     try:
         app()
-    except (SettingsError, KeyringError, SupervisorError, Refusal) as error:
+    # An OSError names the file that cannot be read or written, which is the operator's as well.
+    except (SettingsError, KeyringError, SupervisorError, Refusal, OSError) as error:
         typer.echo(f"hotline: {error}", err=True)
         sys.exit(2)
 
 
 @app.command()
 def up(
-    data_dir: Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")] = None,
-    api_port: Annotated[int | None, typer.Option(help="TCP port of the API.")] = None,
-    temporal_port: Annotated[int | None, typer.Option(help="TCP port of Temporal.")] = None,
-    ui_port: Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")] = None,
-    catalogue: Annotated[Path | None, typer.Option(help="TOML file of services and clocks.")] = None,
+    data_dir: DataDir = None,
+    api_port: ApiPort = None,
+    temporal_port: TemporalPort = None,
+    ui_port: UiPort = None,
+    catalogue: CatalogueFile = None,
 ) -> None:
     """Run the whole service on this machine: Temporal with its UI, worker and API."""
     import local_service
 
-    given = {
-        "data_dir": data_dir,
-        "api_port": api_port,
-        "temporal_port": temporal_port,
-        "ui_port": ui_port,
-        "catalogue": catalogue,
-    }
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = _settings(
+        data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
+    )
     # Worker and API would end again and again on a catalogue with mistakes.
     _catalogue(settings.catalogue)
     raise typer.Exit(asyncio.run(local_service.run(settings, _say)))
+
+
+@app.command()
+def demo(  # noqa: PLR0913 - an argument for each option
+    url: Annotated[str | None, typer.Option(help="Address of the service; default: on this machine.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="File of the administrator's key; default: admin.key.")] = None,
+    cases: Annotated[int, typer.Option(min=300, help="Cases of the day.")] = 320,
+    seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 2009,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Cases that are worked on at once.")] = 64,
+    day_seconds: Annotated[float, typer.Option(min=0, help="Seconds that the day lasts.")] = 60.0,
+    deadline: Annotated[float, typer.Option(min=0, help="Seconds that the service may be away.")] = 120.0,
+    run: Annotated[
+        str | None, typer.Option(help="Id of the run; default: the last unfinished one, or a new one.")
+    ] = None,
+    verify_only: Annotated[bool, typer.Option("--verify-only", help="Play nothing; check the last run.")] = False,
+    own_service: Annotated[bool, typer.Option("--up", help="Start the service too; it stays until Ctrl-C.")] = False,
+    data_dir: DataDir = None,
+    api_port: ApiPort = None,
+    temporal_port: TemporalPort = None,
+    ui_port: UiPort = None,
+    catalogue: CatalogueFile = None,
+) -> None:
+    """Play a day of the hotline over HTTP, and check over HTTP that every case became what was planned."""
+    import local_demo
+
+    if own_service:
+        data_dir, catalogue = data_dir or local_demo.DATA_DIR, catalogue or local_demo.CATALOGUE
+    settings = _settings(
+        data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
+    )
+    options = local_demo.Options(
+        cases=cases,
+        seed=seed,
+        concurrency=concurrency,
+        day_seconds=day_seconds,
+        deadline=deadline,
+        run=run,
+        verify_only=verify_only,
+        url=url,
+        key_file=key_file,
+    )
+    _catalogue(settings.catalogue)
+    try:
+        if own_service:
+            raise typer.Exit(asyncio.run(local_demo.play_with_service(settings, options, _say)))
+        raise typer.Exit(asyncio.run(local_demo.play(settings, options)))
+    except local_demo.DemoError as error:
+        raise Refusal(str(error)) from error
 
 
 @app.command()
@@ -152,6 +202,11 @@ def key_revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline 
     """End a key; a running API refuses it from the next request on."""
     key = _keyring().revoke(key_id)
     typer.echo(f"key {key.id} of {key.name} is revoked")
+
+
+def _settings(**given: object) -> Settings:
+    """The settings of the environment, and before them the options that were given."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 def _catalogue(file: Path) -> "Catalogue":
