@@ -33,7 +33,7 @@ run: $(INSTALLED) ## Run the whole service on this machine (ARGS="--api-port 808
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day of the hotline
-	@exec $(BIN)/hotline demo $(ARGS)
+	@exec $(BIN)/hotline demo --up $(ARGS)
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test

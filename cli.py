@@ -70,6 +70,7 @@ def up(
 
 @app.command()
 def demo(  # noqa: PLR0913 - an argument for each option
+    *,
     url: Annotated[str | None, typer.Option(help="Address of the service; default: on this machine.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="File of the administrator's key; default: admin.key.")] = None,
     cases: Annotated[int, typer.Option(min=300, help="Cases of the day.")] = 320,

@@ -32,8 +32,10 @@ ANSWER_WITHIN_SECONDS = 2.0
 INTERFACES = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing is bound here
 
 
-async def run(settings: Settings, say: Say) -> int:
+async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) -> int:
     """Bring the service up, keep it up until SIGINT, SIGTERM or SIGHUP, end it in order; answer the exit code.
+
+    `ready` is set once the service can be used.
 
     Raises:
         SupervisorError: it cannot be brought up, and trying again would not help.
@@ -46,14 +48,14 @@ async def run(settings: Settings, say: Say) -> int:
         ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
         stop = _stop_on_signals(supervisor, say)
         try:
-            await _until_stopped(stop, supervisor, _bring_up(settings, supervisor, say))
+            await _until_stopped(stop, supervisor, _bring_up(settings, supervisor, say, ready))
         finally:
             await supervisor.stop()
     say("all stopped")
     return 0
 
 
-async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say) -> None:
+async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready: asyncio.Event | None) -> None:
     began = time.monotonic()
     env = _environment(settings)
     say(f"starting in {settings.data_dir}")
@@ -70,6 +72,8 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say) -> Non
     await _until_ready(host, settings.api_port, say)
     supervisor.steady()
     say(_addresses(settings, host, time.monotonic() - began))
+    if ready:
+        ready.set()
     await asyncio.Event().wait()
 
 

@@ -1,0 +1,80 @@
+"""What the demo remembers between two runs: which run it is, and the number of each case.
+
+One JSON object a line, so that a line which was being written when the demo was killed costs that line alone.
+Everything else the service knows: a registration that is not in the journal is sent again, and gives the same case.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+
+class Journal:
+    """The memory of one run of the demo, in one file of `folder`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.run = path.stem
+        self.numbers: dict[int, str] = {}
+        self.finished = False
+        self.seed = 0
+        self.cases = 0
+        written = path.read_text(encoding="utf-8")
+        for line in written.splitlines():
+            self._take(line)
+        if not written.endswith("\n"):
+            # The demo was killed while it wrote; what comes next must not be added to that line.
+            path.write_text(written + "\n", encoding="utf-8")
+
+    @classmethod
+    def begin(cls, folder: Path, *, seed: int, cases: int, run: str | None = None) -> Self:
+        """A run that nobody has played; its id says when it began, or is `run`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{run or f'{datetime.now(UTC):%y%m%d%H%M%S}'}.jsonl"
+        path.write_text(json.dumps({"seed": seed, "cases": cases}) + "\n", encoding="utf-8")
+        return cls(path)
+
+    @classmethod
+    def named(cls, folder: Path, run: str, *, seed: int, cases: int) -> Self:
+        """The run of this id, begun where there is none. Raises ValueError where it is one of another seed or size."""
+        path = folder / f"{run}.jsonl"
+        journal = cls(path) if path.exists() else cls.begin(folder, seed=seed, cases=cases, run=run)
+        if (journal.seed, journal.cases) != (seed, cases):
+            raise ValueError(f"run {run} has {journal.cases} cases and seed {journal.seed}, not {cases} and {seed}")
+        return journal
+
+    @classmethod
+    def latest(cls, folder: Path, *, seed: int, cases: int) -> Self | None:
+        """The youngest run of this seed and size; None where there is none."""
+        for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True):
+            journal = cls(path)
+            if (journal.seed, journal.cases) == (seed, cases):
+                return journal
+        return None
+
+    def note(self, index: int, number: str) -> None:
+        """Remember the number of a case."""
+        if index in self.numbers:
+            return
+        self.numbers[index] = number
+        self._append({"index": index, "number": number})
+
+    def finish(self) -> None:
+        """Remember that the run was played to its end and found as planned: the next one is a new one."""
+        self.finished = True
+        self._append({"finished": True})
+
+    def _append(self, entry: dict[str, object]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _take(self, line: str) -> None:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return
+        self.finished = self.finished or "finished" in entry
+        self.seed, self.cases = entry.get("seed", self.seed), entry.get("cases", self.cases)
+        if "index" in entry:
+            self.numbers[entry["index"]] = entry["number"]

@@ -1,0 +1,109 @@
+"""What the demo prints at its end: what the day has become, the two stories, and the verdict."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from demo.client import Json, Traffic
+from demo.day import Call
+from demo.verify import Verdict
+from domain.clocks import ClockStatus
+from domain.lifecycle import STATE_ZH, State
+
+MOST_DIFFERENCES = 40
+"""A verdict longer than this is not read."""
+
+
+def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: Traffic) -> None:
+    """Print it all; the verdict comes last."""
+    console.print(_by_state(verdict))
+    console.print(_by_service(calls, verdict))
+    console.print(_stories(calls, verdict))
+    console.print(_traffic(traffic), soft_wrap=True)
+    _print_verdict(console, calls, verdict)
+
+
+def _by_state(verdict: Verdict) -> Table:
+    table = Table("state", "状态", title="The cases of the day (工单)", title_justify="left")
+    table.add_column("cases", justify="right")
+    counts = Counter(complaint["state"] for complaint in verdict.complaints.values())
+    for state in State:
+        table.add_row(state.value, STATE_ZH[state], str(counts[state]))
+    table.add_section()
+    table.add_row("all", "合计", str(counts.total()))
+    return table
+
+
+_COLUMNS = {
+    "cases": lambda _: True,
+    "open": lambda complaint: complaint["closed_at"] is None,
+    "late 超时": lambda complaint: any(clock["status"] == ClockStatus.MISSED for clock in complaint["clocks"]),
+    "paused 挂起": lambda complaint: complaint["state"] == State.SUSPENDED,
+    "reworked 重办": lambda complaint: complaint["cycle"] > 1,
+}
+
+
+def _by_service(calls: Sequence[Call], verdict: Verdict) -> Table:
+    table = Table("service", "服务", title="By service; late: a promise was missed", title_justify="left")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right")
+    offers = {call.offer.code: call.offer for call in calls}
+    for code, offer in offers.items():
+        table.add_row(
+            code, offer.name_zh, *_counts([c for c in verdict.complaints.values() if c["service_code"] == code])
+        )
+    table.add_section()
+    table.add_row("all", "合计", *_counts([*verdict.complaints.values()]))
+    return table
+
+
+def _counts(complaints: Sequence[Json]) -> list[str]:
+    return [str(sum(map(counts, complaints))) for counts in _COLUMNS.values()]
+
+
+def _stories(calls: Sequence[Call], verdict: Verdict) -> Panel:
+    lines = []
+    for call in calls:
+        complaint = verdict.complaints.get(call.index)
+        if call.story is None or complaint is None:
+            continue
+        lines.append(f"[bold]{call.story.title_zh} · {call.story.title}: {complaint['number']}[/bold]")
+        lines += [f"  {name:<12} {link}" for name, link in complaint["links"].items()]
+    return Panel("\n".join(lines), title="Told in full", title_align="left", expand=False)
+
+
+def _traffic(traffic: Traffic) -> str:
+    away = f"; the service was away for {traffic.longest_away:.1f} s at most" if traffic.retries else ""
+    return (
+        f"{traffic.requests} requests, {traffic.retries} of them sent again{away}; "
+        f"{traffic.accepted} answered 202 before the read model had caught up"
+    )
+
+
+def _print_verdict(console: Console, calls: Sequence[Call], verdict: Verdict) -> None:
+    if verdict.good:
+        console.print(
+            f"[bold green]All {len(calls)} cases are in the states they were planned for: state, cycle, flags and "
+            "every event, once each, checked over HTTP.[/bold green]",
+            soft_wrap=True,
+        )
+        return
+    lines = [
+        f"{calls[index].plan.name} {_number(verdict, index)}: {text}"
+        for index, texts in sorted(verdict.differences.items())
+        for text in texts
+    ]
+    lines += verdict.strays
+    console.print(f"[bold red]{len(lines)} differences from what was planned:[/bold red]")
+    for line in lines[:MOST_DIFFERENCES]:
+        console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
+    if len(lines) > MOST_DIFFERENCES:
+        console.print(f"  ... and {len(lines) - MOST_DIFFERENCES} more")
+
+
+def _number(verdict: Verdict, index: int) -> str:
+    complaint = verdict.complaints.get(index)
+    return str(complaint["number"]) if complaint else f"(call {index})"

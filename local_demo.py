@@ -1,0 +1,122 @@
+"""Composition root of the demo: against a service that runs, or with one of its own."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+import local_service
+from api.keyring import Keyring, KeyringError
+from catalogue_source import load_catalogue
+from demo.client import Rejected, Unreachable
+from demo.day import District
+from demo.people import Person
+from demo.run import Wishes, perform
+from settings import Settings
+from supervisor import Say
+
+CATALOGUE = local_service.ROOT / "catalogue" / "demo.toml"
+"""Hours last seconds in it."""
+DATA_DIR = Path("data-demo")
+FOLDER = "demo"
+ADMIN_KEY = "admin.key"
+
+
+class DemoError(Exception):
+    """The demo cannot be played; the text says what would help."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command's options say; times are in seconds."""
+
+    cases: int
+    seed: int
+    concurrency: int
+    day_seconds: float
+    deadline: float
+    run: str | None
+    verify_only: bool
+    url: str | None = None
+    key_file: Path | None = None
+
+
+async def play(settings: Settings, options: Options) -> int:
+    """Play against the service that runs; 0 where every case is as planned, else 1.
+
+    Raises:
+        DemoError: there is no key, or the service does not answer or refuses.
+    """
+    try:
+        return 0 if await perform(_wishes(settings, options), Console()) else 1
+    except (Rejected, Unreachable, ValueError) as error:
+        raise DemoError(str(error)) from error
+
+
+async def play_with_service(settings: Settings, options: Options, say: Say) -> int:
+    """Bring the service up, play, and keep the service until Ctrl-C; then 0 where every case is as planned, else 1.
+
+    Raises:
+        SupervisorError: the service cannot be brought up.
+    """
+    ready = asyncio.Event()
+    service = asyncio.create_task(local_service.run(settings, say, ready))
+    demo = asyncio.create_task(_play_when(ready, settings, options, say))
+    try:
+        await service
+    finally:
+        demo.cancel()
+        await asyncio.wait({demo})
+    return 1 if demo.cancelled() else demo.result()
+
+
+async def _play_when(ready: asyncio.Event, settings: Settings, options: Options, say: Say) -> int:
+    await ready.wait()
+    try:
+        code = await play(settings, options)
+    except DemoError as error:
+        say(f"the demo stopped: {error}; the same command goes on with it")
+        code = 1
+    say(f"the service goes on: its UI is http://{local_service.LOOPBACK}:{settings.ui_port}; Ctrl-C stops everything")
+    return code
+
+
+def _wishes(settings: Settings, options: Options) -> Wishes:
+    url = options.url or f"http://{local_service.LOOPBACK}:{settings.api_port}"
+    admin_key = _admin_key(options.key_file or settings.data_dir / ADMIN_KEY)
+    return Wishes(
+        url=url,
+        admin_key=admin_key,
+        folder=settings.data_dir / FOLDER,
+        districts=[District(found.code, found.name_zh) for found in load_catalogue(settings.catalogue).districts],
+        cases=options.cases,
+        seed=options.seed,
+        concurrency=options.concurrency,
+        day_seconds=options.day_seconds,
+        deadline=options.deadline,
+        run=options.run,
+        verify_only=options.verify_only,
+        make_key=_key_maker(settings.keys_file, admin_key),
+    )
+
+
+def _admin_key(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise DemoError(
+            f"the administrator's key {path} cannot be read ({error.strerror}); `hotline up` writes it into its data"
+            " folder: name that with --data-dir, the file itself with --key-file, or start the service with --up"
+        ) from error
+
+
+def _key_maker(ring_file: Path, admin_key: str) -> Callable[[Person], str] | None:
+    """How to make keys, where this machine has the very ring that the service asks: it opens to the same key."""
+    ring = Keyring(ring_file)
+    try:
+        known = ring.verify(admin_key)
+    except KeyringError as error:
+        raise DemoError(str(error)) from error
+    return (lambda person: ring.create(person.name, person.role, person.department)[1]) if known else None
