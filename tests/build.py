@@ -8,6 +8,7 @@ import pytest
 from domain import commands as c
 from domain.calendar import Hours, WorkCalendar
 from domain.case import Case
+from domain.clocks import Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.lifecycle import Action, Role, State
@@ -206,6 +207,16 @@ def case_in(state: State, at: datetime = MONDAY, **changes: Any) -> Case:
     for action in ROAD[state]:
         do(case, BODIES[action], at)
     return case
+
+
+def clock(case: Case, name: str) -> Clock:
+    """The latest clock of this name."""
+    return [clock for clock in case.clocks if clock.name == name][-1]
+
+
+def rungs(events: tuple[Event, ...]) -> list[tuple[str, int]]:
+    """The rungs that rang, by clock and percentage."""
+    return [(event.data["clock"], event.data["percent"]) for event in events if event.action == "escalate"]
 
 
 def one(events: tuple[Event, ...]) -> Event:

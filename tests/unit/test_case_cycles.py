@@ -1,0 +1,197 @@
+"""Follow-ups, rework and reopening: how a case goes round again, and how it ends. Also what its events make of it."""
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.effects import evolve
+from domain.lifecycle import Action, State
+from domain.terms import Process
+from tests.build import (
+    AGENT,
+    BODIES,
+    CALLER,
+    MONDAY,
+    THEN,
+    case_in,
+    days,
+    do,
+    hours,
+    one,
+    refused,
+    registration,
+)
+
+DISSATISFIED = c.FollowUp(outcome="dissatisfied")
+UNREACHABLE = c.FollowUp(outcome="unreachable")
+WINDOW = THEN + hours(72)
+
+
+def again_to_the_follow_up(case: Case) -> None:
+    for action in (Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+        do(case, BODIES[action], THEN)
+
+
+class TestSatisfied:
+    def test_closes_with_a_window_to_reopen(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        event = one(do(case, c.FollowUp(outcome="satisfied"), THEN))
+        assert event.data == {"outcome": "satisfied", "attempt": 1, "reopen_until": WINDOW.isoformat()}
+        assert (case.state, case.closed_at, case.reopen_until, case.flags) == (State.CLOSED, THEN, WINDOW, ())
+        assert not any(clock.live for clock in case.clocks)
+
+
+class TestDissatisfied:
+    def test_is_done_again_by_the_same_department_under_new_clocks(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        old = {clock.serial: clock.status for clock in case.clocks}
+        event = one(do(case, DISSATISFIED, THEN))
+        assert (event.cycle, event.data["department"]) == (2, "repair")
+        assert (case.state, case.cycle, case.department, case.assignee) == (State.DISPATCHED, 2, "repair", None)
+        assert (case.attempts, case.dissatisfactions, case.flags) == (0, 1, ("reworked",))
+        assert {clock.serial: clock.status for clock in case.clocks if clock.cycle == 1} == old | {5: "met"}
+        new = [clock for clock in case.clocks if clock.cycle == 2]
+        assert [clock.serial for clock in new] == [6, 7, 8, 9, 10]
+        assert {clock.name: clock.started_at for clock in new} == {
+            "acknowledge": THEN,
+            "arrive": THEN,
+            "resolve": THEN,
+            "reply": THEN,
+            "follow_up": None,
+        }
+
+    def test_is_supervised_the_second_time(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, DISSATISFIED, THEN)
+        assert "supervised" not in case.flags
+        again_to_the_follow_up(case)
+        do(case, DISSATISFIED, THEN)
+        assert (case.cycle, case.dissatisfactions, case.flags) == (3, 2, ("reworked", "supervised"))
+
+    def test_or_as_the_catalogue_says(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP, process=Process(supervise_after=1))
+        do(case, DISSATISFIED, THEN)
+        assert case.flags == ("reworked", "supervised")
+
+    def test_a_reopened_case_is_not_supervised_for_it(self) -> None:
+        case = case_in(State.CLOSED)
+        do(case, BODIES[Action.REOPEN], THEN)
+        again_to_the_follow_up(case)
+        do(case, DISSATISFIED, THEN)
+        assert (case.cycle, case.flags) == (3, ("reopened", "reworked"))
+
+    def test_an_extension_may_be_asked_for_in_every_cycle(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        do(case, BODIES[Action.DECIDE_EXTENSION], THEN)
+        for action in (Action.COMPLETE, Action.REPLY):
+            do(case, BODIES[action], THEN)
+        do(case, DISSATISFIED, THEN)
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+
+
+class TestUnreachable:
+    def test_is_tried_three_times_in_all_then_closed_and_flagged(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        for attempt in (1, 2):
+            at = MONDAY + attempt * hours(20)
+            event = do(case, UNREACHABLE, at)[-1]
+            assert (event.data["attempt"], case.attempts, case.state) == (attempt, attempt, State.PENDING_FOLLOW_UP)
+            assert (case.clocks[-1].name, case.clocks[-1].due_at(case.calendar)) == ("follow_up", at + days(1))
+            assert case.flags == ()
+        do(case, UNREACHABLE, MONDAY + hours(60))
+        assert (case.state, case.attempts, case.flags) == (State.CLOSED, 3, ("unreachable",))
+        assert [clock.status.value for clock in case.clocks if clock.name == "follow_up"] == ["met"] * 3
+
+    @pytest.mark.parametrize("outcome", ["satisfied", "dissatisfied"])
+    def test_reached_at_the_last_attempt_it_is_as_at_the_first(self, outcome: str) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        for _ in range(2):
+            do(case, UNREACHABLE, THEN)
+        do(case, c.FollowUp.model_validate({"outcome": outcome}), THEN)
+        assert case.state is (State.CLOSED if outcome == "satisfied" else State.DISPATCHED)
+        assert "unreachable" not in case.flags
+
+    def test_every_cycle_has_its_own_attempts(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        for body in (UNREACHABLE, UNREACHABLE, DISSATISFIED):
+            do(case, body, THEN)
+        again_to_the_follow_up(case)
+        do(case, UNREACHABLE, THEN)
+        assert (case.state, case.attempts) == (State.PENDING_FOLLOW_UP, 1)
+
+
+class TestReopen:
+    @pytest.mark.parametrize("actor", [AGENT, CALLER])
+    def test_within_the_window_is_the_next_cycle(self, actor: c.Actor) -> None:
+        case = case_in(State.CLOSED)
+        event = one(do(case, c.Reopen(reason="It drips."), THEN, actor))
+        assert (event.cycle, case.cycle, case.state, case.department) == (2, 2, State.DISPATCHED, "repair")
+        assert (case.closed_at, case.reopen_until, case.flags) == (None, None, ("reopened",))
+        assert case.dispatched_at == THEN
+
+    def test_of_an_answered_case_goes_to_the_department_of_the_service(self) -> None:
+        case = case_in(State.REGISTERED)
+        do(case, BODIES[Action.ANSWER], THEN)
+        do(case, BODIES[Action.REOPEN], THEN)
+        assert case.department == "repair"
+
+    def test_the_window_ends_and_with_it_the_case(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, c.FollowUp(outcome="satisfied"), THEN)
+        last = WINDOW - hours(1)
+        assert case.next_deadline() == WINDOW
+        assert not case.finished(last)
+        assert case.available_actions(AGENT, last) == (Action.REOPEN, Action.COMMENT)
+        assert case.finished(WINDOW)
+        assert case.available_actions(AGENT, WINDOW) == ()
+        for action in (Action.REOPEN, Action.COMMENT):
+            refusal = refused(case, BODIES[action], at=WINDOW)
+            assert (refusal.kind, refusal.code, refusal.accepted) == ("conflict", "out_of_turn", ())
+
+
+class TestFinished:
+    @pytest.mark.parametrize("state", State)
+    def test_only_what_has_ended(self, state: State) -> None:
+        case = case_in(state)
+        assert case.finished(MONDAY) == (state in (State.REFUSED, State.WITHDRAWN))
+        assert case.finished(MONDAY + days(4)) == (state in (State.REFUSED, State.WITHDRAWN, State.CLOSED))
+
+
+class TestUndelivered:
+    def test_flags_the_case_once(self) -> None:
+        case = case_in(State.DISPATCHED)
+        event = one(case.undelivered("2609070000017-2-owner:Chen Jing", THEN))
+        assert (event.action, event.data["key"]) == ("undelivered", "2609070000017-2-owner:Chen Jing")
+        assert (case.flags, case.state) == (("undelivered",), State.DISPATCHED)
+        assert case.undelivered("another", THEN) == ()
+
+
+class TestFold:
+    def test_events_make_the_very_case(self) -> None:
+        case, events = Case.register(registration())
+        for body in (BODIES[Action.DISPATCH], c.SignFor(), BODIES[Action.COMPLETE], BODIES[Action.REPLY], DISSATISFIED):
+            events += do(case, body, THEN)
+        events += case.ring(MONDAY + days(20))
+        assert Case.fold(events) == case
+        read = [type(event).model_validate_json(event.model_dump_json()) for event in events]
+        assert Case.fold(read) == case
+        assert Case.model_validate_json(case.model_dump_json()) == case
+
+    def test_a_gap_a_false_start_and_nothing_are_refused(self) -> None:
+        case, events = Case.register(registration())
+        (dispatched,) = do(case, BODIES[Action.DISPATCH], THEN)
+        (signed,) = do(case, c.SignFor(), THEN)
+        with pytest.raises(ValueError, match="event 3 cannot follow version 1"):
+            Case.fold([*events, signed])
+        with pytest.raises(ValueError, match="not with dispatch"):
+            Case.fold([dispatched])
+        with pytest.raises(ValueError, match="there is no event"):
+            Case.fold([])
+        with pytest.raises(ValueError, match="event 3 cannot follow version 3"):
+            evolve(case, signed)
+
+    def test_an_action_of_a_later_version_is_kept_and_changes_nothing(self) -> None:
+        case, (registered,) = Case.register(registration())
+        evolve(case, registered.model_copy(update={"seq": 2, "action": "sing", "from_state": case.state}))
+        assert (case.version, case.state) == (2, State.REGISTERED)

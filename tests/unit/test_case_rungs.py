@@ -1,0 +1,105 @@
+"""The ladder on a case: every rung once, in order, at its instant, whoever looks and however late."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from domain import commands as c
+from domain.lifecycle import Action, Role, State
+from tests.build import (
+    BODIES,
+    CALENDAR,
+    MONDAY,
+    OWNER,
+    THEN,
+    WORKING_DAY,
+    case_in,
+    clock,
+    days,
+    do,
+    hours,
+    minutes,
+    rungs,
+)
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class TestRungs:
+    def test_everything_in_the_order_in_which_it_fell_due(self) -> None:
+        case = case_in(State.DISPATCHED)
+        assert rungs(case.ring(MONDAY + minutes(30))) == [("acknowledge", p) for p in (50, 75, 100, 150, 200)] + [
+            ("arrive", 50)
+        ]
+
+    def test_an_escalation_says_who_is_told_and_when_it_fell_due(self) -> None:
+        event = case_in(State.DISPATCHED).ring(MONDAY + minutes(6))[0]
+        assert (event.actor, event.role, event.at) == ("system", Role.SYSTEM, MONDAY + minutes(6))
+        assert event.data == {
+            "clock": "acknowledge",
+            "serial": 1,
+            "percent": 50,
+            "fell_at": "2026-09-07T01:05:00+00:00",
+            "notify": ["assignee"],
+        }
+
+    def test_at_every_microsecond_around_the_instant_each_rings_once(self) -> None:
+        case = case_in(State.DISPATCHED)
+        instant = MONDAY + minutes(5)
+        heard = [case.ring(instant + n * MICROSECOND) for n in range(-3, 4)]
+        assert [len(events) for events in heard] == [0, 0, 0, 1, 0, 0, 0]
+
+    @pytest.mark.parametrize("late", [MICROSECOND, hours(1), days(30)])
+    def test_late_or_twice_each_rings_once_at_the_instant_at_which_it_fell_due(self, late: timedelta) -> None:
+        case = case_in(State.DISPATCHED)
+        at = MONDAY + minutes(10) + late
+        heard = rungs(case.ring(at))
+        assert [heard.count(("acknowledge", p)) for p in (50, 75, 100)] == [1, 1, 1]
+        assert clock(case, "acknowledge").missed_at == MONDAY + minutes(10)
+        assert case.ring(at) == ()
+
+    def test_a_command_rings_first_what_fell_due_before(self) -> None:
+        events = do(case_in(State.DISPATCHED), BODIES[Action.SIGN_FOR], MONDAY + minutes(11))
+        assert [event.action for event in events] == ["escalate", "escalate", "escalate", "sign_for"]
+        assert [event.seq for event in events] == [3, 4, 5, 6]
+
+    def test_kept_at_the_very_instant_is_missed_and_a_microsecond_before_is_kept(self) -> None:
+        for early, word in ((timedelta(), "missed"), (MICROSECOND, "met")):
+            case = case_in(State.DISPATCHED)
+            do(case, BODIES[Action.SIGN_FOR], MONDAY + minutes(10) - early)
+            assert clock(case, "acknowledge").status.value == word
+
+    def test_next_deadline_is_where_the_next_rings(self) -> None:
+        case = case_in(State.DISPATCHED)
+        seen: list[datetime] = []
+        while len(seen) < 30 and (deadline := case.next_deadline()):
+            assert case.ring(deadline - MICROSECOND) == ()
+            assert case.ring(deadline)
+            seen.append(deadline)
+        assert seen == sorted(set(seen))
+        assert case.next_deadline() is None
+
+    def test_a_comment_resets_no_clock(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        before = case.clocks
+        do(case, c.Comment(note="Still waiting."), THEN, OWNER)
+        assert case.clocks == before
+
+
+class TestSla:
+    def test_on_time_at_risk_missed(self) -> None:
+        case = case_in(State.DISPATCHED)
+        words = []
+        for count in (7, 8, 11):
+            case.ring(MONDAY + minutes(count))
+            words.append((case.sla, case.overdue))
+        assert words == [("on_time", False), ("at_risk", False), ("missed", True)]
+        do(case, BODIES[Action.SIGN_FOR], MONDAY + minutes(12))
+        assert (case.sla, case.overdue) == ("missed", False)
+
+    def test_an_extension_moves_the_due_date_by_working_days(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, c.RequestExtension(working_days=3, reason="Parts"), THEN)
+        do(case, BODIES[Action.DECIDE_EXTENSION], THEN)
+        assert clock(case, "resolve").budget_seconds == 8 * WORKING_DAY
+        assert clock(case, "resolve").due_at(CALENDAR) == MONDAY + days(10)

@@ -1,0 +1,228 @@
+"""What time does to a case: which clocks run, pause and stop, and when it wakes."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.lifecycle import Action, Role, State
+from tests.build import (
+    BODIES,
+    CALENDAR,
+    CREW,
+    MONDAY,
+    OTHER_CREW,
+    THEN,
+    case_in,
+    clock,
+    days,
+    do,
+    hours,
+    minutes,
+    refused,
+    rungs,
+)
+
+MICROSECOND = timedelta(microseconds=1)
+FROM_HERE = MONDAY + hours(1)
+
+
+def status(case: Case) -> dict[str, str]:
+    return {clock.name: clock.status.value for clock in case.clocks}
+
+
+class TestStart:
+    def test_the_callers_clocks_run_from_the_registration(self) -> None:
+        waiting = {"acknowledge": "waiting", "arrive": "waiting", "follow_up": "waiting"}
+        assert status(case_in(State.REGISTERED)) == waiting | {"resolve": "running", "reply": "running"}
+
+    def test_the_departments_from_the_dispatch(self) -> None:
+        case = case_in(State.REGISTERED)
+        do(case, BODIES[Action.DISPATCH], THEN)
+        assert clock(case, "acknowledge").started_at == clock(case, "arrive").started_at == THEN
+        assert clock(case, "resolve").started_at == MONDAY
+
+    def test_the_follow_up_from_the_reply(self) -> None:
+        case = case_in(State.PENDING_REPLY)
+        do(case, BODIES[Action.REPLY], THEN)
+        assert clock(case, "follow_up").due_at(CALENDAR) == THEN + days(1)
+
+    def test_only_the_changed_clocks_carry_the_new_version(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, BODIES[Action.SIGN_FOR], THEN)
+        assert {clock.name: clock.version for clock in case.clocks} == {
+            "acknowledge": 3,
+            "arrive": 2,
+            "resolve": 1,
+            "reply": 1,
+            "follow_up": 1,
+        }
+
+
+class TestStop:
+    def test_each_promise_is_kept_by_its_action(self) -> None:
+        case = case_in(State.DISPATCHED)
+        for action, name in (
+            (Action.SIGN_FOR, "acknowledge"),
+            (Action.ARRIVE, "arrive"),
+            (Action.COMPLETE, "resolve"),
+            (Action.REPLY, "reply"),
+            (Action.FOLLOW_UP, "follow_up"),
+        ):
+            assert clock(case, name).live
+            do(case, BODIES[action], THEN)
+            assert (clock(case, name).status.value, clock(case, name).stopped_at) == ("met", THEN)
+        assert set(status(case).values()) == {"met"}
+
+    def test_work_that_is_done_needs_no_arrival(self) -> None:
+        assert status(case_in(State.PENDING_REPLY))["arrive"] == "met"
+
+    def test_work_sent_back_was_never_done_and_its_time_counts(self) -> None:
+        case = case_in(State.PENDING_REPLY)
+        before = clock(case, "resolve").due_at(CALENDAR)
+        do(case, BODIES[Action.SEND_BACK], FROM_HERE)
+        assert (clock(case, "resolve").status.value, clock(case, "arrive").status.value) == ("running", "met")
+        assert clock(case, "resolve").elapsed(FROM_HERE, CALENDAR) == 3600
+        assert clock(case, "resolve").due_at(CALENDAR) == before
+
+    def test_work_sent_back_after_its_time_was_missed_when_it_was_due(self) -> None:
+        case = case_in(State.PENDING_REPLY)
+        due = clock(case, "resolve").due_at(CALENDAR)
+        late = MONDAY + days(7) + hours(1)
+        events = do(case, BODIES[Action.SEND_BACK], late) + case.ring(late)
+        assert rungs(events)[-3:] == [("resolve", 50), ("resolve", 75), ("resolve", 100)]
+        assert clock(case, "resolve").missed_at == due == MONDAY + days(7)
+
+
+class TestDepartments:
+    def test_a_return_pauses_the_departments_clocks_alone(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, BODIES[Action.RETURN], THEN)
+        running_on = {"resolve": "running", "reply": "running", "follow_up": "waiting"}
+        assert status(case) == running_on | {"acknowledge": "paused", "arrive": "paused"}
+
+    @pytest.mark.parametrize("body", [c.RejectReturn(reason="Yours."), c.Dispatch(department="repair")])
+    def test_with_the_same_department_they_go_on(self, body: c.Body) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, BODIES[Action.RETURN], THEN)
+        do(case, body, FROM_HERE)
+        assert len(case.clocks) == 5
+        assert clock(case, "acknowledge").consumed_seconds == 180
+        assert clock(case, "acknowledge").due_at(CALENDAR) == FROM_HERE + minutes(7)
+
+    def test_with_another_they_start_anew_and_the_old_are_kept(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, BODIES[Action.RETURN], THEN)
+        do(case, c.Dispatch(department="metering"), FROM_HERE)
+        assert [(k.name, k.serial, k.status.value) for k in case.clocks if k.name in ("acknowledge", "arrive")] == [
+            ("acknowledge", 1, "cancelled"),
+            ("arrive", 2, "cancelled"),
+            ("acknowledge", 6, "running"),
+            ("arrive", 7, "running"),
+        ]
+        assert clock(case, "acknowledge").due_at(CALENDAR) == FROM_HERE + minutes(10)
+        assert clock(case, "resolve").started_at == MONDAY
+
+    def test_what_one_department_missed_stays_missed(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, BODIES[Action.RETURN], FROM_HERE)
+        do(case, c.Dispatch(department="metering"), FROM_HERE)
+        do(case, BODIES[Action.SIGN_FOR], FROM_HERE, OTHER_CREW)
+        assert [k.status.value for k in case.clocks if k.name == "acknowledge"] == ["missed", "met"]
+
+
+class TestPauses:
+    def test_awaiting_approval_pauses_the_departments_clocks_alone(self) -> None:
+        case = case_in(State.AWAITING_APPROVAL)
+        assert status(case) == {
+            "acknowledge": "met",
+            "arrive": "paused",
+            "resolve": "running",
+            "reply": "running",
+            "follow_up": "waiting",
+        }
+        do(case, BODIES[Action.DECIDE_APPROVAL], FROM_HERE)
+        assert clock(case, "arrive").due_at(CALENDAR) == FROM_HERE + hours(1)
+        assert clock(case, "resolve").elapsed(FROM_HERE, CALENDAR) == 3600
+
+    def test_a_promise_may_start_with_the_decision(self) -> None:
+        promises = tuple(
+            promise.model_copy(update={"starts": "decision"}) if promise.name == "reply" else promise
+            for promise in case_in(State.REGISTERED).terms.promises
+        )
+        case = case_in(State.AWAITING_APPROVAL, promises=promises)
+        assert status(case)["reply"] == "waiting"
+        do(case, c.DecideApproval(approved=False), FROM_HERE)
+        assert clock(case, "reply").started_at == FROM_HERE
+
+    def test_suspended_every_clock_stands_still(self) -> None:
+        case = case_in(State.SUSPENDED)
+        assert {name: word for name, word in status(case).items() if word == "running"} == {}
+        assert (case.sla, case.next_due(), case.next_deadline()) == ("paused", None, None)
+        assert case.ring(MONDAY + days(100)) == ()
+        do(case, BODIES[Action.RESUME], MONDAY + days(7))
+        assert clock(case, "resolve").due_at(CALENDAR) == MONDAY + days(13)  # a make-up Sunday
+        assert clock(case, "arrive").due_at(CALENDAR) == MONDAY + days(7) + hours(1)
+
+
+class TestWakeDate:
+    WAKE = MONDAY + hours(2)
+
+    def suspended(self) -> Case:
+        case = case_in(State.IN_PROGRESS)
+        do(case, c.Suspend(reason="The caller is away.", wake_at=self.WAKE), MONDAY)
+        return case
+
+    def test_resumes_by_itself(self) -> None:
+        case = self.suspended()
+        assert case.next_deadline() == case.wake_at == self.WAKE
+        assert case.ring(self.WAKE - MICROSECOND) == ()
+        (event,) = case.ring(self.WAKE)
+        assert (event.action, event.role, event.actor, event.at) == ("resume", Role.SYSTEM, "system", self.WAKE)
+        assert event.data == {"woke": True}
+        assert (case.state, case.wake_at) == (State.IN_PROGRESS, None)
+
+    def test_late_it_resumes_at_the_wake_date_and_clocks_count_from_there(self) -> None:
+        on_time, late = self.suspended(), self.suspended()
+        on_time.ring(self.WAKE)
+        on_time.ring(self.WAKE + days(1))
+        events = late.ring(self.WAKE + days(1))
+        assert (events[0].action, events[0].at) == ("resume", self.WAKE)
+        assert rungs(events) == [("arrive", p) for p in (50, 75, 100, 150, 200)]
+        assert clock(late, "arrive").missed_at == self.WAKE + hours(1)
+        assert late == on_time
+
+    def test_a_command_after_the_wake_date_finds_the_case_resumed(self) -> None:
+        case = self.suspended()
+        assert Action.COMPLETE in case.available_actions(CREW, self.WAKE)
+        refusal = refused(case, BODIES[Action.RESUME], at=self.WAKE)
+        assert (refusal.code, Action.COMPLETE in refusal.accepted) == ("out_of_turn", True)
+        assert [event.action for event in do(case, BODIES[Action.COMPLETE], self.WAKE)] == ["resume", "complete"]
+
+    def test_a_case_that_is_flagged_after_the_wake_date_was_resumed_before(self) -> None:
+        events = self.suspended().undelivered("n", self.WAKE + minutes(1))
+        assert [event.action for event in events] == ["resume", "undelivered"]
+
+    def test_resumed_by_hand_it_does_not_wake_again(self) -> None:
+        case = self.suspended()
+        do(case, BODIES[Action.RESUME], THEN)
+        assert [event.action for event in case.ring(MONDAY + hours(2)) if event.action == "resume"] == []
+
+    @pytest.mark.parametrize("wake_at", [MONDAY - hours(1), THEN])
+    def test_in_the_past_is_refused(self, wake_at: datetime) -> None:
+        refusal = refused(case_in(State.IN_PROGRESS), c.Suspend(reason="x", wake_at=wake_at))
+        assert (refusal.kind, refusal.code) == ("invalid", "wake_at_past")
+        assert wake_at.isoformat() in refusal.message
+
+    def test_in_another_century_is_refused(self) -> None:
+        refusal = refused(case_in(State.IN_PROGRESS), c.Suspend(reason="x", wake_at=THEN.replace(year=2206)))
+        assert (refusal.kind, refusal.code) == ("invalid", "wake_at_too_far")
+
+    def test_with_any_offset_is_kept_in_utc_and_wakes(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        body = c.Suspend.model_validate({"reason": "x", "wake_at": "2026-09-07T11:00:00+08:00"})
+        do(case, body, MONDAY)
+        assert case.wake_at is not None
+        assert case.wake_at.isoformat() == "2026-09-07T03:00:00+00:00"
+        assert rungs(case.ring(MONDAY + days(3)))[-1] == ("resolve", 50)
