@@ -1,0 +1,88 @@
+"""What the API asks the read model: whole cases, their timelines and their versions."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+from sqlalchemy import Row, select
+
+from domain.case import Case
+from domain.events import Event
+from domain.record import Progress, start_of
+from readmodel.database import ReadConnection
+from readmodel.paging import Place
+from readmodel.search import CaseFilters, find
+from readmodel.tables import cases, events
+
+
+class CasePage(NamedTuple):
+    """Cases, newest first, and the cursor of the next page; None after the last."""
+
+    items: tuple[Case, ...]
+    next_cursor: str | None
+
+
+class TimelinePage(NamedTuple):
+    """Events in their order, and the `after_seq` of the next page; None after the last."""
+
+    items: tuple[Event, ...]
+    next_seq: int | None
+
+
+def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
+    """The version of each of these cases that SQL shows; those it has no row of are left out."""
+    found = connection.execute(select(cases.c.number, cases.c.version).where(cases.c.number.in_(list(numbers))))
+    return {row.number: row.version for row in found}
+
+
+def get_case(connection: ReadConnection, number: str) -> Case | None:
+    """The case as SQL shows it; None where it has no row."""
+    return next(iter(_cases(connection, [number])), None)
+
+
+def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None) -> TimelinePage:
+    """What happened to the case after `after_seq`, oldest first; all of it where there is no limit."""
+    statement = select(events).where(events.c.number == number, events.c.seq > after_seq).order_by(events.c.seq)
+    found = connection.execute(statement if limit is None else statement.limit(limit + 1)).all()
+    items = tuple(_event(row) for row in found[:limit])
+    return TimelinePage(items, items[-1].seq if len(found) > len(items) else None)
+
+
+def list_cases(
+    connection: ReadConnection, filters: CaseFilters | None = None, cursor: str | None = None, limit: int = 50
+) -> CasePage:
+    """A page of the cases that pass the filters, newest first.
+
+    What is registered while somebody turns pages belongs to the pages before; no case comes twice or is left out.
+    Raises BadCursorError.
+    """
+    after = None if cursor is None else Place.of(cursor)
+    places = find(connection, filters or CaseFilters(), after, limit + 1)
+    page = places[:limit]
+    more = page[-1].cursor() if len(places) > len(page) else None
+    return CasePage(_cases(connection, [place.number for place in page]), more)
+
+
+def _cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
+    """These cases, in this order, from the document and the registration of each."""
+    statement = (
+        select(cases.c.number, cases.c.registered_at, cases.c.document, events.c.data)
+        .join(events, (events.c.number == cases.c.number) & (events.c.seq == 1))
+        .where(cases.c.number.in_(numbers))
+    )
+    found = {row.number: _case(*row) for row in connection.execute(statement)}
+    return tuple(found[number] for number in numbers if number in found)
+
+
+def _case(number: str, registered_at: datetime, document: str, data: str) -> Case:
+    progress = Progress.model_validate_json(document)
+    intake, terms = start_of(from_json(data))
+    # Every part has been validated; together they need no second look.
+    return Case.model_construct(
+        **progress.__dict__, number=number, registered_at=registered_at, intake=intake, terms=terms
+    )
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event.model_validate({**row._mapping, "data": from_json(row.data)})  # noqa: SLF001 - public, by its docs
