@@ -29,7 +29,8 @@ LINKS = (
 )
 
 _STYLE = """
-  text { font-family: system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; text-anchor: middle; }
+  text { font-family: system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
+  text { text-anchor: middle; }
   .big { font-size: 24px; font-weight: 600; fill: #fff; }
   .in { font-size: 15px; fill: #fff; }
   .on { font-size: 13px; fill: #6f8090; }
@@ -45,7 +46,7 @@ def picture() -> str:
         '<title id="t">The one-stop chain 一站式服务</title>',
         f'<desc id="d">{escape(_description())}</desc>',
         f"<style>{_STYLE}</style>",
-        f'<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">',
         f'<path d="M0 0 L10 5 L0 10 z" fill="{GREY}"/></marker></defs>',
     ]
     for left, link in zip(lefts, LINKS, strict=True):
@@ -77,7 +78,9 @@ def _box(left: float, link: Link) -> list[str]:
 
 
 def _arrow(x: float, y: float, to: float) -> str:
-    return f'<path d="M{x + 4:g} {y:g} H{to - 4:g}" stroke="{GREY}" stroke-width="2" fill="none" marker-end="url(#tip)"/>'
+    return (
+        f'<path d="M{x + 4:g} {y:g} H{to - 4:g}" stroke="{GREY}" stroke-width="2" fill="none" marker-end="url(#tip)"/>'
+    )
 
 
 def _loops(lefts: list[float]) -> list[str]:
@@ -92,8 +95,9 @@ def _loops(lefts: list[float]) -> list[str]:
 def _back(start: float, end: float, height: float, words: str) -> list[str]:
     path = f"M{start:g} {TOP - 4} V{height + 14:g} Q{start:g} {height:g} {start - 14:g} {height:g}"
     path += f" H{end + 14:g} Q{end:g} {height:g} {end:g} {height + 14:g} V{TOP - 6}"
+    line = f'stroke="{GREY}" stroke-width="2" stroke-dasharray="6 5"'
     return [
-        f'<path d="{path}" stroke="{GREY}" stroke-width="2" stroke-dasharray="6 5" fill="none" marker-end="url(#tip)"/>',
+        f'<path d="{path}" {line} fill="none" marker-end="url(#tip)"/>',
         _text((start + end) / 2, height - 9, "on", words),
     ]
 

@@ -24,6 +24,7 @@ PAGES: dict[str, Callable[[], str]] = {
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": tables.settings,
     "bodies": tables.bodies,
+    "problems": tables.problems,
     "search-attributes": tables.search_attributes,
     "saved-views": saved_views.table,
 }

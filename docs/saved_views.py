@@ -34,20 +34,60 @@ class View:
 
 
 VIEWS = (
-    View("Breached now", "已超时", f'{RUNNING} AND Sla = "missed" AND State != "closed"', "A promise of the present cycle is missed and the case is open."),
+    View(
+        "Breached now",
+        "已超时",
+        f'{RUNNING} AND Sla = "missed" AND State != "closed"',
+        "A promise of the present cycle is missed and the case is open.",
+    ),
     View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "Three quarters of a promise are used up."),
-    View("Emergencies", "紧急工单", f'{RUNNING} AND Priority = "P1" AND State != "closed"', "Burst mains and the like, still open."),
-    View("To be dispatched", "待派单", f'{RUNNING} AND State IN ("registered", "pending_redispatch")', "Nobody works on it yet."),
+    View(
+        "Emergencies",
+        "紧急工单",
+        f'{RUNNING} AND Priority = "P1" AND State != "closed"',
+        "Burst mains and the like, still open.",
+    ),
+    View(
+        "To be dispatched",
+        "待派单",
+        f'{RUNNING} AND State IN ("registered", "pending_redispatch")',
+        "Nobody works on it yet.",
+    ),
     View("Not signed for", "待签收", f'{RUNNING} AND State = "dispatched"', "With a department that has not taken it."),
-    View("My department", "本部门工单", f'{RUNNING} AND Department = "repair" AND State IN ("dispatched", "in_progress")', "Put your department's code in place of `repair`."),
-    View("My cases", "我的工单", f'{RUNNING} AND Owner = "your name" AND State != "closed"', "Put your name, as on your key."),
+    View(
+        "My department",
+        "本部门工单",
+        f'{RUNNING} AND Department = "repair" AND State IN ("dispatched", "in_progress")',
+        "Put your department's code in place of `repair`.",
+    ),
+    View(
+        "My cases",
+        "我的工单",
+        f'{RUNNING} AND Owner = "your name" AND State != "closed"',
+        "Put your name, as on your key.",
+    ),
     View("Waiting for the caller", "等待来电人", f'{RUNNING} AND State = "suspended"', "Every clock stands still."),
     View("Awaiting approval", "待审批", f'{RUNNING} AND State = "awaiting_approval"', "Management decides."),
-    View("To be replied to", "待回复", f'{RUNNING} AND State = "pending_reply"', "The work is done; the owner calls back."),
+    View(
+        "To be replied to",
+        "待回复",
+        f'{RUNNING} AND State = "pending_reply"',
+        "The work is done; the owner calls back.",
+    ),
     View("Follow-ups", "待回访", f'{RUNNING} AND State = "pending_follow_up"', "Somebody asks how it went."),
-    View("Reworked", "重办", f'{RUNNING} AND Flags = "reworked" AND State != "closed"', "The caller was not satisfied the first time."),
-    View("Undelivered", "通知未送达", f'{RUNNING} AND Flags = "undelivered"', "A notification was given up: call instead."),
-)  # fmt: skip
+    View(
+        "Reworked",
+        "重办",
+        f'{RUNNING} AND Flags = "reworked" AND State != "closed"',
+        "The caller was not satisfied the first time.",
+    ),
+    View(
+        "Undelivered",
+        "通知未送达",
+        f'{RUNNING} AND Flags = "undelivered"',
+        "A notification was given up: call instead.",
+    ),
+)
 
 
 def due_today(now: datetime) -> View:

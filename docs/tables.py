@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from api.problems import KINDS, PREFIX
 from catalogue_source import load_catalogue
 from domain.catalogue import CLOCKS, Catalogue, Service
 from domain.commands import BODIES, Body
@@ -26,9 +27,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def lifecycle_page() -> str:
     """The transition table, drawn and written out."""
-    states = table(
-        ("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State)
-    )
+    states = table(("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State))
     roles = table(("role", "中文"), ((f"`{role}`", zh) for role, zh in ROLE_ZH.items()))
     head = ("action", "中文", "from", "to", "who", "meaning")
     rows = table(head, map(_row, ROWS))
@@ -36,7 +35,8 @@ def lifecycle_page() -> str:
 
 # The lifecycle of a case
 
-This page is drawn from `domain/lifecycle.py`, the table that the service itself obeys and publishes as `GET /v1/lifecycle`.
+This page is drawn from `domain/lifecycle.py`, the table that the service itself obeys and publishes as
+`GET /v1/lifecycle`.
 
 ```mermaid
 {mermaid()}```
@@ -46,9 +46,9 @@ This page is drawn from `domain/lifecycle.py`, the table that the service itself
 {states}
 ## Actions
 
-The owner of a case may do what `owner` may, in addition to what the role of the own key allows. The administrator may act in
-every role. Rows in *italics* are reserved and not offered yet. Some actions have a rule of their own beside the table; it
-is in `domain/decisions.py`.
+The owner of a case may do what `owner` may, in addition to what the role of the own key allows. The administrator may
+act in every role. Rows in *italics* are reserved and not offered yet. Some actions have a rule of their own beside the
+table; it is in `domain/decisions.py`.
 
 {rows}
 ## Roles
@@ -64,7 +64,7 @@ def _row(row: Row) -> tuple[str, ...]:
 
 
 def _sources(row: Row) -> str:
-    if OPEN <= row.sources:
+    if row.sources >= OPEN:
         return ", ".join(["every open state", *(f"`{state}`" for state in State if state in row.sources - OPEN)])
     return ", ".join(f"`{state}`" for state in State if state in row.sources) or "-"
 
@@ -79,7 +79,9 @@ def catalogue_page() -> str:
         ("used up", "who is told", "source"),
         ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
     )
-    departments = table(("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments))
+    departments = table(
+        ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
+    )
     districts = table(
         ("district", "中文", "code", "zone"), ((d.name, d.name_zh, f"`{d.code}`", d.zone) for d in catalogue.districts)
     )
@@ -91,7 +93,8 @@ This page is written from `catalogue/zhongshan.toml`. The letters are the source
 company's promise, but a choice of the catalogue's authors that an operator should replace knowingly. How to change it:
 [How to run it](how-run.md#the-catalogue).
 
-Times run round the clock unless they are in working days or marked *working time*. A dash is a clock that is not promised.
+Times run round the clock unless they are in working days or marked *working time*. A dash is a clock that is not
+promised.
 
 ## Services
 
@@ -207,6 +210,12 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anythi
     return {"AwareDatetime": "instant", "Decimal": "decimal string, CNY", "bool": "true or false", "int": "number"}.get(
         annotation.__name__, "text"
     )
+
+
+def problems() -> str:
+    """Every type of problem."""
+    rows = ((f"`{PREFIX}{slug}`", str(int(kind.status)), kind.title) for slug, kind in KINDS.items())
+    return table(("type", "status", "title"), rows)
 
 
 def search_attributes() -> str:

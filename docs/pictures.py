@@ -1,0 +1,248 @@
+"""Takes the screenshots of the documentation: `python -m docs.pictures FOLDER`.
+
+Brings up a service of its own on free ports, plays a few cases, one of them late and one waiting for its caller, and
+drives Debian's Chromium over the Temporal UI. The browser test of the UI uses the same steps.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+
+from api.keyring import Keyring
+from docs.saved_views import VIEWS, View
+from domain.lifecycle import Role
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 90.0
+LOOK_EVERY_SECONDS = 0.2
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+COLUMNS = ("Status", "Workflow ID", "Service", "State", "Sla", "Department", "Owner", "Priority", "NextDueAt")
+"""What the list shows in the pictures; the UI keeps the choice in the browser."""
+BREACHED = next(view for view in VIEWS if view.name == "Breached now")
+CATALOGUE = f"""extends = {json.dumps(str(ROOT / "catalogue" / "zhongshan.toml"))}
+
+[services.no_water]
+acknowledge = {{ seconds = 1, source = "I" }}
+"""
+"""The default catalogue, with one promise that nobody can keep."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that runs."""
+
+    api: str
+    ui: str
+    data_dir: Path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The numbers of the cases that the pictures are about."""
+
+    late: str
+    paused: str
+
+
+def chromium() -> str | None:
+    """Debian's browser, where there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Service]:
+    """`hotline up` in this folder on free ports, until the context ends.
+
+    Raises RuntimeError where it does not come up.
+    """
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(CATALOGUE, encoding="utf-8")
+    api, temporal, ui = _free_ports(3)
+    options = {
+        "--data-dir": folder / "data",
+        "--api-port": api,
+        "--temporal-port": temporal,
+        "--ui-port": ui,
+        "--catalogue": catalogue,
+    }
+    argv = [sys.executable, "-m", "cli", "up", *(str(part) for option in options.items() for part in option)]
+    with (folder / "up.log").open("w") as log:
+        process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    service = Service(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{ui}", folder / "data")
+    try:
+        wait_until(lambda: _ready(service, process), lambda: (folder / "up.log").read_text(encoding="utf-8"))
+        yield service
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+
+
+def wait_until(holds: Callable[[], bool], explain: Callable[[], str]) -> None:
+    """Return as soon as it holds. Raises RuntimeError with the explanation when it does not in time."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        if time.monotonic() > give_up_at:
+            raise RuntimeError(f"not within {PATIENCE_SECONDS:g} s:\n{explain()}")
+        time.sleep(LOOK_EVERY_SECONDS)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _ready(service: Service, process: "subprocess.Popen[bytes]") -> bool:
+    if process.poll() is not None:
+        raise RuntimeError((service.data_dir.parent / "up.log").read_text(encoding="utf-8"))
+    try:
+        return httpx.get(f"{service.api}/readyz").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+class Desk:
+    """One person with a key of the service."""
+
+    def __init__(self, service: Service, name: str, role: Role, department: str | None = None) -> None:
+        _, key = Keyring(service.data_dir / "keys.json").create(name, role, department)
+        self._client = httpx.Client(
+            base_url=f"{service.api}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=30
+        )
+
+    def register(self, service_code: str, district: str, description: str) -> str:
+        """Take a case down; its number."""
+        body = {"service_code": service_code, "location": {"district": district}, "description": description}
+        return str(self._post("complaints", body)["number"])
+
+    def act(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
+        """Do one thing to a case."""
+        self._post(f"complaints/{number}/actions/{action}", body)
+
+    def see(self, number: str) -> dict[str, Any]:
+        """The case."""
+        answer: dict[str, Any] = self._client.get(f"complaints/{number}").raise_for_status().json()
+        return answer
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._client.post(path, json=body).raise_for_status().json()
+        return answer
+
+
+def play(service: Service) -> Stage:
+    """A few cases in different states; returns when the late one is late."""
+    agent = Desk(service, "陈美玲", Role.AGENT)
+    crew = Desk(service, "梁伟", Role.CREW, "repair")
+    late = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.")
+    agent.act(late, "dispatch", department="repair")
+    paused = agent.register("leak", "shiqi", "水表漏水。The meter leaks.")
+    agent.act(paused, "dispatch", department="repair")
+    crew.act(paused, "sign_for")
+    crew.act(paused, "arrive")
+    tomorrow = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    crew.act(paused, "suspend", reason="来电人购买阀门。The caller buys a valve.", wake_at=tomorrow.isoformat())
+    burst = agent.register("burst_main", "east", "主管爆裂。The main has burst.")
+    agent.act(burst, "dispatch", department="repair")
+    crew.act(burst, "sign_for")
+    agent.register("billing", "south", "水费疑问。A question about a bill.")
+    wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
+    return Stage(late, paused)
+
+
+def _missed(case: dict[str, Any]) -> bool:
+    return any(clock["status"] == "missed" for clock in case["clocks"])
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window. Raises RuntimeError where there is none."""
+    path = chromium()
+    if path is None:
+        raise RuntimeError("there is no chromium; sudo apt-get install chromium fonts-noto-cjk")
+    with sync_playwright() as playwright:
+        running_browser = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
+        yield running_browser
+        running_browser.close()
+
+
+def new_page(browser: Browser, height: int) -> Page:
+    """A page of the UI that shows the columns of a hotline."""
+    page = browser.new_page(viewport={"width": 1360, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
+    columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
+    page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
+    return page
+
+
+def show_case(page: Page, service: Service, number: str) -> Locator:
+    """The current details of a case, on its page."""
+    page.goto(f"{service.ui}/namespaces/default/workflows/complaint-{number}")
+    page.wait_for_url("**/timeline")
+    page.goto(page.url.replace("/timeline", "/user-metadata"))
+    # The UI renders Markdown in a frame of its own; the summary has one too.
+    details = page.locator("iframe").nth(1).content_frame.locator("body")
+    details.get_by_role("heading", name=number).wait_for()
+    return details
+
+
+def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
+    """The row of a case in a saved view, opened by its link. The server's index lags, so it is asked again."""
+    row = page.get_by_role("row").filter(has_text=f"complaint-{number}")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        page.goto(view.link(service.ui))
+        try:
+            row.wait_for(timeout=3000)
+        except Error:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return row
+
+
+def take(service: Service, stage: Stage, folder: Path) -> None:
+    """Both pictures, into this folder."""
+    with browser() as chrome:
+        page = new_page(chrome, 1330)
+        show_case(page, service, stage.late)
+        page.screenshot(path=folder / "temporal-case.png")
+        page = new_page(chrome, 420)
+        show_view(page, service, BREACHED, stage.late)
+        page.screenshot(path=folder / "temporal-breached.png")
+
+
+def main() -> None:
+    """Take the pictures into the folder that is named."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place, running(Path(place)) as service:
+        take(service, play(service), folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Every example of the documentation is run, or checked as far as a test can."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+import typer.main
+
+import cli
+from calendar_source import Override
+from tests.docs.pages import ROOT, Example, all_examples, examples, page
+
+PLAYED_BY_E2E = {"curl", "API=http://127.0.0.1:8080/v1", 'AUTH="Authorization:'}
+"""Examples that need the running service: `tests/e2e/test_readme.py` runs them, answers and all."""
+OF_OTHERS = {"sqlite3", "cp"}
+"""Programs of others, on the operator's own data."""
+
+
+def named(example: Example) -> str:
+    return f"{example.page}: {example.text.splitlines()[0][:50]}"
+
+
+@pytest.mark.parametrize("example", all_examples("python"), ids=named)
+def test_python_examples_run_and_print_what_is_shown(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(example.text, example.page, "exec"), {"__name__": "example"})  # noqa: S102 - our own pages
+    blocks = examples(page(example.page))
+    after = next(place for place, block in enumerate(blocks) if block.text == example.text) + 1
+    if printed.getvalue():
+        assert (blocks[after].language, blocks[after].text) == ("text", printed.getvalue())
+
+
+@pytest.mark.parametrize("example", all_examples("json"), ids=named)
+def test_json_examples_are_json(example: Example) -> None:
+    json.loads(example.text)
+
+
+@pytest.mark.parametrize("example", all_examples("toml"), ids=named)
+def test_catalogue_examples_are_accepted(example: Example) -> None:
+    tables = tomllib.loads(example.text)
+    overrides = tables["calendar"]["override"]
+    for year, table in overrides.items():
+        assert all(day.year == int(year) for day in (*table["off"], *table["on"]) if isinstance(day, date))
+        Override.model_validate(table)
+
+
+def prompts(example: Example) -> list[str]:
+    """The commands that a reader would type."""
+    joined = example.text.replace("\\\n", " ")
+    return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+
+
+COMMANDS = [(example.page, line) for example in all_examples("console") for line in prompts(example)]
+
+
+@pytest.mark.parametrize(("source", "line"), COMMANDS, ids=[f"{name}: {line[:60]}" for name, line in COMMANDS])
+def test_commands_exist_with_their_options(source: str, line: str) -> None:
+    program = line.split(maxsplit=1)[0]
+    if program in PLAYED_BY_E2E:
+        assert source == "README.md", "only the readme is played against a running service"
+    elif program not in OF_OTHERS:
+        CHECKS[program](shlex.split(line)[1:])
+
+
+def check_make(arguments: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    target, *rest = arguments
+    assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
+    assert all(part.startswith("ARGS=") for part in rest)
+    if target == "run" and rest:
+        check_hotline(["up", *shlex.split(rest[0].removeprefix("ARGS="))])
+
+
+def check_hotline(arguments: list[str]) -> None:
+    """Parsed by the command line itself, without being run."""
+    command: Any = typer.main.get_command(cli.app)
+    while hasattr(command, "commands"):
+        name, *arguments = arguments
+        command = command.commands[name]
+    command.make_context(command.name, arguments)
+
+
+def check_python(arguments: list[str]) -> None:
+    assert arguments[0] == "-m"
+    assert importlib.util.find_spec(arguments[1])
+
+
+def check_export(arguments: list[str]) -> None:
+    assert all(re.fullmatch(r"(?:HOTLINE|TEMPORAL)_[A-Z_]+=\S+", part) for part in arguments)
+
+
+CHECKS: dict[str, Callable[[list[str]], None]] = {
+    "make": check_make,
+    "export": check_export,
+    "hotline": check_hotline,
+    ".venv/bin/hotline": check_hotline,
+    ".venv/bin/python": check_python,
+}

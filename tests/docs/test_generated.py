@@ -1,0 +1,26 @@
+"""What is computed from the code is what the code says today."""
+
+from pathlib import Path
+
+import pytest
+
+from docs.generate import BLOCKS, rendered
+from domain.lifecycle import ROWS, State
+from tests.docs.pages import ALL, ROOT, examples, page
+
+RENDERED = rendered()
+
+
+@pytest.mark.parametrize("path", sorted(RENDERED), ids=lambda path: str(path.relative_to(ROOT)))
+def test_generated_parts_are_fresh(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == RENDERED[path], "stale: run `make docs`"
+
+
+def test_every_block_is_used() -> None:
+    assert [name for name in BLOCKS if f"<!-- generated: {name} -->" not in ALL] == []
+
+
+def test_the_drawn_lifecycle_has_every_state_and_action() -> None:
+    [diagram] = [example.text for example in examples(page("docs/lifecycle.md")) if example.language == "mermaid"]
+    assert [state for state in State if f"{state.value}: " not in diagram] == []
+    assert [row.action for row in ROWS if row.targets and row.action.value not in diagram] == []

@@ -1,0 +1,77 @@
+"""What a repository that strangers read must not hold, and what it must."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from docs import saved_views
+from tests.docs.pages import ALL, DOCS, PAGES, ROOT, TEXTS, section
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+LOCKS = sorted(ROOT.glob("requirements*.txt"))
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    releases = re.findall(r"^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{2}))?$", changelog, re.MULTILINE)
+    assert releases[0] == ("Unreleased", "")
+    assert releases[1][0] == PROJECT["version"]
+    assert all(date for _, date in releases[1:])
+
+
+def test_sections_of_the_changelog_are_those_of_keep_a_changelog() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    kinds = set(re.findall(r"^### (.+)$", changelog, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_license_is_the_one_that_is_declared() -> None:
+    assert PROJECT["license"] == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_name_no_machine_of_their_author(page: Path) -> None:
+    folders = "work|root|home|Users|tmp"
+    assert re.findall(rf"(?<![\w.])/(?:{folders})/", TEXTS[page]) == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_locks_name_no_address(lock: Path) -> None:
+    """Where packages come from is the choice of who installs them."""
+    assert [
+        line for line in lock.read_text(encoding="utf-8").splitlines() if "://" in line or line.startswith("-")
+    ] == []
+
+
+def test_locked_packages_have_hashes() -> None:
+    assert len(LOCKS) == 2
+    for lock in LOCKS:
+        pinned = re.findall(r"^([a-z0-9][\w.\[\]-]*==\S+)(.*)$", lock.read_text(encoding="utf-8"), re.MULTILINE)
+        assert pinned
+        assert [name for name, rest in pinned if not rest.endswith("\\")] == []
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_has_its_three_parts_and_a_line_in_the_index(decision: Path) -> None:
+    text = TEXTS[decision]
+    title = text.splitlines()[0].removeprefix("# ")
+    for part in ("Context", "Decision", "Consequences"):
+        assert section(text, part).strip(), part
+    assert f"| [{decision.stem[:4]}]({decision.name}) | {title[5:]} |" in TEXTS[DOCS / "decisions" / "README.md"]
+    assert title.startswith(decision.stem[:4])
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(path.stem[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+def test_saved_views_have_names_of_their_own() -> None:
+    assert len({view.name for view in saved_views.VIEWS}) == len(saved_views.VIEWS)
+
+
+def test_nothing_is_left_to_be_written() -> None:
+    assert re.findall(r"\b(?:TODO|FIXME|TBD|XXX)\b", ALL) == []

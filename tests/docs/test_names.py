@@ -1,0 +1,113 @@
+"""Nothing that people set, call or read goes undocumented, and nothing is documented that is gone."""
+
+import importlib.util
+import re
+from typing import Any, get_args
+
+import pytest
+import typer.main
+
+import cli
+from docs.saved_views import VIEWS
+from domain.catalogue import CLOCKS
+from domain.clocks import ClockStatus
+from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
+from domain.terms import Recipient
+from settings import PREFIX, Settings, variable
+from tests.docs.pages import ALL, ROOT, TEXTS, column, names, page, section
+from workflows.search_attributes import REGISTRY
+
+GLOSSARY = page("docs/glossary.md")
+SLA = {"on_time", "at_risk", "missed", "paused"}
+
+
+def glossary(title: str) -> list[str]:
+    """The code names of a section of the glossary."""
+    return column(section(GLOSSARY, title), 2)
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    known = {variable(field) for field in Settings.model_fields}
+    assert set(column(section(page("docs/how-run.md"), "Settings"), 0)) == known
+    assert set(re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]\b", ALL)) == known
+
+
+def test_every_state_is_in_the_glossary_and_no_other() -> None:
+    assert glossary("States") == [state.value for state in State]
+    assert column(section(page("docs/what.md"), "The life of a case"), 0) == [state.value for state in State]
+
+
+def test_every_action_is_in_the_glossary_and_no_other() -> None:
+    assert glossary("Actions") == [*(action.value for action in Action), ESCALATE, UNDELIVERED]
+
+
+def test_every_role_is_in_the_glossary_and_no_other() -> None:
+    documented = set(glossary("People"))
+    assert {role.value for role in Role} <= documented
+    assert documented <= {*(role.value for role in Role), *get_args(Recipient)}
+
+
+def test_every_clock_and_status_is_documented() -> None:
+    documented = set(glossary("Time"))
+    assert {*CLOCKS, *(status.value for status in ClockStatus), *SLA} <= documented
+    assert column(section(page("docs/what.md"), "Clocks"), 0)[: len(CLOCKS)] == list(CLOCKS)
+    assert {status.value for status in ClockStatus} <= names(section(page("docs/what.md"), "Clocks"))
+
+
+def test_every_flag_is_in_the_glossary_and_no_other() -> None:
+    effects = (ROOT / "domain" / "effects.py").read_text(encoding="utf-8")
+    raised = {
+        flag for line in effects.splitlines() if "with_flags" in line for flag in re.findall(r'"([a-z_]+)"', line)
+    }
+    assert set(glossary("Flags")) == raised
+
+
+def test_every_search_attribute_is_documented_and_no_other() -> None:
+    known = [key.name for key in REGISTRY]
+    assert column(section(page("docs/temporal-ui.md"), "The list"), 0) == known
+
+
+@pytest.mark.parametrize(
+    "query", [view.query for view in VIEWS] + column(section(page("docs/temporal-ui.md"), "Queries by hand"), 0)
+)
+def test_documented_queries_use_attributes_that_exist(query: str) -> None:
+    used = set(re.findall(r"\b([A-Z][a-z][A-Za-z]+)\b(?= *(?:[=<>!]|IN |IS ))", re.sub(r'"[^"]*"', '""', query)))
+    assert used
+    assert used <= {"WorkflowType", "ExecutionStatus", *(key.name for key in REGISTRY)}
+
+
+def commands(group: Any, prefix: str = "hotline") -> set[str]:
+    """Every command of a group and of the groups in it."""
+    if not hasattr(group, "commands"):
+        return {prefix}
+    return set().union(*(commands(command, f"{prefix} {name}") for name, command in group.commands.items()))
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    assert set(column(section(page("docs/how-run.md"), "Commands"), 0)) == commands(typer.main.get_command(cli.app))
+
+
+def test_every_make_target_is_documented_and_no_other() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {f"make {target}" for target in re.findall(r"^([a-z-]+):[^#\n]*## ", makefile, re.MULTILINE)}
+    documented = column(page("docs/development.md").split("## ", 1)[0], 0)
+    assert set(documented) == targets
+    mentioned = {f"make {target}" for target in re.findall(r"`make ([a-z-]+)", ALL)}
+    assert mentioned <= targets
+
+
+def test_every_file_that_is_named_exists() -> None:
+    tops = {path.name for path in ROOT.iterdir()}
+    missing = sorted(
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, text in TEXTS.items()
+        for name in names(text)
+        if re.fullmatch(r"[\w./-]+", name) and name.split("/")[0] in tops and not (ROOT / name).exists()
+    )
+    assert not missing
+
+
+def test_every_module_that_is_run_exists() -> None:
+    modules = set(re.findall(r"python -m ([\w.]+)", ALL))
+    assert modules
+    assert [name for name in sorted(modules) if importlib.util.find_spec(name) is None] == []

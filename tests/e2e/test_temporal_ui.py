@@ -1,0 +1,79 @@
+"""What staff see in the Temporal UI: the case itself, in Chinese and English, and the saved view of broken promises."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from docs import pictures
+from docs.pictures import BREACHED, Service, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.xdist_group("temporal_ui")]
+
+if pictures.chromium() is None and not os.environ.get("CI"):
+    pytest.skip("no chromium here: sudo apt-get install chromium fonts-noto-cjk", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with pictures.running(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def stage(service: Service) -> Stage:
+    return pictures.play(service)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with pictures.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = pictures.new_page(browser, 1330)
+    yield page
+    page.close()
+
+
+def test_a_late_case_shows_its_promises_in_both_languages(page: Page, service: Service, stage: Stage) -> None:
+    details = pictures.show_case(page, service, stage.late)
+    for words in ("停水/无水 No water (P2)", "待签收", "dispatched", "首问责任人", "Owner", "陈美玲"):
+        expect(details).to_contain_text(words)
+    row = details.get_by_role("row").filter(has_text="acknowledge")
+    expect(row).to_contain_text("签收")
+    expect(row).to_contain_text("超时 missed")
+    expect(details).to_contain_text("可办理 · What may be done next")
+    expect(details).to_contain_text("sign_for")
+
+
+def test_a_paused_case_says_so_and_when_it_wakes(page: Page, service: Service, stage: Stage) -> None:
+    details = pictures.show_case(page, service, stage.paused)
+    for words in ("挂起", "suspended", "恢复时间", "Wakes at"):
+        expect(details).to_contain_text(words)
+    expect(details.get_by_role("row").filter(has_text="resolve")).to_contain_text("暂停 paused")
+
+
+def test_the_link_installs_the_saved_view_of_missed_clocks(page: Page, service: Service, stage: Stage) -> None:
+    row = pictures.show_view(page, service, BREACHED, stage.late)
+    for words in ("no_water", "dispatched", "missed", "repair"):
+        expect(row).to_contain_text(words)
+    expect(page.get_by_text(f"complaint-{stage.paused}")).to_have_count(0)
+    page.goto(f"{service.ui}/namespaces/default/workflows")
+    page.get_by_test_id("saved-views-button").click()
+    expect(page.get_by_text(BREACHED.name).first).to_be_visible()
+
+
+def test_no_personal_data_is_in_the_lists(page: Page, service: Service, stage: Stage) -> None:
+    pictures.show_view(page, service, BREACHED, stage.late)
+    expect(page.get_by_text("nothing owed")).to_have_count(0)
+
+
+def test_the_pictures_of_the_documentation_can_be_taken(service: Service, stage: Stage, tmp_path: Path) -> None:
+    pictures.take(service, stage, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"temporal-case.png", "temporal-breached.png"}
+    assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())
