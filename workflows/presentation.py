@@ -85,7 +85,8 @@ def details(record: Record) -> str:
         "### 可办理 · What may be done next",
         ", ".join(f"{row.zh} `{row.action.value}`" for row in may) or "- 无 nothing",
     ]
-    return "\n".join(lines)
+    # The UI draws tables without space between the columns; a space that Markdown does not trim parts them.
+    return "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
 
 
 def _waiting(record: Record) -> list[str]:
