@@ -1,0 +1,264 @@
+"""Anybody does anything at any time, and what must hold of a case holds after every step."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from domain import commands as c
+from domain.case import Case
+from domain.clocks import MISS, Clock
+from domain.errors import Refused
+from domain.events import Event
+from domain.lifecycle import ENDED, ESCALATE, TABLE, UNDELIVERED, Action, Role, State
+from domain.terms import Process, Promise, Rung
+from domain.views import view_case
+from tests.build import ACTORS, BODIES, CALENDAR, LADDER, MONDAY, OTHER_CREW, PROMISES, USUAL, command, registration
+
+ZERO = timedelta()
+TOLERANCE = 1e-3
+"""Seconds. The ledger keeps fractions, instants are whole microseconds."""
+ENOUGH = 400
+"""Events after which a case is only looked at."""
+
+ASIDE = {Action.REFUSE, Action.WITHDRAW, Action.COMMENT, Action.URGE, Action.SUPERVISE, Action.HAND_OVER}
+"""What leads nowhere: left to those who try anything."""
+
+spans = st.one_of(
+    st.timedeltas(ZERO, timedelta(minutes=1)),
+    st.integers(0, 240).map(lambda count: timedelta(minutes=count)),
+    st.integers(0, 6 * 24).map(lambda count: timedelta(hours=count)),
+)
+actors = st.sampled_from([*ACTORS.values(), OTHER_CREW])
+starts = st.integers(0, 40 * 24 * 60).map(lambda count: MONDAY + timedelta(minutes=count))
+ladders = st.sampled_from([LADDER, (), (Rung(percent=33, notify=("owner",)), Rung(percent=300, notify=("lead",)))])
+processes = st.builds(
+    Process,
+    follow_up_attempts=st.integers(1, 3),
+    extensions_allowed=st.integers(0, 2),
+    extension_max_days=st.integers(0, 10),
+    extension_notice_days=st.integers(0, 1),
+    return_within_days=st.integers(0, 2),
+)
+
+
+@st.composite
+def promises(draw: st.DrawFn) -> tuple[Promise, ...]:
+    """Some of the usual ones, each round the clock or in working time."""
+    kept = [promise for promise in PROMISES if draw(st.booleans()) or promise.name == "resolve"]
+    kinds = [draw(st.sampled_from(["always", "working"])) for _ in kept]
+    return tuple(promise.model_copy(update={"calendar": kind}) for promise, kind in zip(kept, kinds, strict=True))
+
+
+changes = st.fixed_dictionaries(
+    {"answer_needs_follow_up": st.booleans(), "ladder": ladders, "promises": promises(), "process": processes}
+)
+
+
+def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
+    """What somebody may send for this action."""
+    ahead = st.one_of(st.just(timedelta(minutes=-1)), spans).map(lambda span: now + span)
+    local = ahead.map(lambda at: at.astimezone(timezone(timedelta(hours=8))))
+    reason = st.just("x")
+    outcomes = st.sampled_from(["satisfied", "dissatisfied", "unreachable"])
+    names = st.sampled_from([actor.name for actor in ACTORS.values()])
+    varied: dict[Action, st.SearchStrategy[c.Body]] = {
+        Action.DISPATCH: st.builds(c.Dispatch, department=st.sampled_from(["repair", "metering"])),
+        Action.FOLLOW_UP: st.builds(c.FollowUp, outcome=outcomes),
+        Action.SUSPEND: st.builds(c.Suspend, reason=reason, wake_at=st.one_of(st.none(), ahead, local)),
+        Action.DECIDE_APPROVAL: st.builds(c.DecideApproval, approved=st.booleans()),
+        Action.DECIDE_EXTENSION: st.builds(c.DecideExtension, approved=st.booleans()),
+        Action.REQUEST_EXTENSION: st.builds(c.RequestExtension, working_days=st.integers(1, 11), reason=reason),
+        Action.HAND_OVER: st.builds(c.HandOver, owner=names),
+    }
+    return varied.get(action, st.just(BODIES[action]))
+
+
+def acceptable(case: Case) -> list[c.Body]:
+    """For each action the body that has the best chance."""
+    best = BODIES | {
+        Action.REQUEST_EXTENSION: c.RequestExtension(working_days=1, reason="x"),
+        Action.HAND_OVER: c.HandOver(owner=f"not {case.owner}"),
+    }
+    return list(best.values())
+
+
+def accepted(case: Case, sent: c.Command[Any], at: datetime) -> bool:
+    try:
+        case.check(sent, at)
+    except Refused:
+        return False
+    return True
+
+
+def rung_of(event: Event) -> tuple[int, int, str]:
+    return event.data["serial"], event.data["percent"], event.data["fell_at"]
+
+
+class CaseMachine(RuleBasedStateMachine):
+    """One case among its people."""
+
+    @initialize(data=st.data(), at=starts, terms=changes, lead=st.integers(0, 16))
+    def register(self, data: st.DataObject, at: datetime, terms: dict[str, Any], lead: int) -> None:
+        """Register it, and lead it some way along, so that the random walk begins anywhere in the table."""
+        self.now = at
+        self.case, events = Case.register(registration(at, **terms))
+        self.events = list(events)
+        self.elapsed: dict[int, float] = {}
+        for _ in range(lead):
+            self.now += data.draw(spans)
+            self.do_what_may_be_done(data)
+
+    @rule(span=spans)
+    def wait(self, span: timedelta) -> None:
+        self.now += span
+
+    @rule(ahead=st.sampled_from([ZERO, timedelta(microseconds=-1), timedelta(microseconds=1)]))
+    def wait_for_the_deadline(self, ahead: timedelta) -> None:
+        if deadline := self.case.next_deadline():
+            self.now = max(self.now, deadline + ahead)
+
+    @rule()
+    def ring(self) -> None:
+        events = self.case.ring(self.now)
+        self.take(events)
+        for event in events:
+            if event.action == ESCALATE:
+                clock, threshold = self.threshold(event.data["serial"], event.data["percent"])
+                fell_at = datetime.fromisoformat(event.data["fell_at"])
+                assert fell_at <= self.now
+                assert clock.elapsed(fell_at, CALENDAR) >= threshold - TOLERANCE
+        assert self.case.ring(self.now) == ()
+        deadline = self.case.next_deadline()
+        assert deadline is None or deadline > self.now or self.case.finished(self.now)
+        self.nothing_was_missed_in_silence()
+
+    @precondition(lambda self: len(self.events) < ENOUGH)
+    @rule(data=st.data(), actor=actors, action=st.sampled_from(list(BODIES)))
+    def try_anything(self, data: st.DataObject, actor: c.Actor, action: Action) -> None:
+        self.act(command(data.draw(bodies(action, self.now)), actor))
+
+    @precondition(lambda self: len(self.events) < ENOUGH)
+    @rule(data=st.data())
+    def do_what_may_be_done(self, data: st.DataObject) -> None:
+        may = [action for action, actor in USUAL.items() if action in self.case.available_actions(actor, self.now)]
+        onward = [action for action in may if action not in ASIDE]
+        if choice := onward or may:
+            action = data.draw(st.sampled_from(choice))
+            self.act(command(data.draw(bodies(action, self.now)), USUAL[action]))
+
+    @rule(actor=actors)
+    def what_is_offered_is_what_is_accepted(self, actor: c.Actor) -> None:
+        may = [body.action for body in acceptable(self.case) if accepted(self.case, command(body, actor), self.now)]
+        assert sorted(self.case.available_actions(actor, self.now)) == sorted(may)
+
+    @rule(cuts=st.lists(spans, min_size=1, max_size=8))
+    def many_small_steps_are_one_big_one(self, cuts: list[timedelta]) -> None:
+        small, big, at = self.case.model_copy(), self.case.model_copy(), self.now
+        stepped: list[Event] = []
+        for cut in cuts:
+            at += cut
+            stepped += small.ring(at)
+        jumped = big.ring(at)
+        assert [event.action for event in stepped] == [event.action for event in jumped]
+        ringing = [rung_of(event) for event in stepped if event.action == ESCALATE]
+        assert ringing == [rung_of(event) for event in jumped if event.action == ESCALATE]
+        assert small == big
+
+    @rule()
+    def a_notification_is_given_up(self) -> None:
+        self.take(self.case.undelivered("key", self.now))
+
+    def act(self, sent: c.Command[Any]) -> None:
+        note(f"{self.now} {self.case.state} {sent.actor.role} {sent.body!r}")
+        before = self.case.model_dump_json()
+        may = accepted(self.case, sent, self.now)
+        assert self.case.model_dump_json() == before
+        if may:
+            events = self.case.apply(sent, self.now)
+            assert events[-1].action == sent.body.action
+            self.take(events)
+            return
+        with pytest.raises(Refused):
+            self.case.apply(sent, self.now)
+        assert self.case.model_dump_json() == before
+
+    def take(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            self.follows_the_table(event, self.events[-1])
+            self.events.append(event)
+
+    def follows_the_table(self, event: Event, before: Event) -> None:
+        assert (event.seq, event.from_state) == (before.seq + 1, before.to_state)
+        assert before.at <= event.at <= self.now
+        again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
+        assert event.cycle == before.cycle + again
+        if event.action in (ESCALATE, UNDELIVERED):
+            assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
+            return
+        row = TABLE[Action(event.action)]
+        assert event.from_state in row.sources
+        assert event.to_state in (row.targets or (event.from_state,))
+        assert event.role in row.roles | {Role.ADMIN}
+
+    def threshold(self, serial: int, percent: int) -> tuple[Clock, float]:
+        clock = next(clock for clock in self.case.clocks if clock.serial == serial)
+        return clock, clock.budget_seconds * percent / 100
+
+    def nothing_was_missed_in_silence(self) -> None:
+        rang = {rung_of(event)[:2] for event in self.events if event.action == ESCALATE}
+        for clock in self.case.clocks:
+            elapsed = clock.elapsed(self.now, CALENDAR)
+            for percent in {MISS, *(rung.percent for rung in self.case.terms.ladder)}:
+                if elapsed > clock.budget_seconds * percent / 100 + TOLERANCE:
+                    assert (clock.serial, percent) in rang
+            assert (clock.missed_at is not None) == ((clock.serial, MISS) in rang)
+
+    @invariant()
+    def the_events_are_the_case(self) -> None:
+        assert [event.seq for event in self.events] == list(range(1, self.case.version + 1))
+        assert Case.fold(self.events) == self.case
+        assert Case.model_validate_json(self.case.model_dump_json()) == self.case
+
+    @invariant()
+    def every_rung_rings_once(self) -> None:
+        rang = [rung_of(event)[:2] for event in self.events if event.action == ESCALATE]
+        assert len(rang) == len(set(rang))
+
+    @invariant()
+    def clocks_count_what_has_passed_and_no_more(self) -> None:
+        for clock in self.case.clocks:
+            elapsed = clock.elapsed(self.now, CALENDAR)
+            assert elapsed >= self.elapsed.get(clock.serial, 0) - TOLERANCE
+            self.elapsed[clock.serial] = elapsed
+            started = clock.started_at or self.now
+            passed = (self.now - started).total_seconds()
+            most = CALENDAR.between(started, self.now) if clock.calendar == "working" else passed
+            assert elapsed <= most + TOLERANCE
+            if clock.running_since is None:
+                assert elapsed == clock.consumed_seconds
+
+    @invariant()
+    def clocks_stand_where_the_state_says(self) -> None:
+        live = [clock for clock in self.case.clocks if clock.live]
+        assert all(clock.cycle == self.case.cycle for clock in live)
+        assert not (live and self.case.state in ENDED)
+        if self.case.state is State.SUSPENDED:
+            assert not any(clock.running_since for clock in live)
+        elif self.case.state not in (State.AWAITING_APPROVAL, State.PENDING_REDISPATCH):
+            assert not any(clock.paused for clock in live)
+        assert (self.case.wake_at is None) or self.case.state is State.SUSPENDED
+
+    @invariant()
+    def the_view_agrees(self) -> None:
+        view = view_case(self.case, self.now)
+        assert not view.overdue or view.sla == "missed"
+        for clock in view.clocks:
+            assert clock.remaining_seconds == pytest.approx(clock.budget_seconds - clock.elapsed_seconds)
+        assert type(view).model_validate_json(view.model_dump_json()) == view
+
+
+TestCaseMachine = CaseMachine.TestCase
