@@ -8,12 +8,15 @@ import pytest
 import typer.main
 
 import cli
+from api.metrics import Metrics
+from api.problems import KINDS, PREFIX
 from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
 from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
 from domain.terms import Recipient
-from settings import PREFIX, Settings, variable
+from settings import PREFIX as SETTING
+from settings import Settings, variable
 from tests.docs.pages import ALL, ROOT, TEXTS, column, names, page, section
 from workflows.search_attributes import REGISTRY
 
@@ -29,7 +32,7 @@ def glossary(title: str) -> list[str]:
 def test_every_setting_is_documented_and_no_other() -> None:
     known = {variable(field) for field in Settings.model_fields}
     assert set(column(section(page("docs/how-run.md"), "Settings"), 0)) == known
-    assert set(re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]\b", ALL)) == known
+    assert set(re.findall(rf"\b{SETTING}[A-Z_]*[A-Z]\b", ALL)) == known
 
 
 def test_every_state_is_in_the_glossary_and_no_other() -> None:
@@ -74,6 +77,19 @@ def test_documented_queries_use_attributes_that_exist(query: str) -> None:
     used = set(re.findall(r"\b([A-Z][a-z][A-Za-z]+)\b(?= *(?:[=<>!]|IN |IS ))", re.sub(r'"[^"]*"', '""', query)))
     assert used
     assert used <= {"WorkflowType", "ExecutionStatus", *(key.name for key in REGISTRY)}
+
+
+def test_every_problem_type_is_documented_and_no_other() -> None:
+    known = {PREFIX + slug for slug in KINDS}
+    assert set(column(section(page("docs/api.md"), "Problems"), 0)) == known
+    assert set(re.findall(r"urn:hotline:problem:[a-z-]+", ALL)) <= known
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    exposed = re.findall(r"^# TYPE (\S+)", Metrics(lambda: 0.0).text().decode(), re.MULTILINE)
+    # The library adds when each series began, which nobody needs to be told.
+    known = {name for name in exposed if not name.endswith("_created")}
+    assert set(column(section(page("docs/how-run.md"), "Looking at it"), 0)) == known
 
 
 def commands(group: Any, prefix: str = "hotline") -> set[str]:
