@@ -1,0 +1,199 @@
+"""Who is told of what: addressed as far as the case knows, once, and without a word about the caller."""
+
+import re
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.events import Event
+from domain.lifecycle import ESCALATE, Action, State
+from domain.notices import Notice, notices
+from tests.build import BODIES, CALLER, MONDAY, THEN, case_in, days, do, hours, minutes, registration
+
+NUMBER = "2609070000017"
+OWNER = "owner:Chen Jing"
+DEPARTMENT = "department:repair"
+ASSIGNEE = "assignee:Wu Gang"
+TOLD = {
+    Action.ANSWER: [f"caller:{NUMBER}"],
+    Action.DISPATCH: [DEPARTMENT],
+    Action.REFUSE: [f"caller:{NUMBER}", OWNER],
+    Action.SIGN_FOR: [OWNER],
+    Action.RETURN: ["dispatcher", OWNER],
+    Action.REJECT_RETURN: [DEPARTMENT],
+    Action.ARRIVE: [OWNER],
+    Action.SUSPEND: [OWNER],
+    Action.RESUME: [ASSIGNEE, OWNER],
+    Action.REQUEST_APPROVAL: ["manager"],
+    Action.DECIDE_APPROVAL: [DEPARTMENT, OWNER],
+    Action.COMPLETE: [OWNER],
+    Action.SEND_BACK: [DEPARTMENT],
+    Action.REPLY: [f"caller:{NUMBER}", "follow_up"],
+    Action.FOLLOW_UP: [OWNER],
+    Action.REOPEN: [DEPARTMENT, OWNER],
+    Action.WITHDRAW: [DEPARTMENT, OWNER],
+    Action.COMMENT: [],
+    Action.URGE: [DEPARTMENT],
+    Action.SUPERVISE: [DEPARTMENT, OWNER],
+    Action.REQUEST_EXTENSION: ["supervisor"],
+    Action.DECIDE_EXTENSION: [DEPARTMENT],
+    Action.HAND_OVER: ["owner:Li Mei"],
+}
+BEFORE = {
+    Action.ANSWER: State.REGISTERED,
+    Action.DISPATCH: State.REGISTERED,
+    Action.REFUSE: State.REGISTERED,
+    Action.SIGN_FOR: State.DISPATCHED,
+    Action.REJECT_RETURN: State.PENDING_REDISPATCH,
+    Action.RESUME: State.SUSPENDED,
+    Action.DECIDE_APPROVAL: State.AWAITING_APPROVAL,
+    Action.SEND_BACK: State.PENDING_REPLY,
+    Action.REPLY: State.PENDING_REPLY,
+    Action.FOLLOW_UP: State.PENDING_FOLLOW_UP,
+    Action.REOPEN: State.CLOSED,
+}
+"""Where it is tried; all others while the case is in progress."""
+
+
+def after(case: Case, body: c.Body) -> tuple[Event, tuple[Notice, ...]]:
+    event = do(case, body, THEN)[-1]
+    return event, notices(case.number, event, case)
+
+
+def told(case: Case, body: c.Body) -> list[str]:
+    return [notice.recipient for notice in after(case, body)[1]]
+
+
+class TestWho:
+    @pytest.mark.parametrize("action", BODIES)
+    def test_each_action_tells_those_it_concerns(self, action: Action) -> None:
+        case = case_in(BEFORE.get(action, State.IN_PROGRESS))
+        if action is Action.DECIDE_EXTENSION:
+            do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        assert told(case, BODIES[action]) == TOLD[action]
+
+    def test_a_registration_tells_the_dispatchers(self) -> None:
+        case, (event,) = Case.register(registration())
+        assert [notice.recipient for notice in notices(case.number, event, case)] == ["dispatcher"]
+
+    def test_an_answer_to_be_followed_up_tells_those_who_follow_up(self) -> None:
+        case = case_in(State.REGISTERED, answer_needs_follow_up=True)
+        assert told(case, BODIES[Action.ANSWER]) == [f"caller:{NUMBER}", "follow_up"]
+
+    def test_rework_tells_the_department_and_supervised_rework_the_supervisor(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        assert told(case, c.FollowUp(outcome="dissatisfied")) == [OWNER, DEPARTMENT]
+        for action in (Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+            do(case, BODIES[action], THEN)
+        assert told(case, c.FollowUp(outcome="dissatisfied")) == [OWNER, DEPARTMENT, "supervisor"]
+
+    def test_rework_that_satisfies_is_no_more_news_to_the_department(self) -> None:
+        case = case_in(State.CLOSED)
+        for action in (Action.REOPEN, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+            do(case, BODIES[action], THEN)
+        assert told(case, c.FollowUp(outcome="satisfied")) == [OWNER]
+
+    def test_where_no_department_has_the_case_its_owner_is_told_once(self) -> None:
+        assert told(case_in(State.REGISTERED), BODIES[Action.WITHDRAW]) == [OWNER]
+        assert told(case_in(State.REGISTERED), BODIES[Action.URGE]) == [OWNER]
+
+    def test_a_notification_given_up_tells_nobody_and_goes_round_no_circle(self) -> None:
+        case = case_in(State.DISPATCHED)
+        (event,) = case.undelivered("key", THEN)
+        assert notices(case.number, event, case) == ()
+
+
+class TestEscalation:
+    def rung(self, case: Case, at_minutes: float, percent: int) -> tuple[Notice, ...]:
+        events = case.ring(MONDAY + minutes(at_minutes))
+        event = next(event for event in events if event.action == ESCALATE and event.data["percent"] == percent)
+        return notices(case.number, event, case)
+
+    def test_climbs_the_ladder(self) -> None:
+        case = case_in(State.DISPATCHED)
+        climb = [
+            [notice.recipient for notice in self.rung(case, at, percent)]
+            for at, percent in ((5, 50), (7.5, 75), (10, 100), (15, 150), (20, 200))
+        ]
+        assert climb == [
+            [DEPARTMENT],
+            [DEPARTMENT, "lead:repair"],
+            ["lead:repair", OWNER, "supervisor"],
+            ["director"],
+            ["general_manager"],
+        ]
+
+    def test_names_clock_and_share_in_both_languages(self) -> None:
+        (warning,) = self.rung(case_in(State.DISPATCHED), 5, 50)
+        assert (warning.kind, warning.text_zh) == ("escalate", f"工单{NUMBER}:签收时限即将到期(50%)")
+        assert warning.text_en == f"Case {NUMBER}: the acknowledge promise is running out (50 % of its time used)"
+        missed = self.rung(case_in(State.DISPATCHED), 11, 100)[0]
+        assert "已超时(100%)" in missed.text_zh
+        assert "is missed (100 %" in missed.text_en
+
+    def test_reaches_somebody_before_any_department_has_the_case(self) -> None:
+        case = case_in(State.REGISTERED)
+        events = case.ring(MONDAY + days(4))
+        assert [notice.recipient for notice in notices(case.number, events[0], case)] == [OWNER]
+
+    def test_a_miss_that_the_ladder_does_not_name_tells_nobody(self) -> None:
+        assert self.rung(case_in(State.DISPATCHED, ladder=()), 11, 100) == ()
+
+
+def every_notice() -> list[Notice]:
+    found: list[Notice] = []
+    for action, body in BODIES.items():
+        case = case_in(BEFORE.get(action, State.IN_PROGRESS))
+        if action is Action.DECIDE_EXTENSION:
+            do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        found += after(case, body)[1]
+        found += [notice for event in case.ring(MONDAY + days(20)) for notice in notices(case.number, event, case)]
+    return found
+
+
+class TestText:
+    def test_names_the_case_by_its_number_in_both_languages(self) -> None:
+        _, (notice,) = after(case_in(State.DISPATCHED), BODIES[Action.SIGN_FOR])
+        assert notice.text_zh == f"工单{NUMBER}:签收,现为处理中"
+        assert notice.text_en == f"Case {NUMBER}: sign_for by crew, now in_progress"
+        assert notice.kind == "sign_for"
+
+    def test_says_nothing_about_the_caller(self) -> None:
+        intake = registration().intake
+        private = ["李婆婆", "8823", "A-17", "下闸", "22.54", "113.36", intake.description]
+        private += [
+            str(word)
+            for body in BODIES.values()
+            for word in body.model_dump(exclude={"owner"}).values()
+            if isinstance(word, str) and len(word) > 6
+        ]
+        for notice in every_notice():
+            for word in private:
+                assert not any(word in text for text in (notice.key, notice.recipient, notice.text_zh, notice.text_en))
+
+    def test_a_comment_by_the_caller_stays_with_the_case(self) -> None:
+        case = case_in(State.DISPATCHED)
+        (event,) = do(case, c.Comment(note="My telephone is 13800000000."), THEN, CALLER)
+        assert notices(case.number, event, case) == ()
+
+
+class TestKeys:
+    def test_are_unique_within_a_case_and_the_same_every_time(self) -> None:
+        case, events = Case.register(registration())
+        for action in (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+            events += do(case, BODIES[action], THEN)
+        events += do(case, c.FollowUp(outcome="dissatisfied"), THEN + hours(30))
+        events += case.ring(MONDAY + days(20))
+
+        def keys() -> list[str]:
+            read = [Event.model_validate_json(event.model_dump_json()) for event in events]
+            return [notice.key for event in read for notice in notices(case.number, event, Case.fold(read))]
+
+        assert keys() == keys()
+        assert len(keys()) == len(set(keys())) > 20
+
+    def test_name_case_event_and_recipient(self) -> None:
+        event, (notice,) = after(case_in(State.DISPATCHED), BODIES[Action.SIGN_FOR])
+        assert notice.key == f"{NUMBER}-{event.seq}-{OWNER}"
+        assert re.fullmatch(r"\d{13}-\d+-.+", notice.key)
