@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+import logs
 from activities.projection import Projection
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
@@ -25,6 +27,7 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a task waits for the worker that has the case in memory. A dead worker's cases wait this long."""
 GRACE = timedelta(seconds=5)
 """How long activities may go on after the worker was asked to stop."""
+WORKFLOWS = (ComplaintWorkflow,)
 PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel", "workflows.presentation", "workflows.updates")
 
 
@@ -39,11 +42,15 @@ def runner(*, sandbox: bool) -> WorkflowRunner:
 async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     """A worker at work, until the context ends: then it finishes what it has begun and lets go of SQL."""
     database = engine(settings.database_url)
-    async with GroupWriter(database) as writer:
+    async with GroupWriter(
+        database,
+        group_size=settings.projection_group_size,
+        linger_seconds=settings.projection_linger_seconds,
+    ) as writer:
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[ComplaintWorkflow],
+            workflows=WORKFLOWS,
             activities=[Projection(writer).publish],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
@@ -61,7 +68,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    client = await connect()
+    client = await connect(wait_seconds=math.inf)
     async with running(client, settings):
         log.info("worker is polling task queue %s", settings.task_queue)
         await stop.wait()
@@ -69,7 +76,9 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Start the worker with the settings of the environment."""
-    uvloop.run(serve(Settings()))
+    settings = Settings()
+    logs.configure(settings)
+    uvloop.run(serve(settings))
 
 
 if __name__ == "__main__":

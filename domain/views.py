@@ -6,8 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from domain.clocks import Clock, ClockStatus
-from domain.commands import Actor, Caller, Location
-from domain.decisions import available_actions
+from domain.commands import Caller, Location
 from domain.lifecycle import Action, State
 from domain.record import Approval, Extension, Record
 
@@ -120,19 +119,14 @@ _TAKEN_OVER = {
 class Outcome(BaseModel):
     """What an update answers: what was done, and the case it led to.
 
-    `action` and `digest` let the sender of a repeated key see that it meant the same thing.
+    `action` and `digest` let the sender of a repeated key see that it meant the same thing; `version` is the one that
+    the action led to, when it was done.
     """
 
     action: str
     digest: str
     version: int
     case: CaseView
-
-    @classmethod
-    def of(cls, record: Record, action: str, digest: str, at: datetime, actor: Actor | None = None) -> "Outcome":
-        """The outcome with the case as `actor` sees it."""
-        available = available_actions(record, actor, at) if actor else ()
-        return cls(action=action, digest=digest, version=record.version, case=view_case(record, at, available))
 
 
 def public_data(event_data: dict[str, Any]) -> dict[str, Any]:

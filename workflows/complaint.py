@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.projection import Projection
     from domain.batch import Batch
     from domain.case import Case
-    from domain.commands import Command, Registration
+    from domain.commands import Actor, Command, Registration
     from domain.errors import Refused
     from domain.events import Event
     from domain.views import CaseView, Outcome, view_case
@@ -42,8 +42,7 @@ class ComplaintStart(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    registration: Registration | None = None
-    case: Case | None = None
+    source: Registration | Case
     seen: dict[str, Done] = {}
 
 
@@ -61,13 +60,11 @@ class ComplaintWorkflow:
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
         self._outbox: list[Event] = []
-        if start.case:
-            self._case = start.case
-        elif start.registration:
-            self._case, registered = Case.register(start.registration)
-            self._outbox.extend(registered)
+        if isinstance(start.source, Case):
+            self._case = start.source
         else:
-            raise ApplicationError("a complaint starts with a registration or a carried case", non_retryable=True)
+            self._case, registered = Case.register(start.source)
+            self._outbox.extend(registered)
         self._seen = dict(start.seen)
         self._published = self._case.version - len(self._outbox)
         self._publishing: workflow.ActivityHandle[None] | None = None
@@ -77,7 +74,7 @@ class ComplaintWorkflow:
         self._changed = True
 
     @workflow.run
-    async def run(self, start: ComplaintStart) -> None:
+    async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the case until nothing can happen to it any more."""
         while not self._over():
             await workflow.wait_condition(self._has_news)
@@ -87,13 +84,14 @@ class ComplaintWorkflow:
             self._show()
             self._arm()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(ComplaintStart(case=self._case, seen=self._seen))
+                workflow.continue_as_new(ComplaintStart(source=self._case, seen=self._seen))
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
-    def case(self) -> CaseView:
-        """The live case."""
-        return view_case(self._case, workflow.now())
+    def case(self, actor: Actor | None = None) -> CaseView:
+        """The live case, with what `actor` may do to it."""
+        now = workflow.now()
+        return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
     @workflow.signal(description="A notification of this case was given up; the case is flagged. 通知未送达")
     def undelivered(self, key: str) -> None:
@@ -123,7 +121,9 @@ class ComplaintWorkflow:
             done = Done(action=command.body.action, digest=command.digest, version=self._case.version)
             if command.key:
                 self._seen[command.key] = done
-        return Outcome.of(self._case, done.action, done.digest, now, command.actor)
+        available = self._case.available_actions(command.actor, now)
+        case = view_case(self._case, now, available)
+        return Outcome(action=done.action, digest=done.digest, version=done.version, case=case)
 
     def _note(self, events: tuple[Event, ...]) -> None:
         self._outbox.extend(events)
@@ -195,6 +195,9 @@ class ComplaintWorkflow:
     async def _wake_at(self, deadline: datetime) -> None:
         left = (deadline - workflow.now()).total_seconds()
         # Whole milliseconds, rounded up: the server's timers know no finer ones, and an early one would be for nothing.
-        await workflow.sleep(math.ceil(max(left, 0) * 1000) / 1000, summary=f"{self._case.state} → {deadline:%m-%d %H:%M:%S}Z")
+        summary = f"{self._case.state} → {deadline:%m-%d %H:%M:%S}Z"
+        await workflow.sleep(math.ceil(max(left, 0) * 1000) / 1000, summary=summary)
+            math.ceil(max(left, 0) * 1000) / 1000, summary=f"{self._case.state} → {deadline:%m-%d %H:%M:%S}Z"
+        )
         self._armed_for = None
         self._changed = True

@@ -1,0 +1,195 @@
+"""The ways through a complaint's life of which a history is kept: a name, and what is done.
+
+`python -m tests.replay.record NAME ...` plays them on a real server and writes histories/NAME.json. A history is
+written once and kept: a workflow that no longer replays it needs a patch, not a new history.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+
+from domain.commands import (
+    Answer,
+    Arrive,
+    Body,
+    Comment,
+    Complete,
+    DecideApproval,
+    DecideExtension,
+    Dispatch,
+    FollowUp,
+    HandOver,
+    Refuse,
+    RejectReturn,
+    Reopen,
+    Reply,
+    RequestApproval,
+    RequestExtension,
+    Resume,
+    Return,
+    SendBack,
+    SignFor,
+    Supervise,
+    Suspend,
+    Urge,
+    Withdraw,
+)
+from tests.hotline import Complaint, Hotline, until
+from workflows.complaint import ComplaintWorkflow
+
+Play = Callable[[Hotline], Awaitable[Complaint]]
+PATHS: dict[str, Play] = {}
+
+TO_CREW: tuple[Body, ...] = (Dispatch(department="repair"), SignFor())
+DONE: tuple[Body, ...] = (Arrive(), Complete(result="阀芯已复位"), Reply(message="已恢复供水"))
+SATISFIED = FollowUp(outcome="satisfied")
+DISSATISFIED = FollowUp(outcome="dissatisfied")
+UNREACHABLE = FollowUp(outcome="unreachable")
+
+
+def path(play: Play) -> Play:
+    PATHS[play.__name__] = play
+    return play
+
+
+async def play(complaint: Complaint, *steps: Body) -> Complaint:
+    """Each step when the one before is published, as people act: one at a time."""
+    for body in steps:
+        outcome = await complaint.act(body)
+        await complaint.published(outcome.version)
+    return complaint
+
+
+async def ended(complaint: Complaint, **delta: float) -> Complaint:
+    await complaint.ahead(**delta)
+    await complaint.closed()
+    return complaint
+
+
+@path
+async def straight(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW, *DONE, SATISFIED)
+    return await ended(complaint, hours=73)
+
+
+@path
+async def answered(house: Hotline) -> Complaint:
+    return await ended(await play(await house.start("inquiry"), Answer(message="营业厅八点半开门")), hours=73)
+
+
+@path
+async def answered_and_followed_up(house: Hotline) -> Complaint:
+    return await ended(await play(await house.start("billing"), Answer(message="已核对账单"), SATISFIED), hours=73)
+
+
+@path
+async def refused(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), Refuse(reason="非供水范围"))
+    await complaint.closed()
+    return complaint
+
+
+@path
+async def withdrawn(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW, Withdraw(reason="用户自行解决"))
+    await complaint.closed()
+    return complaint
+
+
+@path
+async def returned_and_refused(house: Hotline) -> Complaint:
+    steps = (Dispatch(department="repair"), Return(reason="不属本部门"), Refuse(reason="非供水范围"))
+    complaint = await play(await house.start(), *steps)
+    await complaint.closed()
+    return complaint
+
+
+@path
+async def returned_and_dispatched_elsewhere(house: Hotline) -> Complaint:
+    away = (Return(reason="管网问题"), Dispatch(department="network"), SignFor(), Return(reason="人手不足"))
+    back = (RejectReturn(reason="由管网处理"), SignFor(), *DONE, SATISFIED)
+    return await ended(await play(await house.start(), *TO_CREW, *away, *back), hours=73)
+
+
+@path
+async def suspended_until_the_wake_date(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW)
+    wake_at = await complaint.now() + timedelta(hours=6)
+    await play(complaint, Suspend(reason="等用户买阀门", wake_at=wake_at))
+    await complaint.ahead(hours=6, seconds=1)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def suspended_and_resumed(house: Hotline) -> Complaint:
+    steps = (*TO_CREW, Suspend(reason="等用户"), Resume(note="用户来电"), *DONE, SATISFIED)
+    return await ended(await play(await house.start(), *steps), hours=73)
+
+
+@path
+async def approvals(house: Hotline) -> Complaint:
+    asked = (RequestApproval(subject="更换管道", amount=Decimal("860.00")), DecideApproval(approved=False))
+    again = (RequestApproval(subject="更换阀门", amount=Decimal("120.00")), DecideApproval(approved=True))
+    return await ended(await play(await house.start("waiver"), *TO_CREW, *asked, *again, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def sent_back(house: Hotline) -> Complaint:
+    steps = (*TO_CREW, Complete(result="已处理"), SendBack(reason="未说明原因"), *DONE, SATISFIED)
+    return await ended(await play(await house.start(), *steps), hours=73)
+
+
+@path
+async def dissatisfied_twice(house: Hotline) -> Complaint:
+    again = (SignFor(), *DONE)
+    steps = (*TO_CREW, *DONE, DISSATISFIED, *again, DISSATISFIED, *again, SATISFIED)
+    return await ended(await play(await house.start(), *steps), hours=73)
+
+
+@path
+async def unreachable_three_times(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW, *DONE, UNREACHABLE)
+    await complaint.ahead(hours=20)
+    await play(complaint, UNREACHABLE)
+    await complaint.ahead(hours=20)
+    return await ended(await play(complaint, UNREACHABLE), hours=73)
+
+
+@path
+async def reopened(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW, *DONE, SATISFIED)
+    await complaint.ahead(hours=48)
+    return await ended(await play(complaint, Reopen(reason="又停水"), SignFor(), *DONE, SATISFIED), hours=73)
+
+
+@path
+async def no_change_of_state(house: Hotline) -> Complaint:
+    asked = RequestExtension(working_days=2, reason="等配件")
+    notes = (Comment(note="用户催促"), Urge(), Supervise(), HandOver(owner="li"), asked, DecideExtension(approved=True))
+    complaint = await play(await house.start("service_complaint"), *TO_CREW, *notes, *DONE, SATISFIED)
+    return await ended(complaint, hours=73)
+
+
+@path
+async def every_rung(house: Hotline) -> Complaint:
+    complaint = await play(await house.start("burst_main"), Dispatch(department="repair"))
+    await complaint.ahead(hours=49)
+    await play(complaint, SignFor(), *DONE)
+    await complaint.ahead(hours=49)
+    return await ended(await play(complaint, SATISFIED), hours=73)
+
+
+@path
+async def undelivered(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW)
+    await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
+    await until(complaint.view, lambda view: "undelivered" in view.flags)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def published_in_one_go(house: Hotline) -> Complaint:
+    complaint = await house.start()
+    for body in (*TO_CREW, *DONE, SATISFIED):
+        await complaint.act(body)
+    return await ended(complaint, hours=73)

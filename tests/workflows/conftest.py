@@ -1,0 +1,21 @@
+"""One Temporal server and one worker for all workflow tests of a process; every test has complaints of its own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from temporalio.testing import WorkflowEnvironment
+
+from tests.hotline import Hotline, hotline, temporal_server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    async with await temporal_server() as environment:
+        yield environment
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    async with hotline(server, tmp_path_factory.mktemp("hotline")) as running:
+        yield running

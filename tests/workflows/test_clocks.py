@@ -1,0 +1,145 @@
+"""Every clock rings every rung once, on time, in a real workflow whose time is skipped."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.clocks import ClockStatus
+from domain.commands import (
+    Arrive,
+    Body,
+    Comment,
+    Complete,
+    DecideApproval,
+    Dispatch,
+    FollowUp,
+    Reply,
+    RequestApproval,
+    Resume,
+    SignFor,
+    Suspend,
+)
+from domain.lifecycle import State
+from tests.hotline import Complaint, Hotline
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TO_CREW: tuple[Body, ...] = (Dispatch(department="repair"), SignFor())
+TO_REPLY: tuple[Body, ...] = (*TO_CREW, Arrive(), Complete(result="好了"))
+BEFORE: dict[str, tuple[Body, ...]] = {
+    "acknowledge": (Dispatch(department="repair"),),
+    "arrive": TO_CREW,
+    "resolve": (),
+    "reply": TO_REPLY,
+    "follow_up": (*TO_REPLY, Reply(message="已修好")),
+}
+
+
+async def brought_to(house: Hotline, steps: tuple[Body, ...]) -> Complaint:
+    complaint = await house.start()
+    for body in steps:
+        await complaint.act(body)
+    return complaint
+
+
+def rungs(rows: list[dict[str, Any]], clock: str, data: Any) -> list[int]:
+    return [data(row)["percent"] for row in rows if row["action"] == "escalate" and data(row)["clock"] == clock]
+
+
+def data_of(row: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(row["data"])
+    return found
+
+
+@pytest.mark.parametrize("clock", BEFORE)
+async def test_every_rung_of_every_clock_rings_once_on_time(house: Hotline, clock: str) -> None:
+    complaint = await brought_to(house, BEFORE[clock])
+    ladder = [rung.percent for rung in house.catalogue.terms("no_water", "west", await complaint.now()).ladder]
+    watched = next(each for each in (await complaint.view()).clocks if each.name == clock)
+    assert watched.status is ClockStatus.RUNNING
+    last = timedelta(seconds=watched.budget_seconds * ladder[-1] / 100)
+    view = await complaint.ahead(seconds=(last - (await complaint.now() - started(watched))).total_seconds() + 2)
+    rows = await complaint.published(view.version)
+    assert rungs(rows, clock, data_of) == ladder
+    for row in rows:
+        if row["action"] == "escalate" and data_of(row)["clock"] == clock:
+            due = started(watched) + timedelta(seconds=watched.budget_seconds * data_of(row)["percent"] / 100)
+            assert data_of(row)["fell_at"] == due.isoformat()
+    missed = next(each for each in view.clocks if each.name == clock)
+    assert missed.status is ClockStatus.MISSED
+    assert missed.missed_at == started(watched) + timedelta(seconds=watched.budget_seconds)
+
+
+def started(clock: Any) -> Any:
+    assert clock.started_at is not None
+    return clock.started_at
+
+
+async def test_a_kept_promise_rings_nothing_later(house: Hotline) -> None:
+    complaint = await brought_to(house, TO_REPLY)
+    await complaint.act(Reply(message="已修好"))
+    await complaint.act(FollowUp(outcome="satisfied"))
+    view = await complaint.ahead(hours=71)
+    assert (view.state, view.version, view.sla) == (State.CLOSED, 7, "on_time")
+
+
+async def test_suspended_pauses_every_clock_until_the_wake_date(house: Hotline) -> None:
+    complaint = await brought_to(house, TO_CREW)
+    await complaint.act(Suspend(reason="等用户买阀门", wake_at=await complaint.now() + timedelta(days=3)))
+    before = await complaint.view()
+    asleep = await complaint.ahead(days=2, hours=23)
+    assert (asleep.state, asleep.version, asleep.sla) == (State.SUSPENDED, before.version, "paused")
+    assert all(clock.paused for clock in asleep.clocks if clock.status is ClockStatus.PAUSED)
+    awake = await complaint.ahead(hours=1, seconds=1)
+    assert awake.state is State.IN_PROGRESS
+    arrive = next(clock for clock in awake.clocks if clock.name == "arrive")
+    assert arrive.elapsed_seconds < 60
+    assert arrive.due_at is not None
+
+
+async def test_suspended_without_a_date_waits_for_the_caller(house: Hotline) -> None:
+    complaint = await brought_to(house, (*TO_CREW, Suspend(reason="等用户")))
+    view = await complaint.ahead(days=60)
+    assert view.state is State.SUSPENDED
+    resumed = await complaint.act(Resume(note="用户来电"))
+    assert resumed.case.state is State.IN_PROGRESS
+
+
+async def test_approval_pauses_the_department_only(house: Hotline) -> None:
+    complaint = await brought_to(house, (*TO_CREW, RequestApproval(subject="更换管道", amount=Decimal("860.00"))))
+    view = await complaint.ahead(hours=30)
+    status = {clock.name: clock.status for clock in view.clocks}
+    assert status["arrive"] is ClockStatus.PAUSED
+    assert status["resolve"] is ClockStatus.MISSED
+    decided = await complaint.act(DecideApproval(approved=True))
+    assert {clock.name: clock.status for clock in decided.case.clocks}["arrive"] is ClockStatus.RUNNING
+
+
+async def test_a_comment_moves_no_deadline(house: Hotline) -> None:
+    complaint = await brought_to(house, BEFORE["acknowledge"])
+    before = await complaint.view()
+    await complaint.ahead(minutes=2)
+    after = (await complaint.act(Comment(note="用户又来电"))).case
+    assert [clock.due_at for clock in after.clocks] == [clock.due_at for clock in before.clocks]
+
+
+async def test_three_attempts_on_following_days_then_closed_and_flagged(house: Hotline) -> None:
+    complaint = await brought_to(house, BEFORE["follow_up"])
+    for attempt in (1, 2):
+        view = (await complaint.act(FollowUp(outcome="unreachable"))).case
+        assert (view.state, view.follow_up_attempts) == (State.PENDING_FOLLOW_UP, attempt)
+        await complaint.ahead(hours=20)
+    view = (await complaint.act(FollowUp(outcome="unreachable"))).case
+    assert view.state is State.CLOSED
+    assert "unreachable" in view.flags
+
+
+async def test_the_workflow_ends_with_the_reopen_window(house: Hotline) -> None:
+    complaint = await brought_to(house, BEFORE["follow_up"])
+    closed = (await complaint.act(FollowUp(outcome="satisfied"))).case
+    assert closed.reopen_until is not None
+    await complaint.ahead(hours=73)
+    await complaint.closed()

@@ -1,0 +1,243 @@
+"""What the host adds to the case: updates and refusals, what the UI shows, publication, and long lives."""
+
+import asyncio
+import inspect
+import itertools
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import text
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from domain.commands import BODIES, Actor, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
+from domain.lifecycle import Role, State
+from domain.terms import Promise
+from readmodel.database import engine as engine_of
+from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows import complaint as complaint_module
+from workflows import search_attributes as keys
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+STRAIGHT = (
+    Dispatch(department="repair"),
+    SignFor(),
+    Arrive(),
+    Complete(result="阀芯已复位"),
+    Reply(message="已恢复供水"),
+    FollowUp(outcome="satisfied"),
+)
+
+
+async def events_of(complaint: Complaint, kind: EventType.ValueType | None = None) -> list[HistoryEvent]:
+    history = await complaint.handle.fetch_history()
+    return [event for event in history.events if kind is None or event.event_type == kind]
+
+
+async def at_rest(complaint: Complaint) -> None:
+    """Everything is published, and the workflow knows it."""
+
+    async def look() -> tuple[int, bool]:
+        described = (await complaint.handle.describe()).raw_description
+        return len(described.pending_activities), described.HasField("pending_workflow_task")
+
+    view = await complaint.view()
+    await complaint.published(view.version)
+    await until(look, lambda pending: pending == (0, False))
+
+
+async def refusal(complaint: Complaint, body: Any, **by: Any) -> ApplicationError:
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await complaint.act(body, **by)
+    assert isinstance(refused.value.cause, ApplicationError)
+    return refused.value.cause
+
+
+async def metadata(complaint: Complaint) -> WorkflowMetadata:
+    found = await complaint.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return cast("WorkflowMetadata", found)
+
+
+class TestUpdates:
+    async def test_each_action_is_an_update_with_a_description(self, house: Hotline) -> None:
+        described = (await metadata(await house.start())).definition
+        updates = {each.name: each.description for each in described.update_definitions}
+        assert set(updates) == {action.value for action in BODIES}
+        others = [*described.query_definitions, *described.signal_definitions]
+        assert all(updates.values())
+        assert all(each.description for each in others if not each.name.startswith("__"))
+
+    async def test_a_refusal_says_what_would_be_accepted_and_leaves_no_trace(self, house: Hotline) -> None:
+        complaint = await house.start()
+        await at_rest(complaint)
+        before = len(await events_of(complaint))
+        cause = await refusal(complaint, SignFor())
+        assert cause.type == "conflict:out_of_turn"
+        assert cause.details[0]["state"] == "registered"
+        assert "dispatch" in cause.details[0]["accepted"]
+        crew = Actor(name="wu", role=Role.CREW)
+        assert (await refusal(complaint, Dispatch(department="repair"), by=crew)).type == "forbidden:wrong_role"
+        assert len(await events_of(complaint)) == before
+
+    async def test_two_at_once_one_wins(self, house: Hotline) -> None:
+        complaint = await house.start()
+        both = [complaint.act(Dispatch(department=name)) for name in ("repair", "network")]
+        results = await asyncio.gather(*both, return_exceptions=True)
+        lost = [each for each in results if isinstance(each, WorkflowUpdateFailedError)]
+        assert len(lost) == 1
+        assert isinstance(lost[0].cause, ApplicationError)
+        assert lost[0].cause.details[0]["state"] == "dispatched"
+        assert [row["action"] for row in await complaint.published(2)] == ["register", "dispatch"]
+
+    async def test_a_repeated_key_does_nothing_twice(self, house: Hotline) -> None:
+        complaint = await house.start()
+        first = await complaint.act(Comment(note="一次"), key="k1", digest="d1")
+        again = await complaint.act(Comment(note="一次"), key="k1", digest="d1")
+        assert (first.version, again.version, again.digest) == (2, 2, "d1")
+
+
+class TestWhatStaffSee:
+    async def test_summary_attributes_and_details(self, house: Hotline) -> None:
+        complaint = await house.start()
+        await complaint.act(Dispatch(department="repair"))
+        described = await complaint.handle.describe()
+        assert await described.static_summary() == f"P2 停水/无水 No water · west · {complaint.number}"
+        shown = described.typed_search_attributes
+        assert (shown[keys.STATE], shown[keys.DEPARTMENT], shown[keys.SLA]) == ("dispatched", "repair", "on_time")
+        assert (shown[keys.OWNER], shown[keys.PRIORITY], shown[keys.DISTRICT]) == ("chen", "P2", "west")
+        due = [clock.due_at for clock in (await complaint.view()).clocks if clock.due_at]
+        assert abs(shown[keys.NEXT_DUE_AT] - min(due)) < timedelta(milliseconds=1)
+        details = (await metadata(complaint)).current_details
+        for words in ("待签收", "dispatched", "签收 acknowledge", "到场 arrive", "回复 reply", "可办理", "`sign_for`"):
+            assert words in details
+
+    async def test_timers_and_activities_have_summaries(self, house: Hotline) -> None:
+        complaint = await house.start()
+        await complaint.published(1)
+        kinds = (EventType.EVENT_TYPE_TIMER_STARTED, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+        for kind in kinds:
+            events = await events_of(complaint, kind)
+            assert events
+            assert all(event.user_metadata.summary.data for event in events)
+
+    async def test_no_personal_data_in_search_attributes_and_summary(self, house: Hotline) -> None:
+        spoken = {"name": "李婆婆", "phone": "13900001111", "account_no": "A-778"}
+        where = {"district": "west", "address": "下闸新村3号"}
+        intake = {"service_code": "no_water", "description": "没水", "caller": spoken, "location": where}
+        complaint = await house.start(intake=intake)
+        await complaint.act(Dispatch(department="repair"))
+        described = await complaint.handle.describe()
+        public = f"{described.typed_search_attributes} {await described.static_summary()} {described.id}"
+        for secret in (*spoken.values(), where["address"]):
+            assert secret not in public
+
+
+class TestCost:
+    async def test_the_straight_path_stays_within_its_budget(self, house: Hotline) -> None:
+        """At most 110 events, 30 billable actions and 6 timers when each action comes after the last is published."""
+        complaint = await house.start()
+        for body in STRAIGHT:
+            await at_rest(complaint)
+            await complaint.act(body)
+        await at_rest(complaint)
+        assert len(await events_of(complaint)) <= 110
+        timers = len(await events_of(complaint, EventType.EVENT_TYPE_TIMER_STARTED))
+        activities = len(await events_of(complaint, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED))
+        upserts = len(await events_of(complaint, EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES))
+        updates = len(await events_of(complaint, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED))
+        assert (activities, updates) == (7, 6)
+        assert timers <= 6
+        assert 1 + timers + activities + upserts + updates <= 30
+
+    async def test_comments_neither_arm_timers_nor_touch_search_attributes(self, house: Hotline) -> None:
+        complaint = await house.start()
+        await complaint.published(1)
+        for version in range(2, 7):
+            await complaint.act(Comment(note=f"第{version}次"))
+            await complaint.published(version)
+        assert len(await events_of(complaint, EventType.EVENT_TYPE_TIMER_STARTED)) == 1
+        assert await events_of(complaint, EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES) == []
+
+    async def test_the_host_is_thin(self) -> None:
+        assert len(inspect.getsource(complaint_module).splitlines()) < 250
+
+
+class TestPublication:
+    async def test_what_sql_refuses_is_tried_again_until_it_takes_it(self, house: Hotline) -> None:
+        """SQL is away while the case goes on; then everything appears, each event once."""
+        complaint = await house.start()
+        await complaint.published(1)
+        owner = engine_of(house.settings.database_url)
+        with owner.begin() as connection:
+            connection.execute(text("ALTER TABLE events RENAME TO events_away"))
+        try:
+            for body in STRAIGHT[:3]:
+                await complaint.act(body)
+            assert (await complaint.view()).state is State.IN_PROGRESS
+            scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+            await until(lambda: events_of(complaint, scheduled), lambda events: len(events) == 2)
+            await until(lambda: _attempts(complaint), lambda attempts: attempts >= 2)
+        finally:
+            with owner.begin() as connection:
+                connection.execute(text("ALTER TABLE events_away RENAME TO events"))
+        rows = await complaint.published(4)
+        assert [row["seq"] for row in rows] == [1, 2, 3, 4]
+
+    async def test_a_clock_rings_while_sql_is_away(self, house: Hotline) -> None:
+        """The server skips no time while an activity is open, so this promise is short: two real seconds."""
+        terms = house.catalogue.terms("no_water", "west", datetime.now(UTC))
+        promise = Promise(name="acknowledge", calendar="always", budget_seconds=2, starts="dispatch")
+        complaint = await house.start(terms=terms.model_copy(update={"promises": (promise,)}))
+        await complaint.published(1)
+        owner = engine_of(house.settings.database_url)
+        with owner.begin() as connection:
+            connection.execute(text("ALTER TABLE events RENAME TO events_away"))
+        try:
+            await complaint.act(Dispatch(department="repair"))
+            assert (await until(complaint.view, lambda view: view.sla == "missed")).version == 5
+        finally:
+            with owner.begin() as connection:
+                connection.execute(text("ALTER TABLE events_away RENAME TO events"))
+        rows = await complaint.published(5)
+        assert [row["action"] for row in rows][:5] == ["register", "dispatch", *["escalate"] * 3]
+
+
+async def _attempts(complaint: Complaint) -> int:
+    described = await complaint.handle.describe()
+    return max((each.attempt for each in described.raw_description.pending_activities), default=0)
+
+
+class TestLongLife:
+    async def test_continue_as_new_carries_everything(self, tmp_path: Path) -> None:
+        """A low suggestion limit makes a case change runs again and again; nobody notices."""
+        limit = "limit.historyCount.suggestContinueAsNew=25"
+        async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
+            complaint = await house.start()
+            first = (await complaint.handle.describe()).run_id
+            await complaint.act(Dispatch(department="repair"), key="first", digest="d")
+            for version in itertools.count(3):
+                await complaint.published(version - 1)
+                if (await complaint.handle.describe()).run_id != first:
+                    break
+                await complaint.act(Comment(note=f"第{version}次"))
+            view = await complaint.view()
+            again = await complaint.act(Dispatch(department="repair"), key="first", digest="d")
+            assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
+            described = await complaint.handle.describe()
+            assert described.typed_search_attributes[keys.STATE] == "dispatched"
+            details = (await metadata(complaint)).current_details
+            assert f"{complaint.number} · 停水/无水 No water (P2)" in details
+            assert "待签收" in details
+            rung = await complaint.ahead(minutes=11)
+            assert rung.sla == "missed"
+            assert rung.version == view.version + 3
+            await complaint.act(Withdraw(reason="用户撤销"))
+            await complaint.closed()
+            rows = await complaint.published(rung.version + 1)
+            assert [row["seq"] for row in rows] == list(range(1, rung.version + 2))
