@@ -40,8 +40,8 @@ SWITCHES = (
 COLUMNS = ("Status", "Workflow ID", "Service", "State", "Sla", "Department", "Owner", "Priority", "NextDueAt")
 """What the list shows in the pictures; the UI keeps the choice in the browser."""
 BREACHED = next(view for view in VIEWS if view.name == "Breached now")
-CATALOGUE = f"""extends = {json.dumps(str(ROOT / "catalogue" / "zhongshan.toml"))}
-
+DEFAULT_CATALOGUE = f"extends = {json.dumps(str(ROOT / 'catalogue' / 'zhongshan.toml'))}\n"
+CATALOGUE = f"""{DEFAULT_CATALOGUE}
 [services.no_water]
 acknowledge = {{ seconds = 1, source = "I" }}
 """
@@ -71,13 +71,13 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Service]:
+def running(folder: Path, catalogue_text: str = CATALOGUE) -> Iterator[Service]:
     """`hotline up` in this folder on free ports, until the context ends.
 
     Raises RuntimeError where it does not come up.
     """
     catalogue = folder / "catalogue.toml"
-    catalogue.write_text(CATALOGUE, encoding="utf-8")
+    catalogue.write_text(catalogue_text, encoding="utf-8")
     api, temporal, ui = _free_ports(3)
     options = {
         "--data-dir": folder / "data",
@@ -132,9 +132,8 @@ class Desk:
 
     def __init__(self, service: Service, name: str, role: Role, department: str | None = None) -> None:
         _, key = Keyring(service.data_dir / "keys.json").create(name, role, department)
-        self._client = httpx.Client(
-            base_url=f"{service.api}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=30
-        )
+        self._api = f"{service.api}/v1"
+        self._headers = {"Authorization": f"Bearer {key}"}
 
     def register(self, service_code: str, district: str, description: str) -> str:
         """Take a case down; its number."""
@@ -147,12 +146,15 @@ class Desk:
 
     def see(self, number: str) -> dict[str, Any]:
         """The case."""
-        answer: dict[str, Any] = self._client.get(f"complaints/{number}").raise_for_status().json()
-        return answer
+        return self._ask("GET", f"complaints/{number}")
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._client.post(path, json=body).raise_for_status().json()
-        return answer
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+        answer = httpx.request(method, f"{self._api}/{path}", headers=self._headers, timeout=30, **body)
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
 
 
 def play(service: Service) -> Stage:
@@ -225,23 +227,24 @@ def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
             return row
 
 
-def take(service: Service, stage: Stage, folder: Path) -> None:
+def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     """Both pictures, into this folder."""
-    with browser() as chrome:
-        page = new_page(chrome, 1330)
-        show_case(page, service, stage.late)
-        page.screenshot(path=folder / "temporal-case.png")
-        page = new_page(chrome, 420)
-        show_view(page, service, BREACHED, stage.late)
-        page.screenshot(path=folder / "temporal-breached.png")
+    page = new_page(chrome, 1330)
+    show_case(page, service, stage.late)
+    page.screenshot(path=folder / "temporal-case.png")
+    page.close()
+    page = new_page(chrome, 420)
+    show_view(page, service, BREACHED, stage.late)
+    page.screenshot(path=folder / "temporal-breached.png")
+    page.close()
 
 
 def main() -> None:
     """Take the pictures into the folder that is named."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, running(Path(place)) as service:
-        take(service, play(service), folder)
+    with tempfile.TemporaryDirectory() as place, running(Path(place)) as service, browser() as chrome:
+        take(chrome, service, play(service), folder)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,26 @@
 """Nothing that people set, call or read goes undocumented, and nothing is documented that is gone."""
 
+import dataclasses
 import importlib.util
 import re
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import typer.main
+from temporalio.client import Client
 
 import cli
+from api.app import create_app
 from api.metrics import Metrics
 from api.problems import KINDS, PREFIX
+from api.schemas import NewComplaint
 from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
-from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import ESCALATE, ROWS, UNDELIVERED, Action, Role, State
 from domain.terms import Recipient
+from readmodel.search import CaseFilters
 from settings import PREFIX as SETTING
 from settings import Settings, variable
 from tests.docs.pages import ALL, ROOT, TEXTS, column, names, page, section
@@ -127,3 +133,35 @@ def test_every_module_that_is_run_exists() -> None:
     modules = set(re.findall(r"python -m ([\w.]+)", ALL))
     assert modules
     assert [name for name in sorted(modules) if importlib.util.find_spec(name) is None] == []
+
+
+def served() -> set[str]:
+    """Every route of the service, as it describes them itself; actions count as one."""
+    client = Client.__new__(Client)
+    app = create_app(Settings(keys_file=Path("no-such-keys.json")), client)
+    described = {
+        f"{method.upper()} {re.sub(r'/actions/[a-z_]+$', '/actions/{action}', path)}"
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    }
+    return described | {f"GET {app.docs_url}", f"GET {app.openapi_url}"}
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    routes = served()
+    assert set(column(section(page("docs/api.md"), "Routes"), 0)) == routes
+    mentioned = {f"{method} {path.split('?')[0]}" for method, path in re.findall(r"`(GET|POST) (/[\w/{}?=&.-]*)`", ALL)}
+    assert mentioned <= routes
+
+
+def test_every_action_has_its_body_documented() -> None:
+    assert column(section(page("docs/api.md"), "Acting"), 0) == [row.action for row in ROWS if row.open][1:]
+
+
+def test_every_filter_of_the_list_is_documented() -> None:
+    known = {field.name.removesuffix("_code") for field in dataclasses.fields(CaseFilters)} | {"limit", "cursor"}
+    assert known <= names(section(page("docs/api.md"), "Lists"))
+
+
+def test_every_field_of_a_registration_is_documented_and_no_other() -> None:
+    assert set(column(section(page("docs/api.md"), "Registering"), 0)) == set(NewComplaint.model_fields)

@@ -21,7 +21,7 @@ SHOWN_API = "http://127.0.0.1:8080"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with pictures.running(tmp_path_factory.mktemp("readme")) as service:
+    with pictures.running(tmp_path_factory.mktemp("readme"), pictures.DEFAULT_CATALOGUE) as service:
         yield service
 
 

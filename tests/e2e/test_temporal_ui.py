@@ -73,7 +73,9 @@ def test_no_personal_data_is_in_the_lists(page: Page, service: Service, stage: S
     expect(page.get_by_text("nothing owed")).to_have_count(0)
 
 
-def test_the_pictures_of_the_documentation_can_be_taken(service: Service, stage: Stage, tmp_path: Path) -> None:
-    pictures.take(service, stage, tmp_path)
+def test_the_pictures_of_the_documentation_can_be_taken(
+    browser: Browser, service: Service, stage: Stage, tmp_path: Path
+) -> None:
+    pictures.take(browser, service, stage, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"temporal-case.png", "temporal-breached.png"}
     assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())
