@@ -1,0 +1,40 @@
+"""Runs the API: `python -m api`."""
+
+import uvicorn
+import uvloop
+
+import logs
+from api.app import create_app
+from settings import Settings
+from temporal_connection import connect
+
+GRACE_SECONDS = 12
+"""Requests that are under way may end: longer than any of them may take."""
+
+
+async def serve(settings: Settings) -> None:
+    """Answer until SIGTERM or SIGINT, then end what is under way."""
+    app = create_app(settings, await connect(lazy=True))
+    config = uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    await uvicorn.Server(config).serve()
+
+
+def main() -> None:
+    """Start the API with the settings of the environment."""
+    settings = Settings()
+    logs.configure(settings)
+    uvloop.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

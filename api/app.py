@@ -1,0 +1,91 @@
+"""The application: every part put together, and taken apart again when the process ends."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from temporalio.client import Client
+
+from api import docs
+from api.backend import Backend
+from api.gateway import Gateway
+from api.intake import Desk
+from api.keyring import Keyring
+from api.metrics import Metrics
+from api.middleware import BodyLimit, Watch
+from api.problems import ProblemError, on_http_error, on_invalid, on_problem
+from api.reader import Reader
+from api.routes import actions, complaints, operations, reference
+from api.security import BearerKey
+from api.visibility import Visibility
+from catalogue_source import load_catalogue
+from readmodel.database import engine
+from settings import Settings
+
+
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, client: Client, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The application of these settings, on this way to Temporal, which may be down for now.
+
+    Raises:
+        CatalogueError: the catalogue cannot be used.
+        KeyringError: the file of keys cannot be read.
+    """
+    backend = _backend(settings, client, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await backend.visibility.close()
+        backend.reader.close()
+
+    app = FastAPI(
+        title="Water hotline 供水热线",
+        version=version("water-hotline"),
+        description=docs.ABOUT,
+        openapi_tags=docs.TAGS,
+        lifespan=lifespan,
+        redoc_url=None,
+        middleware=[
+            Middleware(Watch, metrics=backend.metrics),
+            Middleware(BodyLimit, limit=settings.body_limit_bytes),
+        ],
+        exception_handlers={
+            ProblemError: on_problem,
+            HTTPException: on_http_error,
+            RequestValidationError: on_invalid,
+        },
+    )
+    for part in (complaints, actions, reference, operations):
+        app.include_router(part.router(backend))
+    return app
+
+
+def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) -> Backend:
+    catalogue = load_catalogue(settings.catalogue)
+    keyring = Keyring(settings.keys_file)
+    # Found out at the start, not by the first caller.
+    keyring.list()
+    gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
+    reader = Reader(engine(settings.database_url, read_only=True))
+    return Backend(
+        settings=settings,
+        bearer=BearerKey(keyring),
+        catalogue=catalogue,
+        departments=frozenset(department.code for department in catalogue.departments),
+        desk=Desk(gateway, catalogue, clock),
+        gateway=gateway,
+        reader=reader,
+        visibility=Visibility(reader.versions),
+        metrics=Metrics(lambda: (catalogue.calendar.covers_until - clock().date()).days),
+        clock=clock,
+    )

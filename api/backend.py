@@ -1,0 +1,54 @@
+"""What the routes work with, put together once when the process starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.gateway import Gateway
+from api.intake import Desk
+from api.keyring import Key
+from api.metrics import Metrics
+from api.problems import ProblemError
+from api.reader import Reader
+from api.security import BearerKey, actor_of
+from api.visibility import Visibility
+from domain.catalogue import Catalogue
+from domain.decisions import available_actions
+from domain.views import CaseView, view_case
+from settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The parts of the service that HTTP is the door of."""
+
+    settings: Settings
+    bearer: BearerKey
+    catalogue: Catalogue
+    departments: frozenset[str]
+    desk: Desk
+    gateway: Gateway
+    reader: Reader
+    visibility: Visibility
+    metrics: Metrics
+    clock: Callable[[], datetime]
+
+    async def find(self, number: str, key: Key) -> CaseView | None:
+        """The case as the key's holder sees it: from SQL, or from its workflow where SQL has none; None for no case.
+
+        Raises ProblemError where neither can tell.
+        """
+        try:
+            case = await self.reader.case(number)
+        except ProblemError:
+            case = None
+        if case is None:
+            return await self.gateway.case(number, actor_of(key))
+        now = self.clock()
+        return view_case(case, now, available_actions(case, actor_of(key), now))
+
+    async def shown(self, number: str, version: int) -> bool:
+        """Whether SQL shows this version within the time that a client is made to wait."""
+        shown = await self.visibility.shows(number, version, self.settings.sql_wait_seconds)
+        self.metrics.waited(shown=shown)
+        return shown

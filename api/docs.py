@@ -1,0 +1,210 @@
+"""What the documentation of the interface says of every operation: errors, examples, names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
+from api.schemas import NEW_COMPLAINT, Complaint
+from domain.lifecycle import Action
+
+NUMBER = "2608034711001"
+NOON = "2026-08-03T04:00:00Z"
+
+TAGS = [
+    {"name": "complaints", "description": "Take complaints in, find them, read them. 工单"},
+    {"name": "actions", "description": "Everything that is done to a complaint, one operation for each action. 办理"},
+    {"name": "reference", "description": "What the company promises, and what may follow what. 目录与流程"},
+    {"name": "operations", "description": "For those who run the service. 运维"},
+]
+
+ABOUT = """A water company's complaint hotline (供水热线). A complaint is durable in Temporal before it is answered.
+
+* **200, 201**: durable, and lists show it. **202**: durable; lists will show it as soon as SQL is back.
+* **503** with `Retry-After`: nobody knows. Send the same again with the same `Idempotency-Key`: it happens once, and
+  the answer tells what became of it.
+* Every error is a problem (RFC 9457, `application/problem+json`) whose `type` is stable and whose `detail` says what
+  would be accepted.
+* Times are RFC 3339 in UTC, durations are seconds, money is a decimal string in CNY.
+* A list is `{"items": [...], "next_cursor": ...}`; give `next_cursor` back as `cursor` to get the next page.
+"""
+
+EXAMPLES: dict[Action, dict[str, Any]] = {
+    Action.ANSWER: {"message": "The office opens at half past eight. 营业厅八点半开门。"},
+    Action.DISPATCH: {"department": "repair", "note": "The caller is still on the line."},
+    Action.REFUSE: {"reason": "The pipe belongs to the heating company; the caller was given their number."},
+    Action.SIGN_FOR: {"assignee": "梁伟"},
+    Action.RETURN: {"reason": "The fault is in the meter: for metering."},
+    Action.REJECT_RETURN: {"reason": "The joint before the meter is ours."},
+    Action.ARRIVE: {"note": "On the spot, the main valve is open."},
+    Action.SUSPEND: {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"},
+    Action.RESUME: {"note": "The caller has bought the valve."},
+    Action.REQUEST_APPROVAL: {"subject": "Replace the indoor pipes at the company's cost", "amount": "860.00"},
+    Action.DECIDE_APPROVAL: {"approved": True, "note": "Hardship household."},
+    Action.COMPLETE: {"result": "The valve's core had dropped; lifted as a stopgap, water is back."},
+    Action.SEND_BACK: {"reason": "The caller says that the pressure is still low."},
+    Action.REPLY: {"message": "Water is back; please fit a new valve. 已恢复供水。"},
+    Action.FOLLOW_UP: {"outcome": "satisfied", "note": "Thanks the crew."},
+    Action.REOPEN: {"reason": "It drips again at the same place."},
+    Action.WITHDRAW: {"reason": "The caller found the stopcock shut."},
+    Action.COMMENT: {"note": "The caller is at home after six in the evening."},
+    Action.URGE: {"note": "Called for the second time."},
+    Action.SUPERVISE: {"note": "An old lady alone; report every evening."},
+    Action.REQUEST_EXTENSION: {"working_days": 3, "reason": "The fitting must be ordered."},
+    Action.DECIDE_EXTENSION: {"approved": True},
+    Action.HAND_OVER: {"owner": "陈静", "note": "The agent is on leave."},
+}
+"""A body for every action."""
+
+COMPLAINT: dict[str, Any] = {
+    "number": NUMBER,
+    "state": "dispatched",
+    "service_code": "no_water",
+    "priority": "P2",
+    "owner": "陈静",
+    "department": "repair",
+    "assignee": None,
+    "cycle": 1,
+    "version": 2,
+    "flags": [],
+    "sla": "on_time",
+    "overdue": False,
+    "channel": "phone",
+    "caller": NEW_COMPLAINT["caller"],
+    "location": NEW_COMPLAINT["location"],
+    "description": NEW_COMPLAINT["description"],
+    "registered_at": NOON,
+    "closed_at": None,
+    "reopen_until": None,
+    "wake_at": None,
+    "next_due_at": "2026-08-03T04:11:00Z",
+    "follow_up_attempts": 0,
+    "approval": None,
+    "extension": None,
+    "clocks": [
+        {
+            "name": "acknowledge",
+            "cycle": 1,
+            "status": "running",
+            "calendar": "always",
+            "budget_seconds": 600.0,
+            "elapsed_seconds": 0.0,
+            "remaining_seconds": 600.0,
+            "started_at": "2026-08-03T04:01:00Z",
+            "due_at": "2026-08-03T04:11:00Z",
+            "missed_at": None,
+            "stopped_at": None,
+            "paused": False,
+        }
+    ],
+    "available_actions": ["withdraw", "comment", "urge"],
+    "links": {
+        "self": f"/v1/complaints/{NUMBER}",
+        "timeline": f"/v1/complaints/{NUMBER}/timeline",
+        "actions": f"/v1/complaints/{NUMBER}/actions/{{action}}",
+    },
+}
+
+REGISTERED: dict[str, Any] = {
+    **COMPLAINT,
+    "state": "registered",
+    "department": None,
+    "version": 1,
+    "next_due_at": None,
+    "clocks": [],
+    "available_actions": ["answer", "dispatch", "withdraw", "comment", "urge"],
+}
+
+TIMELINE_ITEM: dict[str, Any] = {
+    "seq": 2,
+    "at": "2026-08-03T04:01:00Z",
+    "actor": "陈静",
+    "role": "agent",
+    "action": "dispatch",
+    "from": "registered",
+    "to": "dispatched",
+    "cycle": 1,
+    "data": {"department": "repair"},
+}
+
+SERVICES: dict[str, Any] = {
+    "items": [
+        {
+            "service_code": "no_water",
+            "name": "No water",
+            "name_zh": "停水",
+            "group": "repair",
+            "department": "repair",
+            "priority": "P2",
+            "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
+        }
+    ],
+    "next_cursor": None,
+    "departments": [{"code": "repair", "name": "Repair crews", "name_zh": "抢修"}],
+    "districts": [{"code": "west", "name": "West District", "name_zh": "西区"}],
+    "groups": [{"code": "repair", "name": "Repair request", "name_zh": "报修"}],
+}
+
+LIFECYCLE: dict[str, Any] = {
+    "states": [{"code": "registered", "name_zh": "已受理"}, {"code": "dispatched", "name_zh": "待签收"}],
+    "roles": [{"code": "dispatcher", "name_zh": "派单员"}],
+    "actions": [
+        {
+            "action": "dispatch",
+            "name_zh": "派单",
+            "description": "Handed to a department.",
+            "roles": ["agent", "dispatcher"],
+            "from": ["registered", "pending_redispatch"],
+            "to": ["dispatched"],
+            "offered": True,
+        }
+    ],
+    "mermaid": "stateDiagram-v2\n    registered --> dispatched: 派单 dispatch\n",
+}
+
+READINESS: dict[str, Any] = {
+    "status": "ready",
+    "temporal": {"ok": True, "detail": "answers"},
+    "sql": {"ok": True, "detail": "answers"},
+    "worker": {"ok": True, "detail": "asked for tasks 12 s ago"},
+    "calendar": {"ok": True, "detail": "the holidays are known"},
+}
+NOT_READY: dict[str, Any] = {
+    **READINESS,
+    "status": "unavailable",
+    "temporal": {"ok": False, "detail": "does not answer"},
+    "worker": {"ok": False, "detail": "no worker asks for tasks"},
+}
+METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'
+
+
+def problem_example(slug: str) -> dict[str, Any]:
+    """A problem of this type."""
+    kind = KINDS[slug]
+    return {"type": PREFIX + slug, "title": kind.title, "status": int(kind.status), "detail": f"{kind.title}."}
+
+
+def errors(*slugs: str) -> dict[int | str, dict[str, Any]]:
+    """The documented error responses of an operation, by status; every operation may fail in a way of its own (500)."""
+    by_status: dict[int | str, list[str]] = {}
+    for slug in (*slugs, "internal"):
+        by_status.setdefault(int(KINDS[slug].status), []).append(slug)
+    return {status: _response(found) for status, found in by_status.items()}
+
+
+def example(description: str, value: object) -> dict[str, Any]:
+    """A documented answer with an example."""
+    return {"description": description, "content": {"application/json": {"example": value}}}
+
+
+def accepted(value: object) -> dict[str, Any]:
+    """The documented answer of what is durable and not yet in SQL."""
+    return {"model": Complaint, **example("Durable; lists will show it as soon as SQL has caught up.", value)}
+
+
+def _response(slugs: Sequence[str]) -> dict[str, Any]:
+    examples = {slug: {"summary": KINDS[slug].title, "value": problem_example(slug)} for slug in slugs}
+    return {
+        "model": Problem,
+        "description": "; ".join(KINDS[slug].title for slug in slugs),
+        "content": {MEDIA_TYPE: {"examples": examples, "schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

@@ -1,0 +1,200 @@
+"""The way to Temporal: start a case, act on it, look at it. Temporal's errors become problems here."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    RPCTimeoutOrCancelledError,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.problems import ProblemError, refusal, unavailable
+from domain.case import Case
+from domain.commands import Actor, Command, Registration
+from domain.views import CaseView, Outcome
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
+from workflows.presentation import attributes, summary, workflow_id
+
+log = logging.getLogger("hotline.api")
+
+TASK_TIMEOUT = timedelta(seconds=4)
+"""After this long, a task whose worker died is given to another (design: half of the default of 10 s and less)."""
+QUERY_SECONDS = 3.0
+"""Longest wait for a workflow that is asked in the place of SQL."""
+RETRY_SECONDS = 2
+"""When a client may come back: about what a worker or server needs to be up again."""
+POLL_SECONDS = 75
+"""A worker that has not asked for tasks for so long is gone: a poll lasts 60 s at most."""
+_MEMO = "request"
+
+
+class Request(BaseModel):
+    """What a registration is known by, kept in the memo of its workflow."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    digest: str
+
+
+class Gateway:
+    """Temporal, as the API needs it. Every call ends within its time, with an answer or a ProblemError."""
+
+    def __init__(self, client: Client, task_queue: str, timeout_seconds: float) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._timeout = timeout_seconds
+        self._rpc_timeout = timedelta(seconds=timeout_seconds)
+
+    async def start(self, registration: Registration, case: Case, request: Request) -> bool:
+        """Make the registration durable; False where its number is taken."""
+        try:
+            async with _answering(self._timeout, "The registration"):
+                await self._client.start_workflow(
+                    ComplaintWorkflow.run,
+                    ComplaintStart(source=registration),
+                    id=workflow_id(registration.number),
+                    task_queue=self._task_queue,
+                    static_summary=summary(case),
+                    search_attributes=attributes(case),
+                    memo={_MEMO: request},
+                    task_timeout=TASK_TIMEOUT,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    rpc_timeout=self._rpc_timeout,
+                )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
+
+    async def request_of(self, number: str) -> Request | None:
+        """The request that registered this case; None where there is no such case."""
+        handle = self._client.get_workflow_handle(workflow_id(number))
+        async with _answering(self._timeout, "The registration"):
+            try:
+                found = await handle.describe(rpc_timeout=self._rpc_timeout)
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return None
+                raise
+            request: Request = await found.memo_value(_MEMO, Request(key="", digest=""), type_hint=Request)
+        return request
+
+    async def started_as(self, number: str) -> Case:
+        """The case as its workflow started, out of the first event of the history: this needs no worker."""
+        handle = self._client.get_workflow_handle(workflow_id(number))
+        async with _answering(self._timeout, "The case"):
+            async for event in handle.fetch_history_events(page_size=1, rpc_timeout=self._rpc_timeout):
+                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                (start,) = await self._client.data_converter.decode(payloads, [ComplaintStart])
+                source: Case | Registration = start.source
+                return source if isinstance(source, Case) else Case.register(source)[0]
+        raise LookupError(f"the history of case {number} is empty")
+
+    async def act(self, number: str, command: Command[Any], update_id: str) -> Outcome | None:
+        """Do what is asked; None where no workflow carries such a case (any more). Raises ProblemError."""
+        handle = self._client.get_workflow_handle(workflow_id(number))
+        async with _answering(self._timeout, "The action"):
+            try:
+                outcome: Outcome = await handle.execute_update(
+                    command.body.action.value,
+                    command,
+                    id=update_id,
+                    result_type=Outcome,
+                    rpc_timeout=self._rpc_timeout,
+                )
+            except WorkflowUpdateFailedError as error:
+                raise _refused(error) from None
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return None
+                raise
+        return outcome
+
+    async def case(self, number: str, actor: Actor) -> CaseView | None:
+        """The live case as `actor` sees it; None where there is none. Raises ProblemError where nobody can tell."""
+        handle = self._client.get_workflow_handle(workflow_id(number))
+        async with _answering(QUERY_SECONDS, "The case"):
+            try:
+                return await handle.query(ComplaintWorkflow.case, actor, rpc_timeout=timedelta(seconds=QUERY_SECONDS))
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return None
+                raise
+
+    async def alive(self, seconds: float) -> bool:
+        """Whether Temporal answers within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._client.service_client.check_health(timeout=timedelta(seconds=seconds))
+        except (TimeoutError, RPCError, RuntimeError):
+            return False
+
+    async def worker_seen(self, seconds: float) -> float | None:
+        """Seconds since a worker last asked for workflow tasks; None where none has, lately."""
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=self._task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._client.workflow_service.describe_task_queue(request)
+        except (TimeoutError, RPCError, RuntimeError):
+            return None
+        now = datetime.now(UTC)
+        ages = [(now - poller.last_access_time.ToDatetime(UTC)).total_seconds() for poller in found.pollers]
+        return min((age for age in ages if age < POLL_SECONDS), default=None)
+
+
+@asynccontextmanager
+async def _answering(seconds: float, what: str) -> AsyncIterator[None]:
+    """Within these seconds, or a problem that claims no more than is known."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (TimeoutError, RPCTimeoutOrCancelledError):
+        raise _no_answer(what, seconds) from None
+    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+        log.warning("a query failed: %s", error)
+        raise unavailable("temporal-unavailable", f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
+    except (RPCError, RuntimeError) as error:
+        if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            raise _no_answer(what, time.monotonic() - began) from None
+        log.warning("Temporal is not available: %s", error)
+        detail = f"{what} was not taken: Temporal does not answer. Send the same again, with the same Idempotency-Key."
+        raise unavailable("temporal-unavailable", detail, RETRY_SECONDS) from None
+
+
+def _no_answer(what: str, seconds: float) -> ProblemError:
+    detail = (
+        f"{what} got no answer within {seconds:.0f} s. It may still happen: send the same again, with the same"
+        " Idempotency-Key, and the answer tells what became of it."
+    )
+    return unavailable("no-answer-in-time", detail, RETRY_SECONDS)
+
+
+def _refused(error: WorkflowUpdateFailedError) -> BaseException:
+    """What the case said; anything else is a fault of ours."""
+    cause = error.cause
+    if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):
+        return error
+    kind, _, code = str(cause.type).partition(":")
+    facts = cause.details[0] if cause.details else {}
+    return refusal(kind, code, cause.message, facts)

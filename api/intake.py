@@ -1,0 +1,115 @@
+"""Taking in a complaint (受理): who may, under which terms, and which number it gets.
+
+A registration is known by its request's key, from which the number is drawn: sent again, it finds the very case that
+it made. That holds on the day of the first use (Beijing time) and on the following one.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import NamedTuple
+
+from api.gateway import RETRY_SECONDS, Gateway, Request
+from api.keyring import Key
+from api.numbers import day_before, local_day, number_of
+from api.problems import ProblemError, unavailable
+from api.schemas import NewComplaint
+from api.security import actor_of, request_key
+from domain.case import Case
+from domain.catalogue import Catalogue, UnknownCode
+from domain.commands import Intake, Registration
+from domain.lifecycle import TABLE, Action, Role
+from domain.terms import Terms
+
+MOST_DRAWS = 20
+"""Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
+
+
+class Registered(NamedTuple):
+    """A case that is durable. `case` is None where an earlier request with the same key made it."""
+
+    number: str
+    case: Case | None
+
+
+class Desk:
+    """Where complaints are taken in."""
+
+    def __init__(self, gateway: Gateway, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
+        self._gateway = gateway
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
+        """Make a case, or find the one that the same request made. Raises ProblemError."""
+        owner = _owner(key, body)
+        at = self._clock()
+        terms = self._terms(body, at)
+        request = Request(
+            key=uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key), digest=_digest(body)
+        )
+        today = local_day(at)
+        if idempotency_key is not None and (number := await self._made(day_before(today), request)):
+            return Registered(number, None)
+        intake = Intake.model_construct(**{name: getattr(body, name) for name in Intake.model_fields})
+        for draw in range(MOST_DRAWS):
+            number = number_of(today, request.key, draw)
+            registration = Registration(
+                number=number, at=at, actor=actor_of(key), owner=owner, intake=intake, terms=terms
+            )
+            case, _ = Case.register(registration)
+            if await self._gateway.start(registration, case, request):
+                return Registered(number, case)
+            if await self._is_ours(number, request):
+                return Registered(number, None)
+        raise unavailable("temporal-unavailable", "No free number was found; send the same again.", RETRY_SECONDS)
+
+    def _terms(self, body: NewComplaint, at: datetime) -> Terms:
+        try:
+            terms = self._catalogue.terms(body.service_code, body.location.district, at)
+        except UnknownCode as error:
+            raise ProblemError(f"unknown-{error.kind}", f"{error}.", accepted=list(error.accepted)) from None
+        return terms.model_copy(update={"priority": body.priority}) if body.priority else terms
+
+    async def _made(self, day: date, request: Request) -> str | None:
+        """The number that this request got on that day; None where it made no case then."""
+        for draw in range(MOST_DRAWS):
+            number = number_of(day, request.key, draw)
+            found = await self._gateway.request_of(number)
+            if found is None:
+                return None
+            if _same(found, request):
+                return number
+        return None
+
+    async def _is_ours(self, number: str, request: Request) -> bool:
+        found = await self._gateway.request_of(number)
+        return found is not None and _same(found, request)
+
+
+def _same(found: Request, request: Request) -> bool:
+    if found.key != request.key:
+        return False
+    if found.digest != request.digest:
+        detail = "This Idempotency-Key has registered another complaint. Send a new key with a new complaint."
+        raise ProblemError("idempotency-key-reused", detail, accepted=["the same body", "a new Idempotency-Key"])
+    return True
+
+
+def _owner(key: Key, body: NewComplaint) -> str:
+    """The agent of first contact owns the case (首问责任制); only the administrator may name another."""
+    roles = {*TABLE[Action.REGISTER].roles, Role.ADMIN}
+    if key.role not in roles:
+        accepted = sorted(role.value for role in roles)
+        detail = f"register is not for the role {key.role}; it takes {' or '.join(accepted)}."
+        raise ProblemError("wrong-role", detail, accepted=accepted)
+    owner = body.owner or key.name
+    if owner != key.name and key.role is not Role.ADMIN:
+        detail = f"Whoever takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
+        raise ProblemError("other-owner", detail, accepted=["no owner", key.name])
+    return owner
+
+
+def _digest(body: NewComplaint) -> str:
+    return hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]

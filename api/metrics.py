@@ -1,0 +1,55 @@
+"""Figures for Prometheus, kept per application, so that two of them in one process do not mix."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds. An action takes some 10 ms; 2.5 s is the wait for SQL; 10 s is the promise to answer at all."""
+
+
+class Metrics:
+    """What is counted. `calendar_days_left` tells for how many days the holidays are still known."""
+
+    def __init__(self, calendar_days_left: Callable[[], float]) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "hotline_http_requests",
+            "Requests answered, by route, method and status.",
+            ["route", "method", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "hotline_http_request_duration_seconds",
+            "From the request's head to the end of the answer.",
+            ["route", "method"],
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._accepted = Counter(
+            "hotline_accepted_unseen", "Answers 202: durable, and not in SQL yet.", registry=self._registry
+        )
+        self._waits = Counter(
+            "hotline_sql_waits", "Waits for SQL to show a version, by outcome.", ["outcome"], registry=self._registry
+        )
+        Gauge("hotline_calendar_days_left", "Days until the known holidays end.", registry=self._registry).set_function(
+            calendar_days_left
+        )
+        for outcome in ("shown", "not_shown"):
+            self._waits.labels(outcome)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request has been answered."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(seconds)
+        if status == HTTPStatus.ACCEPTED:
+            self._accepted.inc()
+
+    def waited(self, *, shown: bool) -> None:
+        """A wait for SQL has ended."""
+        self._waits.labels("shown" if shown else "not_shown").inc()
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return generate_latest(self._registry)

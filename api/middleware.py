@@ -1,0 +1,109 @@
+"""What happens to every request, as plain ASGI: it is named, measured and bounded, and a fault becomes a problem."""
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import Metrics
+from api.problems import ProblemError, answer, describe
+
+log = logging.getLogger("hotline.api")
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""On every answer: it holds personal data, is what it says it is, and must stay out of caches."""
+
+
+class Watch:
+    """The outermost layer: an id for the request, its figures, and an answer whatever happens."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+        request_id = _request_id(scope)
+        extra = ((b"x-request-id", request_id.encode()), *HEADERS)
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *extra]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if status:
+                raise
+            problem = describe("internal", f"The log has more under {request_id}.", request_id=request_id)
+            await answer(problem)(scope, receive, watched)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.answered(_route(scope), method, status, time.perf_counter() - began)
+
+
+class BodyLimit:
+    """No more of a body is read than the limit, whether its length was announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        if _announced(scope) > self._limit:
+            await answer(too_large(self._limit).problem)(scope, receive, send)
+            return
+        read = 0
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._limit:
+                raise too_large(self._limit)
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+def too_large(limit: int) -> ProblemError:
+    """The problem of a body over the limit."""
+    return ProblemError(
+        "body-too-large", f"The body may have {limit} bytes at most.", accepted=[f"{limit} bytes at most"]
+    )
+
+
+def _announced(scope: Scope) -> int:
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return int(length) if length.isdigit() else 0
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _route(scope: Scope) -> str:
+    """The route's template, so that numbers of cases do not become labels."""
+    return getattr(scope.get("route"), "path", "unmatched")

@@ -1,0 +1,51 @@
+"""Answers as bytes: what has been validated once is written once, without a second look."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from domain.events import Event
+from domain.views import CaseView, public_data
+
+JSON = "application/json"
+_CASE = TypeAdapter(CaseView)
+
+
+def complaint(view: CaseView) -> bytes:
+    """The case with its links, as `schemas.Complaint` describes it."""
+    return b'%b,"links":%b}' % (_CASE.dump_json(view)[:-1], to_json(links(view.number)))
+
+
+def links(number: str) -> dict[str, str]:
+    """Where to go on from a case."""
+    here = f"/v1/complaints/{number}"
+    return {"self": here, "timeline": f"{here}/timeline", "actions": f"{here}/actions/{{action}}"}
+
+
+def timeline_item(event: Event) -> bytes:
+    """An event, as `schemas.TimelineItem` describes it."""
+    item = {
+        "seq": event.seq,
+        "at": event.at,
+        "actor": event.actor,
+        "role": event.role,
+        "action": event.action,
+        "from": event.from_state,
+        "to": event.to_state,
+        "cycle": event.cycle,
+        "data": public_data(event.data),
+    }
+    return to_json(item)
+
+
+def page(items: Iterable[bytes], next_cursor: str | None) -> Response:
+    """A list, as every list of the interface is."""
+    return answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), to_json(next_cursor)))
+
+
+def answer(content: bytes, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON that is ready."""
+    return Response(content, status, headers=dict(headers) if headers else None, media_type=JSON)

@@ -1,0 +1,162 @@
+"""Everything that is done to a complaint: one operation for each action of the lifecycle table."""
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from api import docs, render
+from api.backend import Backend
+from api.keyring import Key
+from api.problems import ProblemError
+from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_in
+from api.schemas import Complaint
+from api.security import actor_of, request_key
+from domain import commands
+from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Row
+from domain.views import CaseView
+
+Endpoint = Callable[..., Awaitable[Response]]
+
+_ERRORS = (
+    "unauthorized",
+    "malformed-key",
+    "malformed-json",
+    "bad-request",
+    "wrong-role",
+    "other-department",
+    "complaint-not-found",
+    "out-of-turn",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-request",
+    "invalid-number",
+    "invalid-idempotency-key",
+    "idempotency-key-reused",
+    "temporal-unavailable",
+    "no-answer-in-time",
+)
+_MORE_ERRORS: dict[Action, tuple[str, ...]] = {
+    Action.DISPATCH: ("unknown-department",),
+    Action.RETURN: ("return-too-late",),
+    Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
+    Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
+    Action.HAND_OVER: ("same-owner",),
+}
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations that act on a complaint."""
+    made = APIRouter(prefix="/v1/complaints/{number}/actions", tags=["actions"])
+    for action, body in commands.BODIES.items():
+        row = TABLE[action]
+        made.add_api_route(
+            f"/{action.value}",
+            _endpoint(backend, action, body),
+            methods=["POST"],
+            operation_id=action.value,
+            summary=f"{row.zh} {action.value}",
+            description=_description(row, body),
+            response_model=Complaint,
+            responses={
+                200: docs.example("Done, and lists show it: the complaint as it stands now.", docs.COMPLAINT),
+                202: docs.accepted(docs.COMPLAINT),
+                **docs.errors(*_ERRORS, *_MORE_ERRORS.get(action, ())),
+            },
+        )
+    made.add_api_route("/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
+    return made
+
+
+def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) -> Endpoint:
+    """The operation of one action. Where every field may be left out, so may the body."""
+    command_type: type[commands.Command[commands.Body]] = commands.Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
+
+    async def act(
+        number: NumberText,
+        key: Annotated[Key, Depends(backend.bearer)],
+        body: commands.Body,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        wanted = number_in(number)
+        _check_words(backend, body)
+        sent = "" if idempotency_key is None else request_key(key, idempotency_key)
+        digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
+        # Built of parts that have been validated already.
+        command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
+        outcome = await backend.gateway.act(wanted, command, sent or uuid.uuid4().hex)
+        if outcome is None:
+            raise await _gone(backend, wanted, action, key)
+        if (outcome.action, outcome.digest) != (action, digest):
+            raise _reused(outcome.action)
+        shown = await backend.shown(wanted, outcome.case.version)
+        return render.answer(render.complaint(outcome.case), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+
+    act.__name__ = action.value
+    example = Body(openapi_examples={"usual": {"summary": TABLE[action].zh, "value": docs.EXAMPLES[action]}})
+    act.__annotations__["body"] = Annotated[body_type, example]
+    if (nothing := _nothing(body_type)) is not None:
+        act.__defaults__ = (nothing, None)
+    return act
+
+
+def _nothing(body_type: type[commands.Body]) -> commands.Body | None:
+    """The body that says nothing, for actions that need no words."""
+    try:
+        return body_type()
+    except ValidationError:
+        return None
+
+
+def _check_words(backend: Backend, body: commands.Body) -> None:
+    """What the case cannot know: which departments there are."""
+    if isinstance(body, commands.Dispatch) and body.department not in backend.departments:
+        accepted = sorted(backend.departments)
+        detail = f"There is no department {body.department!r}; accepted: {', '.join(accepted)}."
+        raise ProblemError("unknown-department", detail, accepted=accepted)
+
+
+async def _gone(backend: Backend, number: str, action: Action, key: Key) -> ProblemError:
+    """Why no workflow took the action: there never was such a case, or it is over."""
+    view: CaseView | None = await backend.find(number, key)
+    if view is None:
+        return not_found(number)
+    detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."
+    return ProblemError(
+        "out-of-turn", detail, accepted=[], state=view.state, version=view.version, available_actions=[]
+    )
+
+
+def _reused(earlier: str) -> ProblemError:
+    detail = f"This Idempotency-Key has done something else to this case: {earlier}, or the same with other words."
+    return ProblemError("idempotency-key-reused", detail, accepted=["the same body", "a new Idempotency-Key"])
+
+
+def _unknown(backend: Backend) -> Endpoint:
+    async def unknown(
+        number: NumberText,  # noqa: ARG001 - part of the path
+        action: str,
+        key: Annotated[Key, Depends(backend.bearer)],  # noqa: ARG001 - strangers are told nothing
+    ) -> Response:
+        accepted = [known.value for known in commands.BODIES]
+        row = next((row for row in TABLE.values() if row.action == action), None)
+        if row and not row.open:
+            detail = f"{row.zh} {action} is not offered yet; it comes with a later version."
+            raise ProblemError("action-not-offered", detail, accepted=accepted)
+        hint = " A complaint is registered by POST /v1/complaints." if action == Action.REGISTER else ""
+        raise ProblemError("unknown-action", f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
+
+    return unknown
+
+
+def _description(row: Row, body: type[commands.Body]) -> str:
+    sources = ", ".join(f"{STATE_ZH[state]} `{state}`" for state in STATE_ZH if state in row.sources)
+    targets = ", ".join(f"{STATE_ZH[state]} `{state}`" for state in row.targets) or "the same state 状态不变"
+    roles = ", ".join(f"{ROLE_ZH[role]} `{role}`" for role in ROLE_ZH if role in row.roles)
+    facts = f"* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"
+    return f"{row.description}\n\n{body.__doc__}\n\n{facts}"

@@ -1,0 +1,218 @@
+"""Taking complaints in, finding and reading them."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from api import docs, render
+from api.backend import Backend
+from api.keyring import Key
+from api.problems import ProblemError
+from api.reader import away
+from api.routes.parameters import USUAL_PAGE, Cursor, IdempotencyKey, Limit, NumberText, not_found, number_in
+from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
+from api.security import actor_of, staff_only
+from domain.commands import Code, Name
+from domain.decisions import available_actions
+from domain.lifecycle import State
+from domain.views import CaseView, view_case
+from readmodel.paging import BadCursorError
+from readmodel.search import CaseFilters
+
+_KEY = ("unauthorized", "malformed-key")
+_POSTED = (
+    *_KEY,
+    "malformed-json",
+    "bad-request",
+    "wrong-role",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-request",
+    "invalid-idempotency-key",
+    "idempotency-key-reused",
+    "temporal-unavailable",
+    "no-answer-in-time",
+)
+
+
+async def _filters(  # noqa: PLR0913 - one for each filter of the interface
+    *,
+    state: Annotated[State | None, Query(description="Where it stands.", examples=["in_progress"])] = None,
+    department: Annotated[Code | None, Query(description="Code of the department that has it.")] = None,
+    owner: Annotated[Name | None, Query(description="Name of the agent who owns it (首问责任人).")] = None,
+    service: Annotated[Code | None, Query(description="Code of the service.")] = None,
+    district: Annotated[Code | None, Query(description="Code of the district.")] = None,
+    overdue: Annotated[bool | None, Query(description="A promise has been missed and is still not kept.")] = None,
+    incident: Annotated[Code | None, Query(description="Code of the incident it is linked to (并案).")] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            description="Words to find: number, caller's name, telephone, account number, address; all must occur.",
+            min_length=1,
+            max_length=100,
+            examples=["下闸新村"],
+        ),
+    ] = None,
+) -> CaseFilters:
+    return CaseFilters(state, department, owner, service, district, overdue, incident, q)
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations on complaints."""
+    made = APIRouter(prefix="/v1/complaints", tags=["complaints"])
+    _add_register(made, backend)
+    _add_list(made, backend)
+    _add_get(made, backend)
+    _add_timeline(made, backend)
+    return made
+
+
+def _add_register(made: APIRouter, backend: Backend) -> None:
+    @made.post(
+        "",
+        operation_id="register",
+        summary="受理 register: take a complaint in",
+        status_code=HTTPStatus.CREATED,
+        response_model=Complaint,
+        responses={
+            201: docs.example("Durable, and lists show it.", docs.REGISTERED),
+            202: docs.accepted(docs.REGISTERED),
+            **docs.errors(*_POSTED, "other-owner", "unknown-service", "unknown-district"),
+        },
+    )
+    async def register(
+        body: NewComplaint,
+        key: Annotated[Key, Depends(backend.bearer)],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """The agent of first contact (首问责任人) takes down what the caller says, and owns the case from then on.
+
+        Its clocks run from now. Needs Temporal alone: with SQL or the worker down, the answer is 202, the number good.
+        """
+        registered = await backend.desk.register(key, body, idempotency_key)
+        number, case = registered.number, registered.case
+        if case is None:
+            view = await _made_before(backend, number, key)
+        else:
+            now = backend.clock()
+            view = view_case(case, now, available_actions(case, actor_of(key), now))
+        shown = await backend.shown(number, view.version)
+        status = HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED
+        return render.answer(render.complaint(view), status, {"Location": f"/v1/complaints/{number}"})
+
+
+async def _made_before(backend: Backend, number: str, key: Key) -> CaseView:
+    """The case that the same request made: as it stands, or as it began where nobody can tell how it stands."""
+    try:
+        view = await backend.find(number, key)
+    except ProblemError:
+        view = None
+    if view is not None:
+        return view
+    case = await backend.gateway.started_as(number)
+    now = backend.clock()
+    return view_case(case, now, available_actions(case, actor_of(key), now))
+
+
+def _add_list(made: APIRouter, backend: Backend) -> None:
+    @made.get(
+        "",
+        operation_id="list_complaints",
+        summary="List and search complaints",
+        response_model=ComplaintPage,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={
+            200: docs.example("A page, the newest first.", {"items": [docs.COMPLAINT], "next_cursor": None}),
+            **docs.errors(*_KEY, "wrong-role", "invalid-request", "invalid-cursor", "read-model-unavailable"),
+        },
+    )
+    async def list_complaints(
+        filters: Annotated[CaseFilters, Depends(_filters)],
+        key: Annotated[Key, Depends(backend.bearer)],
+        limit: Limit = USUAL_PAGE,
+        cursor: Cursor = None,
+    ) -> Response:
+        """The newest registration first. Filters narrow the list together.
+
+        No case comes twice or is left out while somebody turns pages; what is registered meanwhile comes before them.
+        """
+        try:
+            page = await backend.reader.page(filters, cursor, limit)
+        except BadCursorError as error:
+            raise bad_cursor(str(error)) from None
+        now, actor = backend.clock(), actor_of(key)
+        views = (view_case(case, now, available_actions(case, actor, now)) for case in page.items)
+        return render.page(map(render.complaint, views), page.next_cursor)
+
+
+def _add_get(made: APIRouter, backend: Backend) -> None:
+    @made.get(
+        "/{number}",
+        operation_id="get_complaint",
+        summary="Read one complaint",
+        response_model=Complaint,
+        responses={
+            200: docs.example("The complaint, as you see it.", docs.COMPLAINT),
+            **docs.errors(*_KEY, "complaint-not-found", "invalid-number", "temporal-unavailable", "no-answer-in-time"),
+        },
+    )
+    async def get_complaint(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+        """As SQL shows it; as its workflow has it, where SQL does not show it yet or is down."""
+        wanted = number_in(number)
+        view = await backend.find(wanted, key)
+        if view is None:
+            raise not_found(wanted)
+        return render.answer(render.complaint(view))
+
+
+def _add_timeline(made: APIRouter, backend: Backend) -> None:
+    @made.get(
+        "/{number}/timeline",
+        operation_id="get_timeline",
+        summary="Read what happened to a complaint",
+        response_model=Timeline,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={
+            200: docs.example("A page, the oldest first.", {"items": [docs.TIMELINE_ITEM], "next_cursor": None}),
+            **docs.errors(
+                *_KEY,
+                "wrong-role",
+                "complaint-not-found",
+                "invalid-number",
+                "invalid-request",
+                "invalid-cursor",
+                "read-model-unavailable",
+            ),
+        },
+    )
+    async def get_timeline(
+        number: NumberText,
+        key: Annotated[Key, Depends(backend.bearer)],
+        limit: Limit = USUAL_PAGE,
+        cursor: Cursor = None,
+    ) -> Response:
+        """The oldest first: what people did, and what time brought, with `system` as its actor."""
+        wanted = number_in(number)
+        after = _after(cursor)
+        page = await backend.reader.timeline(wanted, after, limit)
+        if page is None:
+            if await backend.gateway.case(wanted, actor_of(key)) is None:
+                raise not_found(wanted)
+            raise away(f"The complaint {wanted} is there, but SQL does not show it yet.")
+        return render.page(map(render.timeline_item, page.items), None if page.next_seq is None else str(page.next_seq))
+
+
+def _after(cursor: str | None) -> int:
+    """The event after which a page of a timeline begins."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > len(str(2**31)) - 1:
+        raise bad_cursor("a cursor is the next_cursor of an earlier page, unchanged; leave it out for the first page")
+    return int(cursor)
+
+
+def bad_cursor(why: str) -> ProblemError:
+    """The problem of a cursor that no page gave out."""
+    return ProblemError("invalid-cursor", f"{why[:1].upper()}{why[1:]}.", accepted=["a next_cursor", "no cursor"])

@@ -1,0 +1,83 @@
+"""For those who run the service: is it alive, can it take calls, what has it done."""
+
+import asyncio
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from api import docs, render
+from api.backend import Backend
+from api.schemas import Health, Part, Readiness
+from catalogue_source import calendar_warnings
+
+LOOK_SECONDS = 2.0
+"""Longest look at each part; they are looked at side by side."""
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations that need no key; they tell nothing of any case."""
+    made = APIRouter(tags=["operations"])
+
+    @made.get(
+        "/healthz",
+        operation_id="healthz",
+        summary="Is the process alive?",
+        response_model=Health,
+        responses={200: docs.example("It is.", {"status": "alive"}), **docs.errors()},
+    )
+    async def healthz() -> Response:
+        """Asks nobody else: whoever restarts a process by this answer must not do so because SQL is down."""
+        return render.answer(b'{"status":"alive"}')
+
+    @made.get(
+        "/readyz",
+        operation_id="readyz",
+        summary="Can calls be taken?",
+        response_model=Readiness,
+        responses={
+            200: docs.example("Calls can be taken.", docs.READINESS),
+            503: {"model": Readiness, **docs.example("They cannot: Temporal does not answer.", docs.NOT_READY)},
+            **docs.errors(),
+        },
+    )
+    async def readyz() -> Response:
+        """Taking calls needs Temporal alone; the rest makes the service `degraded`."""
+        found = await _look(backend)
+        status = HTTPStatus.OK if found.temporal.ok else HTTPStatus.SERVICE_UNAVAILABLE
+        return render.answer(found.model_dump_json().encode(), status)
+
+    @made.get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Figures for Prometheus",
+        response_class=Response,
+        responses={
+            200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": docs.METRICS}}},
+            **docs.errors(),
+        },
+    )
+    async def metrics() -> Response:
+        """Requests, durations, answers of 202, waits for SQL, days until the known holidays end."""
+        return Response(backend.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return made
+
+
+async def _look(backend: Backend) -> Readiness:
+    temporal, sql, seen = await asyncio.gather(
+        backend.gateway.alive(LOOK_SECONDS),
+        backend.reader.alive(LOOK_SECONDS),
+        backend.gateway.worker_seen(LOOK_SECONDS),
+    )
+    warnings = calendar_warnings(backend.catalogue, backend.clock().date())
+    worker = "no worker asks for tasks" if seen is None else f"asked for tasks {max(seen, 0):.0f} s ago"
+    parts = {
+        "temporal": Part(ok=temporal, detail="answers" if temporal else "does not answer"),
+        "sql": Part(ok=sql, detail="answers" if sql else "does not answer, or its tables are missing"),
+        "worker": Part(ok=seen is not None, detail=worker),
+        "calendar": Part(ok=not warnings, detail=" ".join(warnings) or "the holidays are known"),
+    }
+    rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
+    return Readiness(status=rest if temporal else "unavailable", **parts)

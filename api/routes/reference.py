@@ -1,0 +1,103 @@
+"""What the company promises, and what may follow what: the catalogue and the lifecycle table."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from api import docs, render
+from api.backend import Backend
+from api.keyring import Key
+from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
+from domain.catalogue import Catalogue, Department, District, Group
+from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Role, State, mermaid
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations that never change while the process runs: their answers are written once."""
+    made = APIRouter(prefix="/v1", tags=["reference"])
+    promised = services(backend.catalogue)
+    table = lifecycle()
+
+    @made.get(
+        "/services",
+        operation_id="list_services",
+        summary="The catalogue 服务目录",
+        response_model=Services,
+        responses={
+            200: docs.example("All of it, on one page.", docs.SERVICES),
+            **docs.errors("unauthorized", "malformed-key"),
+        },
+    )
+    async def list_services(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
+        """Every service with its clocks (for the town), and the codes of departments, districts and groups."""
+        return render.answer(promised)
+
+    @made.get(
+        "/lifecycle",
+        operation_id="get_lifecycle",
+        summary="The lifecycle table 流程",
+        response_model=Lifecycle,
+        responses={
+            200: docs.example("The whole table.", docs.LIFECYCLE),
+            **docs.errors("unauthorized", "malformed-key"),
+        },
+    )
+    async def get_lifecycle(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
+        """States, roles, and for each action who may do it, from where, and where it leads."""
+        return render.answer(table)
+
+    return made
+
+
+def services(catalogue: Catalogue) -> bytes:
+    """The catalogue as `schemas.Services`."""
+    items = [
+        ServiceItem(
+            service_code=service.code,
+            name=service.name,
+            name_zh=service.name_zh,
+            group=service.group,
+            department=service.department,
+            priority=service.priority,
+            clocks=[
+                PromisedClock.model_validate(promise.model_dump()) for promise in catalogue.promises(service.code, None)
+            ],
+        )
+        for service in catalogue.services
+    ]
+    found = Services(
+        items=items,
+        departments=_coded(catalogue.departments),
+        districts=_coded(catalogue.districts),
+        groups=_coded(catalogue.groups),
+    )
+    return found.model_dump_json().encode()
+
+
+def lifecycle() -> bytes:
+    """The table as `schemas.Lifecycle`."""
+    actions = [
+        LifecycleRow(
+            action=row.action,
+            name_zh=row.zh,
+            description=row.description,
+            roles=[role for role in Role if role in row.roles],
+            sources=[state for state in State if state in row.sources],
+            targets=list(row.targets),
+            offered=row.open,
+        )
+        for row in ROWS
+    ]
+    found = Lifecycle(
+        states=[Named(code=state, name_zh=name) for state, name in STATE_ZH.items()],
+        roles=[Named(code=role, name_zh=name) for role, name in ROLE_ZH.items()],
+        actions=actions,
+        mermaid=mermaid(),
+    )
+    return found.model_dump_json(by_alias=True).encode()
+
+
+def _coded(entries: Iterable[Department | District | Group]) -> list[Coded]:
+    return [Coded(code=entry.code, name=entry.name, name_zh=entry.name_zh) for entry in entries]

@@ -1,0 +1,160 @@
+"""The shapes of the interface that the domain does not have already, with their examples."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.commands import Intake, Name
+from domain.lifecycle import Action, Role, State
+from domain.terms import Priority
+from domain.views import CaseView
+
+NEW_COMPLAINT: dict[str, Any] = {
+    "service_code": "no_water",
+    "channel": "phone",
+    "caller": {"name": "李婆婆", "phone": "0760 8823 7777", "account_no": "0420013"},
+    "location": {"district": "west", "address": "下闸新村 3 号", "lat": 22.5176, "lng": 113.3926},
+    "description": "No water at home since six in the morning. 早上六点起家里没水。",
+}
+
+
+class NewComplaint(Intake):
+    """What an agent takes down during the call (受理)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [NEW_COMPLAINT]})
+
+    priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
+    owner: Name | None = Field(default=None, description="Who owns the case; the acting agent where it is left out.")
+
+
+class Links(BaseModel):
+    """Where to go on from here."""
+
+    self: str = Field(examples=["/v1/complaints/2608034711003"])
+    timeline: str
+    actions: str = Field(description="`{action}` stands for one of `available_actions`.")
+
+
+class Complaint(CaseView):
+    """One complaint at one version (工单)."""
+
+    links: Links
+
+
+class ComplaintPage(BaseModel):
+    """Complaints, the newest registration first."""
+
+    items: list[Complaint]
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+
+
+class TimelineItem(BaseModel):
+    """One thing that happened (处理记录): what a person did, or what time brought, with `system` as its actor."""
+
+    seq: int = Field(description="1, 2, 3 ... in the order in which it happened.")
+    at: datetime
+    actor: str
+    role: Role
+    action: str
+    from_state: Annotated[State | None, Field(alias="from")]
+    to_state: Annotated[State, Field(alias="to")]
+    cycle: int
+    data: dict[str, Any]
+
+
+class Timeline(BaseModel):
+    """What happened, the oldest first."""
+
+    items: list[TimelineItem]
+    next_cursor: str | None
+
+
+class PromisedClock(BaseModel):
+    """One promise of a service."""
+
+    name: str = Field(examples=["arrive"])
+    calendar: str = Field(description="`always` (round the clock) or `working` (working time).")
+    budget_seconds: int
+    starts: str = Field(description="The moment from which it runs.", examples=["dispatch"])
+
+
+class ServiceItem(BaseModel):
+    """One kind of complaint, and what the company promises for it; figures for the town."""
+
+    service_code: str
+    name: str
+    name_zh: str
+    group: str
+    department: str
+    priority: Priority
+    clocks: list[PromisedClock]
+
+
+class Coded(BaseModel):
+    """A code with its names."""
+
+    code: str
+    name: str
+    name_zh: str
+
+
+class Services(BaseModel):
+    """The catalogue, as far as callers of the interface need it; `items` are the services, all on one page."""
+
+    items: list[ServiceItem]
+    next_cursor: None = None
+    departments: list[Coded]
+    districts: list[Coded]
+    groups: list[Coded]
+
+
+class Named(BaseModel):
+    """A word of the interface, in Chinese."""
+
+    code: str
+    name_zh: str
+
+
+class LifecycleRow(BaseModel):
+    """Who may do what, from where, and where it leads."""
+
+    action: Action
+    name_zh: str
+    description: str
+    roles: list[Role]
+    sources: list[State] = Field(serialization_alias="from", description="Empty: this is how a case begins.")
+    targets: list[State] = Field(serialization_alias="to", description="Empty: the state stays.")
+    offered: bool = Field(description="False for what comes with a later version.")
+
+
+class Lifecycle(BaseModel):
+    """The whole table (流程)."""
+
+    states: list[Named]
+    roles: list[Named]
+    actions: list[LifecycleRow]
+    mermaid: str = Field(description="The table as a Mermaid state diagram.")
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = Field(examples=["alive"])
+
+
+class Part(BaseModel):
+    """How one part of the service stands."""
+
+    ok: bool
+    detail: str
+
+
+class Readiness(BaseModel):
+    """Whether calls can be taken, and what else is the matter."""
+
+    status: str = Field(description="`ready`, `degraded` (calls can be taken) or `unavailable`.", examples=["ready"])
+    temporal: Part
+    sql: Part
+    worker: Part
+    calendar: Part
