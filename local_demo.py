@@ -9,9 +9,7 @@ from rich.console import Console
 
 import local_service
 from api.keyring import Keyring, KeyringError
-from catalogue_source import load_catalogue
 from demo.client import Rejected, Unreachable
-from demo.day import District
 from demo.people import Person
 from demo.run import Wishes, perform
 from settings import Settings
@@ -90,12 +88,12 @@ def _wishes(settings: Settings, options: Options) -> Wishes:
         url=url,
         admin_key=admin_key,
         folder=settings.data_dir / FOLDER,
-        districts=[District(found.code, found.name_zh) for found in load_catalogue(settings.catalogue).districts],
         cases=options.cases,
         seed=options.seed,
         concurrency=options.concurrency,
         day_seconds=options.day_seconds,
         deadline=options.deadline,
+        ui_url=None if options.url else f"http://{local_service.LOOPBACK}:{settings.ui_port}",
         run=options.run,
         verify_only=options.verify_only,
         make_key=_key_maker(settings.keys_file, admin_key),

@@ -55,8 +55,6 @@ class Journal:
 
     def note(self, index: int, number: str) -> None:
         """Remember the number of a case."""
-        if index in self.numbers:
-            return
         self.numbers[index] = number
         self._append({"index": index, "number": number})
 

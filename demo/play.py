@@ -19,10 +19,10 @@ from domain.lifecycle import Action, State
 THINKING_SECONDS = (0.15, 0.7)
 """People take a moment before each step."""
 LOOK_EVERY_SECONDS = 0.5
-TOO_LATE = frozenset({"extension_too_late", "return_too_late"})
-OUT_OF_TURN = "out_of_turn"
+TOO_LATE = frozenset({"extension-too-late", "return-too-late"})
+OUT_OF_TURN = "out-of-turn"
 AFTER_THE_END = frozenset({Action.REOPEN, Action.COMMENT})
-WAKE_AT_PAST = "wake_at_past"
+WAKE_AT_PAST = "wake-at-past"
 
 Notice = Callable[[], None]
 
@@ -90,14 +90,15 @@ class _Case:
             self._stage.problems[self._call.index] = str(refusal)
 
     async def _begin(self) -> Json:
-        """Register the case; the same case again where an earlier run has done so."""
+        """The case: registered now, or by an earlier run. One that is not in the journal is found by its key."""
         hotline, journal, call = self._stage.hotline, self._stage.journal, self._call
-        agent = self._stage.cast.named(call.owner)
-        complaint = await hotline.post("/complaints", call.intake_of(journal.run), by=agent, key=self._key)
-        number = complaint["number"]
-        if journal.numbers.get(call.index, number) != number:
-            raise Rejected(HTTPStatus.OK, "doubled", f"{number} is a second case of {journal.numbers[call.index]}")
-        journal.note(call.index, number)
+        number = journal.numbers.get(call.index)
+        if number is None:
+            agent = self._stage.cast.named(call.owner)
+            complaint = await hotline.post("/complaints", call.intake_of(journal.run), by=agent, key=self._key)
+            journal.note(call.index, complaint["number"])
+        else:
+            complaint = await hotline.get(f"/complaints/{number}")
         self._stage.step_done()
         return complaint
 
@@ -105,7 +106,12 @@ class _Case:
         """What has happened so far, as the read model knows it. What it does not know is sent again, without harm."""
         if complaint["version"] == 1:
             return []
-        return [item async for item in self._stage.hotline.items(f"/complaints/{complaint['number']}/timeline")]
+        try:
+            return [item async for item in self._stage.hotline.items(f"/complaints/{complaint['number']}/timeline")]
+        except Rejected as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return []
+            raise
 
     async def _go_on(self, complaint: Json, plan: Plan, done: int) -> None:
         lines = self._lines(plan, done)

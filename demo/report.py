@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from demo.client import Json, Traffic
 from demo.day import Call
@@ -17,13 +19,34 @@ MOST_DIFFERENCES = 40
 """A verdict longer than this is not read."""
 
 
-def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: Traffic) -> None:
+@dataclass(frozen=True)
+class Places:
+    """Where the service can be seen: its API, and the Temporal UI where its address is known."""
+
+    api_url: str
+    ui_url: str | None
+
+    def of(self, complaint: Json) -> dict[str, str]:
+        """Links to one complaint, by what they show."""
+        api = {what: f"{self.api_url.rstrip('/')}{complaint['links'][what]}" for what in ("self", "timeline")}
+        ui = f"{self.ui_url}/namespaces/default/workflows/complaint-{complaint['number']}"
+        return {**api, **({"UI": ui} if self.ui_url else {})}
+
+
+def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: Traffic, places: Places) -> None:
     """Print it all; the verdict comes last."""
     console.print(_by_state(verdict))
     console.print(_by_service(calls, verdict))
-    console.print(_stories(calls, verdict))
-    console.print(_traffic(traffic), soft_wrap=True)
-    _print_verdict(console, calls, verdict)
+    console.print(_stories(calls, verdict, places))
+    console.print(_told(traffic), soft_wrap=True)
+    if verdict.good:
+        console.print(
+            f"[bold green]All {len(calls)} cases are in the states they were planned for: state, cycle, flags and "
+            "every event, once each, checked over HTTP.[/bold green]",
+            soft_wrap=True,
+        )
+    else:
+        _print_differences(console, calls, verdict)
 
 
 def _by_state(verdict: Verdict) -> Table:
@@ -50,13 +73,11 @@ def _by_service(calls: Sequence[Call], verdict: Verdict) -> Table:
     table = Table("service", "服务", title="By service; late: a promise was missed", title_justify="left")
     for column in _COLUMNS:
         table.add_column(column, justify="right")
-    offers = {call.offer.code: call.offer for call in calls}
-    for code, offer in offers.items():
-        table.add_row(
-            code, offer.name_zh, *_counts([c for c in verdict.complaints.values() if c["service_code"] == code])
-        )
+    complaints = [*verdict.complaints.values()]
+    for code, offer in {call.offer.code: call.offer for call in calls}.items():
+        table.add_row(code, offer.name_zh, *_counts([case for case in complaints if case["service_code"] == code]))
     table.add_section()
-    table.add_row("all", "合计", *_counts([*verdict.complaints.values()]))
+    table.add_row("all", "合计", *_counts(complaints))
     return table
 
 
@@ -64,18 +85,18 @@ def _counts(complaints: Sequence[Json]) -> list[str]:
     return [str(sum(map(counts, complaints))) for counts in _COLUMNS.values()]
 
 
-def _stories(calls: Sequence[Call], verdict: Verdict) -> Panel:
-    lines = []
+def _stories(calls: Sequence[Call], verdict: Verdict, places: Places) -> Panel:
+    text = Text(overflow="fold")
     for call in calls:
         complaint = verdict.complaints.get(call.index)
-        if call.story is None or complaint is None:
-            continue
-        lines.append(f"[bold]{call.story.title_zh} · {call.story.title}: {complaint['number']}[/bold]")
-        lines += [f"  {name:<12} {link}" for name, link in complaint["links"].items()]
-    return Panel("\n".join(lines), title="Told in full", title_align="left", expand=False)
+        if call.story and complaint:
+            text.append(f"{call.story.title_zh} · {call.story.title}: {complaint['number']}\n", style="bold yellow")
+            text.append("".join(f"  {what:<9}{link}\n" for what, link in places.of(complaint).items()))
+    text.rstrip()
+    return Panel(text, title="Two cases told in full", title_align="left", expand=False)
 
 
-def _traffic(traffic: Traffic) -> str:
+def _told(traffic: Traffic) -> str:
     away = f"; the service was away for {traffic.longest_away:.1f} s at most" if traffic.retries else ""
     return (
         f"{traffic.requests} requests, {traffic.retries} of them sent again{away}; "
@@ -83,14 +104,7 @@ def _traffic(traffic: Traffic) -> str:
     )
 
 
-def _print_verdict(console: Console, calls: Sequence[Call], verdict: Verdict) -> None:
-    if verdict.good:
-        console.print(
-            f"[bold green]All {len(calls)} cases are in the states they were planned for: state, cycle, flags and "
-            "every event, once each, checked over HTTP.[/bold green]",
-            soft_wrap=True,
-        )
-        return
+def _print_differences(console: Console, calls: Sequence[Call], verdict: Verdict) -> None:
     lines = [
         f"{calls[index].plan.name} {_number(verdict, index)}: {text}"
         for index, texts in sorted(verdict.differences.items())

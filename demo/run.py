@@ -15,7 +15,7 @@ from demo.day import Call, District, plan_day
 from demo.journal import Journal
 from demo.people import Cast, Person
 from demo.play import Stage, play
-from demo.report import report
+from demo.report import Places, report
 from demo.steps import Offer
 from demo.verify import verify
 
@@ -28,18 +28,19 @@ class Wishes:
 
     `folder` is the demo's own, for journals and keys. `make_key` gives a person a key of the service; without it
     everybody acts with the administrator's. `day_seconds` is how long the day lasts, `deadline` how long the service
-    may be away, both in seconds. `run` names an earlier run; None goes on with an unfinished one, or begins one.
+    may be away, both in seconds. `ui_url` is where the workflows of this service can be seen, if that is known.
+    `run` names an earlier run; None goes on with an unfinished one, or begins one.
     """
 
     url: str
     admin_key: str
     folder: Path
-    districts: Sequence[District]
     cases: int
     seed: int
     concurrency: int
     day_seconds: float
     deadline: float
+    ui_url: str | None = None
     run: str | None = None
     verify_only: bool = False
     make_key: Callable[[Person], str] | None = None
@@ -54,8 +55,10 @@ async def perform(wishes: Wishes, console: Console) -> bool:
         ValueError: there is nothing to be played, or no such run.
     """
     async with Hotline.at(wishes.url, wishes.admin_key, wishes.deadline) as hotline:
-        offers = [_offer(item) async for item in hotline.items("/services")]
-        calls = plan_day(wishes.cases, wishes.seed, offers, wishes.districts)
+        catalogue = await hotline.get("/services")
+        offers = [_offer(item) for item in catalogue["items"]]
+        districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
+        calls = plan_day(wishes.cases, wishes.seed, offers, districts)
         cast = Cast({offer.department for offer in offers})
         journal = _journal(wishes)
         console.print(_announcement(journal, calls, wishes), soft_wrap=True)
@@ -67,7 +70,7 @@ async def perform(wishes: Wishes, console: Console) -> bool:
             verdict = await verify(hotline, calls, journal, wishes.deadline)
         for index, problem in problems.items():
             verdict.differences.setdefault(index, []).append(problem)
-        report(console, calls, verdict, hotline.traffic)
+        report(console, calls, verdict, hotline.traffic, Places(wishes.url, wishes.ui_url))
     if verdict.good:
         journal.finish()
     return verdict.good

@@ -1,0 +1,315 @@
+"""The demo against a hotline of the pure domain behind a faulty line: nothing may be lost, nothing done twice."""
+
+import io
+import json
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from rich.console import Console
+
+import demo.client
+import demo.play
+import demo.verify
+from catalogue_source import load_catalogue
+from demo.client import Hotline, Rejected, Unreachable
+from demo.journal import Journal
+from demo.people import Person
+from demo.run import Wishes, perform
+from domain.case import Case
+from domain.commands import BODIES, Actor, Command, Intake, Registration
+from domain.errors import Refused
+from domain.events import Event
+from domain.lifecycle import Role
+from domain.views import public_data, view_case
+
+CATALOGUE = load_catalogue(Path(__file__).parents[2] / "catalogue" / "demo.toml")
+BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+STEP = timedelta(seconds=0.5)
+ADMIN_KEY = "admin"
+
+
+class KilledError(Exception):
+    """Stands for the death of the demo itself."""
+
+
+@dataclass
+class Kept:
+    """One case of the fake, with a clock of its own: it goes on by a step whenever somebody looks at the case."""
+
+    case: Case
+    events: list[Event]
+    now: datetime = BEGAN
+    answers: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+
+    def later(self, step: timedelta = STEP) -> None:
+        self.now += step
+        self.events += self.case.ring(self.now)
+
+    def shown(self) -> dict[str, Any]:
+        number = self.case.number
+        return {
+            **view_case(self.case, self.now).model_dump(mode="json"),
+            "links": {"self": f"/v1/complaints/{number}", "timeline": "-"},
+        }
+
+
+class FakeHotline:
+    """Answers as the API does. `faults` is the share of requests that go wrong, half of them after they were obeyed."""
+
+    def __init__(self, faults: float = 0.0) -> None:
+        self.faults = faults
+        self.cases: dict[str, Kept] = {}
+        self.numbers: dict[str, str] = {}
+        self.requests = 0
+        self.dies_at: int | None = None
+        self.step = STEP
+        self.actors: dict[str, Actor] = {ADMIN_KEY: Actor(name="admin", role=Role.ADMIN)}
+        self._luck = random.Random(7)  # noqa: S311 - luck that can be repeated
+
+    def make_key(self, person: Person) -> str:
+        token = f"key-{len(self.actors)}"
+        self.actors[token] = Actor(name=person.name, role=person.role, department=person.department)
+        return token
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        if self.dies_at is not None and self.requests >= self.dies_at:
+            raise KilledError
+        fault = self._luck.random() / self.faults if self.faults else 1.0
+        if fault < 0.25:
+            raise httpx.ConnectError("refused")
+        if fault < 0.5:
+            return httpx.Response(
+                503, headers={"Retry-After": "1"}, json={"type": "urn:hotline:problem:temporal-unavailable"}
+            )
+        response = self._obey(request)
+        if fault < 1.0:
+            raise httpx.ReadError("reset")
+        return response
+
+    def _obey(self, request: httpx.Request) -> httpx.Response:  # noqa: PLR0911 - one for each address
+        parts = request.url.path.removeprefix("/v1/").split("/")
+        key = request.headers.get("Idempotency-Key", "")
+        match parts:
+            case ["services"]:
+                return httpx.Response(200, json=_services())
+            case ["complaints"] if request.method == "POST":
+                return self._register(request, key)
+            case ["complaints"]:
+                return self._list([kept.shown() for kept in self.cases.values()])
+            case ["complaints", number]:
+                self.cases[number].later(self.step)
+                return httpx.Response(200, json=self.cases[number].shown())
+            case ["complaints", number, "timeline"]:
+                self.cases[number].later(self.step)
+                return self._list([_item(event) for event in self.cases[number].events])
+            case ["complaints", number, "actions", action]:
+                return self._act(self.cases[number], action, request, key)
+        return httpx.Response(404, json={"type": "urn:hotline:problem:not-found"})
+
+    def _list(self, items: list[dict[str, Any]]) -> httpx.Response:
+        return httpx.Response(200, json={"items": items, "next_cursor": None})
+
+    def _register(self, request: httpx.Request, key: str) -> httpx.Response:
+        if key in self.numbers:
+            return httpx.Response(201, json=self.cases[self.numbers[key]].shown())
+        body = json.loads(request.content)
+        number = f"260302{len(self.cases):07d}"
+        owner = body.pop("owner")
+        body.pop("priority", None)
+        case, events = Case.register(
+            Registration(
+                number=number,
+                at=BEGAN,
+                actor=self._actor(request),
+                owner=owner,
+                intake=Intake.model_validate(body),
+                terms=CATALOGUE.terms(body["service_code"], body["location"]["district"], BEGAN),
+            )
+        )
+        self.numbers[key] = number
+        self.cases[number] = Kept(case, [*events])
+        return httpx.Response(201, json=self.cases[number].shown())
+
+    def _act(self, kept: Kept, action: str, request: httpx.Request, key: str) -> httpx.Response:
+        if key in kept.answers:
+            content, version = kept.answers[key]
+            assert content == request.content, "the same key for other words"
+            return httpx.Response(200, json={**kept.shown(), "version": version})
+        at = kept.now + self.step
+        body = BODIES[action].model_validate_json(request.content)  # type: ignore[index]  # a StrEnum is its text
+        command: Command[Any] = Command(actor=self._actor(request), body=body)
+        try:
+            kept.events += kept.case.apply(command, at)
+        except Refused as refused:
+            problem = {"type": f"urn:hotline:problem:{refused.code.replace('_', '-')}", "detail": refused.message}
+            return httpx.Response({"forbidden": 403, "conflict": 409, "invalid": 422}[refused.kind], json=problem)
+        kept.now = at
+        kept.answers[key] = (request.content, kept.case.version)
+        return httpx.Response(202, json=kept.shown())
+
+    def _actor(self, request: httpx.Request) -> Actor:
+        return self.actors[request.headers["Authorization"].removeprefix("Bearer ")]
+
+
+def _services() -> dict[str, Any]:
+    items = []
+    for service in CATALOGUE.services:
+        clocks = [promise.model_dump(mode="json") for promise in CATALOGUE.promises(service.code, None)]
+        items.append({**service.model_dump(mode="json"), "service_code": service.code, "clocks": clocks})
+    districts = [district.model_dump(mode="json") for district in CATALOGUE.districts]
+    return {"items": items, "next_cursor": None, "districts": districts}
+
+
+def _item(event: Event) -> dict[str, Any]:
+    shown = event.model_dump(mode="json", exclude={"from_state", "to_state"})
+    return {**shown, "from": event.from_state, "to": event.to_state, "data": public_data(event.data)}
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody thinks, nobody waits."""
+    monkeypatch.setattr(demo.play, "THINKING_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(demo.play, "LOOK_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(demo.client, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHotline:
+    fake = FakeHotline()
+    real = httpx.AsyncClient
+
+    def client(**options: Any) -> httpx.AsyncClient:
+        return real(transport=httpx.MockTransport(fake.answer), base_url=options["base_url"])
+
+    monkeypatch.setattr(httpx, "AsyncClient", client)
+    return fake
+
+
+def wishes(folder: Path, **changes: Any) -> Wishes:
+    usual: dict[str, Any] = {
+        "url": "http://127.0.0.1:1",
+        "admin_key": ADMIN_KEY,
+        "folder": folder,
+        "cases": 300,
+        "seed": 1,
+        "concurrency": 50,
+        "day_seconds": 0.0,
+        "deadline": 60.0,
+    }
+    return Wishes(**{**usual, **changes})
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(record=True, width=160, file=io.StringIO())
+
+
+class TestPerform:
+    async def test_all_goes_as_planned(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+        assert await perform(wishes(tmp_path), console)
+        assert "All 300 cases are in the states they were planned for" in console.export_text()
+        assert len(fake.cases) == 300
+
+    async def test_people_act_under_their_own_names(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+        assert await perform(wishes(tmp_path, make_key=fake.make_key), console)
+        actors = {event.actor for kept in fake.cases.values() for event in kept.events}
+        assert "admin" not in actors
+        assert len(actors) > 30
+
+    async def test_a_faulty_line_loses_and_doubles_nothing(
+        self, fake: FakeHotline, tmp_path: Path, console: Console
+    ) -> None:
+        fake.faults = 0.3
+        assert await perform(wishes(tmp_path), console)
+
+    @pytest.mark.parametrize("dies_at", [2, 40, 400, 1500, 3000])
+    async def test_a_rerun_goes_on_where_the_demo_was_killed(
+        self, fake: FakeHotline, tmp_path: Path, console: Console, dies_at: int
+    ) -> None:
+        fake.faults = 0.1
+        fake.dies_at = dies_at
+        with pytest.raises((KilledError, ExceptionGroup)):
+            await perform(wishes(tmp_path), console)
+        fake.dies_at = None
+        assert await perform(wishes(tmp_path), console)
+        assert len(fake.cases) == 300
+
+    async def test_a_new_run_follows_a_finished_one(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+        assert await perform(wishes(tmp_path, run="first"), console)
+        assert await perform(wishes(tmp_path), console)
+        assert len(fake.cases) == 600
+
+    async def test_what_time_refuses_has_a_way_on(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+        """A minute passes before every request, as if the service had been away: returns come too late."""
+        fake.step = timedelta(minutes=1)
+        assert await perform(wishes(tmp_path), console)
+
+    async def test_verify_only_plays_nothing(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+        assert await perform(wishes(tmp_path), console)
+        before = [len(kept.answers) for kept in fake.cases.values()]
+        assert await perform(wishes(tmp_path, verify_only=True), console)
+        assert [len(kept.answers) for kept in fake.cases.values()] == before
+
+    async def test_a_doubled_case_is_found(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+        assert await perform(wishes(tmp_path), console)
+        first = next(iter(fake.cases.values()))
+        twin = first.case.model_copy(update={"number": "2603029999999"})
+        fake.cases[twin.number] = Kept(twin, first.events)
+        assert not await perform(wishes(tmp_path, verify_only=True, deadline=0.0), console)
+        assert "2603029999999" in console.export_text()
+
+    @pytest.mark.usefixtures("fake")
+    async def test_a_lost_case_is_found(self, tmp_path: Path, console: Console) -> None:
+        assert await perform(wishes(tmp_path, run="lossy"), console)
+        path = tmp_path / "lossy.jsonl"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
+        assert not await perform(wishes(tmp_path, run="lossy", verify_only=True, deadline=0.0), console)
+        assert "was never registered" in console.export_text()
+
+    @pytest.mark.usefixtures("fake")
+    async def test_without_a_run_there_is_nothing_to_verify(self, tmp_path: Path, console: Console) -> None:
+        with pytest.raises(ValueError, match="no run of 300 cases"):
+            await perform(wishes(tmp_path, verify_only=True), console)
+
+
+class TestHotline:
+    async def test_gives_up_at_the_deadline(self, fake: FakeHotline) -> None:
+        fake.faults = 1e9  # everything fails
+        async with Hotline.at("http://127.0.0.1:1", ADMIN_KEY, deadline=0.05) as hotline:
+            with pytest.raises(Unreachable, match="no answer"):
+                await hotline.get("/services")
+        assert hotline.traffic.retries > 1
+
+    async def test_a_refusal_is_not_sent_again(self, fake: FakeHotline) -> None:
+        async with Hotline.at("http://127.0.0.1:1", ADMIN_KEY, deadline=60) as hotline:
+            with pytest.raises(Rejected, match="404 not-found"):
+                await hotline.get("/nothing")
+        assert fake.requests == 1
+
+
+class TestJournal:
+    def test_survives_a_line_cut_short(self, tmp_path: Path) -> None:
+        journal = Journal.begin(tmp_path, seed=1, cases=300, run="cut")
+        journal.note(0, "one")
+        path = tmp_path / "cut.jsonl"
+        path.write_text(path.read_text() + '{"index": 1, "num')
+        again = Journal(path)
+        again.note(2, "three")
+        assert Journal(path).numbers == {0: "one", 2: "three"}
+
+    def test_is_for_one_seed_and_size(self, tmp_path: Path) -> None:
+        Journal.begin(tmp_path, seed=1, cases=300, run="mine")
+        assert Journal.latest(tmp_path, seed=2, cases=300) is None
+        with pytest.raises(ValueError, match="has 300 cases and seed 1"):
+            Journal.named(tmp_path, "mine", seed=1, cases=301)
+
+    def test_knows_when_the_run_is_over(self, tmp_path: Path) -> None:
+        Journal.begin(tmp_path, seed=1, cases=300, run="over").finish()
+        assert Journal(tmp_path / "over.jsonl").finished
