@@ -20,7 +20,8 @@ import uvloop
 from bench.measure import Round, closed_loop
 
 KEY_VARIABLE = "HOTLINE_BENCH_KEY"
-CREATED, OK, ACCEPTED = 201, 200, 202
+ACCEPTED = 202
+EXPECTED = (200, 201, ACCEPTED)
 TIMEOUT_SECONDS = 30.0
 
 COMPLAINT: Mapping[str, Any] = {
@@ -43,6 +44,12 @@ PATH: Sequence[tuple[str, Mapping[str, Any]]] = (
 
 class UnexpectedAnswer(Exception):  # noqa: N818 - an answer, not a fault of ours
     """The API answered what the plain path does not expect; the text holds the answer."""
+
+    UNAVAILABLE = 503
+
+    def __init__(self, status: int, path: str, answer: bytes) -> None:
+        super().__init__(f"{status} to {path or 'register'}: {answer.decode(errors='replace')}")
+        self.status = status
 
 
 class Hotline:
@@ -75,23 +82,27 @@ class Hotline:
     async def register(self, sample: Round) -> str:
         """Take a complaint in and answer its number."""
         with sample.timed("register"):
-            answer = await self._post("", COMPLAINT, CREATED, sample)
+            answer = await self.post("", COMPLAINT, str(uuid.uuid4()), sample)
         return str(orjson.loads(answer)["number"])
 
     async def act(self, number: str, action: str, body: Mapping[str, Any], sample: Round) -> None:
         """Do one action."""
         with sample.timed("action"):
-            await self._post(f"/{number}/actions/{action}", body, OK, sample)
+            await self.post(f"/{number}/actions/{action}", body, str(uuid.uuid4()), sample)
 
-    async def _post(self, path: str, body: Mapping[str, Any], expected: int, sample: Round) -> bytes:
+    async def post(self, path: str, body: Mapping[str, Any], key: str, sample: Round) -> bytes:
+        """Send a body to a path below /v1/complaints with an idempotency key; answer the body that came back.
+
+        Raises:
+            UnexpectedAnswer: it was neither done nor kept.
+        """
         assert self._session is not None, "use `async with`"
-        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         async with self._session.post(self._url + path, data=orjson.dumps(body), headers=headers) as response:
             answer = await response.read()
-            if response.status == ACCEPTED:
-                sample.waiting += 1
-            elif response.status != expected:
-                raise UnexpectedAnswer(f"{response.status} to {path or 'register'}: {answer.decode(errors='replace')}")
+        if response.status not in EXPECTED:
+            raise UnexpectedAnswer(response.status, path, answer)
+        sample.waiting += response.status == ACCEPTED
         return answer
 
 

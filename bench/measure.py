@@ -15,13 +15,15 @@ MILLISECONDS = 1000.0
 class Round:
     """One round of load: how many cases ran through, in how many seconds, and each operation's latencies in seconds.
 
-    `waiting` counts the answers that said the read model had not caught up (202).
+    `waiting` counts the answers that said the read model had not caught up (202); `processor_seconds` is what the load
+    itself cost in its own process.
     """
 
     cases: int = 0
     seconds: float = 0.0
     latencies: dict[str, list[float]] = field(default_factory=dict)
     waiting: int = 0
+    processor_seconds: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -59,6 +61,7 @@ def merged(rounds: Sequence[Round]) -> Round:
         total.cases += one.cases
         total.seconds += one.seconds
         total.waiting += one.waiting
+        total.processor_seconds += one.processor_seconds
         for operation, latencies in one.latencies.items():
             total.latencies.setdefault(operation, []).extend(latencies)
     return total
@@ -73,11 +76,12 @@ async def closed_loop(case: Callable[[Round], Awaitable[None]], cases: int, conc
         for _ in left:
             await case(result)
 
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     async with asyncio.TaskGroup() as lanes:
         for _ in range(concurrent):
             lanes.create_task(one_after_another())
     result.seconds = time.perf_counter() - began
+    result.processor_seconds = time.process_time() - used
     return result
 
 

@@ -5,14 +5,15 @@ makes the instance. The first of a process, which also fills Python's own caches
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from temporalio.worker import WorkflowRunner
 from temporalio.workflow import _Definition
 
-import worker
+from workflow_runner import runner
 from bench.measure import MILLISECONDS, quantile
 from workflows.complaint import ComplaintWorkflow
 
@@ -26,14 +27,9 @@ class Starts:
     p99: float
 
 
-def measure(times: int = 200) -> Starts:
+async def measure(times: int = 200) -> Starts:
     """Begin that many runs of ComplaintWorkflow in the sandbox as the worker configures it."""
-    return asyncio.run(_measure(times))
-
-
-async def _measure(times: int) -> Starts:
-    # Within a running loop, as in the worker: the instance finds it and puts its own in its place.
-    return _starts(worker.runner(sandbox=True), times)
+    return _starts(runner(sandbox=True), times)
 
 
 def _starts(runner: WorkflowRunner, times: int) -> Starts:
@@ -51,3 +47,8 @@ def _seconds(runner: WorkflowRunner, definition: _Definition) -> float:
     began = time.perf_counter()
     runner.prepare_workflow(definition)
     return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    # In a process of its own and within a loop, as in the worker.
+    print(json.dumps(asdict(asyncio.run(measure()))))

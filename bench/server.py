@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 
@@ -123,11 +123,18 @@ class Service:
             return False
 
 
+def clean_environment(**more: str) -> dict[str, str]:
+    """The environment for what is measured: without what the shell has set up for another service.
+
+    Python may cache compiled modules, which some shells switch off: the sandbox loads modules anew for every run.
+    """
+    ours = ("HOTLINE_", "TEMPORAL_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
+
+
 def _launch(argv: list[str], log_file: Path) -> subprocess.Popen[bytes]:
-    # What the shell has set up for another service must not change what is measured.
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("HOTLINE_", "TEMPORAL_"))}
     with log_file.open("ab") as log:
-        return subprocess.Popen(argv, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(argv, env=clean_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
 @contextmanager
@@ -137,7 +144,8 @@ def child(module: str, *arguments: str, ready: str) -> Iterator[subprocess.Popen
     Raises:
         ServiceError: it said something else, or ended.
     """
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True)
+    argv = [sys.executable, "-m", module, *arguments]
+    process = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.PIPE, text=True)
     try:
         said = process.stdout.readline().strip() if process.stdout else ""
         if said != ready:
@@ -146,3 +154,18 @@ def child(module: str, *arguments: str, ready: str) -> Iterator[subprocess.Popen
     finally:
         process.terminate()
         process.wait(STOP_WITHIN_SECONDS)
+
+
+async def answer(module: str, *arguments: str, **environment: str) -> Any:  # noqa: ANN401 - any JSON
+    """Run another of the benchmark's own programs to its end; answer the JSON that it prints.
+
+    Raises:
+        ServiceError: it failed; what it said stands above, in the terminal.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *arguments, env=clean_environment(**environment), stdout=subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise ServiceError(f"{module} {' '.join(arguments)} failed with code {process.returncode}")
+    return json.loads(said)

@@ -1,0 +1,165 @@
+"""`python -m bench`: every figure, in one run, on one service that is started for it. `make bench` calls it.
+
+Exit code 1 means that a bar was missed. Nothing else should run on the machine meanwhile.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from bench import compare, history, lists, report, restart
+from bench.report import Figure
+from bench.server import Service, answer
+
+Raw = dict[str, Any]
+Result = tuple[list[Figure], Raw]
+MILLION, QUICK_COUNT = 1_000_000, 50_000
+SHOWN_PAGES = 10
+
+
+async def cases(service: Service, *, quick: bool) -> Result:
+    """Complete cases per second and latencies, beside the floor's."""
+    sides = await compare.measure(service, compare.QUICK if quick else compare.FULL)
+    product, floor, smaller = (sides[name] for name in (compare.PRODUCT, compare.FLOOR, compare.SMALLER_FLOOR))
+    at_20 = {share: product.milliseconds("action", share) for share in (0.5, 0.99)}
+    singly = [side.milliseconds("action", 0.5, single=True) for side in (product, floor)]
+    figures = [
+        Figure("cases per second over HTTP, of the floor's", compare.ratio(product, floor), at_least=0.7),
+        Figure("the same, of a floor with a start and 6 updates", compare.ratio(product, smaller)),
+        Figure("action at 20 concurrent, p99 of p50", at_20[0.99] / at_20[0.5], at_most=5),
+        Figure("action one at a time, p50, of the floor's update", singly[0] / singly[1], at_most=1.6),
+        Figure("answers of 202", product.waiting),
+        *(Figure(f"cases per second, {name}", side.rate, "/s") for name, side in sides.items()),
+        *_latencies(product, floor),
+        *(
+            Figure(f"processor time of a case, {name}, {process}", used, "ms")
+            for name, side in sides.items()
+            for process, used in side.processor_milliseconds().items()
+            if used >= 1
+        ),
+    ]
+    return figures, {name: _numbers(side) for name, side in sides.items()}
+
+
+def _numbers(side: compare.Side) -> Raw:
+    return {
+        "rates": [turn.rate for turn in side.concurrent],
+        "processor_milliseconds": side.processor_milliseconds(),
+        "samples": sum(len(turn.latencies["action"]) for turn in side.concurrent),
+    }
+
+
+def _latencies(product: compare.Side, floor: compare.Side) -> Iterator[Figure]:
+    for single in (True, False):
+        how = "one at a time" if single else f"{compare.CONCURRENT} concurrent"
+        for name, side in ((compare.PRODUCT, product), (compare.FLOOR, floor)):
+            operations = ["register", "action", *(["start"] if single and side is floor else [])]
+            for operation in operations:
+                for share in (0.5, 0.99):
+                    what = f"{name}, {operation}, {how}, p{share * 100:.0f}"
+                    yield Figure(what, side.milliseconds(operation, share, single=single), "ms")
+
+
+async def one_case(service: Service, *, quick: bool) -> Result:  # noqa: ARG001 - one case is one case
+    """What a case costs in Temporal."""
+    client = await Client.connect(service.temporal_address)
+    counted, sample = await history.measure(service.url, service.key, client)
+    bars = {"events": 110, "billable_actions": 30, "timers": 6}
+    figures = [
+        Figure(f"of one case: {name.replace('_', ' ')}", value, at_most=bars.get(name))
+        for name, value in asdict(counted).items()
+    ]
+    return figures, {"answers of 202": sample.waiting}
+
+
+async def after_a_kill(service: Service, *, quick: bool) -> Result:
+    """The wait after the worker's death."""
+    times = [await restart.measure(service) for _ in range(1 if quick else 3)]
+    figures = [
+        Figure("kill -9 of the worker: next action, from its restart", max(one.idle for one in times), "s", at_most=5),
+        Figure("the same, from the kill", max(one.idle_from_kill for one in times), "s"),
+        Figure("the same, busy cases, the longest of 20", max(one.busy for one in times), "s"),
+    ]
+    return figures, {"times": [asdict(one) for one in times]}
+
+
+async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a second
+    """One start of the workflow sandbox."""
+    taken = await answer("bench.sandbox")
+    figures = [
+        Figure("start of a run in the sandbox, p50", taken["p50"], "ms", at_most=2),
+        Figure("the same, p99", taken["p99"], "ms"),
+        Figure("the same, the first of a process", taken["first"], "ms"),
+    ]
+    return figures, taken
+
+
+async def long_lists(*, quick: bool) -> Result:
+    """Pages of a million cases on PostgreSQL."""
+    count = QUICK_COUNT if quick else MILLION
+    pages = await asyncio.to_thread(lists.measure, count)
+    unindexed = [str(page) for page in pages if page.scans]
+    figures = [
+        Figure(f"slowest of {len(pages)} list pages, {count:,} cases", pages[0].milliseconds, "ms", at_most=50),
+        Figure("pages for which a table is read from end to end", len(unindexed), at_most=0),
+        *(Figure(f"  {page}", page.milliseconds, "ms") for page in pages[:SHOWN_PAGES]),
+    ]
+    return figures, {"read from end to end": unindexed, "pages": [asdict(page) for page in pages]}
+
+
+WITH_SERVICE: Mapping[str, Callable[..., Awaitable[Result]]] = {
+    "cases": cases,
+    "history": one_case,
+    "restart": after_a_kill,
+}
+ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {"sandbox": sandbox_start, "lists": long_lists}
+
+
+async def run(wanted: list[str], *, quick: bool) -> tuple[list[Figure], Raw]:
+    """Measure what is wanted; one service for all that need one."""
+    figures: list[Figure] = []
+    raw: Raw = {}
+
+    async def note(name: str, result: Awaitable[Result]) -> None:
+        began = time.monotonic()
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        more, raw[name] = await result
+        figures.extend(more)
+        print(f"  took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    if any(name in WITH_SERVICE for name in wanted):
+        async with Service() as service:
+            for name in (name for name in WITH_SERVICE if name in wanted):
+                await note(name, WITH_SERVICE[name](service, quick=quick))
+    for name in (name for name in ALONE if name in wanted):
+        await note(name, ALONE[name](quick=quick))
+    return figures, raw
+
+
+def main() -> None:
+    """Measure, print the table, answer by the exit code."""
+    names = [*WITH_SERVICE, *ALONE]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short run, too small for the bars to mean much")
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file as well")
+    given = parser.parse_args()
+    figures, raw = asyncio.run(run(given.only or names, quick=given.quick))
+    print(report.table(figures))
+    print("\n".join(f"{name}: {value}" for name, value in report.machine().items()))
+    print("The workflow sandbox is on, for the product and for the floor.")
+    if given.json:
+        given.json.write_text(json.dumps(report.document(figures, raw), indent=1, default=str), encoding="utf-8")
+    sys.exit(not all(figure.reached for figure in figures))
+
+
+if __name__ == "__main__":
+    main()

