@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from temporalio.worker import WorkflowRunner
 from temporalio.workflow import _Definition
 
-from workflow_runner import runner
 from bench.measure import MILLISECONDS, quantile
+from workflow_runner import runner
 from workflows.complaint import ComplaintWorkflow
 
 
