@@ -10,16 +10,20 @@ from datetime import timedelta
 
 import uvloop
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import Worker
 
 import logs
+from activities.log_channel import LogChannel
+from activities.notification import Courier, case_teller
 from activities.projection import Projection
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from settings import Settings
 from temporal_connection import connect
+from workflow_runner import runner
 from workflows.complaint import ComplaintWorkflow
+from workflows.courier import CourierWorkflow, start_courier
+from workflows.presentation import workflow_id
 
 log = logging.getLogger("hotline.worker")
 
@@ -27,15 +31,7 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a task waits for the worker that has the case in memory. A dead worker's cases wait this long."""
 GRACE = timedelta(seconds=5)
 """How long activities may go on after the worker was asked to stop."""
-WORKFLOWS = (ComplaintWorkflow,)
-PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel", "workflows.presentation", "workflows.updates")
-
-
-def runner(*, sandbox: bool) -> WorkflowRunner:
-    """How workflow code is run: sandboxed (reloaded for every run, calls that break determinism refused) or bare."""
-    if not sandbox:
-        return UnsandboxedWorkflowRunner()
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+WORKFLOWS = (ComplaintWorkflow, CourierWorkflow)
 
 
 @asynccontextmanager
@@ -47,11 +43,19 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         group_size=settings.projection_group_size,
         linger_seconds=settings.projection_linger_seconds,
     ) as writer:
+        courier = Courier(
+            writer,
+            LogChannel(settings.notification_log),
+            case_teller(client, workflow_id),
+            poll_seconds=settings.courier_poll_seconds,
+            batch=settings.courier_batch,
+            max_tries=settings.courier_max_tries,
+        )
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
-            activities=[Projection(writer).publish],
+            activities=[Projection(writer).publish, courier.relay],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
@@ -70,6 +74,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     client = await connect(wait_seconds=math.inf)
     async with running(client, settings):
+        await start_courier(client, settings.task_queue)
         log.info("worker is polling task queue %s", settings.task_queue)
         await stop.wait()
 

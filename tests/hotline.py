@@ -24,7 +24,8 @@ from domain.views import CaseView, Outcome
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from settings import DEFAULT_CATALOGUE, Settings
-from workflows.complaint import ComplaintStart, ComplaintWorkflow
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
 from workflows.presentation import attributes, summary, workflow_id
 from workflows.search_attributes import REGISTRY
 

@@ -14,36 +14,16 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import BaseModel, ConfigDict
-
     from activities.projection import Projection
     from domain.batch import Batch
     from domain.case import Case
-    from domain.commands import Actor, Command, Registration
+    from domain.commands import Actor, Command
     from domain.errors import Refused
     from domain.events import Event
     from domain.views import CaseView, Outcome, view_case
+    from workflows.messages import ComplaintStart, Done
     from workflows.presentation import Shown, details, shown
     from workflows.updates import with_updates
-
-
-class Done(BaseModel):
-    """What became of a command: kept as long as the case, so that its key is known in every later run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    action: str
-    digest: str
-    version: int
-
-
-class ComplaintStart(BaseModel):
-    """How a complaint's workflow starts: with the registration, or with what an earlier run carried over."""
-
-    model_config = ConfigDict(frozen=True)
-
-    source: Registration | Case
-    seen: dict[str, Done] = {}
 
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
@@ -183,7 +163,7 @@ class ComplaintWorkflow:
         workflow.set_current_details(details(self._case))
 
     def _arm(self) -> None:
-        """Keep one timer at or before the next deadline. One that is early rings nothing and costs less than a new one."""
+        """Keep one timer at or before the next deadline. An early one rings nothing, and costs less than a new one."""
         deadline = self._case.next_deadline()
         if deadline is None or (self._armed_for and self._armed_for <= deadline):
             return
@@ -197,7 +177,5 @@ class ComplaintWorkflow:
         # Whole milliseconds, rounded up: the server's timers know no finer ones, and an early one would be for nothing.
         summary = f"{self._case.state} → {deadline:%m-%d %H:%M:%S}Z"
         await workflow.sleep(math.ceil(max(left, 0) * 1000) / 1000, summary=summary)
-            math.ceil(max(left, 0) * 1000) / 1000, summary=f"{self._case.state} → {deadline:%m-%d %H:%M:%S}Z"
-        )
         self._armed_for = None
         self._changed = True

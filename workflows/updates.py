@@ -4,6 +4,7 @@ The handlers live in a module of their own because the sandbox runs the workflow
 here, once, they cost a run nothing.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -39,6 +40,8 @@ def _update(action: Action, body: type[Body]) -> Callable[..., Any]:
         # The SDK decodes by annotation, and takes a first parameter for `self` only where it has none.
         function.__annotations__["command"] = Command.__class_getitem__(body)
         del function.__annotations__["self"]
+        # Worked out once: the SDK asks for it at every start of a run.
+        function.__signature__ = inspect.signature(function)  # type: ignore[union-attr]
     row = TABLE[action]
     update = workflow.update(name=action.value, description=f"{row.zh}: {row.description}")(handle)
     update.validator(check)

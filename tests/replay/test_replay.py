@@ -17,7 +17,9 @@ from domain.batch import Batch
 from domain.events import Event
 from domain.lifecycle import ESCALATE, ROWS, UNDELIVERED
 from tests.replay.paths import PATHS
-from workflows.complaint import ComplaintStart, ComplaintWorkflow
+from workflow_runner import runner
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))
@@ -35,7 +37,7 @@ def workflow_of(path: Path) -> str:
 def replayer(*workflows: type[Any], sandbox: bool = True) -> Replayer:
     return Replayer(
         workflows=workflows or worker.WORKFLOWS,
-        workflow_runner=worker.runner(sandbox=True) if sandbox else UnsandboxedWorkflowRunner(),
+        workflow_runner=runner(sandbox=True) if sandbox else UnsandboxedWorkflowRunner(),
         data_converter=pydantic_data_converter,
     )
 
