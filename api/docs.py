@@ -135,6 +135,7 @@ SERVICES: dict[str, Any] = {
             "group": "repair",
             "department": "repair",
             "priority": "P2",
+            "answer_needs_follow_up": True,
             "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
         }
     ],

@@ -88,6 +88,7 @@ class ServiceItem(BaseModel):
     group: str
     department: str
     priority: Priority
+    answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.")
     clocks: list[PromisedClock]
 
 

@@ -5,9 +5,13 @@ Everything else the service knows: a registration that is not in the journal is 
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
+
+RUN = re.compile(r"[0-9A-Za-z]{1,20}")
+"""It becomes part of account numbers and idempotency keys."""
 
 
 class Journal:
@@ -29,9 +33,12 @@ class Journal:
 
     @classmethod
     def begin(cls, folder: Path, *, seed: int, cases: int, run: str | None = None) -> Self:
-        """A run that nobody has played; its id says when it began, or is `run`."""
+        """A run that nobody has played; its id says when it began, or is `run`. Raises ValueError for another id."""
+        run = run or f"{datetime.now(UTC):%y%m%d%H%M%S}"
+        if not RUN.fullmatch(run):
+            raise ValueError(f"the id of a run has 1 to 20 letters and digits, not {run!r}")
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{run or f'{datetime.now(UTC):%y%m%d%H%M%S}'}.jsonl"
+        path = folder / f"{run}.jsonl"
         path.write_text(json.dumps({"seed": seed, "cases": cases}) + "\n", encoding="utf-8")
         return cls(path)
 

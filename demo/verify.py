@@ -13,7 +13,7 @@ from demo.journal import Journal
 
 AT_ONCE = 12
 LOOK_AGAIN_SECONDS = 1.0
-LARGEST_PAGE = 100
+LARGEST_PAGE = 200
 
 
 @dataclass
@@ -72,14 +72,17 @@ async def _compare(hotline: Hotline, call: Call, number: str | None, verdict: Ve
 
 
 async def _strays(hotline: Hotline, calls: Sequence[Call], journal: Journal) -> list[str]:
-    """Cases that carry an account number of this run and are not among its own: a call that was taken twice."""
+    """What is wrong with the list of this run's cases, found by their account numbers: each must be in it once."""
     ours = {account_no(journal.run, call.index): journal.numbers.get(call.index) for call in calls}
-    seen: Counter[str] = Counter()
+    listed: Counter[str] = Counter()
     strays = []
-    async for complaint in hotline.items("/complaints", limit=str(LARGEST_PAGE)):
+    async for complaint in hotline.items("/complaints", q=journal.run, limit=str(LARGEST_PAGE)):
         account = complaint["caller"]["account_no"]
-        if account in ours:
-            seen[account] += 1
-            if seen[account] > 1 or complaint["number"] != ours[account]:
-                strays.append(f"{complaint['number']} has the call of {ours[account]} a second time")
+        if account in ours and complaint["number"] == ours[account]:
+            listed[complaint["number"]] += 1
+        elif account in ours:
+            strays.append(f"{complaint['number']} is the call of {ours[account]} taken a second time")
+    strays += [
+        f"{number} is listed {listed[number]} times" for number in ours.values() if number and listed[number] != 1
+    ]
     return strays

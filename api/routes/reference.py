@@ -61,6 +61,7 @@ def services(catalogue: Catalogue) -> bytes:
             group=service.group,
             department=service.department,
             priority=service.priority,
+            answer_needs_follow_up=service.answer_needs_follow_up,
             clocks=[
                 PromisedClock.model_validate(promise.model_dump()) for promise in catalogue.promises(service.code, None)
             ],

@@ -229,7 +229,7 @@ class TestPerform:
         fake.faults = 0.3
         assert await perform(wishes(tmp_path), console)
 
-    @pytest.mark.parametrize("dies_at", [2, 40, 400, 1500, 3000])
+    @pytest.mark.parametrize("dies_at", [2, 700, 2500])
     async def test_a_rerun_goes_on_where_the_demo_was_killed(
         self, fake: FakeHotline, tmp_path: Path, console: Console, dies_at: int
     ) -> None:
@@ -309,6 +309,10 @@ class TestJournal:
         assert Journal.latest(tmp_path, seed=2, cases=300) is None
         with pytest.raises(ValueError, match="has 300 cases and seed 1"):
             Journal.named(tmp_path, "mine", seed=1, cases=301)
+
+    def test_refuses_an_id_that_account_numbers_cannot_hold(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="letters and digits"):
+            Journal.begin(tmp_path, seed=1, cases=300, run="../up")
 
     def test_knows_when_the_run_is_over(self, tmp_path: Path) -> None:
         Journal.begin(tmp_path, seed=1, cases=300, run="over").finish()
