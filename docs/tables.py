@@ -69,23 +69,7 @@ def _sources(row: Row) -> str:
     return ", ".join(f"`{state}`" for state in State if state in row.sources) or "-"
 
 
-def catalogue_page() -> str:
-    """The default catalogue with its sources."""
-    catalogue = load_catalogue(DEFAULT_CATALOGUE)
-    head = ("service", "中文", "code", "priority", "department", *CLOCKS)
-    services = table(head, (_service(service, catalogue) for service in catalogue.services))
-    sources = table(("letter", "source"), catalogue.sources.items())
-    ladder = table(
-        ("used up", "who is told", "source"),
-        ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
-    )
-    departments = table(
-        ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
-    )
-    districts = table(
-        ("district", "中文", "code", "zone"), ((d.name, d.name_zh, f"`{d.code}`", d.zone) for d in catalogue.districts)
-    )
-    return f"""{WRITTEN_BY}
+_CATALOGUE_HEAD = f"""{WRITTEN_BY}
 
 # The default catalogue
 
@@ -95,25 +79,32 @@ company's promise, but a choice of the catalogue's authors that an operator shou
 
 Times run round the clock unless they are in working days or marked *working time*. A dash is a clock that is not
 promised.
+"""
 
-## Services
 
-{services}
-## The ladder
-
-{ladder}
-## Rules of the chain
-
-{_process(catalogue)}
-## Departments
-
-{departments}
-## Districts
-
-{districts}
-## Sources
-
-{sources}"""
+def catalogue_page() -> str:
+    """The default catalogue with its sources."""
+    catalogue = load_catalogue(DEFAULT_CATALOGUE)
+    sections = {
+        "Services": table(
+            ("service", "中文", "code", "priority", "department", *CLOCKS),
+            (_service(service, catalogue) for service in catalogue.services),
+        ),
+        "The ladder": table(
+            ("used up", "who is told", "source"),
+            ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
+        ),
+        "Rules of the chain": _process(catalogue),
+        "Departments": table(
+            ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
+        ),
+        "Districts": table(
+            ("district", "中文", "code", "zone"),
+            ((d.name, d.name_zh, f"`{d.code}`", d.zone) for d in catalogue.districts),
+        ),
+        "Sources": table(("letter", "source"), catalogue.sources.items()),
+    }
+    return "\n".join([_CATALOGUE_HEAD, *(f"## {title}\n\n{text}" for title, text in sections.items())])
 
 
 def _service(service: Service, catalogue: Catalogue) -> tuple[str, ...]:
