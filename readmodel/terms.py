@@ -12,6 +12,8 @@ from domain.commands import Intake
 
 LONGEST = 40
 """Characters of a term; what is longer is cut, and found by its beginning."""
+MOST = 12
+"""Terms of a question; those after the twelfth are not looked for."""
 _WORD = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"([\u3400-\u9fff\U00020000-\U0003ffff]+)")
 _TELEPHONE = re.compile(r"\+?[0-9][0-9 -]+")
@@ -32,16 +34,17 @@ def terms_of(number: str, intake: Intake) -> frozenset[str]:
 def sought(q: str) -> frozenset[str]:
     """The terms that a case must have, all of them, to be an answer to `q`. Empty where `q` has no letter or digit."""
     text = unicodedata.normalize("NFKC", q).strip()
-    return frozenset({_joined(text)}) if _TELEPHONE.fullmatch(text) else _cut(text)
+    return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text)[:MOST])
 
 
 def _joined(text: str) -> str:
     return "".join(_WORD.findall(text)).lower()[:LONGEST]
 
 
-def _cut(text: str) -> frozenset[str]:
+def _cut(text: str) -> list[str]:
     words = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
-    return frozenset(term for word in words for part in _HAN.split(word) if part for term in _grams(part))
+    terms = (term for word in words for part in _HAN.split(word) if part for term in _grams(part))
+    return list(dict.fromkeys(terms))
 
 
 def _grams(part: str) -> list[str]:

@@ -5,6 +5,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -29,10 +30,23 @@ def postgresql() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
     """The URL of an empty database on it."""
+    with _fresh(postgresql) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgresql_module_url(postgresql: PostgresServer) -> Iterator[str]:
+    """The URL of another, for all tests of a module."""
+    with _fresh(postgresql) as url:
+        yield url
+
+
+@contextmanager
+def _fresh(server: PostgresServer) -> Iterator[str]:
     name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(postgresql.get_uri(), autocommit=True) as connection:
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        yield postgresql.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
+        yield server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -1,19 +1,74 @@
-"""The schema that migrations lead to is the one that the tables declare."""
+"""Migrations lead to the schema that the tables declare, once, whoever runs them."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
 
-from readmodel.database import engine, reading
-from readmodel.migrate import migrate
+from readmodel.database import engine
+from readmodel.migrate import current, migrate
 from readmodel.tables import POSTGRESQL_ONLY, metadata
 
 
-def test_migrated_schema_is_the_declared_one(database_url: str) -> None:
+def test_the_migrated_schema_is_the_declared_one(database_url: str) -> None:
     migrate(database_url)
     database = engine(database_url)
-    with reading(database) as connection:
+    with database.connect() as connection:
         missing = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
         if connection.dialect.name == "sqlite":
             missing = [change for change in missing if change[1].name not in POSTGRESQL_ONLY]
         assert missing == []
+        constraints = [inspect(connection).get_pk_constraint(table)["name"] for table in metadata.tables]
+        assert constraints == [table.primary_key.name for table in metadata.tables.values()]
     database.dispose()
+
+
+def test_partial_indexes_are_those_declared(database_url: str) -> None:
+    """Alembic does not compare their conditions."""
+    migrate(database_url)
+    database = engine(database_url)
+    kind = database.dialect.name
+    with database.connect() as connection:
+        found = {
+            index["name"]: str(index["dialect_options"][f"{kind}_where"]).strip("()")
+            for table in metadata.tables
+            for index in inspect(connection).get_indexes(table)
+            if f"{kind}_where" in index.get("dialect_options", {})
+        }
+    declared = {
+        index.name: str(index.dialect_options[kind]["where"])
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options[kind]["where"] is not None
+    }
+    assert found == declared
+    database.dispose()
+
+
+def test_migrating_again_or_all_at_once_does_no_harm(database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate, [database_url] * 4))
+    migrate(database_url)
+    database = engine(database_url)
+    with database.connect() as connection:
+        assert current(connection)
+        assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+    database.dispose()
+
+
+def test_current_tells_whether_the_schema_is_as_new_as_the_code(database_url: str) -> None:
+    """A newer schema will do, as migrations are additive: an older worker goes on while it is replaced."""
+    database = engine(database_url)
+    with database.connect() as connection:
+        assert not current(connection)
+    migrate(database_url)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with database.connect() as connection:
+        assert current(connection)
+    database.dispose()
+
+
+def test_the_folder_of_a_sqlite_file_is_made(tmp_path: object) -> None:
+    migrate(f"sqlite:///{tmp_path}/deep/down/hotline.db")

@@ -1,0 +1,56 @@
+"""Databases that go away and come back, really: a lock nobody gives up, a server that throws everybody out."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+from sqlalchemy import Engine, event, make_url
+
+
+@contextmanager
+def down(database: Engine) -> Iterator[None]:
+    """Nobody can write within the block."""
+    if database.dialect.name == "sqlite":
+        with _locked(database):
+            yield
+    else:
+        with _closed(database):
+            yield
+
+
+@contextmanager
+def _locked(database: Engine) -> Iterator[None]:
+    # Our engine would wait for seconds, as it should; a test need not.
+    event.listen(database, "begin", _impatient, insert=True)
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+    event.remove(database, "begin", _impatient)
+
+
+def _impatient(connection: object) -> None:
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")  # type: ignore[attr-defined]  # SQLAlchemy passes a Connection
+
+
+@contextmanager
+def _closed(database: Engine) -> Iterator[None]:
+    name = database.url.database
+    with psycopg.connect(_server(database), autocommit=True) as server:
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        throw_out(database)
+        yield
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def throw_out(database: Engine) -> None:
+    """End every connection to the PostgreSQL database."""
+    with psycopg.connect(_server(database), autocommit=True) as server:
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [database.url.database]
+        )
+
+
+def _server(database: Engine) -> str:
+    url = make_url(database.url).set(drivername="postgresql", database="postgres")
+    return url.render_as_string(hide_password=False)

@@ -1,0 +1,27 @@
+"""Looking at the tables as they are."""
+
+from typing import Any
+
+from sqlalchemy import Engine, Table, delete, select
+
+from readmodel.database import writing
+from readmodel.tables import metadata
+
+
+def rows(database: Engine, table: Table) -> list[dict[str, Any]]:
+    """All rows, by key."""
+    with database.connect() as connection:
+        found = connection.execute(select(table).order_by(*table.primary_key.columns))
+        return [dict(row) for row in found.mappings()]
+
+
+def everything(database: Engine) -> dict[str, list[dict[str, Any]]]:
+    """All rows of all tables."""
+    return {table.name: rows(database, table) for table in metadata.sorted_tables}
+
+
+def clear(database: Engine) -> None:
+    """Empty all tables."""
+    with writing(database) as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(delete(table))

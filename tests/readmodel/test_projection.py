@@ -1,0 +1,167 @@
+"""Rows follow from batches, whatever their order and however often they come."""
+
+from collections import deque
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from domain import commands as c
+from domain.batch import Batch
+from domain.case import Case
+from domain.lifecycle import Action
+from domain.terms import Promise
+from readmodel.database import reading, writing
+from readmodel.projection import NotRegisteredError, write
+from readmodel.queries import get_case, timeline
+from readmodel.tables import case_terms, cases, clocks, events, notifications
+from tests.batches import PLAIN, call, number, published
+from tests.build import days, minutes
+from tests.readmodel.rows import clear, everything, rows
+
+SOON = Promise(name="resolve", calendar="always", budget_seconds=400, starts="registration")
+STORIES = (
+    published(call(1)),
+    # Every rung of a clock of 400 s rings on the way, and the case is handed over and worked again.
+    published(
+        call(2, promises=(SOON,)),
+        (*PLAIN[:5], Action.HAND_OVER, c.FollowUp(outcome="dissatisfied"), Action.SIGN_FOR),
+    ),
+    published(call(3), (Action.DISPATCH, Action.RETURN, c.Dispatch(department="metering"), Action.SUPERVISE)),
+    published(call(4), (Action.WITHDRAW,)),
+)
+
+
+def put(database: Engine, *batches: Batch) -> None:
+    with writing(database) as connection:
+        write(connection, batches)
+
+
+def put_in_order(database: Engine) -> None:
+    for story in STORIES:
+        put(database, *story)
+
+
+def test_a_case_folds_from_the_events_in_sql(database: Engine, reader: Engine) -> None:
+    put_in_order(database)
+    with reading(reader) as connection:
+        for story in STORIES:
+            case = Case.fold(timeline(connection, story[0].number).items)
+            assert case == get_case(connection, story[0].number)
+            assert case.version == story[-1].progress.version
+
+
+def test_row_shows_registration_and_progress(database: Engine) -> None:
+    put(database, *STORIES[0][:2])
+    [row] = rows(database, cases)
+    assert (row["number"], row["state"], row["department"], row["version"]) == (number(1), "dispatched", "repair", 2)
+    assert (row["service_code"], row["priority"], row["district"], row["owner"]) == (
+        "no_water",
+        "P2",
+        "west",
+        "Chen Jing",
+    )
+    assert (row["caller_name"], row["address"], row["channel"]) == ("李婆婆", "下闸新村 3 号", "phone")
+    assert row["registered_at"] == STORIES[0][0].events[0].at
+    assert row["next_due_at"] == STORIES[0][1].next_due_at is not None
+    assert row["document"] == STORIES[0][1].progress.model_dump_json()
+
+
+def test_several_batches_of_one_case_may_share_a_transaction(database: Engine) -> None:
+    put_in_order(database)
+    one_by_one = everything(database)
+    clear(database)
+    put(database, *(batch for story in STORIES for batch in story))
+    assert everything(database) == one_by_one
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_order_and_repetition_leads_to_the_same_rows(database: Engine, data: st.DataObject) -> None:
+    """A batch that comes before its case is registered is refused, and tried again as Temporal would."""
+    clear(database)
+    put_in_order(database)
+    in_order = everything(database)
+    clear(database)
+    batches = [batch for story in STORIES for batch in story]
+    again = data.draw(st.lists(st.sampled_from(batches), max_size=10))
+    waiting = deque(data.draw(st.permutations(batches + again)))
+    while waiting:
+        group = [waiting.popleft() for _ in range(min(len(waiting), data.draw(st.integers(1, 5))))]
+        try:
+            put(database, *group)
+        except NotRegisteredError:
+            for batch in group:
+                try:
+                    put(database, batch)
+                except NotRegisteredError:
+                    waiting.append(batch)
+    assert everything(database) == in_order
+
+
+def test_the_late_execution_of_an_old_batch_changes_nothing(database: Engine) -> None:
+    put_in_order(database)
+    before = everything(database)
+    for batch in reversed(STORIES[1]):
+        put(database, batch)
+    assert everything(database) == before
+
+
+def test_a_batch_of_an_unknown_case_is_refused_and_leaves_nothing(database: Engine) -> None:
+    with pytest.raises(NotRegisteredError, match=number(1)):
+        put(database, STORIES[1][0], STORIES[0][1])
+    assert all(not found for found in everything(database).values())
+
+
+def test_clocks_show_their_ledger(database: Engine) -> None:
+    put(database, *STORIES[0])
+    found = {row["name"]: row for row in rows(database, clocks)}
+    assert {name: row["status"] for name, row in found.items()} == dict.fromkeys(
+        ("acknowledge", "arrive", "resolve", "reply", "follow_up"), "met"
+    )
+    # Dispatched at 3 minutes, signed for at 6.
+    assert found["acknowledge"]["consumed_seconds"] == minutes(3).total_seconds()
+    assert found["acknowledge"]["version"] == 3
+
+
+def test_notifications_are_due_when_their_event_happened(database: Engine) -> None:
+    put(database, STORIES[0][0])
+    [row] = rows(database, notifications)
+    at = STORIES[0][0].events[0].at
+    assert row["key"] == f"{number(1)}-1-dispatcher"
+    assert (row["status"], row["tries"], row["next_try_at"], row["created_at"]) == ("due", 0, at, at)
+    assert "李婆婆" not in row["text_zh"] + row["text_en"]
+
+
+def test_a_notification_that_was_sent_is_not_owed_again(database: Engine) -> None:
+    put(database, STORIES[0][0])
+    with writing(database) as connection:
+        connection.execute(notifications.update().values(status="sent", next_try_at=None))
+    put(database, STORIES[0][0])
+    assert [row["status"] for row in rows(database, notifications)] == ["sent"]
+
+
+def test_terms_are_written_once_and_stay(database: Engine) -> None:
+    put(database, *STORIES[0])
+    terms = {row["term"] for row in rows(database, case_terms)}
+    assert terms == {
+        *(number(1), "076088237777", "7777", "a17", "a", "17"),
+        *("李婆", "婆婆", "下闸", "闸新", "新村", "3", "号"),
+    }
+
+
+def test_events_keep_instants_with_microseconds_and_zone(database: Engine) -> None:
+    put(database, *published(call(1, at=STORIES[0][0].events[0].at + minutes(1 / 7))))
+    with database.connect() as connection:
+        first = connection.scalars(select(events.c.at).order_by(events.c.seq)).first()
+    assert first == STORIES[0][0].events[0].at + minutes(1 / 7)
+
+
+def test_a_case_that_waits_long_keeps_its_document(database: Engine, reader: Engine) -> None:
+    story = published(call(5), (Action.DISPATCH, Action.SIGN_FOR, Action.SUSPEND, Action.RESUME), step=days(1))
+    put(database, *story)
+    with reading(reader) as connection:
+        case = get_case(connection, number(5))
+    assert case is not None
+    assert case.model_dump(include=set(type(story[-1].progress).model_fields)) == story[-1].progress.model_dump()

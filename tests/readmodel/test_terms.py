@@ -1,0 +1,58 @@
+"""A case is found by what staff hear: pieces of a name, a number, an address."""
+
+import pytest
+
+from domain.commands import Caller, Intake, Location
+from readmodel.terms import MOST, sought, terms_of
+
+INTAKE = Intake(
+    service_code="no_water",
+    caller=Caller(name="欧阳 Anna Lee", phone="+86 138-0013 8000", account_no="A-0017"),
+    location=Location(district="west", address="下闸新村3号 Block B"),
+    description="No water.",
+)
+NUMBER = "2609070000017"
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        "2609070000017",
+        "+86 138-0013 8000",
+        "8613800138000",
+        "8000",
+        "A-0017",
+        "a0017",
+        "欧阳",
+        "anna",
+        "LEE Anna",
+        "下闸",
+        "闸新村",
+        "新村 下闸",
+        "３号",
+        "下闸新村3号 block b",
+        "下闸，欧阳",
+    ],
+)
+def test_found(q: str) -> None:
+    assert sought(q)
+    assert sought(q) <= terms_of(NUMBER, INTAKE)
+
+
+@pytest.mark.parametrize("q", ["村下", "138", "ann", "water", "0138"])
+def test_not_found(q: str) -> None:
+    assert not sought(q) <= terms_of(NUMBER, INTAKE)
+
+
+@pytest.mark.parametrize("q", ["", "  ", "—?!"])
+def test_nothing_to_seek(q: str) -> None:
+    assert sought(q) == frozenset()
+
+
+def test_a_long_question_counts_by_its_beginning() -> None:
+    words = [f"word{place}" for place in range(50)]
+    assert sought(" ".join(words)) == frozenset(words[:MOST])
+
+
+def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
+    assert terms_of(NUMBER, Intake(service_code="thanks", description="-")) == {NUMBER}
