@@ -63,11 +63,11 @@ OPEN_STATES = {
 ENDED_STATES = {State.CLOSED: 0.965, State.REFUSED: 0.01, State.WITHDRAWN: 0.025}
 FAMILY = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰"
-PLACES = (
-    *("下闸", "沙朗", "后山", "长洲", "青溪", "莲塘", "白沙湾", "库充"),
-    *("张家边", "大环", "宫花", "濠头", "曹边", "恒美", "永厚"),
-)
-KINDS = (("新村", 0.5), ("花园", 0.3), ("工业区", 0.15), ("渔村", 0.05))
+FIRST, SECOND = "上下东西南北前后大小新老长白", "村岗涌围沙环洲塘闸溪"
+PLACES = tuple(one + other for other in SECOND for one in FIRST)
+"""140 names of villages, many of which share a part, as they do."""
+PLACE_WEIGHTS = tuple(1 / rank**0.5 for rank in range(1, len(PLACES) + 1))
+KINDS = {"新村": 0.5, "花园": 0.3, "工业区": 0.15, "渔村": 0.05}
 
 
 @dataclass
@@ -154,7 +154,8 @@ class Data:
 
     def _intake(self, service: str) -> commands.Intake:
         pick = self._random
-        place = f"{pick.choice(PLACES)}{self._pick(dict(KINDS))}{pick.randint(1, 300)}号"
+        village = pick.choices(PLACES, PLACE_WEIGHTS)[0]
+        place = f"{village}{self._pick(KINDS)}{pick.randint(1, 300)}号"
         return commands.Intake.model_construct(
             service_code=service,
             channel="phone",

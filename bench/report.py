@@ -34,6 +34,11 @@ class Figure:
     at_least: float | None = None
 
     @property
+    def value(self) -> str:
+        """What was measured: a count as it is, anything else with two decimals."""
+        return str(self.measured) if isinstance(self.measured, int) else f"{self.measured:.2f}"
+
+    @property
     def bar(self) -> str:
         """The bar in words; empty where there is none."""
         if self.at_most is not None:
@@ -56,7 +61,7 @@ class Figure:
 def table(figures: Iterable[Figure]) -> str:
     """The figures as lines of text."""
     rows = [("figure", "measured", "", "bar", "")]
-    rows += [(one.name, _number(one.measured), one.unit, one.bar, one.verdict) for one in figures]
+    rows += [(one.name, one.value, one.unit, one.bar, one.verdict) for one in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}} {row[2]:<{widths[2]}}  {row[3]:<{widths[3]}}  {row[4]}".rstrip()
@@ -90,7 +95,3 @@ def _processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
