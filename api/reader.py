@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, unavailable
@@ -33,17 +33,19 @@ class Reader:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
         # Whoever waits for an action must not stand in line behind a search.
         self._lookout = ThreadPoolExecutor(1, thread_name_prefix="sql-versions")
+        self._looking: Connection | None = None
 
     def close(self) -> None:
         """Let go of threads and connections."""
         for threads in (self._threads, self._lookout):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=True, cancel_futures=True)
+        if self._looking is not None:
+            self._looking.close()
         self._engine.dispose()
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """The versions that SQL shows of these cases. Raises what SQL raised."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._lookout, self._ask, lambda sql: queries.versions(sql, numbers))
+        return await asyncio.get_running_loop().run_in_executor(self._lookout, self._look, numbers)
 
     async def case(self, number: str) -> Case | None:
         """The case as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
@@ -70,6 +72,20 @@ class Reader:
         except (TimeoutError, SQLAlchemyError):
             return False
         return True
+
+    def _look(self, numbers: Sequence[str]) -> Mapping[str, int]:
+        """On a connection that is kept, which takes half the work out of the commonest question of all."""
+        if self._looking is None:
+            self._looking = self._engine.connect()
+        try:
+            found = queries.versions(ReadConnection(self._looking), numbers)
+            self._looking.rollback()
+        except BaseException:
+            self._looking.invalidate()
+            self._looking.close()
+            self._looking = None
+            raise
+        return found
 
     async def _answer(self, question: Callable[[ReadConnection], T]) -> T:
         try:

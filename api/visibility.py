@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 log = logging.getLogger("hotline.api")
 
 TICK_SECONDS = 0.003
-"""Between two looks. A look costs a fraction of a millisecond; a publication takes some ten."""
-SLOWEST_TICK_SECONDS = 0.5
-"""Between two looks while SQL answers with errors."""
+"""Least pause between two looks: a publication takes some ten milliseconds."""
+SHARE = 10
+"""A pause is so many times as long as the look before it, so that looking leaves a busy machine to the others."""
+SLOWEST_TICK_SECONDS = 0.1
+"""Longest pause while SQL answers."""
+FAILING_TICK_SECONDS = 0.5
+"""Longest pause while SQL answers with errors."""
 PATIENCE = 3
 """Looks that fail in a row until whoever waits is told that it is no use."""
 
@@ -64,12 +69,14 @@ class Visibility:
             await asyncio.sleep(pause)
             if not self._waiting:
                 return
+            began = time.perf_counter()
             try:
                 versions = await self._look(tuple(self._waiting))
             except Exception as error:  # noqa: BLE001 - whatever is the matter with SQL, the answer is 202
                 pause = self._failed(error, pause)
             else:
-                self._failures, pause = 0, self._tick
+                self._failures = 0
+                pause = min(max(self._tick, SHARE * (time.perf_counter() - began)), SLOWEST_TICK_SECONDS)
                 self._tell_those_at(versions)
 
     def _failed(self, error: Exception, pause: float) -> float:
@@ -78,7 +85,7 @@ class Visibility:
             log.warning("SQL does not show what was accepted: %s", type(error).__name__)
         if self._failures >= PATIENCE:
             self._give_up()
-        return min(pause * 2, SLOWEST_TICK_SECONDS)
+        return min(pause * 2, FAILING_TICK_SECONDS)
 
     def _tell_those_at(self, versions: Mapping[str, int]) -> None:
         for number, version in versions.items():
