@@ -63,9 +63,11 @@ def exchange(connection: WriteConnection, report: Report, at: datetime, limit: i
     if report.failed:
         connection.execute(_FAILED, [_failed(failure) for failure in report.failed])
     due = select(_row.key).where(_row.status == DUE, _row.next_try_at <= at).order_by(_row.next_try_at).limit(limit)
+    # By a common table expression: a mere subquery may be run again for each row, and the limit then limits nothing.
+    due_keys = select(due.with_for_update(skip_locked=True).cte("due").c.key)
     taken = (
         update(notifications)
-        .where(_row.key.in_(due.with_for_update(skip_locked=True).scalar_subquery()), _row.status == DUE)
+        .where(_row.key.in_(due_keys), _row.status == DUE)
         .values(status=SENDING, tries=_row.tries + 1)
         .returning(*_COLUMNS)
     )
