@@ -36,7 +36,7 @@ _VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(bin
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
     """The version of each of these cases that SQL shows; those it has no row of are left out."""
-    return dict(connection.execute(_VERSIONS, {"numbers": list(numbers)}).tuples().all())
+    return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
 
 
 def get_case(connection: ReadConnection, number: str) -> Case | None:
