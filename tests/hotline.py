@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from workflows.search_attributes import REGISTRY
 TEMPORAL = str(Path(sys.executable).with_name("temporal"))
 TIME_SKIPPING = "frontend.WorkflowTimeSkippingEnabled=true"
 PATIENCE_SECONDS = 20.0
+PAUSE_SECONDS = 0.02
 ADMIN = Actor(name="chief", role=Role.ADMIN)
 OWNER = "chen"
 TASK_TIMEOUT = timedelta(seconds=4)
@@ -54,13 +56,11 @@ async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
 
 async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
     """What `look` finds as soon as it holds. Raises TimeoutError, naming what it saw last."""
-    seen: T | None = None
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds(seen := await look()):
-                await asyncio.sleep(0.02)
-    except TimeoutError as error:
-        raise TimeoutError(f"still {seen!r} after {PATIENCE_SECONDS} s") from error
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not holds(seen := await look()):
+        if time.monotonic() > ends:
+            raise TimeoutError(f"still {seen!r} after {PATIENCE_SECONDS} s")
+        await asyncio.sleep(PAUSE_SECONDS)
     return seen
 
 
