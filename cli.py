@@ -108,9 +108,9 @@ def demo(  # noqa: PLR0913 - an argument for each option
         url=url,
         key_file=key_file,
     )
-    _catalogue(settings.catalogue)
     try:
         if own_service:
+            _catalogue(settings.catalogue)
             raise typer.Exit(asyncio.run(local_demo.play_with_service(settings, options, _say)))
         raise typer.Exit(asyncio.run(local_demo.play(settings, options)))
     except local_demo.DemoError as error:
@@ -141,6 +141,36 @@ def migrate() -> None:
     except DBAPIError as error:
         raise Refusal(f"the database does not take the migrations: {error.orig}") from error
     typer.echo("the read model is up to date")
+
+
+@app.command()
+def rebuild() -> None:
+    """Fill the read model from Temporal: what is missing or too old in SQL is written again, nothing is sent."""
+    from rich.progress import Progress
+    from sqlalchemy.exc import DBAPIError
+    from temporalio.service import RPCError
+
+    from readmodel.database import engine
+    from rebuild import Rebuilt
+    from rebuild import rebuild as apply
+    from temporal_connection import connect
+
+    async def rebuilt() -> Rebuilt:
+        with Progress() as progress:
+            task = progress.add_task("cases", total=None)
+            return await apply(
+                await connect(),
+                engine(Settings().database_url),
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )
+
+    try:
+        found = asyncio.run(rebuilt())
+    except (RuntimeError, RPCError, DBAPIError) as error:
+        raise Refusal(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
+    typer.echo(f"{found.cases} cases are in the read model, out of {found.batches} publications")
+    if found.lost:
+        raise Refusal(f"Temporal has forgotten how these began, only a backup has them: {', '.join(found.lost)}")
 
 
 @app.command("temporal-setup")

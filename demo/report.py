@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from demo.client import Json, Traffic
 from demo.day import Call
@@ -37,7 +36,7 @@ def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: T
     """Print it all; the verdict comes last."""
     console.print(_by_state(verdict))
     console.print(_by_service(calls, verdict))
-    console.print(_stories(calls, verdict, places))
+    _print_stories(console, calls, verdict, places)
     console.print(_told(traffic), soft_wrap=True)
     if verdict.good:
         console.print(
@@ -50,7 +49,7 @@ def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: T
 
 
 def _by_state(verdict: Verdict) -> Table:
-    table = Table("state", "状态", title="The cases of the day (工单)", title_justify="left")
+    table = Table("state", "状态", title="The cases of the day (工单)", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("cases", justify="right")
     counts = Counter(complaint["state"] for complaint in verdict.complaints.values())
     for state in State:
@@ -70,14 +69,17 @@ _COLUMNS = {
 
 
 def _by_service(calls: Sequence[Call], verdict: Verdict) -> Table:
-    table = Table("service", "服务", title="By service; late: a promise was missed", title_justify="left")
+    table = Table(title="By service (late: a promise was missed)", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("service 服务", no_wrap=True)
     for column in _COLUMNS:
         table.add_column(column, justify="right")
     complaints = [*verdict.complaints.values()]
     for code, offer in {call.offer.code: call.offer for call in calls}.items():
-        table.add_row(code, offer.name_zh, *_counts([case for case in complaints if case["service_code"] == code]))
+        table.add_row(
+            f"{code} {offer.name_zh}", *_counts([case for case in complaints if case["service_code"] == code])
+        )
     table.add_section()
-    table.add_row("all", "合计", *_counts(complaints))
+    table.add_row("all 合计", *_counts(complaints))
     return table
 
 
@@ -85,15 +87,20 @@ def _counts(complaints: Sequence[Json]) -> list[str]:
     return [str(sum(map(counts, complaints))) for counts in _COLUMNS.values()]
 
 
-def _stories(calls: Sequence[Call], verdict: Verdict, places: Places) -> Panel:
-    text = Text(overflow="fold")
+def _print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, places: Places) -> None:
+    """Loud, and unwrapped, so that a terminal makes links of the addresses."""
+    console.rule("[bold yellow]Two cases told in full[/bold yellow]")
     for call in calls:
         complaint = verdict.complaints.get(call.index)
         if call.story and complaint:
-            text.append(f"{call.story.title_zh} · {call.story.title}: {complaint['number']}\n", style="bold yellow")
-            text.append("".join(f"  {what:<9}{link}\n" for what, link in places.of(complaint).items()))
-    text.rstrip()
-    return Panel(text, title="Two cases told in full", title_align="left", expand=False)
+            console.print(
+                f"[bold yellow]{call.story.title_zh} · {call.story.title}: {complaint['number']}[/bold yellow]",
+                soft_wrap=True,
+                highlight=False,
+            )
+            for what, link in places.of(complaint).items():
+                console.print(f"  {what:<9}{link}", soft_wrap=True)
+    console.rule()
 
 
 def _told(traffic: Traffic) -> str:
