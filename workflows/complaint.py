@@ -160,7 +160,7 @@ class ComplaintWorkflow:
         if changed:
             workflow.upsert_search_attributes(changed)
             self._shown = now
-        workflow.set_current_details(details(self._case))
+        workflow.set_current_details(details(self._case, workflow.now()))
 
     def _arm(self) -> None:
         """Keep one timer at or before the next deadline. An early one rings nothing, and costs less than a new one."""

@@ -7,7 +7,9 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 
 from domain.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.clocks import Clock, ClockStatus
-from domain.lifecycle import ROWS, STATE_ZH
+from domain.commands import Actor
+from domain.decisions import available_actions
+from domain.lifecycle import STATE_ZH, TABLE, Role
 from domain.record import Record
 from workflows import search_attributes as keys
 
@@ -22,6 +24,9 @@ _STATUS_ZH = {
     ClockStatus.MISSED: "超时",
     ClockStatus.CANCELLED: "取消",
 }
+_SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
+ANYBODY = Actor(name="anybody", role=Role.ADMIN)
+"""Whoever looks at the Temporal UI: it shows what somebody may do, whoever that is."""
 
 
 def workflow_id(number: str) -> str:
@@ -58,21 +63,21 @@ def attributes(record: Record) -> TypedSearchAttributes:
     )
 
 
-def details(record: Record) -> str:
-    """The current details of a case: Markdown, changed only with the case itself, so it names instants, no ages."""
+def details(record: Record, at: datetime) -> str:
+    """The details of a case as they are at `at`: Markdown that stands until the case changes, so it names no ages."""
     terms = record.terms
-    may = [row for row in ROWS if row.open and record.state in row.sources]
+    may = [TABLE[action] for action in available_actions(record, ANYBODY, at)]
     lines = [
         f"## {record.number} · {terms.name_zh} {terms.name} ({terms.priority})",
         "",
         "| 项目 | Item | |",
         "|---|---|---|",
         f"| 状态 | State | **{STATE_ZH[record.state]}** {record.state.value} |",
-        f"| 首问责任人 | Owner | {record.owner} |",
+        f"| 首问责任人 | Owner | {_plain(record.owner)} |",
         f"| 部门 | Department | {record.department or '-'} |",
-        f"| 处理人 | Assignee | {record.assignee or '-'} |",
+        f"| 处理人 | Assignee | {_plain(record.assignee)} |",
         f"| 轮次 | Cycle | {record.cycle} |",
-        f"| 时限 | Service level | {record.sla} |",
+        f"| 时限 | Service level | {_SLA_ZH[record.sla]} {record.sla} |",
         f"| 标记 | Flags | {', '.join(record.flags) or '-'} |",
         *_waiting(record),
         "",
@@ -109,6 +114,11 @@ def _promises(record: Record, clocks: list[Clock]) -> list[str]:
         f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {_instant(clock.due_at(record.calendar))} |"
         for clock in clocks
     ]
+
+
+def _plain(name: str | None) -> str:
+    """A name as a cell of a table takes it."""
+    return name.replace("|", "\\|") if name else "-"
 
 
 def _instant(at: datetime | None) -> str:
