@@ -151,20 +151,23 @@ def rebuild() -> None:
     from temporalio.service import RPCError
 
     from readmodel.database import engine
+    from readmodel.migrate import migrate as prepare
     from rebuild import Rebuilt
     from rebuild import rebuild as apply
     from temporal_connection import connect
 
+    url = Settings().database_url
+
     async def rebuilt() -> Rebuilt:
         with Progress() as progress:
             task = progress.add_task("cases", total=None)
+            client = await connect()
             return await apply(
-                await connect(),
-                engine(Settings().database_url),
-                lambda done, total: progress.update(task, completed=done, total=total),
+                client, engine(url), lambda done, total: progress.update(task, completed=done, total=total)
             )
 
     try:
+        prepare(url)
         found = asyncio.run(rebuilt())
     except (RuntimeError, RPCError, DBAPIError) as error:
         raise Refusal(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error

@@ -14,6 +14,8 @@ from readmodel.database import WriteConnection
 from readmodel.tables import notifications
 
 DUE, SENDING, SENT, DEAD = "due", "sending", "sent", "dead"
+PORTION = 500
+"""Keys in one statement: databases bound how many they take."""
 _row = notifications.c
 
 
@@ -87,6 +89,22 @@ def give_back(connection: WriteConnection, keys: Collection[str], delivered: Col
     exchange(connection, Report(sent=tuple(delivered)), at, 0)
     mine = _row.key.in_(lost) & (_row.status == SENDING)
     connection.execute(update(notifications).where(mine).values(status=DUE, tries=_row.tries - 1))
+
+
+def known(connection: WriteConnection, keys: Collection[str]) -> set[str]:
+    """Those of the keys that have a row."""
+    return {key for some in _portions(keys) for key in connection.scalars(select(_row.key).where(_row.key.in_(some)))}
+
+
+def close(connection: WriteConnection, keys: Collection[str]) -> None:
+    """Count messages as sent that nobody is to send: by no try, at no known instant."""
+    for some in _portions(keys):
+        connection.execute(update(notifications).where(_row.key.in_(some)).values(status=SENT, next_try_at=None))
+
+
+def _portions(keys: Collection[str]) -> list[list[str]]:
+    ordered = sorted(keys)
+    return [ordered[start : start + PORTION] for start in range(0, len(ordered), PORTION)]
 
 
 def _failed(failure: Failure) -> dict[str, object]:

@@ -1,0 +1,183 @@
+"""The read model out of Temporal: what was lost in SQL is written again, and nobody hears of it twice."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Engine, text
+from temporalio.client import Client
+
+import rebuild as module
+from domain.commands import Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor
+from readmodel.database import engine as engine_of
+from rebuild import _chains as chains
+from rebuild import published, rebuild
+from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows.presentation import workflow_id
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("rebuild")]
+
+TABLES = ("cases", "case_terms", "clocks", "events", "notifications")
+KEPT_BY_COURIER = ("status", "tries", "next_try_at", "sent_at", "last_error")
+STRAIGHT = (
+    Dispatch(department="repair"),
+    SignFor(),
+    Arrive(),
+    Complete(result="阀芯已复位"),
+    Reply(message="已恢复供水"),
+    FollowUp(outcome="satisfied"),
+)
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    """A server of its own, as a rebuild takes in every case there is; long cases change runs early."""
+    limit = "limit.historyCount.suggestContinueAsNew=25"
+    async with await temporal_server(limit) as server, hotline(server, tmp_path_factory.mktemp("rebuild")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def complaints(house: Hotline) -> list[Complaint]:
+    """One that was closed in several runs, one that is late, one that was only registered."""
+    closed, late, fresh = [await house.start() for _ in range(3)]
+    for version, body in enumerate(STRAIGHT, start=1):
+        await closed.published(version)
+        await closed.act(body)
+    await late.act(Dispatch(department="repair"))
+    await late.published(2)
+    await late.ahead(minutes=11)
+    await all_told(house, [closed, late, fresh])
+    assert len((await chains(house.client))[workflow_id(closed.number)]) > 1
+    return [closed, late, fresh]
+
+
+@pytest.fixture
+def owner(house: Hotline) -> Engine:
+    return engine_of(house.settings.database_url)
+
+
+async def all_told(house: Hotline, complaints: list[Complaint]) -> None:
+    """Everything is in SQL, its case knows that, and the list of workflows shows every case."""
+
+    async def open_batches() -> int:
+        described = [(await each.handle.describe()).raw_description for each in complaints]
+        return sum(len(each.pending_activities) + each.HasField("pending_workflow_task") for each in described)
+
+    for each in complaints:
+        await each.published((await each.view()).version)
+    await until(open_batches, lambda count: count == 0)
+    await until(lambda: chains(house.client), lambda found: len(found) >= len(complaints))
+
+
+def rows(engine: Engine) -> Rows:
+    with engine.connect() as connection:
+        # The names are the test's own.
+        found = {table: connection.execute(text(f"SELECT * FROM {table}")).mappings() for table in TABLES}  # noqa: S608
+        return {table: sorted(map(dict, each), key=repr) for table, each in found.items()}
+
+
+def without_courier(found: Rows) -> Rows:
+    kept = [
+        {name: value for name, value in row.items() if name not in KEPT_BY_COURIER} for row in found["notifications"]
+    ]
+    return {**found, "notifications": kept}
+
+
+def execute(engine: Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def empty(engine: Engine) -> None:
+    execute(engine, *(f"DELETE FROM {table}" for table in reversed(TABLES)))  # noqa: S608
+
+
+async def test_an_empty_read_model_is_filled_again(house: Hotline, owner: Engine, complaints: list[Complaint]) -> None:
+    before = rows(owner)
+    empty(owner)
+    heard: list[tuple[int, int]] = []
+    found = await rebuild(house.client, owner, lambda done, total: heard.append((done, total)))
+    after = rows(owner)
+
+    assert (found.cases, found.lost, heard) == (len(complaints), (), [(3, 3)])
+    assert without_courier(after) == without_courier(before)
+    told = {(row["status"], row["next_try_at"]) for row in after["notifications"]}
+    assert told == {("sent", None)}
+    assert await rebuild(house.client, owner) == found
+    assert rows(owner) == after
+
+
+@pytest.mark.usefixtures("complaints")
+async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(house: Hotline, owner: Engine) -> None:
+    execute(owner, "UPDATE notifications SET status = 'due', next_try_at = created_at")
+    before = rows(owner)
+    lost = "SELECT key FROM notifications WHERE kind = 'escalate'"
+    execute(
+        owner,
+        f"DELETE FROM notifications WHERE key IN ({lost})",  # noqa: S608
+        "DELETE FROM events WHERE seq > 2",
+        "DELETE FROM clocks WHERE serial = 1",
+        "UPDATE cases SET version = 1, state = 'registered', department = NULL",
+    )
+    await rebuild(house.client, owner)
+    after = rows(owner)
+
+    assert without_courier(after) == without_courier(before)
+    for row in after["notifications"]:
+        assert row["status"] == ("sent" if row["kind"] == "escalate" else "due")
+
+
+async def test_what_is_under_way_is_left_to_its_case(
+    house: Hotline, owner: Engine, complaints: list[Complaint]
+) -> None:
+    """Its notifications were never committed, so they are still to be sent."""
+    fresh = complaints[2]
+    execute(owner, "ALTER TABLE events RENAME TO events_away")
+    try:
+        await fresh.act(Dispatch(department="repair"))
+        name = workflow_id(fresh.number)
+        written = await published(house.client, name, (await chains(house.client))[name])
+    finally:
+        execute(owner, "ALTER TABLE events_away RENAME TO events")
+    assert [event.action for batch in written for event in batch.events] == ["register"]
+    await fresh.published(2)
+    [notice] = [row for row in await fresh.rows("notifications") if row["kind"] == "dispatch"]
+    assert notice["status"] == "due"
+
+
+async def test_a_case_whose_beginning_is_forgotten_is_named(
+    house: Hotline, owner: Engine, complaints: list[Complaint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the retention a run is gone, at times before the list knows. What SQL has of its case stays."""
+    await all_told(house, complaints)
+    name = workflow_id(complaints[0].number)
+
+    async def forgetful(client: Client) -> dict[str, list[Any]]:
+        found = await chains(client)
+        first, *rest = sorted(found[name])
+        return {**found, name: [first._replace(run_id=str(uuid.uuid4())), *rest]}
+
+    monkeypatch.setattr(module, "_chains", forgetful)
+    before = rows(owner)
+    kept = await rebuild(house.client, owner)
+    assert (kept.cases, kept.lost, rows(owner)) == (3, (), before)
+
+    empty(owner)
+    found = await rebuild(house.client, owner)
+    assert (found.cases, found.lost) == (2, (name,))
+    assert {row["number"] for row in rows(owner)["cases"]} == {each.number for each in complaints[1:]}
+
+
+async def test_a_comment_more_is_all_that_is_new(house: Hotline, owner: Engine, complaints: list[Complaint]) -> None:
+    """Beside a service that runs, a rebuild does no harm."""
+    late = complaints[1]
+    version = (await late.view()).version
+    await asyncio.gather(late.act(Comment(note="补充")), rebuild(house.client, owner))
+    events = await late.published(version + 1)
+    assert [event["seq"] for event in events] == list(range(1, version + 2))
