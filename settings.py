@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     update_timeout_seconds: float = Field(default=8.0, gt=0, le=60)
     """Seconds the API waits for Temporal to accept and answer an action before it answers 503."""
 
-    sql_wait_seconds: float = Field(default=2.5, ge=0, le=30)
+    sql_wait_seconds: float = Field(default=2.0, ge=0, le=30)
     """Seconds the API waits for the read model to show what Temporal accepted before it answers 202."""
 
     body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)

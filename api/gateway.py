@@ -28,13 +28,11 @@ from domain.case import Case
 from domain.commands import Actor, Command, Registration
 from domain.views import CaseView, Outcome
 from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
+from workflows.messages import TASK_TIMEOUT, ComplaintStart
 from workflows.presentation import attributes, summary, workflow_id
 
 log = logging.getLogger("hotline.api")
 
-TASK_TIMEOUT = timedelta(seconds=4)
-"""After this long, a task whose worker died is given to another (design: half of the default of 10 s and less)."""
 QUERY_SECONDS = 3.0
 """Longest wait for a workflow that is asked in the place of SQL."""
 RETRY_SECONDS = 2
@@ -61,6 +59,7 @@ class Gateway:
         self._task_queue = task_queue
         self._timeout = timeout_seconds
         self._rpc_timeout = timedelta(seconds=timeout_seconds)
+        self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
 
     async def start(self, registration: Registration, case: Case, request: Request) -> bool:
         """Make the registration durable; False where its number is taken."""
@@ -129,9 +128,11 @@ class Gateway:
     async def case(self, number: str, actor: Actor) -> CaseView | None:
         """The live case as `actor` sees it; None where there is none. Raises ProblemError where nobody can tell."""
         handle = self._client.get_workflow_handle(workflow_id(number))
-        async with _answering(QUERY_SECONDS, "The case"):
+        async with _answering(self._query_timeout, "The case"):
             try:
-                return await handle.query(ComplaintWorkflow.case, actor, rpc_timeout=timedelta(seconds=QUERY_SECONDS))
+                return await handle.query(
+                    ComplaintWorkflow.case, actor, rpc_timeout=timedelta(seconds=self._query_timeout)
+                )
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return None

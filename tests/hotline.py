@@ -26,7 +26,7 @@ from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from settings import DEFAULT_CATALOGUE, Settings
 from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
+from workflows.messages import TASK_TIMEOUT, ComplaintStart
 from workflows.presentation import attributes, summary, workflow_id
 from workflows.search_attributes import REGISTRY
 
@@ -36,7 +36,6 @@ PATIENCE_SECONDS = 20.0
 PAUSE_SECONDS = 0.02
 ADMIN = Actor(name="chief", role=Role.ADMIN)
 OWNER = "chen"
-TASK_TIMEOUT = timedelta(seconds=4)
 
 T = TypeVar("T")
 _numbers = itertools.count(1)

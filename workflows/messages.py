@@ -4,10 +4,15 @@ A module of its own, for the reason of `workflows.updates`: a model defined in t
 anew for every run.
 """
 
+from datetime import timedelta
+
 from pydantic import BaseModel, ConfigDict
 
 from domain.case import Case
 from domain.commands import Registration
+
+TASK_TIMEOUT = timedelta(seconds=2.5)
+"""A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
 
 
 class Done(BaseModel):
