@@ -6,12 +6,10 @@ drives Debian's Chromium over the Temporal UI. The browser test of the UI uses t
 
 import json
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,10 +22,9 @@ from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 from api.keyring import Keyring
 from docs.saved_views import VIEWS, View
 from domain.lifecycle import Role
+from tests.e2e.service import PATIENCE_SECONDS, Service, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_SECONDS = 90.0
-LOOK_EVERY_SECONDS = 0.2
 SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
@@ -49,15 +46,6 @@ acknowledge = {{ seconds = 1, source = "I" }}
 
 
 @dataclass(frozen=True)
-class Service:
-    """A service that runs."""
-
-    api: str
-    ui: str
-    data_dir: Path
-
-
-@dataclass(frozen=True)
 class Stage:
     """The numbers of the cases that the pictures are about."""
 
@@ -72,59 +60,14 @@ def chromium() -> str | None:
 
 @contextmanager
 def running(folder: Path, catalogue_text: str = CATALOGUE) -> Iterator[Service]:
-    """`hotline up` in this folder on free ports, until the context ends.
+    """A service in this folder with this catalogue, until the context ends.
 
     Raises RuntimeError where it does not come up.
     """
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(catalogue_text, encoding="utf-8")
-    api, temporal, ui = _free_ports(3)
-    options = {
-        "--data-dir": folder / "data",
-        "--api-port": api,
-        "--temporal-port": temporal,
-        "--ui-port": ui,
-        "--catalogue": catalogue,
-    }
-    argv = [sys.executable, "-m", "cli", "up", *(str(part) for option in options.items() for part in option)]
-    with (folder / "up.log").open("w") as log:
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-    service = Service(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{ui}", folder / "data")
-    try:
-        wait_until(lambda: _ready(service, process), lambda: (folder / "up.log").read_text(encoding="utf-8"))
+    with Service(folder, catalogue) as service:
         yield service
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
-
-
-def wait_until(holds: Callable[[], bool], explain: Callable[[], str]) -> None:
-    """Return as soon as it holds. Raises RuntimeError with the explanation when it does not in time."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        if time.monotonic() > give_up_at:
-            raise RuntimeError(f"not within {PATIENCE_SECONDS:g} s:\n{explain()}")
-        time.sleep(LOOK_EVERY_SECONDS)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
-def _ready(service: Service, process: "subprocess.Popen[bytes]") -> bool:
-    if process.poll() is not None:
-        raise RuntimeError((service.data_dir.parent / "up.log").read_text(encoding="utf-8"))
-    try:
-        return httpx.get(f"{service.api}/readyz").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
 
 
 class Desk:

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from docs import pictures
-from docs.pictures import Service
 from tests.docs.pages import Example, examples, page, section
+from tests.e2e.service import Service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("readme")]
 
@@ -41,7 +41,7 @@ class Reader:
             self._curl(words[1:])
         else:
             name, _, value = words[0].partition("=")
-            key = (self._service.data_dir / "admin.key").read_text(encoding="utf-8").strip()
+            key = self._service.admin_key
             self._variables[name] = value.replace("$(cat data/admin.key)", key).replace(SHOWN_API, self._service.api)
 
     def _curl(self, words: list[str]) -> None:

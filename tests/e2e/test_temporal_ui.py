@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from docs import pictures
-from docs.pictures import BREACHED, Service, Stage
+from docs.pictures import BREACHED, Stage
+from tests.e2e.service import Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.xdist_group("temporal_ui")]
 
