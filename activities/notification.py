@@ -151,7 +151,7 @@ class Courier:
             sent += len(report.sent)
             taken = len(report.sent) + len(report.failed)
             if taken == 0:
-                await _rest(self._poll_seconds, stop, self._writer.news)
+                await _rest(min(self._poll_seconds, ends - loop.time()), stop, self._writer.news)
             if taken < self._batch:
                 await _rest(looked + gather - loop.time(), stop)
         await self._writer.run(partial(exchange, report=report, at=_now(), limit=0))

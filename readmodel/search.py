@@ -1,17 +1,21 @@
 """Which cases a list shows: filters, the order, and the search by terms, as statements that an index answers.
 
 On PostgreSQL every pair of filters has an index of its own, and the few cases that are overdue or of one incident are
-read through. Terms cannot be paired with what changes, so a common term meets a filter by merging two indexes, both in
-the order of the list: the merge ends when the page is full and reads each list once at worst.
+read through. Terms cannot be paired with what changes. So the search counts, up to a bound, how many cases each term
+and the filters together leave. Where one leaves few, these are looked up under the others. Where all leave many, their
+indexes, all of them in the order of the list, are merged: that ends with the page, and reads each once at worst.
+The planner is told which of the two to do: its statistics do not know that two frequent values may never meet.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
     Select,
+    and_,
     bindparam,
     exists,
     false,
@@ -31,16 +35,20 @@ from readmodel.paging import Place
 from readmodel.tables import FILTERS, case_terms, cases
 from readmodel.terms import sought
 
-RARE = 2000
-"""Cases of one term up to which each is looked up by its number; beyond, indexes are merged."""
-_SWITCH = text("SELECT set_config('enable_nestloop', :to, true), set_config('enable_hashjoin', :to, true)")
-"""Whether PostgreSQL may join otherwise than by merging, for the rest of the transaction."""
+RARE = 3000
+"""Cases that are looked up one by one; where there are more, indexes are merged."""
+PAIRED = 2
+"""Filters that an index serves together; how many cases three leave, only reading them would tell."""
+_JOINS = ("nestloop", "mergejoin", "hashjoin")
+_SWITCH = text("SELECT " + ", ".join(f"set_config('enable_{join}', :{join}, true)" for join in _JOINS))
 Columns = ReadOnlyColumnCollection[str, Any]
 
 
-class _Term(NamedTuple):
-    text: str
-    common: bool
+class _Side(NamedTuple):
+    """What cases are asked to have: a term, or (None) the filters. `left` says how many have it, RARE + 1 for more."""
+
+    term: str | None
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,94 +68,125 @@ class CaseFilters:
 def find(connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int) -> list[Place]:
     """The places of the first `limit` cases after `after`, newest first."""
     if filters.q is None:
-        return _places(connection, _filtered(filters, after, limit))
-    terms = _rarest_first(connection, filters.q)
-    if not terms:
+        return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
+    sides = _sides(connection, filters, sorted(sought(filters.q)), after)
+    if not sides or sides[0].left == 0:
         return []
-    if connection.dialect.name != "postgresql" or not terms[0].common or not _narrowing(filters, terms):
-        return _places(connection, _looked_up(filters, terms, after, limit))
-    connection.execute(_SWITCH, {"to": "off"})
-    found = _places(connection, _merged(filters, terms, after, limit))
-    connection.execute(_SWITCH, {"to": "on"})
-    return found
+    if sides[0].left <= RARE:
+        with _joining_by(connection, "nestloop"):
+            return _places(connection, _looked_up(sides, filters, after), limit)
+    if connection.dialect.name == "postgresql":
+        with _joining_by(connection, "mergejoin"):
+            return _places(connection, _merged(sides, filters, after), limit)
+    return _places(connection, _read_through(sides, filters, after), limit)
 
 
-def _places(connection: ReadConnection, statement: Select[Any]) -> list[Place]:
-    return [Place(*row) for row in connection.execute(statement)]
+def _places(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
+    return [Place(*row) for row in connection.execute(statement.limit(limit))]
 
 
-def _conditions(filters: CaseFilters) -> list[ColumnElement[bool]]:
+@contextmanager
+def _joining_by(connection: ReadConnection, way: str) -> Iterator[None]:
+    """PostgreSQL joins in this way alone within the block; SQLite knows but one."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.execute(_SWITCH, {join: "on" if join == way else "off" for join in _JOINS})
+    yield
+    connection.execute(_SWITCH, dict.fromkeys(_JOINS, "on"))
+
+
+def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
+    """The filters on the case itself; `narrow` leaves out that it is not overdue, which nearly every case is not."""
     named = {name: getattr(filters, name) for name in (*FILTERS, "incident")}
     conditions = [cases.c[name] == value for name, value in named.items() if value is not None]
-    if filters.overdue is not None:
+    if filters.overdue or (filters.overdue is False and not narrow):
         conditions.append(cases.c.overdue == (true() if filters.overdue else false()))
     return conditions
 
 
-def _filtered(filters: CaseFilters, after: Place | None, limit: int) -> Select[Any]:
-    return _page(cases.c, after, limit).where(*_conditions(filters))
+def _list(columns: Columns, after: Place | None, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """The places by these columns that meet the conditions, in the order of lists."""
+    statement = select(columns.registered_at, columns.number).where(*conditions, *_beyond(columns, after))
+    return statement.order_by(columns.registered_at.desc(), columns.number.desc())
 
 
-def _page(columns: Columns, after: Place | None, limit: int) -> Select[Any]:
-    """Places by these columns, in the order of lists."""
-    statement = select(columns.registered_at, columns.number).limit(limit)
-    statement = statement.order_by(columns.registered_at.desc(), columns.number.desc())
-    return statement if after is None else statement.where(_beyond(columns, after))
-
-
-def _beyond(columns: Columns, after: Place) -> ColumnElement[bool]:
-    at = bindparam("after_at", after.registered_at, cases.c.registered_at.type)
-    return tuple_(columns.registered_at, columns.number) < tuple_(at, bindparam("after_number", after.number))
-
-
-def _rarest_first(connection: ReadConnection, q: str) -> list[_Term]:
-    """The terms sought, each with a look at how many cases have it; none where one of them has no case."""
-    counts = [
-        select(literal(term), select(func.count()).select_from(_first(term).subquery()).scalar_subquery())
-        for term in sorted(sought(q))
-    ]
-    found = connection.execute(union_all(*counts)).all() if counts else []
-    if any(count == 0 for _, count in found):
+def _beyond(columns: Columns, after: Place | None) -> list[ColumnElement[bool]]:
+    if after is None:
         return []
-    return [_Term(term, count > RARE) for term, count in sorted(found, key=lambda row: row[1])]
+    at = bindparam("after_at", after.registered_at, cases.c.registered_at.type)
+    return [tuple_(columns.registered_at, columns.number) < tuple_(at, bindparam("after_number", after.number))]
 
 
-def _first(term: str) -> Select[Any]:
-    return select(case_terms.c.number).where(case_terms.c.term == term).limit(RARE + 1)
+def _sides(connection: ReadConnection, filters: CaseFilters, terms: Sequence[str], after: Place | None) -> list[_Side]:
+    """What is asked for, with how many cases each leaves beyond `after`; what leaves the fewest comes first."""
+    if not terms:
+        return []
+    lists: dict[str | None, Select[Any]] = {term: _of_term(term, after) for term in terms}
+    narrow = _conditions(filters, narrow=True)
+    if 0 < len(narrow) <= PAIRED:
+        lists[None] = _list(cases.c, after, *narrow)
+    counts = [
+        select(literal(term), select(func.count()).select_from(some.limit(RARE + 1).subquery()).scalar_subquery())
+        for term, some in lists.items()
+    ]
+    sides = [_Side(*row) for row in connection.execute(union_all(*counts))]
+    if len(narrow) > PAIRED:
+        sides.append(_Side(None, RARE + 1))
+    return sorted(sides, key=lambda side: side.left)
 
 
-def _narrowing(filters: CaseFilters, terms: list[_Term]) -> bool:
-    """Whether few of the cases that have the rarest term may be left: most are not overdue, which narrows nothing."""
-    return len(terms) > 1 or _conditions(replace(filters, overdue=filters.overdue or None)) != []
+def _of_term(term: str, after: Place | None) -> Select[Any]:
+    having = case_terms.alias()
+    return _list(having.c, after, having.c.term == term)
 
 
-def _looked_up(filters: CaseFilters, terms: list[_Term], after: Place | None, limit: int) -> Select[Any]:
-    """Read the cases of the first term, and look each up under the other terms and in the table of cases."""
+def _looked_up(sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
+    """Read the few cases of the first side, and look each up under the others."""
+    first = sides[0]
+    some = _list(cases.c, after, *_conditions(filters)) if first.term is None else _of_term(first.term, after)
+    few = some.cte("few").prefix_with("MATERIALIZED")
+    return _under_the_others(_list(few.c, None), few.c, first, sides, filters)
+
+
+def _read_through(sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
+    """Read the cases of the first term in order, and look each up under the others, until the page is full."""
+    first = next(side for side in sides if side.term is not None)
+    having = case_terms.alias()
+    statement = _list(having.c, after, having.c.term == first.term)
+    return _under_the_others(statement, having.c, first, sides, filters)
+
+
+def _under_the_others(
+    statement: Select[Any], columns: Columns, first: _Side, sides: Sequence[_Side], filters: CaseFilters
+) -> Select[Any]:
+    for side in sides:
+        if side.term is not None and side is not first:
+            other = case_terms.alias()
+            statement = statement.where(exists().where(other.c.term == side.term, *_same(other.c, columns)))
+    conditions = _conditions(filters)
+    if not conditions or first.term is None:
+        return statement
+    return statement.join(cases, cases.c.number == columns.number).where(*conditions)
+
+
+def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:
+    return [one.registered_at == other.registered_at, one.number == other.number]
+
+
+def _merged(sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
+    """Read all sides beside each other, each from the place where the page begins."""
+    terms = [side.term for side in sides if side.term is not None]
     first = case_terms.alias()
-    statement = _page(first.c, after, limit).where(first.c.term == terms[0].text)
+    statement = _list(first.c, after, first.c.term == terms[0])
     for term in terms[1:]:
         other = case_terms.alias()
-        same = (other.c.registered_at == first.c.registered_at) & (other.c.number == first.c.number)
-        statement = statement.where(exists().where(other.c.term == term.text, same))
-    if conditions := _conditions(filters):
-        statement = statement.join(cases, cases.c.number == first.c.number).where(*conditions)
-    return statement
-
-
-def _merged(filters: CaseFilters, terms: list[_Term], after: Place | None, limit: int) -> Select[Any]:
-    """Read the terms and the filters side by side, all in the order of the list."""
-    first = case_terms.alias()
-    statement = _page(first.c, after, limit).where(first.c.term == terms[0].text)
-    sides: list[tuple[FromClause, list[ColumnElement[bool]]]] = []
-    for term in terms[1:]:
-        other = case_terms.alias()
-        sides.append((other, [other.c.term == term.text]))
-    if conditions := _conditions(filters):
-        sides.append((cases, conditions))
-    for side, wanted in sides:
-        same = (side.c.registered_at == first.c.registered_at) & (side.c.number == first.c.number)
-        statement = statement.join(side, same).where(*wanted)
-        if after is not None:
-            # Said of each side, so that none is read from its beginning.
-            statement = statement.where(_beyond(side.c, after))
+        statement = statement.join(other, and_(*_same(other.c, first.c)))
+        statement = statement.where(other.c.term == term, *_beyond(other.c, after))
+    if narrow := _conditions(filters, narrow=True):
+        statement = statement.join(cases, and_(*_same(cases.c, first.c))).where(*narrow, *_beyond(cases.c, after))
+    if filters.overdue is False:
+        overdue = cases.alias()
+        late = exists().where(overdue.c.overdue == true(), *_same(overdue.c, first.c), *_beyond(overdue.c, after))
+        statement = statement.where(~late)
     return statement

@@ -30,6 +30,8 @@ NUMBER = "2609070000017"
         "闸新村",
         "新村 下闸",
         "３号",
+        "下闸新",
+        "村3",
         "下闸新村3号 block b",
         "下闸，欧阳",
     ],
@@ -39,12 +41,12 @@ def test_found(q: str) -> None:
     assert sought(q) <= terms_of(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["村下", "138", "ann", "water", "0138"])
+@pytest.mark.parametrize("q", ["村下", "138", "ann", "water", "0138", "下闸村", "闸新 新下"])
 def test_not_found(q: str) -> None:
     assert not sought(q) <= terms_of(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["", "  ", "—?!"])
+@pytest.mark.parametrize("q", ["", "  ", "—?!", "村"])
 def test_nothing_to_seek(q: str) -> None:
     assert sought(q) == frozenset()
 

@@ -1,0 +1,121 @@
+"""The courier on a real server: it starts once, goes on when its worker ends, and tells a case what was given up."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from activities.notification import case_teller
+from domain.commands import Withdraw
+from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows.courier import COURIER_ID, CourierWorkflow, start_courier
+from workflows.presentation import workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@asynccontextmanager
+async def with_courier(
+    server: WorkflowEnvironment, folder: Path, **changes: Any
+) -> AsyncIterator[tuple[Hotline, WorkflowHandle[CourierWorkflow, None]]]:
+    """A hotline with a task queue and a courier of its own."""
+    async with hotline(server, folder, task_queue=f"courier-{folder.name}", **changes) as house:
+        courier = await start_courier(house.client, house.settings.task_queue)
+        try:
+            yield house, courier
+        finally:
+            await courier.terminate("the test is over")
+
+
+def lines(house: Hotline) -> list[dict[str, Any]]:
+    """What the log channel has delivered."""
+    log = house.settings.notification_log
+    return [json.loads(line) for line in log.read_bytes().splitlines()] if log.is_file() else []
+
+
+async def sent(complaint: Complaint, count: int) -> list[dict[str, Any]]:
+    """The complaint's notifications, once so many are sent."""
+    return await until(
+        lambda: complaint.rows("notifications"),
+        lambda rows: len(rows) == count and all(row["status"] == "sent" for row in rows),
+    )
+
+
+async def test_notifications_of_a_case_reach_the_channel_once(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with with_courier(server, tmp_path) as (house, _):
+        complaint = await house.start()
+        await complaint.act(Withdraw(reason="The caller has mended it."))
+        owed = await sent(complaint, 2)
+        assert sorted(line["key"] for line in lines(house)) == sorted(row["key"] for row in owed)
+
+
+async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with with_courier(server, tmp_path) as (house, courier):
+        others = await asyncio.gather(*(start_courier(house.client, house.settings.task_queue) for _ in range(5)))
+        assert {other.first_execution_run_id for other in others} == {courier.first_execution_run_id}
+        assert (await courier.describe()).id == COURIER_ID
+
+
+async def test_it_goes_on_with_the_next_worker(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    """Its worker ends in the middle of a shift: the shift ends as well, and the next begins where there is a worker."""
+    async with hotline(server, tmp_path, task_queue="two-workers") as house:
+        courier = await start_courier(house.client, house.settings.task_queue)
+        await sent(await house.start(), 1)
+    async with hotline(server, tmp_path, task_queue="two-workers") as house:
+        await sent(await house.start(), 1)
+        kinds = [event.event_type async for event in courier.fetch_history_events()]
+        await courier.terminate("the test is over")
+    assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED) == 1
+    assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 2
+
+
+async def test_what_cannot_be_delivered_is_flagged_on_the_case(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    tmp_path.joinpath("a-folder.log").mkdir()
+    changes = {"notification_log": tmp_path / "a-folder.log", "courier_max_tries": 1}
+    async with with_courier(server, tmp_path, **changes) as (house, _):
+        complaint = await house.start()
+        view = await until(complaint.view, lambda view: "undelivered" in view.flags)
+        await complaint.published(view.version)
+        [row] = await until(
+            lambda: complaint.rows("notifications"), lambda rows: {row["status"] for row in rows} == {"dead"}
+        )
+        assert row["last_error"] == "IsADirectoryError"
+
+
+async def test_a_case_that_has_ended_need_not_be_told(house: Hotline) -> None:
+    complaint = await house.start()
+    await complaint.act(Withdraw(reason="The caller has mended it."))
+    await complaint.closed()
+    tell = case_teller(house.client, workflow_id)
+    await tell(complaint.number, "a key")
+    await tell("0000000000000", "a key")
+
+
+async def test_the_ui_says_what_it_is(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with with_courier(server, tmp_path) as (_, courier):
+        described = await courier.describe()
+        assert await described.static_summary() == "通知投递 Courier of notifications"
+
+
+async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shifts of a moment each, and a server that suggests a new run soon."""
+    monkeypatch.setattr("activities.notification.SHIFT", timedelta(seconds=0.3))
+    limit = "limit.historyCount.suggestContinueAsNew=20"
+    async with (
+        await temporal_server(limit) as own,
+        with_courier(own, tmp_path, courier_poll_seconds=0.05) as (house, first),
+    ):
+
+        async def run_id() -> str:
+            return (await house.client.get_workflow_handle(COURIER_ID).describe()).run_id or ""
+
+        await until(run_id, lambda run: run not in ("", first.first_execution_run_id))
+        await sent(await house.start(), 1)
