@@ -5,7 +5,7 @@ import os
 from hypothesis import settings
 
 # A deadline per example would fail on a busy machine, and say nothing about the code.
-settings.register_profile("default", max_examples=100, stateful_step_count=40, deadline=None)
+settings.register_profile("default", max_examples=60, stateful_step_count=40, deadline=None)
 settings.register_profile(
     "ci", parent=settings.get_profile("default"), derandomize=True, database=None, print_blob=True
 )

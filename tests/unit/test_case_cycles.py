@@ -89,6 +89,15 @@ class TestDissatisfied:
         do(case, DISSATISFIED, THEN)
         do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
 
+    def test_work_sent_back_in_the_new_cycle_leaves_the_clocks_of_the_old_alone(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, DISSATISFIED, THEN)
+        old = case.clocks[:5]
+        for action in (Action.SIGN_FOR, Action.COMPLETE, Action.SEND_BACK):
+            do(case, BODIES[action], THEN)
+        assert case.clocks[:5] == old
+        assert [clock.name for clock in case.clocks if clock.running_since] == ["resolve", "reply"]
+
 
 class TestUnreachable:
     def test_is_tried_three_times_in_all_then_closed_and_flagged(self) -> None:

@@ -11,6 +11,7 @@ from tests.build import (
     CALENDAR,
     MONDAY,
     OWNER,
+    PROMISES,
     THEN,
     WORKING_DAY,
     case_in,
@@ -30,6 +31,19 @@ class TestRungs:
         case = case_in(State.DISPATCHED)
         assert rungs(case.ring(MONDAY + minutes(30))) == [("acknowledge", p) for p in (50, 75, 100, 150, 200)] + [
             ("arrive", 50)
+        ]
+
+    def test_clocks_ring_in_turns_where_their_rungs_fall_in_turns(self) -> None:
+        quick = tuple(
+            promise.model_copy(update={"budget_seconds": 900}) for promise in PROMISES if promise.name == "arrive"
+        )
+        case = case_in(State.DISPATCHED, promises=(PROMISES[0], *quick))
+        assert rungs(case.ring(MONDAY + minutes(12))) == [
+            ("acknowledge", 50),
+            ("acknowledge", 75),
+            ("arrive", 50),
+            ("acknowledge", 100),
+            ("arrive", 75),
         ]
 
     def test_an_escalation_says_who_is_told_and_when_it_fell_due(self) -> None:
