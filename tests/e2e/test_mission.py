@@ -1,0 +1,310 @@
+"""Two cases that really happened, over HTTP with real processes: West District in 2009, and Granny Li in 2005."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.service import Service, wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("mission")]
+
+PEOPLE = {
+    "陈美玲": ("agent", None),
+    "周国强": ("dispatcher", None),
+    "梁伟": ("crew", "repair"),
+    "谭敏": ("crew", "billing"),
+    "麦志坚": ("supervisor", None),
+    "郭建华": ("manager", None),
+    "邓小芬": ("follow_up", None),
+}
+AGENT, DISPATCHER, CREW, BILLING, SUPERVISOR, MANAGER, FOLLOW_UP = PEOPLE
+DEPARTMENT_CLOCKS = {"acknowledge", "arrive"}
+Json = dict[str, Any]
+
+
+class Hotline:
+    """The service over HTTP; each person acts with the key that was made for them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._keys = {name: service.make_key(name, role, department) for name, (role, department) in PEOPLE.items()}
+        self._http = httpx.Client(base_url=f"{service.api}/v1", trust_env=False, timeout=30)
+
+    def register(self, by: str, **body: Any) -> "Complaint":
+        answer = self.ask("POST", "/complaints", by, body)
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        return Complaint(self, answer.json()["number"])
+
+    def ask(self, method: str, path: str, by: str, body: Json | None = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._keys[by]}"}
+        return self._http.request(method, path, headers=headers, json=body)
+
+    def notifications(self, number: str) -> list[Json]:
+        """The case's rows in SQL, in the order of its events."""
+        with sqlite3.connect(self._service.data_dir / "hotline.db") as connection:
+            connection.row_factory = sqlite3.Row
+            found = connection.execute("SELECT * FROM notifications WHERE number = ? ORDER BY seq, key", (number,))
+            return [dict(row) for row in found]
+
+    def delivered(self, number: str) -> list[Json]:
+        """The case's lines in the file of the log channel."""
+        lines = (self._service.data_dir / "notifications.log").read_text(encoding="utf-8").splitlines()
+        return [line for line in map(json.loads, lines) if line["number"] == number]
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Complaint:
+    """One case, as people act on it and look at it."""
+
+    def __init__(self, hotline: Hotline, number: str) -> None:
+        self._hotline = hotline
+        self.number = number
+        self._path = f"/complaints/{number}"
+
+    def act(self, by: str, action: str, **body: Any) -> Json:
+        """Do it; the case afterwards, which is also what SQL shows by then."""
+        answer = self._hotline.ask("POST", f"{self._path}/actions/{action}", by, body)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        found: Json = answer.json()
+        return found
+
+    def refused(self, by: str, action: str, **body: Any) -> tuple[int, str]:
+        """The status and kind of the problem."""
+        answer = self._hotline.ask("POST", f"{self._path}/actions/{action}", by, body)
+        return answer.status_code, answer.json()["type"].rpartition(":")[2]
+
+    def see(self, by: str = AGENT) -> Json:
+        found: Json = self._hotline.ask("GET", self._path, by).json()
+        return found
+
+    def may(self, by: str) -> set[str]:
+        return set(self.see(by)["available_actions"])
+
+    def clocks(self) -> dict[str, Json]:
+        return {clock["name"]: clock for clock in self.see()["clocks"]}
+
+    def statuses(self) -> dict[str, str]:
+        return {name: clock["status"] for name, clock in self.clocks().items()}
+
+    def timeline(self) -> list[Json]:
+        found: list[Json] = self._hotline.ask("GET", f"{self._path}/timeline", AGENT).json()["items"]
+        assert [item["seq"] for item in found] == list(range(1, len(found) + 1))
+        return found
+
+    def told(self) -> list[tuple[str, str]]:
+        """Who is told of what, once every message is out: in SQL and in the file alike, each once."""
+        rows = self._hotline.notifications(self.number)
+
+        def all_out() -> bool:
+            rows[:] = self._hotline.notifications(self.number)
+            return all(row["status"] == "sent" for row in rows)
+
+        wait_until(all_out, lambda: str(rows))
+        lines = self._hotline.delivered(self.number)
+        assert sorted(line["key"] for line in lines) == sorted(row["key"] for row in rows)
+        assert all(self.number in line["text_zh"] and self.number in line["text_en"] for line in lines)
+        return [(row["kind"], row["recipient"]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    with Service(tmp_path_factory.mktemp("mission")) as service:
+        hotline = Hotline(service)
+        yield hotline
+        hotline.close()
+
+
+def who_did_what(complaint: Complaint) -> list[tuple[str, str, str, str]]:
+    return [(item["actor"], item["role"], item["action"], item["to"]) for item in complaint.timeline()]
+
+
+def test_west_district_noon_august_2009(hotline: Hotline) -> None:
+    complaint = hotline.register(
+        AGENT,
+        service_code="no_water",
+        caller={"name": "陈先生", "phone": "0760 0000 0001"},
+        location={"district": "west", "address": "西区街道"},
+        description="家中突然无水，并无欠费；扬言五分钟内不来水就砸水表，不肯检查阀门，不肯挂线。",
+        priority="P1",
+    )
+    registered = complaint.see()
+    assert (registered["state"], registered["owner"], registered["priority"]) == ("registered", AGENT, "P1")
+    assert {"dispatch", "comment"} <= complaint.may(AGENT)
+    assert complaint.may(CREW) == {"comment"}
+    assert complaint.refused(CREW, "dispatch", department="repair") == (403, "wrong-role")
+
+    # The call goes on; the agent sends the crew by another telephone.
+    sent = complaint.act(AGENT, "dispatch", department="repair", note="通话仍在进行，用另一部电话通知抢修队。")
+    assert (sent["state"], sent["department"]) == ("dispatched", "repair")
+    assert complaint.statuses()["acknowledge"] == complaint.statuses()["arrive"] == "running"
+    assert {"sign_for", "return"} <= complaint.may(CREW)
+    assert not {"sign_for", "return"} & (complaint.may(BILLING) | complaint.may(AGENT))
+    assert complaint.refused(BILLING, "sign_for") == (403, "other-department")
+    assert complaint.refused(CREW, "arrive") == (409, "out-of-turn")
+
+    assert complaint.act(CREW, "sign_for")["assignee"] == CREW
+    complaint.act(CREW, "arrive")
+    assert {name: complaint.statuses()[name] for name in DEPARTMENT_CLOCKS} == {"acknowledge": "met", "arrive": "met"}
+    complaint.act(CREW, "comment", note="表后用户自有阀门阀芯脱落；已提起应急，恢复供水。")
+
+    # It waits for the customer, who is to buy a valve: no clock runs meanwhile.
+    waiting = complaint.act(CREW, "suspend", reason="请用户购买新阀门后来电，我队协助安装。")
+    assert (waiting["state"], waiting["sla"], waiting["next_due_at"]) == ("suspended", "paused", None)
+    paused = complaint.clocks()
+    for name in ("resolve", "reply"):
+        assert (paused[name]["status"], paused[name]["paused"], paused[name]["due_at"]) == ("paused", True, None)
+    assert {"resume", "withdraw"} <= complaint.may(AGENT)
+    assert complaint.clocks()["resolve"]["elapsed_seconds"] == paused["resolve"]["elapsed_seconds"]
+
+    resumed = complaint.act(AGENT, "resume", note="用户来电：新阀门已买好，请协助安装。")
+    assert (resumed["state"], resumed["assignee"], resumed["sla"]) == ("in_progress", CREW, "on_time")
+    running = complaint.clocks()["resolve"]
+    assert (running["status"], running["budget_seconds"]) == ("running", paused["resolve"]["budget_seconds"])
+    [promised] = [clock for clock in registered["clocks"] if clock["name"] == "resolve"]
+    assert datetime.fromisoformat(running["due_at"]) > datetime.fromisoformat(promised["due_at"])
+
+    complaint.act(CREW, "complete", result="已协助用户更换表后阀门，试水正常。")
+    assert complaint.statuses()["resolve"] == "met"
+    assert complaint.refused(MANAGER, "reply", message="已处理") == (403, "wrong-role")
+    replied = complaint.act(AGENT, "reply", message="您表后的阀门阀芯脱落，新阀门已装好，供水正常。")
+    assert (replied["state"], complaint.statuses()["follow_up"]) == ("pending_follow_up", "running")
+    assert "follow_up" in complaint.may(FOLLOW_UP)
+    assert "follow_up" not in complaint.may(AGENT)
+    closed = complaint.act(FOLLOW_UP, "follow_up", outcome="satisfied", note="用水正常。")
+    assert (closed["state"], closed["cycle"], closed["flags"]) == ("closed", 1, [])
+    complaint.act(AGENT, "comment", note="表扬：用户来电，为当日发火致歉，并感谢话务员和抢修队。")
+
+    assert who_did_what(complaint) == [
+        (AGENT, "agent", "register", "registered"),
+        (AGENT, "agent", "dispatch", "dispatched"),
+        (CREW, "crew", "sign_for", "in_progress"),
+        (CREW, "crew", "arrive", "in_progress"),
+        (CREW, "crew", "comment", "in_progress"),
+        (CREW, "crew", "suspend", "suspended"),
+        (AGENT, "agent", "resume", "in_progress"),
+        (CREW, "crew", "complete", "pending_reply"),
+        (AGENT, "owner", "reply", "pending_follow_up"),
+        (FOLLOW_UP, "follow_up", "follow_up", "closed"),
+        (AGENT, "agent", "comment", "closed"),
+    ]
+    assert set(complaint.statuses().values()) == {"met"}
+    assert complaint.told() == [
+        ("register", "dispatcher"),
+        ("dispatch", "department:repair"),
+        ("sign_for", f"owner:{AGENT}"),
+        ("arrive", f"owner:{AGENT}"),
+        ("suspend", f"owner:{AGENT}"),
+        ("resume", f"assignee:{CREW}"),
+        ("resume", f"owner:{AGENT}"),
+        ("complete", f"owner:{AGENT}"),
+        ("reply", f"caller:{complaint.number}"),
+        ("reply", "follow_up"),
+        ("follow_up", f"owner:{AGENT}"),
+    ]
+
+
+def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
+    complaint = hotline.register(
+        AGENT,
+        service_code="no_water",
+        caller={"name": "李婆婆", "phone": "0760 0000 0002", "account_no": "0420013"},
+        location={"district": "west", "address": "西区街道下闸新村"},
+        description="家里没有水。独居，靠低保生活，公司每月给予免费用水量；收到一张账单，以为因此被停水。",
+    )
+    complaint.act(AGENT, "comment", note="困难户：独居，领取低保。话务员耐心听完。")
+    complaint.act(DISPATCHER, "dispatch", department="repair", note="独居老人家中无水，请优先上门。")
+    complaint.act(CREW, "sign_for")
+    complaint.act(CREW, "arrive")
+    assert complaint.refused(AGENT, "decide_approval", approved=True) == (403, "wrong-role")
+    assert complaint.refused(MANAGER, "decide_approval", approved=True) == (409, "out-of-turn")
+    complaint.act(CREW, "comment", note="并非停水，是表后户内水管多处漏水；户内管道按规定由用户自行维护。")
+
+    # The agent has asked billing what is owed. Before any work: what the company would pay, asked of its management.
+    assert complaint.refused(BILLING, "comment", note="欠费 126.80 元。") == (403, "other-department")
+    complaint.act(AGENT, "comment", note="收费部门核实：账单欠费 126.80 元由漏水造成；老人无力承担。")
+    asked = complaint.act(
+        AGENT,
+        "request_approval",
+        subject="困难户：由公司出资更换户内水管及配件 480.00 元，并代为结清欠费 126.80 元",
+        amount="606.80",
+    )
+    assert (asked["state"], asked["approval"]["amount"]) == ("awaiting_approval", "606.80")
+    assert asked["approval"]["requested_by"] == AGENT
+    statuses = {"acknowledge": "met", "arrive": "met", "resolve": "running", "reply": "running", "follow_up": "waiting"}
+    assert complaint.statuses() == statuses
+    assert "decide_approval" in complaint.may(MANAGER)
+    assert not {"decide_approval", "complete"} & (complaint.may(CREW) | complaint.may(SUPERVISOR))
+    assert complaint.refused(CREW, "complete", result="已换") == (409, "out-of-turn")
+
+    approved = complaint.act(MANAGER, "decide_approval", approved=True, note="同意。")
+    assert (approved["state"], approved["flags"], approved["approval"]) == ("in_progress", ["approved"], None)
+    complaint.act(CREW, "complete", result="更换户内水管 18 米及龙头、接头，恢复供水。")
+    complaint.act(AGENT, "comment", note="收费部门回复：欠费 126.80 元已按审批意见结清。")
+    complaint.act(AGENT, "reply", message="李婆婆，水管已换好，不收费用，欠费公司也为您结清了。")
+    closed = complaint.act(FOLLOW_UP, "follow_up", outcome="satisfied", note="老人说水很好。")
+    assert (closed["state"], closed["flags"]) == ("closed", ["approved"])
+    complaint.act(AGENT, "comment", note="表扬：李婆婆春节来电拜年致谢。")
+
+    assert who_did_what(complaint) == [
+        (AGENT, "agent", "register", "registered"),
+        (AGENT, "agent", "comment", "registered"),
+        (DISPATCHER, "dispatcher", "dispatch", "dispatched"),
+        (CREW, "crew", "sign_for", "in_progress"),
+        (CREW, "crew", "arrive", "in_progress"),
+        (CREW, "crew", "comment", "in_progress"),
+        (AGENT, "agent", "comment", "in_progress"),
+        (AGENT, "agent", "request_approval", "awaiting_approval"),
+        (MANAGER, "manager", "decide_approval", "in_progress"),
+        (CREW, "crew", "complete", "pending_reply"),
+        (AGENT, "agent", "comment", "pending_reply"),
+        (AGENT, "owner", "reply", "pending_follow_up"),
+        (FOLLOW_UP, "follow_up", "follow_up", "closed"),
+        (AGENT, "agent", "comment", "closed"),
+    ]
+    by_action = {item["action"]: item["data"] for item in complaint.timeline()}
+    assert by_action["request_approval"]["amount"] == "606.80"
+    assert by_action["decide_approval"]["approved"] is True
+    assert set(complaint.statuses().values()) == {"met"}
+    assert complaint.told() == [
+        ("register", "dispatcher"),
+        ("dispatch", "department:repair"),
+        ("sign_for", f"owner:{AGENT}"),
+        ("arrive", f"owner:{AGENT}"),
+        ("request_approval", "manager"),
+        ("decide_approval", "department:repair"),
+        ("decide_approval", f"owner:{AGENT}"),
+        ("complete", f"owner:{AGENT}"),
+        ("reply", f"caller:{complaint.number}"),
+        ("reply", "follow_up"),
+        ("follow_up", f"owner:{AGENT}"),
+    ]
+
+
+def test_an_approval_holds_up_the_department_and_not_the_caller(hotline: Hotline) -> None:
+    """The waiver that Granny Li was given, asked for before anybody has gone there."""
+    complaint = hotline.register(AGENT, service_code="no_water", location={"district": "west"}, description="没水。")
+    complaint.act(AGENT, "dispatch", department="repair")
+    complaint.act(CREW, "sign_for")
+    complaint.act(CREW, "request_approval", subject="代为结清欠费", amount="126.80")
+    before = complaint.clocks()
+    assert {name: clock["status"] for name, clock in before.items()} == {
+        "acknowledge": "met",
+        "arrive": "paused",
+        "resolve": "running",
+        "reply": "running",
+        "follow_up": "waiting",
+    }
+    after = complaint.clocks()
+    assert after["arrive"]["elapsed_seconds"] == before["arrive"]["elapsed_seconds"]
+    assert after["resolve"]["elapsed_seconds"] > before["resolve"]["elapsed_seconds"]
+
+    rejected = complaint.act(MANAGER, "decide_approval", approved=False, note="请先核实低保证明。")
+    assert (rejected["state"], rejected["flags"]) == ("in_progress", ["approval_rejected"])
+    assert complaint.statuses()["arrive"] == "running"
