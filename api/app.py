@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from temporalio.client import Client
 
-from api import docs
+from api import openapi
 from api.backend import Backend
 from api.gateway import Gateway
 from api.intake import Desk
@@ -51,8 +51,8 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
     app = FastAPI(
         title="Water hotline 供水热线",
         version=version("water-hotline"),
-        description=docs.ABOUT,
-        openapi_tags=docs.TAGS,
+        description=openapi.ABOUT,
+        openapi_tags=openapi.TAGS,
         lifespan=lifespan,
         redoc_url=None,
         middleware=[
@@ -67,6 +67,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
     )
     for part in (complaints, actions, reference, operations):
         app.include_router(part.router(backend))
+    app.openapi = openapi.described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 

@@ -9,6 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
+
+from domain.commands import NO_NUL
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"
@@ -154,12 +157,22 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         return answer(describe("not-found", f"There is nothing at {path}. See /docs for what there is."), error.headers)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        detail = f"{path} does not know {request.method}; it knows {allowed}."
-        return answer(describe("method-not-allowed", detail, accepted=allowed.split(", ")), error.headers)
+        allowed = _methods(request)
+        detail = f"{path} does not know {request.method}; it knows {' and '.join(allowed)}."
+        return answer(describe("method-not-allowed", detail, accepted=allowed), {"Allow": ", ".join(allowed)})
     problem = describe("bad-request", str(error.detail))
     problem.status = error.status_code
     return answer(problem, error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path knows; the framework names the methods of its first operation only."""
+
+    def known(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("GET", "POST") if known(method)]
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
@@ -194,6 +207,7 @@ def _message(fault: Mapping[str, Any]) -> str:
 
 
 _PATTERNS = {
+    NO_NUL: "Text without the character NUL",
     r"^[a-z][a-z0-9_]{0,39}$": "A code: a lower-case letter, then lower-case letters, digits or _, at most 40 in all",
     r"^\+?[0-9][0-9 -]{2,24}$": "A telephone number: 3 to 25 digits, spaces or dashes, + before them if need be",
     r"^[0-9A-Za-z-]{1,32}$": "An account number: 1 to 32 letters, digits or dashes",

@@ -124,8 +124,8 @@ class LifecycleRow(BaseModel):
     name_zh: str
     description: str
     roles: list[Role]
-    sources: list[State] = Field(serialization_alias="from", description="Empty: this is how a case begins.")
-    targets: list[State] = Field(serialization_alias="to", description="Empty: the state stays.")
+    sources: list[State] = Field(alias="from", description="Empty: this is how a case begins.")
+    targets: list[State] = Field(alias="to", description="Empty: the state stays.")
     offered: bool = Field(description="False for what comes with a later version.")
 
 

@@ -30,19 +30,19 @@ def postgresql() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
     """The URL of an empty database on it."""
-    with _fresh(postgresql) as url:
+    with fresh(postgresql) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def postgresql_module_url(postgresql: PostgresServer) -> Iterator[str]:
     """The URL of another, for all tests of a module."""
-    with _fresh(postgresql) as url:
+    with fresh(postgresql) as url:
         yield url
 
 
 @contextmanager
-def _fresh(server: PostgresServer) -> Iterator[str]:
+def fresh(server: PostgresServer) -> Iterator[str]:
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Depends
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from api import docs, render
+from api import examples, openapi, render
 from api.backend import Backend
 from api.keyring import Key
 from api.problems import ProblemError
@@ -64,9 +64,9 @@ def router(backend: Backend) -> APIRouter:
             description=_description(row, body),
             response_model=Complaint,
             responses={
-                200: docs.example("Done, and lists show it: the complaint as it stands now.", docs.COMPLAINT),
-                202: docs.accepted(docs.COMPLAINT),
-                **docs.errors(*_ERRORS, *_MORE_ERRORS.get(action, ())),
+                200: openapi.example("Done, and lists show it: the complaint as it stands now.", "complaint"),
+                202: openapi.accepted("complaint"),
+                **openapi.errors(*_ERRORS, *_MORE_ERRORS.get(action, ())),
             },
         )
     made.add_api_route("/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
@@ -98,7 +98,7 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
         return render.answer(render.complaint(outcome.case), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
 
     act.__name__ = action.value
-    example = Body(openapi_examples={"usual": {"summary": TABLE[action].zh, "value": docs.EXAMPLES[action]}})
+    example = Body(openapi_examples={"usual": {"summary": TABLE[action].zh, "value": examples.BODIES[action]}})
     act.__annotations__["body"] = Annotated[body_type, example]
     if (nothing := _nothing(body_type)) is not None:
         act.__defaults__ = (nothing, None)

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api import docs, render
+from api import openapi, render
 from api.backend import Backend
 from api.keyring import Key
 from api.problems import ProblemError
@@ -77,9 +77,9 @@ def _add_register(made: APIRouter, backend: Backend) -> None:
         status_code=HTTPStatus.CREATED,
         response_model=Complaint,
         responses={
-            201: docs.example("Durable, and lists show it.", docs.REGISTERED),
-            202: docs.accepted(docs.REGISTERED),
-            **docs.errors(*_POSTED, "other-owner", "unknown-service", "unknown-district"),
+            201: openapi.example("Durable, and lists show it.", "registered"),
+            202: openapi.accepted("registered"),
+            **openapi.errors(*_POSTED, "other-owner", "unknown-service", "unknown-district"),
         },
     )
     async def register(
@@ -124,8 +124,8 @@ def _add_list(made: APIRouter, backend: Backend) -> None:
         response_model=ComplaintPage,
         dependencies=[Depends(staff_only(backend.bearer))],
         responses={
-            200: docs.example("A page, the newest first.", {"items": [docs.COMPLAINT], "next_cursor": None}),
-            **docs.errors(*_KEY, "wrong-role", "invalid-request", "invalid-cursor", "read-model-unavailable"),
+            200: openapi.example("A page, the newest first.", "complaints"),
+            **openapi.errors(*_KEY, "wrong-role", "invalid-request", "invalid-cursor", "read-model-unavailable"),
         },
     )
     async def list_complaints(
@@ -154,8 +154,10 @@ def _add_get(made: APIRouter, backend: Backend) -> None:
         summary="Read one complaint",
         response_model=Complaint,
         responses={
-            200: docs.example("The complaint, as you see it.", docs.COMPLAINT),
-            **docs.errors(*_KEY, "complaint-not-found", "invalid-number", "temporal-unavailable", "no-answer-in-time"),
+            200: openapi.example("The complaint, as you see it.", "complaint"),
+            **openapi.errors(
+                *_KEY, "complaint-not-found", "invalid-number", "temporal-unavailable", "no-answer-in-time"
+            ),
         },
     )
     async def get_complaint(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
@@ -175,8 +177,8 @@ def _add_timeline(made: APIRouter, backend: Backend) -> None:
         response_model=Timeline,
         dependencies=[Depends(staff_only(backend.bearer))],
         responses={
-            200: docs.example("A page, the oldest first.", {"items": [docs.TIMELINE_ITEM], "next_cursor": None}),
-            **docs.errors(
+            200: openapi.example("A page, the oldest first.", "timeline"),
+            **openapi.errors(
                 *_KEY,
                 "wrong-role",
                 "complaint-not-found",

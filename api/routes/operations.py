@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from api import docs, render
+from api import examples, openapi, render
 from api.backend import Backend
 from api.schemas import Health, Part, Readiness
 from catalogue_source import calendar_warnings
@@ -25,7 +25,7 @@ def router(backend: Backend) -> APIRouter:
         operation_id="healthz",
         summary="Is the process alive?",
         response_model=Health,
-        responses={200: docs.example("It is.", {"status": "alive"}), **docs.errors()},
+        responses={200: openapi.example("It is.", "alive"), **openapi.errors()},
     )
     async def healthz() -> Response:
         """Asks nobody else: whoever restarts a process by this answer must not do so because SQL is down."""
@@ -37,9 +37,9 @@ def router(backend: Backend) -> APIRouter:
         summary="Can calls be taken?",
         response_model=Readiness,
         responses={
-            200: docs.example("Calls can be taken.", docs.READINESS),
-            503: {"model": Readiness, **docs.example("They cannot: Temporal does not answer.", docs.NOT_READY)},
-            **docs.errors(),
+            200: openapi.example("Calls can be taken.", "ready"),
+            503: {"model": Readiness, **openapi.example("They cannot: Temporal does not answer.", "not_ready")},
+            **openapi.errors(),
         },
     )
     async def readyz() -> Response:
@@ -54,8 +54,8 @@ def router(backend: Backend) -> APIRouter:
         summary="Figures for Prometheus",
         response_class=Response,
         responses={
-            200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": docs.METRICS}}},
-            **docs.errors(),
+            200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": examples.METRICS}}},
+            **openapi.errors(),
         },
     )
     async def metrics() -> Response:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api import docs, render
+from api import openapi, render
 from api.backend import Backend
 from api.keyring import Key
 from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
@@ -26,8 +26,8 @@ def router(backend: Backend) -> APIRouter:
         summary="The catalogue 服务目录",
         response_model=Services,
         responses={
-            200: docs.example("All of it, on one page.", docs.SERVICES),
-            **docs.errors("unauthorized", "malformed-key"),
+            200: openapi.example("All of it, on one page.", "services"),
+            **openapi.errors("unauthorized", "malformed-key"),
         },
     )
     async def list_services(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
@@ -40,8 +40,8 @@ def router(backend: Backend) -> APIRouter:
         summary="The lifecycle table 流程",
         response_model=Lifecycle,
         responses={
-            200: docs.example("The whole table.", docs.LIFECYCLE),
-            **docs.errors("unauthorized", "malformed-key"),
+            200: openapi.example("The whole table.", "lifecycle"),
+            **openapi.errors("unauthorized", "malformed-key"),
         },
     )
     async def get_lifecycle(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
@@ -80,14 +80,16 @@ def services(catalogue: Catalogue) -> bytes:
 def lifecycle() -> bytes:
     """The table as `schemas.Lifecycle`."""
     actions = [
-        LifecycleRow(
-            action=row.action,
-            name_zh=row.zh,
-            description=row.description,
-            roles=[role for role in Role if role in row.roles],
-            sources=[state for state in State if state in row.sources],
-            targets=list(row.targets),
-            offered=row.open,
+        LifecycleRow.model_validate(
+            {
+                "action": row.action,
+                "name_zh": row.zh,
+                "description": row.description,
+                "roles": [role for role in Role if role in row.roles],
+                "from": [state for state in State if state in row.sources],
+                "to": row.targets,
+                "offered": row.open,
+            }
         )
         for row in ROWS
     ]

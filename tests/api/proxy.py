@@ -1,0 +1,58 @@
+"""A way to Temporal that can be cut: a TCP relay on the loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class Relay:
+    """Passes bytes on to a server until it is cut, and again once it is mended."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def mend(self) -> None:
+        """Listen, on the same port as before."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Refuse new connections and end those that are there."""
+        if self._server:
+            self._server.close()
+            self._server = None
+        for writer in self._open:
+            writer.transport.abort()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._target)
+        for source, sink in ((reader, back), (there, writer)):
+            self._open.add(sink)
+            task = asyncio.create_task(self._pass_on(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
+        self._open.discard(sink)
+        sink.transport.abort()
+
+
+@asynccontextmanager
+async def relay(address: str) -> AsyncIterator[Relay]:
+    """A relay to `host:port`, mended to begin with."""
+    host, _, port = address.rpartition(":")
+    made = Relay(host, int(port))
+    await made.mend()
+    try:
+        yield made
+    finally:
+        await made.cut()

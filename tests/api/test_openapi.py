@@ -1,0 +1,137 @@
+"""The documentation of the interface says everything, and its examples are true."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from api.examples import ANSWERS as SHOWN
+from api.examples import BODIES as EXAMPLES
+from api.numbers import parse_number
+from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
+from api.schemas import Complaint, ComplaintPage, Health, Lifecycle, NewComplaint, Readiness, Services, Timeline
+from domain.commands import BODIES
+from tests.api.house import House
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Json = dict[str, Any]
+
+ANSWERS: dict[str, type[BaseModel]] = {
+    "register": Complaint,
+    "list_complaints": ComplaintPage,
+    "get_complaint": Complaint,
+    "get_timeline": Timeline,
+    "list_services": Services,
+    "get_lifecycle": Lifecycle,
+    "healthz": Health,
+    "readyz": Readiness,
+    **{action.value: Complaint for action in BODIES},
+}
+"""What each operation answers with; `metrics` alone answers with text."""
+
+
+@pytest.fixture(scope="module")
+def document(on_sqlite: House) -> Json:
+    found: Json = json.loads(json.dumps(on_sqlite.app.openapi()))
+    return found
+
+
+def operations(document: Json) -> Iterator[Json]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+async def test_every_operation_is_named_described_and_filed(document: Json) -> None:
+    found = list(operations(document))
+    assert {operation["operationId"] for operation in found} == {*ANSWERS, "metrics"}
+    tags = {tag["name"] for tag in document["tags"]}
+    for operation in found:
+        assert operation["summary"], operation
+        assert len(operation["description"]) > 20, operation
+        assert set(operation["tags"]) <= tags, operation
+
+
+async def test_every_action_is_an_operation_described_in_both_languages(document: Json) -> None:
+    for action in BODIES:
+        operation = document["paths"][f"/v1/complaints/{{number}}/actions/{action}"]["post"]
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in operation["summary"])
+        assert "from 从" in operation["description"]
+
+
+async def test_every_parameter_and_every_field_of_a_body_is_described_or_speaks_for_itself(document: Json) -> None:
+    for operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            assert parameter.get("description"), (operation["operationId"], parameter["name"])
+
+
+async def test_every_action_has_an_example_that_would_be_accepted(document: Json) -> None:
+    assert EXAMPLES.keys() == BODIES.keys()
+    for action, body in BODIES.items():
+        operation = document["paths"][f"/v1/complaints/{{number}}/actions/{action}"]["post"]
+        (example,) = operation["requestBody"]["content"]["application/json"]["examples"].values()
+        assert body.model_validate_json(json.dumps(example["value"])).model_dump(exclude_unset=True)
+        assert example["summary"]
+
+
+async def test_the_example_of_a_registration_would_be_accepted(on_sqlite: House, document: Json) -> None:
+    (example,) = document["components"]["schemas"]["NewComplaint"]["examples"]
+    NewComplaint.model_validate(example)
+    assert (await on_sqlite.register(example)).status_code == 201
+
+
+@pytest.mark.parametrize("operation_id", ANSWERS)
+async def test_every_answer_has_an_example_of_its_very_shape(document: Json, operation_id: str) -> None:
+    operation = next(found for found in operations(document) if found["operationId"] == operation_id)
+    good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    assert good
+    for answer in good.values():
+        content = answer["content"]["application/json"]
+        assert content["schema"]
+        model = ANSWERS[operation_id]
+        (name,) = content["examples"]
+        assert content["examples"][name] == {"$ref": f"#/components/examples/{name}"}
+        example = document["components"]["examples"][name]["value"]
+        assert example == SHOWN[name]
+        assert model.model_validate(example).model_dump(mode="json", by_alias=True) == example
+        assert answer["description"]
+
+
+async def test_a_real_complaint_has_the_documented_shape(on_sqlite: House) -> None:
+    complaint = await on_sqlite.complaint(await on_sqlite.case_in("dispatched"))
+    assert Complaint.model_validate(complaint).model_dump(mode="json") == complaint
+    events = (await on_sqlite.get(f"/v1/complaints/{complaint['number']}/timeline")).json()
+    assert Timeline.model_validate(events).model_dump(mode="json", by_alias=True) == events
+
+
+async def test_examples_use_a_number_that_can_be_one(document: Json) -> None:
+    for name in ("complaint", "registered"):
+        assert parse_number(document["components"]["examples"][name]["value"]["number"])
+
+
+async def test_errors_are_documented_as_the_problems_they_are(document: Json) -> None:
+    for operation in operations(document):
+        bad = {status: answer for status, answer in operation["responses"].items() if status[0] in "45"}
+        problems = {status: answer["content"] for status, answer in bad.items() if MEDIA_TYPE in answer["content"]}
+        assert "500" in problems, operation["operationId"]
+        for status, content in problems.items():
+            assert content[MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            for slug, example in content[MEDIA_TYPE]["examples"].items():
+                assert example["value"]["type"] == PREFIX + slug
+                assert Problem.model_validate(example["value"]).status == int(status) == KINDS[slug].status
+
+
+async def test_no_other_shape_of_error_is_documented(document: Json) -> None:
+    assert not {name for name in document["components"]["schemas"] if "ValidationError" in name}
+    for operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status[0] == "4":
+                assert list(answer["content"]) == [MEDIA_TYPE], (operation["operationId"], status)
+
+
+async def test_what_needs_a_key_says_so(document: Json) -> None:
+    assert document["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
+    open_to_all = {found["operationId"] for found in operations(document) if not found.get("security")}
+    assert open_to_all == {"healthz", "readyz", "metrics"}

@@ -1,0 +1,65 @@
+"""What those who run the service see of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from catalogue_source import load_catalogue
+from tests.api.house import House
+from tests.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def value(text: str, series: str) -> float:
+    """The value of a series; 0 where there is none yet."""
+    return next((float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(series)), 0.0)
+
+
+async def metrics(house: House) -> str:
+    return (await house.http.get("/metrics")).text
+
+
+async def test_ready_names_every_part(on_both: House) -> None:
+    async def look() -> dict[str, object]:
+        found: dict[str, object] = (await on_both.http.get("/readyz")).json()
+        return found
+
+    found = await until(look, lambda seen: seen["worker"]["ok"])  # type: ignore[index]  # JSON
+    assert found["temporal"] == {"ok": True, "detail": "answers"}
+    assert found["sql"] == {"ok": True, "detail": "answers"}
+    assert "asked for tasks" in str(found["worker"])
+
+
+async def test_the_end_of_the_holidays_is_announced(on_sqlite: House) -> None:
+    ends = load_catalogue(on_sqlite.settings.catalogue).calendar.covers_until
+    noon = datetime(ends.year, ends.month, ends.day, 4, tzinfo=UTC)
+    try:
+        on_sqlite.clock.fixed = noon - timedelta(days=91)
+        early = (await on_sqlite.http.get("/readyz")).json()["calendar"]
+        on_sqlite.clock.fixed = noon - timedelta(days=30)
+        late = (await on_sqlite.http.get("/readyz")).json()
+        left = value(await metrics(on_sqlite), "hotline_calendar_days_left")
+    finally:
+        on_sqlite.clock.fixed = None
+    assert early == {"ok": True, "detail": "the holidays are known"}
+    assert "[calendar.override." in late["calendar"]["detail"]
+    assert (late["status"], left) == ("degraded", 30.0)
+
+
+async def test_requests_are_counted_by_route_without_any_number(on_sqlite: House) -> None:
+    series = 'hotline_http_requests_total{method="POST",route="/v1/complaints/{number}/actions/arrive",status="409"}'
+    number = await on_sqlite.case_in("registered")
+    before = await metrics(on_sqlite)
+    await on_sqlite.act(number, "arrive", {}, "wu")
+    await on_sqlite.get(f"/nowhere/{number}")
+    after = await metrics(on_sqlite)
+    assert value(after, series) == value(before, series) + 1
+    assert number not in after
+
+
+async def test_waits_for_sql_are_counted_by_how_they_ended(on_sqlite: House) -> None:
+    series = 'hotline_sql_waits_total{outcome="shown"}'
+    before = await metrics(on_sqlite)
+    await on_sqlite.case_in("dispatched")
+    assert value(await metrics(on_sqlite), series) == value(before, series) + 2

@@ -1,0 +1,106 @@
+"""Requests that are wrong before anybody asks what they are about; each is a problem, and each answer has a name."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.api.house import CALL, House, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LIMIT = 65_536
+JSON = {"Content-Type": "application/json"}
+
+
+async def send(house: House, content: bytes | AsyncIterator[bytes], **headers: str) -> httpx.Response:
+    return await house.http.post("/v1/complaints", content=content, headers={**house.key("chen"), **JSON, **headers})
+
+
+async def pieces(size: int, count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield b" " * size
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/complaint", "/v1/complaints/2001010000001/history"])
+async def test_an_unknown_path_is_a_problem(on_sqlite: House, path: str) -> None:
+    assert path in problem(await on_sqlite.get(path), 404, "not-found")["detail"]
+
+
+async def test_a_wrong_method_names_the_right_ones(on_sqlite: House) -> None:
+    answer = await on_sqlite.http.put("/v1/complaints", json=CALL, headers=on_sqlite.key("chen"))
+    assert problem(answer, 405, "method-not-allowed")["accepted"] == ["GET", "POST"]
+    assert answer.headers["allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"a": 1,}', b"\xff\xfe", b"nothing", b"[" * 60_000])
+async def test_what_is_no_json_is_a_bad_request(on_sqlite: House, body: bytes) -> None:
+    answer = await send(on_sqlite, body)
+    assert answer.status_code == 400
+    assert problem(answer, 400, answer.json()["type"].rpartition(":")[2])
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "nonsense"])
+async def test_another_kind_of_body_is_told_to_be_json(on_sqlite: House, kind: str) -> None:
+    answer = await send(on_sqlite, json.dumps(CALL).encode(), **{"Content-Type": kind})
+    assert "application/json" in problem(answer, 415, "unsupported-media-type")["detail"]
+
+
+async def test_a_missing_body_says_what_is_missing(on_sqlite: House) -> None:
+    answer = await on_sqlite.http.post("/v1/complaints", headers=on_sqlite.key("chen"))
+    assert problem(answer, 422, "invalid-request")["errors"] == [{"field": "body", "message": "Field required"}]
+
+
+async def test_every_wrong_field_is_named_and_nothing_sent_is_repeated(on_sqlite: House) -> None:
+    wrong = {"service_code": "No Water", "caller": {"phone": "ask李婆婆"}, "location": {"lat": 91}, "extra": "李婆婆"}
+    answer = await send(on_sqlite, json.dumps(wrong).encode())
+    found = problem(answer, 422, "invalid-request")
+    assert {fault["field"] for fault in found["errors"]} == {
+        "body.service_code",
+        "body.caller.phone",
+        "body.location.lat",
+        "body.description",
+        "body.extra",
+    }
+    assert "李婆婆" not in answer.text
+
+
+async def test_an_oversized_body_is_refused_by_its_length(on_sqlite: House) -> None:
+    answer = await send(on_sqlite, b" " * (LIMIT + 1))
+    assert str(LIMIT) in problem(answer, 413, "body-too-large")["detail"]
+
+
+async def test_an_oversized_body_without_a_length_is_refused_when_it_gets_there(on_sqlite: House) -> None:
+    answer = await send(on_sqlite, pieces(1024, 65))
+    assert str(LIMIT) in problem(answer, 413, "body-too-large")["detail"]
+
+
+async def test_a_body_at_the_limit_is_read(on_sqlite: House) -> None:
+    body = json.dumps(CALL).encode()
+    assert (await send(on_sqlite, body + b" " * (LIMIT - len(body)))).status_code == 201
+
+
+async def test_an_answer_carries_the_requests_id_and_stays_out_of_caches(on_sqlite: House) -> None:
+    named = await on_sqlite.http.get("/healthz", headers={"X-Request-ID": "call-17"})
+    unnamed = await on_sqlite.http.get("/nowhere", headers={"X-Request-ID": "{bad}"})
+    assert named.headers["x-request-id"] == "call-17"
+    assert len(unnamed.headers["x-request-id"]) == 32
+    assert named.headers["cache-control"] == unnamed.headers["cache-control"] == "no-store"
+    assert named.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_fault_of_ours_is_logged_and_tells_nothing(
+    on_sqlite: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(*_: object) -> None:
+        raise ValueError("the secret of the house")
+
+    monkeypatch.setattr("api.routes.complaints.number_in", fault)
+    with caplog.at_level(logging.ERROR, "hotline.api"):
+        answer = await on_sqlite.get("/v1/complaints/2001010000001")
+    found = problem(answer, 500, "internal")
+    assert found["request_id"] == answer.headers["x-request-id"]
+    assert found["request_id"] in caplog.text
+    assert "secret" not in answer.text
