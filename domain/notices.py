@@ -64,7 +64,10 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
 
 def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     """The messages that this event owes, given the case as the event (or a later one of its batch) left it."""
-    recipients = dict.fromkeys(_address(who, number, after) for who in _concerned(event, after))
+    # A later event of the same batch may have moved the case on: whom this one was handed to stands in itself.
+    department = event.data.get("department") or after.department
+    then = after.model_copy(update={"department": department})
+    recipients = dict.fromkeys(_address(who, number, then) for who in _concerned(event, then))
     text_zh, text_en = _texts(number, event)
     return tuple(
         Notice(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)

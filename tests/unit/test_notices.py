@@ -197,3 +197,13 @@ class TestKeys:
         event, (notice,) = after(case_in(State.DISPATCHED), BODIES[Action.SIGN_FOR])
         assert notice.key == f"{NUMBER}-{event.seq}-{OWNER}"
         assert re.fullmatch(r"\d{13}-\d+-.+", notice.key)
+
+
+def test_each_department_hears_of_its_own_dispatch_though_the_batch_went_on() -> None:
+    """With SQL away, both dispatches are published at once, with the case as the second one left it."""
+    case = case_in(State.REGISTERED)
+    (first,) = do(case, c.Dispatch(department="repair"), THEN)
+    do(case, c.Return(reason="Not ours"), THEN)
+    (second,) = do(case, c.Dispatch(department="network"), THEN)
+    recipients = [[notice.recipient for notice in notices(case.number, event, case)] for event in (first, second)]
+    assert recipients == [["department:repair"], ["department:network"]]
