@@ -75,7 +75,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
     key_file: Annotated[Path | None, typer.Option(help="File of the administrator's key; default: admin.key.")] = None,
     cases: Annotated[int, typer.Option(min=300, help="Cases of the day.")] = 320,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 2009,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Cases that are worked on at once.")] = 64,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Cases that are worked on at once.")] = 32,
     day_seconds: Annotated[float, typer.Option(min=0, help="Seconds that the day lasts.")] = 60.0,
     deadline: Annotated[float, typer.Option(min=0, help="Seconds that the service may be away.")] = 120.0,
     run: Annotated[

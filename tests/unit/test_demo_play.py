@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import demo.client
+import demo.day
 import demo.play
 import demo.verify
 from catalogue_source import load_catalogue
@@ -31,6 +32,7 @@ CATALOGUE = load_catalogue(Path(__file__).parents[2] / "catalogue" / "demo.toml"
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 STEP = timedelta(seconds=0.5)
 ADMIN_KEY = "admin"
+SMALL = 60
 
 
 class KilledError(Exception):
@@ -173,7 +175,8 @@ def _item(event: Event) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody thinks, nobody waits."""
+    """Nobody thinks, nobody waits, and most days are small: every path once or twice."""
+    monkeypatch.setattr(demo.day, "LEAST_CASES", SMALL)
     monkeypatch.setattr(demo.play, "THINKING_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(demo.play, "LOOK_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(demo.client, "FIRST_PAUSE_SECONDS", 0.0)
@@ -197,7 +200,7 @@ def wishes(folder: Path, **changes: Any) -> Wishes:
         "url": "http://127.0.0.1:1",
         "admin_key": ADMIN_KEY,
         "folder": folder,
-        "cases": 300,
+        "cases": SMALL,
         "seed": 1,
         "concurrency": 50,
         "day_seconds": 0.0,
@@ -213,7 +216,7 @@ def console() -> Console:
 
 class TestPerform:
     async def test_all_goes_as_planned(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(wishes(tmp_path), console)
+        assert await perform(wishes(tmp_path, cases=300), console)
         assert "All 300 cases are in the states they were planned for" in console.export_text()
         assert len(fake.cases) == 300
 
@@ -229,7 +232,7 @@ class TestPerform:
         fake.faults = 0.3
         assert await perform(wishes(tmp_path), console)
 
-    @pytest.mark.parametrize("dies_at", [2, 700, 2500])
+    @pytest.mark.parametrize("dies_at", [2, 30, 200, 350, 500])
     async def test_a_rerun_goes_on_where_the_demo_was_killed(
         self, fake: FakeHotline, tmp_path: Path, console: Console, dies_at: int
     ) -> None:
@@ -239,12 +242,12 @@ class TestPerform:
             await perform(wishes(tmp_path), console)
         fake.dies_at = None
         assert await perform(wishes(tmp_path), console)
-        assert len(fake.cases) == 300
+        assert len(fake.cases) == SMALL
 
     async def test_a_new_run_follows_a_finished_one(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
         assert await perform(wishes(tmp_path, run="first"), console)
         assert await perform(wishes(tmp_path), console)
-        assert len(fake.cases) == 600
+        assert len(fake.cases) == 2 * SMALL
 
     async def test_what_time_refuses_has_a_way_on(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
         """A minute passes before every request, as if the service had been away: returns come too late."""
@@ -275,7 +278,7 @@ class TestPerform:
 
     @pytest.mark.usefixtures("fake")
     async def test_without_a_run_there_is_nothing_to_verify(self, tmp_path: Path, console: Console) -> None:
-        with pytest.raises(ValueError, match="no run of 300 cases"):
+        with pytest.raises(ValueError, match="no run of 60 cases"):
             await perform(wishes(tmp_path, verify_only=True), console)
 
 

@@ -1,0 +1,69 @@
+"""What the demo needs before it can begin, and what it says where that is missing."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import cli
+import local_demo
+from api.keyring import Keyring, ensure_admin_key
+from demo.people import Person
+from domain.lifecycle import Role
+from settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+def options(**changes: object) -> local_demo.Options:
+    usual: dict[str, object] = {
+        "cases": 300,
+        "seed": 1,
+        "concurrency": 1,
+        "day_seconds": 0.0,
+        "deadline": 0.0,
+        "run": None,
+        "verify_only": False,
+    }
+    return local_demo.Options(**{**usual, **changes})  # type: ignore[arg-type]  # each as its field says
+
+
+class TestPlay:
+    async def test_without_a_key_it_says_where_keys_are(self, settings: Settings) -> None:
+        with pytest.raises(local_demo.DemoError, match=r"admin\.key cannot be read.*--data-dir.*--key-file.*--up"):
+            await local_demo.play(settings, options())
+
+    async def test_without_a_service_it_gives_up_at_the_deadline(self, settings: Settings) -> None:
+        ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
+        with pytest.raises(local_demo.DemoError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
+            await local_demo.play(settings, options(url="http://127.0.0.1:9"))
+
+    async def test_a_key_that_is_none_is_told_apart(self, settings: Settings) -> None:
+        (settings.data_dir / "admin.key").write_text("hello\n")
+        with pytest.raises(local_demo.DemoError, match="an API key is hk_"):
+            await local_demo.play(settings, options())
+
+
+class TestKeys:
+    def test_people_get_keys_of_the_ring_that_the_service_asks(self, tmp_path: Path) -> None:
+        ring = Keyring(tmp_path / "keys.json")
+        _, admin_key = ring.create("admin", Role.ADMIN)
+        make_key = local_demo._key_maker(tmp_path / "keys.json", admin_key)
+        assert make_key is not None
+        key = ring.verify(make_key(Person("容锦荣", Role.CREW, "repair")))
+        assert key is not None
+        assert (key.name, key.role, key.department) == ("容锦荣", Role.CREW, "repair")
+
+    def test_another_service_keeps_its_ring_to_itself(self, tmp_path: Path) -> None:
+        _, elsewhere = Keyring(tmp_path / "there.json").create("admin", Role.ADMIN)
+        assert local_demo._key_maker(tmp_path / "here.json", elsewhere) is None
+
+
+class TestCommand:
+    def test_a_day_has_at_least_300_cases(self) -> None:
+        result = CliRunner().invoke(cli.app, ["demo", "--cases", "299"])
+        assert result.exit_code == 2
+        assert "300" in result.output
