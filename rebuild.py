@@ -41,7 +41,9 @@ class Rebuilt(NamedTuple):
     lost: tuple[str, ...]
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
+    """One run of a case's workflow: a long life has several, each with a history of its own."""
+
     started_at: datetime
     run_id: str
     ended: bool
@@ -54,12 +56,12 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
 
     Raises RPCError where Temporal, DBAPIError where SQL does not answer; what was written by then stays.
     """
-    chains = await _chains(client)
-    ids = sorted(chains)
+    runs = await chains(client)
+    ids = sorted(runs)
     batches, lost = 0, list[str]()
     for start in range(0, len(ids), CASES_AT_ONCE):
         group = ids[start : start + CASES_AT_ONCE]
-        histories = await asyncio.gather(*(published(client, one, chains[one]) for one in group))
+        histories = await asyncio.gather(*(published(client, one, runs[one]) for one in group))
         cases = dict(zip(group, histories, strict=True))
         lost += await asyncio.to_thread(_write, engine, cases)
         batches += sum(map(len, histories))
@@ -67,16 +69,16 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     return Rebuilt(len(ids) - len(lost), batches, tuple(lost))
 
 
-async def _chains(client: Client) -> dict[str, list[_Run]]:
-    """The runs of every case that Temporal still knows."""
-    chains: defaultdict[str, list[_Run]] = defaultdict(list)
+async def chains(client: Client) -> dict[str, list[Run]]:
+    """The runs of every case that Temporal still knows, by the id of its workflow."""
+    runs: defaultdict[str, list[Run]] = defaultdict(list)
     async for found in client.list_workflows(_CASES):
         ended = found.status is not WorkflowExecutionStatus.RUNNING
-        chains[found.id].append(_Run(found.start_time, found.run_id, ended))
-    return chains
+        runs[found.id].append(Run(found.start_time, found.run_id, ended))
+    return runs
 
 
-async def published(client: Client, workflow_id: str, runs: Sequence[_Run]) -> list[Batch]:
+async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[Batch]:
     """What the case has published and been told is written, in order. Of an ended run also what was under way."""
     batches: list[Batch] = []
     for run in sorted(runs):
@@ -89,7 +91,7 @@ async def published(client: Client, workflow_id: str, runs: Sequence[_Run]) -> l
     return batches
 
 
-async def _history(client: Client, workflow_id: str, run: _Run) -> list[HistoryEvent]:
+async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEvent]:
     """The events of the run; none where Temporal has just forgotten it, as its list is slower than its retention."""
     handle = client.get_workflow_handle(workflow_id, run_id=run.run_id)
     try:

@@ -13,8 +13,7 @@ from temporalio.client import Client
 import rebuild as module
 from domain.commands import Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor
 from readmodel.database import engine as engine_of
-from rebuild import _chains as chains
-from rebuild import published, rebuild
+from rebuild import chains, published, rebuild
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
 from workflows.presentation import workflow_id
 
@@ -163,7 +162,7 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
         first, *rest = sorted(found[name])
         return {**found, name: [first._replace(run_id=str(uuid.uuid4())), *rest]}
 
-    monkeypatch.setattr(module, "_chains", forgetful)
+    monkeypatch.setattr(module, "chains", forgetful)
     before = rows(owner)
     kept = await rebuild(house.client, owner)
     assert (kept.cases, kept.lost, rows(owner)) == (3, (), before)
