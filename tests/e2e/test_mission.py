@@ -56,6 +56,16 @@ class Hotline:
         lines = (self._service.data_dir / "notifications.log").read_text(encoding="utf-8").splitlines()
         return [line for line in map(json.loads, lines) if line["number"] == number]
 
+    def lose_the_read_model(self) -> None:
+        """Every row of it, as a broken disk would."""
+        with sqlite3.connect(self._service.data_dir / "hotline.db", timeout=30) as connection:
+            for table in ("notifications", "clocks", "events", "case_terms", "cases"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are the test's own
+
+    def rebuild(self) -> str:
+        """Run the command; what it says."""
+        return self._service.run("rebuild")
+
     def close(self) -> None:
         self._http.close()
 
@@ -308,3 +318,18 @@ def test_an_approval_holds_up_the_department_and_not_the_caller(hotline: Hotline
     rejected = complaint.act(MANAGER, "decide_approval", approved=False, note="请先核实低保证明。")
     assert (rejected["state"], rejected["flags"]) == ("in_progress", ["approval_rejected"])
     assert complaint.statuses()["arrive"] == "running"
+
+
+def test_a_case_comes_back_when_sql_has_lost_it(hotline: Hotline) -> None:
+    complaint = hotline.register(AGENT, service_code="no_water", location={"district": "west"}, description="没水。")
+    complaint.act(AGENT, "dispatch", department="repair")
+    told, happened, seen = complaint.told(), complaint.timeline(), complaint.see()
+    hotline.lose_the_read_model()
+    # The case itself is in Temporal, and answers.
+    assert complaint.see()["version"] == seen["version"]
+    assert hotline.ask("GET", "/complaints", AGENT).json()["items"] == []
+
+    assert "cases are in the read model" in hotline.rebuild()
+    assert complaint.number in {item["number"] for item in hotline.ask("GET", "/complaints", AGENT).json()["items"]}
+    assert (complaint.told(), complaint.timeline()) == (told, happened)
+    assert complaint.act(CREW, "sign_for")["state"] == "in_progress"
