@@ -13,10 +13,11 @@ from sqlalchemy import Insert, Table, Update, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.batch import Batch
+from domain.commands import Intake
 from domain.events import Event
 from domain.lifecycle import Action
 from domain.notices import notices
-from domain.record import Progress, start_of
+from domain.record import Progress
 from readmodel.database import WriteConnection
 from readmodel.tables import case_terms, cases, clocks, events, notifications
 from readmodel.terms import terms_of
@@ -118,12 +119,12 @@ def _update(connection: WriteConnection, rows: list[Row]) -> None:
 
 def _case(batch: Batch) -> Row:
     registered = batch.events[0]
-    intake, terms = start_of(registered.data)
+    intake = Intake.model_validate(registered.data["intake"])
     row = _moving(batch)
     row["number"] = row.pop("the_number")
     return row | {
         "service_code": intake.service_code,
-        "priority": terms.priority,
+        "priority": registered.data["terms"]["priority"],
         "district": intake.location.district,
         "incident": None,
         "registered_at": registered.at,
@@ -216,7 +217,7 @@ def _notifications(batch: Batch) -> list[Row]:
 
 def _terms(batch: Batch) -> list[Row]:
     registered = batch.events[0]
-    intake, _ = start_of(registered.data)
+    intake = Intake.model_validate(registered.data["intake"])
     return [
         {"term": term, "registered_at": registered.at, "number": batch.number}
         for term in sorted(terms_of(batch.number, intake))

@@ -4,11 +4,10 @@ On PostgreSQL every pair of filters has an index of its own, and the few cases t
 read through. Terms cannot be paired with what changes. So the search counts, up to a bound, how many cases each term
 and the filters together leave. Where one leaves few, these are looked up under the others. Where all leave many, their
 indexes, all of them in the order of the list, are merged: that ends with the page, and reads each once at worst.
-The planner is told which of the two to do: its statistics do not know that two frequent values may never meet.
+The planner is left no choice: its statistics do not know that two frequent values may never meet.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -39,8 +38,8 @@ RARE = 3000
 """Cases that are looked up one by one; where there are more, indexes are merged."""
 PAIRED = 2
 """Filters that an index serves together; how many cases three leave, only reading them would tell."""
-_JOINS = ("nestloop", "mergejoin", "hashjoin")
-_SWITCH = text("SELECT " + ", ".join(f"set_config('enable_{join}', :{join}, true)" for join in _JOINS))
+_SWITCH = text("SELECT set_config('enable_nestloop', :others, true), set_config('enable_hashjoin', :others, true)")
+"""Whether PostgreSQL may join otherwise than by merging, for the rest of the transaction."""
 Columns = ReadOnlyColumnCollection[str, Any]
 
 
@@ -72,28 +71,23 @@ def find(connection: ReadConnection, filters: CaseFilters, after: Place | None, 
     sides = _sides(connection, filters, sorted(sought(filters.q)), after)
     if not sides or sides[0].left == 0:
         return []
-    if sides[0].left <= RARE:
-        with _joining_by(connection, "nestloop"):
-            return _places(connection, _looked_up(sides, filters, after), limit)
-    if connection.dialect.name == "postgresql":
-        with _joining_by(connection, "mergejoin"):
-            return _places(connection, _merged(sides, filters, after), limit)
-    return _places(connection, _read_through(sides, filters, after), limit)
+    first = sides[0]
+    if first.left > RARE and len(sides) > 1 and connection.dialect.name == "postgresql":
+        return _merging(connection, _merged(sides, filters, after), limit)
+    if first.left > RARE:
+        first = next(side for side in sides if side.term is not None)
+    return _places(connection, _looked_up(first, sides, filters, after), limit)
 
 
 def _places(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
     return [Place(*row) for row in connection.execute(statement.limit(limit))]
 
 
-@contextmanager
-def _joining_by(connection: ReadConnection, way: str) -> Iterator[None]:
-    """PostgreSQL joins in this way alone within the block; SQLite knows but one."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    connection.execute(_SWITCH, {join: "on" if join == way else "off" for join in _JOINS})
-    yield
-    connection.execute(_SWITCH, dict.fromkeys(_JOINS, "on"))
+def _merging(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
+    connection.execute(_SWITCH, {"others": "off"})
+    found = _places(connection, statement, limit)
+    connection.execute(_SWITCH, {"others": "on"})
+    return found
 
 
 def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
@@ -141,33 +135,26 @@ def _of_term(term: str, after: Place | None) -> Select[Any]:
     return _list(having.c, after, having.c.term == term)
 
 
-def _looked_up(sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
-    """Read the few cases of the first side, and look each up under the others."""
-    first = sides[0]
-    some = _list(cases.c, after, *_conditions(filters)) if first.term is None else _of_term(first.term, after)
-    few = some.cte("few").prefix_with("MATERIALIZED")
-    return _under_the_others(_list(few.c, None), few.c, first, sides, filters)
-
-
-def _read_through(sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
-    """Read the cases of the first term in order, and look each up under the others, until the page is full."""
-    first = next(side for side in sides if side.term is not None)
-    having = case_terms.alias()
-    statement = _list(having.c, after, having.c.term == first.term)
-    return _under_the_others(statement, having.c, first, sides, filters)
-
-
-def _under_the_others(
-    statement: Select[Any], columns: Columns, first: _Side, sides: Sequence[_Side], filters: CaseFilters
-) -> Select[Any]:
+def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
+    """Read the cases of the first side in order, and look each up under the others, until the page is full."""
+    columns: Columns = cases.c if first.term is None else case_terms.c
+    conditions = _conditions(filters)
+    if first.term is None:
+        statement = _list(columns, after, *conditions)
+    else:
+        statement = _list(columns, after, columns.term == first.term)
+        if conditions:
+            statement = statement.where(_looked_for(cases.c.number == columns.number, *conditions))
     for side in sides:
         if side.term is not None and side is not first:
             other = case_terms.alias()
-            statement = statement.where(exists().where(other.c.term == side.term, *_same(other.c, columns)))
-    conditions = _conditions(filters)
-    if not conditions or first.term is None:
-        return statement
-    return statement.join(cases, cases.c.number == columns.number).where(*conditions)
+            statement = statement.where(_looked_for(other.c.term == side.term, *_same(other.c, columns)))
+    return statement
+
+
+def _looked_for(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    # The offset says nothing, but keeps PostgreSQL from making a join of it, which may begin at the wrong end.
+    return exists(select(literal(1)).where(*conditions).offset(0))
 
 
 def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:

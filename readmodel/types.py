@@ -15,19 +15,29 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """SQLite keeps text without a zone, which is UTC by this rule."""
-        if value is None:
-            return None
-        if value.utcoffset() != timedelta():
-            raise ValueError(f"an instant must be an aware datetime in UTC, not {value.isoformat()}")
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        """One step from the instant to what the driver takes: written rows have several instants each.
+
+        SQLite keeps text without a zone, which is UTC by this rule.
+        """
+        return _as_text if dialect.name == "sqlite" else _in_utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """PostgreSQL answers in the zone of the session, SQLite without any."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is not UTC and value.utcoffset() != timedelta():
+        raise ValueError(f"an instant must be an aware datetime in UTC, not {value.isoformat()}")
+    return value
+
+
+def _as_text(value: datetime | None) -> str | None:
+    instant = _in_utc(value)
+    return None if instant is None else instant.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class JsonText(TypeDecorator[str]):
