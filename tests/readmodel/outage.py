@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 
 import psycopg
 from sqlalchemy import Engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 
 @contextmanager
@@ -22,15 +23,16 @@ def down(database: Engine) -> Iterator[None]:
 @contextmanager
 def _locked(database: Engine) -> Iterator[None]:
     # Our engine would wait for seconds, as it should; a test need not.
-    event.listen(database, "begin", _impatient, insert=True)
+    event.listen(database, "checkout", _impatient)
     with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         yield
-    event.remove(database, "begin", _impatient)
+    event.remove(database, "checkout", _impatient)
+    database.dispose()
 
 
-def _impatient(connection: object) -> None:
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")  # type: ignore[attr-defined]  # SQLAlchemy passes a Connection
+def _impatient(connection: DBAPIConnection, *_: object) -> None:
+    connection.cursor().execute("PRAGMA busy_timeout = 0")
 
 
 @contextmanager
