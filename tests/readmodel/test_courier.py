@@ -302,11 +302,20 @@ async def test_a_shift_ends_and_says_how_much_it_delivered(house: House, monkeyp
     assert await ActivityEnvironment().run(house.courier().relay) == 2
 
 
-async def test_an_idle_courier_costs_one_question_a_poll(house: House, database: Engine) -> None:
-    """And no transaction at all writes while there is nothing to do."""
-    asked: list[str] = []
-    event.listen(database, "before_cursor_execute", lambda _, __, statement, *___: asked.append(statement))
-    house.options["poll_seconds"] = 0.05
+async def test_an_idle_courier_costs_one_statement_a_poll(house: House, database: Engine) -> None:
+    loop = asyncio.get_running_loop()
+    asked: list[float] = []
+    enough = asyncio.Event()
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            asked.append(loop.time())
+        if len(asked) > 6:
+            loop.call_soon_threadsafe(enough.set)
+
+    event.listen(database, "before_cursor_execute", note)
+    house.options["poll_seconds"] = poll = 0.05
     async with house.relaying():
-        await asyncio.sleep(0.5)
-    assert len([one for one in asked if one.startswith("UPDATE")]) <= 12
+        await asyncio.wait_for(enough.wait(), PATIENCE)
+    # The first asks what is in doubt; then there is one a poll, until the shift ends.
+    assert asked[6] - asked[1] >= 5 * poll * 0.9
