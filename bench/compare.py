@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bench import floor, load
-from bench.measure import MILLISECONDS, Round, merged, processor_seconds
+from bench.measure import MILLISECONDS, Round, busy_seconds, merged, processor_seconds
 from bench.server import Service, answer, child
 
 CONCURRENT = 20
@@ -34,6 +34,7 @@ class Side:
     concurrent: list[Round] = field(default_factory=list)
     single: list[Round] = field(default_factory=list)
     processors: list[Mapping[str, float]] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
@@ -50,6 +51,11 @@ class Side:
         names = sorted({name for turn in self.processors for name in turn})
         used = {name: sum(turn.get(name, 0.0) for turn in self.processors) for name in names}
         return {name: MILLISECONDS * seconds / cases for name, seconds in used.items()}
+
+    def strangers(self) -> float:
+        """Of all the processor time used meanwhile, the share that was neither the service's nor the load's."""
+        ours = sum(sum(turn.values()) for turn in self.processors)
+        return max(0.0, 1 - ours / sum(self.busy))
 
     @property
     def waiting(self) -> int:
@@ -68,6 +74,14 @@ def ratio(one: Side, other: Side) -> float:
     """Median of the turns' ratios of cases per second: what was measured within the same minute is compared."""
     pairs = zip(one.concurrent, other.concurrent, strict=True)
     return statistics.median(mine.rate / theirs.rate for mine, theirs in pairs)
+
+
+def processor_ratio(one: Side, other: Side) -> float:
+    """The other's processor time of a case over the one's: what `ratio` comes to where all processors are busy.
+
+    Neighbours disturb it far less than they do the time on the clock.
+    """
+    return sum(other.processor_milliseconds().values()) / sum(one.processor_milliseconds().values())
 
 
 async def measure(service: Service, size: Size) -> dict[str, Side]:
@@ -91,9 +105,10 @@ async def measure(service: Service, size: Size) -> dict[str, Side]:
 
 async def _take_turn(side: Side, leg: Leg, size: Size, processes: Mapping[str, int]) -> None:
     side.single.append(await leg(cases=size.single_cases, concurrent=1))
-    before = processor_seconds(processes)
+    before, busy = processor_seconds(processes), busy_seconds()
     played = await leg(cases=size.concurrent_cases, concurrent=CONCURRENT)
     after = processor_seconds(processes)
+    side.busy.append(busy_seconds() - busy)
     side.concurrent.append(played)
     used = {name: after[name] - before[name] for name in processes}
     side.processors.append({**used, "load": played.processor_seconds})

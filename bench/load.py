@@ -8,6 +8,7 @@ Prints its round as JSON. An answer of 202 (kept, not yet in the read model) is 
 import argparse
 import json
 import os
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -124,7 +125,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     key = os.environ[KEY_VARIABLE]
     load = drive(given.url, key, cases=given.cases, concurrent=given.concurrent, warm=given.warm)
-    print(json.dumps(asdict(uvloop.run(load))))
+    try:
+        played = uvloop.run(load)
+    except ExceptionGroup as errors:
+        if refusals := errors.subgroup(UnexpectedAnswer):
+            sys.exit(f"{parser.prog}: {refusals.exceptions[0]}")
+        raise
+    print(json.dumps(asdict(played)))
 
 
 if __name__ == "__main__":

@@ -88,3 +88,9 @@ async def closed_loop(case: Callable[[Round], Awaitable[None]], cases: int, conc
 def processor_seconds(processes: Mapping[str, int]) -> dict[str, float]:
     """Processor time that each process (name to id) has used so far, in user and system mode."""
     return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in processes.items()}
+
+
+def busy_seconds() -> float:
+    """Processor time that everything on this machine has used so far, over all processors."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
