@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ARGS ?=
 
-# Two at once suit the tests that wait for servers; those that own a server keep to one worker by their xdist_group.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+# Two at once suit the tests that wait for servers. A file keeps to one worker, so that it starts its server once.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 CODE := $(wildcard *.py) activities api bench demo docs domain readmodel tests tools workflows
 
 .PHONY: help

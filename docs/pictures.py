@@ -25,6 +25,8 @@ from domain.lifecycle import Role
 from tests.e2e.service import PATIENCE_SECONDS, Service, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
+LOOK_AGAIN_MILLISECONDS = 10_000
+"""Until a list is opened anew: a busy machine needs long to draw it."""
 SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
@@ -162,7 +164,7 @@ def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
     while True:
         page.goto(view.link(service.ui))
         try:
-            row.wait_for(timeout=3000)
+            row.wait_for(timeout=LOOK_AGAIN_MILLISECONDS)
         except Error:
             if time.monotonic() > deadline:
                 raise

@@ -22,7 +22,7 @@ from demo.day import LEAST_CASES, Call, District, plan_day
 from demo.journal import Journal
 from demo.people import Cast, Person
 from demo.play import Stage, play
-from demo.run import _offer as offer_of
+from demo.run import offer_of
 from demo.verify import verify
 from domain.batch import Batch
 from domain.lifecycle import ESCALATE, Role
@@ -31,7 +31,7 @@ from rebuild import chains, published
 from tests.e2e.service import CHILDREN, Service
 from workflows.presentation import workflow_id
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("kill")]
+pytestmark = pytest.mark.e2e
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "demo.toml"
 SEED = 2009

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.service import Service, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("mission")]
+pytestmark = pytest.mark.e2e
 
 PEOPLE = {
     "陈美玲": ("agent", None),

@@ -14,7 +14,7 @@ from docs import pictures
 from tests.docs.pages import Example, examples, page, section
 from tests.e2e.service import Service
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("readme")]
+pytestmark = pytest.mark.e2e
 
 SHOWN_API = "http://127.0.0.1:8080"
 

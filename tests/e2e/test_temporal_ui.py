@@ -11,7 +11,7 @@ from docs import pictures
 from docs.pictures import BREACHED, Stage
 from tests.e2e.service import Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.xdist_group("temporal_ui")]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 
 if pictures.chromium() is None and not os.environ.get("CI"):
     pytest.skip("no chromium here: sudo apt-get install chromium fonts-noto-cjk", allow_module_level=True)

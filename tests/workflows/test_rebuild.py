@@ -17,7 +17,7 @@ from rebuild import chains, published, rebuild
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
 from workflows.presentation import workflow_id
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("rebuild")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TABLES = ("cases", "case_terms", "clocks", "events", "notifications")
 KEPT_BY_COURIER = ("status", "tries", "next_try_at", "sent_at", "last_error")
