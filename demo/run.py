@@ -56,7 +56,7 @@ async def perform(wishes: Wishes, console: Console) -> bool:
     """
     async with Hotline.at(wishes.url, wishes.admin_key, wishes.deadline) as hotline:
         catalogue = await hotline.get("/services")
-        offers = [_offer(item) for item in catalogue["items"]]
+        offers = [offer_of(item) for item in catalogue["items"]]
         districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
         calls = plan_day(wishes.cases, wishes.seed, offers, districts)
         cast = Cast({offer.department for offer in offers})
@@ -166,7 +166,8 @@ def _keys(wishes: Wishes, cast: Cast) -> dict[str, str]:
     return keys
 
 
-def _offer(item: Json) -> Offer:
+def offer_of(item: Json) -> Offer:
+    """A service as `GET /v1/services` lists it."""
     return Offer(
         code=item["service_code"],
         name_zh=item["name_zh"],
