@@ -5,7 +5,7 @@ here, once, they cost a run nothing.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from temporalio import workflow
@@ -28,7 +28,28 @@ class Host(Protocol):
 H = TypeVar("H")
 
 
-def _update(action: Action, body: type[Body]) -> Callable[..., Any]:
+class Update(workflow.UpdateMethodMultiParam[..., Outcome]):
+    """A handler that is known for one by its class.
+
+    The SDK looks at every member of a workflow class at the start of every run; told by class, it need not compare
+    attributes one by one, which took half of that time.
+    """
+
+    def __init__(self, made: workflow.UpdateMethodMultiParam[..., Outcome]) -> None:
+        self._defn = made._defn  # noqa: SLF001 - the one attribute that the SDK's protocol asks for
+
+    def __call__(self, *arguments: Any, **named: Any) -> Outcome | Awaitable[Outcome]:  # noqa: ANN401 - the handler's own
+        """Call the handler as the function it is."""
+        outcome: Outcome | Awaitable[Outcome] = self._defn.fn(*arguments, **named)
+        return outcome
+
+    def validator(self, vfunc: Callable[..., None]) -> Callable[..., None]:
+        """Set what checks the arguments before the handler runs."""
+        self._defn.set_validator(vfunc)
+        return vfunc
+
+
+def _update(action: Action, body: type[Body]) -> Update:
     async def handle(self: Host, command: Command[Any]) -> Outcome:
         return self.act(command)
 
@@ -43,7 +64,8 @@ def _update(action: Action, body: type[Body]) -> Callable[..., Any]:
         # Worked out once: the SDK asks for it at every start of a run.
         function.__signature__ = inspect.signature(function)  # type: ignore[union-attr]
     row = TABLE[action]
-    update = workflow.update(name=action.value, description=f"{row.zh}: {row.description}")(handle)
+    made: Any = workflow.update(name=action.value, description=f"{row.zh}: {row.description}")(handle)
+    update = Update(made)
     update.validator(check)
     return update
 
