@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 log = logging.getLogger("hotline.api")
 
-TICK_SECONDS = 0.003
+TICK_SECONDS = 0.002
 """Least pause between two looks: a publication takes some ten milliseconds."""
-SHARE = 10
-"""A pause is so many times as long as the look before it, so that looking leaves a busy machine to the others."""
 SLOWEST_TICK_SECONDS = 0.1
 """Longest pause while SQL answers."""
+LOOKS = 5
+"""So many looks fall into the usual wait: a quiet machine is asked often, a busy one is left to its work."""
+LEARNING = 0.1
+"""Weight of the latest wait in the usual one."""
 FAILING_TICK_SECONDS = 0.5
 """Longest pause while SQL answers with errors."""
 PATIENCE = 3
@@ -25,6 +27,7 @@ Look = Callable[[Sequence[str]], Awaitable[Mapping[str, int]]]
 
 class _Waiter(NamedTuple):
     version: int
+    since: float
     shown: asyncio.Future[bool]
 
 
@@ -37,6 +40,7 @@ class Visibility:
         self._waiting: dict[str, list[_Waiter]] = {}
         self._poller: asyncio.Task[None] | None = None
         self._failures = 0
+        self._usual = 0.0
 
     async def shows(self, number: str, version: int, seconds: float) -> bool:
         """Whether SQL shows this version of the case, or a later one, within so many seconds.
@@ -44,7 +48,7 @@ class Visibility:
         While SQL is known to be down, the answer is no after a single look.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(version, loop.create_future())
+        waiter = _Waiter(version, time.perf_counter(), loop.create_future())
         self._waiting.setdefault(number, []).append(waiter)
         if self._poller is None or self._poller.done():
             self._poller = loop.create_task(self._poll())
@@ -63,21 +67,20 @@ class Visibility:
         self._give_up()
 
     async def _poll(self) -> None:
-        pause = self._tick
+        pause = self._pause()
         while self._waiting:
             # The first look comes after a pause, too: nothing can be there at once.
             await asyncio.sleep(pause)
             if not self._waiting:
                 return
-            began = time.perf_counter()
             try:
                 versions = await self._look(tuple(self._waiting))
             except Exception as error:  # noqa: BLE001 - whatever is the matter with SQL, the answer is 202
                 pause = self._failed(error, pause)
             else:
                 self._failures = 0
-                pause = min(max(self._tick, SHARE * (time.perf_counter() - began)), SLOWEST_TICK_SECONDS)
                 self._tell_those_at(versions)
+                pause = self._pause()
 
     def _failed(self, error: Exception, pause: float) -> float:
         self._failures += 1
@@ -91,7 +94,11 @@ class Visibility:
         for number, version in versions.items():
             for waiter in self._waiting.get(number, ()):
                 if waiter.version <= version:
+                    self._usual += LEARNING * (time.perf_counter() - waiter.since - self._usual)
                     _tell(waiter, True)
+
+    def _pause(self) -> float:
+        return min(max(self._tick, self._usual / LOOKS), SLOWEST_TICK_SECONDS)
 
     def _give_up(self) -> None:
         for waiters in self._waiting.values():

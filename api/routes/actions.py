@@ -50,15 +50,18 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
 }
 
 
-def router(backend: Backend) -> APIRouter:
-    """The operations that act on a complaint."""
-    made = APIRouter(prefix="/v1/complaints/{number}/actions", tags=["actions"])
+PREFIX = "/v1/complaints/{number}/actions"
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations that act on a complaint."""
     for action, body in commands.BODIES.items():
         row = TABLE[action]
-        made.add_api_route(
-            f"/{action.value}",
+        router.add_api_route(
+            f"{PREFIX}/{action.value}",
             _endpoint(backend, action, body),
             methods=["POST"],
+            tags=["actions"],
             operation_id=action.value,
             summary=f"{row.zh} {action.value}",
             description=_description(row, body),
@@ -69,8 +72,7 @@ def router(backend: Backend) -> APIRouter:
                 **openapi.errors(*_ERRORS, *_MORE_ERRORS.get(action, ())),
             },
         )
-    made.add_api_route("/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
-    return made
+    router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
 
 
 def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) -> Endpoint:

@@ -1,5 +1,6 @@
 """Taking complaints in, finding and reading them."""
 
+from enum import Enum
 from http import HTTPStatus
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from domain.views import CaseView, view_case
 from readmodel.paging import BadCursorError
 from readmodel.search import CaseFilters
 
+TAGS: list[str | Enum] = ["complaints"]
 _KEY = ("unauthorized", "malformed-key")
 _POSTED = (
     *_KEY,
@@ -59,19 +61,18 @@ async def _filters(  # noqa: PLR0913 - one for each filter of the interface
     return CaseFilters(state, department, owner, service, district, overdue, incident, q)
 
 
-def router(backend: Backend) -> APIRouter:
-    """The operations on complaints."""
-    made = APIRouter(prefix="/v1/complaints", tags=["complaints"])
-    _add_register(made, backend)
-    _add_list(made, backend)
-    _add_get(made, backend)
-    _add_timeline(made, backend)
-    return made
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations on complaints."""
+    _add_register(router, backend)
+    _add_list(router, backend)
+    _add_get(router, backend)
+    _add_timeline(router, backend)
 
 
-def _add_register(made: APIRouter, backend: Backend) -> None:
-    @made.post(
-        "",
+def _add_register(router: APIRouter, backend: Backend) -> None:
+    @router.post(
+        "/v1/complaints",
+        tags=TAGS,
         operation_id="register",
         summary="受理 register: take a complaint in",
         status_code=HTTPStatus.CREATED,
@@ -116,9 +117,10 @@ async def _made_before(backend: Backend, number: str, key: Key) -> CaseView:
     return view_case(case, now, available_actions(case, actor_of(key), now))
 
 
-def _add_list(made: APIRouter, backend: Backend) -> None:
-    @made.get(
-        "",
+def _add_list(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        "/v1/complaints",
+        tags=TAGS,
         operation_id="list_complaints",
         summary="List and search complaints",
         response_model=ComplaintPage,
@@ -147,9 +149,10 @@ def _add_list(made: APIRouter, backend: Backend) -> None:
         return render.page(map(render.complaint, views), page.next_cursor)
 
 
-def _add_get(made: APIRouter, backend: Backend) -> None:
-    @made.get(
-        "/{number}",
+def _add_get(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        "/v1/complaints/{number}",
+        tags=TAGS,
         operation_id="get_complaint",
         summary="Read one complaint",
         response_model=Complaint,
@@ -169,9 +172,10 @@ def _add_get(made: APIRouter, backend: Backend) -> None:
         return render.answer(render.complaint(view))
 
 
-def _add_timeline(made: APIRouter, backend: Backend) -> None:
-    @made.get(
-        "/{number}/timeline",
+def _add_timeline(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        "/v1/complaints/{number}/timeline",
+        tags=TAGS,
         operation_id="get_timeline",
         summary="Read what happened to a complaint",
         response_model=Timeline,

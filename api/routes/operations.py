@@ -16,12 +16,12 @@ LOOK_SECONDS = 2.0
 """Longest look at each part; they are looked at side by side."""
 
 
-def router(backend: Backend) -> APIRouter:
-    """The operations that need no key; they tell nothing of any case."""
-    made = APIRouter(tags=["operations"])
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations that need no key; they tell nothing of any case."""
 
-    @made.get(
+    @router.get(
         "/healthz",
+        tags=["operations"],
         operation_id="healthz",
         summary="Is the process alive?",
         response_model=Health,
@@ -31,8 +31,9 @@ def router(backend: Backend) -> APIRouter:
         """Asks nobody else: whoever restarts a process by this answer must not do so because SQL is down."""
         return render.answer(b'{"status":"alive"}')
 
-    @made.get(
+    @router.get(
         "/readyz",
+        tags=["operations"],
         operation_id="readyz",
         summary="Can calls be taken?",
         response_model=Readiness,
@@ -48,8 +49,9 @@ def router(backend: Backend) -> APIRouter:
         status = HTTPStatus.OK if found.temporal.ok else HTTPStatus.SERVICE_UNAVAILABLE
         return render.answer(found.model_dump_json().encode(), status)
 
-    @made.get(
+    @router.get(
         "/metrics",
+        tags=["operations"],
         operation_id="metrics",
         summary="Figures for Prometheus",
         response_class=Response,
@@ -61,8 +63,6 @@ def router(backend: Backend) -> APIRouter:
     async def metrics() -> Response:
         """Requests, durations, answers of 202, waits for SQL, days until the known holidays end."""
         return Response(backend.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    return made
 
 
 async def _look(backend: Backend) -> Readiness:

@@ -14,14 +14,14 @@ from domain.catalogue import Catalogue, Department, District, Group
 from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Role, State, mermaid
 
 
-def router(backend: Backend) -> APIRouter:
-    """The operations that never change while the process runs: their answers are written once."""
-    made = APIRouter(prefix="/v1", tags=["reference"])
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations that never change while the process runs: their answers are written once."""
     promised = services(backend.catalogue)
     table = lifecycle()
 
-    @made.get(
-        "/services",
+    @router.get(
+        "/v1/services",
+        tags=["reference"],
         operation_id="list_services",
         summary="The catalogue 服务目录",
         response_model=Services,
@@ -34,8 +34,9 @@ def router(backend: Backend) -> APIRouter:
         """Every service with its clocks (for the town), and the codes of departments, districts and groups."""
         return render.answer(promised)
 
-    @made.get(
-        "/lifecycle",
+    @router.get(
+        "/v1/lifecycle",
+        tags=["reference"],
         operation_id="get_lifecycle",
         summary="The lifecycle table 流程",
         response_model=Lifecycle,
@@ -47,8 +48,6 @@ def router(backend: Backend) -> APIRouter:
     async def get_lifecycle(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """States, roles, and for each action who may do it, from where, and where it leads."""
         return render.answer(table)
-
-    return made
 
 
 def services(catalogue: Catalogue) -> bytes:
