@@ -185,7 +185,7 @@ async def on_invalid(request: Request, error: Exception) -> Response:
         return answer(describe("malformed-json", detail))
     if _is_no_json(request, found):
         return answer(describe("unsupported-media-type", "Send JSON, with the header Content-Type: application/json."))
-    faults = [FieldError(field=".".join(map(str, fault["loc"])), message=_message(fault)) for fault in found]
+    faults = [FieldError(field=".".join(map(str, fault["loc"])), message=_message(request, fault)) for fault in found]
     problem = describe("invalid-request", "; ".join(f"{fault.field}: {fault.message}" for fault in faults))
     problem.errors = faults
     return answer(problem)
@@ -198,12 +198,22 @@ def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def _message(fault: Mapping[str, Any]) -> str:
+def _message(request: Request, fault: Mapping[str, Any]) -> str:
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
-        return "No such field here"
+        return f"There is no such thing here; accepted: {', '.join(_known_beside(request, fault['loc']))}"
     pattern = fault.get("ctx", {}).get("pattern")
     return _PATTERNS.get(pattern, message) if pattern else message
+
+
+def _known_beside(request: Request, place: Sequence[str | int]) -> list[str]:
+    """The names that are known where an unknown one was sent."""
+    route = request.scope["route"]
+    fields = [route.body_field] if place[0] == "body" else route.dependant.query_params
+    model = fields[0].field_info.annotation
+    for part in place[1:-1]:
+        model = model.model_fields[part].annotation
+    return list(getattr(model, "model_fields", ()))
 
 
 _PATTERNS = {

@@ -38,6 +38,7 @@ _ERRORS = (
     "invalid-number",
     "invalid-idempotency-key",
     "idempotency-key-reused",
+    "read-model-unavailable",
     "temporal-unavailable",
     "no-answer-in-time",
 )

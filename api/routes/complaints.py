@@ -12,15 +12,12 @@ from api.backend import Backend
 from api.keyring import Key
 from api.problems import ProblemError
 from api.reader import away
-from api.routes.parameters import USUAL_PAGE, Cursor, IdempotencyKey, Limit, NumberText, not_found, number_in
+from api.routes.parameters import IdempotencyKey, Listing, NumberText, Paging, not_found, number_in
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
 from api.security import actor_of, staff_only
-from domain.commands import Code, Name
 from domain.decisions import available_actions
-from domain.lifecycle import State
 from domain.views import CaseView, view_case
 from readmodel.paging import BadCursorError
-from readmodel.search import CaseFilters
 
 TAGS: list[str | Enum] = ["complaints"]
 _KEY = ("unauthorized", "malformed-key")
@@ -37,28 +34,6 @@ _POSTED = (
     "temporal-unavailable",
     "no-answer-in-time",
 )
-
-
-async def _filters(  # noqa: PLR0913 - one for each filter of the interface
-    *,
-    state: Annotated[State | None, Query(description="Where it stands.", examples=["in_progress"])] = None,
-    department: Annotated[Code | None, Query(description="Code of the department that has it.")] = None,
-    owner: Annotated[Name | None, Query(description="Name of the agent who owns it (首问责任人).")] = None,
-    service: Annotated[Code | None, Query(description="Code of the service.")] = None,
-    district: Annotated[Code | None, Query(description="Code of the district.")] = None,
-    overdue: Annotated[bool | None, Query(description="A promise has been missed and is still not kept.")] = None,
-    incident: Annotated[Code | None, Query(description="Code of the incident it is linked to (并案).")] = None,
-    q: Annotated[
-        str | None,
-        Query(
-            description="Words to find: number, caller's name, telephone, account number, address; all must occur.",
-            min_length=1,
-            max_length=100,
-            examples=["下闸新村"],
-        ),
-    ] = None,
-) -> CaseFilters:
-    return CaseFilters(state, department, owner, service, district, overdue, incident, q)
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -131,17 +106,14 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def list_complaints(
-        filters: Annotated[CaseFilters, Depends(_filters)],
-        key: Annotated[Key, Depends(backend.bearer)],
-        limit: Limit = USUAL_PAGE,
-        cursor: Cursor = None,
+        wanted: Annotated[Listing, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
         """The newest registration first. Filters narrow the list together.
 
         No case comes twice or is left out while somebody turns pages; what is registered meanwhile comes before them.
         """
         try:
-            page = await backend.reader.page(filters, cursor, limit)
+            page = await backend.reader.page(wanted.filters(), wanted.cursor, wanted.limit)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         now, actor = backend.clock(), actor_of(key)
@@ -159,7 +131,12 @@ def _add_get(router: APIRouter, backend: Backend) -> None:
         responses={
             200: openapi.example("The complaint, as you see it.", "complaint"),
             **openapi.errors(
-                *_KEY, "complaint-not-found", "invalid-number", "temporal-unavailable", "no-answer-in-time"
+                *_KEY,
+                "complaint-not-found",
+                "invalid-number",
+                "read-model-unavailable",
+                "temporal-unavailable",
+                "no-answer-in-time",
             ),
         },
     )
@@ -194,15 +171,11 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def get_timeline(
-        number: NumberText,
-        key: Annotated[Key, Depends(backend.bearer)],
-        limit: Limit = USUAL_PAGE,
-        cursor: Cursor = None,
+        number: NumberText, paging: Annotated[Paging, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
         """The oldest first: what people did, and what time brought, with `system` as its actor."""
         wanted = number_in(number)
-        after = _after(cursor)
-        page = await backend.reader.timeline(wanted, after, limit)
+        page = await backend.reader.timeline(wanted, _after(paging.cursor), paging.limit)
         if page is None:
             if await backend.gateway.case(wanted, actor_of(key)) is None:
                 raise not_found(wanted)

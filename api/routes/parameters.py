@@ -2,11 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import Header, Path, Query
+from fastapi import Header, Path
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.numbers import ACCEPTED, NumberError, parse_number
 from api.problems import ProblemError
 from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
+from domain.commands import Code, Name
+from domain.lifecycle import State
+from readmodel.search import CaseFilters
 
 LONGEST_PAGE = 200
 USUAL_PAGE = 50
@@ -26,10 +30,49 @@ IdempotencyKey = Annotated[
         examples=["3f8c2b6e-6c53-4b52-9a57-0a3f6f3c1d11"],
     ),
 ]
-Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description="Most items on the page.")]
-Cursor = Annotated[
-    str | None, Query(description="`next_cursor` of the page before; leave it out for the first page.", max_length=100)
-]
+
+
+class Paging(BaseModel):
+    """Which page of a list; a parameter that does not exist is refused, so that a slip does not list everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
+    cursor: str | None = Field(
+        default=None, max_length=100, description="`next_cursor` of the page before; leave it out for the first page."
+    )
+
+
+class Listing(Paging):
+    """Which complaints a list shows; the filters narrow it together."""
+
+    state: State | None = Field(default=None, description="Where it stands.", examples=["in_progress"])
+    department: Code | None = Field(default=None, description="Code of the department that has it.")
+    owner: Name | None = Field(default=None, description="Name of the agent who owns it (首问责任人).")
+    service: Code | None = Field(default=None, description="Code of the service.")
+    district: Code | None = Field(default=None, description="Code of the district.")
+    overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
+    incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
+    q: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Words to find: number, caller's name, telephone, account number, address; all must occur.",
+        examples=["下闸新村"],
+    )
+
+    def filters(self) -> CaseFilters:
+        """As the read model takes them."""
+        return CaseFilters(
+            state=self.state,
+            department=self.department,
+            owner=self.owner,
+            service_code=self.service,
+            district=self.district,
+            overdue=self.overdue,
+            incident=self.incident,
+            q=self.q,
+        )
 
 
 def number_in(text: str) -> str:

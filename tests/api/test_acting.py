@@ -63,6 +63,8 @@ async def test_a_body_that_is_not_as_it_must_be_changes_nothing(
     answer = await on_sqlite.post(f"/v1/complaints/{number}/actions/{action}", body)
     found = problem(answer, 422, "invalid-request")
     assert [fault["field"] for fault in found["errors"]] == [field]
+    if field == "body.actor":
+        assert found["errors"][0]["message"].endswith("accepted: note")
     assert field in found["detail"]
     assert await on_sqlite.actions(number) == before
 

@@ -88,6 +88,7 @@ async def test_an_item_of_a_list_is_the_complaint_itself(on_both: House) -> None
         ({"overdue": "perhaps"}, "query.overdue", "boolean"),
         ({"department": "Repair!"}, "query.department", "lower-case"),
         ({"q": ""}, "query.q", "1 character"),
+        ({"stat": "closed"}, "query.stat", "state, department, owner"),
     ],
 )
 async def test_a_filter_that_cannot_be_is_refused(

@@ -54,16 +54,23 @@ async def test_a_missing_body_says_what_is_missing(on_sqlite: House) -> None:
 
 
 async def test_every_wrong_field_is_named_and_nothing_sent_is_repeated(on_sqlite: House) -> None:
-    wrong = {"service_code": "No Water", "caller": {"phone": "ask李婆婆"}, "location": {"lat": 91}, "extra": "李婆婆"}
+    wrong = {
+        "service_code": "No Water",
+        "caller": {"phone": "ask李婆婆"},
+        "location": {"lat": 91, "lon": 1},
+        "extra": "李婆婆",
+    }
     answer = await send(on_sqlite, json.dumps(wrong).encode())
     found = problem(answer, 422, "invalid-request")
     assert {fault["field"] for fault in found["errors"]} == {
         "body.service_code",
         "body.caller.phone",
         "body.location.lat",
+        "body.location.lon",
         "body.description",
         "body.extra",
     }
+    assert "accepted: district, address, lat, lng" in answer.text
     assert "李婆婆" not in answer.text
 
 
