@@ -42,7 +42,7 @@ class Rebuilt(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run of a case's workflow: a long life has several, each with a history of its own."""
+    """One run of a case's workflow, with a history of its own."""
 
     started_at: datetime
     run_id: str
@@ -93,9 +93,8 @@ async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> li
 
 async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEvent]:
     """The events of the run; none where Temporal has just forgotten it, as its list is slower than its retention."""
-    handle = client.get_workflow_handle(workflow_id, run_id=run.run_id)
     try:
-        return [event async for event in handle.fetch_history_events()]
+        return list((await client.get_workflow_handle(workflow_id, run_id=run.run_id).fetch_history()).events)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
@@ -105,8 +104,8 @@ async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEv
 def _write(engine: Engine, cases: Mapping[str, Sequence[Batch]]) -> list[str]:
     """Write them, together if that goes; the ids of those that cannot be."""
     batches = list(chain.from_iterable(cases.values()))
-    owed = ((batch, event) for batch in batches for event in batch.events)
-    keys = {notice.key for batch, event in owed for notice in notices(batch.number, event, batch.progress)}
+    owed = (notices(batch.number, event, batch.progress) for batch in batches for event in batch.events)
+    keys = {notice.key for notice in chain.from_iterable(owed)}
     try:
         if batches:
             with writing(engine) as connection:
