@@ -80,16 +80,17 @@ async def test_a_wake_date_lies_ahead_and_within_reason(on_sqlite: House, wake_a
 
 
 async def test_of_two_at_once_one_wins_and_the_other_learns_the_new_state(on_both: House) -> None:
-    number = await on_both.case_in("dispatched")
-    both = (on_both.act(number, "sign_for", {}, "wu"), on_both.act(number, "return", {"reason": "不是我们的"}, "wu"))
+    number = await on_both.case_in("registered")
+    both = (
+        on_both.act(number, "dispatch", {"department": "repair"}, "chen"),
+        on_both.act(number, "refuse", {"reason": "不归我们管"}, "zhou"),
+    )
     first, second = sorted(await asyncio.gather(*both), key=lambda answer: answer.status_code)
-    assert first.status_code == 200
-    winner = first.json()
-    if winner["state"] == "in_progress" and second.status_code == 200:
-        # A return is possible after the signature as well: then both were in turn.
-        assert second.json()["state"] == "pending_redispatch"
-        return
-    assert problem(second, 409, "out-of-turn")["state"] == winner["state"]
+    assert (first.status_code, first.json()["version"]) == (200, 2)
+    found = problem(second, 409, "out-of-turn")
+    assert (found["state"], found["version"]) == (first.json()["state"], 2)
+    assert found["available_actions"] is not None
+    assert len(await on_both.actions(number)) == 2
 
 
 async def test_two_who_do_the_same_at_once_do_it_once(on_both: House) -> None:
