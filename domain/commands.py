@@ -14,14 +14,12 @@ from domain.terms import Terms
 
 
 def _in_utc(instant: datetime) -> datetime:
-    """The same instant in UTC, in which alone the domain reckons; at the ends of the calendar there may be none."""
-    if not 1 < instant.year < 9999:  # noqa: PLR2004  (the years that datetime knows)
+    if not 1 < instant.year < 9999:  # noqa: PLR2004 - at the ends of what datetime knows there may be no such instant
         raise ValueError("the year must be from 2 to 9998")
     return instant.astimezone(UTC)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no NUL: a case that carried one could never be published."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=NO_NUL)]

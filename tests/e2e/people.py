@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -41,7 +42,7 @@ class Hotline:
 
     def notifications(self, number: str) -> list[Json]:
         """The case's rows in SQL, in the order of its events."""
-        with sqlite3.connect(self._service.data_dir / "hotline.db") as connection:
+        with closing(sqlite3.connect(self._service.data_dir / "hotline.db")) as connection:
             connection.row_factory = sqlite3.Row
             found = connection.execute("SELECT * FROM notifications WHERE number = ? ORDER BY seq, key", (number,))
             return [dict(row) for row in found]
@@ -53,7 +54,7 @@ class Hotline:
 
     def lose_the_read_model(self) -> None:
         """Every row of it, as a broken disk would."""
-        with sqlite3.connect(self._service.data_dir / "hotline.db", timeout=30) as connection:
+        with closing(sqlite3.connect(self._service.data_dir / "hotline.db", timeout=30)) as connection, connection:
             for table in ("notifications", "clocks", "events", "case_terms", "cases"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are the test's own
 

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class Ledger:
             yield f"not delivered: {missing}"
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self._service.data_dir / "hotline.db") as connection:
+        with closing(sqlite3.connect(self._service.data_dir / "hotline.db")) as connection:
             return connection.execute(query, values).fetchall()
 
     def _lines(self) -> Counter[str]:

@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -173,19 +175,13 @@ class TestPublication:
         """SQL is away while the case goes on; then everything appears, each event once."""
         complaint = await house.start()
         await complaint.published(1)
-        owner = engine_of(house.settings.database_url)
-        with owner.begin() as connection:
-            connection.execute(text("ALTER TABLE events RENAME TO events_away"))
-        try:
+        with without_events(house):
             for body in STRAIGHT[:3]:
                 await complaint.act(body)
             assert (await complaint.view()).state is State.IN_PROGRESS
             scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
             await until(lambda: events_of(complaint, scheduled), lambda events: len(events) == 2)
             await until(lambda: _attempts(complaint), lambda attempts: attempts >= 2)
-        finally:
-            with owner.begin() as connection:
-                connection.execute(text("ALTER TABLE events_away RENAME TO events"))
         rows = await complaint.published(4)
         assert [row["seq"] for row in rows] == [1, 2, 3, 4]
 
@@ -195,17 +191,25 @@ class TestPublication:
         promise = Promise(name="acknowledge", calendar="always", budget_seconds=2, starts="dispatch")
         complaint = await house.start(terms=terms.model_copy(update={"promises": (promise,)}))
         await complaint.published(1)
-        owner = engine_of(house.settings.database_url)
-        with owner.begin() as connection:
-            connection.execute(text("ALTER TABLE events RENAME TO events_away"))
-        try:
+        with without_events(house):
             await complaint.act(Dispatch(department="repair"))
             assert (await until(complaint.view, lambda view: view.sla == "missed")).version == 5
-        finally:
-            with owner.begin() as connection:
-                connection.execute(text("ALTER TABLE events_away RENAME TO events"))
         rows = await complaint.published(5)
         assert [row["action"] for row in rows][:5] == ["register", "dispatch", *["escalate"] * 3]
+
+
+@contextmanager
+def without_events(house: Hotline) -> Iterator[None]:
+    """The table that every publication needs is away."""
+    owner = engine_of(house.settings.database_url)
+    try:
+        with owner.begin() as connection:
+            connection.execute(text("ALTER TABLE events RENAME TO events_away"))
+        yield
+    finally:
+        with owner.begin() as connection:
+            connection.execute(text("ALTER TABLE events_away RENAME TO events"))
+        owner.dispose()
 
 
 async def _attempts(complaint: Complaint) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -56,8 +56,10 @@ async def complaints(house: Hotline) -> list[Complaint]:
 
 
 @pytest.fixture
-def owner(house: Hotline) -> Engine:
-    return engine_of(house.settings.database_url)
+def owner(house: Hotline) -> Iterator[Engine]:
+    made = engine_of(house.settings.database_url)
+    yield made
+    made.dispose()
 
 
 async def all_told(house: Hotline, complaints: list[Complaint]) -> None:
