@@ -28,8 +28,9 @@ from workflows.presentation import workflow_id
 log = logging.getLogger("hotline.worker")
 
 STICKY_TIMEOUT = timedelta(seconds=1.5)
-"""How long a task waits for the worker that has the case in memory: a dead one's cases wait so long. Much shorter, and an
-overloaded worker would lose its cases to itself, and replay them from the start."""
+"""How long a task waits for the worker that has the case in memory: a dead one's cases wait so long.
+
+Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """How long activities may go on after the worker was asked to stop."""
 WORKFLOWS = (ComplaintWorkflow, CourierWorkflow)
