@@ -107,9 +107,10 @@ def check_sqlite3(arguments: list[str]) -> None:
     if statement.startswith(".backup "):
         return
     engine = sqlalchemy.create_engine("sqlite://")
-    metadata.create_all(engine)
     with engine.begin() as connection:
+        metadata.create_all(connection)
         connection.execute(sqlalchemy.text(statement))
+    engine.dispose()
 
 
 CHECKS: dict[str, Callable[[list[str]], None]] = {
