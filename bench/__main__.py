@@ -34,9 +34,10 @@ async def cases(service: Service, *, quick: bool) -> Result:
     at_20 = {share: product.milliseconds("action", share) for share in (0.5, 0.99)}
     singly = [side.milliseconds("action", 0.5, single=True) for side in (product, floor)]
     figures = [
-        Figure("cases per second over HTTP, of the floor's", compare.ratio(product, floor), at_least=0.7),
+        Figure("cases per second over HTTP, of a floor of 7 updates", compare.ratio(product, floor)),
         Figure("the same, by processor time alone", compare.processor_ratio(product, floor)),
-        Figure("the same, of a floor with a start and 6 updates", compare.ratio(product, smaller)),
+        # The bar is against what a case really sends: its registration is the start.
+        Figure("the same, of a floor with a start and 6 updates", compare.ratio(product, smaller), at_least=0.7),
         Figure("the same, by processor time alone", compare.processor_ratio(product, smaller)),
         *(Figure(f"share of other programs, {name}", side.strangers()) for name, side in sides.items()),
         Figure("action at 20 concurrent, p99 of p50", at_20[0.99] / at_20[0.5], at_most=5),
