@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import uvloop
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-import logs
+import process
 from activities.log_channel import LogChannel
 from activities.notification import Courier, case_teller
 from activities.projection import Projection
@@ -83,9 +82,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Start the worker with the settings of the environment."""
-    settings = Settings()
-    logs.configure(settings)
-    uvloop.run(serve(settings))
+    process.run(serve)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Runs the API: `python -m api`."""
 
 import uvicorn
-import uvloop
 
-import logs
+import process
 from api.app import create_app
 from settings import Settings
 from temporal_connection import connect
@@ -31,9 +30,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Start the API with the settings of the environment."""
-    settings = Settings()
-    logs.configure(settings)
-    uvloop.run(serve(settings))
+    process.run(serve)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ TICK_SECONDS = 0.002
 """Least pause between two looks: a publication takes some ten milliseconds."""
 SLOWEST_TICK_SECONDS = 0.1
 """Longest pause while SQL answers."""
-LOOKS = 5
+LOOKS = 2
 """So many looks fall into the usual wait: a quiet machine is asked often, a busy one is left to its work."""
 LEARNING = 0.1
 """Weight of the latest wait in the usual one."""

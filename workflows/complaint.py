@@ -58,10 +58,11 @@ class ComplaintWorkflow:
         """Keep the case until nothing can happen to it any more."""
         while not self._over():
             await workflow.wait_condition(self._has_news)
-            self._changed = False
             self._outbox.extend(self._case.ring(workflow.now()))
+            changed, self._changed = self._changed or bool(self._outbox), False
             self._publish()
-            self._show()
+            if changed:
+                self._show()
             self._arm()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(ComplaintStart(source=self._case, seen=self._seen))

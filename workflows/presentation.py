@@ -122,4 +122,4 @@ def _plain(name: str | None) -> str:
 
 
 def _instant(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S") if at else "-"
+    return at.isoformat(" ", "seconds")[:19] if at else "-"
