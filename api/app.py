@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from temporalio.client import Client
@@ -54,7 +55,9 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         description=openapi.ABOUT,
         openapi_tags=openapi.TAGS,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         middleware=[
             Middleware(Watch, metrics=backend.metrics),
             Middleware(BodyLimit, limit=settings.body_limit_bytes),
@@ -68,6 +71,8 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
     for part in (actions, complaints, reference, operations):
         part.add_routes(app.router, backend)
+    # FastAPI's own page loads its script from a public network, which a control room may not reach.
+    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
     app.openapi = openapi.described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 

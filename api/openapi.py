@@ -14,6 +14,9 @@ Responses = dict[int | str, Json]
 
 _SCHEMA = "#/components/schemas/{model}"
 
+PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
+"""How the page at `/docs` behaves: it forgets keys, and asks nobody outside what this description is worth."""
+
 TAGS = [
     {"name": "complaints", "description": "Take complaints in, find them, read them. 工单"},
     {"name": "actions", "description": "Everything that is done to a complaint, one operation for each action. 办理"},

@@ -66,7 +66,7 @@ GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英�
 FIRST, SECOND = "上下东西南北前后大小新老长白", "村岗涌围沙环洲塘闸溪"
 PLACES = tuple(one + other for other in SECOND for one in FIRST)
 """140 names of villages, many of which share a part, as they do."""
-PLACE_WEIGHTS = tuple(1 / rank**0.5 for rank in range(1, len(PLACES) + 1))
+PLACE_WEIGHTS = tuple(1 / rank for rank in range(1, len(PLACES) + 1))
 KINDS = {"新村": 0.5, "花园": 0.3, "工业区": 0.15, "渔村": 0.05}
 
 
