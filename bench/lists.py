@@ -39,9 +39,9 @@ DEEP = 1000
 """Of the two pages that are measured, the deeper one; the last one where a list is shorter."""
 REPEATS = 3
 COLUMNS = (*FILTERS, "overdue", "incident")
-SEARCHES = ("新村", "上村新村", "下闸新村", "王伟", "9731", "大涌渔村7号")
+SEARCHES = ("新村", "上村新村", "下闸新村", "王伟", "9731", "大涌渔村7号", "上村渔村7号", "上村新村123号")
 """Two characters that half of all addresses have, the largest village, a smaller one, two characters that many names
-have, the end of a telephone number, one address."""
+have, the end of a telephone number, an address in a small village, a rare and a common one in the largest."""
 PREFIX = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
 Values = Mapping[str, Any]

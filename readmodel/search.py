@@ -7,7 +7,7 @@ indexes, all of them in the order of the list, are merged: that ends with the pa
 The planner is left no choice: its statistics do not know that two frequent values may never meet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ from readmodel.paging import Place
 from readmodel.tables import FILTERS, case_terms, cases
 from readmodel.terms import sought
 
-RARE = 3000
+RARE = 10_000
 """Cases that are looked up one by one; where there are more, indexes are merged."""
 PAIRED = 2
 """Filters that an index serves together; how many cases three leave, only reading them would tell."""
@@ -68,12 +68,13 @@ def find(connection: ReadConnection, filters: CaseFilters, after: Place | None, 
     """The places of the first `limit` cases after `after`, newest first."""
     if filters.q is None:
         return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
-    sides = _sides(connection, filters, sorted(sought(filters.q)), after)
+    lists = _sides(filters, sorted(sought(filters.q)), after)
+    sides = _counted(connection, filters, lists)
     if not sides or sides[0].left == 0:
         return []
     first = sides[0]
     if first.left > RARE and len(sides) > 1 and connection.dialect.name == "postgresql":
-        return _merging(connection, _merged(sides, filters, after), limit)
+        return _merging(connection, _merged(sides, filters, _begin(connection, lists)), limit)
     if first.left > RARE:
         first = next(side for side in sides if side.term is not None)
     return _places(connection, _looked_up(first, sides, filters, after), limit)
@@ -106,28 +107,46 @@ def _list(columns: Columns, after: Place | None, *conditions: ColumnElement[bool
 
 
 def _beyond(columns: Columns, after: Place | None) -> list[ColumnElement[bool]]:
-    if after is None:
-        return []
-    at = bindparam("after_at", after.registered_at, cases.c.registered_at.type)
-    return [tuple_(columns.registered_at, columns.number) < tuple_(at, bindparam("after_number", after.number))]
+    return [] if after is None else [tuple_(columns.registered_at, columns.number) < _bound(after)]
 
 
-def _sides(connection: ReadConnection, filters: CaseFilters, terms: Sequence[str], after: Place | None) -> list[_Side]:
-    """What is asked for, with how many cases each leaves beyond `after`; what leaves the fewest comes first."""
-    if not terms:
-        return []
-    lists: dict[str | None, Select[Any]] = {term: _of_term(term, after) for term in terms}
+def _from(columns: Columns, begin: Place) -> ColumnElement[bool]:
+    return tuple_(columns.registered_at, columns.number) <= _bound(begin)
+
+
+def _bound(place: Place) -> ColumnElement[Any]:
+    at = bindparam("place_at", place.registered_at, cases.c.registered_at.type)
+    return tuple_(at, bindparam("place_number", place.number))
+
+
+def _sides(filters: CaseFilters, terms: Sequence[str], after: Place | None) -> dict[str | None, Select[Any]]:
+    """The list of each term, and under None that of the filters, where an index serves them."""
+    sides: dict[str | None, Select[Any]] = {term: _of_term(term, after) for term in terms}
     narrow = _conditions(filters, narrow=True)
-    if 0 < len(narrow) <= PAIRED:
-        lists[None] = _list(cases.c, after, *narrow)
+    if terms and 0 < len(narrow) <= PAIRED:
+        sides[None] = _list(cases.c, after, *narrow)
+    return sides
+
+
+def _counted(connection: ReadConnection, filters: CaseFilters, lists: Mapping[str | None, Select[Any]]) -> list[_Side]:
+    """What is asked for, with how many cases each leaves; what leaves the fewest comes first."""
+    if not lists:
+        return []
     counts = [
         select(literal(term), select(func.count()).select_from(some.limit(RARE + 1).subquery()).scalar_subquery())
         for term, some in lists.items()
     ]
     sides = [_Side(*row) for row in connection.execute(union_all(*counts))]
-    if len(narrow) > PAIRED:
+    if len(_conditions(filters, narrow=True)) > PAIRED:
         sides.append(_Side(None, RARE + 1))
     return sorted(sides, key=lambda side: side.left)
+
+
+def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) -> Place:
+    """Where all of the lists have begun: the cases of an agent who left years ago lie deep in that of a village."""
+    firsts = union_all(*(select(some.limit(1).subquery()) for some in lists.values())).subquery()
+    oldest = select(firsts.c.registered_at, firsts.c.number).order_by(firsts.c.registered_at, firsts.c.number)
+    return Place(*connection.execute(oldest.limit(1)).one())
 
 
 def _of_term(term: str, after: Place | None) -> Select[Any]:
@@ -161,19 +180,19 @@ def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:
     return [one.registered_at == other.registered_at, one.number == other.number]
 
 
-def _merged(sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
-    """Read all sides beside each other, each from the place where the page begins."""
+def _merged(sides: Sequence[_Side], filters: CaseFilters, begin: Place) -> Select[Any]:
+    """Read all sides beside each other, each from the place where the last of them begins."""
     terms = [side.term for side in sides if side.term is not None]
     first = case_terms.alias()
-    statement = _list(first.c, after, first.c.term == terms[0])
+    statement = _list(first.c, None, first.c.term == terms[0], _from(first.c, begin))
     for term in terms[1:]:
         other = case_terms.alias()
         statement = statement.join(other, and_(*_same(other.c, first.c)))
-        statement = statement.where(other.c.term == term, *_beyond(other.c, after))
+        statement = statement.where(other.c.term == term, _from(other.c, begin))
     if narrow := _conditions(filters, narrow=True):
-        statement = statement.join(cases, and_(*_same(cases.c, first.c))).where(*narrow, *_beyond(cases.c, after))
+        statement = statement.join(cases, and_(*_same(cases.c, first.c))).where(*narrow, _from(cases.c, begin))
     if filters.overdue is False:
         overdue = cases.alias()
-        late = exists().where(overdue.c.overdue == true(), *_same(overdue.c, first.c), *_beyond(overdue.c, after))
+        late = exists().where(overdue.c.overdue == true(), *_same(overdue.c, first.c), _from(overdue.c, begin))
         statement = statement.where(~late)
     return statement
