@@ -32,6 +32,8 @@ BODIES: dict[Action, dict[str, Any]] = {
     Action.REQUEST_EXTENSION: {"working_days": 3, "reason": "The fitting must be ordered."},
     Action.DECIDE_EXTENSION: {"approved": True},
     Action.HAND_OVER: {"owner": "陈静", "note": "The agent is on leave."},
+    Action.INVOLVE: {"department": "customer_service", "task": "Find out what is owed, and why."},
+    Action.RELEASE: {"department": "customer_service", "reason": "The caller has found the receipt."},
 }
 """A body for every action."""
 
@@ -60,6 +62,7 @@ COMPLAINT: dict[str, Any] = {
     "follow_up_attempts": 0,
     "approval": None,
     "extension": None,
+    "parts": [],
     "clocks": [
         {
             "name": "acknowledge",
@@ -74,6 +77,7 @@ COMPLAINT: dict[str, Any] = {
             "missed_at": None,
             "stopped_at": None,
             "paused": False,
+            "part": 0,
         }
     ],
     "available_actions": ["withdraw", "comment", "urge"],

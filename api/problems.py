@@ -54,6 +54,8 @@ KINDS: dict[str, Kind] = {
     "wake-at-past": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is not in the future"),
     "wake-at-too-far": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is too far ahead"),
     "extension-too-long": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The extension is too long"),
+    "already-involved": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The department is at work on the case"),
+    "no-such-part": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The department has no part in the case"),
     "same-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The owner already"),
     "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here"),
     "read-model-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Lists and searches are not available"),

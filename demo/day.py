@@ -11,7 +11,7 @@ from demo.plans import PLANS
 from demo.steps import Offer, Plan, Scene, Step, Wake
 from demo.stories import STORIES, Story
 from demo.texts import address, caller_name, phone, words
-from domain.commands import Dispatch, HandOver, SignFor
+from domain.commands import Dispatch, HandOver, OfPart, SignFor
 from domain.lifecycle import Action, Role
 
 LEAST_CASES = 300
@@ -81,7 +81,8 @@ class Call:
                 continue
             place += 1
             body = move.body(self.scene)
-            person = cast.named(owner) if move.role is Role.AGENT else self._who(move, cast, owner, department)
+            at_work = (body.department if isinstance(body, OfPart) else None) or department
+            person = cast.named(owner) if move.role is Role.AGENT else self._who(move, cast, owner, at_work)
             if isinstance(body, SignFor) and body.assignee is None:
                 body = body.model_copy(update={"assignee": person.name})
             said = body.model_dump(mode="json", exclude_none=True)

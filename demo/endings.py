@@ -13,12 +13,16 @@ from demo.steps import (
     Wake,
     ask_approval,
     complete,
+    complete_part,
     dispatch,
     follow_up,
     give_back,
     hand_over,
+    involve,
+    release,
     say,
     sign_for,
+    sign_for_part,
     suspend,
 )
 from domain import commands as c
@@ -205,6 +209,35 @@ _REPEATED = (
     ),
 )
 
+_TOGETHER = (
+    Plan(
+        "together",
+        "部门联动",
+        (
+            *HELD,
+            involve("请核实用户欠费及账单情况。"),
+            sign_for_part(),
+            complete(),
+            complete_part("已核实，账单无误，无欠费。"),
+            *SATISFIED,
+        ),
+        weight=4,
+        fits=_repairs,
+    ),
+    Plan(
+        "part_released",
+        "撤回协办",
+        (
+            *HELD,
+            involve("请派人检查水表。"),
+            complete(),
+            release("现场已排除水表原因，不必再查。"),
+            *SATISFIED,
+        ),
+        fits=_repairs,
+    ),
+)
+
 _MANAGED = (
     Plan(
         "extended",
@@ -243,5 +276,5 @@ _MANAGED = (
     ),
 )
 
-ENDINGS: tuple[Plan, ...] = (*_DIRECT, *_RETURNED, *_WAITED, *_REPEATED, *_MANAGED)
+ENDINGS: tuple[Plan, ...] = (*_DIRECT, *_RETURNED, *_WAITED, *_REPEATED, *_TOGETHER, *_MANAGED)
 """Every path to an end that the lifecycle has."""

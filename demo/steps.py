@@ -167,6 +167,26 @@ def ask_approval() -> Step:
     return say(Role.CREW, asked)
 
 
+def involve(task: str) -> Step:
+    """协办: another department gets a part."""
+    return Step(Role.OWNER, Action.INVOLVE, lambda scene: c.Involve(department=scene.elsewhere, task=task))
+
+
+def sign_for_part() -> Step:
+    """签收 by the other department's crew."""
+    return Step(Role.CREW, Action.SIGN_FOR, lambda scene: c.SignFor(department=scene.elsewhere))
+
+
+def complete_part(result: str) -> Step:
+    """处理完成 by the other department's crew."""
+    return Step(Role.CREW, Action.COMPLETE, lambda scene: c.Complete(department=scene.elsewhere, result=result))
+
+
+def release(reason: str) -> Step:
+    """撤回协办."""
+    return Step(Role.DISPATCHER, Action.RELEASE, lambda scene: c.Release(department=scene.elsewhere, reason=reason))
+
+
 WORK: tuple[Move, ...] = (dispatch(), sign_for(), arrive(), complete())
 HELD: tuple[Move, ...] = (dispatch(Role.AGENT), sign_for(), arrive())
 REPLIED: tuple[Move, ...] = (*WORK, reply())

@@ -132,8 +132,16 @@ class Case(Record):
                 "percent": percent,
                 "fell_at": fell_at.isoformat(),
                 "notify": list(notify),
+                **self._whose(clock),
             },
         )
+
+    def _whose(self, clock: Clock) -> dict[str, Any]:
+        """Of a part's clock: whom its rungs concern."""
+        if not clock.part:
+            return {}
+        part = self.parts[clock.part - 1]
+        return {"part": part.serial, "department": part.department, "assignee": part.assignee}
 
     def _system(self, action: str, at: datetime, data: dict[str, Any], target: State | None = None) -> Event:
         return Event(

@@ -52,6 +52,7 @@ class Clock(BaseModel):
         default=None, description="The instant at which the promise was due and not kept."
     )
     cancelled: bool = False
+    part: int = Field(default=0, ge=0, description="The part that it belongs to; 0 for the case itself.")
     rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that has rung.")
     version: int = Field(default=0, ge=0, description="The case's version that changed the clock last.")
 

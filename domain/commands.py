@@ -26,6 +26,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
+AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 
 
 class Actor(BaseModel):
@@ -48,7 +49,7 @@ class Caller(BaseModel):
 
     name: Name | None = None
     phone: Phone | None = None
-    account_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")] | None = None
+    account_no: AccountNo | None = None
 
 
 class Location(BaseModel):
@@ -124,14 +125,22 @@ class Refuse(_Reasoned):
     action = Action.REFUSE
 
 
-class SignFor(Body):
+class OfPart(Body):
+    """What is done to the case, or to the part in it that a further department has."""
+
+    department: Code | None = Field(
+        default=None, description="Whose part it is (协办), where it is not your own department's."
+    )
+
+
+class SignFor(OfPart):
     """签收; the assignee is the signer unless another is named."""
 
     action = Action.SIGN_FOR
     assignee: Name | None = None
 
 
-class Return(_Reasoned):
+class Return(OfPart, _Reasoned):
     """退单, with the reason."""
 
     action = Action.RETURN
@@ -143,7 +152,7 @@ class RejectReturn(_Reasoned):
     action = Action.REJECT_RETURN
 
 
-class Arrive(Body):
+class Arrive(OfPart):
     """到场."""
 
     action = Action.ARRIVE
@@ -177,15 +186,15 @@ class DecideApproval(Body):
     approved: bool
 
 
-class Complete(Body):
+class Complete(OfPart):
     """处理完成: what was done."""
 
     action = Action.COMPLETE
     result: Text
 
 
-class SendBack(_Reasoned):
-    """审核退回, with the reason."""
+class SendBack(OfPart, _Reasoned):
+    """审核退回, with the reason; of the case, or of the part of the department that is named."""
 
     action = Action.SEND_BACK
 
@@ -256,6 +265,22 @@ class HandOver(Body):
     owner: Name
 
 
+class Involve(Body):
+    """协办: what a further department is to do; in the place of another, where one is named."""
+
+    action = Action.INVOLVE
+    department: Code
+    task: Text
+    takes_over: Code | None = None
+
+
+class Release(_Reasoned):
+    """撤回协办: the part of this department, with the reason."""
+
+    action = Action.RELEASE
+    department: Code
+
+
 BODIES: dict[Action, type[Body]] = {
     body.action: body
     for body in (
@@ -282,6 +307,8 @@ BODIES: dict[Action, type[Body]] = {
         RequestExtension,
         DecideExtension,
         HandOver,
+        Involve,
+        Release,
     )
 }
 """The body of every action that the service offers; `register` has the start message instead."""

@@ -9,7 +9,9 @@ from domain import commands as c
 from domain.errors import Refused
 from domain.events import Event
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
+from domain.parts import PART_TABLE, SHARED, WORKABLE, Part
 from domain.record import Record
+from domain.together import check_involved, ends_the_wait, own_part, part_meant
 
 LONGEST_WAIT = timedelta(days=366)
 """How far ahead a wake date may lie. Inferred: a slip in the year must not put a case to sleep for good."""
@@ -40,12 +42,18 @@ def capacities(actor: c.Actor, record: Record) -> frozenset[Role]:
 
 def available_actions(record: Record, actor: c.Actor, at: datetime) -> tuple[Action, ...]:
     """What this person may do now, in table order."""
+    part = own_part(record, actor)
     foreign = _foreign_crew(actor, record)
-    return tuple(
+    may = {
         action
         for action in available(record.state, capacities(actor, record))
-        if _untimely(action, record, at) is None and not (foreign and _only_as_crew(action, actor, record))
-    )
+        if _untimely(action, record, at) is None
+        and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
+    }
+    if part:
+        crews = (action for action in PART_TABLE if Role.CREW in TABLE[action].roles)
+        may |= {action for action in crews if _untimely_for(part, action, record, at) is None}
+    return tuple(action for action in TABLE if action in may)
 
 
 def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
@@ -56,11 +64,14 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     action: Action = command.body.action
     row = TABLE[action]
     role = _capacity(row, command.actor, record)
-    if untimely := _untimely(action, record, at):
+    untimely = _untimely(action, record, at)
+    # Where there is nothing to release, that is the matter, whatever department is named.
+    part = None if untimely and action is Action.RELEASE else part_meant(record, command)
+    if part:
+        untimely = _untimely_for(part, action, record, at)
+    if untimely:
         raise _conflict(untimely, record, command.actor, at)
-    rule = _RULES.get(action)
-    target = row.targets[0] if row.targets else record.state
-    decision = rule(record, command, at) if rule else Decision(target)
+    decision = _decision_on(part, action, record) if part else _decision(row, record, command, at)
     return Event(
         seq=record.version + 1,
         at=at,
@@ -74,6 +85,19 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     )
 
 
+def _decision(row: Row, record: Record, command: c.Command[Any], at: datetime) -> Decision:
+    rule = _RULES.get(row.action)
+    target = row.targets[0] if row.targets else record.state
+    return rule(record, command, at) if rule else Decision(target)
+
+
+def _decision_on(part: Part, action: Action, record: Record) -> Decision:
+    """The case stays as it is, unless this was all that its reply waited for, or was sent back."""
+    last = ends_the_wait(part, action, record)
+    target = State.PENDING_REPLY if last else State.IN_PROGRESS if action is Action.SEND_BACK else record.state
+    return Decision(target, {"part": part.serial, "department": part.department})
+
+
 def _capacity(row: Row, actor: c.Actor, record: Record) -> Role:
     held = row.roles & capacities(actor, record)
     if not held:
@@ -84,7 +108,8 @@ def _capacity(row: Row, actor: c.Actor, record: Record) -> Role:
             f"{row.action} is not for the role {actor.role}; it takes {' or '.join(allowed)}.",
             allowed,
         )
-    if _foreign_crew(actor, record) and _only_as_crew(row.action, actor, record):
+    involved = own_part(record, actor) and row.action in {*PART_TABLE, *SHARED}
+    if _foreign_crew(actor, record) and _only_as_crew(row.action, actor, record) and not involved:
         raise Refused(
             "forbidden",
             "other_department",
@@ -115,6 +140,19 @@ def _untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
     return moment(record, at) if moment else None
 
 
+def _untimely_for(part: Part, action: Action, record: Record, at: datetime) -> Untimely | None:
+    """The same for an action on a part of the case."""
+    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else WORKABLE
+    if record.state not in states or record.finished(at):
+        return _out_of_turn(action, record)
+    if part.state not in PART_TABLE[action].sources:
+        what = f"the part of {part.department} is {part.state}, and {action} is not possible now"
+        return Untimely("out_of_turn", what)
+    if ends_the_wait(part, action, record) and record.state is not State.IN_PROGRESS:
+        return Untimely("out_of_turn", f"it is {record.state}; the last part ends when the case is in_progress again")
+    return _too_late_to_return(part.involved_at, record, at) if action is Action.RETURN else None
+
+
 def _conflict(why: Untimely, record: Record, actor: c.Actor, at: datetime) -> Refused:
     allowed = available_actions(record, actor, at)
     may = f"You may: {', '.join(allowed)}." if allowed else "There is nothing your role may do to it now."
@@ -123,8 +161,11 @@ def _conflict(why: Untimely, record: Record, actor: c.Actor, at: datetime) -> Re
 
 
 def _when_returning(record: Record, at: datetime) -> Untimely | None:
+    return _when_working(Action.RETURN)(record, at) or _too_late_to_return(record.dispatched_at, record, at)
+
+
+def _too_late_to_return(since: datetime | None, record: Record, at: datetime) -> Untimely | None:
     days = record.terms.process.return_within_days
-    since = record.dispatched_at
     if since is None or at <= (limit := record.calendar.add(since, days * record.calendar.day_seconds)):
         return None
     return Untimely("return_too_late", f"a return within {days} working days was possible until {limit.isoformat()}")
@@ -137,7 +178,7 @@ def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
     if record.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
         return Untimely("extension_used", f"an extension is granted {rules.extensions_allowed} time(s) at most")
     due = next(
-        (clock.due_at(record.calendar) for clock in record.clocks if clock.live and clock.name == "resolve"), None
+        (k.due_at(record.calendar) for k in record.clocks if k.live and k.name == "resolve" and not k.part), None
     )
     days = rules.extension_notice_days
     if due is None or record.calendar.add(at, days * record.calendar.day_seconds) > due:
@@ -146,12 +187,34 @@ def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
     return None
 
 
+def _when_working(action: Action) -> Callable[[Record, datetime], Untimely | None]:
+    """Not once the department has completed the case and only the parts of others are waited for."""
+
+    def moment(record: Record, _: datetime) -> Untimely | None:
+        if not record.completed:
+            return None
+        waited_for = ", ".join(part.department for part in record.unfinished)
+        what = f"{record.department} has completed it, it waits for {waited_for}, and {action} is not possible now"
+        return Untimely("out_of_turn", what)
+
+    return moment
+
+
 def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
     return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
 
 
+def _when_releasing(record: Record, at: datetime) -> Untimely | None:
+    if any(_untimely_for(part, Action.RELEASE, record, at) is None for part in record.unfinished):
+        return None
+    return Untimely("out_of_turn", "no further department has an open part in it that could be released now")
+
+
 _MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
     Action.RETURN: _when_returning,
+    Action.ARRIVE: _when_working(Action.ARRIVE),
+    Action.COMPLETE: _when_working(Action.COMPLETE),
+    Action.RELEASE: _when_releasing,
     Action.REQUEST_EXTENSION: _when_asking_for_more,
     Action.DECIDE_EXTENSION: _when_granting_more,
 }
@@ -194,6 +257,15 @@ def _suspend(_: Record, command: c.Command[c.Suspend], at: datetime) -> Decision
             _WAKE_ACCEPTED,
         )
     return Decision(State.SUSPENDED)
+
+
+def _complete(record: Record, _: c.Command[c.Complete], __: datetime) -> Decision:
+    return Decision(State.IN_PROGRESS if record.unfinished else State.PENDING_REPLY)
+
+
+def _involve(record: Record, command: c.Command[c.Involve], _: datetime) -> Decision:
+    check_involved(record, command.body)
+    return Decision(record.state, {"part": len(record.parts) + 1})
 
 
 def _follow_up(record: Record, command: c.Command[c.FollowUp], at: datetime) -> Decision:
@@ -243,6 +315,8 @@ _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.SIGN_FOR: _sign_for,
     Action.REJECT_RETURN: _reject_return,
     Action.SUSPEND: _suspend,
+    Action.COMPLETE: _complete,
+    Action.INVOLVE: _involve,
     Action.FOLLOW_UP: _follow_up,
     Action.REOPEN: _reopen,
     Action.REQUEST_EXTENSION: _request_extension,

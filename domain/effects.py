@@ -1,15 +1,15 @@
 """What an event does to a case: clocks start, pause and stop, and the record follows. No rule is decided here."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 
-from domain.clocks import DEPARTMENT, Clock
+from domain.clocks import DEPARTMENT
 from domain.events import Event
+from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
 from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
+from domain.part_effects import act_on, involve, release
+from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Approval, Extension, Record
-from domain.terms import ClockName
-
-Change = Callable[[Clock], Clock]
 
 
 def evolve(record: Record, event: Event) -> None:
@@ -17,7 +17,8 @@ def evolve(record: Record, event: Event) -> None:
     if event.seq != record.version + 1:
         raise ValueError(f"event {event.seq} cannot follow version {record.version} of case {record.number}")
     record.version = event.seq
-    _EFFECTS.get(event.action, _nothing)(record, event)
+    effect = act_on if "part" in event.data and event.action in PART_TABLE else _EFFECTS.get(event.action, _nothing)
+    effect(record, event)
     if event.to_state in ENDED and record.state not in ENDED:
         _close(record, event)
     record.state = event.to_state
@@ -27,54 +28,13 @@ def _nothing(_: Record, __: Event) -> None:
     """A fact for the timeline that changes nothing else."""
 
 
-def _change(record: Record, change: Change, names: Iterable[ClockName] | None = None) -> None:
-    """Apply a change to the live clocks of these names (all, if None), and note the version on those that changed."""
-
-    def touched(clock: Clock) -> Clock:
-        if not clock.live or (names is not None and clock.name not in names):
-            return clock
-        after = change(clock)
-        return clock if after is clock else after.model_copy(update={"version": record.version})
-
-    record.clocks = tuple(touched(clock) for clock in record.clocks)
-
-
-def _stop(record: Record, at: datetime, *names: ClockName) -> None:
-    _change(record, lambda clock: clock.stop(at, record.calendar), names)
-
-
-def _pause(record: Record, at: datetime, names: Iterable[ClockName] | None = None) -> None:
-    _change(record, lambda clock: clock.pause(at, record.calendar), names)
-
-
-def _start(record: Record, at: datetime, moment: str) -> None:
-    names = [promise.name for promise in record.terms.promises if promise.starts == moment]
-    _change(record, lambda clock: clock.start(at), names)
-
-
-def _open(record: Record, names: Iterable[ClockName]) -> None:
-    """New clocks, waiting, for these promises."""
-    serial = len(record.clocks)
-    promises = [promise for promise in record.terms.promises if promise.name in names]
-    record.clocks += tuple(
-        Clock(
-            serial=serial + place,
-            name=promise.name,
-            cycle=record.cycle,
-            calendar=promise.calendar,
-            budget_seconds=promise.budget_seconds,
-            version=record.version,
-        )
-        for place, promise in enumerate(promises, start=1)
-    )
-
-
 def _open_cycle(record: Record, at: datetime) -> None:
     record.attempts = 0
+    record.completed = False
     record.extensions = 0
     record.approval = record.extension = None
-    _open(record, [promise.name for promise in record.terms.promises])
-    _start(record, at, "registration")
+    open_clocks(record, [promise.name for promise in record.terms.promises])
+    start(record, at, "registration")
 
 
 def _register(record: Record, event: Event) -> None:
@@ -84,40 +44,43 @@ def _register(record: Record, event: Event) -> None:
 def _dispatch(record: Record, event: Event) -> None:
     department = str(event.data["department"])
     if record.department not in (None, department):
-        _change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
-        _open(record, DEPARTMENT)
+        change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
+        open_clocks(record, DEPARTMENT)
     if event.action != Action.REJECT_RETURN:  # which leaves the department no new time to return the case
         record.dispatched_at = event.at
+    if (part := record.part_of(department)) and part.state in UNFINISHED:
+        release(record, part, event.at)
     record.department = department
+    record.completed = False
     record.assignee = event.data.get("assignee")
-    _start(record, event.at, "dispatch")
-    _change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+    start(record, event.at, "dispatch")
+    change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
 
 
 def _sign_for(record: Record, event: Event) -> None:
     record.assignee = event.data["assignee"]
-    _stop(record, event.at, "acknowledge")
+    stop(record, event.at, "acknowledge")
 
 
 def _return(record: Record, event: Event) -> None:
     record.assignee = None
     record.extension = None
-    _pause(record, event.at, DEPARTMENT)
+    pause(record, event.at, DEPARTMENT)
 
 
 def _arrive(record: Record, event: Event) -> None:
-    _stop(record, event.at, "arrive")
+    stop(record, event.at, "arrive")
 
 
 def _suspend(record: Record, event: Event) -> None:
     wake_at = event.data.get("wake_at")
     record.wake_at = datetime.fromisoformat(wake_at) if wake_at else None
-    _pause(record, event.at)
+    change(record, lambda clock: clock.pause(event.at, record.calendar), part=None)
 
 
 def _resume(record: Record, event: Event) -> None:
     record.wake_at = None
-    _change(record, lambda clock: clock.resume(event.at))
+    change(record, lambda clock: clock.resume(event.at), part=None)
 
 
 def _request_approval(record: Record, event: Event) -> None:
@@ -127,49 +90,47 @@ def _request_approval(record: Record, event: Event) -> None:
         requested_by=event.actor,
         requested_at=event.at,
     )
-    _pause(record, event.at, DEPARTMENT)
+    pause(record, event.at, DEPARTMENT)
 
 
 def _decide_approval(record: Record, event: Event) -> None:
     record.approval = None
     record.flags = record.with_flags("approved" if event.data["approved"] else "approval_rejected")
-    _change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
-    _start(record, event.at, "decision")
+    change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+    start(record, event.at, "decision")
 
 
 def _complete(record: Record, event: Event) -> None:
     record.extension = None
-    _stop(record, event.at, "acknowledge", "arrive", "resolve")
+    record.completed = True
+    stop(record, event.at, *DEPARTMENT)
+    if event.to_state is State.PENDING_REPLY:
+        stop(record, event.at, "resolve")
 
 
 def _send_back(record: Record, _: Event) -> None:
-    """The work was not done after all: the caller's clock counts on as if it had never stopped."""
-    record.clocks = tuple(
-        clock.reinstate().model_copy(update={"version": record.version})
-        if clock.name == "resolve" and clock.cycle == record.cycle
-        else clock
-        for clock in record.clocks
-    )
+    record.completed = False
+    reinstate(record, 0)
 
 
 def _reply(record: Record, event: Event) -> None:
-    _stop(record, event.at, "reply")
-    _start(record, event.at, "reply")
+    stop(record, event.at, "reply")
+    start(record, event.at, "reply")
 
 
 def _answer(record: Record, event: Event) -> None:
-    _stop(record, event.at, "resolve", "reply")
+    stop(record, event.at, "resolve", "reply")
     if event.to_state is State.PENDING_FOLLOW_UP:
-        _start(record, event.at, "reply")
-        _change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
+        start(record, event.at, "reply")
+        change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
 
 
 def _follow_up(record: Record, event: Event) -> None:
     record.attempts = int(event.data["attempt"])
-    _stop(record, event.at, "follow_up")
+    stop(record, event.at, "follow_up")
     if event.to_state is State.PENDING_FOLLOW_UP:
-        _open(record, ["follow_up"])
-        _start(record, event.at, "reply")
+        open_clocks(record, ["follow_up"])
+        start(record, event.at, "reply")
     elif event.to_state is State.DISPATCHED:
         record.dissatisfactions += 1
         again = record.dissatisfactions >= record.terms.process.supervise_after
@@ -186,14 +147,16 @@ def _reopen(record: Record, event: Event) -> None:
 
 
 def _next_cycle(record: Record, event: Event) -> None:
-    _change(record, lambda clock: clock.cancel(event.at, record.calendar))
+    cancel(record, event.at, None)
     record.cycle = event.cycle
     _open_cycle(record, event.at)
     _dispatch(record, event)
 
 
 def _close(record: Record, event: Event) -> None:
-    _change(record, lambda clock: clock.cancel(event.at, record.calendar))
+    for part in record.unfinished:
+        release(record, part, event.at)
+    cancel(record, event.at, None)
     record.closed_at = event.at
     record.wake_at = record.approval = record.extension = None
     until = event.data.get("reopen_until")
@@ -222,7 +185,7 @@ def _decide_extension(record: Record, event: Event) -> None:
     record.flags = record.with_flags("extended")
     days = int(event.data["working_days"])
     worth = {"always": days * record.terms.process.day_seconds, "working": days * record.calendar.day_seconds}
-    _change(record, lambda clock: clock.extend(worth[clock.calendar]), ["resolve", "reply"])
+    change(record, lambda clock: clock.extend(worth[clock.calendar]), ["resolve", "reply"])
 
 
 def _hand_over(record: Record, event: Event) -> None:
@@ -232,7 +195,7 @@ def _hand_over(record: Record, event: Event) -> None:
 def _escalate(record: Record, event: Event) -> None:
     fell_at = datetime.fromisoformat(event.data["fell_at"])
     serial, percent = event.data["serial"], int(event.data["percent"])
-    _change(record, lambda clock: clock.ring(percent, fell_at) if clock.serial == serial else clock)
+    change(record, lambda clock: clock.ring(percent, fell_at) if clock.serial == serial else clock, part=None)
 
 
 def _undelivered(record: Record, _: Event) -> None:
@@ -261,6 +224,7 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     Action.REQUEST_EXTENSION: _request_extension,
     Action.DECIDE_EXTENSION: _decide_extension,
     Action.HAND_OVER: _hand_over,
+    Action.INVOLVE: involve,
     ESCALATE: _escalate,
     UNDELIVERED: _undelivered,
 }

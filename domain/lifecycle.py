@@ -99,6 +99,7 @@ class Action(StrEnum):
     DECIDE_EXTENSION = "decide_extension"
     HAND_OVER = "hand_over"
     INVOLVE = "involve"
+    RELEASE = "release"
     LINK_INCIDENT = "link_incident"
 
 
@@ -192,8 +193,8 @@ ROWS: tuple[Row, ...] = (
         "处理完成",
         {R.CREW},
         {S.IN_PROGRESS},
-        (S.PENDING_REPLY,),
-        "The work is done; what was done is on record.",
+        (S.PENDING_REPLY, S.IN_PROGRESS),
+        "The work is done; what was done is on record. Departments that still have a part are waited for.",
     ),
     Row(
         A.SEND_BACK,
@@ -241,7 +242,22 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(A.DECIDE_EXTENSION, "延期审批", {R.SUPERVISOR}, OPEN, (), "Granted, the caller's clocks get the days; or not."),
     Row(A.HAND_OVER, "移交", {R.SUPERVISOR}, OPEN, (), "The only way to change the owner."),
-    Row(A.INVOLVE, "协办", {R.DISPATCHER, R.OWNER}, _AT_WORK, (), "A further department is involved.", open=False),
+    Row(
+        A.INVOLVE,
+        "协办",
+        {R.DISPATCHER, R.OWNER},
+        _AT_WORK,
+        (),
+        "A further department gets a part, with its own clocks.",
+    ),
+    Row(
+        A.RELEASE,
+        "撤回协办",
+        {R.DISPATCHER, R.OWNER},
+        _AT_WORK | {S.PENDING_REDISPATCH, S.SUSPENDED, S.AWAITING_APPROVAL},
+        (),
+        "A part is not needed any more; was it the last one that was waited for, the reply is due.",
+    ),
     Row(A.LINK_INCIDENT, "并案", {R.DISPATCHER}, OPEN, (), "One of many cases with one cause.", open=False),
 )
 

@@ -47,6 +47,8 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.REQUEST_EXTENSION: ("supervisor",),
     Action.DECIDE_EXTENSION: ("department",),
     Action.HAND_OVER: ("owner",),
+    Action.INVOLVE: ("department",),
+    Action.RELEASE: ("department", "owner"),
 }
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
 
@@ -66,7 +68,10 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     """The messages that this event owes, given the case as the event (or a later one of its batch) left it."""
     # A later event of the same batch may have moved the case on: whom this one was handed to stands in itself.
     department = event.data.get("department") or after.department
-    then = after.model_copy(update={"department": department})
+    changes = {"department": department}
+    if "part" in event.data:
+        changes["assignee"] = event.data.get("assignee")
+    then = after.model_copy(update=changes)
     recipients = dict.fromkeys(_address(who, number, then) for who in _concerned(event, then))
     text_zh, text_en = _texts(number, event)
     return tuple(

@@ -10,6 +10,7 @@ from domain.calendar import WorkCalendar
 from domain.clocks import Clock, ClockStatus
 from domain.commands import Intake
 from domain.lifecycle import ENDED, State
+from domain.parts import UNFINISHED, Part
 from domain.terms import Terms
 
 AT_RISK = 75
@@ -34,7 +35,10 @@ class Extension(BaseModel):
 
 
 class Progress(BaseModel):
-    """The part of a case that changes. Every value in it is immutable: a shallow copy is a true one."""
+    """The part of a case that changes. Every value in it is immutable: a shallow copy is a true one.
+
+    `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
+    """
 
     state: State = State.REGISTERED
     version: int = 0
@@ -53,6 +57,18 @@ class Progress(BaseModel):
     extensions: int = 0
     approval: Approval | None = None
     extension: Extension | None = None
+    parts: tuple[Part, ...] = ()
+    completed: bool = False
+
+    @property
+    def unfinished(self) -> tuple[Part, ...]:
+        """The parts of further departments that the reply has to wait for."""
+        return tuple(part for part in self.parts if part.state in UNFINISHED)
+
+    def part_of(self, department: str | None) -> Part | None:
+        """The latest part that this department has in the current cycle."""
+        mine = (part for part in reversed(self.parts) if part.department == department and part.cycle == self.cycle)
+        return next(mine, None)
 
     @property
     def sla(self) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from domain.clocks import Clock, ClockStatus
 from domain.commands import Caller, Location
 from domain.lifecycle import Action, State
+from domain.parts import Part
 from domain.record import Approval, Extension, Record
 
 
@@ -26,6 +27,7 @@ class ClockView(BaseModel):
     missed_at: datetime | None
     stopped_at: datetime | None
     paused: bool
+    part: int = Field(default=0, description="The serial of the part (协办) whose promise it is; 0 for the case's own.")
 
 
 class CaseView(BaseModel):
@@ -55,6 +57,7 @@ class CaseView(BaseModel):
     follow_up_attempts: int
     approval: Approval | None
     extension: Extension | None
+    parts: tuple[Part, ...] = Field(default=(), description="What further departments have to do (协办).")
     clocks: tuple[ClockView, ...]
     available_actions: tuple[Action, ...] = ()
 
@@ -75,6 +78,7 @@ def view_clock(clock: Clock, record: Record, at: datetime) -> ClockView:
         missed_at=clock.missed_at,
         stopped_at=clock.stopped_at,
         paused=clock.paused,
+        part=clock.part,
     )
 
 
@@ -113,6 +117,7 @@ _TAKEN_OVER = {
     "wake_at",
     "approval",
     "extension",
+    "parts",
 }
 
 

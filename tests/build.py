@@ -113,6 +113,8 @@ USUAL = {
     Action.REQUEST_EXTENSION: CREW,
     Action.DECIDE_EXTENSION: SUPERVISOR,
     Action.HAND_OVER: SUPERVISOR,
+    Action.INVOLVE: DISPATCHER,
+    Action.RELEASE: DISPATCHER,
 }
 """Who does it on an ordinary day."""
 
@@ -142,9 +144,17 @@ BODIES: dict[Action, c.Body] = {
         c.RequestExtension(working_days=3, reason="Parts are missing."),
         c.DecideExtension(approved=True),
         c.HandOver(owner="Li Mei"),
+        c.Involve(department="metering", task="Read the meter."),
+        c.Release(department="metering", reason="The meter is read."),
     )
 }
 """A body for every action that would do if the moment is right."""
+
+PREPARED: dict[Action, tuple[Action, ...]] = {
+    Action.DECIDE_EXTENSION: (Action.REQUEST_EXTENSION,),
+    Action.RELEASE: (Action.INVOLVE,),
+}
+"""What must have happened within the state for the action to be possible."""
 
 ROAD: dict[State, tuple[Action, ...]] = {
     State.REGISTERED: (),

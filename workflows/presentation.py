@@ -10,6 +10,7 @@ from domain.clocks import Clock, ClockStatus
 from domain.commands import Actor
 from domain.decisions import available_actions
 from domain.lifecycle import STATE_ZH, TABLE, Role
+from domain.parts import PART_STATE_ZH
 from domain.record import Record
 from workflows import search_attributes as keys
 
@@ -52,6 +53,7 @@ def shown(record: Record) -> Shown:
         keys.PRIORITY: record.terms.priority,
         keys.SLA: record.sla,
         keys.NEXT_DUE_AT: record.next_due(),
+        keys.INVOLVED: [part.department for part in record.unfinished] or None,
         keys.FLAGS: list(record.flags) or None,
     }
 
@@ -81,11 +83,12 @@ def details(record: Record, at: datetime) -> str:
         f"| 标记 | Flags | {', '.join(record.flags) or '-'} |",
         *_waiting(record),
         "",
+        *_together(record),
         "### 部门时限 · The department's promises",
-        *_promises(record, [k for k in record.clocks if k.name in DEPARTMENT_CLOCKS]),
+        *_promises(record, [k for k in record.clocks if k.name in DEPARTMENT_CLOCKS or k.part]),
         "",
         "### 对来电人的承诺 · The owner's promises to the caller",
-        *_promises(record, [k for k in record.clocks if k.name not in DEPARTMENT_CLOCKS]),
+        *_promises(record, [k for k in record.clocks if k.name not in DEPARTMENT_CLOCKS and not k.part]),
         "",
         "### 可办理 · What may be done next",
         ", ".join(f"{row.zh} `{row.action.value}`" for row in may) or "- 无 nothing",
@@ -105,15 +108,31 @@ def _waiting(record: Record) -> list[str]:
     return rows
 
 
+def _together(record: Record) -> list[str]:
+    """What further departments have to do; nothing where there are none."""
+    if not record.parts:
+        return []
+    rows = [
+        f"| {part.serial} | {part.department} | {PART_STATE_ZH[part.state]} {part.state} | {_plain(part.assignee)} |"
+        for part in record.parts
+    ]
+    head = ["### 部门联动 · Departments together", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
+    return [*head, "|---|---|---|---|", *rows, ""]
+
+
 def _promises(record: Record, clocks: list[Clock]) -> list[str]:
     if not clocks:
         return ["- 无 none"]
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
     return rows + [
-        f"| {clock.cycle} | {_CLOCK_ZH[clock.name]} {clock.name} "
+        f"| {clock.cycle} | {_CLOCK_ZH[clock.name]} {clock.name}{_whose(record, clock)} "
         f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {_instant(clock.due_at(record.calendar))} |"
         for clock in clocks
     ]
+
+
+def _whose(record: Record, clock: Clock) -> str:
+    return f" ({record.parts[clock.part - 1].department})" if clock.part else ""
 
 
 def _plain(name: str | None) -> str:

@@ -15,6 +15,7 @@ PRIORITY: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Prior
 SLA: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Sla")
 INCIDENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Incident")
 NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("NextDueAt")
+INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
 FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
 
 # The value type differs from key to key; who registers them reads name and kind only.
@@ -28,5 +29,6 @@ REGISTRY: Final[tuple[SearchAttributeKey[Any], ...]] = (
     SLA,
     INCIDENT,
     NEXT_DUE_AT,
+    INVOLVED,
     FLAGS,
 )

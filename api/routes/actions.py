@@ -44,10 +44,13 @@ _ERRORS = (
 )
 _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.DISPATCH: ("unknown-department",),
-    Action.RETURN: ("return-too-late",),
+    Action.RETURN: ("return-too-late", "no-such-part"),
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
     Action.HAND_OVER: ("same-owner",),
+    Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
+    Action.RELEASE: ("no-such-part",),
+    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE, Action.SEND_BACK), ("no-such-part",)),
 }
 
 
@@ -118,7 +121,7 @@ def _nothing(body_type: type[commands.Body]) -> commands.Body | None:
 
 def _check_words(backend: Backend, body: commands.Body) -> None:
     """What the case cannot know: which departments there are."""
-    if isinstance(body, commands.Dispatch) and body.department not in backend.departments:
+    if isinstance(body, (commands.Dispatch, commands.Involve)) and body.department not in backend.departments:
         accepted = sorted(backend.departments)
         detail = f"There is no department {body.department!r}; accepted: {', '.join(accepted)}."
         raise ProblemError("unknown-department", detail, accepted=accepted)

@@ -19,8 +19,10 @@ from domain.commands import (
     Dispatch,
     FollowUp,
     HandOver,
+    Involve,
     Refuse,
     RejectReturn,
+    Release,
     Reopen,
     Reply,
     RequestApproval,
@@ -168,6 +170,24 @@ async def no_change_of_state(house: Hotline) -> Complaint:
     notes = (Comment(note="用户催促"), Urge(), Supervise(), HandOver(owner="li"), asked, DecideExtension(approved=True))
     complaint = await play(await house.start("service_complaint"), *TO_CREW, *notes, *DONE, SATISFIED)
     return await ended(complaint, hours=73)
+
+
+@path
+async def departments_together(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW)
+    steps = (
+        Involve(department="customer_service", task="核实欠费"),
+        Involve(department="metering", task="检查水表"),
+        SignFor(department="customer_service"),
+        Complete(result="阀芯已复位"),
+        Release(department="metering", reason="水表正常"),
+        Complete(department="customer_service", result="欠费 126.80 元"),
+        SendBack(department="customer_service", reason="哪个月份？"),
+        Complete(department="customer_service", result="七月份欠费 126.80 元"),
+        Reply(message="已恢复供水，欠费已核实"),
+        SATISFIED,
+    )
+    return await ended(await play(complaint, *steps), hours=73)
 
 
 @path

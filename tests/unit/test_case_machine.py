@@ -14,6 +14,7 @@ from domain.clocks import MISS, Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.lifecycle import ENDED, ESCALATE, TABLE, UNDELIVERED, Action, Role, State
+from domain.parts import AT_WORK, PART_TABLE
 from domain.terms import Process, Promise, Rung
 from domain.views import view_case
 from tests.build import ACTORS, BODIES, CALENDAR, LADDER, MONDAY, OTHER_CREW, PROMISES, USUAL, command, registration
@@ -65,6 +66,8 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
     reason = st.just("x")
     outcomes = st.sampled_from(["satisfied", "dissatisfied", "unreachable"])
     names = st.sampled_from([actor.name for actor in ACTORS.values()])
+    departments = st.sampled_from(["repair", "metering", "billing"])
+    maybe = st.one_of(st.none(), departments)
     varied: dict[Action, st.SearchStrategy[c.Body]] = {
         Action.DISPATCH: st.builds(c.Dispatch, department=st.sampled_from(["repair", "metering"])),
         Action.FOLLOW_UP: st.builds(c.FollowUp, outcome=outcomes),
@@ -73,6 +76,13 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
         Action.DECIDE_EXTENSION: st.builds(c.DecideExtension, approved=st.booleans()),
         Action.REQUEST_EXTENSION: st.builds(c.RequestExtension, working_days=st.integers(1, 11), reason=reason),
         Action.HAND_OVER: st.builds(c.HandOver, owner=names),
+        Action.INVOLVE: st.builds(c.Involve, department=departments, task=reason, takes_over=maybe),
+        Action.RELEASE: st.builds(c.Release, department=departments, reason=reason),
+        Action.SIGN_FOR: st.builds(c.SignFor, department=maybe),
+        Action.ARRIVE: st.builds(c.Arrive, department=maybe),
+        Action.COMPLETE: st.builds(c.Complete, department=maybe, result=reason),
+        Action.RETURN: st.builds(c.Return, department=maybe, reason=reason),
+        Action.SEND_BACK: st.builds(c.SendBack, department=maybe, reason=reason),
     }
     return varied.get(action, st.just(BODIES[action]))
 
@@ -82,7 +92,10 @@ def acceptable(case: Case) -> list[c.Body]:
     best = BODIES | {
         Action.REQUEST_EXTENSION: c.RequestExtension(working_days=1, reason="x"),
         Action.HAND_OVER: c.HandOver(owner=f"not {case.owner}"),
+        Action.INVOLVE: c.Involve(department="network", task="x"),
     }
+    if open_parts := case.unfinished:
+        best[Action.RELEASE] = c.Release(department=open_parts[0].department, reason="x")
     return list(best.values())
 
 
@@ -201,8 +214,13 @@ class CaseMachine(RuleBasedStateMachine):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         row = TABLE[Action(event.action)]
-        assert event.from_state in row.sources
-        assert event.to_state in (row.targets or (event.from_state,))
+        if event.action in PART_TABLE and "part" in event.data:
+            sent_back = event.action == Action.SEND_BACK
+            stays = State.IN_PROGRESS if sent_back else event.from_state
+            assert event.to_state in (stays, State.PENDING_REPLY)
+        else:
+            assert event.from_state in row.sources
+            assert event.to_state in (row.targets or (event.from_state,))
         assert event.role in row.roles | {Role.ADMIN}
 
     def threshold(self, serial: int, percent: int) -> tuple[Clock, float]:
@@ -252,6 +270,18 @@ class CaseMachine(RuleBasedStateMachine):
         elif self.case.state not in (State.AWAITING_APPROVAL, State.PENDING_REDISPATCH):
             assert not any(clock.paused for clock in live)
         assert (self.case.wake_at is None) or self.case.state is State.SUSPENDED
+
+    @invariant()
+    def a_reply_waits_for_every_part(self) -> None:
+        open_parts = self.case.unfinished
+        if self.case.state in ENDED | {State.PENDING_REPLY, State.PENDING_FOLLOW_UP}:
+            assert open_parts == ()
+        if self.case.state is State.IN_PROGRESS and self.case.completed:
+            assert open_parts or self.events[-1].data.get("department")
+        at_work = {part.serial for part in self.case.parts if part.state in AT_WORK}
+        assert all(clock.part in {0, *at_work} for clock in self.case.clocks if clock.live)
+        assert len({part.department for part in open_parts}) == len(open_parts)
+        assert self.case.department not in {part.department for part in open_parts}
 
     @invariant()
     def the_view_agrees(self) -> None:

@@ -25,7 +25,7 @@ BY_HAND = (
     ("resume", "恢复", "suspended", "in_progress", "crew agent system"),
     ("request_approval", "报批", "in_progress", "awaiting_approval", "crew agent"),
     ("decide_approval", "审批", "awaiting_approval", "in_progress", "manager"),
-    ("complete", "处理完成", "in_progress", "pending_reply", "crew"),
+    ("complete", "处理完成", "in_progress", "pending_reply in_progress", "crew"),
     ("send_back", "审核退回", "pending_reply", "in_progress", "supervisor owner"),
     ("reply", "回复", "pending_reply", "pending_follow_up", "owner"),
     ("follow_up", "回访", "pending_follow_up", "closed dispatched pending_follow_up", "follow_up"),
@@ -38,9 +38,16 @@ BY_HAND = (
     ("decide_extension", "延期审批", ANY_OPEN, "", "supervisor"),
     ("hand_over", "移交", ANY_OPEN, "", "supervisor"),
     ("involve", "协办", "dispatched in_progress", "", "dispatcher owner"),
+    (
+        "release",
+        "撤回协办",
+        "dispatched pending_redispatch in_progress suspended awaiting_approval",
+        "",
+        "dispatcher owner",
+    ),
     ("link_incident", "并案", ANY_OPEN, "", "dispatcher"),
 )
-RESERVED = {"involve", "link_incident"}
+RESERVED = {"link_incident"}
 
 
 def by_hand(row: Row) -> tuple[str, str, set[str], list[str], set[str]]:

@@ -9,7 +9,7 @@ from domain.case import Case
 from domain.events import Event
 from domain.lifecycle import ESCALATE, Action, State
 from domain.notices import Notice, notices
-from tests.build import BODIES, CALLER, MONDAY, THEN, case_in, days, do, hours, minutes, registration
+from tests.build import BODIES, CALLER, MONDAY, PREPARED, THEN, case_in, days, do, hours, minutes, registration
 
 NUMBER = "2609070000017"
 OWNER = "owner:Chen Jing"
@@ -39,6 +39,8 @@ TOLD = {
     Action.REQUEST_EXTENSION: ["supervisor"],
     Action.DECIDE_EXTENSION: [DEPARTMENT],
     Action.HAND_OVER: ["owner:Li Mei"],
+    Action.INVOLVE: ["department:metering"],
+    Action.RELEASE: ["department:metering", OWNER],
 }
 BEFORE = {
     Action.ANSWER: State.REGISTERED,
@@ -69,8 +71,8 @@ class TestWho:
     @pytest.mark.parametrize("action", BODIES)
     def test_each_action_tells_those_it_concerns(self, action: Action) -> None:
         case = case_in(BEFORE.get(action, State.IN_PROGRESS))
-        if action is Action.DECIDE_EXTENSION:
-            do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        for before in PREPARED.get(action, ()):
+            do(case, BODIES[before], THEN)
         assert told(case, BODIES[action]) == TOLD[action]
 
     def test_a_registration_tells_the_dispatchers(self) -> None:
@@ -145,8 +147,8 @@ def every_notice() -> list[Notice]:
     found: list[Notice] = []
     for action, body in BODIES.items():
         case = case_in(BEFORE.get(action, State.IN_PROGRESS))
-        if action is Action.DECIDE_EXTENSION:
-            do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        for before in PREPARED.get(action, ()):
+            do(case, BODIES[before], THEN)
         found += after(case, body)[1]
         found += [notice for event in case.ring(MONDAY + days(20)) for notice in notices(case.number, event, case)]
     return found
@@ -165,7 +167,7 @@ class TestText:
         private += [
             str(word)
             for body in BODIES.values()
-            for word in body.model_dump(exclude={"owner"}).values()
+            for word in body.model_dump(exclude={"owner", "department"}).values()
             if isinstance(word, str) and len(word) > 6
         ]
         for notice in every_notice():

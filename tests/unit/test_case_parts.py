@@ -1,0 +1,188 @@
+"""Departments together (部门联动): each does its part, and the owner replies when all are done."""
+
+from decimal import Decimal
+from typing import Any
+
+from domain import commands as c
+from domain.case import Case
+from domain.clocks import Clock
+from domain.lifecycle import ESCALATE, Action, Role, State
+from domain.notices import notices
+from domain.parts import PartState
+from tests.build import (
+    ADMIN,
+    BODIES,
+    CREW,
+    DISPATCHER,
+    MANAGER,
+    OTHER_CREW,
+    OWNER,
+    SUPERVISOR,
+    THEN,
+    case_in,
+    do,
+    hours,
+    minutes,
+    one,
+    refused,
+)
+
+BILLING = c.Actor(name="Deng Yan", role=Role.CREW, department="billing")
+INVOLVE = BODIES[Action.INVOLVE]
+COMPLETE = BODIES[Action.COMPLETE]
+
+
+def together(state: State = State.IN_PROGRESS, **changes: Any) -> Case:
+    """The repair crew has the case, metering a part in it."""
+    case = case_in(state, **changes)
+    do(case, INVOLVE, THEN, OWNER)
+    return case
+
+
+def of_part(case: Case, name: str, serial: int = 1) -> Clock:
+    return next(clock for clock in case.clocks if clock.part == serial and clock.name == name)
+
+
+def main(case: Case, name: str) -> Clock:
+    return [clock for clock in case.clocks if clock.part == 0 and clock.name == name][-1]
+
+
+class TestInvolve:
+    def test_a_further_department_gets_a_part_with_clocks_of_its_own(self) -> None:
+        case = together()
+        (part,) = case.parts
+        assert (part.department, part.task, part.state) == ("metering", "Read the meter.", PartState.DISPATCHED)
+        assert (case.state, case.department, case.assignee) == (State.IN_PROGRESS, "repair", CREW.name)
+        promised = {clock.name: clock.due_at(case.calendar) for clock in case.clocks if clock.part}
+        assert promised["acknowledge"] == THEN + minutes(10)
+        assert set(promised) == {"acknowledge", "resolve"}
+
+    def test_neither_the_department_of_the_case_nor_one_at_work_already(self) -> None:
+        case = together()
+        again = c.Involve(department="repair", task="x")
+        assert refused(case, again, DISPATCHER).code == "already_involved"
+        refusal = refused(case, INVOLVE, DISPATCHER)
+        assert (refusal.kind, refusal.code) == ("invalid", "already_involved")
+        assert "Read the meter." in refusal.message
+
+    def test_another_department_takes_a_part_over(self) -> None:
+        case = together()
+        do(case, c.Involve(department="billing", task="Check the bill.", takes_over="metering"), THEN, DISPATCHER)
+        assert [part.state for part in case.parts] == [PartState.RELEASED, PartState.DISPATCHED]
+        assert of_part(case, "acknowledge").status == "cancelled"
+        assert of_part(case, "acknowledge", 2).status == "running"
+        nobody = c.Involve(department="water_quality", task="x", takes_over="metering")
+        assert refused(case, nobody, DISPATCHER).accepted == ("billing", "no takes_over")
+
+    def test_a_dispatch_to_a_department_that_has_a_part_makes_the_part_its_case(self) -> None:
+        case = together()
+        do(case, BODIES[Action.RETURN], THEN)
+        do(case, c.Dispatch(department="metering"), THEN)
+        assert case.unfinished == ()
+        do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
+        assert (case.state, case.assignee) == (State.IN_PROGRESS, OTHER_CREW.name)
+
+
+class TestWork:
+    def test_each_department_signs_for_and_completes_its_own(self) -> None:
+        case = together(State.DISPATCHED)
+        signed = one(do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW))
+        assert (signed.data["part"], signed.data["department"]) == (1, "metering")
+        assert (case.state, case.assignee) == (State.DISPATCHED, None)
+        assert (case.parts[0].state, case.parts[0].assignee) == (PartState.IN_PROGRESS, OTHER_CREW.name)
+        assert of_part(case, "acknowledge").status == "met"
+        assert main(case, "acknowledge").status == "running"
+
+    def test_the_reply_waits_for_all_whoever_comes_last(self) -> None:
+        for first, last in ((CREW, OTHER_CREW), (OTHER_CREW, CREW)):
+            case = together()
+            do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
+            do(case, COMPLETE, THEN + minutes(5), first)
+            assert case.state is State.IN_PROGRESS
+            assert main(case, "resolve").status == "running"
+            assert refused(case, COMPLETE, first).code in ("out_of_turn", "other_department")
+            do(case, COMPLETE, THEN + minutes(9), last)
+            assert (case.state, case.parts[0].result) == (State.PENDING_REPLY, "The valve was lifted.")
+            assert main(case, "resolve").stopped_at == THEN + minutes(9)
+            assert of_part(case, "resolve").status == "met"
+
+    def test_a_crew_that_is_not_involved_is_kept_out_and_one_that_is_may_comment(self) -> None:
+        case = together()
+        comment = BODIES[Action.COMMENT]
+        assert refused(case, comment, BILLING).code == "other_department"
+        do(case, comment, THEN, OTHER_CREW)
+        offered = case.available_actions(OTHER_CREW, THEN)
+        assert offered == (Action.SIGN_FOR, Action.RETURN, Action.REQUEST_APPROVAL, Action.COMMENT)
+
+    def test_the_administrator_says_whose_part_it_is(self) -> None:
+        case = together()
+        do(case, c.SignFor(department="metering", assignee="Sun Hao"), THEN, ADMIN)
+        assert case.parts[0].assignee == "Sun Hao"
+        refusal = refused(case, c.Complete(department="billing", result="x"), ADMIN)
+        assert (refusal.code, refusal.accepted) == ("no_such_part", ("metering",))
+        assert refused(case, c.Complete(department="metering", result="x"), CREW).code == "other_department"
+
+    def test_an_approval_asked_for_by_an_involved_department_holds_up_the_last_part(self) -> None:
+        case = together()
+        do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
+        do(case, COMPLETE, THEN)
+        do(case, c.RequestApproval(subject="Waive the bill", amount=Decimal("126.80")), THEN, OTHER_CREW)
+        assert refused(case, COMPLETE, OTHER_CREW).code == "out_of_turn"
+        do(case, BODIES[Action.DECIDE_APPROVAL], THEN, MANAGER)
+        do(case, COMPLETE, THEN, OTHER_CREW)
+        assert case.state is State.PENDING_REPLY
+
+
+class TestBack:
+    def test_a_part_is_returned_with_a_reason_and_the_case_goes_on(self) -> None:
+        case = together()
+        do(case, BODIES[Action.RETURN], THEN, OTHER_CREW)
+        assert (case.state, case.parts[0].state) == (State.IN_PROGRESS, PartState.RETURNED)
+        assert not any(clock.live for clock in case.clocks if clock.part)
+        do(case, COMPLETE, THEN)
+        assert case.state is State.IN_PROGRESS
+        do(case, BODIES[Action.RELEASE], THEN, OWNER)
+        assert (case.state, case.unfinished) == (State.PENDING_REPLY, ())
+        assert main(case, "resolve").status == "met"
+
+    def test_a_returned_part_may_be_given_to_the_same_department_again(self) -> None:
+        case = together()
+        do(case, BODIES[Action.RETURN], THEN, OTHER_CREW)
+        do(case, INVOLVE, THEN, DISPATCHER)
+        assert [part.state for part in case.parts] == [PartState.RELEASED, PartState.DISPATCHED]
+
+    def test_a_supervisor_sends_back_one_part_or_the_case(self) -> None:
+        case = together()
+        for body, actor in ((BODIES[Action.SIGN_FOR], OTHER_CREW), (COMPLETE, OTHER_CREW), (COMPLETE, CREW)):
+            do(case, body, THEN, actor)
+        do(case, c.SendBack(department="metering", reason="Which meter?"), THEN + hours(1), SUPERVISOR)
+        assert (case.state, case.completed, case.parts[0].state) == (
+            State.IN_PROGRESS,
+            True,
+            PartState.IN_PROGRESS,
+        )
+        assert of_part(case, "resolve").status == main(case, "resolve").status == "running"
+        do(case, COMPLETE, THEN + hours(2), OTHER_CREW)
+        do(case, BODIES[Action.SEND_BACK], THEN + hours(3), SUPERVISOR)
+        assert (case.state, case.completed, case.unfinished) == (State.IN_PROGRESS, False, ())
+        assert of_part(case, "resolve").status == "met"
+
+    def test_a_withdrawal_ends_every_part(self) -> None:
+        case = together()
+        do(case, BODIES[Action.WITHDRAW], THEN)
+        assert case.parts[0].state is PartState.RELEASED
+        assert not any(clock.live for clock in case.clocks)
+
+
+class TestTold:
+    def test_a_late_part_is_told_to_its_own_department(self) -> None:
+        case = together()
+        events = case.ring(THEN + minutes(11))
+        told = {
+            notice.recipient
+            for event in events
+            if event.action == ESCALATE and event.data.get("part")
+            for notice in notices(case.number, event, case)
+        }
+        assert {"department:metering", "lead:metering", f"owner:{OWNER.name}", "supervisor"} == told
+        assert case.sla == "missed"
