@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 import process
 from activities.log_channel import LogChannel
-from activities.notification import Courier, case_teller
+from activities.notification import Courier, Lane, Mailbox, case_teller
 from activities.projection import Projection
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
@@ -44,14 +44,15 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         group_size=settings.projection_group_size,
         linger_seconds=settings.projection_linger_seconds,
     ) as writer:
-        courier = Courier(
-            writer,
+        lane = Lane(
+            Mailbox(writer),
             LogChannel(settings.notification_log),
             case_teller(client, workflow_id),
             poll_seconds=settings.courier_poll_seconds,
             batch=settings.courier_batch,
             max_tries=settings.courier_max_tries,
         )
+        courier = Courier(writer, lane)
         worker = Worker(
             client,
             task_queue=settings.task_queue,

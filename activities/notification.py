@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from readmodel.deliveries import recall
 from readmodel.mailbox import Failure, Message, Report, exchange, give_back, in_doubt
 from readmodel.writer import GroupWriter
 
@@ -32,10 +33,30 @@ GiveUp = Callable[[str, str], Awaitable[None]]
 """Tell the case of this number that the message of this key was given up. May be told again."""
 
 
-class Channel(Protocol):
+class Item(Protocol):
+    """What a lane carries: a message, or a message on one of several channels."""
+
+    @property
+    def key(self) -> str:
+        """Of the notification."""
+
+    @property
+    def number(self) -> str:
+        """Of the case."""
+
+    @property
+    def tries(self) -> int:
+        """This one included."""
+
+
+T = TypeVar("T", bound=Item)
+T_contra = TypeVar("T_contra", bound=Item, contravariant=True)
+
+
+class Channel(Protocol[T_contra]):
     """A way to reach people."""
 
-    async def deliver(self, messages: Sequence[Message]) -> Mapping[str, str]:
+    async def deliver(self, messages: Sequence[T_contra]) -> Mapping[str, str]:
         """Deliver them; answer the keys that failed, with the reason. To raise means that all failed.
 
         A reason is kept and shown to operators: it holds no personal data.
@@ -43,6 +64,42 @@ class Channel(Protocol):
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
         """Those of the keys that this channel knows it delivered: asked after a crash."""
+
+
+class Box(Protocol[T]):
+    """Where a lane takes from, and notes what became of it. Raises what SQL raised."""
+
+    news: asyncio.Event
+    """Set when there may be something to take."""
+
+    async def exchange(self, report: Report, limit: int) -> list[T]:
+        """Note what became of what was taken last, and take the next: one transaction."""
+
+    async def in_doubt(self, limit: int) -> list[str]:
+        """Keys that were taken by a courier that died."""
+
+    async def give_back(self, keys: Collection[str], delivered: Collection[str]) -> None:
+        """Settle them."""
+
+
+class Mailbox:
+    """The notifications themselves: where one channel carries them all."""
+
+    def __init__(self, writer: GroupWriter) -> None:
+        self._writer = writer
+        self.news = writer.news
+
+    async def exchange(self, report: Report, limit: int) -> list[Message]:
+        """See Box."""
+        return await self._writer.run(partial(exchange, report=report, at=now(), limit=limit))
+
+    async def in_doubt(self, limit: int) -> list[str]:
+        """See Box."""
+        return await self._writer.run(partial(in_doubt, limit=limit))
+
+    async def give_back(self, keys: Collection[str], delivered: Collection[str]) -> None:
+        """See Box."""
+        await self._writer.run(partial(give_back, keys=keys, delivered=delivered, at=now()))
 
 
 def pause(tries: int, chance: float) -> timedelta:
@@ -65,11 +122,11 @@ def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
     return tell
 
 
-class Courier:
-    """The activity `relay`; one at a time, which its workflow sees to.
+class Lane(Generic[T]):
+    """Takes from one box, hands to one channel, for as long as it is told to.
 
     Args:
-        writer: takes part in the one thread that writes, so that neither waits for the other's lock.
+        box: where the messages are.
         channel: delivers.
         give_up: hears of dead letters, before they are marked as such.
         poll_seconds: longest time between two looks; what this process commits is seen at once.
@@ -79,34 +136,24 @@ class Courier:
 
     def __init__(
         self,
-        writer: GroupWriter,
-        channel: Channel,
+        box: Box[T],
+        channel: Channel[T],
         give_up: GiveUp,
         *,
         poll_seconds: float = 1.0,
         batch: int = 100,
         max_tries: int = 8,
     ) -> None:
-        self._writer = writer
+        self._box = box
         self._channel = channel
         self._give_up = give_up
         self._poll_seconds = poll_seconds
         self._batch = batch
         self._max_tries = max_tries
 
-    @activity.defn(name="relay")
-    async def relay(self) -> int:
-        """Relay until the shift ends or the worker stops; answer how many messages were delivered.
-
-        SQL that is down is waited for. Whatever was taken and not settled when it ends is in doubt for the next run.
-        """
-        stop = asyncio.Event()
-        async with _while_running(_beat()), _while_running(_set_on_shutdown(stop)):
-            return await self._shift(stop)
-
-    async def _shift(self, stop: asyncio.Event) -> int:
+    async def run(self, stop: asyncio.Event, ends: float) -> int:
+        """Relay until told to stop, or until the loop's clock says `ends`; answer how many were delivered."""
         clock = asyncio.get_running_loop().time
-        ends = clock() + SHIFT.total_seconds()
         sent = 0
         wait = self._poll_seconds
         while not stop.is_set() and clock() < ends:
@@ -116,19 +163,19 @@ class Courier:
                 sent += await self._rounds(stop, ends)
             except SQLAlchemyError as error:
                 logger.warning("the courier waits for SQL: %s", type(error).__name__)
-                await _rest(wait, stop)
+                await rest(wait, stop)
                 wait = min(wait * 2, LONGEST_SQL_PAUSE_SECONDS)
         return sent
 
     async def settle(self) -> None:
         """Ask the channel about what an earlier run left in doubt, and give the rest back."""
-        while keys := await self._writer.run(partial(in_doubt, limit=self._batch)):
+        while keys := await self._box.in_doubt(self._batch):
             delivered = await self._channel.delivered(keys)
-            await self._writer.run(partial(give_back, keys=keys, delivered=delivered & set(keys), at=_now()))
+            await self._box.give_back(keys, delivered & set(keys))
 
     async def round(self, report: Report) -> Report:
         """Note what became of the last messages, take the next, deliver them: one transaction a round."""
-        messages = await self._writer.run(partial(exchange, report=report, at=_now(), limit=self._batch))
+        messages = await self._box.exchange(report, self._batch)
         if not messages:
             return Report()
         try:
@@ -146,19 +193,19 @@ class Courier:
         sent, report = 0, Report()
         while not stop.is_set() and loop.time() < ends:
             looked = loop.time()
-            self._writer.news.clear()
+            self._box.news.clear()
             report = await self.round(report)
             sent += len(report.sent)
             taken = len(report.sent) + len(report.failed)
             if taken == 0:
-                await _rest(min(self._poll_seconds, ends - loop.time()), stop, self._writer.news)
+                await rest(min(self._poll_seconds, ends - loop.time()), stop, self._box.news)
             if taken < self._batch:
-                await _rest(looked + gather - loop.time(), stop)
-        await self._writer.run(partial(exchange, report=report, at=_now(), limit=0))
+                await rest(looked + gather - loop.time(), stop)
+        await self._box.exchange(report, 0)
         return sent
 
-    async def _failure(self, message: Message, error: str) -> Failure:
-        again = _now() + pause(message.tries, random.random())  # noqa: S311 - parts a crowd, hides nothing
+    async def _failure(self, message: T, error: str) -> Failure:
+        again = now() + pause(message.tries, random.random())  # noqa: S311 - parts a crowd, hides nothing
         error = error[:ERROR_LENGTH]
         if message.tries < self._max_tries:
             return Failure(message.key, error, again)
@@ -170,11 +217,58 @@ class Courier:
         return Failure(message.key, error, None)
 
 
-def _now() -> datetime:
+class Runner(Protocol):
+    """What a courier does side by side with its like: a lane, or the spreading of messages over lanes."""
+
+    async def run(self, stop: asyncio.Event, ends: float) -> int:
+        """Work until told to stop, or until the loop's clock says `ends`; answer how many were delivered."""
+
+
+class Courier:
+    """The activity `relay`; one at a time, which its workflow sees to.
+
+    Args:
+        writer: takes part in the one thread that writes, so that neither waits for the other's lock.
+        runners: what it does, side by side: none waits for another.
+        channels: names of the channels that have a lane; what waits for any other is routed anew.
+    """
+
+    def __init__(self, writer: GroupWriter, *runners: Runner, channels: Collection[str] = ()) -> None:
+        self._writer = writer
+        self._runners = runners
+        self._channels = channels
+
+    @activity.defn(name="relay")
+    async def relay(self) -> int:
+        """Relay until the shift ends or the worker stops; answer how many messages were delivered.
+
+        SQL that is down is waited for. Whatever was taken and not settled when it ends is in doubt for the next run.
+        """
+        stop = asyncio.Event()
+        async with _while_running(_beat()), _while_running(_set_on_shutdown(stop)):
+            ends = asyncio.get_running_loop().time() + SHIFT.total_seconds()
+            await self._recall(stop)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(runner.run(stop, ends)) for runner in self._runners]
+        return sum(task.result() for task in tasks)
+
+    async def _recall(self, stop: asyncio.Event) -> None:
+        """The operator may have taken a channel away since the last shift."""
+        while not stop.is_set():
+            try:
+                return await self._writer.run(partial(recall, channels=self._channels, at=now()))
+            except SQLAlchemyError as error:
+                logger.warning("the courier waits for SQL: %s", type(error).__name__)
+                await rest(1.0, stop)
+        return None
+
+
+def now() -> datetime:
+    """The present instant."""
     return datetime.now(UTC)
 
 
-async def _rest(seconds: float, *events: asyncio.Event) -> None:
+async def rest(seconds: float, *events: asyncio.Event) -> None:
     """Wait so long, or until one of the events is set."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     await asyncio.wait(waits, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED)

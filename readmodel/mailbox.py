@@ -52,7 +52,7 @@ _COLUMNS = [_row[name] for name in Message._fields]
 _FAILED = (
     update(notifications)
     .where(_row.key == bindparam("the_key"), _row.status == SENDING)
-    .values(status=bindparam("status"), next_try_at=bindparam("next_try_at"), last_error=bindparam("last_error"))
+    .values({name: bindparam(name) for name in ("status", "next_try_at", "last_error", "dead_at")})
 )
 
 
@@ -63,7 +63,7 @@ def exchange(connection: WriteConnection, report: Report, at: datetime, limit: i
         sent = {"status": SENT, "sent_at": at, "next_try_at": None, "last_error": None}
         connection.execute(update(notifications).where(mine).values(sent))
     if report.failed:
-        connection.execute(_FAILED, [_failed(failure) for failure in report.failed])
+        connection.execute(_FAILED, [_failed(failure, at) for failure in report.failed])
     due = select(_row.key).where(_row.status == DUE, _row.next_try_at <= at).order_by(_row.next_try_at).limit(limit)
     # By a common table expression: a mere subquery may be run again for each row, and the limit then limits nothing.
     due_keys = select(due.with_for_update(skip_locked=True).cte("due").c.key)
@@ -107,10 +107,11 @@ def _portions(keys: Collection[str]) -> list[list[str]]:
     return [ordered[start : start + PORTION] for start in range(0, len(ordered), PORTION)]
 
 
-def _failed(failure: Failure) -> dict[str, object]:
+def _failed(failure: Failure, at: datetime) -> dict[str, object]:
     return {
         "the_key": failure.key,
         "status": DUE if failure.next_try_at else DEAD,
         "next_try_at": failure.next_try_at,
         "last_error": failure.error,
+        "dead_at": None if failure.next_try_at else at,
     }

@@ -112,20 +112,49 @@ notifications = Table(
     Column("text_zh", Text, nullable=False),
     Column("text_en", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("status", CODE, nullable=False, comment="due, sending, sent or dead"),
+    Column("status", CODE, nullable=False, comment="due, sending, routed, no_route, sent or dead"),
     Column("tries", Integer, nullable=False),
-    Column("next_try_at", UtcDateTime, comment="Null once sent or dead."),
+    Column("next_try_at", UtcDateTime, comment="Null once nothing is to be done."),
     Column("sent_at", UtcDateTime),
     Column("last_error", Text),
-    # Only what is under way is in the index, so it stays small however long the service runs.
+    Column("dead_at", UtcDateTime, comment="When it was given up; null unless it is dead."),
+    # Only what is under way, and what is dead, is in an index, so both stay small however long the service runs.
     Index(
         "ix_notifications_under_way",
         "next_try_at",
         postgresql_where=text("next_try_at IS NOT NULL"),
         sqlite_where=text("next_try_at IS NOT NULL"),
     ),
+    Index(
+        "ix_notifications_dead",
+        "dead_at",
+        "key",
+        postgresql_where=text("dead_at IS NOT NULL"),
+        sqlite_where=text("dead_at IS NOT NULL"),
+    ),
 )
-"""What is to be told to whom. The courier alone changes a row."""
+"""What is to be told to whom. The courier changes a row, and whoever has a dead letter sent again."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("key", code(160), ForeignKey("notifications.key"), primary_key=True),
+    Column("channel", CODE, primary_key=True),
+    Column("status", CODE, nullable=False, comment="due, sending, sent or dead"),
+    Column("tries", Integer, nullable=False),
+    Column("next_try_at", UtcDateTime, comment="Null once sent or dead."),
+    Column("sent_at", UtcDateTime),
+    Column("last_error", Text),
+    Index(
+        "ix_deliveries_under_way",
+        "channel",
+        "next_try_at",
+        postgresql_where=text("next_try_at IS NOT NULL"),
+        sqlite_where=text("next_try_at IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+"""A notification on each channel that its recipient is routed to; none while everything goes to the log channel."""
 
 case_terms = Table(
     "case_terms",

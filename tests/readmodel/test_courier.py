@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 from temporalio.testing import ActivityEnvironment
 
 from activities import notification
-from activities.notification import Courier, pause
+from activities.notification import Courier, Lane, Mailbox, pause
 from readmodel.mailbox import Message, Report, exchange
 from readmodel.tables import notifications
 from readmodel.writer import GroupWriter
@@ -59,7 +59,7 @@ class House:
         self.options: dict[str, Any] = {"poll_seconds": 0.05}
 
     def courier(self) -> Courier:
-        return Courier(self.writer, self.channel, self.channel.give_up, **self.options)
+        return Courier(self.writer, Lane(Mailbox(self.writer), self.channel, self.channel.give_up, **self.options))
 
     async def owe(self, count: int, first: int = 0) -> list[str]:
         """Register so many cases; each owes the dispatcher one message. Answers the keys."""
@@ -310,12 +310,12 @@ async def test_an_idle_courier_costs_one_statement_a_poll(house: House, database
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         if not statement.startswith("BEGIN"):
             asked.append(loop.time())
-        if len(asked) > 6:
+        if len(asked) > 7:
             loop.call_soon_threadsafe(enough.set)
 
     event.listen(database, "before_cursor_execute", note)
     house.options["poll_seconds"] = poll = 0.05
     async with house.relaying():
         await asyncio.wait_for(enough.wait(), PATIENCE)
-    # The first asks what is in doubt; then there is one a poll, until the shift ends.
-    assert asked[6] - asked[1] >= 5 * poll * 0.9
+    # The first two ask what is in doubt and what lost its channel; then there is one a poll, until the shift ends.
+    assert asked[7] - asked[2] >= 5 * poll * 0.9
