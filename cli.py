@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import customers_commands
 from domain.lifecycle import Role
 from settings import Settings, SettingsError
 
@@ -24,6 +25,7 @@ key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, 
 catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 app.add_typer(key_app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
+app.add_typer(customers_commands.app, name="customers")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
 ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
@@ -39,12 +41,14 @@ class Refusal(Exception):  # noqa: N818 - a refusal to do what was asked, not a 
 def main() -> None:
     """Run the command; what the operator can put right is said in words, with exit code 2."""
     from api.keyring import KeyringError
+    from catalogue_source import CatalogueError
+    from customers_source import CustomersError
     from supervisor import SupervisorError
 
     try:
         app()
     # An OSError names the file that cannot be read or written, which is the operator's as well.
-    except (SettingsError, KeyringError, SupervisorError, Refusal, OSError) as error:
+    except (SettingsError, KeyringError, CatalogueError, CustomersError, SupervisorError, Refusal, OSError) as error:
         typer.echo(f"hotline: {error}", err=True)
         sys.exit(2)
 

@@ -1,4 +1,7 @@
-"""The tables of the read model. Every instant is UTC; every row follows from events, and is written again the same."""
+"""The tables of the read model. Every instant is UTC.
+
+Rows follow from events, and are written again the same; customers alone come from the company's own files.
+"""
 
 from itertools import combinations
 
@@ -16,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from readmodel.types import JsonText, UtcDateTime, code
+from readmodel.types import Exact, JsonText, UtcDateTime, code
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -165,6 +168,23 @@ case_terms = Table(
     sqlite_with_rowid=False,
 )
 """The search index of readmodel.terms: written once, when the case is registered."""
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("account_no", code(32), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("phone", String(26)),
+    Column("address", String(200)),
+    Column("district", CODE),
+    Column("meter", String(40)),
+    Column("hardship", Boolean, nullable=False),
+    Column("hardship_grounds", String(200)),
+    Column("free_allowance_m3", Exact, comment="A month."),
+    Column("notes", Text),
+    Column("phone_term", code(40), comment="readmodel.terms.phone_term", index=True),
+)
+"""The registry (客户档案), as it was imported last: one row an account."""
 
 FILTERS = ("state", "department", "owner", "service_code", "district")
 """The columns by which a list is narrowed to one value."""

@@ -3,7 +3,8 @@
 Words of letters and digits count whole, in lower case. Chinese text, which has no spaces, is cut into every two and
 every three characters that stand together: 下闸新村 is found by 下闸, and by 闸新村. Three together are much rarer than
 two, so what is sought is cut into threes where it is long enough; a single character is not sought.
-Telephone numbers count without spaces and signs, and by their last four digits as well.
+Telephone numbers count without spaces and signs, and by their last four digits as well. An address counts as a whole
+too, so that cases of one address are found together.
 """
 
 import re
@@ -27,11 +28,34 @@ def terms_of(number: str, intake: Intake) -> frozenset[str]:
     told = (caller.name, intake.location.address, caller.account_no)
     found = {number, *(term for text in told if text for term in _cut(text, _SHORT + _LONG))}
     if caller.account_no:
-        found |= {_joined(caller.account_no)}
+        found |= {account_term(caller.account_no)}
     if caller.phone:
         digits = _joined(caller.phone)
-        found |= {digits, digits[-4:]}
+        found |= {digits, digits[-4:], phone_term(caller.phone)}
+    if place := address_term(intake.location.address):
+        found |= {place}
     return frozenset(found)
+
+
+def account_term(account_no: str) -> str:
+    """The term of an account number."""
+    return _joined(account_no)
+
+
+def phone_term(phone: str) -> str:
+    """The term that is one for all ways to write a telephone number: digits, as they are dialled within China."""
+    digits = _joined(phone)
+    if not phone.startswith(("+86", "0086")):
+        return digits
+    national = digits.removeprefix("00").removeprefix("86")
+    # Mobile numbers begin with 1 and are dialled as they are; area codes are dialled with a 0.
+    return national if national.startswith(("0", "1")) else f"0{national}"
+
+
+def address_term(address: str | None) -> str | None:
+    """The term of a whole address, without spaces and signs. Nobody can seek it by typing: no word begins with `=`."""
+    joined = _joined(unicodedata.normalize("NFKC", address or ""))
+    return f"={joined}"[:LONGEST] if joined else None
 
 
 def sought(q: str) -> frozenset[str]:

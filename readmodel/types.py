@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, String, Text, TypeDecorator, cast
+from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, Numeric, String, Text, TypeDecorator, cast
 
 Processor = Callable[[Any], Any]
 
@@ -57,6 +58,21 @@ class JsonText(TypeDecorator[str]):
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Ask for the text; PostgreSQL's driver would parse the type JSON otherwise."""
         return cast(column, Text)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A decimal of two places, kept exactly: SQLite, which would make a float of it, keeps its text."""
+
+    impl = Numeric(8, 2).with_variant(String(9), "sqlite")
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401 - what the driver takes
+        """The text for SQLite."""
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
+        """A decimal, of whatever the driver gives."""
+        return None if value is None else Decimal(value)
 
 
 def code(length: int) -> String:

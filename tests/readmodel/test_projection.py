@@ -147,7 +147,7 @@ def test_terms_are_written_once_and_stay(database: Engine) -> None:
     terms = {row["term"] for row in rows(database, case_terms)}
     assert terms == {
         *(number(1), "076088237777", "7777", "a17", "a", "17"),
-        *("李婆", "婆婆", "李婆婆", "下闸", "闸新", "新村", "下闸新", "闸新村", "3"),
+        *("李婆", "婆婆", "李婆婆", "下闸", "闸新", "新村", "下闸新", "闸新村", "3", "=下闸新村3号"),
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.commands import Caller, Intake, Location
-from readmodel.terms import MOST, sought, terms_of
+from readmodel.terms import MOST, address_term, phone_term, sought, terms_of
 
 INTAKE = Intake(
     service_code="no_water",
@@ -58,3 +58,34 @@ def test_a_long_question_counts_by_its_beginning() -> None:
 
 def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
     assert terms_of(NUMBER, Intake(service_code="thanks", description="-")) == {NUMBER}
+
+
+@pytest.mark.parametrize(
+    ("phone", "term"),
+    [
+        ("0760 8823 7777", "076088237777"),
+        ("0760-88237777", "076088237777"),
+        ("+86 760 8823 7777", "076088237777"),
+        ("0086 0760 8823 7777", "076088237777"),
+        ("+86 138-0013 8000", "13800138000"),
+        ("138 0013 8000", "13800138000"),
+        ("+852 2345 6789", "85223456789"),
+        ("86112233", "86112233"),
+    ],
+)
+def test_a_telephone_number_has_one_term_however_it_is_written(phone: str, term: str) -> None:
+    assert phone_term(phone) == term
+
+
+@pytest.mark.parametrize("written", ["下闸新村 3 号", "下闸新村3号", "下闸新村，３号"])
+def test_an_address_has_one_term_however_it_is_spaced(written: str) -> None:
+    assert address_term(written) == "=下闸新村3号"
+
+
+@pytest.mark.parametrize("nothing", [None, "", " - "])
+def test_no_address_has_no_term(nothing: str | None) -> None:
+    assert address_term(nothing) is None
+
+
+def test_a_whole_address_cannot_be_typed_as_a_term() -> None:
+    assert sought("=下闸新村3号") == sought("下闸新村3号")

@@ -1,0 +1,56 @@
+"""A customer (客户) of the registry: whom an account belongs to, and what to know before answering."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from domain.commands import NO_NUL, AccountNo, Code, Name, Phone, Text
+
+_CENTILITRES = Decimal("0.01")
+"""Volumes are kept to a hundredth of a cubic metre, as bills state them, so that 3 and 3.00 are one allowance."""
+
+
+def _short(length: int) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=length, pattern=NO_NUL)
+
+
+Volume = Annotated[
+    Decimal, Field(ge=0, max_digits=8, decimal_places=2), AfterValidator(lambda volume: volume.quantize(_CENTILITRES))
+]
+
+
+class Customer(BaseModel):
+    """One account. Personal data: never in ids, search attributes or logs. Descriptions say what a field accepts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_no: AccountNo = Field(description="Account (户号): 1 to 32 letters, digits or dashes.")
+    name: Name = Field(description="Name, 1 to 80 characters.")
+    phone: Phone | None = Field(
+        default=None, description="Telephone: 3 to 25 digits, spaces or dashes, + before them if need be."
+    )
+    address: Annotated[str, _short(200)] | None = Field(
+        default=None, description="Address of the supply, at most 200 characters."
+    )
+    district: Code | None = Field(default=None, description="Code of a district of the catalogue.")
+    meter: Annotated[str, _short(40)] | None = Field(
+        default=None, description="Number of the meter (水表), at most 40 characters."
+    )
+    hardship: bool = Field(default=False, description="Hardship household (困难户): yes or no.")
+    hardship_grounds: Annotated[str, _short(200)] | None = Field(
+        default=None,
+        description="Grounds of the hardship, at most 200 characters; only with hardship yes.",
+        examples=["Public relief 低保"],
+    )
+    free_allowance_m3: Volume | None = Field(
+        default=None, description="Free allowance in m³ a month, 0 to 999999.99, two decimals at most."
+    )
+    notes: Text | None = Field(default=None, description="What else to know, at most 2,000 characters.")
+
+    @model_validator(mode="after")
+    def _grounds_are_of_a_hardship(self) -> "Customer":
+        """A forgotten yes must not go unnoticed: it decides how a caller is treated."""
+        if self.hardship_grounds and not self.hardship:
+            raise ValueError("grounds are given, so hardship must be yes")
+        return self
