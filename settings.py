@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     projection_group_size: int = Field(default=64, ge=1, le=1000)
     """Most batches, a case's each, that the projection writes in one SQL transaction."""
 
+    caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
+    """Seconds a registration waits at most for what is known of its caller. 0 asks nothing, and flags nobody."""
+
     projection_linger_seconds: float = Field(default=0.0, ge=0, le=1)
     """Seconds the projection waits for more batches before it writes a group. 0 writes what is there."""
 

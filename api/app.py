@@ -83,13 +83,13 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
     # Found out at the start, not by the first caller.
     keyring.list()
     gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
-    reader = Reader(engine(settings.database_url, read_only=True))
+    reader = Reader(engine(settings.database_url, read_only=True), settings.caller_lookup_seconds)
     return Backend(
         settings=settings,
         bearer=BearerKey(keyring),
         catalogue=catalogue,
         departments=frozenset(department.code for department in catalogue.departments),
-        desk=Desk(gateway, catalogue, clock),
+        desk=Desk(gateway, catalogue, reader.known, clock),
         gateway=gateway,
         reader=reader,
         visibility=Visibility(reader.versions),

@@ -1,12 +1,13 @@
-"""Taking in a complaint (受理): who may, under which terms, and which number it gets.
+"""Taking in a complaint (受理): who may, under which terms, what is known of the caller, and which number it gets.
 
 A registration is known by its request's key, from which the number is drawn: sent again, it finds the very case that
 it made. That holds on the day of the first use (Beijing time) and on the following one.
 """
 
+import asyncio
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -21,9 +22,14 @@ from domain.catalogue import Catalogue, UnknownCode
 from domain.commands import Intake, Registration
 from domain.lifecycle import TABLE, Action, Role
 from domain.terms import Terms
+from readmodel.callers import Known
 
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
+
+
+Lookup = Callable[[Intake, datetime], Awaitable[Known]]
+"""What is known of a caller: soon, and whatever happens; at worst, nothing."""
 
 
 class Registered(NamedTuple):
@@ -36,9 +42,10 @@ class Registered(NamedTuple):
 class Desk:
     """Where complaints are taken in."""
 
-    def __init__(self, gateway: Gateway, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
+    def __init__(self, gateway: Gateway, catalogue: Catalogue, lookup: Lookup, clock: Callable[[], datetime]) -> None:
         self._gateway = gateway
         self._catalogue = catalogue
+        self._lookup = lookup
         self._clock = clock
 
     async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
@@ -50,14 +57,27 @@ class Desk:
             key=uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key), digest=_digest(body)
         )
         today = local_day(at)
+        intake = Intake.model_construct(**{name: getattr(body, name) for name in Intake.model_fields})
+        # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
+        looking = asyncio.ensure_future(self._lookup(intake, at))
         if idempotency_key is not None and (number := await self._made(day_before(today), request)):
             return Registered(number, None)
-        intake = Intake.model_construct(**{name: getattr(body, name) for name in Intake.model_fields})
+        draft = Registration(
+            number=number_of(today, request.key),
+            at=at,
+            actor=actor_of(key),
+            owner=owner,
+            intake=intake,
+            terms=terms,
+            **(await looking)._asdict(),
+        )
+        return await self._start(draft, today, request)
+
+    async def _start(self, draft: Registration, day: date, request: Request) -> Registered:
+        """Start the case under the first number of the request that is free. Raises ProblemError."""
         for draw in range(MOST_DRAWS):
-            number = number_of(today, request.key, draw)
-            registration = Registration(
-                number=number, at=at, actor=actor_of(key), owner=owner, intake=intake, terms=terms
-            )
+            number = number_of(day, request.key, draw)
+            registration = draft.model_copy(update={"number": number})
             case, _ = Case.register(registration)
             if await self._gateway.start(registration, case, request):
                 return Registered(number, case)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -11,7 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, unavailable
 from domain.case import Case
-from readmodel import queries
+from domain.commands import Intake
+from readmodel import callers, queries
+from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
 from readmodel.search import CaseFilters
 
@@ -25,27 +28,75 @@ ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 5
 
 
-class Reader:
-    """The read model, as the API needs it."""
+class _Line:
+    """A thread with a connection of its own, which is kept: that takes half the work out of a small question."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._connection: Connection | None = None
+
+    def close(self) -> None:
+        """Let go of both."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._connection is not None:
+            self._connection.close()
+
+    async def ask(self, question: Callable[[ReadConnection], T]) -> T:
+        """The answer, after those of the questions before. Raises what SQL raised."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
+
+    def _ask(self, question: Callable[[ReadConnection], T]) -> T:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            found = question(ReadConnection(self._connection))
+            self._connection.rollback()
+        except BaseException:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+            raise
+        return found
+
+
+class Reader:
+    """The read model, as the API needs it.
+
+    Args:
+        engine: to read with; disposed of by `close`.
+        caller_seconds: longest wait for what is known of a caller; 0 asks nothing.
+    """
+
+    def __init__(self, engine: Engine, caller_seconds: float) -> None:
+        self._engine = engine
+        self._caller_seconds = caller_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
-        # Whoever waits for an action must not stand in line behind a search.
-        self._lookout = ThreadPoolExecutor(1, thread_name_prefix="sql-versions")
-        self._looking: Connection | None = None
+        # Whoever waits for an action, or is on the telephone, must not stand in line behind a search.
+        self._versions = _Line(engine, "sql-versions")
+        self._callers = _Line(engine, "sql-callers")
 
     def close(self) -> None:
         """Let go of threads and connections."""
-        for threads in (self._threads, self._lookout):
-            threads.shutdown(wait=True, cancel_futures=True)
-        if self._looking is not None:
-            self._looking.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for line in (self._versions, self._callers):
+            line.close()
         self._engine.dispose()
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """The versions that SQL shows of these cases. Raises what SQL raised."""
-        return await asyncio.get_running_loop().run_in_executor(self._lookout, self._look, numbers)
+        return await self._versions.ask(lambda sql: queries.versions(sql, numbers))
+
+    async def known(self, intake: Intake, at: datetime) -> Known:
+        """What is known of the caller; nothing where SQL does not tell in time. Raises nothing: the call is taken."""
+        if not self._caller_seconds or not (intake.caller.account_no or intake.caller.phone):
+            return NOBODY
+        try:
+            async with asyncio.timeout(self._caller_seconds):
+                return await self._callers.ask(lambda sql: callers.known(sql, intake, at))
+        except Exception as error:  # noqa: BLE001 - whatever is the matter, nobody on the telephone waits for it
+            log.warning("SQL does not tell who calls: %s", type(error).__name__)
+            return NOBODY
 
     async def case(self, number: str) -> Case | None:
         """The case as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
@@ -72,20 +123,6 @@ class Reader:
         except (TimeoutError, SQLAlchemyError):
             return False
         return True
-
-    def _look(self, numbers: Sequence[str]) -> Mapping[str, int]:
-        """On a connection that is kept, which takes half the work out of the commonest question of all."""
-        if self._looking is None:
-            self._looking = self._engine.connect()
-        try:
-            found = queries.versions(ReadConnection(self._looking), numbers)
-            self._looking.rollback()
-        except BaseException:
-            self._looking.invalidate()
-            self._looking.close()
-            self._looking = None
-            raise
-        return found
 
     async def _answer(self, question: Callable[[ReadConnection], T]) -> T:
         try:

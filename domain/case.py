@@ -31,7 +31,7 @@ class Case(Record):
             action=Action.REGISTER,
             to_state=State.REGISTERED,
             cycle=1,
-            data=start.model_dump(mode="json", include={"number", "owner", "intake", "terms"}),
+            data=start.model_dump(mode="json", exclude={"at", "actor"}),
         )
         return cls.fold([event]), (event,)
 
@@ -60,6 +60,7 @@ class Case(Record):
             registered_at=first.at,
             intake=intake,
             terms=terms,
+            possible_duplicates=tuple(first.data.get("duplicates", ())),
         )
 
     def apply(self, command: c.Command[Any], at: datetime) -> tuple[Event, ...]:

@@ -29,6 +29,11 @@ Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 
 
+def _empty(value: object) -> bool:
+    """Left out of what is written: a message without a later field reads and weighs as it did before there was one."""
+    return not value
+
+
 class Actor(BaseModel):
     """Who acts: taken from the API key, never from the body."""
 
@@ -89,6 +94,8 @@ class Registration(BaseModel):
     owner: Name
     intake: Intake
     terms: Terms
+    flags: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Of `customer.IntakeFlag`.")
+    duplicates: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Cases that may be the same matter.")
 
 
 class Body(BaseModel):

@@ -1,11 +1,21 @@
 """A customer (客户) of the registry: whom an account belongs to, and what to know before answering."""
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from domain.commands import NO_NUL, AccountNo, Code, Name, Phone, Text
+
+
+class IntakeFlag(StrEnum):
+    """What the registry and earlier cases tell of a caller, while the call is taken down."""
+
+    HARDSHIP = "hardship"
+    REPEAT_CALLER = "repeat_caller"
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+
 
 _CENTILITRES = Decimal("0.01")
 """Volumes are kept to a hundredth of a cubic metre, as bills state them, so that 3 and 3.00 are one allowance."""

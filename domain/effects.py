@@ -38,6 +38,8 @@ def _open_cycle(record: Record, at: datetime) -> None:
 
 
 def _register(record: Record, event: Event) -> None:
+    at_intake = event.data.get("flags", ())
+    record.flags = record.with_flags(*at_intake)
     _open_cycle(record, event.at)
 
 

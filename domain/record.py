@@ -95,6 +95,7 @@ class Record(Progress):
     registered_at: datetime
     intake: Intake
     terms: Terms
+    possible_duplicates: tuple[str, ...] = ()
 
     @property
     def calendar(self) -> WorkCalendar:

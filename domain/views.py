@@ -43,6 +43,9 @@ class CaseView(BaseModel):
     cycle: int
     version: int
     flags: tuple[str, ...]
+    possible_duplicates: tuple[str, ...] = Field(
+        default=(), description="Numbers of cases that may be the same matter, as they were at intake; newest first."
+    )
     sla: str = Field(description="`on_time`, `at_risk`, `missed` or `paused`, of the current cycle.")
     overdue: bool
     channel: str
@@ -111,6 +114,7 @@ _TAKEN_OVER = {
     "cycle",
     "version",
     "flags",
+    "possible_duplicates",
     "registered_at",
     "closed_at",
     "reopen_until",

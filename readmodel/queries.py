@@ -80,10 +80,16 @@ def _cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ..
 
 def _case(number: str, registered_at: datetime, document: str, data: str) -> Case:
     progress = Progress.model_validate_json(document)
-    intake, terms = start_of(from_json(data))
+    registration = from_json(data)
+    intake, terms = start_of(registration)
     # Every part has been validated; together they need no second look.
     return Case.model_construct(
-        **progress.__dict__, number=number, registered_at=registered_at, intake=intake, terms=terms
+        **progress.__dict__,
+        number=number,
+        registered_at=registered_at,
+        intake=intake,
+        terms=terms,
+        possible_duplicates=tuple(registration.get("duplicates", ())),
     )
 
 

@@ -44,6 +44,20 @@ class TestRegister:
         assert [clock.name for clock in case.clocks if clock.running_since] == ["resolve", "reply"]
         assert len(case.clocks) == 5
 
+    def test_what_was_known_of_the_caller_is_taken_over(self) -> None:
+        known = {"flags": ("repeat_caller", "hardship"), "duplicates": ("2609060000019",)}
+        case, events = Case.register(registration().model_copy(update=known))
+        assert (case.flags, case.possible_duplicates) == (("hardship", "repeat_caller"), ("2609060000019",))
+        assert one(events).data.keys() == {"number", "owner", "intake", "terms", "flags", "duplicates"}
+        assert Case.fold(events) == case
+        assert case.with_flags("urged") == ("hardship", "repeat_caller", "urged")
+
+    def test_of_a_caller_nobody_knows_nothing_is_written(self) -> None:
+        """A plain call reads and weighs as it did before callers were known."""
+        start = registration()
+        assert one(Case.register(start)[1]).data.keys() == {"number", "owner", "intake", "terms"}
+        assert start.model_dump(mode="json").keys() == {"number", "at", "actor", "owner", "intake", "terms"}
+
     def test_another_may_own_it(self) -> None:
         start = registration().model_copy(update={"owner": "Li Mei"})
         assert Case.register(start)[0].owner == "Li Mei"

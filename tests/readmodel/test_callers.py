@@ -1,0 +1,123 @@
+"""What is told of a caller at intake: the customer behind an account or telephone, and the cases of before."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from domain.commands import Caller, Intake, Location
+from domain.customer import Customer, IntakeFlag
+from readmodel.callers import DUPLICATES, MOST_DUPLICATES, NOBODY, REPEATS, Known, known
+from readmodel.customers import keep
+from readmodel.database import reading, writing
+from readmodel.projection import write
+from tests.batches import call, number, published
+from tests.build import MONDAY, days, hours
+
+HARD, AGAIN, TWICE = IntakeFlag
+GRANNY = Customer(account_no="A-17", name="李婆婆", phone="0760 8823 7777", hardship=True, address="下闸新村 3 号")
+SON = Customer(account_no="A-18", name="李先生", phone="138 0013 8000")
+HERE = Location(district="west", address="下闸新村3号")
+ELSEWHERE = Location(district="east", address="兴中道 8 号")
+SECOND = timedelta(seconds=1)
+
+
+def customers(database: Engine, *given: Customer) -> None:
+    with writing(database) as connection:
+        keep(connection, given)
+
+
+def cases(database: Engine, *calls: Any) -> None:
+    with writing(database) as connection:
+        write(connection, [published(each, ())[0] for each in calls])
+
+
+def told(
+    database: Engine, at: datetime = MONDAY, location: Location | None = None, service: str = "no_water", **caller: Any
+) -> Known:
+    told = Caller.model_validate(caller)
+    intake = Intake(service_code=service, caller=told, location=location or Location(), description="-")
+    with reading(database) as connection:
+        return known(connection, intake, at)
+
+
+def test_a_hardship_household_is_known_by_account_or_telephone_however_written(database: Engine) -> None:
+    customers(database, GRANNY, SON)
+    assert told(database, account_no="A-17") == Known(flags=(HARD,))
+    for phone in ("076088237777", "0760-8823-7777", "+86 760 8823 7777"):
+        assert told(database, phone=phone) == Known(flags=(HARD,))
+    assert told(database, account_no="A-18") == NOBODY
+
+
+def test_of_a_caller_whom_the_registry_does_not_have_nothing_is_told(database: Engine) -> None:
+    customers(database, GRANNY)
+    cases(database, call(1, MONDAY, Caller(phone="13900000000"), HERE))
+    assert told(database, MONDAY + hours(1), HERE, phone="13900000000") == NOBODY
+    assert told(database, MONDAY + hours(1), HERE, account_no="A-99") == NOBODY
+
+
+def test_the_account_counts_before_the_telephone(database: Engine) -> None:
+    customers(database, GRANNY, SON)
+    assert told(database, account_no="A-18", phone="0760 8823 7777") == NOBODY
+    assert told(database, account_no="A-99", phone="0760 8823 7777") == Known(flags=(HARD,))
+
+
+def test_a_telephone_that_several_share_tells_nothing(database: Engine) -> None:
+    customers(database, GRANNY, SON.model_copy(update={"phone": GRANNY.phone}))
+    assert told(database, phone="0760 8823 7777") == NOBODY
+    assert told(database, account_no="A-17", phone="0760 8823 7777") == Known(flags=(HARD,))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        Caller(account_no="A-18"),
+        Caller(phone="+86 138 0013 8000"),
+        Caller(account_no="A-18", phone="0760 1"),
+        Caller(phone="139 0000 0000"),
+    ],
+    ids=["account", "the customer's telephone", "account from another telephone", "the telephone given"],
+)
+def test_who_called_within_thirty_days_calls_again(database: Engine, before: Caller) -> None:
+    customers(database, SON)
+    cases(database, call(1, MONDAY, before, ELSEWHERE))
+    given: Any = {"account_no": "A-18", "phone": "13900000000", "service": "low_pressure"}
+    assert told(database, MONDAY + REPEATS, **given) == Known(flags=(AGAIN,))
+    assert told(database, MONDAY + REPEATS + SECOND, **given) == NOBODY
+
+
+def test_one_kind_of_case_of_one_caller_or_place_within_72_hours_may_be_one_matter(database: Engine) -> None:
+    customers(database, SON)
+    stranger = Caller(phone="13900000000")
+    cases(database, call(1, MONDAY, stranger, HERE), call(2, MONDAY, Caller(account_no="A-18"), ELSEWHERE))
+    both = Known((AGAIN, TWICE), (number(2), number(1)))
+    assert told(database, MONDAY + DUPLICATES, HERE, account_no="A-18") == both
+    assert told(database, MONDAY + hours(1), Location(address="下闸新村 3 号"), account_no="A-18") == both
+    assert told(database, MONDAY + DUPLICATES + SECOND, HERE, account_no="A-18") == Known((AGAIN,))
+    assert told(database, MONDAY + hours(1), HERE, "low_pressure", account_no="A-18") == Known((AGAIN,))
+
+
+def test_the_latest_five_are_listed_newest_first(database: Engine) -> None:
+    customers(database, SON)
+    cases(database, *(call(place, MONDAY + hours(place), Caller(account_no="A-18")) for place in range(9)))
+    found = told(database, MONDAY + hours(10), account_no="A-18")
+    assert found.duplicates == tuple(number(place) for place in (8, 7, 6, 5, 4))
+    assert len(found.duplicates) == MOST_DUPLICATES
+
+
+def test_a_term_that_stands_for_something_else_is_no_match(database: Engine) -> None:
+    """The account 17 and the house 17 have one term."""
+    customers(database, Customer(account_no="17", name="Wong", phone="110"))
+    cases(database, call(1, MONDAY, Caller(phone="138 0013 0110", account_no="110"), Location(address="Road 17")))
+    assert told(database, MONDAY + days(1), account_no="17") == NOBODY
+
+
+def test_everything_is_asked_in_one_statement(database: Engine) -> None:
+    customers(database, GRANNY)
+    cases(database, call(1, MONDAY, Caller(account_no="A-17"), HERE))
+    asked: list[str] = []
+    event.listen(database, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    found = told(database, MONDAY + hours(1), HERE, account_no="A-17", phone="0760 8823 7777")
+    assert found == Known((HARD, AGAIN, TWICE), (number(1),))
+    assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
