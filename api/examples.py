@@ -111,6 +111,40 @@ TIMELINE_ITEM: dict[str, Any] = {
     "data": {"department": "repair"},
 }
 
+CALLER: dict[str, Any] = {
+    "customer": {
+        "account_no": "0420013",
+        "name": "李婆婆",
+        "phone": "0760 8823 7777",
+        "address": "下闸新村 3 号",
+        "district": "west",
+        "meter": "M-05-1187",
+        "hardship": True,
+        "hardship_grounds": "Public relief 低保",
+        "free_allowance_m3": "6.00",
+        "notes": "Lives alone; speak slowly. 独居，请慢慢说。",
+    },
+    "earlier_cases": [
+        {
+            "number": "2602169021485",
+            "service_code": "thanks",
+            "state": "closed",
+            "flags": ["hardship"],
+            "registered_at": "2026-02-16T02:00:00Z",
+            "closed_at": "2026-02-16T02:04:00Z",
+            "description": "A happy New Year to the young man of the repair crew. 给师傅拜年。",
+        }
+    ],
+    "thanks": [
+        {
+            "number": "2602169021485",
+            "at": "2026-02-16T02:00:00Z",
+            "thanked": "梁伟",
+            "message": "A happy New Year to the young man of the repair crew. 给师傅拜年。",
+        }
+    ],
+}
+
 SERVICES: dict[str, Any] = {
     "items": [
         {
@@ -167,6 +201,7 @@ ANSWERS: dict[str, Any] = {
     "registered": REGISTERED,
     "complaints": {"items": [COMPLAINT], "next_cursor": "MTc4NTczNjgwMDAwMDAwMCAyNjA4MDM0NzExMDAz"},
     "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
+    "caller": CALLER,
     "services": SERVICES,
     "lifecycle": LIFECYCLE,
     "alive": {"status": "alive"},

@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "other-owner": Kind(HTTPStatus.FORBIDDEN, "Not for another owner"),
     "not-found": Kind(HTTPStatus.NOT_FOUND, "No such address"),
     "complaint-not-found": Kind(HTTPStatus.NOT_FOUND, "No such complaint"),
+    "customer-not-found": Kind(HTTPStatus.NOT_FOUND, "No such customer"),
     "unknown-action": Kind(HTTPStatus.NOT_FOUND, "No such action"),
     "action-not-offered": Kind(HTTPStatus.NOT_FOUND, "Not offered yet"),
     "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "Not by this method"),

@@ -12,10 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, unavailable
 from domain.case import Case
-from domain.commands import Intake
-from readmodel import callers, queries
+from domain.commands import Caller, Intake
+from domain.customer import CallerRecord
+from readmodel import callers, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
+from readmodel.paging import Place
 from readmodel.search import CaseFilters
 
 T = TypeVar("T")
@@ -114,6 +116,14 @@ class Reader:
             return page if page.items or queries.versions(sql, [number]) else None
 
         return await self._answer(ask)
+
+    async def caller(self, caller: Caller, before: Place) -> CallerRecord:
+        """What was known of the caller before the case of this place. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: records.caller_record(sql, caller, before))
+
+    async def customer(self, account_no: str) -> CallerRecord | None:
+        """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: records.customer_record(sql, account_no))
 
     async def alive(self, seconds: float) -> bool:
         """Whether SQL answers within so many seconds, with the tables in place."""

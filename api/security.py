@@ -47,7 +47,9 @@ def staff_only(bearer: BearerKey) -> Callable[[Key], Awaitable[Key]]:
     async def check(key: Annotated[Key, Depends(bearer)]) -> Key:
         if key.role is Role.CALLER:
             accepted = sorted(role.value for role in set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM})
-            detail = "A caller's key reads one case, by its number; lists and timelines are for staff."
+            detail = (
+                "A caller's key reads one case, by its number; lists, timelines and records of callers are for staff."
+            )
             raise ProblemError("wrong-role", detail, accepted=accepted)
         return key
 

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from domain.lifecycle import Action, Role
 from domain.terms import Terms
@@ -68,6 +77,8 @@ class Location(BaseModel):
     lng: float | None = Field(default=None, ge=-180, le=180)
 
 
+THANKS = "thanks"
+"""The service (表扬) whose cases are kept on the customer's record, with the person thanked."""
 Channel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
 
 
@@ -81,6 +92,16 @@ class Intake(BaseModel):
     caller: Caller = Caller()
     location: Location = Location()
     description: Text
+    thanked: Name | None = Field(
+        default=None, exclude_if=_empty, description="Whom the thanks (表扬) are for; only with the service `thanks`."
+    )
+
+    @field_validator("thanked")
+    @classmethod
+    def _of_thanks(cls, thanked: str | None, info: ValidationInfo) -> str | None:
+        if thanked is not None and info.data.get("service_code", THANKS) != THANKS:
+            raise ValueError(f"Only with the service_code {THANKS}; leave it out otherwise")
+        return thanked
 
 
 class Registration(BaseModel):

@@ -1,5 +1,6 @@
 """A customer (客户) of the registry: whom an account belongs to, and what to know before answering."""
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from domain.commands import NO_NUL, AccountNo, Code, Name, Phone, Text
+from domain.lifecycle import State
 
 
 class IntakeFlag(StrEnum):
@@ -64,3 +66,34 @@ class Customer(BaseModel):
         if self.hardship_grounds and not self.hardship:
             raise ValueError("grounds are given, so hardship must be yes")
         return self
+
+
+class EarlierCase(BaseModel):
+    """A case of before, as far as it matters to whoever has the customer on the line."""
+
+    number: str
+    service_code: str
+    state: State
+    flags: tuple[str, ...]
+    registered_at: datetime
+    closed_at: datetime | None
+    description: str
+
+
+class Thanks(BaseModel):
+    """Thanks (表扬) that a customer gave."""
+
+    number: str = Field(description="Of the case by which they came.")
+    at: datetime
+    thanked: str | None = Field(description="The person thanked, where one was named.")
+    message: str
+
+
+class CallerRecord(BaseModel):
+    """What is known of a caller."""
+
+    customer: Customer | None = Field(description="As the registry has it; null where it has no such customer.")
+    earlier_cases: tuple[EarlierCase, ...] = Field(
+        description="Of the same account or telephone, the newest first, at most 20."
+    )
+    thanks: tuple[Thanks, ...] = Field(description="All that such cases hold, the newest first, at most 20.")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.commands import Caller
 from domain.customer import Customer
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import customers
@@ -55,6 +56,18 @@ def keep(connection: WriteConnection, given: Sequence[Customer]) -> Imported:
 def get_customer(connection: ReadConnection | WriteConnection, account_no: str) -> Customer | None:
     """The customer of this account; None where the registry has none."""
     return _known(connection, [account_no]).get(account_no)
+
+
+def customer_of(connection: ReadConnection, caller: Caller) -> Customer | None:
+    """The customer who calls: of the account, or else of a telephone that is nobody else's."""
+    if caller.account_no and (customer := get_customer(connection, caller.account_no)):
+        return customer
+    if not caller.phone:
+        return None
+    # Of a telephone that several share, two are enough to see that it tells nothing.
+    sharing = select(*_KEPT).where(customers.c.phone_term == phone_term(caller.phone)).limit(2)
+    found = connection.execute(sharing).all()
+    return _customer(found[0]) if len(found) == 1 else None
 
 
 def _known(connection: ReadConnection | WriteConnection, accounts: Sequence[str]) -> dict[str, Customer]:

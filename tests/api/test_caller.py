@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
 from customers_source import load_customers
+from domain.customer import CallerRecord, Customer
 from readmodel.customers import keep
 from readmodel.database import engine, writing
-from tests.api.house import CALL, House, Json, house
+from tests.api.house import CALL, House, Json, house, problem
 from tests.docs.pages import ROOT
 from tests.hotline import until
 from tests.readmodel.outage import down
@@ -154,3 +156,104 @@ async def test_staff_find_flagged_cases_in_the_temporal_ui(temporal: Client, tmp
             return len([each async for each in temporal.list_workflows(query)])
 
         assert await until(found, bool) == 1
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def known(temporal: Client, tmp_path: Path, database_url: str) -> AsyncIterator[House]:
+    """A house that knows its customers, on each kind of database."""
+    async with house_with_customers(temporal, database_url, tmp_path) as (made, _):
+        yield made
+
+
+async def record(made: House, path: str, by: str = "chen") -> Json:
+    answer = await made.get(path, by)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    assert CallerRecord.model_validate(found).model_dump(mode="json") == found
+    return found
+
+
+def numbers(of: Json) -> list[str]:
+    return [case["number"] for case in of["earlier_cases"]]
+
+
+async def test_staff_see_the_customer_and_the_cases_of_before(known: House) -> None:
+    first = await call(known, GRANNY)
+    second = await call(known, {"phone": "0760-88237777"}, {})
+    await call(known, {"phone": "0760 8823 0001"})
+    seen = await record(known, f"/v1/complaints/{second['number']}/caller")
+    assert (seen["customer"]["name"], seen["customer"]["hardship_grounds"]) == ("李婆婆", "Public relief 低保")
+    assert seen["customer"]["free_allowance_m3"] == "6.00"
+    (earlier,) = seen["earlier_cases"]
+    assert (earlier["number"], earlier["state"], earlier["flags"]) == (first["number"], "registered", ["hardship"])
+    assert seen["thanks"] == []
+    assert numbers(await record(known, f"/v1/complaints/{first['number']}/caller")) == []
+    assert numbers(await record(known, "/v1/customers/0420013")) == [second["number"], first["number"]]
+
+
+async def test_of_a_caller_whom_the_registry_does_not_have_the_cases_are_shown(known: House) -> None:
+    stranger: Json = {"phone": "139 0000 0000"}
+    first, second = await call(known, stranger), await call(known, stranger)
+    seen = await record(known, f"/v1/complaints/{second['number']}/caller")
+    assert (seen["customer"], numbers(seen)) == (None, [first["number"]])
+    nobody = await call(known, {})
+    seen = await record(known, f"/v1/complaints/{nobody['number']}/caller")
+    assert seen == {"customer": None, "earlier_cases": [], "thanks": []}
+
+
+async def test_a_telephone_that_two_accounts_share_names_no_customer(
+    temporal: Client, tmp_path: Path, database_url: str
+) -> None:
+    async with house_with_customers(temporal, database_url, tmp_path) as (made, database):
+        with writing(database) as connection:
+            keep(connection, [Customer(account_no="9", name="Wong", phone="0760 8823 7777")])
+        number = (await call(made, {"phone": "0760 8823 7777"}))["number"]
+        assert (await record(made, f"/v1/complaints/{number}/caller"))["customer"] is None
+
+
+async def test_at_most_twenty_cases_are_shown_the_newest_first(known: House) -> None:
+    made = [(await call(known, GRANNY))["number"] for _ in range(22)]
+    assert numbers(await record(known, f"/v1/complaints/{made[-1]}/caller")) == made[-2:0:-1]
+
+
+async def test_thanks_are_kept_on_the_record_with_the_person_thanked(known: House) -> None:
+    """Granny Li calls every Spring Festival."""
+    thanks: Json = {"service_code": "thanks", "description": "给师傅拜年"}
+    one = await call(known, GRANNY, thanked="梁伟", **thanks)
+    two = await call(known, {"account_no": "0420013"}, **thanks)
+    assert one["service_code"] == "thanks"
+    call_ = await call(known, GRANNY)
+    for path in (f"/v1/complaints/{call_['number']}/caller", "/v1/customers/0420013"):
+        found = (await record(known, path))["thanks"]
+        assert [(item["number"], item["thanked"]) for item in found] == [(two["number"], None), (one["number"], "梁伟")]
+        assert found[0]["message"] == "给师傅拜年"
+        assert found[1]["at"] == one["registered_at"]
+
+
+async def test_only_thanks_name_a_person_thanked(on_sqlite: House) -> None:
+    refused = problem(await on_sqlite.register({**CALL, "thanked": "梁伟"}), 422, "invalid-request")
+    (error,) = refused["errors"]
+    assert error["field"] == "body.thanked"
+    assert "service_code thanks" in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/complaints/{number}/caller", "/v1/customers/0420013"])
+async def test_records_are_for_staff(on_sqlite: House, path: str) -> None:
+    number = await on_sqlite.case_in("registered")
+    problem(await on_sqlite.get(path.format(number=number), "portal"), 403, "wrong-role")
+    assert (await on_sqlite.http.get(path.format(number=number))).status_code == 401
+
+
+async def test_what_is_not_there_is_said(on_sqlite: House) -> None:
+    problem(await on_sqlite.get("/v1/customers/0420013", "chen"), 404, "customer-not-found")
+    problem(await on_sqlite.get("/v1/complaints/2001010000001/caller", "chen"), 404, "complaint-not-found")
+    said = problem(await on_sqlite.get("/v1/customers/no such account", "chen"), 422, "invalid-request")
+    assert "1 to 32 letters, digits or dashes" in said["detail"]
+
+
+async def test_with_sql_down_records_are_away(temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
+    async with house_with_customers(temporal, postgresql_url, tmp_path) as (made, database):
+        number = (await call(made, GRANNY))["number"]
+        with down(database):
+            problem(await made.get(f"/v1/complaints/{number}/caller"), 503, "read-model-unavailable")
+            problem(await made.get("/v1/customers/0420013"), 503, "read-model-unavailable")

@@ -13,6 +13,7 @@ from api.numbers import parse_number
 from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import Complaint, ComplaintPage, Health, Lifecycle, NewComplaint, Readiness, Services, Timeline
 from domain.commands import BODIES
+from domain.customer import CallerRecord
 from tests.api.house import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,6 +25,8 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "list_complaints": ComplaintPage,
     "get_complaint": Complaint,
     "get_timeline": Timeline,
+    "get_caller": CallerRecord,
+    "get_customer": CallerRecord,
     "list_services": Services,
     "get_lifecycle": Lifecycle,
     "healthz": Health,

@@ -1,0 +1,98 @@
+"""The record of a caller (来电人): the customer as the registry has it, the cases of before, and thanks (表扬)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import ColumnElement, Row, literal, select, tuple_
+
+from domain.commands import THANKS, Caller
+from domain.customer import CallerRecord, Customer, EarlierCase, Thanks
+from readmodel.customers import customer_of, get_customer
+from readmodel.database import ReadConnection
+from readmodel.paging import Place
+from readmodel.tables import case_terms, cases, events
+from readmodel.terms import account_term, phone_term
+from readmodel.types import UtcDateTime
+
+MOST = 20
+"""Cases, and thanks, that a record shows."""
+_ROWS = 10 * MOST
+"""Most rows that are looked through for them: a case may be found by several terms, or by one that means another."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """What the cases of one caller have, any of it."""
+
+    accounts: frozenset[str]
+    phones: frozenset[str]
+
+    @classmethod
+    def of(cls, *callers: Caller | Customer | None) -> "_Whose":
+        known = [caller for caller in callers if caller]
+        return cls(
+            frozenset(caller.account_no for caller in known if caller.account_no),
+            frozenset(phone_term(caller.phone) for caller in known if caller.phone),
+        )
+
+    def terms(self) -> set[str]:
+        return {account_term(account_no) for account_no in self.accounts} | self.phones
+
+    def has(self, case: Row[Any]) -> bool:
+        phone = case.caller_phone and phone_term(case.caller_phone)
+        return case.caller_account_no in self.accounts or phone in self.phones
+
+
+def caller_record(connection: ReadConnection, caller: Caller, before: Place) -> CallerRecord:
+    """What was known of this caller before the case of this place."""
+    customer = customer_of(connection, caller)
+    place = tuple_(literal(before.registered_at, UtcDateTime), literal(before.number))
+    earlier = tuple_(case_terms.c.registered_at, case_terms.c.number) < place
+    return _record(connection, customer, _Whose.of(caller, customer), earlier)
+
+
+def customer_record(connection: ReadConnection, account_no: str) -> CallerRecord | None:
+    """What is known of this customer; None where the registry has none."""
+    customer = get_customer(connection, account_no)
+    return None if customer is None else _record(connection, customer, _Whose.of(customer))
+
+
+def _record(
+    connection: ReadConnection, customer: Customer | None, whose: _Whose, *conditions: ColumnElement[bool]
+) -> CallerRecord:
+    earlier = _cases(connection, whose, *conditions)
+    thanks = _cases(connection, whose, *conditions, cases.c.service_code == THANKS)
+    return CallerRecord(customer=customer, earlier_cases=tuple(map(_case, earlier)), thanks=tuple(map(_thanks, thanks)))
+
+
+def _cases(connection: ReadConnection, whose: _Whose, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
+    """The newest cases that meet the conditions, each once, with what was registered."""
+    statement = (
+        select(cases, events.c.data.label("registration"))
+        .select_from(case_terms)
+        .join(cases, cases.c.number == case_terms.c.number)
+        .join(events, (events.c.number == case_terms.c.number) & (events.c.seq == 1))
+        .where(case_terms.c.term.in_(whose.terms()), *conditions)
+        .order_by(case_terms.c.registered_at.desc(), case_terms.c.number.desc())
+        .limit(_ROWS)
+    )
+    found = {row.number: row for row in connection.execute(statement) if whose.has(row)}
+    return list(found.values())[:MOST]
+
+
+def _case(row: Row[Any]) -> EarlierCase:
+    return EarlierCase(
+        number=row.number,
+        service_code=row.service_code,
+        state=row.state,
+        flags=from_json(row.flags),
+        registered_at=row.registered_at,
+        closed_at=row.closed_at,
+        description=row.description,
+    )
+
+
+def _thanks(row: Row[Any]) -> Thanks:
+    thanked = from_json(row.registration)["intake"].get("thanked")
+    return Thanks(number=row.number, at=row.registered_at, thanked=thanked, message=row.description)
