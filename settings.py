@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     notification_log: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "notifications.log")
     """File that the log channel appends notifications to, one JSON object a line. Default: in the data folder."""
 
+    channels: AbsolutePath | None = None
+    """TOML file of the channels that messages go out by, and of who is reached by which. Without it: the log alone."""
+
+    templates: AbsolutePath | None = None
+    """Folder of templates that replace or add to those of `templates/`."""
+
     api_host: str = Field(default="127.0.0.1", min_length=1)
     """Address the API listens on; `0.0.0.0` for every interface."""
 

@@ -12,9 +12,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import process
-from activities.log_channel import LogChannel
-from activities.notification import Courier, Lane, Mailbox, case_teller
+from activities.notification import case_teller
 from activities.projection import Projection
+from courier_setup import courier
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from settings import Settings
@@ -39,25 +39,18 @@ WORKFLOWS = (ComplaintWorkflow, CourierWorkflow)
 async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     """A worker at work, until the context ends: then it finishes what it has begun and lets go of SQL."""
     database = engine(settings.database_url)
-    async with GroupWriter(
+    grouped = GroupWriter(
         database,
         group_size=settings.projection_group_size,
         linger_seconds=settings.projection_linger_seconds,
-    ) as writer:
-        lane = Lane(
-            Mailbox(writer),
-            LogChannel(settings.notification_log),
-            case_teller(client, workflow_id),
-            poll_seconds=settings.courier_poll_seconds,
-            batch=settings.courier_batch,
-            max_tries=settings.courier_max_tries,
-        )
-        courier = Courier(writer, lane)
+    )
+    tell = case_teller(client, workflow_id)
+    async with grouped as writer, courier(writer, settings, tell) as postman:
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
-            activities=[Projection(writer).publish, courier.relay],
+            activities=[Projection(writer).publish, postman.relay],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,

@@ -161,6 +161,8 @@ def _setting(name: str, field: FieldInfo) -> tuple[str, ...]:
 def _plain_default(name: str, value: object) -> str:
     if name == "catalogue":
         return f"`catalogue/{DEFAULT_CATALOGUE.name}`"
+    if value is None:
+        return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -65,7 +65,8 @@ def spread(connection: WriteConnection, route: Route, at: datetime, limit: int) 
     if not found:
         return 0
     connection.execute(delete(deliveries).where(_row.key.in_(found), _row.status == DEAD))
-    there = set(connection.execute(select(_row.key, _row.channel).where(_row.key.in_(found))).tuples())
+    known = select(_row.key, _row.channel).where(_row.key.in_(found))
+    there = {(row.key, row.channel) for row in connection.execute(known)}
     wanted = [(key, channel) for key, channels in found.items() for channel in channels]
     fresh = [_fresh(key, channel, at) for key, channel in wanted if (key, channel) not in there]
     if fresh:

@@ -9,6 +9,7 @@ import shlex
 import tomllib
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import typer.main
 
 import cli
 from calendar_source import Override
+from channels_source import load_channels
 from readmodel.tables import metadata
 from tests.docs.pages import ROOT, Example, all_examples, examples, page
 
@@ -48,10 +50,14 @@ def test_json_examples_are_json(example: Example) -> None:
 
 
 @pytest.mark.parametrize("example", all_examples("toml"), ids=named)
-def test_catalogue_examples_are_accepted(example: Example) -> None:
+def test_toml_examples_are_accepted(example: Example, tmp_path: Path) -> None:
     tables = tomllib.loads(example.text)
-    overrides = tables["calendar"]["override"]
-    for year, table in overrides.items():
+    if "routes" in tables:
+        file = tmp_path / "channels.toml"
+        file.write_text(example.text, encoding="utf-8")
+        load_channels(file, {"SMS_TOKEN": "secret"})
+        return
+    for year, table in tables["calendar"]["override"].items():
         assert all(day.year == int(year) for day in (*table["off"], *table["on"]) if isinstance(day, date))
         Override.model_validate(table)
 

@@ -1,0 +1,131 @@
+"""The words of messages: Jinja2 templates in Chinese and English, all of them proved before the first is needed.
+
+`caller/reply.zh.txt` is what a caller is told in Chinese when his case is replied to; `caller/default.zh.txt` where the
+kind has no template of its own; `staff/` likewise; `subject.zh.txt` heads what has a heading, a mail say.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import SandboxedEnvironment
+
+from activities.channel_file import CALLER, Language
+from domain.lifecycle import ESCALATE, TABLE, Action
+from readmodel.deliveries import Parcel
+from readmodel.mailbox import Message
+
+OWN = Path(__file__).resolve().parents[1] / "templates"
+KINDS = ("default", *(action.value for action in Action), ESCALATE)
+NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
+_PATH = re.compile(rf"(subject|(caller|staff)/({'|'.join(KINDS)}))\.(zh|en)\.txt")
+_SAMPLE = Parcel(
+    Message(
+        key="2608034711003-7-caller:2608034711003",
+        number="2608034711003",
+        seq=7,
+        recipient="caller:2608034711003",
+        kind=Action.REPLY,
+        text_zh="工单2608034711003:回复,现为待回访",
+        text_en="Case 2608034711003: reply by agent, now pending_follow_up",
+        created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),
+        tries=1,
+    ),
+    priority="P2",
+    phone=None,
+)
+
+
+class TemplatesError(Exception):
+    """Templates cannot be used. `problems` names for each mistake the file, the line, and what is accepted."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Templates:
+    """All templates of the service, some of them replaced by the operator's.
+
+    Args:
+        folder: of the operator, laid out like ours; None for ours alone.
+        time_zone: of the instants that templates show.
+
+    Raises:
+        TemplatesError: one of them cannot be used.
+    """
+
+    def __init__(self, folder: Path | None = None, time_zone: str = "Asia/Shanghai") -> None:
+        self._zone = ZoneInfo(time_zone)
+        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN) if place is not None]
+        # Plain text has nothing to escape.
+        self._environment = SandboxedEnvironment(
+            loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
+        )
+        problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
+        problems += [problem for name in self._environment.list_templates() for problem in self._problems(name)]
+        if problems:
+            raise TemplatesError(problems)
+
+    def text(self, parcel: Parcel, language: Language) -> str:
+        """What the recipient is told: in one language, or in Chinese and then in English."""
+        audience = "caller" if parcel.message.recipient.partition(":")[0] == CALLER else "staff"
+        stems = [f"{audience}/{parcel.message.kind}", f"{audience}/default"]
+        return self._in(language, stems, parcel)
+
+    def subject(self, parcel: Parcel, language: Language) -> str:
+        """The heading, on one line."""
+        return self._in(language, ["subject"], parcel).replace("\n", " · ")
+
+    def _in(self, language: Language, stems: list[str], parcel: Parcel) -> str:
+        tongues: list[Literal["zh", "en"]] = ["zh", "en"] if language == "both" else [language]
+        fields = self._fields(parcel)
+        found = (self._environment.select_template([f"{stem}.{tongue}.txt" for stem in stems]) for tongue in tongues)
+        return "\n".join(template.render(fields).strip() for template in found)
+
+    def _fields(self, parcel: Parcel) -> Mapping[str, str]:
+        """What templates may name."""
+        message = parcel.message
+        action = Action(message.kind) if message.kind in TABLE else None
+        return {
+            "number": message.number,
+            "kind": message.kind,
+            "kind_zh": TABLE[action].zh if action else message.kind,
+            "recipient": message.recipient,
+            "priority": parcel.priority,
+            "text_zh": message.text_zh,
+            "text_en": message.text_en,
+            "at": message.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
+        }
+
+    def _problems(self, name: str) -> Iterator[str]:
+        file = name
+        try:
+            source, file, _ = self._source(name)
+            if not _PATH.fullmatch(name):
+                yield f"{file}: is no template's name; accepted: {', '.join(NEEDED)}, and a kind in place of default"
+                return
+            tree = self._environment.parse(source, name)
+            unknown = meta.find_undeclared_variables(tree) - {*self._fields(_SAMPLE)}
+            for node in tree.find_all(nodes.Name):
+                if node.name in unknown:
+                    known = ", ".join(self._fields(_SAMPLE))
+                    yield f"{file}: line {node.lineno}: there is no field {node.name}; accepted: {known}"
+            if not unknown:
+                self._environment.get_template(name).render(self._fields(_SAMPLE))
+        except UnicodeDecodeError as error:
+            yield f"{name}: is no UTF-8 text ({error.reason}); accepted: a template in UTF-8"
+        except TemplateSyntaxError as error:
+            yield f"{file}: line {error.lineno}: {error.message}"
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            yield f"{file}: cannot be filled in: {error}"
+
+    def _source(self, name: str) -> tuple[str, str, object]:
+        loader = self._environment.loader
+        assert loader is not None  # noqa: S101 - given above
+        source, file, current = loader.get_source(self._environment, name)
+        return source, file or name, current

@@ -1,0 +1,126 @@
+"""What an operator may write into the file of channels, what becomes of it, and how mistakes are told."""
+
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from activities.channel_file import ChannelFile
+from channels_source import ChannelsError, load_channels
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"
+ENVIRONMENT = {
+    "DINGTALK_SECRET": "SEC0123456789abcdef",
+    "DINGTALK_TOKEN": "0123456789abcdef0123456789abcdef",
+    "MAIL_PASSWORD": "swordfish",
+    "SMS_TOKEN": "swordfish",
+    "CITY_WEBHOOK_SECRET": "whsec_" + base64.b64encode(b"s" * 32).decode(),
+}
+
+
+@pytest.fixture
+def example() -> ChannelFile:
+    return load_channels(EXAMPLE, ENVIRONMENT)
+
+
+def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> tuple[str, ...]:
+    """What is said of the example with one change."""
+    text = EXAMPLE.read_text("utf-8")
+    assert old in text
+    copy = folder / "channels.toml"
+    copy.write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(ChannelsError) as caught:
+        load_channels(copy, ENVIRONMENT | environment)
+    return tuple(problem.removeprefix(f"{copy}: ") for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "channels"),
+    [
+        ("caller:2608034711003", ["sms", "city"]),
+        ("department:repair", ["repair_group"]),
+        ("department:billing", ["log"]),
+        ("supervisor", ["duty_mail", "log"]),
+        ("owner:Chen Meiling", ["log"]),
+    ],
+)
+def test_the_most_exact_route_counts(example: ChannelFile, recipient: str, channels: list[str]) -> None:
+    assert example.channels_to(recipient, has_phone=True) == channels
+
+
+def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
+    assert example.channels_to("caller:2608034711003", has_phone=False) == ["city"]
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [
+        ("2026-09-07T13:59:59", None),
+        ("2026-09-07T14:00:00", "2026-09-07T23:00:00"),
+        ("2026-09-07T22:59:59", "2026-09-07T23:00:00"),
+        ("2026-09-07T23:00:00", None),
+    ],
+)
+def test_quiet_hours_are_local_and_pass_midnight(example: ChannelFile, at: str, until: str | None) -> None:
+    instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    expected = until and datetime.fromisoformat(until).replace(tzinfo=UTC)
+    assert example.quiet_until("caller:2608034711003", "P3", instant) == expected
+    assert example.quiet_until("caller:2608034711003", "P2", instant) is None
+    assert example.quiet_until("supervisor", "P3", instant) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('kind = "sms"', 'kind = "pigeon"', "channels.sms.kind: accepted: apprise, sms, webhook, log"),
+        ('kind = "log"', 'kind = "log"\nfile = "x"', "channels.log.file: is no key of this table; accepted: kind"),
+        ('"https://sms', '"ftp://sms', "channels.sms.url: "),
+        (
+            "timeout_seconds = 8",
+            "timeout_seconds = 800",
+            "channels.sms.timeout_seconds: must be less than or equal to 60",
+        ),
+        ("dingtalk://", "dingdong://", "channels.repair_group.url: Apprise cannot read it; accepted: one address in"),
+        ('to = "department:repair"', 'to = "plumber"', "routes[1].to: accepted: *, or one of admin, agent, assignee"),
+        (
+            'to = "department:repair"',
+            'to = "department"',
+            "routes[1].to: accepted: department:* or department: and whom",
+        ),
+        (
+            '["repair_group"]',
+            '["repairs"]',
+            "the route to department:repair names the channel repairs; accepted: repair",
+        ),
+        (
+            '["repair_group"]',
+            '["sms"]',
+            "the route to department:repair takes sms, which writes to the caller; accepted",
+        ),
+        ('to = "supervisor"', 'to = "*"', "* has 2 routes; accepted: one"),
+        ("22:00:00", '"late"', "quiet_hours.start: "),
+        ("Asia/Shanghai", "Asia/Zhongshan", "quiet_hours.time_zone: accepted: a zone of the IANA database"),
+        (
+            'secret = "${CITY_WEBHOOK_SECRET}"',
+            "",
+            "channels.city.secret: is missing; accepted: whsec_ and 24 to 64 bytes",
+        ),
+        ("[quiet_hours]", "[quiet_hours", "is no valid TOML"),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_what_is_accepted(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert any(problem in told for told in problems(tmp_path, old, new)), problems(tmp_path, old, new)
+
+
+def test_a_variable_that_is_not_set_is_named_and_a_secret_never_told(tmp_path: Path) -> None:
+    told = problems(tmp_path, "${SMS_TOKEN}", "${NO_SUCH}", CITY_WEBHOOK_SECRET="whsec_opensesame")
+    assert any("channels.sms.headers.Authorization: needs the environment variable NO_SUCH" in line for line in told)
+    assert any("channels.city.secret: is no secret of a webhook" in line for line in told)
+    assert "opensesame" not in "".join(told)
+    assert "swordfish" not in repr(load_channels(EXAMPLE, ENVIRONMENT))
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ChannelsError, match="cannot be read"):
+        load_channels(tmp_path / "nowhere.toml")

@@ -1,0 +1,76 @@
+"""The words of messages: what templates may say, and how their mistakes are told before anything is sent."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from activities.templates import Templates, TemplatesError
+from readmodel.deliveries import Parcel
+from readmodel.mailbox import Message
+
+NUMBER = "2608034711003"
+
+
+def parcel(recipient: str = f"caller:{NUMBER}", kind: str = "reply") -> Parcel:
+    at = datetime(2026, 8, 3, 4, tzinfo=UTC)
+    message = Message(f"{NUMBER}-7-{recipient}", NUMBER, 7, recipient, kind, "回复了", "It was replied to", at, 1)
+    return Parcel(message, "P3", None)
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
+    return folder
+
+
+def told(folder: Path) -> str:
+    with pytest.raises(TemplatesError) as caught:
+        Templates(folder)
+    return str(caught.value)
+
+
+def test_a_caller_is_told_in_the_language_of_the_route() -> None:
+    words = Templates()
+    assert "已处理并回复" in words.text(parcel(), "zh")
+    assert "has been handled" in words.text(parcel(), "en")
+    assert words.text(parcel(), "both").splitlines() == [words.text(parcel(), "zh"), words.text(parcel(), "en")]
+    assert words.subject(parcel(), "both") == f"工单{NUMBER} 回复 · Case {NUMBER}: reply"
+
+
+@pytest.mark.parametrize("kind", ["escalate", "register", "something_newer"])
+def test_a_kind_without_a_template_has_the_default(kind: str) -> None:
+    assert Templates().text(parcel("supervisor", kind), "zh") == "回复了 [P3] 2026-08-03 12:00"
+
+
+def test_an_operator_replaces_one_and_keeps_the_others(tmp_path: Path) -> None:
+    words = Templates(write(tmp_path, "caller/reply.zh.txt", "{{ number }}办好了"))
+    assert words.text(parcel(), "zh") == f"{NUMBER}办好了"
+    assert "has been handled" in words.text(parcel(), "en")
+
+
+def test_an_unknown_field_is_told_with_file_line_and_the_fields_there_are(tmp_path: Path) -> None:
+    """Also where the sample would not come by."""
+    text = "fine\n{% if kind == 'urge' %}{{ caller_name }}{% endif %}"
+    problem = told(write(tmp_path, "staff/urge.zh.txt", text))
+    assert problem.startswith(
+        f"{tmp_path / 'staff/urge.zh.txt'}: line 2: there is no field caller_name; accepted: number"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("caller/reply.zh.txt", "one\n{{ number", "reply.zh.txt: line 2: "),
+        ("caller/reply.zh.txt", "{{ number.owner }}", "cannot be filled in: "),
+        ("caller/reply.zh.txt", "{{ ''.__class__.__mro__ }}", "cannot be filled in: "),
+        ("caller/repl.zh.txt", "x", "is no template's name; accepted: caller/default.zh.txt"),
+    ],
+)
+def test_other_mistakes_are_told_as_well(tmp_path: Path, name: str, text: str, problem: str) -> None:
+    assert problem in told(write(tmp_path, name, text))
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert "is no folder" in told(tmp_path / "nowhere")
