@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import customers_commands
+import post_commands
 from domain.lifecycle import Role
 from settings import Settings, SettingsError
 
@@ -26,6 +27,8 @@ catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, 
 app.add_typer(key_app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(customers_commands.app, name="customers")
+app.add_typer(post_commands.letters, name="letters")
+app.add_typer(post_commands.channels, name="channels")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
 ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
@@ -45,10 +48,11 @@ def main() -> None:
     from customers_source import CustomersError
     from supervisor import SupervisorError
 
+    refusals = (SettingsError, KeyringError, CatalogueError, CustomersError, post_commands.PostError, SupervisorError)
     try:
         app()
     # An OSError names the file that cannot be read or written, which is the operator's as well.
-    except (SettingsError, KeyringError, CatalogueError, CustomersError, SupervisorError, Refusal, OSError) as error:
+    except (*refusals, Refusal, OSError) as error:
         typer.echo(f"hotline: {error}", err=True)
         sys.exit(2)
 
@@ -67,8 +71,9 @@ def up(
     settings = _settings(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )
-    # Worker and API would end again and again on a catalogue with mistakes.
+    # Worker and API would end again and again on files with mistakes.
     _catalogue(settings.catalogue)
+    post_commands.check_post(settings)
     raise typer.Exit(asyncio.run(local_service.run(settings, _say)))
 
 

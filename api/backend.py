@@ -7,6 +7,7 @@ from datetime import datetime
 from api.gateway import Gateway
 from api.intake import Desk
 from api.keyring import Key
+from api.letterbox import Letterbox
 from api.metrics import Metrics
 from api.problems import ProblemError
 from api.reader import Reader
@@ -29,6 +30,7 @@ class Backend:
     desk: Desk
     gateway: Gateway
     reader: Reader
+    letterbox: Letterbox
     visibility: Visibility
     metrics: Metrics
     clock: Callable[[], datetime]

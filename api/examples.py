@@ -196,12 +196,26 @@ NOT_READY: dict[str, Any] = {
 }
 METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'
 
+LETTER: dict[str, Any] = {
+    "key": f"{NUMBER}-7-supervisor",
+    "number": NUMBER,
+    "recipient": "supervisor",
+    "kind": "escalate",
+    "text_zh": f"工单{NUMBER}:到场时限已超时(100%)",
+    "text_en": f"Case {NUMBER}: the arrive promise is missed (100 % of its time used)",
+    "error": "duty_mail: no answer within 20 s",
+    "created_at": NOON,
+    "dead_at": "2026-08-03T04:08:30Z",
+}
+
 ANSWERS: dict[str, Any] = {
     "complaint": COMPLAINT,
     "registered": REGISTERED,
     "complaints": {"items": [COMPLAINT], "next_cursor": "MTc4NTczNjgwMDAwMDAwMCAyNjA4MDM0NzExMDAz"},
     "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
     "caller": CALLER,
+    "letters": {"items": [LETTER], "next_cursor": None},
+    "resent": {"key": LETTER["key"], "status": "due"},
     "services": SERVICES,
     "lifecycle": LIFECYCLE,
     "alive": {"status": "alive"},

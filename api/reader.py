@@ -17,6 +17,7 @@ from domain.customer import CallerRecord
 from readmodel import callers, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
+from readmodel.letters import LetterPage, dead_letters
 from readmodel.paging import Place
 from readmodel.search import CaseFilters
 
@@ -124,6 +125,10 @@ class Reader:
     async def customer(self, account_no: str) -> CallerRecord | None:
         """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: records.customer_record(sql, account_no))
+
+    async def letters(self, cursor: str | None, limit: int) -> LetterPage:
+        """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""
+        return await self._answer(lambda sql: dead_letters(sql, cursor, limit))
 
     async def alive(self, seconds: float) -> bool:
         """Whether SQL answers within so many seconds, with the tables in place."""

@@ -70,6 +70,34 @@ class Timeline(BaseModel):
     next_cursor: str | None
 
 
+class Letter(BaseModel):
+    """A message that was given up (未送达)."""
+
+    key: str = Field(description="Names the message.")
+    number: str = Field(description="Of the case.")
+    recipient: str = Field(description="`supervisor`, `department:repair`, `caller:<number>` ...")
+    kind: str = Field(description="What happened: an action, or `escalate`.")
+    text_zh: str
+    text_en: str
+    error: str | None = Field(description="Why the last try failed; it names the channel where there are several.")
+    created_at: datetime
+    dead_at: datetime = Field(description="When it was given up.")
+
+
+class Letters(BaseModel):
+    """Dead letters, the last to be given up first."""
+
+    items: list[Letter]
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+
+
+class ResentLetter(BaseModel):
+    """A letter that is sent again."""
+
+    key: str
+    status: str = Field(description="`due`: the courier takes it next.")
+
+
 class PromisedClock(BaseModel):
     """One promise of a service."""
 

@@ -56,6 +56,18 @@ def staff_only(bearer: BearerKey) -> Callable[[Key], Awaitable[Key]]:
     return check
 
 
+def only_for(bearer: BearerKey, *roles: Role) -> Callable[[Key], Awaitable[Key]]:
+    """A dependency that lets in the keys of these roles."""
+
+    async def check(key: Annotated[Key, Depends(bearer)]) -> Key:
+        if key.role not in roles:
+            accepted = [role.value for role in roles]
+            raise ProblemError("wrong-role", f"This is for the roles {', '.join(accepted)}.", accepted=accepted)
+        return key
+
+    return check
+
+
 def actor_of(key: Key) -> Actor:
     """The acting person, as events record it."""
     return Actor(name=key.name, role=key.role, department=key.department)

@@ -43,6 +43,14 @@ class Paging(BaseModel):
     )
 
 
+class LongPaging(Paging):
+    """A page of a list whose places are keys of messages, which are longer than numbers."""
+
+    cursor: str | None = Field(
+        default=None, max_length=600, description="`next_cursor` of the page before; leave it out for the first page."
+    )
+
+
 class Listing(Paging):
     """Which complaints a list shows; the filters narrow it together."""
 

@@ -11,7 +11,18 @@ from api.examples import ANSWERS as SHOWN
 from api.examples import BODIES as EXAMPLES
 from api.numbers import parse_number
 from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
-from api.schemas import Complaint, ComplaintPage, Health, Lifecycle, NewComplaint, Readiness, Services, Timeline
+from api.schemas import (
+    Complaint,
+    ComplaintPage,
+    Health,
+    Letters,
+    Lifecycle,
+    NewComplaint,
+    Readiness,
+    ResentLetter,
+    Services,
+    Timeline,
+)
 from domain.commands import BODIES
 from domain.customer import CallerRecord
 from tests.api.house import House
@@ -27,6 +38,8 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "get_timeline": Timeline,
     "get_caller": CallerRecord,
     "get_customer": CallerRecord,
+    "list_letters": Letters,
+    "resend_letter": ResentLetter,
     "list_services": Services,
     "get_lifecycle": Lifecycle,
     "healthz": Health,

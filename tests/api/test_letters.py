@@ -1,0 +1,62 @@
+"""Dead letters over HTTP: who may see them, and sending one again."""
+
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import update
+
+from api.schemas import Letters
+from readmodel.database import engine, writing
+from readmodel.mailbox import DEAD
+from readmodel.tables import notifications
+from tests.api.house import House, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def dead_letter(house: House) -> str:
+    """The key of a message that was given up, as the courier would leave it."""
+    number = await house.case_in("registered")
+    key = f"{number}-1-dispatcher"
+    database = engine(house.settings.database_url)
+    with writing(database) as connection:
+        died = {"status": DEAD, "dead_at": datetime.now(UTC), "next_try_at": None, "last_error": "no such number"}
+        connection.execute(update(notifications).where(notifications.c.key == key).values(died))
+    database.dispose()
+    return key
+
+
+async def listed(house: House) -> list[str]:
+    found = (await house.get("/v1/letters", by="xu", limit=200)).json()
+    return [letter.key for letter in Letters.model_validate(found).items]
+
+
+async def test_a_dead_letter_is_listed_and_sent_again_once(on_both: House) -> None:
+    key = await dead_letter(on_both)
+    assert key in await listed(on_both)
+    answer = await on_both.post(f"/v1/letters/{quote(key, safe='')}/resend", None, by="gao")
+    assert (answer.status_code, answer.json()) == (202, {"key": key, "status": "due"})
+    assert key not in await listed(on_both)
+    again = await on_both.post(f"/v1/letters/{key}/resend", None, by="gao")
+    assert problem(again, 409, "letter-not-dead")["accepted"]
+
+
+async def test_pages_follow_each_other(on_sqlite: House) -> None:
+    keys = {await dead_letter(on_sqlite), await dead_letter(on_sqlite)}
+    first = (await on_sqlite.get("/v1/letters", by="xu", limit=1)).json()
+    second = (await on_sqlite.get("/v1/letters", by="xu", limit=1, cursor=first["next_cursor"])).json()
+    assert {first["items"][0]["key"], second["items"][0]["key"]} == keys
+    problem(await on_sqlite.get("/v1/letters", cursor="x"), 422, "invalid-cursor")
+
+
+@pytest.mark.parametrize("key", ["2001010000001-1-dispatcher", "a/b", "王 x"])
+async def test_an_unknown_letter_is_not_found(on_sqlite: House, key: str) -> None:
+    problem(await on_sqlite.post(f"/v1/letters/{quote(key, safe='')}/resend", None), 404, "letter-not-found")
+
+
+@pytest.mark.parametrize("who", ["chen", "zhou", "wu", "he", "portal"])
+async def test_they_are_for_those_who_lead(on_sqlite: House, who: str) -> None:
+    told = problem(await on_sqlite.get("/v1/letters", by=who), 403, "wrong-role")
+    assert told["accepted"] == ["supervisor", "manager", "admin"]
+    problem(await on_sqlite.post("/v1/letters/x/resend", None, by=who), 403, "wrong-role")

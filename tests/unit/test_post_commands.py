@@ -1,0 +1,94 @@
+"""`hotline letters` and `hotline channels`, through the very door that the operator uses."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import cli
+from readmodel.database import engine, writing
+from readmodel.mailbox import Failure, Report, exchange
+from readmodel.migrate import migrate
+from readmodel.projection import write
+from tests.batches import call, published
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> list[str]:
+    """Keys of two dead letters."""
+    url = f"sqlite:///{tmp_path / 'hotline.db'}"
+    migrate(url)
+    database = engine(url)
+    batches = [published(call(place), ())[0] for place in range(2)]
+    keys = [f"{batch.number}-1-dispatcher" for batch in batches]
+    now = datetime.now(UTC)
+    with writing(database) as connection:
+        write(connection, batches)
+        exchange(connection, Report(), now, limit=10)
+        lost = tuple(Failure(key, "no such number", None) for key in keys)
+        exchange(connection, Report(failed=lost), now, limit=0)
+    database.dispose()
+    return keys
+
+
+def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of `hotline ...`."""
+    monkeypatch.setattr(sys, "argv", ["hotline", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_dead_letters_are_listed_and_sent_again(
+    dead: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("letters", "list", monkeypatch=monkeypatch) == 0
+    shown = capsys.readouterr().out
+    assert all(key in shown for key in dead)
+    assert "no such number" in shown
+    assert run("letters", "resend", dead[0], monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == "1 letters are due again\n"
+    assert run("letters", "resend", "--all", monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == "1 letters are due again\n"
+
+
+def test_one_wrong_key_among_good_ones_sends_nothing_again(
+    dead: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("letters", "resend", *dead, "nobody", monkeypatch=monkeypatch) == 2
+    assert "nothing is sent again: nobody is unknown" in capsys.readouterr().err
+    assert run("letters", "resend", "--all", monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == "2 letters are due again\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--all", "a-key"]])
+def test_either_keys_or_all_are_named(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("letters", "resend", *arguments, monkeypatch=monkeypatch) == 2
+    assert "accepted: keys of dead letters, or --all" in capsys.readouterr().err
+
+
+def test_a_file_of_channels_is_checked_with_its_templates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "channels.toml"
+    file.write_text('[channels.log]\nkind = "log"\n[[routes]]\nto = "*"\nchannels = ["log"]\n', encoding="utf-8")
+    assert run("channels", "check", str(file), monkeypatch=monkeypatch) == 0
+    assert "1 channels, 1 routes" in capsys.readouterr().out
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    (templates / "subject.zh.txt").write_text("{{ caller }}", encoding="utf-8")
+    monkeypatch.setenv("HOTLINE_TEMPLATES", str(templates))
+    assert run("channels", "check", str(file), monkeypatch=monkeypatch) == 2
+    assert "subject.zh.txt: line 1: there is no field caller; accepted: number" in capsys.readouterr().err
+    # The service does not start on it either, rather than have its worker die again and again.
+    monkeypatch.setenv("HOTLINE_CHANNELS", str(file))
+    assert run("up", monkeypatch=monkeypatch) == 2
