@@ -85,6 +85,7 @@ COMPLAINT: dict[str, Any] = {
     "links": {
         "self": f"/v1/complaints/{NUMBER}",
         "timeline": f"/v1/complaints/{NUMBER}/timeline",
+        "caller": f"/v1/complaints/{NUMBER}/caller",
         "actions": f"/v1/complaints/{NUMBER}/actions/{{action}}",
     },
 }

@@ -22,7 +22,12 @@ def complaint(view: CaseView) -> bytes:
 def links(number: str) -> dict[str, str]:
     """Where to go on from a case."""
     here = f"/v1/complaints/{number}"
-    return {"self": here, "timeline": f"{here}/timeline", "actions": f"{here}/actions/{{action}}"}
+    return {
+        "self": here,
+        "timeline": f"{here}/timeline",
+        "caller": f"{here}/caller",
+        "actions": f"{here}/actions/{{action}}",
+    }
 
 
 def timeline_item(event: Event) -> bytes:

@@ -33,6 +33,7 @@ class Links(BaseModel):
 
     self: str = Field(examples=["/v1/complaints/2608034711003"])
     timeline: str
+    caller: str = Field(description="What is known of the caller, for staff.")
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
 
 

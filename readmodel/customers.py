@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.commands import Caller
@@ -14,8 +14,8 @@ from readmodel.terms import phone_term
 
 GROUP = 500
 """Customers in one statement: databases bound how many parameters they take."""
-_FIELDS = tuple(Customer.model_fields)
-_KEPT = [customers.c[name] for name in _FIELDS]
+
+_COLUMNS = tuple(column.name for column in customers.columns)
 
 
 class Imported(NamedTuple):
@@ -43,19 +43,21 @@ def keep(connection: WriteConnection, given: Sequence[Customer]) -> Imported:
     """
     added = changed = 0
     for start in range(0, len(given), GROUP):
-        group = given[start : start + GROUP]
-        known = _known(connection, [customer.account_no for customer in group])
-        news = [customer for customer in group if known.get(customer.account_no) != customer]
+        group = [_row(customer) for customer in given[start : start + GROUP]]
+        found = connection.execute(_of([row["account_no"] for row in group]))
+        known = {row.account_no: tuple(row) for row in found}
+        news = [row for row in group if known.get(row["account_no"]) != tuple(row.values())]
         if news:
-            connection.execute(_UPSERT[connection.dialect.name], [_row(customer) for customer in news])
-        new = sum(customer.account_no not in known for customer in news)
+            connection.execute(_UPSERT[connection.dialect.name], news)
+        new = sum(row["account_no"] not in known for row in news)
         added, changed = added + new, changed + len(news) - new
     return Imported(added, changed, len(given) - added - changed)
 
 
 def get_customer(connection: ReadConnection | WriteConnection, account_no: str) -> Customer | None:
     """The customer of this account; None where the registry has none."""
-    return _known(connection, [account_no]).get(account_no)
+    row = connection.execute(_of([account_no])).one_or_none()
+    return None if row is None else _customer(row)
 
 
 def customer_of(connection: ReadConnection, caller: Caller) -> Customer | None:
@@ -65,20 +67,21 @@ def customer_of(connection: ReadConnection, caller: Caller) -> Customer | None:
     if not caller.phone:
         return None
     # Of a telephone that several share, two are enough to see that it tells nothing.
-    sharing = select(*_KEPT).where(customers.c.phone_term == phone_term(caller.phone)).limit(2)
+    sharing = select(customers).where(customers.c.phone_term == phone_term(caller.phone)).limit(2)
     found = connection.execute(sharing).all()
     return _customer(found[0]) if len(found) == 1 else None
 
 
-def _known(connection: ReadConnection | WriteConnection, accounts: Sequence[str]) -> dict[str, Customer]:
-    found = connection.execute(select(*_KEPT).where(customers.c.account_no.in_(accounts)))
-    return {row.account_no: _customer(row) for row in found}
+def _of(accounts: Sequence[str]) -> Select[Any]:
+    return select(customers).where(customers.c.account_no.in_(accounts))
 
 
 def _customer(row: Row[Any]) -> Customer:
     # It was validated when it was imported.
-    return Customer.model_construct(**{name: getattr(row, name) for name in _FIELDS})
+    return Customer.model_construct(**{name: getattr(row, name) for name in Customer.model_fields})
 
 
 def _row(customer: Customer) -> dict[str, Any]:
-    return dict(customer) | {"phone_term": customer.phone and phone_term(customer.phone)}
+    """In the order of the columns."""
+    told = dict(customer) | {"phone_term": customer.phone and phone_term(customer.phone)}
+    return {name: told[name] for name in _COLUMNS}

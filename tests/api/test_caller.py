@@ -181,7 +181,7 @@ async def test_staff_see_the_customer_and_the_cases_of_before(known: House) -> N
     first = await call(known, GRANNY)
     second = await call(known, {"phone": "0760-88237777"}, {})
     await call(known, {"phone": "0760 8823 0001"})
-    seen = await record(known, f"/v1/complaints/{second['number']}/caller")
+    seen = await record(known, second["links"]["caller"])
     assert (seen["customer"]["name"], seen["customer"]["hardship_grounds"]) == ("李婆婆", "Public relief 低保")
     assert seen["customer"]["free_allowance_m3"] == "6.00"
     (earlier,) = seen["earlier_cases"]
