@@ -100,14 +100,14 @@ class Settings(BaseSettings):
     sql_wait_seconds: float = Field(default=2.0, ge=0, le=30)
     """Seconds the API waits for the read model to show what Temporal accepted before it answers 202."""
 
+    caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
+    """Seconds a registration waits at most for what is known of its caller. 0 asks nothing, and flags nobody."""
+
     body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
     """Largest request body the API reads, in bytes."""
 
     projection_group_size: int = Field(default=64, ge=1, le=1000)
     """Most batches, a case's each, that the projection writes in one SQL transaction."""
-
-    caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
-    """Seconds a registration waits at most for what is known of its caller. 0 asks nothing, and flags nobody."""
 
     projection_linger_seconds: float = Field(default=0.0, ge=0, le=1)
     """Seconds the projection waits for more batches before it writes a group. 0 writes what is there."""
