@@ -27,7 +27,6 @@ from readmodel.callers import Known
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
 
-
 Lookup = Callable[[Intake, datetime], Awaitable[Known]]
 """What is known of a caller: soon, and whatever happens; at worst, nothing."""
 

@@ -1,6 +1,5 @@
 """Who calls (来电人): the customer behind an account or a telephone number, and the cases of before."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -38,18 +37,20 @@ _matched = (
         customers.c.phone_term,
         func.lower(func.replace(customers.c.account_no, "-", "")).label("account_term"),
         (customers.c.account_no == bindparam("account_no")).label("by_account"),
+        func.count().over().label("candidates"),
     )
     .where((customers.c.account_no == bindparam("account_no")) | (customers.c.phone_term == bindparam("phone")))
-    # By the account first. Of a telephone that several share, two are enough to see that it tells nothing.
     .order_by((customers.c.account_no == bindparam("account_no")).desc())
-    .limit(2)
+    .limit(1)
     .subquery()
 )
+"""The customer of the account, or else one of the telephone, and how many there would be."""
 _KNOWN = (
     select(
         _matched.c.account_no.label("customer"),
         _matched.c.hardship,
         _matched.c.by_account,
+        _matched.c.candidates,
         _matched.c.phone_term.label("customers_phone"),
         cases.c.number,
         cases.c.registered_at,
@@ -79,10 +80,11 @@ def known(connection: ReadConnection, intake: Intake, at: datetime) -> Known:
     phone = phone_term(caller.phone) if caller.phone else None
     place = address_term(intake.location.address)
     asked = {"account_no": caller.account_no, "phone": phone, "address": place, "since": at - REPEATS}
-    rows = _of_one(connection.execute(_KNOWN, asked).all())
-    if not rows:
+    rows = connection.execute(_KNOWN, asked).all()
+    customer = rows[0] if rows else None
+    # A telephone that several share tells nothing of any of them.
+    if customer is None or not (customer.by_account or customer.candidates == 1):
         return NOBODY
-    customer = rows[0]
     phones = {phone, customer.customers_phone} - {None}
     # A term may stand for something else as well: what is told is what the cases themselves say.
     earlier = {row.number: row for row in rows if row.number}.values()
@@ -103,13 +105,5 @@ def known(connection: ReadConnection, intake: Intake, at: datetime) -> Known:
     return Known(tuple(flag for flag, holds in told.items() if holds), tuple(same[:MOST_DUPLICATES]))
 
 
-def _of_one(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Row[Any]]:
-    """The rows of the customer who is meant: by the account, or by a telephone that is nobody else's."""
-    by_account = [row for row in rows if row.by_account]
-    if by_account:
-        return by_account
-    return list(rows) if len({row.customer for row in rows}) == 1 else []
-
-
-def _is_theirs(case: Row[Any], account_no: str, phones: set[str | None]) -> bool:
+def _is_theirs(case: Row[*tuple[Any, ...]], account_no: str, phones: set[str | None]) -> bool:
     return case.caller_account_no == account_no or bool(case.caller_phone and phone_term(case.caller_phone) in phones)
