@@ -120,6 +120,8 @@ def demo(  # noqa: PLR0913 - an argument for each option
     try:
         if own_service:
             _catalogue(settings.catalogue)
+            # A play must ring nobody's telephone.
+            settings = settings.model_copy(update={"channels": None})
             raise typer.Exit(asyncio.run(local_demo.play_with_service(settings, options, _say)))
         raise typer.Exit(asyncio.run(local_demo.play(settings, options)))
     except local_demo.DemoError as error:

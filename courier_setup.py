@@ -62,7 +62,8 @@ async def courier(
     file = post.file
     boxes = {name: ParcelBox(writer, name, file.quiet_until, clock) for name in file.channels}
     spreader = Spreader(writer, file.channels_to, tuple(boxes.values()), batch=settings.courier_batch, **poll)
-    async with httpx.AsyncClient() as http:
+    # Each channel bounds what it has under way; in a common bound, one that hangs would take the others' places.
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None)) as http:
         lanes = []
         for name, channel in file.channels.items():
             way: Channel[Parcel] = (

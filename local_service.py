@@ -176,7 +176,9 @@ def _module(name: str, env: dict[str, str], module: str, *arguments: str) -> Pro
 def _environment(settings: Settings) -> dict[str, str]:
     # What the operator has set up for another Temporal must not leak into the one started here.
     env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
-    chosen = {variable(name): str(getattr(settings, name)) for name in settings.model_fields_set | {"data_dir"}}
+    values = {name: getattr(settings, name) for name in settings.model_fields_set | {"data_dir"}}
+    # Empty means the default; left out, the operator's own variable would count.
+    chosen = {variable(name): "" if value is None else str(value) for name, value in values.items()}
     path = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
     return (
         env

@@ -1,5 +1,6 @@
 """Letters by HTTP: a gateway for text messages, and signed webhooks. Both learn by an id what they have had before."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,9 @@ from activities.channel_file import SmsChannel, WebhookChannel
 from activities.postman import DeliveryError, Letter, message_id
 
 JSON = {"Content-Type": "application/json"}
+
+# It logs every address that it asks, and an address may hold a key.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class SmsSender:

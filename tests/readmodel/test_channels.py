@@ -67,17 +67,15 @@ class House:
             await self.writer.submit(batch)
         return f"{start.number}-2-caller:{start.number}"
 
+    def settings(self) -> Settings:
+        file = self.file if self.file.exists() else None
+        return Settings(data_dir=self.folder, channels=file, courier_poll_seconds=0.05, **self.options)
+
     @asynccontextmanager
     async def relaying(self) -> AsyncIterator[None]:
         """The courier relays until the end of the block."""
-        settings = Settings(
-            data_dir=self.folder,
-            channels=self.file if self.file.exists() else None,
-            courier_poll_seconds=0.05,
-            **self.options,
-        )
         environment = ActivityEnvironment()
-        async with courier(self.writer, settings, self.give_up, self.clock) as made:
+        async with courier(self.writer, self.settings(), self.give_up, self.clock) as made:
             task = asyncio.create_task(environment.run(made.relay))
             waits = asyncio.current_task()
             # A courier that fails ends the test at once.
@@ -295,6 +293,71 @@ async def test_a_courier_killed_in_the_middle_sends_again_under_the_same_id(hous
     assert len(taken) == 2
     assert [row["tries"] for row in found] == [1, 1, 1]
     assert len({*gateway.ids("webhook-id")}) == 3
+
+
+async def test_a_courier_that_ends_while_a_gateway_hangs_sends_again_under_the_same_key(
+    house: House, gateway: Receiver
+) -> None:
+    """Nobody knows whether the gateway took it."""
+    gateway.behave = gateway.hang
+    house.write(sms(gateway, to="13800138000", timeout_seconds=60), DISPATCHER.format(["sms"]))
+    await house.owe()
+    async with GroupWriter(house.database) as writer, courier(writer, house.settings(), house.give_up) as made:
+        task = asyncio.create_task(ActivityEnvironment().run(made.relay))
+        await house.parcels(lambda found: found[0]["status"] == "sending" and len(gateway.requests) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    gateway.behave = gateway.accept
+    async with house.relaying():
+        [row] = await house.parcels(all_are("sent"))
+    assert row["tries"] == 1
+    assert len(gateway.requests) == 2
+    assert len({*gateway.ids()}) == 1
+
+
+async def test_nothing_personal_and_no_secret_is_logged(
+    house: House, gateway: Receiver, mails: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    gateway.behave = gateway.refuse
+    mails.refusing = 1
+    house.options["courier_max_tries"] = 1
+    house.write(
+        sms(gateway, headers={"Authorization": "swordfish"}).replace("/sms", "/sms?key=swordfish"),
+        mail(mails),
+        CALLER.format(["sms", "mail"]),
+    )
+    await house.answer()
+    async with house.relaying():
+        await house.letters(all_are("dead", "no_route"))
+    # The receivers of the test log as well, and they are not ours.
+    ours = [record for record in caplog.records if not record.name.startswith(("aiohttp", "mail"))]
+    told = "".join(record.getMessage() for record in ours) + str(
+        await asyncio.to_thread(rows, house.database, deliveries)
+    )
+    for secret in ("swordfish", "13800138000", "138 0013", "duty@example.com"):
+        assert secret not in told
+
+
+async def test_a_mail_server_that_hangs_is_left(house: House) -> None:
+    released = asyncio.Event()
+
+    async def never_greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.close()
+
+    server = await asyncio.start_server(never_greet, "127.0.0.1", 0)
+    async with server:
+        silent = MailServer()
+        silent.port = server.sockets[0].getsockname()[1]
+        house.options["courier_max_tries"] = 1
+        house.write(mail(silent) + "timeout_seconds = 0.5\n", DISPATCHER.format(["mail"]))
+        await house.owe()
+        async with house.relaying():
+            [row] = await house.letters(all_are("dead"))
+        released.set()
+    assert row["last_error"] in {"mail: no answer within 0.5 s", "mail: the service did not take it"}
 
 
 async def test_a_mail_goes_out_by_a_real_server_and_is_tried_again(house: House, mails: MailServer) -> None:

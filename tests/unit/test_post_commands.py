@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 import cli
+import local_demo
+import local_service
 from readmodel.database import engine, writing
 from readmodel.mailbox import Failure, Report, exchange
 from readmodel.migrate import migrate
 from readmodel.projection import write
+from settings import Settings
 from tests.batches import call, published
 
 
@@ -66,6 +69,23 @@ def test_one_wrong_key_among_good_ones_sends_nothing_again(
     assert "nothing is sent again: nobody is unknown" in capsys.readouterr().err
     assert run("letters", "resend", "--all", monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out == "2 letters are due again\n"
+
+
+def test_a_demo_reaches_nobody_though_the_operator_has_channels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTLINE_CHANNELS", str(tmp_path / "channels.toml"))
+    played: list[Settings] = []
+
+    async def play(settings: Settings, *_: object) -> int:
+        played.append(settings)
+        return 0
+
+    monkeypatch.setattr(local_demo, "play_with_service", play)
+    assert run("demo", "--up", monkeypatch=monkeypatch) == 0
+    given = local_service._environment(played[0])
+    monkeypatch.setenv("HOTLINE_CHANNELS", given["HOTLINE_CHANNELS"])
+    assert Settings().channels is None
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "a-key"]])

@@ -14,8 +14,9 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.notification import case_teller
-from domain.commands import Withdraw
+from domain.commands import Dispatch, Withdraw
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.receivers import receiver
 from workflows.courier import COURIER_ID, CourierWorkflow, start_courier
 from workflows.presentation import workflow_id
 
@@ -88,6 +89,38 @@ async def test_what_cannot_be_delivered_is_flagged_on_the_case(server: WorkflowE
             lambda: complaint.rows("notifications"), lambda rows: {row["status"] for row in rows} == {"dead"}
         )
         assert row["last_error"] == "IsADirectoryError"
+
+
+CHANNELS = """
+[channels.hook]
+kind = "webhook"
+url = "{url}"
+secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+[[routes]]
+to = "*"
+channels = ["hook"]
+"""
+
+
+async def test_a_channel_of_the_operator_s_hears_of_a_case_and_its_refusal_is_flagged(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    file = tmp_path / "channels.toml"
+    async with receiver() as hook:
+        file.write_text(CHANNELS.format(url=hook.url), encoding="utf-8")
+        async with with_courier(server, tmp_path, channels=file, courier_max_tries=1) as (house, _):
+            complaint = await house.start()
+            await sent(complaint, 1)
+            [request] = hook.requests
+            assert json.loads(request.body)["data"]["number"] == complaint.number
+            hook.behave = hook.refuse
+            await complaint.act(Dispatch(department="repair"))
+            await until(complaint.view, lambda view: "undelivered" in view.flags)
+            rows = await until(
+                lambda: complaint.rows("notifications"), lambda rows: "dead" in {row["status"] for row in rows}
+            )
+            assert {row["last_error"] for row in rows} == {None, "hook: the receiver answered 500"}
 
 
 async def test_a_case_that_has_ended_need_not_be_told(house: Hotline) -> None:
