@@ -11,8 +11,9 @@ from activities.apprise_sender import AppriseSender
 from activities.channel_file import AnyChannel, AppriseChannel, ChannelFile, SmsChannel, WebhookChannel
 from activities.channel_file import LogChannel as LogPart
 from activities.http_sender import SmsSender, WebhookSender
+from activities.lane import Channel, GiveUp, Lane, Mailbox, now
 from activities.log_channel import LogChannel
-from activities.notification import Channel, Courier, GiveUp, Lane, Mailbox, now
+from activities.notification import Courier
 from activities.postman import Letter, Postman, Sender
 from activities.routing import ParcelBox, ParcelLog, Spreader
 from activities.templates import Templates

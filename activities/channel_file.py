@@ -4,7 +4,6 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
-from functools import lru_cache
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -165,7 +164,9 @@ class ChannelFile(Part):
 
     def route(self, recipient: str) -> Route | None:
         """The most exact of the routes that lead to the recipient."""
-        return _route(self.routes, recipient)
+        by_name = {route.to: route for route in self.routes}
+        exact_first = (recipient, f"{recipient.partition(':')[0]}:*", EVERYBODY)
+        return next((by_name[to] for to in exact_first if to in by_name), None)
 
     def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:
         """Names of the channels for a recipient; a text message goes to no caller who left no number."""
@@ -194,10 +195,3 @@ class ChannelFile(Part):
                 if name not in unknown and self._needs_phone(name)
             ]
         return wrong
-
-
-@lru_cache(maxsize=1024)
-def _route(routes: tuple[Route, ...], recipient: str) -> Route | None:
-    by_name = {route.to: route for route in routes}
-    kind = recipient.partition(":")[0]
-    return next((by_name[to] for to in (recipient, f"{kind}:*", EVERYBODY) if to in by_name), None)

@@ -5,10 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from activities import log_channel
-from activities.notification import GATHER_SECONDS, LONGEST_SQL_PAUSE_SECONDS, Mailbox, logger, now, rest
+from activities.lane import GATHER_SECONDS, Mailbox, now, patiently, rest
 from readmodel import deliveries
 from readmodel.deliveries import Parcel, Quiet, Route
 from readmodel.mailbox import Report
@@ -70,17 +68,12 @@ class Spreader:
 
     async def run(self, stop: asyncio.Event, ends: float) -> int:
         """Spread until told to stop, or until the loop's clock says `ends`. Answers 0: the lanes deliver."""
-        clock = asyncio.get_running_loop().time
-        wait = self._poll_seconds
-        while not stop.is_set() and clock() < ends:
-            try:
-                await self._take_over()
-                wait = self._poll_seconds
-                await self._rounds(stop, ends)
-            except SQLAlchemyError as error:
-                logger.warning("the courier waits for SQL: %s", type(error).__name__)
-                await rest(wait, stop)
-                wait = min(wait * 2, LONGEST_SQL_PAUSE_SECONDS)
+
+        async def work() -> None:
+            await self._take_over()
+            await self._rounds(stop, ends)
+
+        await patiently(work, stop, ends, self._poll_seconds)
         return 0
 
     async def _take_over(self) -> None:

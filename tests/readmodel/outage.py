@@ -1,5 +1,7 @@
 """Databases that go away and come back, really: a lock nobody gives up, a server that throws everybody out."""
 
+import asyncio
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -7,6 +9,8 @@ from contextlib import closing, contextmanager
 import psycopg
 from sqlalchemy import Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+
+PATIENCE = 10.0
 
 
 @contextmanager
@@ -56,3 +60,20 @@ def throw_out(database: Engine) -> None:
 def _server(database: Engine) -> str:
     url = make_url(database.url).set(drivername="postgresql", database="postgres")
     return url.render_as_string(hide_password=False)
+
+
+async def complained() -> None:
+    """The courier says that it waits for SQL. Raises TimeoutError."""
+    heard = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Ear(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            loop.call_soon_threadsafe(heard.set)
+
+    ear = Ear()
+    logging.getLogger("activities.lane").addHandler(ear)
+    try:
+        await asyncio.wait_for(heard.wait(), PATIENCE)
+    finally:
+        logging.getLogger("activities.lane").removeHandler(ear)

@@ -14,16 +14,18 @@ from sqlalchemy import Engine
 from standardwebhooks import Webhook
 from temporalio.testing import ActivityEnvironment
 
-from activities import notification
+from activities import lane
 from courier_setup import courier
 from domain.commands import Caller
 from domain.lifecycle import Action
 from readmodel import deliveries as post
+from readmodel import mailbox
 from readmodel.mailbox import Report
 from readmodel.tables import deliveries, notifications
 from readmodel.writer import GroupWriter
 from settings import Settings
 from tests.batches import call, published
+from tests.readmodel.outage import complained, down
 from tests.readmodel.rows import rows
 from tests.receivers import MailServer, Receiver, mail_server, receiver
 
@@ -130,7 +132,7 @@ async def mails() -> AsyncIterator[MailServer]:
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notification, "FIRST_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(lane, "FIRST_PAUSE", timedelta(milliseconds=20))
 
 
 def table(name: str, keys: dict[str, Any]) -> str:
@@ -285,7 +287,7 @@ async def test_one_that_answers_twice_is_believed_once(house: House) -> None:
 async def test_a_courier_killed_in_the_middle_sends_again_under_the_same_id(house: House, gateway: Receiver) -> None:
     house.write(webhook(gateway), DISPATCHER.format(["hook"]))
     await house.owe(3)
-    at = notification.now()
+    at = lane.now()
     await house.writer.run(partial(post.spread, route=lambda *_: ["hook"], at=at, limit=10))
     taken = await house.writer.run(partial(post.exchange, channel="hook", quiet=never, report=Report(), at=at, limit=2))
     async with house.relaying():
@@ -314,6 +316,40 @@ async def test_a_courier_that_ends_while_a_gateway_hangs_sends_again_under_the_s
     assert row["tries"] == 1
     assert len(gateway.requests) == 2
     assert len({*gateway.ids()}) == 1
+
+
+async def test_what_was_sent_before_sql_went_away_is_not_sent_again(house: House, gateway: Receiver) -> None:
+    """The courier lives and knows, so even a receiver that remembers nothing hears once."""
+    outage = down(house.database)
+
+    async def lose_sql() -> Any:
+        if len(gateway.requests) == 1:
+            outage.__enter__()
+        return await gateway.accept()
+
+    gateway.behave = lose_sql
+    house.write(webhook(gateway), DISPATCHER.format(["hook"]))
+    await house.owe()
+    async with house.relaying():
+        await complained()
+        outage.__exit__(None, None, None)
+        await house.owe(1, first=5)
+        await house.letters(all_are("sent"))
+    assert len(gateway.requests) == 2
+    assert len({*gateway.ids("webhook-id")}) == 2
+
+
+async def test_what_a_courier_had_in_hand_before_there_were_channels_is_taken_over(
+    house: House, gateway: Receiver
+) -> None:
+    await house.owe(2)
+    at = lane.now()
+    taken = await house.writer.run(partial(mailbox.exchange, report=Report(), at=at, limit=1))
+    assert len(taken) == 1
+    house.write(webhook(gateway), DISPATCHER.format(["hook"]))
+    async with house.relaying():
+        await house.letters(all_are("sent"))
+    assert len(gateway.requests) == 2
 
 
 async def test_nothing_personal_and_no_secret_is_logged(

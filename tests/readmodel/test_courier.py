@@ -1,7 +1,6 @@
 """The courier relays what is due, once, whatever happens to channel, SQL or courier."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,13 +11,14 @@ import pytest
 from sqlalchemy import Engine, event
 from temporalio.testing import ActivityEnvironment
 
-from activities import notification
-from activities.notification import Courier, Lane, Mailbox, pause
+from activities import lane, notification
+from activities.lane import Lane, Mailbox, pause
+from activities.notification import Courier
 from readmodel.mailbox import Message, Report, exchange
 from readmodel.tables import notifications
 from readmodel.writer import GroupWriter
 from tests.batches import call, published
-from tests.readmodel.outage import down
+from tests.readmodel.outage import complained, down
 from tests.readmodel.rows import rows
 
 PATIENCE = 10.0
@@ -108,11 +108,11 @@ async def house(database: Engine) -> AsyncIterator[House]:
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notification, "FIRST_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(lane, "FIRST_PAUSE", timedelta(milliseconds=20))
 
 
 def test_pauses_double_to_an_hour_and_part_the_crowd() -> None:
-    first = notification.FIRST_PAUSE
+    first = lane.FIRST_PAUSE
     assert [pause(tries, 1) / first for tries in (1, 2, 3, 8)] == [1, 2, 4, 128]
     assert pause(1, 0) == first / 2
     assert pause(1000, 1) == timedelta(hours=1)
@@ -233,27 +233,10 @@ async def test_sql_that_is_down_is_waited_for(house: House, database: Engine) ->
     async with house.relaying():
         await house.settled("sent")
         with down(database):
-            async with asyncio.timeout(PATIENCE):
-                await _until_it_complains()
+            await complained()
         await house.owe(2, first=5)
         await house.settled("sent")
     assert len(house.channel.told) == 3
-
-
-async def _until_it_complains() -> None:
-    heard = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    class Ear(logging.Handler):
-        def emit(self, _: logging.LogRecord) -> None:
-            loop.call_soon_threadsafe(heard.set)
-
-    ear = Ear()
-    logging.getLogger("activities.notification").addHandler(ear)
-    try:
-        await heard.wait()
-    finally:
-        logging.getLogger("activities.notification").removeHandler(ear)
 
 
 async def test_a_message_that_could_not_be_marked_is_not_sent_again(house: House, database: Engine) -> None:
@@ -269,8 +252,7 @@ async def test_a_message_that_could_not_be_marked_is_not_sent_again(house: House
 
     house.channel.deliver = deliver_and_lose_sql  # type: ignore[method-assign]
     async with house.relaying():
-        async with asyncio.timeout(PATIENCE):
-            await _until_it_complains()
+        await complained()
         house.channel.deliver = original  # type: ignore[method-assign]
         outage.__exit__(None, None, None)
         await house.settled("sent")
