@@ -137,6 +137,7 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Run a worker alone; Temporal and API run elsewhere. Several may run."""
+    post_commands.check_post(Settings())
     runpy.run_module("worker", run_name="__main__")
 
 

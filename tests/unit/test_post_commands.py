@@ -112,3 +112,4 @@ def test_a_file_of_channels_is_checked_with_its_templates(
     # The service does not start on it either, rather than have its worker die again and again.
     monkeypatch.setenv("HOTLINE_CHANNELS", str(file))
     assert run("up", monkeypatch=monkeypatch) == 2
+    assert run("worker", monkeypatch=monkeypatch) == 2
