@@ -209,10 +209,30 @@ LETTER: dict[str, Any] = {
     "dead_at": "2026-08-03T04:08:30Z",
 }
 
+PART: dict[str, Any] = {
+    "serial": 1,
+    "cycle": 1,
+    "department": "customer_service",
+    "task": "Find out what is owed, and why.",
+    "state": "in_progress",
+    "assignee": "邓燕",
+    "involved_at": "2026-08-03T04:20:00Z",
+    "result": None,
+    "version": 5,
+    "number": NUMBER,
+    "case_state": "in_progress",
+    "service_code": "no_water",
+    "priority": "P2",
+    "district": "west",
+    "owner": "陈静",
+    "links": COMPLAINT["links"],
+}
+
 ANSWERS: dict[str, Any] = {
     "complaint": COMPLAINT,
     "registered": REGISTERED,
     "complaints": {"items": [COMPLAINT], "next_cursor": "MTc4NTczNjgwMDAwMDAwMCAyNjA4MDM0NzExMDAz"},
+    "parts": {"items": [PART], "next_cursor": None},
     "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
     "caller": CALLER,
     "letters": {"items": [LETTER], "next_cursor": None},

@@ -14,11 +14,13 @@ from api.problems import ProblemError, unavailable
 from domain.case import Case
 from domain.commands import Caller, Intake
 from domain.customer import CallerRecord
+from domain.parts import PartState
 from readmodel import callers, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
 from readmodel.letters import LetterPage, dead_letters
 from readmodel.paging import Place
+from readmodel.parts import PartPage, list_parts
 from readmodel.search import CaseFilters
 
 T = TypeVar("T")
@@ -108,6 +110,10 @@ class Reader:
     async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> queries.CasePage:
         """A page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit))
+
+    async def parts(self, department: str, state: PartState | None, cursor: str | None, limit: int) -> PartPage:
+        """A page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
+        return await self._answer(lambda sql: list_parts(sql, department, state, cursor, limit))
 
     async def timeline(self, number: str, after: int, limit: int) -> queries.TimelinePage | None:
         """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""

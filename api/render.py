@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from domain.events import Event
 from domain.views import CaseView, public_data
+from readmodel.parts import PartOfCase
 
 JSON = "application/json"
 _CASE = TypeAdapter(CaseView)
@@ -44,6 +45,12 @@ def timeline_item(event: Event) -> bytes:
         "data": public_data(event.data),
     }
     return to_json(item)
+
+
+def part(item: PartOfCase) -> bytes:
+    """A part, as `schemas.PartItem` describes it."""
+    case = {name: value for name, value in item._asdict().items() if name != "part"}
+    return to_json({**item.part.model_dump(), **case, "links": links(item.number)})
 
 
 def page(items: Iterable[bytes], next_cursor: str | None) -> Response:

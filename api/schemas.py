@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.commands import Intake, Name
 from domain.lifecycle import Action, Role, State
+from domain.parts import Part
 from domain.terms import Priority
 from domain.views import CaseView
 
@@ -48,6 +49,25 @@ class ComplaintPage(BaseModel):
 
     items: list[Complaint]
     next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+
+
+class PartItem(Part):
+    """A part of a department in a case of another (协办)."""
+
+    number: str
+    case_state: State
+    service_code: str
+    priority: Priority
+    district: str | None
+    owner: str = Field(description="Who replies to the caller (首问责任人).")
+    links: Links
+
+
+class PartPage(BaseModel):
+    """Parts, the latest involvement first."""
+
+    items: list[PartItem]
+    next_cursor: str | None
 
 
 class TimelineItem(BaseModel):
@@ -173,7 +193,7 @@ class Health(BaseModel):
     status: str = Field(examples=["alive"])
 
 
-class Part(BaseModel):
+class Component(BaseModel):
     """How one part of the service stands."""
 
     ok: bool
@@ -184,7 +204,7 @@ class Readiness(BaseModel):
     """Whether calls can be taken, and what else is the matter."""
 
     status: str = Field(description="`ready`, `degraded` (calls can be taken) or `unavailable`.", examples=["ready"])
-    temporal: Part
-    sql: Part
-    worker: Part
-    calendar: Part
+    temporal: Component
+    sql: Component
+    worker: Component
+    calendar: Component

@@ -19,7 +19,7 @@ from domain.lifecycle import Action
 from domain.notices import notices
 from domain.record import Progress
 from readmodel.database import WriteConnection
-from readmodel.tables import case_terms, cases, clocks, events, notifications
+from readmodel.tables import case_terms, cases, clocks, events, notifications, parts
 from readmodel.terms import terms_of
 
 Row = dict[str, Any]
@@ -67,6 +67,8 @@ def write(connection: WriteConnection, batches: Sequence[Batch]) -> int:
     connection.execute(sql.events, [_event(batch.number, event) for batch in batches for event in batch.events])
     if changed := [row for batch in batches for row in _clocks(batch)]:
         connection.execute(sql.clocks, changed)
+    if parted := [row for batch in batches for row in _parts(batch)]:
+        connection.execute(sql.parts, parted)
     if owed:
         connection.execute(sql.notifications, owed)
     return len(owed)
@@ -79,6 +81,7 @@ class _Statements:
         self._insert = insert
         self.register = self._newest(cases, "number", only=_MOVING)
         self.clocks = self._newest(clocks, "number", "serial")
+        self.parts = self._newest(parts, "number", "serial")
         self.events = self._missing(events)
         self.notifications = self._missing(notifications)
         self.terms = self._missing(case_terms)
@@ -187,11 +190,28 @@ def _clocks(batch: Batch) -> list[Row]:
             "running_since": clock.running_since,
             "stopped_at": clock.stopped_at,
             "missed_at": clock.missed_at,
+            "part": clock.part,
             "rung": clock.rung,
             "version": clock.version,
         }
         for clock in batch.progress.clocks
         if clock.version > batch.since
+    ]
+
+
+def _parts(batch: Batch) -> list[Row]:
+    return [
+        {
+            "number": batch.number,
+            "serial": part.serial,
+            "department": part.department,
+            "state": part.state.value,
+            "involved_at": part.involved_at,
+            "version": part.version,
+            "document": part.model_dump_json(),
+        }
+        for part in batch.progress.parts
+        if part.version > batch.since
     ]
 
 

@@ -98,11 +98,27 @@ clocks = Table(
     Column("running_since", UtcDateTime),
     Column("stopped_at", UtcDateTime),
     Column("missed_at", UtcDateTime),
+    Column("part", Integer, nullable=False, server_default="0", comment="0: of the case itself."),
     Column("rung", Integer, nullable=False),
     Column("version", Integer, nullable=False, comment="The case's version that changed the clock last."),
     sqlite_with_rowid=False,
 )
 """Every promise of every cycle, for reports."""
+
+parts = Table(
+    "parts",
+    metadata,
+    _number(),
+    Column("serial", Integer, primary_key=True),
+    Column("department", CODE, nullable=False),
+    Column("state", CODE, nullable=False),
+    Column("involved_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False, comment="The case's version that changed the part last."),
+    Column("document", JsonText, nullable=False, comment="domain.parts.Part"),
+    Index("ix_parts_department", "department", "involved_at", "number"),
+    Index("ix_parts_department_state", "department", "state", "involved_at", "number"),
+)
+"""What further departments have to do in cases (协办)."""
 
 notifications = Table(
     "notifications",

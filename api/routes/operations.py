@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
-from api.schemas import Health, Part, Readiness
+from api.schemas import Component, Health, Readiness
 from catalogue_source import calendar_warnings
 
 LOOK_SECONDS = 2.0
@@ -74,10 +74,10 @@ async def _look(backend: Backend) -> Readiness:
     warnings = calendar_warnings(backend.catalogue, backend.clock().date())
     worker = "no worker asks for tasks" if seen is None else f"asked for tasks {max(seen, 0):.0f} s ago"
     parts = {
-        "temporal": Part(ok=temporal, detail="answers" if temporal else "does not answer"),
-        "sql": Part(ok=sql, detail="answers" if sql else "does not answer, or its tables are missing"),
-        "worker": Part(ok=seen is not None, detail=worker),
-        "calendar": Part(ok=not warnings, detail=" ".join(warnings) or "the holidays are known"),
+        "temporal": Component(ok=temporal, detail="answers" if temporal else "does not answer"),
+        "sql": Component(ok=sql, detail="answers" if sql else "does not answer, or its tables are missing"),
+        "worker": Component(ok=seen is not None, detail=worker),
+        "calendar": Component(ok=not warnings, detail=" ".join(warnings) or "the holidays are known"),
     }
     rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
     return Readiness(status=rest if temporal else "unavailable", **parts)

@@ -1,0 +1,95 @@
+"""Departments together (部门联动): each sees and does its own work, and the owner replies when all is done."""
+
+import httpx
+import pytest
+
+from tests.api.house import House, Json, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TASK = "检查水表并核对读数"
+
+
+async def involved(house: House) -> str:
+    """A case in the hands of the repair crew, in which metering has a part."""
+    number = await house.case_in("in_progress")
+    done(await house.act(number, "involve", {"department": "metering", "task": TASK}, "chen"))
+    return number
+
+
+def done(answer: httpx.Response) -> Json:
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+async def test_a_department_sees_its_own_work_and_does_it(on_both: House) -> None:
+    number = await involved(on_both)
+    (mine,) = [
+        item
+        for item in done(await on_both.get("/v1/parts", "sun", state="dispatched"))["items"]
+        if item["number"] == number
+    ]
+    assert (mine["department"], mine["task"], mine["case_state"], mine["owner"]) == (
+        "metering",
+        TASK,
+        "in_progress",
+        "chen",
+    )
+    signed = done(await on_both.act(number, "sign_for", {}, "sun"))
+    assert (signed["state"], signed["assignee"]) == ("in_progress", "wu")
+    assert [(part["state"], part["assignee"]) for part in signed["parts"]] == [("in_progress", "sun")]
+    assert {(clock["name"], clock["status"]) for clock in signed["clocks"] if clock["part"] == 1} == {
+        ("acknowledge", "met"),
+        ("resolve", "running"),
+    }
+    waiting = done(await on_both.act(number, "complete", {"result": "阀芯已复位"}, "wu"))
+    assert (waiting["state"], "complete" in waiting["available_actions"]) == ("in_progress", False)
+    refused = problem(await on_both.act(number, "complete", {"result": "再次"}, "wu"), 409, "out-of-turn")
+    assert "waits for metering" in refused["detail"]
+    complete = done(await on_both.act(number, "complete", {"result": "读数无误"}, "sun"))
+    assert (complete["state"], complete["parts"][0]["result"]) == ("pending_reply", "读数无误")
+    assert "reply" in done(await on_both.get(f"/v1/complaints/{number}", "chen"))["available_actions"]
+    left = done(await on_both.get("/v1/parts", "sun", state="dispatched"))["items"]
+    assert number not in [item["number"] for item in left]
+
+
+async def test_a_part_is_nobody_elses(on_sqlite: House) -> None:
+    number = await involved(on_sqlite)
+    body = {"department": "metering", "result": "我来"}
+    problem(await on_sqlite.act(number, "complete", body, "wu"), 403, "other-department")
+    found = problem(
+        await on_sqlite.act(number, "send_back", {"department": "legal", "reason": "?"}, "xu"), 422, "no-such-part"
+    )
+    assert found["accepted"] == ["metering"]
+
+
+async def test_a_department_that_does_not_exist_is_not_involved(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    body = {"department": "brewery", "task": "Brew."}
+    assert (
+        "repair" in problem(await on_sqlite.act(number, "involve", body, "chen"), 422, "unknown-department")["accepted"]
+    )
+    own = {"department": "repair", "task": "Again."}
+    problem(await on_sqlite.act(number, "involve", own, "chen"), 422, "already-involved")
+    nothing = {"department": "metering", "reason": "Not needed."}
+    problem(await on_sqlite.act(number, "release", nothing, "chen"), 409, "out-of-turn")
+    problem(await on_sqlite.act(number, "involve", {"department": "metering", "task": TASK}, "sun"), 403, "wrong-role")
+
+
+async def test_pages_hang_together(on_both: House) -> None:
+    numbers = [await involved(on_both) for _ in range(3)]
+    found: list[str] = []
+    wanted: dict[str, str | int] = {"department": "metering", "limit": 2}
+    while len(set(numbers) & set(found)) < len(numbers):
+        page = done(await on_both.get("/v1/parts", "chen", **wanted))
+        found += [item["number"] for item in page["items"]]
+        wanted["cursor"] = page["next_cursor"]
+    assert [number for number in found if number in numbers] == numbers[::-1]
+    assert len(found) == len(set(found))
+
+
+async def test_whose_parts_must_be_known(on_sqlite: House) -> None:
+    assert "metering" in problem(await on_sqlite.get("/v1/parts", "chen"), 422, "unknown-department")["accepted"]
+    problem(await on_sqlite.get("/v1/parts", "chen", department="metering", cursor="x"), 422, "invalid-cursor")
+    problem(await on_sqlite.get("/v1/parts", "portal", department="metering"), 403, "wrong-role")
