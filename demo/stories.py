@@ -55,7 +55,9 @@ _GRANNY: tuple[Move, ...] = (
     sign_for(),
     arrive(),
     say(Role.CREW, c.Comment(note="检查：并非停水，是表后户内水管多处漏水。户内管道按规定由用户自行维护。")),
-    say(Role.AGENT, c.Comment(note="话务员向收费部门核实：账单欠费 126.80 元由漏水造成；老人无力承担维修和欠费。")),
+    say(Role.OWNER, c.Involve(department="billing", task="核实账单欠费及原因；获批后结清。")),
+    say(Role.CREW, c.SignFor(department="billing")),
+    say(Role.AGENT, c.Comment(note="收费部门核实：账单欠费 126.80 元由漏水造成；老人无力承担维修和欠费。")),
     say(
         Role.AGENT,
         c.RequestApproval(
@@ -66,7 +68,7 @@ _GRANNY: tuple[Move, ...] = (
     ),
     say(Role.MANAGER, c.DecideApproval(approved=True, note="同意。由公司出资更换，欠费由公司结清。")),
     say(Role.CREW, c.Complete(result="更换户内水管 18 米及龙头、接头，试压不漏，恢复供水。")),
-    say(Role.AGENT, c.Comment(note="收费部门回复：欠费 126.80 元已按审批意见结清，账户无欠款。")),
+    say(Role.CREW, c.Complete(department="billing", result="欠费 126.80 元已按审批意见结清，账户无欠款。")),
     say(Role.OWNER, c.Reply(message="李婆婆，水管已换好，不收费用，账单上的欠费公司也为您结清了，请放心用水。")),
     follow_up("satisfied", "老人说水很好，谢谢大家。"),
     say(Role.AGENT, c.Comment(note="表扬：李婆婆春节来电拜年致谢。此后五年，每年春节都来电。")),

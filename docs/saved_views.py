@@ -57,7 +57,7 @@ VIEWS = (
     View(
         "My department",
         "本部门工单",
-        f'{RUNNING} AND Department = "repair" AND State IN ("dispatched", "in_progress")',
+        f'{RUNNING} AND ((Department = "repair" AND State IN ("dispatched", "in_progress")) OR Involved = "repair")',
         "Put your department's code in place of `repair`.",
     ),
     View(

@@ -229,5 +229,6 @@ _MEANING = {
     "Sla": "`on_time`, `at_risk`, `missed`, `paused`, of the present cycle.",
     "Incident": "The incident that the case belongs to. Reserved.",
     "NextDueAt": "When the next running promise falls due. Absent while none runs.",
+    "Involved": "Codes of the further departments whose parts are not done (协办).",
     "Flags": "What else is known: `urged`, `supervised`, `reworked` ...",
 }

@@ -21,6 +21,7 @@ from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
 from domain.customer import IntakeFlag
 from domain.lifecycle import ESCALATE, ROWS, UNDELIVERED, Action, Role, State
+from domain.parts import PartState
 from domain.terms import Recipient
 from readmodel.search import CaseFilters
 from settings import PREFIX as SETTING
@@ -46,6 +47,12 @@ def test_every_setting_is_documented_and_no_other() -> None:
 def test_every_state_is_in_the_glossary_and_no_other() -> None:
     assert glossary("States") == [state.value for state in State]
     assert column(section(page("docs/what.md"), "The life of a case"), 0) == [state.value for state in State]
+
+
+def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
+    states = [state.value for state in PartState]
+    assert glossary("Parts") == states
+    assert column(section(page("docs/what.md"), "Departments together"), 0) == states
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:

@@ -94,7 +94,8 @@ class Complaint:
         return set(self.see(by)["available_actions"])
 
     def clocks(self) -> dict[str, Json]:
-        return {clock["name"]: clock for clock in self.see()["clocks"]}
+        """The case's own; those of parts are beside them."""
+        return {clock["name"]: clock for clock in self.see()["clocks"] if not clock["part"]}
 
     def statuses(self) -> dict[str, str]:
         return {name: clock["status"] for name, clock in self.clocks().items()}

@@ -135,9 +135,14 @@ def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
     assert complaint.refused(MANAGER, "decide_approval", approved=True) == (409, "out-of-turn")
     complaint.act(CREW, "comment", note="并非停水，是表后户内水管多处漏水；户内管道按规定由用户自行维护。")
 
-    # The agent has asked billing what is owed. Before any work: what the company would pay, asked of its management.
+    # Billing works on the same case. Before any work: what the company would pay, asked of its management.
     assert complaint.refused(BILLING, "comment", note="欠费 126.80 元。") == (403, "other-department")
-    complaint.act(AGENT, "comment", note="收费部门核实：账单欠费 126.80 元由漏水造成；老人无力承担。")
+    complaint.act(AGENT, "involve", department="billing", task="核实欠费；获批后结清。")
+    assert [item["task"] for item in hotline.ask("GET", "/parts", BILLING).json()["items"]] == [
+        "核实欠费；获批后结清。"
+    ]
+    complaint.act(BILLING, "sign_for")
+    complaint.act(BILLING, "comment", note="账单欠费 126.80 元由漏水造成；老人无力承担。")
     asked = complaint.act(
         AGENT,
         "request_approval",
@@ -154,8 +159,11 @@ def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
 
     approved = complaint.act(MANAGER, "decide_approval", approved=True, note="同意。")
     assert (approved["state"], approved["flags"], approved["approval"]) == ("in_progress", ["approved"], None)
-    complaint.act(CREW, "complete", result="更换户内水管 18 米及龙头、接头，恢复供水。")
-    complaint.act(AGENT, "comment", note="收费部门回复：欠费 126.80 元已按审批意见结清。")
+    repaired = complaint.act(CREW, "complete", result="更换户内水管 18 米及龙头、接头，恢复供水。")
+    assert (repaired["state"], [part["state"] for part in repaired["parts"]]) == ("in_progress", ["in_progress"])
+    assert complaint.refused(AGENT, "reply", message="水管已换好。") == (409, "out-of-turn")
+    settled = complaint.act(BILLING, "complete", result="欠费 126.80 元已按审批意见结清。")
+    assert (settled["state"], settled["parts"][0]["result"]) == ("pending_reply", "欠费 126.80 元已按审批意见结清。")
     complaint.act(AGENT, "reply", message="李婆婆，水管已换好，不收费用，欠费公司也为您结清了。")
     closed = complaint.act(FOLLOW_UP, "follow_up", outcome="satisfied", note="老人说水很好。")
     assert (closed["state"], closed["flags"]) == ("closed", ["approved"])
@@ -168,11 +176,13 @@ def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
         (CREW, "crew", "sign_for", "in_progress"),
         (CREW, "crew", "arrive", "in_progress"),
         (CREW, "crew", "comment", "in_progress"),
-        (AGENT, "agent", "comment", "in_progress"),
+        (AGENT, "owner", "involve", "in_progress"),
+        (BILLING, "crew", "sign_for", "in_progress"),
+        (BILLING, "crew", "comment", "in_progress"),
         (AGENT, "agent", "request_approval", "awaiting_approval"),
         (MANAGER, "manager", "decide_approval", "in_progress"),
-        (CREW, "crew", "complete", "pending_reply"),
-        (AGENT, "agent", "comment", "pending_reply"),
+        (CREW, "crew", "complete", "in_progress"),
+        (BILLING, "crew", "complete", "pending_reply"),
         (AGENT, "owner", "reply", "pending_follow_up"),
         (FOLLOW_UP, "follow_up", "follow_up", "closed"),
         (AGENT, "agent", "comment", "closed"),
@@ -186,9 +196,12 @@ def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
         ("dispatch", "department:repair"),
         ("sign_for", f"owner:{AGENT}"),
         ("arrive", f"owner:{AGENT}"),
+        ("involve", "department:billing"),
+        ("sign_for", f"owner:{AGENT}"),
         ("request_approval", "manager"),
         ("decide_approval", "department:repair"),
         ("decide_approval", f"owner:{AGENT}"),
+        ("complete", f"owner:{AGENT}"),
         ("complete", f"owner:{AGENT}"),
         ("reply", f"caller:{complaint.number}"),
         ("reply", "follow_up"),
