@@ -18,7 +18,12 @@ BODIES: dict[Action, dict[str, Any]] = {
     Action.ARRIVE: {"note": "On the spot, the main valve is open."},
     Action.SUSPEND: {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"},
     Action.RESUME: {"note": "The caller has bought the valve."},
-    Action.REQUEST_APPROVAL: {"subject": "Replace the indoor pipes at the company's cost", "amount": "860.00"},
+    Action.REQUEST_APPROVAL: {
+        "subject": "Replace the indoor pipes at the company's cost",
+        "amount": "860.00",
+        "kind": "funded_repair",
+        "grounds": "She lives on public relief. 低保户，独居。",
+    },
     Action.DECIDE_APPROVAL: {"approved": True, "note": "Hardship household."},
     Action.COMPLETE: {"result": "The valve's core had dropped; lifted as a stopgap, water is back."},
     Action.SEND_BACK: {"reason": "The caller says that the pressure is still low."},
@@ -62,6 +67,7 @@ COMPLAINT: dict[str, Any] = {
     "next_due_at": "2026-08-03T04:11:00Z",
     "follow_up_attempts": 0,
     "approval": None,
+    "decided": [],
     "extension": None,
     "parts": [],
     "clocks": [

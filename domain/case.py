@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from domain import commands as c
-from domain.clocks import Clock
+from domain.clocks import APPROVE, Clock
 from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
@@ -139,6 +139,9 @@ class Case(Record):
 
     def _whose(self, clock: Clock) -> dict[str, Any]:
         """Of a part's clock: whom its rungs concern."""
+        if clock.name == APPROVE:
+            who = self.approval and self.approval.turn
+            return {"approver": who and who.holder, "deputy": who and who.deputy}
         if not clock.part:
             return {}
         part = self.parts[clock.part - 1]

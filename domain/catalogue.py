@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar import WorkCalendar
 from domain.norms import (
+    ApproverNorm,
     Department,
     District,
     Duty,
@@ -25,6 +26,7 @@ from domain.norms import (
     Zone,
 )
 from domain.terms import (
+    Approver,
     CalendarKind,
     ClockName,
     Priority,
@@ -110,6 +112,13 @@ def _climbing(ladder: tuple[SourcedRung, ...]) -> tuple[SourcedRung, ...]:
     return ladder
 
 
+def _rising(approvers: tuple[ApproverNorm, ...]) -> tuple[ApproverNorm, ...]:
+    amounts = [norm.up_to for norm in approvers]
+    if any(low >= high for low, high in pairwise(amounts)):
+        raise ValueError(f"up_to must rise from approver to approver, not {', '.join(map(str, amounts))}")
+    return approvers
+
+
 class Catalogue(Value):
     """The whole of it. Sections with codes (`services`, `departments` ...) may be given as tables keyed by code."""
 
@@ -127,6 +136,7 @@ class Catalogue(Value):
     services: Annotated[tuple[Service, ...], BeforeValidator(_by_code), Field(min_length=1)]
     ladder: Annotated[tuple[SourcedRung, ...], AfterValidator(_climbing)]
     process: ProcessNorms
+    approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
 
@@ -177,6 +187,7 @@ class Catalogue(Value):
             promises=self.promises(service_code, district),
             ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
             process=self._process(),
+            approvers=tuple(map(self._approver, self.approvers)),
             calendar=self._slice(at),
         )
 
@@ -200,6 +211,16 @@ class Catalogue(Value):
             return_within_days=norms.return_within.working_days,
             supervise_after=norms.supervise_after.count,
             day_seconds=self._scaled(DAY_SECONDS),
+        )
+
+    def _approver(self, norm: ApproverNorm) -> Approver:
+        return Approver(
+            post=norm.post,
+            up_to=norm.up_to,
+            holder=norm.holder,
+            deputy=norm.deputy,
+            calendar="always" if norm.within.working_days is None else "working",
+            budget_seconds=self._scaled(norm.within.in_seconds(self.calendar.day_seconds)),
         )
 
     def _slice(self, at: datetime) -> WorkCalendar:

@@ -31,6 +31,20 @@ class ClockStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+CLOCK_ZH = {
+    "acknowledge": "签收",
+    "arrive": "到场",
+    "resolve": "处理",
+    "reply": "回复",
+    "follow_up": "回访",
+    "approve": "审批",
+}
+"""How each clock is called (时限)."""
+
+APPROVE: Literal["approve"] = "approve"
+"""An approver's time to decide: a promise within the house, opened with each turn of an approval."""
+
+
 class Clock(BaseModel):
     """One promise of one case. Every change gives a new value.
 
@@ -40,7 +54,7 @@ class Clock(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     serial: int = Field(ge=1, description="Unique within the case, in order of opening.")
-    name: ClockName
+    name: ClockName | Literal["approve"]
     cycle: int = Field(ge=1)
     calendar: Literal["always", "working"]
     budget_seconds: float = Field(gt=0)

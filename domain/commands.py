@@ -200,11 +200,13 @@ class Resume(Body):
 
 
 class RequestApproval(Body):
-    """报批: what for, and how much (CNY)."""
+    """报批: what for, how much (CNY), of which kind (公司出资维修, 减免, 结清欠费), and on which grounds."""
 
     action = Action.REQUEST_APPROVAL
     subject: Text
     amount: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] | None = None
+    kind: Literal["funded_repair", "waiver", "settlement"] | None = None
+    grounds: Text | None = None
 
 
 class DecideApproval(Body):

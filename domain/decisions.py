@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain import commands as c
+from domain.approvals import approvers_for, final, noted, objection
 from domain.errors import Refused
 from domain.events import Event
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
@@ -49,6 +50,7 @@ def available_actions(record: Record, actor: c.Actor, at: datetime) -> tuple[Act
         for action in available(record.state, capacities(actor, record))
         if _untimely(action, record, at) is None
         and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
+        and not (action is Action.DECIDE_APPROVAL and objection(record, actor))
     }
     if part:
         crews = (action for action in PART_TABLE if Role.CREW in TABLE[action].roles)
@@ -71,6 +73,8 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
         untimely = _untimely_for(part, action, record, at)
     if untimely:
         raise _conflict(untimely, record, command.actor, at)
+    if action is Action.DECIDE_APPROVAL and (refused := objection(record, command.actor)):
+        raise refused
     decision = _decision_on(part, action, record) if part else _decision(row, record, command, at)
     return Event(
         seq=record.version + 1,
@@ -259,6 +263,21 @@ def _suspend(_: Record, command: c.Command[c.Suspend], at: datetime) -> Decision
     return Decision(State.SUSPENDED)
 
 
+def _request_approval(record: Record, command: c.Command[c.RequestApproval], _: datetime) -> Decision:
+    approvers = approvers_for(record, command.body.amount)
+    # The turns travel in the event, so that it tells by itself who was asked.
+    named = {"approvers": [who.model_dump(mode="json") for who in approvers]} if approvers else {}
+    return Decision(State.AWAITING_APPROVAL, named)
+
+
+def _decide_approval(record: Record, command: c.Command[c.DecideApproval], _: datetime) -> Decision:
+    approval = record.approval
+    if approval is None:
+        return Decision(State.IN_PROGRESS)
+    over = final(approval, approved=command.body.approved)
+    return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval))
+
+
 def _complete(record: Record, _: c.Command[c.Complete], __: datetime) -> Decision:
     return Decision(State.IN_PROGRESS if record.unfinished else State.PENDING_REPLY)
 
@@ -315,6 +334,8 @@ _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.SIGN_FOR: _sign_for,
     Action.REJECT_RETURN: _reject_return,
     Action.SUSPEND: _suspend,
+    Action.REQUEST_APPROVAL: _request_approval,
+    Action.DECIDE_APPROVAL: _decide_approval,
     Action.COMPLETE: _complete,
     Action.INVOLVE: _involve,
     Action.FOLLOW_UP: _follow_up,

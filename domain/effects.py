@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from domain.approvals import ask, take
 from domain.clocks import DEPARTMENT
 from domain.events import Event
 from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
 from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
-from domain.record import Approval, Extension, Record
+from domain.record import Extension, Record
 
 
 def evolve(record: Record, event: Event) -> None:
@@ -86,17 +87,13 @@ def _resume(record: Record, event: Event) -> None:
 
 
 def _request_approval(record: Record, event: Event) -> None:
-    record.approval = Approval(
-        subject=event.data["subject"],
-        amount=event.data.get("amount"),
-        requested_by=event.actor,
-        requested_at=event.at,
-    )
+    ask(record, event)
     pause(record, event.at, DEPARTMENT)
 
 
 def _decide_approval(record: Record, event: Event) -> None:
-    record.approval = None
+    if not take(record, event):
+        return
     record.flags = record.with_flags("approved" if event.data["approved"] else "approval_rejected")
     change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
     start(record, event.at, "decision")

@@ -10,7 +10,7 @@ from domain.terms import ClockName
 Change = Callable[[Clock], Clock]
 
 
-def change(record: Record, change: Change, names: Iterable[ClockName] | None = None, part: int | None = 0) -> None:
+def change(record: Record, change: Change, names: Iterable[str] | None = None, part: int | None = 0) -> None:
     """Apply a change to live clocks, and note the version on those that changed.
 
     Args:

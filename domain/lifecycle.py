@@ -185,8 +185,8 @@ ROWS: tuple[Row, ...] = (
         "审批",
         {R.MANAGER},
         {S.AWAITING_APPROVAL},
-        (S.IN_PROGRESS,),
-        "Management approves (批准) or rejects (驳回).",
+        (S.IN_PROGRESS, S.AWAITING_APPROVAL),
+        "Management approves (批准) or rejects (驳回); where several decide in turn, it waits for the next.",
     ),
     Row(
         A.COMPLETE,

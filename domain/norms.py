@@ -1,5 +1,6 @@
 """The norms that a catalogue is made of, as an operator writes them: every figure with its source beside it."""
 
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
@@ -164,6 +165,17 @@ class Service(Coded):
 class SourcedRung(Rung):
     """A rung, and where it comes from."""
 
+    source: Sources
+
+
+class ApproverNorm(Value):
+    """One post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
+
+    post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
+    holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
+    deputy: str | None = Field(default=None, description="decides as well once the time has lapsed")
+    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description='CNY, as a text: "1000.00"')
+    within: Duration
     source: Sources
 
 

@@ -5,12 +5,10 @@ Texts name the case by its number and hold no personal data; templates and chann
 
 from typing import NamedTuple
 
-from domain.clocks import MISS
+from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
 from domain.lifecycle import ESCALATE, STATE_ZH, TABLE, Action, State
 from domain.record import Progress
-
-_CLOCK_ZH = {"acknowledge": "签收", "arrive": "到场", "resolve": "处理", "reply": "回复", "follow_up": "回访"}
 
 
 class Notice(NamedTuple):
@@ -54,11 +52,16 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
 
 
 def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
+    if event.action == ESCALATE and event.data["clock"] == APPROVE:
+        told = ("approver" if who in ("assignee", "lead") else who for who in event.data["notify"])
+        return (*told, *(("deputy",) if event.data["percent"] >= MISS else ()))
     if event.action == ESCALATE:
         return tuple(event.data["notify"])
     concerned = _CONCERNED.get(event.action, ())
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
+    if event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL:
+        return ("manager",)
     if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
         return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
     return concerned
@@ -72,7 +75,7 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     if "part" in event.data:
         changes["assignee"] = event.data.get("assignee")
     then = after.model_copy(update=changes)
-    recipients = dict.fromkeys(_address(who, number, then) for who in _concerned(event, then))
+    recipients = dict.fromkeys(_address(who, number, then, event) for who in _concerned(event, then))
     text_zh, text_en = _texts(number, event)
     return tuple(
         Notice(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
@@ -80,19 +83,31 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     )
 
 
-def _address(who: str, number: str, after: Progress) -> str:
+def _address(who: str, number: str, after: Progress, event: Event) -> str:
     """`role:whom`, resolved as far as the case knows; the owner stands in where no department has the case yet."""
     match who:
+        case "manager" | "approver" | "deputy":
+            name = _approver(who, after, event)
+            return f"manager:{name}" if name else "manager"
         case "owner":
             return f"owner:{after.owner}"
         case "assignee":
-            return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after)
+            return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after, event)
         case "department" | "lead":
-            return f"{who}:{after.department}" if after.department else _address("owner", number, after)
+            return f"{who}:{after.department}" if after.department else _address("owner", number, after, event)
         case "caller":
             return f"caller:{number}"
         case _:
             return who
+
+
+def _approver(who: str, after: Progress, event: Event) -> str | None:
+    """The name of the one whose turn it is, or of the deputy, where the catalogue names them."""
+    if event.action == ESCALATE:
+        name: str | None = event.data.get(who)
+        return name
+    approval = after.approval
+    return approval.turn.holder if approval and approval.turn else None
 
 
 def _texts(number: str, event: Event) -> tuple[str, str]:
@@ -100,7 +115,7 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
         clock, percent = event.data["clock"], event.data["percent"]
         verb_zh, verb_en = ("已超时", "missed") if percent >= MISS else ("即将到期", "running out")
         return (
-            f"工单{number}:{_CLOCK_ZH[clock]}时限{verb_zh}({percent}%)",
+            f"工单{number}:{CLOCK_ZH[clock]}时限{verb_zh}({percent}%)",
             f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",
         )
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action

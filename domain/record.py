@@ -4,26 +4,49 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.calendar import WorkCalendar
 from domain.clocks import Clock, ClockStatus
 from domain.commands import Intake
 from domain.lifecycle import ENDED, State
 from domain.parts import UNFINISHED, Part
-from domain.terms import Terms
+from domain.terms import Approver, Terms
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
 
 
 class Approval(BaseModel):
-    """What management was asked for (报批); the amount is in CNY."""
+    """What management was asked for (报批); the amount is in CNY. `approvers` decide in turn; `approved_by` have."""
 
     subject: str
     amount: Decimal | None = None
+    kind: str | None = None
+    grounds: str | None = None
     requested_by: str
     requested_at: datetime
+    approvers: tuple[Approver, ...] = ()
+    approved_by: tuple[str, ...] = ()
+
+    @property
+    def turn(self) -> Approver | None:
+        """Whose turn it is to decide; None where any manager may."""
+        return self.approvers[len(self.approved_by)] if self.approvers else None
+
+
+class Decided(BaseModel):
+    """What came of an approval: the amount that the company pays or waives, or what it did not agree to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    amount: Decimal | None = None
+    kind: str | None = None
+    approved: bool
+    requested_by: str
+    decided_by: tuple[str, ...] = Field(description="All who had their turn; the last one's word was final.")
+    decided_at: datetime
 
 
 class Extension(BaseModel):
@@ -57,6 +80,7 @@ class Progress(BaseModel):
     extensions: int = 0
     approval: Approval | None = None
     extension: Extension | None = None
+    decided: tuple[Decided, ...] = ()
     parts: tuple[Part, ...] = ()
     completed: bool = False
 

@@ -3,6 +3,7 @@
 It is fixed when the case is registered: an edit of the catalogue never moves a running case.
 """
 
+from decimal import Decimal
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +56,17 @@ class Process(Value):
     )
 
 
+class Approver(Value):
+    """Somebody who decides on money, in his turn: whoever holds a post, and the deputy once the time has lapsed."""
+
+    post: str = Field(min_length=1, description="what the post is called")
+    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="CNY; above it, the next decides as well")
+    holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
+    deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
+    calendar: CalendarKind = "working"
+    budget_seconds: int = Field(gt=0, description="Seconds of the calendar that the decision may take.")
+
+
 class Terms(Value):
     """Everything a running case needs of the catalogue."""
 
@@ -68,4 +80,7 @@ class Terms(Value):
     promises: tuple[Promise, ...] = Field(description="At most one per clock; a clock that is not promised is absent.")
     ladder: tuple[Rung, ...]
     process: Process
+    approvers: tuple[Approver, ...] = Field(
+        default=(), description="By rising amount, in turn; without any, one manager decides on every amount."
+    )
     calendar: WorkCalendar

@@ -9,7 +9,7 @@ from domain.clocks import Clock, ClockStatus
 from domain.commands import Caller, Location
 from domain.lifecycle import Action, State
 from domain.parts import Part
-from domain.record import Approval, Extension, Record
+from domain.record import Approval, Decided, Extension, Record
 
 
 class ClockView(BaseModel):
@@ -59,6 +59,7 @@ class CaseView(BaseModel):
     next_due_at: datetime | None
     follow_up_attempts: int
     approval: Approval | None
+    decided: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
     extension: Extension | None
     parts: tuple[Part, ...] = Field(default=(), description="What further departments have to do (协办).")
     clocks: tuple[ClockView, ...]
@@ -120,6 +121,7 @@ _TAKEN_OVER = {
     "reopen_until",
     "wake_at",
     "approval",
+    "decided",
     "extension",
     "parts",
 }

@@ -5,8 +5,8 @@ from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from domain.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
-from domain.clocks import Clock, ClockStatus
 from domain.commands import Actor
 from domain.decisions import available_actions
 from domain.lifecycle import STATE_ZH, TABLE, Role
@@ -16,7 +16,6 @@ from workflows import search_attributes as keys
 
 Shown = dict[SearchAttributeKey[Any], Any]
 
-_CLOCK_ZH = {"acknowledge": "签收", "arrive": "到场", "resolve": "处理", "reply": "回复", "follow_up": "回访"}
 _STATUS_ZH = {
     ClockStatus.WAITING: "未开始",
     ClockStatus.RUNNING: "计时中",
@@ -103,6 +102,8 @@ def _waiting(record: Record) -> list[str]:
         rows.append(f"| 恢复时间 | Wakes at | {_instant(record.wake_at)} |")
     if record.approval:
         rows.append(f"| 报批 | Approval asked | {record.approval.amount or '-'} CNY |")
+        if who := record.approval.turn:
+            rows.append(f"| 审批人 | Whose turn | {_plain(who.holder or who.post)} |")
     if record.reopen_until:
         rows.append(f"| 可重开至 | May be reopened until | {_instant(record.reopen_until)} |")
     return rows
@@ -125,7 +126,7 @@ def _promises(record: Record, clocks: list[Clock]) -> list[str]:
         return ["- 无 none"]
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
     return rows + [
-        f"| {clock.cycle} | {_CLOCK_ZH[clock.name]} {clock.name}{_whose(record, clock)} "
+        f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_whose(record, clock)} "
         f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {_instant(clock.due_at(record.calendar))} |"
         for clock in clocks
     ]

@@ -46,6 +46,8 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.DISPATCH: ("unknown-department",),
     Action.RETURN: ("return-too-late", "no-such-part"),
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
+    Action.REQUEST_APPROVAL: ("amount-too-high",),
+    Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
     Action.HAND_OVER: ("same-owner",),
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),

@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from domain.commands import (
+    Actor,
     Answer,
     Arrive,
     Body,
@@ -36,7 +37,8 @@ from domain.commands import (
     Urge,
     Withdraw,
 )
-from tests.hotline import Complaint, Hotline, until
+from domain.lifecycle import Role
+from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
@@ -133,6 +135,20 @@ async def approvals(house: Hotline) -> Complaint:
     asked = (RequestApproval(subject="更换管道", amount=Decimal("860.00")), DecideApproval(approved=False))
     again = (RequestApproval(subject="更换阀门", amount=Decimal("120.00")), DecideApproval(approved=True))
     return await ended(await play(await house.start("waiver"), *TO_CREW, *asked, *again, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def approved_in_turn(house: Hotline) -> Complaint:
+    complaint = await play(await house.start("waiver"), *TO_CREW)
+    steps: tuple[tuple[Body, Actor], ...] = (
+        (RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair"), ADMIN),
+        (DecideApproval(approved=True, note="同意"), Actor(name="高峰", role=Role.MANAGER)),
+        (DecideApproval(approved=True, note="同意"), Actor(name="马俊", role=Role.MANAGER)),
+    )
+    for body, actor in steps:
+        outcome = await complaint.act(body, actor)
+        await complaint.published(outcome.version)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
 @path

@@ -1,6 +1,7 @@
 """Anybody does anything at any time, and what must hold of a case holds after every step."""
 
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from domain.errors import Refused
 from domain.events import Event
 from domain.lifecycle import ENDED, ESCALATE, TABLE, UNDELIVERED, Action, Role, State
 from domain.parts import AT_WORK, PART_TABLE
-from domain.terms import Process, Promise, Rung
+from domain.terms import Approver, Process, Promise, Rung
 from domain.views import view_case
 from tests.build import ACTORS, BODIES, CALENDAR, LADDER, MONDAY, OTHER_CREW, PROMISES, USUAL, command, registration
 
@@ -54,8 +55,19 @@ def promises(draw: st.DrawFn) -> tuple[Promise, ...]:
     return tuple(promise.model_copy(update={"calendar": kind}) for promise, kind in zip(kept, kinds, strict=True))
 
 
+POSTS = (
+    Approver(post="Customer manager", up_to=Decimal(100), holder="Gao Feng", deputy="root", budget_seconds=3600),
+    Approver(post="Any manager", up_to=Decimal(1000), calendar="always", budget_seconds=86_400),
+)
+approvers = st.sampled_from([(), POSTS[1:], POSTS])
 changes = st.fixed_dictionaries(
-    {"answer_needs_follow_up": st.booleans(), "ladder": ladders, "promises": promises(), "process": processes}
+    {
+        "approvers": approvers,
+        "answer_needs_follow_up": st.booleans(),
+        "ladder": ladders,
+        "promises": promises(),
+        "process": processes,
+    }
 )
 
 
@@ -72,6 +84,9 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
         Action.DISPATCH: st.builds(c.Dispatch, department=st.sampled_from(["repair", "metering"])),
         Action.FOLLOW_UP: st.builds(c.FollowUp, outcome=outcomes),
         Action.SUSPEND: st.builds(c.Suspend, reason=reason, wake_at=st.one_of(st.none(), ahead, local)),
+        Action.REQUEST_APPROVAL: st.builds(
+            c.RequestApproval, subject=reason, amount=st.sampled_from([None, Decimal(0), Decimal(500), Decimal(1001)])
+        ),
         Action.DECIDE_APPROVAL: st.builds(c.DecideApproval, approved=st.booleans()),
         Action.DECIDE_EXTENSION: st.builds(c.DecideExtension, approved=st.booleans()),
         Action.REQUEST_EXTENSION: st.builds(c.RequestExtension, working_days=st.integers(1, 11), reason=reason),

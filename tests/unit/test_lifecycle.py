@@ -24,7 +24,7 @@ BY_HAND = (
     ("suspend", "挂起", "in_progress", "suspended", "crew owner"),
     ("resume", "恢复", "suspended", "in_progress", "crew agent system"),
     ("request_approval", "报批", "in_progress", "awaiting_approval", "crew agent"),
-    ("decide_approval", "审批", "awaiting_approval", "in_progress", "manager"),
+    ("decide_approval", "审批", "awaiting_approval", "in_progress awaiting_approval", "manager"),
     ("complete", "处理完成", "in_progress", "pending_reply in_progress", "crew"),
     ("send_back", "审核退回", "pending_reply", "in_progress", "supervisor owner"),
     ("reply", "回复", "pending_reply", "pending_follow_up", "owner"),

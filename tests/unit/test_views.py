@@ -71,6 +71,10 @@ class TestCase:
         assert shown["approval"] == {
             "subject": "Pipes",
             "amount": "1250.5",
+            "kind": None,
+            "grounds": None,
+            "approvers": [],
+            "approved_by": [],
             "requested_by": CREW.name,
             "requested_at": "2026-09-07T01:03:00Z",
         }

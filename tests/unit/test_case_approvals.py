@@ -1,0 +1,138 @@
+"""Money (报批): decided by amount, in turn, by people who did not ask, and in time."""
+
+from decimal import Decimal
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.lifecycle import ESCALATE, Role, State
+from domain.notices import notices
+from domain.terms import Approver
+from tests.build import ADMIN, CREW, MANAGER, THEN, case_in, do, hours, one, refused
+
+DIRECTOR = c.Actor(name="Ma Jun", role=Role.MANAGER)
+DEPUTY = c.Actor(name="Tan Yi", role=Role.MANAGER)
+APPROVERS = (
+    Approver(
+        post="客服经理 customer service manager",
+        up_to=Decimal(1000),
+        holder=MANAGER.name,
+        deputy=DEPUTY.name,
+        budget_seconds=3600,
+    ),
+    Approver(post="总经理 general manager", up_to=Decimal(20000), holder=DIRECTOR.name, budget_seconds=7200),
+)
+YES, NO = c.DecideApproval(approved=True, note="Agreed."), c.DecideApproval(approved=False, note="Not ours.")
+
+
+def asked(amount: str, by: c.Actor = CREW, approvers: tuple[Approver, ...] = APPROVERS) -> Case:
+    case = case_in(State.IN_PROGRESS, approvers=approvers)
+    request = c.RequestApproval(
+        subject="New pipes", amount=Decimal(amount), kind="funded_repair", grounds="Public relief."
+    )
+    do(case, request, THEN, by)
+    return case
+
+
+class TestAmount:
+    def test_a_small_one_takes_one_approver(self) -> None:
+        case = asked("1000.00")
+        event = one(do(case, YES, THEN, MANAGER))
+        assert (case.state, case.approval) == (State.IN_PROGRESS, None)
+        (decided,) = case.decided
+        assert (decided.amount, decided.approved, decided.decided_by) == (Decimal("1000.00"), True, (MANAGER.name,))
+        assert (event.data["amount"], event.data["kind"], event.data["requested_by"]) == (
+            "1000.00",
+            "funded_repair",
+            CREW.name,
+        )
+
+    def test_a_large_one_takes_several_in_turn(self) -> None:
+        case = asked("1000.01")
+        assert refused(case, YES, DIRECTOR).code == "not_the_approver"
+        do(case, YES, THEN, MANAGER)
+        assert (case.state, case.flags) == (State.AWAITING_APPROVAL, ())
+        assert refused(case, YES, MANAGER).code == "decided_already"
+        do(case, YES, THEN, DIRECTOR)
+        assert (case.state, case.flags) == (State.IN_PROGRESS, ("approved",))
+        assert case.decided[0].decided_by == (MANAGER.name, DIRECTOR.name)
+
+    def test_a_rejection_ends_it_at_any_turn(self) -> None:
+        case = asked("5000")
+        do(case, YES, THEN, MANAGER)
+        do(case, NO, THEN, DIRECTOR)
+        assert (case.state, case.flags) == (State.IN_PROGRESS, ("approval_rejected",))
+        assert (case.decided[0].approved, case.decided[0].decided_by) == (False, (MANAGER.name, DIRECTOR.name))
+        assert not any(clock.live for clock in case.clocks if clock.name == "approve")
+
+    def test_nobody_may_approve_more_than_the_last_limit(self) -> None:
+        case = case_in(State.IN_PROGRESS, approvers=APPROVERS)
+        refusal = refused(case, c.RequestApproval(subject="A new main", amount=Decimal("20000.01")))
+        assert (refusal.kind, refusal.code, refusal.accepted) == (
+            "invalid",
+            "amount_too_high",
+            ("an amount up to 20000",),
+        )
+
+    @pytest.mark.parametrize("amount", ["-0.01", "0.001", "1e12", "NaN", "Infinity"])
+    def test_no_amount_is_below_zero_or_finer_than_a_fen(self, amount: str) -> None:
+        with pytest.raises(ValueError, match="amount"):
+            c.RequestApproval.model_validate({"subject": "x", "amount": amount})
+
+
+class TestWho:
+    def test_nobody_decides_on_money_that_he_asked_for(self) -> None:
+        asker = c.Actor(name=MANAGER.name, role=Role.CREW, department="repair")
+        case = asked("10", asker)
+        refusal = refused(case, YES, MANAGER)
+        assert (refusal.kind, refusal.code) == ("forbidden", "own_request")
+        assert "decide_approval" not in case.available_actions(MANAGER, THEN)
+
+    def test_the_administrator_may_in_an_emergency_and_is_on_record(self) -> None:
+        case = asked("10", ADMIN)
+        assert one(do(case, YES, THEN, ADMIN)).role is Role.ADMIN
+
+    def test_where_nobody_is_named_any_other_manager_may(self) -> None:
+        anybody = Approver(post="any", up_to=Decimal(10), budget_seconds=60)
+        case = asked("10", approvers=(anybody,))
+        do(case, YES, THEN, DEPUTY)
+        assert case.state is State.IN_PROGRESS
+
+    def test_the_deputy_may_once_the_time_has_lapsed(self) -> None:
+        case = asked("10")
+        assert refused(case, YES, DEPUTY).accepted == (MANAGER.name,)
+        late = THEN + hours(2)
+        case.ring(late)
+        assert "decide_approval" in case.available_actions(DEPUTY, late)
+        do(case, YES, late, DEPUTY)
+        assert case.decided[0].decided_by == (DEPUTY.name,)
+
+    def test_a_case_from_before_the_limits_keeps_its_rule(self) -> None:
+        case = asked("10", c.Actor(name=MANAGER.name, role=Role.CREW), approvers=())
+        do(case, YES, THEN, MANAGER)
+        assert case.decided[0].approved
+
+
+class TestTime:
+    def test_each_turn_has_a_clock_of_its_own_in_working_time(self) -> None:
+        case = asked("5000")
+        do(case, YES, THEN + hours(0.5), MANAGER)
+        first, second = (clock for clock in case.clocks if clock.name == "approve")
+        assert (first.status, first.calendar, first.budget_seconds) == ("met", "working", 3600)
+        assert (second.status, second.started_at, second.budget_seconds) == ("running", THEN + hours(0.5), 7200)
+
+    def test_a_lapse_is_told_to_approver_and_deputy(self) -> None:
+        case = asked("10")
+        told = [
+            notice.recipient
+            for event in case.ring(THEN + hours(1.01))
+            if event.action == ESCALATE and event.data["clock"] == "approve" and event.data["percent"] == 100
+            for notice in notices(case.number, event, case)
+        ]
+        assert told == [f"manager:{MANAGER.name}", "owner:Chen Jing", "supervisor", f"manager:{DEPUTY.name}"]
+
+    def test_a_request_is_told_to_whose_turn_it_is(self) -> None:
+        case = asked("5000")
+        event = one(do(case, YES, THEN, MANAGER))
+        assert [notice.recipient for notice in notices(case.number, event, case)] == [f"manager:{DIRECTOR.name}"]
