@@ -95,6 +95,13 @@ def catalogue_page() -> str:
             ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
         ),
         "Rules of the chain": _process(catalogue),
+        "Approvers": table(
+            ("in turn", "up to, CNY", "within", "source"),
+            (
+                (norm.post, f"{norm.up_to:,}", _length(norm.within), ", ".join(norm.source))
+                for norm in catalogue.approvers
+            ),
+        ),
         "Departments": table(
             ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
         ),
