@@ -238,6 +238,11 @@ ANSWERS: dict[str, Any] = {
     "complaint": COMPLAINT,
     "registered": REGISTERED,
     "complaints": {"items": [COMPLAINT], "next_cursor": "MTc4NTczNjgwMDAwMDAwMCAyNjA4MDM0NzExMDAz"},
+    "money": {
+        "month": "2026-08",
+        "items": [{"kind": "funded_repair", "approved": True, "times": 1, "amount": "860.00"}],
+        "approved_amount": "860.00",
+    },
     "parts": {"items": [PART], "next_cursor": None},
     "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
     "caller": CALLER,

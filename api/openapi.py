@@ -22,6 +22,7 @@ TAGS = [
     {"name": "callers", "description": "Who calls: the customer, the cases of before, thanks. 来电人"},
     {"name": "actions", "description": "Everything that is done to a complaint, one operation for each action. 办理"},
     {"name": "letters", "description": "Messages that no channel took, and sending them again. 未送达"},
+    {"name": "reports", "description": "What a month came to. 报表"},
     {"name": "reference", "description": "What the company promises, and what may follow what. 目录与流程"},
     {"name": "operations", "description": "For those who run the service. 运维"},
 ]

@@ -19,6 +19,7 @@ from readmodel import callers, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
 from readmodel.letters import LetterPage, dead_letters
+from readmodel.money import Total, totals
 from readmodel.paging import Place
 from readmodel.parts import PartPage, list_parts
 from readmodel.search import CaseFilters
@@ -114,6 +115,10 @@ class Reader:
     async def parts(self, department: str, state: PartState | None, cursor: str | None, limit: int) -> PartPage:
         """A page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
         return await self._answer(lambda sql: list_parts(sql, department, state, cursor, limit))
+
+    async def money(self, start: datetime, end: datetime) -> tuple[Total, ...]:
+        """What was decided on money from `start` on, before `end`, by kind. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: totals(sql, start, end))
 
     async def timeline(self, number: str, after: int, limit: int) -> queries.TimelinePage | None:
         """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""

@@ -1,6 +1,7 @@
 """The shapes of the interface that the domain does not have already, with their examples."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,6 +69,23 @@ class PartPage(BaseModel):
 
     items: list[PartItem]
     next_cursor: str | None
+
+
+class MoneyItem(BaseModel):
+    """How often the company was asked for money of one kind in a month, and what was said."""
+
+    kind: str | None = Field(description="`funded_repair`, `waiver`, `settlement`; null where the request named none.")
+    approved: bool
+    times: int
+    amount: Decimal = Field(description="CNY.")
+
+
+class Money(BaseModel):
+    """What management decided in one month (审批)."""
+
+    month: str = Field(examples=["2026-08"])
+    items: list[MoneyItem]
+    approved_amount: Decimal = Field(description="What the company pays or waives, CNY.")
 
 
 class TimelineItem(BaseModel):

@@ -5,6 +5,7 @@ the late execution of a batch that was overtaken does no harm, and any order lea
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,11 +16,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.batch import Batch
 from domain.commands import Intake
 from domain.events import Event
-from domain.lifecycle import Action
+from domain.lifecycle import Action, State
 from domain.notices import notices
 from domain.record import Progress
 from readmodel.database import WriteConnection
-from readmodel.tables import case_terms, cases, clocks, events, notifications, parts
+from readmodel.money import FEN
+from readmodel.tables import case_terms, cases, clocks, decisions, events, notifications, parts
 from readmodel.terms import terms_of
 
 Row = dict[str, Any]
@@ -69,6 +71,8 @@ def write(connection: WriteConnection, batches: Sequence[Batch]) -> int:
         connection.execute(sql.clocks, changed)
     if parted := [row for batch in batches for row in _parts(batch)]:
         connection.execute(sql.parts, parted)
+    if decided := [row for batch in batches for row in _decisions(batch)]:
+        connection.execute(sql.decisions, decided)
     if owed:
         connection.execute(sql.notifications, owed)
     return len(owed)
@@ -83,6 +87,7 @@ class _Statements:
         self.clocks = self._newest(clocks, "number", "serial")
         self.parts = self._newest(parts, "number", "serial")
         self.events = self._missing(events)
+        self.decisions = self._missing(decisions)
         self.notifications = self._missing(notifications)
         self.terms = self._missing(case_terms)
 
@@ -212,6 +217,22 @@ def _parts(batch: Batch) -> list[Row]:
         }
         for part in batch.progress.parts
         if part.version > batch.since
+    ]
+
+
+def _decisions(batch: Batch) -> list[Row]:
+    """The last words on approvals: a turn that leaves the case waiting for the next decides nothing yet."""
+    return [
+        {
+            "number": batch.number,
+            "seq": event.seq,
+            "decided_at": event.at,
+            "kind": event.data.get("kind"),
+            "approved": bool(event.data["approved"]),
+            "amount_fen": None if (amount := event.data.get("amount")) is None else int(Decimal(amount) * FEN),
+        }
+        for event in batch.events
+        if event.action == Action.DECIDE_APPROVAL and event.to_state is not State.AWAITING_APPROVAL
     ]
 
 

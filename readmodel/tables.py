@@ -6,6 +6,7 @@ Rows follow from events, and are written again the same; customers alone come fr
 from itertools import combinations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -119,6 +120,19 @@ parts = Table(
     Index("ix_parts_department_state", "department", "state", "involved_at", "number"),
 )
 """What further departments have to do in cases (协办)."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _number(),
+    Column("seq", Integer, primary_key=True),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("kind", CODE),
+    Column("approved", Boolean, nullable=False),
+    Column("amount_fen", BigInteger, comment="Hundredths of a CNY (分)."),
+    Index("ix_decisions_decided_at", "decided_at"),
+)
+"""What management decided on money (审批), for reports."""
 
 notifications = Table(
     "notifications",

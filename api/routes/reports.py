@@ -1,0 +1,59 @@
+"""What a month came to."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from api import openapi, render
+from api.backend import Backend
+from api.numbers import ZONE
+from api.schemas import Money, MoneyItem
+from api.security import only_for
+from domain.lifecycle import Role
+
+ZERO = Decimal("0.00")
+ROLES = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
+
+Month = Annotated[
+    str,
+    Query(
+        pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$",
+        description="The month, by the company's calendar.",
+        examples=["2026-08"],
+    ),
+]
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the reports."""
+
+    @router.get(
+        "/v1/reports/approvals",
+        tags=["reports"],
+        operation_id="report_approvals",
+        summary="Money decided in a month 审批月报",
+        response_model=Money,
+        dependencies=[Depends(only_for(backend.bearer, *ROLES))],
+        responses={
+            200: openapi.example("By kind; what was approved comes before what was rejected.", "money"),
+            **openapi.errors(
+                "unauthorized", "malformed-key", "wrong-role", "invalid-request", "read-model-unavailable"
+            ),
+        },
+    )
+    async def report_approvals(month: Month) -> Response:
+        """What management approved and rejected, counted in the month of the last word (Beijing time)."""
+        start, end = bounds(month)
+        items = [MoneyItem(**total._asdict()) for total in await backend.reader.money(start, end)]
+        approved = sum((item.amount for item in items if item.approved), start=ZERO)
+        return render.answer(Money(month=month, items=items, approved_amount=approved).model_dump_json().encode())
+
+
+def bounds(month: str) -> tuple[datetime, datetime]:
+    """The first instant of a month of the company's calendar, and that of the next."""
+    year, number = map(int, month.split("-"))
+    start = datetime(year, number, 1, tzinfo=ZONE)
+    return start.astimezone(UTC), start.replace(year=year + number // 12, month=number % 12 + 1).astimezone(UTC)

@@ -1,0 +1,75 @@
+"""What a month came to, in money: exact, by kind, on both databases."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from api.routes.reports import bounds
+from tests.api.house import House, Json, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def decided(house: House, amount: str, kind: str, *, approved: bool = True) -> Json:
+    """A case on whose money a manager has had the last word."""
+    number = await house.case_in("in_progress")
+    request = {"subject": "更换户内水管", "amount": amount, "kind": kind, "grounds": "低保户"}
+    assert (await house.act(number, "request_approval", request, "wu")).status_code == 200
+    answer = await house.act(number, "decide_approval", {"approved": approved, "note": "情况属实"}, "gao")
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> None:
+    month = f"{on_both.clock():%Y-%m}"
+    before = (await on_both.get("/v1/reports/approvals", "gao", month=month)).json()
+    case = await decided(on_both, "480.10", "funded_repair")
+    await decided(on_both, "126.80", "settlement")
+    await decided(on_both, "99.00", "settlement", approved=False)
+    (word,) = case["decided"]
+    assert (word["amount"], word["kind"], word["approved"], word["decided_by"]) == (
+        "480.10",
+        "funded_repair",
+        True,
+        ["gao"],
+    )
+    after = (await on_both.get("/v1/reports/approvals", "gao", month=month)).json()
+    assert round(float(after["approved_amount"]) - float(before["approved_amount"]), 2) == 606.90
+    kinds = {(item["kind"], item["approved"]) for item in after["items"]}
+    assert {("funded_repair", True), ("settlement", True), ("settlement", False)} <= kinds
+
+
+async def test_two_have_to_agree_to_a_large_amount(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    request = {"subject": "更换整幢管道", "amount": "1000.01"}
+    await on_sqlite.act(number, "request_approval", request, "wu")
+    waiting = (await on_sqlite.act(number, "decide_approval", {"approved": True}, "gao")).json()
+    assert (waiting["state"], waiting["approval"]["approved_by"]) == ("awaiting_approval", ["gao"])
+    problem(await on_sqlite.act(number, "decide_approval", {"approved": True}, "gao"), 403, "decided-already")
+    too_much = {"subject": "新水厂", "amount": "200000.01"}
+    other = await on_sqlite.case_in("in_progress")
+    found = problem(await on_sqlite.act(other, "request_approval", too_much, "wu"), 422, "amount-too-high")
+    assert found["accepted"] == ["an amount up to 200000"]
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "26-01", "august", ""])
+async def test_a_month_that_is_none_is_refused(on_sqlite: House, month: str) -> None:
+    found = problem(await on_sqlite.get("/v1/reports/approvals", "gao", month=month), 422, "invalid-request")
+    assert found["errors"][0]["field"] == "query.month"
+
+
+async def test_the_report_is_for_those_who_answer_for_the_money(on_sqlite: House) -> None:
+    found = problem(await on_sqlite.get("/v1/reports/approvals", "wu", month="2026-08"), 403, "wrong-role")
+    assert found["accepted"] == ["supervisor", "manager", "admin"]
+
+
+@pytest.mark.parametrize(
+    ("month", "start", "end"),
+    [
+        ("2026-08", datetime(2026, 7, 31, 16, tzinfo=UTC), datetime(2026, 8, 31, 16, tzinfo=UTC)),
+        ("2026-12", datetime(2026, 11, 30, 16, tzinfo=UTC), datetime(2026, 12, 31, 16, tzinfo=UTC)),
+    ],
+)
+async def test_a_month_begins_at_midnight_in_beijing(month: str, start: datetime, end: datetime) -> None:
+    assert bounds(month) == (start, end)
