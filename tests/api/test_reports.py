@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from api.numbers import ZONE
 from api.routes.reports import bounds
 from tests.api.house import House, Json, problem
 
@@ -22,7 +23,7 @@ async def decided(house: House, amount: str, kind: str, *, approved: bool = True
 
 
 async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> None:
-    month = f"{on_both.clock():%Y-%m}"
+    month = f"{on_both.clock().astimezone(ZONE):%Y-%m}"
     before = (await on_both.get("/v1/reports/approvals", "gao", month=month)).json()
     case = await decided(on_both, "480.10", "funded_repair")
     await decided(on_both, "126.80", "settlement")

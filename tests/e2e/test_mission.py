@@ -152,7 +152,7 @@ def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
     assert (asked["state"], asked["approval"]["amount"]) == ("awaiting_approval", "606.80")
     assert asked["approval"]["requested_by"] == AGENT
     statuses = {"acknowledge": "met", "arrive": "met", "resolve": "running", "reply": "running", "follow_up": "waiting"}
-    assert complaint.statuses() == statuses
+    assert complaint.statuses() == {**statuses, "approve": "running"}
     assert "decide_approval" in complaint.may(MANAGER)
     assert not {"decide_approval", "complete"} & (complaint.may(CREW) | complaint.may(SUPERVISOR))
     assert complaint.refused(CREW, "complete", result="已换") == (409, "out-of-turn")
@@ -222,6 +222,7 @@ def test_an_approval_holds_up_the_department_and_not_the_caller(hotline: Hotline
         "resolve": "running",
         "reply": "running",
         "follow_up": "waiting",
+        "approve": "running",
     }
     after = complaint.clocks()
     assert after["arrive"]["elapsed_seconds"] == before["arrive"]["elapsed_seconds"]
