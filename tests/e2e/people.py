@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ PEOPLE = {
     "邓小芬": ("follow_up", None),
 }
 AGENT, DISPATCHER, CREW, BILLING, SUPERVISOR, MANAGER, FOLLOW_UP = PEOPLE
+CUSTOMERS = Path(__file__).parents[2] / "docs" / "examples" / "customers.csv"
 DEPARTMENT_CLOCKS = {"acknowledge", "arrive"}
 Json = dict[str, Any]
 
@@ -55,8 +57,12 @@ class Hotline:
     def lose_the_read_model(self) -> None:
         """Every row of it, as a broken disk would."""
         with closing(sqlite3.connect(self._service.data_dir / "hotline.db", timeout=30)) as connection, connection:
-            for table in ("notifications", "clocks", "events", "case_terms", "cases"):
+            for table in ("notifications", "decisions", "parts", "clocks", "events", "case_terms", "cases"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are the test's own
+
+    def import_customers(self) -> str:
+        """Run the command on the example; what it says."""
+        return self._service.run("customers", "import", str(CUSTOMERS))
 
     def rebuild(self) -> str:
         """Run the command; what it says."""
