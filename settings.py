@@ -79,6 +79,14 @@ class Settings(BaseSettings):
     api_port: Port = 8080
     """TCP port of the API."""
 
+    public_url: str = Field(
+        default_factory=lambda values: f"http://{values['api_host']}:{values['api_port']}", pattern=r"^https?://[^/]+$"
+    )
+    """Where callers reach the API, for the links that they are sent. Default: its own address."""
+
+    links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
+    """File of the secret that signs callers' links; made when missing, the same for every API process."""
+
     temporal_port: Port = 7233
     """TCP port of the Temporal development server that `hotline up` starts."""
 

@@ -18,11 +18,12 @@ from api.gateway import Gateway
 from api.intake import Desk
 from api.keyring import Keyring
 from api.letterbox import Letterbox
+from api.links import Links
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem
 from api.reader import Reader
-from api.routes import actions, callers, complaints, letters, operations, parts, reference, reports
+from api.routes import actions, callers, complaints, door, letters, operations, parts, reference, reports
 from api.security import BearerKey
 from api.visibility import Visibility
 from catalogue_source import load_catalogue
@@ -71,7 +72,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         },
     )
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    for part in (actions, complaints, parts, callers, letters, reports, reference, operations):
+    for part in (actions, complaints, parts, callers, door, letters, reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
@@ -96,6 +97,7 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
         reader=reader,
         letterbox=Letterbox(engine(settings.database_url), clock),
         visibility=Visibility(reader.versions),
+        links=Links(settings.links_secret_file),
         metrics=Metrics(lambda: (catalogue.calendar.covers_until - clock().date()).days),
         clock=clock,
     )

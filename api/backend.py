@@ -8,6 +8,7 @@ from api.gateway import Gateway
 from api.intake import Desk
 from api.keyring import Key
 from api.letterbox import Letterbox
+from api.links import Links
 from api.metrics import Metrics
 from api.problems import ProblemError
 from api.reader import Reader
@@ -32,6 +33,7 @@ class Backend:
     reader: Reader
     letterbox: Letterbox
     visibility: Visibility
+    links: Links
     metrics: Metrics
     clock: Callable[[], datetime]
 

@@ -238,6 +238,10 @@ ANSWERS: dict[str, Any] = {
     "complaint": COMPLAINT,
     "registered": REGISTERED,
     "complaints": {"items": [COMPLAINT], "next_cursor": "MTc4NTczNjgwMDAwMDAwMCAyNjA4MDM0NzExMDAz"},
+    "link": {
+        "url": "https://hotline.example.com/c/WyIyNjA4MDM0NzExMDAzIiwxLDE3ODU3MzY4MDBd.c2lnbmVk",
+        "expires_at": "2026-08-17T04:00:00Z",
+    },
     "money": {
         "month": "2026-08",
         "items": [{"kind": "funded_repair", "approved": True, "times": 1, "amount": "860.00"}],

@@ -71,6 +71,13 @@ class PartPage(BaseModel):
     next_cursor: str | None
 
 
+class CallersLink(BaseModel):
+    """A caller's own way to a case, for a while."""
+
+    url: str = Field(examples=["https://hotline.example.com/c/WyIyNjA4MDM0NzExMDAzIiwxLDE3ODU3MzY4MDBd.c2lnbmVk"])
+    expires_at: datetime
+
+
 class MoneyItem(BaseModel):
     """How often the company was asked for money of one kind in a month, and what was said."""
 

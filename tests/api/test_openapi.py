@@ -12,6 +12,7 @@ from api.examples import BODIES as EXAMPLES
 from api.numbers import parse_number
 from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import (
+    CallersLink,
     Complaint,
     ComplaintPage,
     Health,
@@ -44,6 +45,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "resend_letter": ResentLetter,
     "list_parts": PartPage,
     "report_approvals": Money,
+    "make_link": CallersLink,
     "list_services": Services,
     "get_lifecycle": Lifecycle,
     "healthz": Health,

@@ -1,0 +1,167 @@
+"""The caller's own door: one page by a signed link, to see how a case stands and to answer the follow-up (回访)."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from api import openapi, render
+from api.backend import Backend
+from api.keyring import Key
+from api.links import Link, LinkError
+from api.numbers import ZONE
+from api.problems import ProblemError
+from api.routes.parameters import NumberText, not_found, number_in
+from api.schemas import CallersLink
+from api.security import staff_only
+from domain.commands import Actor, Command, FollowUp
+from domain.lifecycle import STATE_ZH, Role, State
+from domain.views import CaseView
+
+VISITOR = Key(
+    id="",
+    name="来电人 caller",
+    role=Role.FOLLOW_UP,
+    department=None,
+    created_at=datetime.min.replace(tzinfo=UTC),
+    revoked_at=None,
+    secret_sha256="",
+)
+"""Who answers by a link: the caller, in the place of the follow-up staff."""
+HEADERS = {
+    "X-Robots-Tag": "noindex",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+}
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parents[1] / "pages"), undefined=StrictUndefined, autoescape=True
+)
+_STATE_EN = {state: state.value.replace("_", " ") for state in State}
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the making of links, and the page that they open."""
+    _add_make(router, backend)
+    _add_page(router, backend)
+
+
+def _add_make(router: APIRouter, backend: Backend) -> None:
+    @router.post(
+        "/v1/complaints/{number}/link",
+        tags=["callers"],
+        operation_id="make_link",
+        summary="Make a link for the caller 来电人链接",
+        status_code=HTTPStatus.CREATED,
+        response_model=CallersLink,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={
+            201: openapi.example("Send it to the caller, and to nobody else.", "link"),
+            **openapi.errors(
+                "unauthorized",
+                "malformed-key",
+                "wrong-role",
+                "complaint-not-found",
+                "invalid-number",
+                "read-model-unavailable",
+                "temporal-unavailable",
+                "no-answer-in-time",
+            ),
+        },
+    )
+    async def make_link(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+        """It shows how the case stands for 14 days, and takes one answer to the follow-up of the present cycle."""
+        wanted = number_in(number)
+        view = await backend.find(wanted, key)
+        if view is None:
+            raise not_found(wanted)
+        text, expires_at = backend.links.make(wanted, view.cycle, backend.clock())
+        link = CallersLink(url=f"{backend.settings.public_url}/c/{text}", expires_at=expires_at)
+        return render.answer(link.model_dump_json().encode(), HTTPStatus.CREATED)
+
+
+def _add_page(router: APIRouter, backend: Backend) -> None:
+    @router.get("/c/{link}", include_in_schema=False)
+    async def look(link: str, request: Request) -> Response:
+        return await _page(backend, link, request)
+
+    @router.post("/c/{link}", include_in_schema=False)
+    async def answer(link: str, request: Request) -> Response:
+        said = parse_qs((await request.body()).decode("utf-8", errors="replace"), keep_blank_values=False)
+        return await _page(backend, link, request, {name: values[0] for name, values in said.items()})
+
+
+async def _page(backend: Backend, text: str, request: Request, said: Mapping[str, str] | None = None) -> Response:
+    """How the case stands, after what the caller has said, if he has."""
+    zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
+    try:
+        link = backend.links.read(text, backend.clock())
+        problem = None if said is None else await _take(backend, link, text, said)
+        view = await backend.find(link.number, VISITOR)
+    except LinkError as error:
+        status = HTTPStatus.GONE if error.expired else HTTPStatus.NOT_FOUND
+        return _html(status, zh=zh, problem="expired" if error.expired else "unknown")
+    except ProblemError as error:
+        return _html(HTTPStatus(error.problem.status), zh=zh, problem="away")
+    if view is None:
+        return _html(HTTPStatus.NOT_FOUND, zh=zh, problem="unknown")
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
+    words = (said or {}).get("words", "") if problem else ""
+    return _html(status, zh=zh, problem=problem, words=words, **_shown(backend, view, link))
+
+
+async def _take(backend: Backend, link: Link, text: str, said: Mapping[str, str]) -> str | None:
+    """Do what the caller says, once; answer `words` where it cannot be understood. Raises ProblemError with us away."""
+    words = said.get("words", "").strip() or None
+    try:
+        body = FollowUp.model_validate({"outcome": said.get("outcome"), "note": words})
+    except ValidationError:
+        return "words"
+    if body.outcome == "unreachable":
+        return "words"
+    view = await backend.find(link.number, VISITOR)
+    if view is None or not _asked(view, link):
+        # Answered before, by this link or by telephone: the page says how it stands.
+        return None
+    key = "link-" + hashlib.sha256(text.encode()).hexdigest()[:32]
+    actor = Actor(name=VISITOR.name, role=VISITOR.role)
+    digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
+    try:
+        outcome = await backend.gateway.act(
+            link.number, Command[FollowUp](actor=actor, body=body, key=key, digest=digest), key
+        )
+    except ProblemError as error:
+        if error.problem.status == HTTPStatus.CONFLICT:
+            return None
+        raise
+    if outcome is not None:
+        await backend.shown(link.number, outcome.case.version)
+    return None
+
+
+def _asked(view: CaseView, link: Link) -> bool:
+    return view.state is State.PENDING_FOLLOW_UP and view.cycle == link.cycle
+
+
+def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
+    """What the page tells: nothing that a stranger who finds the telephone could not see anyway."""
+    return {
+        "case": view,
+        "service": backend.catalogue.service(view.service_code),
+        "registered_on": f"{view.registered_at.astimezone(ZONE):%Y-%m-%d}",
+        "state_zh": STATE_ZH[view.state],
+        "state_en": _STATE_EN[view.state],
+        "asked": _asked(view, link),
+        "answered": view.state is State.CLOSED or view.cycle > link.cycle,
+    }
+
+
+def _html(status: HTTPStatus, **values: Any) -> Response:  # noqa: ANN401 - whatever the page takes
+    return HTMLResponse(_PAGES.get_template("door.html").render(**values), status, headers=HEADERS)
