@@ -18,6 +18,7 @@ from activities.postman import Letter, Postman, Sender
 from activities.routing import ParcelBox, ParcelLog, Spreader
 from activities.templates import Templates
 from channels_source import load_channels
+from links import Links
 from readmodel.deliveries import Parcel
 from readmodel.writer import GroupWriter
 from settings import Settings
@@ -45,7 +46,14 @@ def load_post(settings: Settings) -> Post | None:
     if settings.channels is None:
         return None
     file = load_channels(settings.channels)
-    return Post(file, Templates(settings.templates, file.quiet_hours.time_zone))
+    links = Links(settings.links_secret_file)
+
+    def link(parcel: Parcel) -> str:
+        """Of the message's own instant: sent again, it is the same message to the letter."""
+        text, _ = links.make(parcel.number, parcel.cycle, parcel.message.created_at)
+        return f"{settings.public_url}/c/{text}"
+
+    return Post(file, Templates(settings.templates, file.quiet_hours.time_zone, link))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ kind has no template of its own; `staff/` likewise; `subject.zh.txt` heads what 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -54,12 +54,16 @@ class Templates:
     Args:
         folder: of the operator, laid out like ours; None for ours alone.
         time_zone: of the instants that templates show.
+        link: the caller's own way to his case, of a message to him.
 
     Raises:
         TemplatesError: one of them cannot be used.
     """
 
-    def __init__(self, folder: Path | None = None, time_zone: str = "Asia/Shanghai") -> None:
+    def __init__(
+        self, folder: Path | None = None, time_zone: str = "Asia/Shanghai", link: Callable[[Parcel], str] | None = None
+    ) -> None:
+        self._link = link
         self._zone = ZoneInfo(time_zone)
         loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN) if place is not None]
         # Plain text has nothing to escape.
@@ -73,7 +77,7 @@ class Templates:
 
     def text(self, parcel: Parcel, language: Language) -> str:
         """What the recipient is told: in one language, or in Chinese and then in English."""
-        audience = "caller" if parcel.message.recipient.partition(":")[0] == CALLER else "staff"
+        audience = "caller" if _to_caller(parcel) else "staff"
         stems = [f"{audience}/{parcel.message.kind}", f"{audience}/default"]
         return self._in(language, stems, parcel)
 
@@ -99,6 +103,7 @@ class Templates:
             "priority": parcel.priority,
             "text_zh": message.text_zh,
             "text_en": message.text_en,
+            "link": self._link(parcel) if self._link and _to_caller(parcel) else "",
             "at": message.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }
 
@@ -129,3 +134,7 @@ class Templates:
         assert loader is not None  # noqa: S101 - given above
         source, file, current = loader.get_source(self._environment, name)
         return source, file or name, current
+
+
+def _to_caller(parcel: Parcel) -> bool:
+    return parcel.message.recipient.partition(":")[0] == CALLER

@@ -18,7 +18,6 @@ from api.gateway import Gateway
 from api.intake import Desk
 from api.keyring import Keyring
 from api.letterbox import Letterbox
-from api.links import Links
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem
@@ -27,6 +26,7 @@ from api.routes import actions, callers, complaints, door, letters, operations, 
 from api.security import BearerKey
 from api.visibility import Visibility
 from catalogue_source import load_catalogue
+from links import Links
 from readmodel.database import engine
 from settings import Settings
 

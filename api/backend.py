@@ -8,7 +8,6 @@ from api.gateway import Gateway
 from api.intake import Desk
 from api.keyring import Key
 from api.letterbox import Letterbox
-from api.links import Links
 from api.metrics import Metrics
 from api.problems import ProblemError
 from api.reader import Reader
@@ -17,6 +16,7 @@ from api.visibility import Visibility
 from domain.catalogue import Catalogue
 from domain.decisions import available_actions
 from domain.views import CaseView, view_case
+from links import Links
 from settings import Settings
 
 

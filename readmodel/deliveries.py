@@ -31,6 +31,7 @@ class Parcel(NamedTuple):
     message: Message
     priority: str
     phone: str | None
+    cycle: int = 1
 
     @property
     def key(self) -> str:
@@ -136,7 +137,7 @@ def _fresh(key: str, channel: str, at: datetime) -> dict[str, object]:
 def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Parcel]:
     columns = [_note[name] for name in Message._fields if name != "tries"]
     statement = (
-        select(*columns, _row.tries, cases.c.priority, cases.c.caller_phone)
+        select(*columns, _row.tries, cases.c.priority, cases.c.caller_phone, cases.c.cycle)
         .join(notifications, _note.key == _row.key)
         .join(cases, cases.c.number == _note.number)
         .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at)
@@ -148,8 +149,8 @@ def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) ->
 
 
 def _parcel(*row: Any) -> Parcel:  # noqa: ANN401 - a row of the statement above
-    *message, tries, priority, phone = row
-    return Parcel(Message._make([*message, tries + 1]), priority, phone)
+    *message, tries, priority, phone, cycle = row
+    return Parcel(Message._make([*message, tries + 1]), priority, phone, cycle)
 
 
 def _note_sent(connection: WriteConnection, channel: str, report: Report, at: datetime) -> None:

@@ -17,7 +17,6 @@ from starlette.responses import HTMLResponse, Response
 from api import openapi, render
 from api.backend import Backend
 from api.keyring import Key
-from api.links import Link, LinkError
 from api.numbers import ZONE
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
@@ -26,6 +25,7 @@ from api.security import staff_only
 from domain.commands import Actor, Command, FollowUp
 from domain.lifecycle import STATE_ZH, Role, State
 from domain.views import CaseView
+from links import Link, LinkError
 
 VISITOR = Key(
     id="",

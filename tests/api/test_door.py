@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from api.links import VALID, LinkError, Links
 from docs.pictures import SWITCHES, chromium
+from links import VALID, LinkError, Links
 from tests.api.house import House, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -1,13 +1,17 @@
 """The words of messages: what templates may say, and how their mistakes are told before anything is sent."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from activities.templates import Templates, TemplatesError
+from courier_setup import load_post
+from links import Links
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
+from settings import Settings
 
 NUMBER = "2608034711003"
 
@@ -44,6 +48,13 @@ def test_a_kind_without_a_template_has_the_default(kind: str) -> None:
     assert Templates().text(parcel("supervisor", kind), "zh") == "回复了 [P3] 2026-08-03 12:00"
 
 
+def test_a_caller_gets_his_link_and_staff_get_none() -> None:
+    words = Templates(link=lambda parcel: f"https://example.com/c/{parcel.number}-{parcel.cycle}")
+    for language in ("zh", "en"):
+        assert f"https://example.com/c/{NUMBER}-1" in words.text(parcel(), language)
+    assert "example.com" not in words.text(parcel("supervisor"), "both")
+
+
 def test_an_operator_replaces_one_and_keeps_the_others(tmp_path: Path) -> None:
     words = Templates(write(tmp_path, "caller/reply.zh.txt", "{{ number }}办好了"))
     assert words.text(parcel(), "zh") == f"{NUMBER}办好了"
@@ -74,3 +85,17 @@ def test_other_mistakes_are_told_as_well(tmp_path: Path, name: str, text: str, p
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "is no folder" in told(tmp_path / "nowhere")
+
+
+def test_the_link_that_is_sent_opens_the_door_and_is_the_same_when_it_is_sent_again(tmp_path: Path) -> None:
+    channels = tmp_path / "channels.toml"
+    channels.write_text(
+        '[channels.log]\nkind = "log"\n\n[[routes]]\nrecipients = ["caller:*"]\nchannels = ["log"]\n', "utf-8"
+    )
+    settings = Settings(data_dir=tmp_path, channels=channels, public_url="https://hotline.example.com")
+    post = load_post(settings)
+    assert post is not None
+    letter = post.letter(parcel())
+    (link,) = re.findall(r"https://hotline\.example\.com/c/(\S+)", letter.text)[:1]
+    assert Links(settings.links_secret_file).read(link, parcel().message.created_at)[:2] == (NUMBER, 1)
+    assert post.letter(parcel()) == letter
