@@ -89,9 +89,8 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_the_link_that_is_sent_opens_the_door_and_is_the_same_when_it_is_sent_again(tmp_path: Path) -> None:
     channels = tmp_path / "channels.toml"
-    channels.write_text(
-        '[channels.log]\nkind = "log"\n\n[[routes]]\nrecipients = ["caller:*"]\nchannels = ["log"]\n', "utf-8"
-    )
+    routes = '[[routes]]\nto = "caller:*"\nchannels = ["log"]\n'
+    channels.write_text(f'[channels.log]\nkind = "log"\n\n{routes}', "utf-8")
     settings = Settings(data_dir=tmp_path, channels=channels, public_url="https://hotline.example.com")
     post = load_post(settings)
     assert post is not None
