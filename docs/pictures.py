@@ -49,10 +49,11 @@ acknowledge = {{ seconds = 1, source = "I" }}
 
 @dataclass(frozen=True)
 class Stage:
-    """The numbers of the cases that the pictures are about."""
+    """The numbers of the cases that the pictures are about, and the address of a caller's own page."""
 
     late: str
     paused: str
+    door: str
 
 
 def chromium() -> str | None:
@@ -89,6 +90,10 @@ class Desk:
         """Do one thing to a case."""
         self._post(f"complaints/{number}/actions/{action}", body)
 
+    def door(self, number: str) -> str:
+        """The address of a link for the caller."""
+        return str(self._post(f"complaints/{number}/link", {})["url"])
+
     def see(self, number: str) -> dict[str, Any]:
         """The case."""
         return self._ask("GET", f"complaints/{number}")
@@ -118,8 +123,14 @@ def play(service: Service) -> Stage:
     agent.act(burst, "dispatch", department="repair")
     crew.act(burst, "sign_for")
     agent.register("billing", "south", "水费疑问。A question about a bill.")
+    asked = agent.register("low_pressure", "shiqi", "水压低。Low pressure.")
+    agent.act(asked, "dispatch", department="network")
+    network = Desk(service, "何志强", Role.CREW, "network")
+    network.act(asked, "sign_for")
+    network.act(asked, "complete", result="阀门已全开。The valve is fully open.")
+    agent.act(asked, "reply", message="水压已恢复。The pressure is back.")
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    return Stage(late, paused)
+    return Stage(late, paused, agent.door(asked))
 
 
 def _missed(case: dict[str, Any]) -> bool:
@@ -173,7 +184,7 @@ def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
 
 
 def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
-    """Both pictures, into this folder."""
+    """All pictures, into this folder."""
     page = new_page(chrome, 1330)
     show_case(page, service, stage.late)
     page.screenshot(path=folder / "temporal-case.png")
@@ -181,6 +192,11 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     page = new_page(chrome, 420)
     show_view(page, service, BREACHED, stage.late)
     page.screenshot(path=folder / "temporal-breached.png")
+    page.close()
+    page = chrome.new_page(viewport={"width": 390, "height": 660}, locale="zh-CN", device_scale_factor=1.5)
+    page.goto(stage.door)
+    page.get_by_role("button").first.wait_for()
+    page.screenshot(path=folder / "caller-door.png")
     page.close()
 
 

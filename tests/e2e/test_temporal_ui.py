@@ -78,5 +78,9 @@ def test_the_pictures_of_the_documentation_can_be_taken(
     browser: Browser, service: Service, stage: Stage, tmp_path: Path
 ) -> None:
     pictures.take(browser, service, stage, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"temporal-case.png", "temporal-breached.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "temporal-case.png",
+        "temporal-breached.png",
+        "caller-door.png",
+    }
     assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())
