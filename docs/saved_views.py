@@ -76,6 +76,19 @@ VIEWS = (
     ),
     View("Follow-ups", "待回访", f'{RUNNING} AND State = "pending_follow_up"', "Somebody asks how it went."),
     View(
+        "Hardship",
+        "困难户",
+        f'{RUNNING} AND Flags = "hardship" AND State != "closed"',
+        "Open cases of such households.",
+    ),
+    View(
+        "Possible duplicates",
+        "疑似重复",
+        f'{RUNNING} AND Flags = "possible_duplicate" AND State != "closed"',
+        "The same matter may be on another case.",
+    ),
+    View("Departments together", "部门联动", f"{RUNNING} AND Involved IS NOT NULL", "A further department has a part."),
+    View(
         "Reworked",
         "重办",
         f'{RUNNING} AND Flags = "reworked" AND State != "closed"',
