@@ -152,9 +152,11 @@ def _asked(view: CaseView, link: Link) -> bool:
 
 def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
     """What the page tells: nothing that a stranger who finds the telephone could not see anyway."""
+    services = (service for service in backend.catalogue.services if service.code == view.service_code)
     return {
         "case": view,
-        "service": backend.catalogue.service(view.service_code),
+        # The operator may have taken the service out of the catalogue since the call.
+        "service": next(services, None),
         "registered_on": f"{view.registered_at.astimezone(ZONE):%Y-%m-%d}",
         "state_zh": STATE_ZH[view.state],
         "state_en": _STATE_EN[view.state],
