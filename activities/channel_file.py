@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from apprise import Apprise
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
-from domain.commands import Code, Phone
+from domain.intake import Code, Phone
 from domain.lifecycle import Role
 from domain.terms import Priority, Recipient
 

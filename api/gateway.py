@@ -25,7 +25,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.problems import ProblemError, refusal, unavailable
 from domain.case import Case
-from domain.commands import Actor, Command, Registration
+from domain.commands import Command
+from domain.intake import Actor, Registration
 from domain.views import CaseView, Outcome
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import TASK_TIMEOUT, ComplaintStart

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from api.gateway import RETRY_SECONDS, Gateway, Request
 from api.keyring import Key
-from api.numbers import day_before, local_day, number_of
 from api.problems import ProblemError, unavailable
 from api.schemas import NewComplaint
 from api.security import actor_of, request_key
 from domain.case import Case
 from domain.catalogue import Catalogue, UnknownCode
-from domain.commands import Intake, Registration
+from domain.intake import Intake, Registration
 from domain.lifecycle import TABLE, Action, Role
+from domain.numbers import day_before, local_day, number_of
 from domain.terms import Terms
 from readmodel.callers import Known
 

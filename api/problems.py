@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.commands import NO_NUL
+from domain.intake import NO_NUL
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"

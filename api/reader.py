@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, unavailable
 from domain.case import Case
-from domain.commands import Caller, Intake
 from domain.customer import CallerRecord
+from domain.intake import Caller, Intake
 from domain.parts import PartState
 from readmodel import callers, queries, records
 from readmodel.callers import NOBODY, Known

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.commands import Intake, Name
+from domain.intake import Intake, Name
 from domain.lifecycle import Action, Role, State
 from domain.parts import Part
 from domain.terms import Priority

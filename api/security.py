@@ -10,7 +10,7 @@ from fastapi.security.base import SecurityBase
 
 from api.keyring import TOKEN_SHAPE, Key, Keyring, MalformedTokenError
 from api.problems import ProblemError
-from domain.commands import Actor
+from domain.intake import Actor
 from domain.lifecycle import Role
 
 CHALLENGE = 'Bearer realm="hotline"'

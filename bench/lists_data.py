@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from domain import commands
 from domain.case import Case
 from domain.catalogue import Catalogue
+from domain.intake import Actor, Caller, Intake, Location, Registration
 from domain.lifecycle import ENDED, Role, State
 from domain.record import Progress
 from readmodel.tables import case_terms, cases, events
@@ -152,19 +153,19 @@ class Data:
             _line(CASE_COLUMNS, values), _line(EVENT_COLUMNS, event), [_line(TERM_COLUMNS, one) for one in found]
         )
 
-    def _intake(self, service: str) -> commands.Intake:
+    def _intake(self, service: str) -> Intake:
         pick = self._random
         village = pick.choices(PLACES, PLACE_WEIGHTS)[0]
         place = f"{village}{self._pick(KINDS)}{pick.randint(1, 300)}号"
-        return commands.Intake.model_construct(
+        return Intake.model_construct(
             service_code=service,
             channel="phone",
-            caller=commands.Caller.model_construct(
+            caller=Caller.model_construct(
                 name=pick.choice(FAMILY) + pick.choice(GIVEN) + pick.choice(GIVEN),
                 phone=f"13{pick.randint(0, 999_999_999):09d}",
                 account_no=f"4420{pick.randint(0, 400_000):06d}",
             ),
-            location=commands.Location.model_construct(
+            location=Location.model_construct(
                 district=pick.choices(self._districts, self._district_weights)[0], address=place, lat=None, lng=None
             ),
             description="家里没水，水表旁边的墙是湿的。 No water; the wall beside the meter is wet.",
@@ -200,12 +201,12 @@ class Data:
 
     def _document(self, service: str) -> str:
         """A real document of a closed case of the service, as a format string of what varies."""
-        registration = commands.Registration(
+        registration = Registration(
             number="2611010000001",
             at=END,
-            actor=commands.Actor(name="agent", role=Role.ADMIN),
+            actor=Actor(name="agent", role=Role.ADMIN),
             owner="agent",
-            intake=commands.Intake(service_code=service, description="-"),
+            intake=Intake(service_code=service, description="-"),
             terms=self._terms[service],
         )
         case, _ = Case.register(registration)

@@ -4,10 +4,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from domain import commands as c
 from domain.clocks import APPROVE, Clock
 from domain.errors import Refused
 from domain.events import Event
+from domain.intake import Actor
 from domain.ledger import change
 from domain.lifecycle import Role
 from domain.record import Approval, Decided, Record
@@ -30,7 +30,7 @@ def approvers_for(record: Record, amount: Decimal | None) -> tuple[Approver, ...
     return approvers[: last + 1]
 
 
-def objection(record: Record, actor: c.Actor) -> Refused | None:
+def objection(record: Record, actor: Actor) -> Refused | None:
     """Why this person may not decide on the approval that is asked for; None where nothing is against it.
 
     The administrator may act in every role, for emergencies; the record says that it was the administrator.

@@ -13,6 +13,7 @@ from domain.clocks import APPROVE, Clock
 from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
+from domain.intake import SYSTEM, Actor, Registration
 from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
 
@@ -21,7 +22,7 @@ class Case(Record):
     """One complaint from the call to the end of its reopen window. Instants are UTC and given by the caller."""
 
     @classmethod
-    def register(cls, start: c.Registration) -> tuple["Case", tuple[Event, ...]]:
+    def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:
         """The case as the agent registers it (受理), with its first event."""
         event = Event(
             seq=1,
@@ -95,7 +96,7 @@ class Case(Record):
             instants.append(self.reopen_until)
         return min(instants, default=None)
 
-    def available_actions(self, actor: c.Actor, at: datetime) -> tuple[Action, ...]:
+    def available_actions(self, actor: Actor, at: datetime) -> tuple[Action, ...]:
         """What this person may do to the case at `at`, after everything that fell due before."""
         then = self.model_copy()
         then.ring(at)
@@ -151,7 +152,7 @@ class Case(Record):
         return Event(
             seq=self.version + 1,
             at=at,
-            actor=c.SYSTEM.name,
+            actor=SYSTEM.name,
             role=Role.SYSTEM,
             action=action,
             from_state=self.state,

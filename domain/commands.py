@@ -3,120 +3,13 @@
 The bodies are the HTTP bodies as well. A new field has a default, so that recorded commands stay readable.
 """
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
-from domain.lifecycle import Action, Role
-from domain.terms import Terms
-
-
-def _in_utc(instant: datetime) -> datetime:
-    if not 1 < instant.year < 9999:  # noqa: PLR2004 - at the ends of what datetime knows there may be no such instant
-        raise ValueError("the year must be from 2 to 9998")
-    return instant.astimezone(UTC)
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL keeps no NUL: a case that carried one could never be published."""
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=NO_NUL)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
-AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
-
-
-def _empty(value: object) -> bool:
-    """Left out of what is written: a message without a later field reads and weighs as it did before there was one."""
-    return not value
-
-
-class Actor(BaseModel):
-    """Who acts: taken from the API key, never from the body."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: Name
-    role: Role
-    department: Code | None = Field(default=None, description="Set for a crew's key: it acts on its own cases only.")
-
-
-SYSTEM = Actor(name="system", role=Role.SYSTEM)
-
-
-class Caller(BaseModel):
-    """The person on the telephone. Personal data: never in ids, search attributes or logs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Name | None = None
-    phone: Phone | None = None
-    account_no: AccountNo | None = None
-
-
-class Location(BaseModel):
-    """Where it is: district code of the catalogue, address in words, WGS 84 degrees."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    district: Code | None = None
-    address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_NUL)] | None = None
-    lat: float | None = Field(default=None, ge=-90, le=90)
-    lng: float | None = Field(default=None, ge=-180, le=180)
-
-
-THANKS = "thanks"
-"""The service (表扬) whose cases are kept on the customer's record, with the person thanked."""
-Channel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
-
-
-class Intake(BaseModel):
-    """What the caller said."""
-
-    model_config = ConfigDict(frozen=True)
-
-    service_code: Code
-    channel: Channel = "phone"
-    caller: Caller = Caller()
-    location: Location = Location()
-    description: Text
-    thanked: Name | None = Field(
-        default=None, exclude_if=_empty, description="Whom the thanks (表扬) are for; only with the service `thanks`."
-    )
-
-    @field_validator("thanked")
-    @classmethod
-    def _of_thanks(cls, thanked: str | None, info: ValidationInfo) -> str | None:
-        if thanked is not None and info.data.get("service_code", THANKS) != THANKS:
-            raise ValueError(f"Only with the service_code {THANKS}; leave it out otherwise")
-        return thanked
-
-
-class Registration(BaseModel):
-    """Everything a case starts from: what was said, who owns it, and the terms it is held to from then on."""
-
-    model_config = ConfigDict(frozen=True)
-
-    number: str
-    at: Instant
-    actor: Actor
-    owner: Name
-    intake: Intake
-    terms: Terms
-    flags: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Of `customer.IntakeFlag`.")
-    duplicates: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Cases that may be the same matter.")
+from domain.intake import Actor, Code, Instant, Name, Text
+from domain.lifecycle import Action
 
 
 class Body(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from domain.commands import NO_NUL, AccountNo, Code, Name, Phone, Text
+from domain.intake import NO_NUL, AccountNo, Code, Name, Phone, Text
 from domain.lifecycle import State
 
 

@@ -9,8 +9,10 @@ from domain import commands as c
 from domain.approvals import approvers_for, final, noted, objection
 from domain.errors import Refused
 from domain.events import Event
+from domain.intake import Actor
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
-from domain.parts import PART_TABLE, SHARED, WORKABLE, Part
+from domain.moments import Untimely, untimely, untimely_for
+from domain.parts import PART_TABLE, SHARED, Part
 from domain.record import Record
 from domain.together import check_involved, ends_the_wait, own_part, part_meant
 
@@ -27,34 +29,27 @@ class Decision(NamedTuple):
     cycle: int | None = None
 
 
-class Untimely(NamedTuple):
-    """Why it is not the moment: a stable slug, and words."""
-
-    code: str
-    message: str
-
-
-def capacities(actor: c.Actor, record: Record) -> frozenset[Role]:
+def capacities(actor: Actor, record: Record) -> frozenset[Role]:
     """The roles in which this person may act on this case; the administrator in all."""
     if actor.role is Role.ADMIN:
         return frozenset(Role)
     return frozenset({actor.role, Role.OWNER}) if actor.name == record.owner else frozenset({actor.role})
 
 
-def available_actions(record: Record, actor: c.Actor, at: datetime) -> tuple[Action, ...]:
+def available_actions(record: Record, actor: Actor, at: datetime) -> tuple[Action, ...]:
     """What this person may do now, in table order."""
     part = own_part(record, actor)
     foreign = _foreign_crew(actor, record)
     may = {
         action
         for action in available(record.state, capacities(actor, record))
-        if _untimely(action, record, at) is None
+        if untimely(action, record, at) is None
         and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
         and not (action is Action.DECIDE_APPROVAL and objection(record, actor))
     }
     if part:
         crews = (action for action in PART_TABLE if Role.CREW in TABLE[action].roles)
-        may |= {action for action in crews if _untimely_for(part, action, record, at) is None}
+        may |= {action for action in crews if untimely_for(part, action, record, at) is None}
     return tuple(action for action in TABLE if action in may)
 
 
@@ -66,13 +61,13 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     action: Action = command.body.action
     row = TABLE[action]
     role = _capacity(row, command.actor, record)
-    untimely = _untimely(action, record, at)
+    why_not = untimely(action, record, at)
     # Where there is nothing to release, that is the matter, whatever department is named.
-    part = None if untimely and action is Action.RELEASE else part_meant(record, command)
+    part = None if why_not and action is Action.RELEASE else part_meant(record, command)
     if part:
-        untimely = _untimely_for(part, action, record, at)
-    if untimely:
-        raise _conflict(untimely, record, command.actor, at)
+        why_not = untimely_for(part, action, record, at)
+    if why_not:
+        raise _conflict(why_not, record, command.actor, at)
     if action is Action.DECIDE_APPROVAL and (refused := objection(record, command.actor)):
         raise refused
     decision = _decision_on(part, action, record) if part else _decision(row, record, command, at)
@@ -102,7 +97,7 @@ def _decision_on(part: Part, action: Action, record: Record) -> Decision:
     return Decision(target, {"part": part.serial, "department": part.department})
 
 
-def _capacity(row: Row, actor: c.Actor, record: Record) -> Role:
+def _capacity(row: Row, actor: Actor, record: Record) -> Role:
     held = row.roles & capacities(actor, record)
     if not held:
         allowed = tuple(sorted(row.roles - {Role.SYSTEM}))
@@ -123,106 +118,20 @@ def _capacity(row: Row, actor: c.Actor, record: Record) -> Role:
     return actor.role if actor.role in held or actor.role is Role.ADMIN else Role.OWNER
 
 
-def _foreign_crew(actor: c.Actor, record: Record) -> bool:
+def _foreign_crew(actor: Actor, record: Record) -> bool:
     mine = actor.department
     return actor.role is Role.CREW and mine is not None and record.department not in (None, mine)
 
 
-def _only_as_crew(action: Action, actor: c.Actor, record: Record) -> bool:
+def _only_as_crew(action: Action, actor: Actor, record: Record) -> bool:
     return TABLE[action].roles & capacities(actor, record) == {Role.CREW}
 
 
-def _out_of_turn(action: Action, record: Record) -> Untimely:
-    return Untimely("out_of_turn", f"it is {record.state}, and {action} is not possible now")
-
-
-def _untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
-    """Why it is not the moment for this action; None where it is."""
-    if record.state not in TABLE[action].sources or record.finished(at):
-        return _out_of_turn(action, record)
-    moment = _MOMENTS.get(action)
-    return moment(record, at) if moment else None
-
-
-def _untimely_for(part: Part, action: Action, record: Record, at: datetime) -> Untimely | None:
-    """The same for an action on a part of the case."""
-    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else WORKABLE
-    if record.state not in states or record.finished(at):
-        return _out_of_turn(action, record)
-    if part.state not in PART_TABLE[action].sources:
-        what = f"the part of {part.department} is {part.state}, and {action} is not possible now"
-        return Untimely("out_of_turn", what)
-    if ends_the_wait(part, action, record) and record.state is not State.IN_PROGRESS:
-        return Untimely("out_of_turn", f"it is {record.state}; the last part ends when the case is in_progress again")
-    return _too_late_to_return(part.involved_at, record, at) if action is Action.RETURN else None
-
-
-def _conflict(why: Untimely, record: Record, actor: c.Actor, at: datetime) -> Refused:
+def _conflict(why: Untimely, record: Record, actor: Actor, at: datetime) -> Refused:
     allowed = available_actions(record, actor, at)
     may = f"You may: {', '.join(allowed)}." if allowed else "There is nothing your role may do to it now."
     message = f"The case {record.number} (version {record.version}): {why.message}. {may}"
     return Refused("conflict", why.code, message, tuple(allowed))
-
-
-def _when_returning(record: Record, at: datetime) -> Untimely | None:
-    return _when_working(Action.RETURN)(record, at) or _too_late_to_return(record.dispatched_at, record, at)
-
-
-def _too_late_to_return(since: datetime | None, record: Record, at: datetime) -> Untimely | None:
-    days = record.terms.process.return_within_days
-    if since is None or at <= (limit := record.calendar.add(since, days * record.calendar.day_seconds)):
-        return None
-    return Untimely("return_too_late", f"a return within {days} working days was possible until {limit.isoformat()}")
-
-
-def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
-    rules = record.terms.process
-    if record.extension is not None:
-        return _out_of_turn(Action.REQUEST_EXTENSION, record)
-    if record.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
-        return Untimely("extension_used", f"an extension is granted {rules.extensions_allowed} time(s) at most")
-    due = next(
-        (k.due_at(record.calendar) for k in record.clocks if k.live and k.name == "resolve" and not k.part), None
-    )
-    days = rules.extension_notice_days
-    if due is None or record.calendar.add(at, days * record.calendar.day_seconds) > due:
-        until = f"due at {due.isoformat()}" if due else "no clock for it is running"
-        return Untimely("extension_too_late", f"an extension is asked for {days} working day(s) ahead; {until}")
-    return None
-
-
-def _when_working(action: Action) -> Callable[[Record, datetime], Untimely | None]:
-    """Not once the department has completed the case and only the parts of others are waited for."""
-
-    def moment(record: Record, _: datetime) -> Untimely | None:
-        if not record.completed:
-            return None
-        waited_for = ", ".join(part.department for part in record.unfinished)
-        what = f"{record.department} has completed it, it waits for {waited_for}, and {action} is not possible now"
-        return Untimely("out_of_turn", what)
-
-    return moment
-
-
-def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
-    return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
-
-
-def _when_releasing(record: Record, at: datetime) -> Untimely | None:
-    if any(_untimely_for(part, Action.RELEASE, record, at) is None for part in record.unfinished):
-        return None
-    return Untimely("out_of_turn", "no further department has an open part in it that could be released now")
-
-
-_MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
-    Action.RETURN: _when_returning,
-    Action.ARRIVE: _when_working(Action.ARRIVE),
-    Action.COMPLETE: _when_working(Action.COMPLETE),
-    Action.RELEASE: _when_releasing,
-    Action.REQUEST_EXTENSION: _when_asking_for_more,
-    Action.DECIDE_EXTENSION: _when_granting_more,
-}
-"""The actions that have their time within a state: a request to decide on, a term that has not run out."""
 
 
 def _closing(record: Record, at: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.calendar import WorkCalendar
 from domain.clocks import Clock, ClockStatus
-from domain.commands import Intake
+from domain.intake import Intake
 from domain.lifecycle import ENDED, State
 from domain.parts import UNFINISHED, Part
 from domain.terms import Approver, Terms

@@ -4,12 +4,13 @@ from typing import Any
 
 from domain import commands as c
 from domain.errors import Refused
+from domain.intake import Actor
 from domain.lifecycle import Action, Role
 from domain.parts import AT_WORK, PART_TABLE, UNFINISHED, Part, PartState
 from domain.record import Record
 
 
-def own_part(record: Record, actor: c.Actor) -> Part | None:
+def own_part(record: Record, actor: Actor) -> Part | None:
     """The part that this crew's department has to do; None where the case itself is theirs, or nothing is."""
     if actor.role is not Role.CREW or actor.department in (None, record.department):
         return None

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from domain.clocks import Clock, ClockStatus
-from domain.commands import Caller, Location
+from domain.intake import Caller, Location
 from domain.lifecycle import Action, State
 from domain.parts import Part
 from domain.record import Approval, Decided, Extension, Record

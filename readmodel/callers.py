@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, func, select
 
-from domain.commands import Intake
 from domain.customer import IntakeFlag
+from domain.intake import Intake
 from readmodel.database import ReadConnection
 from readmodel.tables import case_terms, cases, customers
 from readmodel.terms import address_term, phone_term

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.commands import Caller
 from domain.customer import Customer
+from domain.intake import Caller
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import customers
 from readmodel.terms import phone_term

@@ -14,8 +14,8 @@ from sqlalchemy import Insert, Table, Update, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.batch import Batch
-from domain.commands import Intake
 from domain.events import Event
+from domain.intake import Intake
 from domain.lifecycle import Action, State
 from domain.notices import notices
 from domain.record import Progress

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, literal, select, tuple_
 
-from domain.commands import THANKS, Caller
 from domain.customer import CallerRecord, Customer, EarlierCase, Thanks
+from domain.intake import THANKS, Caller
 from readmodel.customers import customer_of, get_customer
 from readmodel.database import ReadConnection
 from readmodel.paging import Place

@@ -10,7 +10,7 @@ too, so that cases of one address are found together.
 import re
 import unicodedata
 
-from domain.commands import Intake
+from domain.intake import Intake
 
 LONGEST = 40
 """Characters of a term; what is longer is cut, and found by its beginning."""

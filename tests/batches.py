@@ -6,8 +6,9 @@ from typing import Any
 
 from domain.batch import Batch
 from domain.case import Case
-from domain.commands import Body, Caller, Location, Registration
+from domain.commands import Body
 from domain.events import Event
+from domain.intake import Caller, Location, Registration
 from domain.lifecycle import Action
 from tests.build import BODIES, MONDAY, do, registration
 

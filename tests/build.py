@@ -11,6 +11,7 @@ from domain.case import Case
 from domain.clocks import Clock
 from domain.errors import Refused
 from domain.events import Event
+from domain.intake import SYSTEM, Actor, Caller, Intake, Location, Registration
 from domain.lifecycle import Action, Role, State
 from domain.terms import Process, Promise, Rung, Terms
 
@@ -64,16 +65,16 @@ def days(count: float) -> timedelta:
     return timedelta(days=count)
 
 
-OWNER = c.Actor(name="Chen Jing", role=Role.AGENT)
-AGENT = c.Actor(name="Li Mei", role=Role.AGENT)
-DISPATCHER = c.Actor(name="Zhou Wen", role=Role.DISPATCHER)
-CREW = c.Actor(name="Wu Gang", role=Role.CREW, department="repair")
-OTHER_CREW = c.Actor(name="Sun Hao", role=Role.CREW, department="metering")
-SUPERVISOR = c.Actor(name="Xu Lan", role=Role.SUPERVISOR)
-MANAGER = c.Actor(name="Gao Feng", role=Role.MANAGER)
-FOLLOW_UP = c.Actor(name="He Yun", role=Role.FOLLOW_UP)
-CALLER = c.Actor(name="wechat", role=Role.CALLER)
-ADMIN = c.Actor(name="root", role=Role.ADMIN)
+OWNER = Actor(name="Chen Jing", role=Role.AGENT)
+AGENT = Actor(name="Li Mei", role=Role.AGENT)
+DISPATCHER = Actor(name="Zhou Wen", role=Role.DISPATCHER)
+CREW = Actor(name="Wu Gang", role=Role.CREW, department="repair")
+OTHER_CREW = Actor(name="Sun Hao", role=Role.CREW, department="metering")
+SUPERVISOR = Actor(name="Xu Lan", role=Role.SUPERVISOR)
+MANAGER = Actor(name="Gao Feng", role=Role.MANAGER)
+FOLLOW_UP = Actor(name="He Yun", role=Role.FOLLOW_UP)
+CALLER = Actor(name="wechat", role=Role.CALLER)
+ADMIN = Actor(name="root", role=Role.ADMIN)
 
 ACTORS = {
     Role.AGENT: AGENT,
@@ -84,7 +85,7 @@ ACTORS = {
     Role.MANAGER: MANAGER,
     Role.FOLLOW_UP: FOLLOW_UP,
     Role.CALLER: CALLER,
-    Role.SYSTEM: c.SYSTEM,
+    Role.SYSTEM: SYSTEM,
     Role.ADMIN: ADMIN,
 }
 """Somebody for every role; the owner is an agent by profession."""
@@ -190,23 +191,23 @@ def terms(**changes: Any) -> Terms:
     return Terms.model_validate(usual | changes)
 
 
-def registration(at: datetime = MONDAY, number: str = "2609070000017", **changes: Any) -> c.Registration:
+def registration(at: datetime = MONDAY, number: str = "2609070000017", **changes: Any) -> Registration:
     """A call about a dry tap; keyword arguments replace fields of the terms."""
-    intake = c.Intake(
+    intake = Intake(
         service_code="no_water",
-        caller=c.Caller(name="李婆婆", phone="0760 8823 7777", account_no="A-17"),
-        location=c.Location(district="west", address="下闸新村 3 号", lat=22.54, lng=113.36),
+        caller=Caller(name="李婆婆", phone="0760 8823 7777", account_no="A-17"),
+        location=Location(district="west", address="下闸新村 3 号", lat=22.54, lng=113.36),
         description="No water at home since six.",
     )
-    return c.Registration(number=number, at=at, actor=OWNER, owner=OWNER.name, intake=intake, terms=terms(**changes))
+    return Registration(number=number, at=at, actor=OWNER, owner=OWNER.name, intake=intake, terms=terms(**changes))
 
 
-def command(body: c.Body, actor: c.Actor | None = None) -> c.Command[Any]:
+def command(body: c.Body, actor: Actor | None = None) -> c.Command[Any]:
     """The body as sent by `actor`, or by whoever usually does it."""
     return c.Command(actor=actor or USUAL[body.action], body=body)
 
 
-def do(case: Case, body: c.Body, at: datetime, actor: c.Actor | None = None) -> tuple[Event, ...]:
+def do(case: Case, body: c.Body, at: datetime, actor: Actor | None = None) -> tuple[Event, ...]:
     """Apply a body."""
     return case.apply(command(body, actor), at)
 
@@ -235,7 +236,7 @@ def one(events: tuple[Event, ...]) -> Event:
     return event
 
 
-def refused(case: Case, body: c.Body, actor: c.Actor | None = None, at: datetime = THEN) -> Refused:
+def refused(case: Case, body: c.Body, actor: Actor | None = None, at: datetime = THEN) -> Refused:
     """What `apply` and `check` both raise; the case is left as it was, to the byte."""
     before = case.model_dump_json()
     with pytest.raises(Refused) as checked:

@@ -19,7 +19,8 @@ from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 import worker
 from catalogue_source import load_catalogue
 from domain.case import Case
-from domain.commands import Actor, Body, Command, Intake, Location, Registration
+from domain.commands import Body, Command
+from domain.intake import Actor, Intake, Location, Registration
 from domain.lifecycle import Role
 from domain.views import CaseView, Outcome
 from readmodel.database import engine as engine_of

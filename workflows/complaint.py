@@ -17,9 +17,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.projection import Projection
     from domain.batch import Batch
     from domain.case import Case
-    from domain.commands import Actor, Command
+    from domain.commands import Command
     from domain.errors import Refused
     from domain.events import Event
+    from domain.intake import Actor
     from domain.views import CaseView, Outcome, view_case
     from workflows.messages import ComplaintStart, Done
     from workflows.presentation import Shown, details, shown

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict
 
 from domain.case import Case
-from domain.commands import Registration
+from domain.intake import Registration
 
 TASK_TIMEOUT = timedelta(seconds=2.5)
 """A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""

@@ -7,8 +7,8 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 
 from domain.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
-from domain.commands import Actor
 from domain.decisions import available_actions
+from domain.intake import Actor
 from domain.lifecycle import STATE_ZH, TABLE, Role
 from domain.parts import PART_STATE_ZH
 from domain.record import Record

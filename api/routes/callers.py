@@ -12,8 +12,8 @@ from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.security import staff_only
-from domain.commands import AccountNo
 from domain.customer import CallerRecord
+from domain.intake import AccountNo
 from readmodel.paging import Place
 
 TAGS: list[str | Enum] = ["callers"]

@@ -17,13 +17,14 @@ from starlette.responses import HTMLResponse, Response
 from api import openapi, render
 from api.backend import Backend
 from api.keyring import Key
-from api.numbers import ZONE
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
 from api.security import staff_only
-from domain.commands import Actor, Command, FollowUp
+from domain.commands import Command, FollowUp
+from domain.intake import Actor
 from domain.lifecycle import STATE_ZH, Role, State
+from domain.numbers import ZONE
 from domain.views import CaseView
 from links import Link, LinkError
 

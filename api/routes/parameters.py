@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.numbers import ACCEPTED, NumberError, parse_number
 from api.problems import ProblemError
 from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
-from domain.commands import Code, Name
+from domain.intake import Code, Name
 from domain.lifecycle import State
+from domain.numbers import ACCEPTED, NumberError, parse_number
 from readmodel.search import CaseFilters
 
 LONGEST_PAGE = 200

@@ -14,7 +14,7 @@ from api.routes.complaints import bad_cursor
 from api.routes.parameters import Paging
 from api.schemas import PartPage
 from api.security import staff_only
-from domain.commands import Code
+from domain.intake import Code
 from domain.parts import PartState
 from readmodel.paging import BadCursorError
 

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.numbers import ZONE
 from api.schemas import Money, MoneyItem
 from api.security import only_for
 from domain.lifecycle import Role
+from domain.numbers import ZONE
 
 ZERO = Decimal("0.00")
 ROLES = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from api.examples import ANSWERS as SHOWN
 from api.examples import BODIES as EXAMPLES
-from api.numbers import parse_number
 from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import (
     CallersLink,
@@ -28,6 +27,7 @@ from api.schemas import (
 )
 from domain.commands import BODIES
 from domain.customer import CallerRecord
+from domain.numbers import parse_number
 from tests.api.house import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from api.numbers import number_of, parse_number
 from api.security import request_key
+from domain.numbers import number_of, parse_number
 from tests.api.house import CALL, House, problem
 from workflows.presentation import workflow_id
 

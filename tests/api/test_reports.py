@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.numbers import ZONE
 from api.routes.reports import bounds
+from domain.numbers import ZONE
 from tests.api.house import House, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

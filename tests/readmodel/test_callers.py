@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from domain.commands import Caller, Intake, Location
 from domain.customer import Customer, IntakeFlag
+from domain.intake import Caller, Intake, Location
 from readmodel.callers import DUPLICATES, MOST_DUPLICATES, NOBODY, REPEATS, Known, known
 from readmodel.customers import keep
 from readmodel.database import reading, writing

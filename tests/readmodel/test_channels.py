@@ -16,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import lane
 from courier_setup import courier
-from domain.commands import Caller
+from domain.intake import Caller
 from domain.lifecycle import Action
 from readmodel import deliveries as post
 from readmodel import mailbox

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, update
 
 from domain import commands as c
 from domain.batch import Batch
-from domain.commands import Caller, Location
+from domain.intake import Caller, Location
 from domain.lifecycle import Action
 from domain.views import view_case
 from readmodel.database import reading, writing

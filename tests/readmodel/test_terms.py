@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.commands import Caller, Intake, Location
+from domain.intake import Caller, Intake, Location
 from readmodel.terms import MOST, address_term, phone_term, sought, terms_of
 
 INTAKE = Intake(

@@ -9,7 +9,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from domain.commands import (
-    Actor,
     Answer,
     Arrive,
     Body,
@@ -37,6 +36,7 @@ from domain.commands import (
     Urge,
     Withdraw,
 )
+from domain.intake import Actor
 from domain.lifecycle import Role
 from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow

@@ -4,6 +4,7 @@ import pytest
 
 from domain import commands as c
 from domain.case import Case
+from domain.intake import Actor
 from domain.lifecycle import TABLE, Action, Role, State
 from tests.build import (
     ACTORS,
@@ -172,7 +173,7 @@ class TestCrew:
         assert case_in(State.DISPATCHED).available_actions(OTHER_CREW, THEN) == ()
 
     def test_without_a_department_acts_everywhere(self) -> None:
-        do(case_in(State.DISPATCHED), c.SignFor(), THEN, c.Actor(name="Ma Li", role=Role.CREW))
+        do(case_in(State.DISPATCHED), c.SignFor(), THEN, Actor(name="Ma Li", role=Role.CREW))
 
     def test_who_owns_the_case_may_as_owner(self) -> None:
         case = case_in(State.IN_PROGRESS)

@@ -6,13 +6,14 @@ import pytest
 
 from domain import commands as c
 from domain.case import Case
+from domain.intake import Actor
 from domain.lifecycle import ESCALATE, Role, State
 from domain.notices import notices
 from domain.terms import Approver
 from tests.build import ADMIN, CREW, MANAGER, THEN, case_in, do, hours, one, refused
 
-DIRECTOR = c.Actor(name="Ma Jun", role=Role.MANAGER)
-DEPUTY = c.Actor(name="Tan Yi", role=Role.MANAGER)
+DIRECTOR = Actor(name="Ma Jun", role=Role.MANAGER)
+DEPUTY = Actor(name="Tan Yi", role=Role.MANAGER)
 APPROVERS = (
     Approver(
         post="客服经理 customer service manager",
@@ -26,7 +27,7 @@ APPROVERS = (
 YES, NO = c.DecideApproval(approved=True, note="Agreed."), c.DecideApproval(approved=False, note="Not ours.")
 
 
-def asked(amount: str, by: c.Actor = CREW, approvers: tuple[Approver, ...] = APPROVERS) -> Case:
+def asked(amount: str, by: Actor = CREW, approvers: tuple[Approver, ...] = APPROVERS) -> Case:
     case = case_in(State.IN_PROGRESS, approvers=approvers)
     request = c.RequestApproval(
         subject="New pipes", amount=Decimal(amount), kind="funded_repair", grounds="Public relief."
@@ -83,7 +84,7 @@ class TestAmount:
 
 class TestWho:
     def test_nobody_decides_on_money_that_he_asked_for(self) -> None:
-        asker = c.Actor(name=MANAGER.name, role=Role.CREW, department="repair")
+        asker = Actor(name=MANAGER.name, role=Role.CREW, department="repair")
         case = asked("10", asker)
         refusal = refused(case, YES, MANAGER)
         assert (refusal.kind, refusal.code) == ("forbidden", "own_request")
@@ -109,7 +110,7 @@ class TestWho:
         assert case.decided[0].decided_by == (DEPUTY.name,)
 
     def test_a_case_from_before_the_limits_keeps_its_rule(self) -> None:
-        case = asked("10", c.Actor(name=MANAGER.name, role=Role.CREW), approvers=())
+        case = asked("10", Actor(name=MANAGER.name, role=Role.CREW), approvers=())
         do(case, YES, THEN, MANAGER)
         assert case.decided[0].approved
 

@@ -5,6 +5,7 @@ import pytest
 from domain import commands as c
 from domain.case import Case
 from domain.effects import evolve
+from domain.intake import Actor
 from domain.lifecycle import Action, State
 from domain.terms import Process
 from tests.build import (
@@ -132,7 +133,7 @@ class TestUnreachable:
 
 class TestReopen:
     @pytest.mark.parametrize("actor", [AGENT, CALLER])
-    def test_within_the_window_is_the_next_cycle(self, actor: c.Actor) -> None:
+    def test_within_the_window_is_the_next_cycle(self, actor: Actor) -> None:
         case = case_in(State.CLOSED)
         event = one(do(case, c.Reopen(reason="It drips."), THEN, actor))
         assert (event.cycle, case.cycle, case.state, case.department) == (2, 2, State.DISPATCHED, "repair")

@@ -14,6 +14,7 @@ from domain.case import Case
 from domain.clocks import MISS, Clock
 from domain.errors import Refused
 from domain.events import Event
+from domain.intake import Actor
 from domain.lifecycle import ENDED, ESCALATE, TABLE, UNDELIVERED, Action, Role, State
 from domain.parts import AT_WORK, PART_TABLE
 from domain.terms import Approver, Process, Promise, Rung
@@ -166,7 +167,7 @@ class CaseMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.events) < ENOUGH)
     @rule(data=st.data(), actor=actors, action=st.sampled_from(list(BODIES)))
-    def try_anything(self, data: st.DataObject, actor: c.Actor, action: Action) -> None:
+    def try_anything(self, data: st.DataObject, actor: Actor, action: Action) -> None:
         self.act(command(data.draw(bodies(action, self.now)), actor))
 
     @precondition(lambda self: len(self.events) < ENOUGH)
@@ -179,7 +180,7 @@ class CaseMachine(RuleBasedStateMachine):
             self.act(command(data.draw(bodies(action, self.now)), USUAL[action]))
 
     @rule(actor=actors)
-    def what_is_offered_is_what_is_accepted(self, actor: c.Actor) -> None:
+    def what_is_offered_is_what_is_accepted(self, actor: Actor) -> None:
         may = [body.action for body in acceptable(self.case) if accepted(self.case, command(body, actor), self.now)]
         assert sorted(self.case.available_actions(actor, self.now)) == sorted(may)
 

@@ -6,6 +6,7 @@ from typing import Any
 from domain import commands as c
 from domain.case import Case
 from domain.clocks import Clock
+from domain.intake import Actor
 from domain.lifecycle import ESCALATE, Action, Role, State
 from domain.notices import notices
 from domain.parts import PartState
@@ -27,7 +28,7 @@ from tests.build import (
     refused,
 )
 
-BILLING = c.Actor(name="Deng Yan", role=Role.CREW, department="billing")
+BILLING = Actor(name="Deng Yan", role=Role.CREW, department="billing")
 INVOLVE = BODIES[Action.INVOLVE]
 COMPLETE = BODIES[Action.COMPLETE]
 

@@ -18,9 +18,10 @@ from demo.steps import Offer, Plan, Wake
 from demo.stories import STORIES
 from domain.case import Case
 from domain.catalogue import Catalogue
-from domain.commands import BODIES, Actor, Command, Intake, Registration
+from domain.commands import BODIES, Command
 from domain.errors import Refused
 from domain.events import Event
+from domain.intake import Actor, Intake, Registration
 from domain.lifecycle import ROWS, Action, Role, State
 from domain.views import public_data, view_case
 

@@ -22,9 +22,10 @@ from demo.journal import Journal
 from demo.people import Person
 from demo.run import Wishes, perform
 from domain.case import Case
-from domain.commands import BODIES, Actor, Command, Intake, Registration
+from domain.commands import BODIES, Command
 from domain.errors import Refused
 from domain.events import Event
+from domain.intake import Actor, Intake, Registration
 from domain.lifecycle import Role
 from domain.views import public_data, view_case
 

@@ -17,7 +17,8 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from domain.commands import BODIES, Actor, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
+from domain.commands import BODIES, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
+from domain.intake import Actor
 from domain.lifecycle import Role, State
 from domain.terms import Promise
 from readmodel.database import engine as engine_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.numbers import NumberError, check_digit, day_before, local_day, number_of, parse_number
+from domain.numbers import NumberError, check_digit, day_before, local_day, number_of, parse_number
 
 DIGITS = st.text("0123456789", min_size=12, max_size=12)
 

@@ -1,0 +1,54 @@
+"""Calling on many cases with one matter: a few at a time, so that no case of another matter has to wait behind them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+from temporalio import activity
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+AT_ONCE = 16
+"""Cases that are called on at the same time: enough to keep one worker busy, few enough for a call in between."""
+GONE = "gone"
+"""The answer of a case whose workflow has ended."""
+REFUSED = "refused"
+"""The answer of a case that would not do it."""
+
+Ask = Callable[[str], Awaitable[str]]
+"""Do it to the case of this number, and answer in one word what came of it. Asked again, it answers the same."""
+
+
+async def call_on(numbers: Sequence[str], ask: Ask, at_once: int = AT_ONCE) -> Counter[str]:
+    """Ask every case, and count their answers. For an activity with a heartbeat time-out.
+
+    After each handful it tells Temporal how far it is: a later try goes on from there.
+
+    Raises:
+        RPCError: Temporal or the worker does not answer; the activity is to be tried again.
+    """
+    done, answers = _progress()
+    while done < len(numbers):
+        handful = numbers[done : done + at_once]
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(_answer(ask, number)) for number in handful]
+        answers.update(task.result() for task in asked)
+        done += len(handful)
+        activity.heartbeat(done, dict(answers))
+    return answers
+
+
+def _progress() -> tuple[int, Counter[str]]:
+    details = activity.info().heartbeat_details
+    return (int(details[0]), Counter(details[1])) if details else (0, Counter())
+
+
+async def _answer(ask: Ask, number: str) -> str:
+    try:
+        return await ask(number)
+    except WorkflowUpdateFailedError:
+        return REFUSED
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return GONE
+        raise

@@ -1,0 +1,103 @@
+"""Is it the moment for an action: requests to decide on, terms that have not run out, parts that are still open."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from domain.lifecycle import TABLE, Action, State
+from domain.parts import PART_TABLE, WORKABLE, Part
+from domain.record import Record
+from domain.together import ends_the_wait
+
+
+class Untimely(NamedTuple):
+    """Why it is not the moment: a stable slug, and words."""
+
+    code: str
+    message: str
+
+
+def _out_of_turn(action: Action, record: Record) -> Untimely:
+    return Untimely("out_of_turn", f"it is {record.state}, and {action} is not possible now")
+
+
+def untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
+    """Why it is not the moment for this action; None where it is."""
+    if record.state not in TABLE[action].sources or record.finished(at):
+        return _out_of_turn(action, record)
+    moment = _MOMENTS.get(action)
+    return moment(record, at) if moment else None
+
+
+def untimely_for(part: Part, action: Action, record: Record, at: datetime) -> Untimely | None:
+    """The same for an action on a part of the case."""
+    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else WORKABLE
+    if record.state not in states or record.finished(at):
+        return _out_of_turn(action, record)
+    if part.state not in PART_TABLE[action].sources:
+        what = f"the part of {part.department} is {part.state}, and {action} is not possible now"
+        return Untimely("out_of_turn", what)
+    if ends_the_wait(part, action, record) and record.state is not State.IN_PROGRESS:
+        return Untimely("out_of_turn", f"it is {record.state}; the last part ends when the case is in_progress again")
+    return _too_late_to_return(part.involved_at, record, at) if action is Action.RETURN else None
+
+
+def _when_returning(record: Record, at: datetime) -> Untimely | None:
+    return _when_working(Action.RETURN)(record, at) or _too_late_to_return(record.dispatched_at, record, at)
+
+
+def _too_late_to_return(since: datetime | None, record: Record, at: datetime) -> Untimely | None:
+    days = record.terms.process.return_within_days
+    if since is None or at <= (limit := record.calendar.add(since, days * record.calendar.day_seconds)):
+        return None
+    return Untimely("return_too_late", f"a return within {days} working days was possible until {limit.isoformat()}")
+
+
+def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
+    rules = record.terms.process
+    if record.extension is not None:
+        return _out_of_turn(Action.REQUEST_EXTENSION, record)
+    if record.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
+        return Untimely("extension_used", f"an extension is granted {rules.extensions_allowed} time(s) at most")
+    due = next(
+        (k.due_at(record.calendar) for k in record.clocks if k.live and k.name == "resolve" and not k.part), None
+    )
+    days = rules.extension_notice_days
+    if due is None or record.calendar.add(at, days * record.calendar.day_seconds) > due:
+        until = f"due at {due.isoformat()}" if due else "no clock for it is running"
+        return Untimely("extension_too_late", f"an extension is asked for {days} working day(s) ahead; {until}")
+    return None
+
+
+def _when_working(action: Action) -> Callable[[Record, datetime], Untimely | None]:
+    """Not once the department has completed the case and only the parts of others are waited for."""
+
+    def moment(record: Record, _: datetime) -> Untimely | None:
+        if not record.completed:
+            return None
+        waited_for = ", ".join(part.department for part in record.unfinished)
+        what = f"{record.department} has completed it, it waits for {waited_for}, and {action} is not possible now"
+        return Untimely("out_of_turn", what)
+
+    return moment
+
+
+def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
+    return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
+
+
+def _when_releasing(record: Record, at: datetime) -> Untimely | None:
+    if any(untimely_for(part, Action.RELEASE, record, at) is None for part in record.unfinished):
+        return None
+    return Untimely("out_of_turn", "no further department has an open part in it that could be released now")
+
+
+_MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
+    Action.RETURN: _when_returning,
+    Action.ARRIVE: _when_working(Action.ARRIVE),
+    Action.COMPLETE: _when_working(Action.COMPLETE),
+    Action.RELEASE: _when_releasing,
+    Action.REQUEST_EXTENSION: _when_asking_for_more,
+    Action.DECIDE_EXTENSION: _when_granting_more,
+}
+"""The actions that have their time within a state: a request to decide on, a term that has not run out."""
