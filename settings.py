@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     courier_max_tries: int = Field(default=8, ge=1, le=100)
     """Tries after which a notification becomes a dead letter."""
 
+    watch_seconds: float = Field(default=5.0, ge=0.1, le=300)
+    """Seconds between two looks for surges: many calls about one thing from one district."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log entry that is written."""
 

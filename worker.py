@@ -6,15 +6,19 @@ import math
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 import process
+from activities.incident import Incidents
 from activities.notification import case_teller
 from activities.projection import Projection
+from activities.watch import Suspect, Watch
+from catalogue_source import load_catalogue
 from courier_setup import courier
+from domain.incident import Opening
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from settings import Settings
@@ -22,7 +26,10 @@ from temporal_connection import connect
 from workflow_runner import runner
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow, start_courier
+from workflows.incident import IncidentWorkflow
+from workflows.incident_start import start_incident, suspected_by
 from workflows.presentation import workflow_id
+from workflows.watch import WatchWorkflow, start_watch
 
 log = logging.getLogger("hotline.worker")
 
@@ -32,7 +39,7 @@ STICKY_TIMEOUT = timedelta(seconds=1.5)
 Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """How long activities may go on after the worker was asked to stop."""
-WORKFLOWS = (ComplaintWorkflow, CourierWorkflow)
+WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, IncidentWorkflow, WatchWorkflow)
 
 
 @asynccontextmanager
@@ -45,12 +52,24 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
+    rules = load_catalogue(settings.catalogue).surge_rules()
+    watch = Watch(database, lambda: rules, _suspect(client, settings.task_queue), settings.watch_seconds)
     async with grouped as writer, courier(writer, settings, tell) as postman:
+        incidents = Incidents(writer, database, client, workflow_id)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
-            activities=[Projection(writer).publish, postman.relay],
+            activities=[
+                Projection(writer).publish,
+                postman.relay,
+                watch.watch,
+                incidents.publish,
+                incidents.inform,
+                incidents.gather,
+                incidents.settle,
+                incidents.hand_on,
+            ],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
@@ -59,6 +78,14 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         async with worker:
             yield worker
     database.dispose()
+
+
+def _suspect(client: Client, task_queue: str) -> Suspect:
+    async def suspect(opening: Opening, ended_at: datetime | None) -> None:
+        service, district = opening.scope.services[0], opening.scope.districts[0]
+        await start_incident(client, task_queue, opening, suspected_by(service, district, ended_at))
+
+    return suspect
 
 
 async def serve(settings: Settings) -> None:
@@ -70,6 +97,7 @@ async def serve(settings: Settings) -> None:
     client = await connect(wait_seconds=math.inf)
     async with running(client, settings):
         await start_courier(client, settings.task_queue)
+        await start_watch(client, settings.task_queue)
         log.info("worker is polling task queue %s", settings.task_queue)
         await stop.wait()
 

@@ -12,6 +12,8 @@ PASSED_THROUGH = (
     "domain",
     "pydantic",
     "readmodel",
+    "workflows.incident_links",
+    "workflows.incident_presentation",
     "workflows.messages",
     "workflows.patches",
     "workflows.presentation",

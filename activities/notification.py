@@ -66,7 +66,7 @@ class Courier:
         SQL that is down is waited for. Whatever was taken and not settled when it ends is in doubt for the next run.
         """
         stop = asyncio.Event()
-        async with _while_running(_beat()), _while_running(_set_on_shutdown(stop)):
+        async with while_running(beat()), while_running(set_on_shutdown(stop)):
             ends = asyncio.get_running_loop().time() + SHIFT.total_seconds()
             await patiently(self._recall, stop, ends, FIRST_SQL_PAUSE_SECONDS)
             async with asyncio.TaskGroup() as group:
@@ -79,7 +79,8 @@ class Courier:
 
 
 @asynccontextmanager
-async def _while_running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def while_running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let `work` go on until the context ends."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -89,13 +90,14 @@ async def _while_running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
             await task
 
 
-async def _beat() -> None:
+async def beat() -> None:
     """Tell Temporal, for as long as the loop turns, that the activity lives."""
     while True:
         activity.heartbeat()
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
-async def _set_on_shutdown(stop: asyncio.Event) -> None:
+async def set_on_shutdown(stop: asyncio.Event) -> None:
+    """Set `stop` when the worker is asked to end."""
     await activity.wait_for_worker_shutdown()
     stop.set()

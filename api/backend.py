@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.gateway import Gateway
+from api.incident_desk import IncidentDesk
 from api.intake import Desk
 from api.keyring import Key
 from api.letterbox import Letterbox
@@ -30,9 +31,11 @@ class Backend:
     departments: frozenset[str]
     desk: Desk
     gateway: Gateway
+    incidents: IncidentDesk
     reader: Reader
     letterbox: Letterbox
     visibility: Visibility
+    incident_visibility: Visibility
     links: Links
     metrics: Metrics
     clock: Callable[[], datetime]

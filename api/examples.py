@@ -3,9 +3,11 @@
 from typing import Any
 
 from api.schemas import NEW_COMPLAINT
+from domain.incident_table import IncidentAction
 from domain.lifecycle import Action
 
 NUMBER = "2608034711003"
+INCIDENT_NUMBER = "i26080347119"
 NOON = "2026-08-03T04:00:00Z"
 
 BODIES: dict[Action, dict[str, Any]] = {
@@ -38,9 +40,74 @@ BODIES: dict[Action, dict[str, Any]] = {
     Action.DECIDE_EXTENSION: {"approved": True},
     Action.HAND_OVER: {"owner": "陈静", "note": "The agent is on leave."},
     Action.INVOLVE: {"department": "customer_service", "task": "Find out what is owed, and why."},
+    Action.LINK_INCIDENT: {"incident": INCIDENT_NUMBER},
     Action.RELEASE: {"department": "customer_service", "reason": "The caller has found the receipt."},
 }
 """A body for every action."""
+
+INCIDENT_BODIES: dict[IncidentAction, dict[str, Any]] = {
+    IncidentAction.CONFIRM: {"title": "Salt tide 咸潮", "districts": ["west", "south"]},
+    IncidentAction.DISMISS: {"reason": "One street, one owner's pump."},
+    IncidentAction.MERGE: {"into": "i26080300019", "reason": "The same tide."},
+    IncidentAction.DISPATCH: {"department": "water_quality"},
+    IncidentAction.SIGN_FOR: {"assignee": "梁伟"},
+    IncidentAction.INFORM: {
+        "message": "因咸潮影响，自来水略带咸味，正在调水稀释。",
+        "message_en": "Salt tide: water tastes slightly of salt; fresh water is on its way.",
+        "expected_at": "2026-08-03T12:00:00Z",
+    },
+    IncidentAction.RESOLVE: {
+        "result": "Fresh water was led in; chloride is below 250 mg/L.",
+        "message": "水质已恢复正常，感谢谅解。Water is as it should be again.",
+    },
+}
+"""A body for every action on an incident."""
+
+INCIDENT: dict[str, Any] = {
+    "number": INCIDENT_NUMBER,
+    "title": "Salt tide 咸潮",
+    "state": "confirmed",
+    "services": ["water_quality"],
+    "districts": ["west", "south"],
+    "since": "2026-08-03T02:00:00Z",
+    "opened_at": NOON,
+    "opened_by": "system",
+    "follow_up_percent": 100,
+    "version": 2,
+    "department": None,
+    "assignee": None,
+    "expected_at": None,
+    "news": None,
+    "result": None,
+    "reply": None,
+    "into": None,
+    "closed_at": None,
+    "cases": 42,
+    "cases_by_state": {"registered": 40, "dispatched": 2},
+    "available_actions": ["dismiss", "merge", "dispatch", "inform", "resolve"],
+    "links": {
+        "self": f"/v1/incidents/{INCIDENT_NUMBER}",
+        "timeline": f"/v1/incidents/{INCIDENT_NUMBER}/timeline",
+        "complaints": f"/v1/complaints?incident={INCIDENT_NUMBER}",
+        "actions": f"/v1/incidents/{INCIDENT_NUMBER}/actions/{{action}}",
+    },
+}
+
+INCIDENT_EVENT: dict[str, Any] = {
+    "seq": 1,
+    "at": NOON,
+    "actor": "system",
+    "role": "system",
+    "action": "suspect",
+    "from": None,
+    "to": "suspected",
+    "data": {
+        "title": "water_quality · west",
+        "scope": {"services": ["water_quality"], "districts": ["west"]},
+        "since": "2026-08-03T02:00:00Z",
+        "calls": 11,
+    },
+}
 
 COMPLAINT: dict[str, Any] = {
     "number": NUMBER,
@@ -53,6 +120,7 @@ COMPLAINT: dict[str, Any] = {
     "cycle": 1,
     "version": 2,
     "flags": ["hardship"],
+    "incident": None,
     "possible_duplicates": [],
     "sla": "on_time",
     "overdue": False,
@@ -247,6 +315,9 @@ ANSWERS: dict[str, Any] = {
         "items": [{"kind": "funded_repair", "approved": True, "times": 1, "amount": "860.00"}],
         "approved_amount": "860.00",
     },
+    "incident": INCIDENT,
+    "incidents": {"items": [INCIDENT | {"cases": 0, "cases_by_state": {}}], "next_cursor": None},
+    "incident_timeline": {"items": [INCIDENT_EVENT], "next_cursor": None},
     "parts": {"items": [PART], "next_cursor": None},
     "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
     "caller": CALLER,

@@ -30,7 +30,7 @@ from domain.intake import Actor, Registration
 from domain.views import CaseView, Outcome
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import TASK_TIMEOUT, ComplaintStart
-from workflows.presentation import attributes, summary, workflow_id
+from workflows.presentation import attributes, summary, urgency, workflow_id
 
 log = logging.getLogger("hotline.api")
 
@@ -65,7 +65,7 @@ class Gateway:
     async def start(self, registration: Registration, case: Case, request: Request) -> bool:
         """Make the registration durable; False where its number is taken."""
         try:
-            async with _answering(self._timeout, "The registration"):
+            async with answering(self._timeout, "The registration"):
                 await self._client.start_workflow(
                     ComplaintWorkflow.run,
                     ComplaintStart(source=registration),
@@ -75,6 +75,7 @@ class Gateway:
                     search_attributes=attributes(case),
                     memo={_MEMO: request},
                     task_timeout=TASK_TIMEOUT,
+                    priority=urgency(case),
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     rpc_timeout=self._rpc_timeout,
                 )
@@ -85,7 +86,7 @@ class Gateway:
     async def request_of(self, number: str) -> Request | None:
         """The request that registered this case; None where there is no such case."""
         handle = self._client.get_workflow_handle(workflow_id(number))
-        async with _answering(self._timeout, "The registration"):
+        async with answering(self._timeout, "The registration"):
             try:
                 found = await handle.describe(rpc_timeout=self._rpc_timeout)
             except RPCError as error:
@@ -98,7 +99,7 @@ class Gateway:
     async def started_as(self, number: str) -> Case:
         """The case as its workflow started, out of the first event of the history: this needs no worker."""
         handle = self._client.get_workflow_handle(workflow_id(number))
-        async with _answering(self._timeout, "The case"):
+        async with answering(self._timeout, "The case"):
             async for event in handle.fetch_history_events(page_size=1, rpc_timeout=self._rpc_timeout):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
                 (start,) = await self._client.data_converter.decode(payloads, [ComplaintStart])
@@ -109,7 +110,7 @@ class Gateway:
     async def act(self, number: str, command: Command[Any], update_id: str) -> Outcome | None:
         """Do what is asked; None where no workflow carries such a case (any more). Raises ProblemError."""
         handle = self._client.get_workflow_handle(workflow_id(number))
-        async with _answering(self._timeout, "The action"):
+        async with answering(self._timeout, "The action"):
             try:
                 outcome: Outcome = await handle.execute_update(
                     command.body.action.value,
@@ -119,7 +120,7 @@ class Gateway:
                     rpc_timeout=self._rpc_timeout,
                 )
             except WorkflowUpdateFailedError as error:
-                raise _refused(error) from None
+                raise refused(error) from None
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return None
@@ -129,7 +130,7 @@ class Gateway:
     async def case(self, number: str, actor: Actor) -> CaseView | None:
         """The live case as `actor` sees it; None where there is none. Raises ProblemError where nobody can tell."""
         handle = self._client.get_workflow_handle(workflow_id(number))
-        async with _answering(self._query_timeout, "The case"):
+        async with answering(self._query_timeout, "The case"):
             try:
                 return await handle.query(
                     ComplaintWorkflow.case, actor, rpc_timeout=timedelta(seconds=self._query_timeout)
@@ -165,7 +166,7 @@ class Gateway:
 
 
 @asynccontextmanager
-async def _answering(seconds: float, what: str) -> AsyncIterator[None]:
+async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     """Within these seconds, or a problem that claims no more than is known."""
     began = time.monotonic()
     try:
@@ -192,7 +193,7 @@ def _no_answer(what: str, seconds: float) -> ProblemError:
     return unavailable("no-answer-in-time", detail, RETRY_SECONDS)
 
 
-def _refused(error: WorkflowUpdateFailedError) -> BaseException:
+def refused(error: WorkflowUpdateFailedError) -> BaseException:
     """What the case said; anything else is a fault of ours."""
     cause = error.cause
     if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):

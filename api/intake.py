@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from api.gateway import RETRY_SECONDS, Gateway, Request
+from api.incident_desk import OpenIncidents
 from api.keyring import Key
 from api.problems import ProblemError, unavailable
 from api.schemas import NewComplaint
@@ -41,10 +42,18 @@ class Registered(NamedTuple):
 class Desk:
     """Where complaints are taken in."""
 
-    def __init__(self, gateway: Gateway, catalogue: Catalogue, lookup: Lookup, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        catalogue: Catalogue,
+        lookup: Lookup,
+        incidents: OpenIncidents,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._gateway = gateway
         self._catalogue = catalogue
         self._lookup = lookup
+        self._incidents = incidents
         self._clock = clock
 
     async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
@@ -68,6 +77,7 @@ class Desk:
             owner=owner,
             intake=intake,
             terms=terms,
+            incident=await self._incidents.covering(intake.service_code, intake.location.district),
             **(await looking)._asdict(),
         )
         return await self._start(draft, today, request)

@@ -21,6 +21,7 @@ TAGS = [
     {"name": "complaints", "description": "Take complaints in, find them, read them. 工单"},
     {"name": "callers", "description": "Who calls: the customer, the cases of before, thanks. 来电人"},
     {"name": "actions", "description": "Everything that is done to a complaint, one operation for each action. 办理"},
+    {"name": "incidents", "description": "One cause behind many calls, handled once. 突发事件"},
     {"name": "letters", "description": "Messages that no channel took, and sending them again. 未送达"},
     {"name": "reports", "description": "What a month came to. 报表"},
     {"name": "reference", "description": "What the company promises, and what may follow what. 目录与流程"},

@@ -13,9 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.problems import ProblemError, unavailable
 from domain.case import Case
 from domain.customer import CallerRecord
+from domain.incident import Incident
+from domain.incident_table import IncidentState, Scope
 from domain.intake import Caller, Intake
 from domain.parts import PartState
-from readmodel import callers, queries, records
+from readmodel import callers, incidents, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
 from readmodel.letters import LetterPage, dead_letters
@@ -140,6 +142,37 @@ class Reader:
     async def letters(self, cursor: str | None, limit: int) -> LetterPage:
         """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: dead_letters(sql, cursor, limit))
+
+    async def taking_incidents(self) -> Sequence[tuple[str, Scope]]:
+        """The incidents that new cases are linked to. Raises what SQL raised."""
+        return await self._callers.ask(incidents.taking)
+
+    async def incident_versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
+        """The versions that SQL shows of these incidents. Raises what SQL raised."""
+        return await self._versions.ask(lambda sql: incidents.versions(sql, numbers))
+
+    async def incident(self, number: str) -> Incident | None:
+        """The incident as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: incidents.get(sql, number))
+
+    async def incident_counts(self, number: str) -> dict[str, int]:
+        """How many of its cases stand in which state. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: incidents.case_counts(sql, number))
+
+    async def incident_page(
+        self, state: IncidentState | None, cursor: str | None, limit: int
+    ) -> incidents.IncidentPage:
+        """A page of incidents, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
+        return await self._answer(lambda sql: incidents.page(sql, state, cursor, limit))
+
+    async def incident_timeline(self, number: str, after: int, limit: int) -> incidents.IncidentTimeline | None:
+        """A page of what happened, oldest first; None where SQL shows no such incident. Raises ProblemError."""
+
+        def ask(sql: ReadConnection) -> incidents.IncidentTimeline | None:
+            page = incidents.timeline(sql, number, after, limit)
+            return page if page.items or incidents.versions(sql, [number]) else None
+
+        return await self._answer(ask)
 
     async def alive(self, seconds: float) -> bool:
         """Whether SQL answers within so many seconds, with the tables in place."""

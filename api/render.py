@@ -8,6 +8,8 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from domain.events import Event
+from domain.incident import Incident
+from domain.incident_table import IncidentAction, IncidentEvent
 from domain.views import CaseView, public_data
 from readmodel.parts import PartOfCase
 
@@ -51,6 +53,28 @@ def part(item: PartOfCase) -> bytes:
     """A part, as `schemas.PartItem` describes it."""
     case = {name: value for name, value in item._asdict().items() if name != "part"}
     return to_json({**item.part.model_dump(), **case, "links": links(item.number)})
+
+
+def incident(item: Incident, cases: Mapping[str, int], available: Iterable[IncidentAction]) -> bytes:
+    """An incident, as `schemas.IncidentItem` describes it."""
+    here = f"/v1/incidents/{item.number}"
+    shown = item.model_dump(exclude={"scope", "before"})
+    links = {
+        "self": here,
+        "timeline": f"{here}/timeline",
+        "complaints": f"/v1/complaints?incident={item.number}",
+        "actions": f"{here}/actions/{{action}}",
+    }
+    counted = {"cases": sum(cases.values()), "cases_by_state": dict(cases)}
+    return to_json(
+        {**shown, **item.scope.model_dump(), **counted, "available_actions": list(available), "links": links}
+    )
+
+
+def incident_event(event: IncidentEvent) -> bytes:
+    """An event of an incident, as `schemas.IncidentTimelineItem` describes it."""
+    told = event.model_dump(exclude={"from_state", "to_state"})
+    return to_json({**told, "from": event.from_state, "to": event.to_state})
 
 
 def page(items: Iterable[bytes], next_cursor: str | None) -> Response:

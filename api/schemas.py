@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.intake import Intake, Name
+from domain.incident_table import IncidentAction, IncidentState
+from domain.intake import Code, Instant, Intake, Name
 from domain.lifecycle import Action, Role, State
 from domain.parts import Part
 from domain.terms import Priority
@@ -68,6 +69,87 @@ class PartPage(BaseModel):
     """Parts, the latest involvement first."""
 
     items: list[PartItem]
+    next_cursor: str | None
+
+
+class NewIncident(BaseModel):
+    """An incident that is known before the telephone tells (上报)."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"title": "Salt tide 咸潮", "services": ["water_quality"], "districts": ["west", "south"]}]
+        },
+    )
+
+    title: Name
+    services: tuple[Code, ...] = Field(min_length=1, description="Calls about any of these belong to it.")
+    districts: tuple[Code, ...] = Field(min_length=1, description="Calls from any of these belong to it.")
+    since: Instant | None = Field(
+        default=None, description="Cases registered from then on belong to it; the catalogue's window, where left out."
+    )
+
+
+class IncidentLinks(BaseModel):
+    """Where to go on from here."""
+
+    self: str = Field(examples=["/v1/incidents/i26080347119"])
+    timeline: str
+    complaints: str = Field(description="Its cases.")
+    actions: str = Field(description="`{action}` stands for one of `available_actions`.")
+
+
+class IncidentItem(BaseModel):
+    """One incident (突发事件): one cause behind many calls."""
+
+    number: str
+    title: str
+    state: IncidentState
+    services: list[str]
+    districts: list[str]
+    since: datetime = Field(description="Cases registered from then on belong to it.")
+    opened_at: datetime
+    opened_by: str = Field(description="`system` where it was suspected by the number of calls.")
+    follow_up_percent: int = Field(description="How many of the callers are asked how it went.")
+    version: int
+    department: str | None
+    assignee: str | None
+    expected_at: datetime | None = Field(description="When water is expected back.")
+    news: str | None = Field(description="What callers were told last.")
+    result: str | None = Field(description="What was done.")
+    reply: str | None = Field(description="What callers were told at its end.")
+    into: str | None = Field(description="The incident that it was merged into.")
+    closed_at: datetime | None = Field(description="When the last of its cases had been seen to.")
+    cases: int = Field(description="How many are linked to it, as SQL shows them; 0 in lists.")
+    cases_by_state: dict[State, int] = Field(description="The same by state; empty in lists.")
+    available_actions: list[IncidentAction]
+    links: IncidentLinks
+
+
+class IncidentPage(BaseModel):
+    """Incidents, the latest first."""
+
+    items: list[IncidentItem]
+    next_cursor: str | None
+
+
+class IncidentTimelineItem(BaseModel):
+    """One thing that happened to an incident."""
+
+    seq: int
+    at: datetime
+    actor: str
+    role: Role
+    action: str
+    from_state: Annotated[IncidentState | None, Field(alias="from")]
+    to_state: Annotated[IncidentState, Field(alias="to")]
+    data: dict[str, Any]
+
+
+class IncidentTimeline(BaseModel):
+    """What happened, the oldest first."""
+
+    items: list[IncidentTimelineItem]
     next_cursor: str | None
 
 

@@ -33,12 +33,21 @@ class View:
         return f"{ui}/namespaces/{quote(namespace)}/workflows?{parameters}"
 
 
+INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
+
 VIEWS = (
     View(
         "Breached now",
         "已超时",
         f'{RUNNING} AND Sla = "missed" AND State != "closed"',
         "A promise of the present cycle is missed and the case is open.",
+    ),
+    View("Incidents", "突发事件", INCIDENTS, "One cause behind many calls, suspected or open, and how far it is."),
+    View(
+        "Waiting for an incident",
+        "并案待结",
+        f'{RUNNING} AND Incident IS NOT NULL AND State NOT IN ("pending_follow_up", "closed")',
+        "Cases that are replied to when their incident is over.",
     ),
     View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "Three quarters of a promise are used up."),
     View(

@@ -47,7 +47,7 @@ This page is drawn from `domain/lifecycle.py`, the table that the service itself
 ## Actions
 
 The owner of a case may do what `owner` may, in addition to what the role of the own key allows. The administrator may
-act in every role. Rows in *italics* are reserved and not offered yet. Some actions have a rule of their own beside the
+act in every role. Some actions have a rule of their own beside the
 table; it is in `domain/decisions.py`.
 
 {rows}
@@ -57,7 +57,7 @@ table; it is in `domain/decisions.py`.
 
 
 def _row(row: Row) -> tuple[str, ...]:
-    action = f"`{row.action}`" if row.open else f"*`{row.action}`, reserved*"
+    action = f"`{row.action}`"
     to = ", ".join(f"`{state}`" for state in row.targets) or "stays"
     who = ", ".join(f"`{role}`" for role in ROLE_ZH if role in row.roles)
     return action, row.zh, _sources(row), to, who, row.description

@@ -16,6 +16,7 @@ from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
 from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
+from domain.settlement import Settlement, next_step
 
 
 class Case(Record):
@@ -108,6 +109,27 @@ class Case(Record):
             return ()
         due = self.ring(at)
         event = self._system(UNDELIVERED, at, {"key": key})
+        evolve(self, event)
+        return (*due, event)
+
+    def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
+        """Complete and reply with the incident that the case is linked to; after everything that fell due before."""
+        events = list(self.ring(at))
+        while event := next_step(self, settlement, at):
+            evolve(self, event)
+            events.append(event)
+        return tuple(events)
+
+    def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
+        """Take the case out of an incident that had ended before it knew of the case; after everything that fell due.
+
+        Nothing happens where the case is not linked to it (any more).
+        """
+        if ended is None or ended != self.incident:
+            return ()
+        due = self.ring(at)
+        data = {"incident": None, "previous_incident": self.incident}
+        event = self._system(Action.LINK_INCIDENT, at, data)
         evolve(self, event)
         return (*due, event)
 

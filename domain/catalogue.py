@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar import WorkCalendar
+from domain.incident import SurgeRule
 from domain.norms import (
     ApproverNorm,
     Department,
@@ -23,6 +24,7 @@ from domain.norms import (
     ProcessNorms,
     Service,
     SourcedRung,
+    SurgeNorm,
     Zone,
 )
 from domain.terms import (
@@ -137,13 +139,14 @@ class Catalogue(Value):
     ladder: Annotated[tuple[SourcedRung, ...], AfterValidator(_climbing)]
     process: ProcessNorms
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
+    surges: tuple[SurgeNorm, ...] = ()
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Build it from its sections; a code or source letter that is used must exist. Raises ValidationError."""
-        sections = ("sources", "groups", "departments")
+        sections = ("sources", "groups", "departments", "services")
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
 
@@ -189,6 +192,18 @@ class Catalogue(Value):
             process=self._process(),
             approvers=tuple(map(self._approver, self.approvers)),
             calendar=self._slice(at),
+        )
+
+    def surge_rules(self) -> tuple[SurgeRule, ...]:
+        """When incidents are suspected, in this catalogue's time."""
+        return tuple(
+            SurgeRule(
+                services=norm.services,
+                more_than=norm.more_than,
+                window_seconds=self._scaled(norm.within.in_seconds(self.calendar.day_seconds)),
+                follow_up_percent=norm.follow_up_percent,
+            )
+            for norm in self.surges
         )
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:

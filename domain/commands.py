@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.intake import Actor, Code, Instant, Name, Text
+from domain.intake import Actor, Code, IncidentNumber, Instant, Name, Text
 from domain.lifecycle import Action
 
 
@@ -204,6 +204,13 @@ class Release(_Reasoned):
     department: Code
 
 
+class LinkIncident(Body):
+    """并案 with an incident; null takes the case out of it again (撤销并案)."""
+
+    action = Action.LINK_INCIDENT
+    incident: IncidentNumber | None
+
+
 BODIES: dict[Action, type[Body]] = {
     body.action: body
     for body in (
@@ -232,11 +239,12 @@ BODIES: dict[Action, type[Body]] = {
         HandOver,
         Involve,
         Release,
+        LinkIncident,
     )
 }
 """The body of every action that the service offers; `register` has the start message instead."""
 
-B = TypeVar("B", bound=Body)
+B = TypeVar("B", bound=BaseModel)
 
 
 class Command(BaseModel, Generic[B]):

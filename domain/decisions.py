@@ -238,6 +238,15 @@ def _hand_over(record: Record, command: c.Command[c.HandOver], _: datetime) -> D
     return Decision(record.state, {"previous_owner": record.owner})
 
 
+def _link_incident(record: Record, command: c.Command[c.LinkIncident], _: datetime) -> Decision:
+    incident = command.body.incident
+    if incident == record.incident:
+        what = f"linked to {incident} already" if incident else "linked to no incident"
+        accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
+        raise Refused("invalid", "same_incident", f"The case {record.number} is {what}.", accepted)
+    return Decision(record.state, {"incident": incident, "previous_incident": record.incident})
+
+
 _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.ANSWER: _answer,
     Action.SIGN_FOR: _sign_for,
@@ -252,5 +261,6 @@ _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.REQUEST_EXTENSION: _request_extension,
     Action.DECIDE_EXTENSION: _decide_extension,
     Action.HAND_OVER: _hand_over,
+    Action.LINK_INCIDENT: _link_incident,
 }
 """The actions that need more than the table; all others just follow it."""

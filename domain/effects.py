@@ -11,6 +11,7 @@ from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
+from domain.settlement import linked
 
 
 def evolve(record: Record, event: Event) -> None:
@@ -20,6 +21,7 @@ def evolve(record: Record, event: Event) -> None:
     record.version = event.seq
     effect = act_on if "part" in event.data and event.action in PART_TABLE else _EFFECTS.get(event.action, _nothing)
     effect(record, event)
+    record.settled = event.data.get("settled", record.settled)
     if event.to_state in ENDED and record.state not in ENDED:
         _close(record, event)
     record.state = event.to_state
@@ -41,6 +43,7 @@ def _open_cycle(record: Record, at: datetime) -> None:
 def _register(record: Record, event: Event) -> None:
     at_intake = event.data.get("flags", ())
     record.flags = record.with_flags(*at_intake)
+    record.incident = event.data.get("incident")
     _open_cycle(record, event.at)
 
 
@@ -224,6 +227,7 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     Action.DECIDE_EXTENSION: _decide_extension,
     Action.HAND_OVER: _hand_over,
     Action.INVOLVE: involve,
+    Action.LINK_INCIDENT: linked,
     ESCALATE: _escalate,
     UNDELIVERED: _undelivered,
 }

@@ -33,6 +33,8 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 
+IncidentNumber = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^i[0-9]{11}$")]
+
 
 def _empty(value: object) -> bool:
     """Left out of what is written: a message without a later field reads and weighs as it did before there was one."""
@@ -113,3 +115,4 @@ class Registration(BaseModel):
     terms: Terms
     flags: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Of `customer.IntakeFlag`.")
     duplicates: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Cases that may be the same matter.")
+    incident: str | None = Field(default=None, exclude_if=_empty, description="The incident that explains the call.")

@@ -111,11 +111,7 @@ UNDELIVERED = "undelivered"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: who may do what, from where, and where it leads.
-
-    Empty `targets` means the state stays. `open` is False for a row that the table reserves and the service
-    does not offer yet.
-    """
+    """One line of the table: who may do what, from where, and where it leads. Empty `targets`: the state stays."""
 
     action: Action
     zh: str
@@ -123,7 +119,6 @@ class Row:
     sources: AbstractSet[State]
     targets: tuple[State, ...]
     description: str
-    open: bool = True
 
 
 A, R, S = Action, Role, State  # short, so that a row of the table stays a row
@@ -258,7 +253,14 @@ ROWS: tuple[Row, ...] = (
         (),
         "A part is not needed any more; was it the last one that was waited for, the reply is due.",
     ),
-    Row(A.LINK_INCIDENT, "并案", {R.DISPATCHER}, OPEN, (), "One of many cases with one cause.", open=False),
+    Row(
+        A.LINK_INCIDENT,
+        "并案",
+        {R.DISPATCHER, R.OWNER, R.SYSTEM},
+        OPEN - {S.PENDING_FOLLOW_UP},
+        (),
+        "One of many cases with one cause (突发事件); it is completed and replied to with them.",
+    ),
 )
 
 TABLE: dict[Action, Row] = {row.action: row for row in ROWS}
@@ -266,7 +268,7 @@ TABLE: dict[Action, Row] = {row.action: row for row in ROWS}
 
 def available(state: State, roles: frozenset[Role]) -> tuple[Action, ...]:
     """The actions that the table offers in `state` to somebody who acts in one of `roles`, in table order."""
-    return tuple(row.action for row in ROWS if row.open and state in row.sources and row.roles & roles)
+    return tuple(row.action for row in ROWS if state in row.sources and row.roles & roles)
 
 
 def mermaid() -> str:

@@ -179,6 +179,18 @@ class ApproverNorm(Value):
     source: Sources
 
 
+class SurgeNorm(Value):
+    """When calls about one service from one district are suspected to have one cause (突发事件预警)."""
+
+    services: Annotated[tuple[Annotated[str, known("services")], ...], Field(min_length=1)]
+    more_than: Annotated[int, Field(gt=0, strict=True)] = Field(description="cases, none of them linked yet")
+    within: Duration
+    follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
+        default=100, description="how many of its callers are asked how it went; a sample, where not all are"
+    )
+    source: Sources
+
+
 class ProcessNorms(Value):
     """The process rules with their sources."""
 

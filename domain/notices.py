@@ -47,16 +47,16 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.HAND_OVER: ("owner",),
     Action.INVOLVE: ("department",),
     Action.RELEASE: ("department", "owner"),
+    Action.LINK_INCIDENT: ("department",),
 }
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
 
 
 def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
-    if event.action == ESCALATE and event.data["clock"] == APPROVE:
-        told = ("approver" if who in ("assignee", "lead") else who for who in event.data["notify"])
-        return (*told, *(("deputy",) if event.data["percent"] >= MISS else ()))
     if event.action == ESCALATE:
-        return tuple(event.data["notify"])
+        return _of_rung(event)
+    if "incident" in event.data:
+        return _of_incident(event, after)
     concerned = _CONCERNED.get(event.action, ())
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
@@ -65,6 +65,20 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
     if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
         return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
     return concerned
+
+
+def _of_rung(event: Event) -> tuple[str, ...]:
+    if event.data["clock"] != APPROVE:
+        return tuple(event.data["notify"])
+    told = ("approver" if who in ("assignee", "lead") else who for who in event.data["notify"])
+    return (*told, *(("deputy",) if event.data["percent"] >= MISS else ()))
+
+
+def _of_incident(event: Event, after: Progress) -> tuple[str, ...]:
+    """Of what an incident does to many cases, only those hear who have to do something, or wait for the reply."""
+    if event.action == Action.LINK_INCIDENT:
+        return ("department",) if after.department else () if event.data["incident"] else ("dispatcher",)
+    return {Action.REPLY.value: ("caller",), Action.COMMENT.value: ("owner",)}.get(event.action, ())
 
 
 def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:

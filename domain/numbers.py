@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 ZONE = ZoneInfo("Asia/Shanghai")
 LENGTH = 13
 DRAWS = 1_000_000
+INCIDENT_DRAWS = 10_000
 _SEPARATORS = re.compile(r"[\s-]+")
 _DIGITS = re.compile(r"[0-9]{13}")
 
@@ -37,6 +38,13 @@ def number_of(day: date, key: str, draw: int = 0) -> str:
     digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
     body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % DRAWS:06}"
     return body + check_digit(body)
+
+
+def incident_number_of(day: date, key: str, draw: int = 0) -> str:
+    """The number of an incident: `i`, the day, four digits drawn from the key, and a check digit."""
+    digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
+    body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % INCIDENT_DRAWS:04}"
+    return f"i{body}{check_digit(body)}"
 
 
 def check_digit(digits: str) -> str:

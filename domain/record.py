@@ -61,6 +61,7 @@ class Progress(BaseModel):
     """The part of a case that changes. Every value in it is immutable: a shallow copy is a true one.
 
     `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
+    `incident` is the one cause that the case shares with others (并案), `settled` what its end came to for this case.
     """
 
     state: State = State.REGISTERED
@@ -83,6 +84,8 @@ class Progress(BaseModel):
     decided: tuple[Decided, ...] = ()
     parts: tuple[Part, ...] = ()
     completed: bool = False
+    incident: str | None = None
+    settled: str | None = None
 
     @property
     def unfinished(self) -> tuple[Part, ...]:

@@ -43,6 +43,7 @@ class CaseView(BaseModel):
     cycle: int
     version: int
     flags: tuple[str, ...]
+    incident: str | None = Field(default=None, description="The one cause that it waits for with others (并案).")
     possible_duplicates: tuple[str, ...] = Field(
         default=(), description="Numbers of cases that may be the same matter, as they were at intake; newest first."
     )
@@ -115,6 +116,7 @@ _TAKEN_OVER = {
     "cycle",
     "version",
     "flags",
+    "incident",
     "possible_duplicates",
     "registered_at",
     "closed_at",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from readmodel.database import WriteConnection
 from readmodel.mailbox import DEAD, DUE, SENDING, SENT, Message, Report
@@ -18,6 +18,9 @@ from readmodel.tables import cases, deliveries, notifications
 ROUTED, NO_ROUTE = "routed", "no_route"
 _note = notifications.c
 _row = deliveries.c
+# What is about an incident is about no case: staff are told of it, and never wait for it.
+_PRIORITY = func.coalesce(cases.c.priority, "P1")
+_CYCLE = func.coalesce(cases.c.cycle, 1)
 
 Route = Callable[[str, bool], Sequence[str]]
 """The channels for a recipient, given whether the case has a telephone number."""
@@ -56,7 +59,7 @@ def spread(connection: WriteConnection, route: Route, at: datetime, limit: int) 
     """
     due = (
         select(_note.key, _note.recipient, cases.c.caller_phone.is_not(None))
-        .join(cases, cases.c.number == _note.number)
+        .outerjoin(cases, cases.c.number == _note.number)
         .where(_note.status == DUE, _note.next_try_at <= at)
         .order_by(_note.next_try_at)
         .limit(limit)
@@ -137,9 +140,9 @@ def _fresh(key: str, channel: str, at: datetime) -> dict[str, object]:
 def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Parcel]:
     columns = [_note[name] for name in Message._fields if name != "tries"]
     statement = (
-        select(*columns, _row.tries, cases.c.priority, cases.c.caller_phone, cases.c.cycle)
+        select(*columns, _row.tries, _PRIORITY, cases.c.caller_phone, _CYCLE)
         .join(notifications, _note.key == _row.key)
-        .join(cases, cases.c.number == _note.number)
+        .outerjoin(cases, cases.c.number == _note.number)
         .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at)
         .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
         .limit(limit)

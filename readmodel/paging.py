@@ -36,6 +36,6 @@ class Place(NamedTuple):
             place = cls(_EPOCH + int(instant) * _MICROSECOND, number)
         except (binascii.Error, ValueError, OverflowError):
             raise BadCursorError from None
-        if not number.isdigit() or place.cursor() != cursor:
+        if not number.removeprefix("i").isdigit() or place.cursor() != cursor:
             raise BadCursorError
         return place

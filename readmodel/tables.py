@@ -134,11 +134,47 @@ decisions = Table(
 )
 """What management decided on money (审批), for reports."""
 
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("state", CODE, nullable=False),
+    Column("department", CODE),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("version", Integer, nullable=False),
+    Column("document", JsonText, nullable=False, comment="domain.incident.Incident"),
+    Column("counts", JsonText, nullable=False, comment="How its cases came out, once it is over."),
+    Index("ix_incidents_opened_at", "opened_at", "number"),
+    Index(
+        "ix_incidents_open",
+        "opened_at",
+        postgresql_where=text("closed_at IS NULL"),
+        sqlite_where=text("closed_at IS NULL"),
+    ),
+)
+"""One cause behind many cases (突发事件), as it stands; `cases.incident` says which."""
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("number", NUMBER, ForeignKey("incidents.number"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", PERSON, nullable=False),
+    Column("role", CODE, nullable=False),
+    Column("action", CODE, nullable=False),
+    Column("from_state", CODE),
+    Column("to_state", CODE, nullable=False),
+    Column("data", JsonText, nullable=False),
+)
+"""What happened to incidents, for ever."""
+
 notifications = Table(
     "notifications",
     metadata,
     Column("key", code(160), primary_key=True),
-    _number(key=False),
+    Column("number", NUMBER, nullable=False, comment="Of the case, or of the incident."),
     Column("seq", Integer, nullable=False),
     Column("recipient", code(120), nullable=False),
     Column("kind", CODE, nullable=False),

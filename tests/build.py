@@ -47,6 +47,7 @@ PROMISES = (
     Promise(name="follow_up", calendar="always", budget_seconds=86_400, starts="reply"),
 )
 
+INCIDENT, OTHER_INCIDENT = "i26080347119", "i26080300019"
 MONDAY = datetime(2026, 9, 7, 1, tzinfo=UTC)
 """Monday, 09:00 in Beijing."""
 THEN = MONDAY + timedelta(minutes=3)
@@ -147,6 +148,7 @@ BODIES: dict[Action, c.Body] = {
         c.HandOver(owner="Li Mei"),
         c.Involve(department="metering", task="Read the meter."),
         c.Release(department="metering", reason="The meter is read."),
+        c.LinkIncident(incident=INCIDENT),
     )
 }
 """A body for every action that would do if the moment is right."""

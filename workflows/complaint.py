@@ -21,7 +21,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import Refused
     from domain.events import Event
     from domain.intake import Actor
+    from domain.settlement import Settlement, outcome
     from domain.views import CaseView, Outcome, view_case
+    from workflows.incident_links import Link
     from workflows.messages import ComplaintStart, Done
     from workflows.presentation import Shown, details, shown
     from workflows.updates import with_updates
@@ -52,6 +54,7 @@ class ComplaintWorkflow:
         self._shown: Shown = shown(self._case)
         self._armed_for: datetime | None = None
         self._alarm: asyncio.Task[None] | None = None
+        self._link = Link(self._case.number, start.told)
         self._changed = True
 
     @workflow.run
@@ -61,12 +64,14 @@ class ComplaintWorkflow:
             await workflow.wait_condition(self._has_news)
             self._outbox.extend(self._case.ring(workflow.now()))
             changed, self._changed = self._changed or bool(self._outbox), False
+            self._outbox.extend(self._case.unlink(self._link.broken(), workflow.now()))
+            self._link.follow(self._case.incident)
             self._publish()
             if changed:
                 self._show()
             self._arm()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(ComplaintStart(source=self._case, seen=self._seen))
+                workflow.continue_as_new(ComplaintStart(source=self._case, seen=self._seen, told=self._link.told))
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
@@ -79,6 +84,12 @@ class ComplaintWorkflow:
     def undelivered(self, key: str) -> None:
         """Flag the case."""
         self._note(self._case.undelivered(key, workflow.now()))
+
+    @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
+    async def settle(self, settlement: Settlement) -> str:
+        """Answer what came of it: `settled`, `kept` or `over`. Asked again, it answers the same."""
+        self._note(self._case.settle(settlement, workflow.now()))
+        return outcome(self._case, settlement.incident)
 
     def check(self, command: Command[Any]) -> None:
         """Validator of every update: refuse before anything is recorded. Not a handler itself."""
@@ -112,10 +123,10 @@ class ComplaintWorkflow:
         self._changed = True
 
     def _has_news(self) -> bool:
-        return self._changed or (self._publishing is not None and self._publishing.done())
+        return self._changed or self._link.settled() or (self._publishing is not None and self._publishing.done())
 
     def _idle(self) -> bool:
-        return not self._outbox and self._publishing is None
+        return not self._outbox and self._publishing is None and self._link.idle()
 
     def _may_carry_over(self) -> bool:
         """Nothing is under way; no handler can come in between, as nothing is awaited before the new run."""

@@ -1,4 +1,4 @@
-"""What starts a complaint's workflow, and what it carries from run to run.
+"""What starts the workflows of complaints and incidents, and what they carry from run to run.
 
 A module of its own, for the reason of `workflows.updates`: a model defined in the workflow's module would be built
 anew for every run.
@@ -6,9 +6,11 @@ anew for every run.
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.case import Case
+from domain.incident import Incident, Opening
+from domain.incident_table import IncidentAction, Scope
 from domain.intake import Registration
 
 TASK_TIMEOUT = timedelta(seconds=2.5)
@@ -32,3 +34,37 @@ class ComplaintStart(BaseModel):
 
     source: Registration | Case
     seen: dict[str, Done] = {}
+    told: str | None = Field(default=None, description="The incident that knows of the case.")
+
+
+class IncidentStart(BaseModel):
+    """How an incident's workflow starts: with its opening, or with what an earlier run carried over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: Opening | Incident
+    waiting: tuple[str, ...] = Field(default=(), description="Numbers of the linked cases, in the order of linking.")
+    counts: dict[str, int] = {}
+    seen: dict[str, Done] = {}
+    gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
+    absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
+
+
+class Absorbed(BaseModel):
+    """Another incident, and what it explained, of one that was merged."""
+
+    model_config = ConfigDict(frozen=True)
+
+    incident: str
+    scope: Scope
+
+
+class IncidentOutcome(BaseModel):
+    """What an incident's update or query answers; see `domain.views.Outcome`."""
+
+    action: str
+    digest: str
+    version: int
+    incident: Incident
+    waiting: int = Field(description="Linked cases that are not yet seen to.")
+    available_actions: tuple[IncidentAction, ...] = ()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from domain.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
@@ -34,6 +34,11 @@ def workflow_id(number: str) -> str:
     return f"complaint-{number}"
 
 
+def urgency(record: Record) -> Priority:
+    """The place of a case's work in queues: emergencies (P1) go before all else, whatever waits there."""
+    return Priority(priority_key=int(record.terms.priority.removeprefix("P")))
+
+
 def summary(record: Record) -> str:
     """One line for the list of workflows; no personal data."""
     terms = record.terms
@@ -51,6 +56,7 @@ def shown(record: Record) -> Shown:
         keys.OWNER: record.owner,
         keys.PRIORITY: record.terms.priority,
         keys.SLA: record.sla,
+        keys.INCIDENT: record.incident,
         keys.NEXT_DUE_AT: record.next_due(),
         keys.INVOLVED: [part.department for part in record.unfinished] or None,
         keys.FLAGS: list(record.flags) or None,
@@ -74,9 +80,9 @@ def details(record: Record, at: datetime) -> str:
         "| 项目 | Item | |",
         "|---|---|---|",
         f"| 状态 | State | **{STATE_ZH[record.state]}** {record.state.value} |",
-        f"| 首问责任人 | Owner | {_plain(record.owner)} |",
+        f"| 首问责任人 | Owner | {plain(record.owner)} |",
         f"| 部门 | Department | {record.department or '-'} |",
-        f"| 处理人 | Assignee | {_plain(record.assignee)} |",
+        f"| 处理人 | Assignee | {plain(record.assignee)} |",
         f"| 轮次 | Cycle | {record.cycle} |",
         f"| 时限 | Service level | {_SLA_ZH[record.sla]} {record.sla} |",
         f"| 标记 | Flags | {', '.join(record.flags) or '-'} |",
@@ -99,13 +105,13 @@ def details(record: Record, at: datetime) -> str:
 def _waiting(record: Record) -> list[str]:
     rows = []
     if record.wake_at:
-        rows.append(f"| 恢复时间 | Wakes at | {_instant(record.wake_at)} |")
+        rows.append(f"| 恢复时间 | Wakes at | {when(record.wake_at)} |")
     if record.approval:
         rows.append(f"| 报批 | Approval asked | {record.approval.amount or '-'} CNY |")
         if who := record.approval.turn:
-            rows.append(f"| 审批人 | Whose turn | {_plain(who.holder or who.post)} |")
+            rows.append(f"| 审批人 | Whose turn | {plain(who.holder or who.post)} |")
     if record.reopen_until:
-        rows.append(f"| 可重开至 | May be reopened until | {_instant(record.reopen_until)} |")
+        rows.append(f"| 可重开至 | May be reopened until | {when(record.reopen_until)} |")
     return rows
 
 
@@ -114,7 +120,7 @@ def _together(record: Record) -> list[str]:
     if not record.parts:
         return []
     rows = [
-        f"| {part.serial} | {part.department} | {PART_STATE_ZH[part.state]} {part.state} | {_plain(part.assignee)} |"
+        f"| {part.serial} | {part.department} | {PART_STATE_ZH[part.state]} {part.state} | {plain(part.assignee)} |"
         for part in record.parts
     ]
     head = ["### 部门联动 · Departments together", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
@@ -127,7 +133,7 @@ def _promises(record: Record, clocks: list[Clock]) -> list[str]:
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
     return rows + [
         f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_whose(record, clock)} "
-        f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {_instant(clock.due_at(record.calendar))} |"
+        f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {when(clock.due_at(record.calendar))} |"
         for clock in clocks
     ]
 
@@ -136,10 +142,11 @@ def _whose(record: Record, clock: Clock) -> str:
     return f" ({record.parts[clock.part - 1].department})" if clock.part else ""
 
 
-def _plain(name: str | None) -> str:
+def plain(name: str | None) -> str:
     """A name as a cell of a table takes it."""
     return name.replace("|", "\\|") if name else "-"
 
 
-def _instant(at: datetime | None) -> str:
+def when(at: datetime | None) -> str:
+    """An instant as the UI shows it; a dash for none."""
     return at.isoformat(" ", "seconds")[:19] if at else "-"

@@ -52,6 +52,7 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.HAND_OVER: ("same-owner",),
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
     Action.RELEASE: ("no-such-part",),
+    Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),
     **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE, Action.SEND_BACK), ("no-such-part",)),
 }
 
@@ -93,6 +94,8 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
     ) -> Response:
         wanted = number_in(number)
         _check_words(backend, body)
+        if isinstance(body, commands.LinkIncident) and body.incident is not None:
+            await backend.incidents.require_open(body.incident, actor_of(key))
         sent = "" if idempotency_key is None else request_key(key, idempotency_key)
         digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
         # Built of parts that have been validated already.
@@ -152,10 +155,6 @@ def _unknown(backend: Backend) -> Endpoint:
         key: Annotated[Key, Depends(backend.bearer)],  # noqa: ARG001 - strangers are told nothing
     ) -> Response:
         accepted = [known.value for known in commands.BODIES]
-        row = next((row for row in TABLE.values() if row.action == action), None)
-        if row and not row.open:
-            detail = f"{row.zh} {action} is not offered yet; it comes with a later version."
-            raise ProblemError("action-not-offered", detail, accepted=accepted)
         hint = " A complaint is registered by POST /v1/complaints." if action == Action.REGISTER else ""
         raise ProblemError("unknown-action", f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
 

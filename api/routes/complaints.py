@@ -175,7 +175,7 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
     ) -> Response:
         """The oldest first: what people did, and what time brought, with `system` as its actor."""
         wanted = number_in(number)
-        page = await backend.reader.timeline(wanted, _after(paging.cursor), paging.limit)
+        page = await backend.reader.timeline(wanted, after_seq(paging.cursor), paging.limit)
         if page is None:
             if await backend.gateway.case(wanted, actor_of(key)) is None:
                 raise not_found(wanted)
@@ -183,7 +183,7 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         return render.page(map(render.timeline_item, page.items), None if page.next_seq is None else str(page.next_seq))
 
 
-def _after(cursor: str | None) -> int:
+def after_seq(cursor: str | None) -> int:
     """The event after which a page of a timeline begins."""
     if cursor is None:
         return 0

@@ -11,7 +11,8 @@ from api.backend import Backend
 from api.keyring import Key
 from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
 from domain.catalogue import Catalogue, Department, District, Group
-from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Role, State, mermaid
+from domain.commands import BODIES
+from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Action, Role, State, mermaid
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -87,7 +88,7 @@ def lifecycle() -> bytes:
                 "roles": [role for role in Role if role in row.roles],
                 "from": [state for state in State if state in row.sources],
                 "to": row.targets,
-                "offered": row.open,
+                "offered": row.action in {*BODIES, Action.REGISTER},
             }
         )
         for row in ROWS

@@ -143,7 +143,6 @@ async def test_an_action_on_no_case_is_not_found(on_both: House) -> None:
 @pytest.mark.parametrize(
     ("action", "slug"),
     [
-        ("link_incident", "action-not-offered"),
         ("register", "unknown-action"),
         ("brew", "unknown-action"),
     ],

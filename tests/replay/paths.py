@@ -5,13 +5,14 @@ written once and kept: a workflow that no longer replays it needs a patch, not a
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from domain.commands import (
     Answer,
     Arrive,
     Body,
+    Command,
     Comment,
     Complete,
     DecideApproval,
@@ -20,6 +21,7 @@ from domain.commands import (
     FollowUp,
     HandOver,
     Involve,
+    LinkIncident,
     Refuse,
     RejectReturn,
     Release,
@@ -36,10 +38,17 @@ from domain.commands import (
     Urge,
     Withdraw,
 )
+from domain.incident import Incident, Opening
+from domain.incident_table import IncidentBody, Resolve, Scope
 from domain.intake import Actor
-from domain.lifecycle import Role
+from domain.lifecycle import Role, State
+from domain.settlement import OVER, SETTLED, Settlement
+from tests.build import INCIDENT
 from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
+from workflows.incident_links import incident_id
+from workflows.incident_start import start_incident
+from workflows.messages import IncidentOutcome
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}
@@ -204,6 +213,44 @@ async def departments_together(house: Hotline) -> Complaint:
         SATISFIED,
     )
     return await ended(await play(complaint, *steps), hours=73)
+
+
+async def incident(house: Hotline, district: str) -> Incident:
+    """An incident that was declared for leaks in a district."""
+    scope = Scope(services=("leak",), districts=(district,))
+    at = datetime.now(UTC)
+    opening = Opening(at=at, actor=ADMIN, title="爆管 burst main", scope=scope, since=at)
+    return await start_incident(house.client, house.settings.task_queue, opening, district)
+
+
+async def direct(house: Hotline, number: str, *bodies: IncidentBody) -> None:
+    """What is done to an incident, in turn."""
+    handle = house.client.get_workflow_handle(incident_id(number))
+    for body in bodies:
+        await handle.execute_update(body.action.value, Command(actor=ADMIN, body=body), result_type=IncidentOutcome)
+
+
+@path
+async def settled_with_an_incident(house: Hotline) -> Complaint:
+    cause = await incident(house, "shiqi")
+    complaint = await play(await house.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
+    await direct(house, cause.number, Resolve(result="已换管", message="已恢复供水"))
+    await until(complaint.view, lambda view: view.state is State.PENDING_FOLLOW_UP)
+    return await ended(await play(complaint, SATISFIED), hours=73)
+
+
+@path
+async def closed_with_an_incident(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=INCIDENT))
+    settlement = Settlement(incident=INCIDENT, result="已换管", message="已恢复供水", follow_up=False)
+    # No such incident runs: the case is told so, and goes its own way; an incident that does not know that is refused.
+    await until(complaint.view, lambda view: view.incident is None)
+    assert await complaint.handle.execute_update("settle", settlement) == OVER
+    cause = await incident(house, "wuguishan")
+    await play(complaint, LinkIncident(incident=cause.number))
+    settlement = settlement.model_copy(update={"incident": cause.number})
+    assert await complaint.handle.execute_update("settle", settlement) == SETTLED
+    return await ended(complaint, hours=73)
 
 
 @path

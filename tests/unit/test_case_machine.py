@@ -11,15 +11,29 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain import commands as c
 from domain.case import Case
-from domain.clocks import MISS, Clock
+from domain.clocks import DEPARTMENT, MISS, Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import ENDED, ESCALATE, TABLE, UNDELIVERED, Action, Role, State
 from domain.parts import AT_WORK, PART_TABLE
+from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
 from domain.terms import Approver, Process, Promise, Rung
 from domain.views import view_case
-from tests.build import ACTORS, BODIES, CALENDAR, LADDER, MONDAY, OTHER_CREW, PROMISES, USUAL, command, registration
+from tests.build import (
+    ACTORS,
+    BODIES,
+    CALENDAR,
+    INCIDENT,
+    LADDER,
+    MONDAY,
+    OTHER_CREW,
+    OTHER_INCIDENT,
+    PROMISES,
+    USUAL,
+    command,
+    registration,
+)
 
 ZERO = timedelta()
 TOLERANCE = 1e-3
@@ -60,6 +74,7 @@ POSTS = (
     Approver(post="Customer manager", up_to=Decimal(100), holder="Gao Feng", deputy="root", budget_seconds=3600),
     Approver(post="Any manager", up_to=Decimal(1000), calendar="always", budget_seconds=86_400),
 )
+incidents = st.sampled_from([None, INCIDENT, OTHER_INCIDENT])
 approvers = st.sampled_from([(), POSTS[1:], POSTS])
 changes = st.fixed_dictionaries(
     {
@@ -94,6 +109,7 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
         Action.HAND_OVER: st.builds(c.HandOver, owner=names),
         Action.INVOLVE: st.builds(c.Involve, department=departments, task=reason, takes_over=maybe),
         Action.RELEASE: st.builds(c.Release, department=departments, reason=reason),
+        Action.LINK_INCIDENT: st.builds(c.LinkIncident, incident=incidents),
         Action.SIGN_FOR: st.builds(c.SignFor, department=maybe),
         Action.ARRIVE: st.builds(c.Arrive, department=maybe),
         Action.COMPLETE: st.builds(c.Complete, department=maybe, result=reason),
@@ -109,6 +125,7 @@ def acceptable(case: Case) -> list[c.Body]:
         Action.REQUEST_EXTENSION: c.RequestExtension(working_days=1, reason="x"),
         Action.HAND_OVER: c.HandOver(owner=f"not {case.owner}"),
         Action.INVOLVE: c.Involve(department="network", task="x"),
+        Action.LINK_INCIDENT: c.LinkIncident(incident=None if case.incident else INCIDENT),
     }
     if open_parts := case.unfinished:
         best[Action.RELEASE] = c.Release(department=open_parts[0].department, reason="x")
@@ -202,6 +219,19 @@ class CaseMachine(RuleBasedStateMachine):
     def a_notification_is_given_up(self) -> None:
         self.take(self.case.undelivered("key", self.now))
 
+    @rule(incident=incidents.filter(bool), follow_up=st.booleans())
+    def an_incident_is_over(self, incident: str, follow_up: bool) -> None:
+        settlement = Settlement(incident=incident, result="x", message="x", follow_up=follow_up)
+        self.take(self.case.settle(settlement, self.now))
+        came_out = outcome(self.case, incident)
+        assert self.case.settle(settlement, self.now) == ()
+        if came_out == SETTLED:
+            assert self.case.state not in BEFORE_REPLY or self.case.cycle > 1
+
+    @rule(incident=incidents)
+    def an_incident_had_ended_before_it_was_told(self, incident: str | None) -> None:
+        self.take(self.case.unlink(incident, self.now))
+
     def act(self, sent: c.Command[Any]) -> None:
         note(f"{self.now} {self.case.state} {sent.actor.role} {sent.body!r}")
         before = self.case.model_dump_json()
@@ -228,6 +258,10 @@ class CaseMachine(RuleBasedStateMachine):
         assert event.cycle == before.cycle + again
         if event.action in (ESCALATE, UNDELIVERED):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
+            return
+        if event.role is Role.SYSTEM and "incident" in event.data:
+            assert event.from_state in BEFORE_REPLY
+            assert event.to_state not in (State.REGISTERED, State.WITHDRAWN) or event.to_state == event.from_state
             return
         row = TABLE[Action(event.action)]
         if event.action in PART_TABLE and "part" in event.data:
@@ -284,7 +318,7 @@ class CaseMachine(RuleBasedStateMachine):
         if self.case.state is State.SUSPENDED:
             assert not any(clock.running_since for clock in live)
         elif self.case.state not in (State.AWAITING_APPROVAL, State.PENDING_REDISPATCH):
-            assert not any(clock.paused for clock in live)
+            assert not any(clock.paused and not (self.case.incident and clock.name in DEPARTMENT) for clock in live)
         assert (self.case.wake_at is None) or self.case.state is State.SUSPENDED
 
     @invariant()

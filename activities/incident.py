@@ -1,0 +1,110 @@
+"""The work of an incident: it is written down, and its cases are called on, portion by portion."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from temporalio import activity
+from temporalio.client import Client
+
+from activities.projection import unavailable
+from activities.rounds import GONE, call_on
+from domain.commands import Command, LinkIncident
+from domain.incident_batch import Gathered, Gathering, HandingOn, IncidentBatch, Settling, sampled
+from domain.incident_notices import News
+from domain.intake import SYSTEM
+from domain.lifecycle import Action
+from domain.settlement import OVER, Settlement
+from readmodel import incidents
+from readmodel.database import reading
+from readmodel.writer import GroupWriter
+
+PORTION = 200
+"""Cases of one activity: some seconds' work, after which the incident shows how far it is."""
+SLICE = 500
+"""Messages of one transaction: the cases that are published meanwhile wait for no longer than that takes."""
+UPDATE_TIMEOUT = timedelta(seconds=20)
+"""A case whose worker died is handed to another within this time."""
+LINKED = "linked"
+
+
+class Incidents:
+    """The activities of incidents.
+
+    Args:
+        writer: takes part in the one thread that writes.
+        engine: to read with.
+        client: the way to the cases.
+        workflow_id: the workflow of a case's number.
+    """
+
+    def __init__(self, writer: GroupWriter, engine: Engine, client: Client, workflow_id: Callable[[str], str]) -> None:
+        self._writer = writer
+        self._engine = engine
+        self._client = client
+        self._workflow_id = workflow_id
+
+    @activity.defn(name="publish_incident")
+    async def publish(self, batch: IncidentBatch) -> None:
+        """Return when the incident's row, events and messages to staff are committed."""
+        await self._write(partial(incidents.write, batch=batch))
+
+    @activity.defn(name="inform_callers")
+    async def inform(self, news: News) -> None:
+        """Write a message to the caller of each case; the courier sends them."""
+        for start in range(0, len(news.numbers), SLICE):
+            await self._write(partial(incidents.inform, news=news, numbers=news.numbers[start : start + SLICE]))
+            activity.heartbeat()
+
+    @activity.defn(name="gather_cases")
+    async def gather(self, gathering: Gathering) -> Gathered:
+        """Link the next cases of the scope; answer how many, and where to go on."""
+        numbers = await asyncio.to_thread(self._candidates, gathering)
+        answers = await call_on(numbers, lambda number: self._link(number, gathering.incident, "gather"))
+        return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == PORTION else None)
+
+    @activity.defn(name="settle_cases")
+    async def settle(self, settling: Settling) -> dict[str, int]:
+        """Complete and reply; answer how many cases came out how (`domain.settlement`)."""
+        words = Settlement(incident=settling.incident, result=settling.result, message=settling.message)
+
+        async def ask(number: str) -> str:
+            chosen = sampled(settling.incident, number, settling.follow_up_percent)
+            told = words.model_copy(update={"follow_up": chosen})
+            came_out: str = await self._update(number, "settle", told, str)
+            return came_out
+
+        answers = await call_on(settling.numbers, ask)
+        answers[OVER] += answers.pop(GONE, 0)
+        return dict(+answers)
+
+    @activity.defn(name="hand_cases_on")
+    async def hand_on(self, handing: HandingOn) -> dict[str, int]:
+        """Link the cases to another incident, or to none; answer how many did."""
+        why = f"{handing.incident}->{handing.to}"
+        return dict(await call_on(handing.numbers, lambda number: self._link(number, handing.to, why)))
+
+    async def _link(self, number: str, incident: str | None, why: str) -> str:
+        """Keyed, so that asked again the case knows that it has done it."""
+        key = f"{why}-{incident}-{number}"
+        command = Command(actor=SYSTEM, body=LinkIncident(incident=incident), key=key, digest=key)
+        await self._update(number, Action.LINK_INCIDENT.value, command, dict)
+        return LINKED
+
+    async def _update(self, number: str, name: str, argument: Any, answer: type) -> Any:  # noqa: ANN401 - the update's own
+        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        return await handle.execute_update(name, argument, result_type=answer, rpc_timeout=UPDATE_TIMEOUT)
+
+    def _candidates(self, gathering: Gathering) -> list[str]:
+        with reading(self._engine) as connection:
+            return incidents.candidates(connection, gathering, PORTION)
+
+    async def _write(self, work: Callable[..., None]) -> None:
+        try:
+            await self._writer.run(work)
+        except DBAPIError as error:
+            raise unavailable(error) from None

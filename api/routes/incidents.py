@@ -1,0 +1,317 @@
+"""Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from enum import Enum
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Path, Query
+from pydantic import Field, ValidationError
+from starlette.responses import Response
+
+from api import examples, openapi, render
+from api.backend import Backend
+from api.keyring import Key
+from api.problems import ProblemError
+from api.routes.complaints import after_seq, bad_cursor
+from api.routes.parameters import IdempotencyKey, Paging
+from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
+from api.security import actor_of, only_for, request_key, staff_only
+from domain.commands import Command
+from domain.incident import Incident, Opening
+from domain.incident_table import (
+    INCIDENT_BODIES,
+    INCIDENT_STATE_ZH,
+    INCIDENT_TABLE,
+    Confirm,
+    DispatchIncident,
+    IncidentAction,
+    IncidentBody,
+    IncidentRow,
+    IncidentState,
+    Merge,
+    Scope,
+)
+from domain.lifecycle import ROLE_ZH, Role
+from readmodel.paging import BadCursorError
+
+Endpoint = Callable[..., Awaitable[Response]]
+TAGS: list[str | Enum] = ["incidents"]
+_KEY = ("unauthorized", "malformed-key", "wrong-role", "invalid-request")
+_READ = (*_KEY, "read-model-unavailable")
+_POSTED = (
+    *_KEY,
+    "malformed-json",
+    "bad-request",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-idempotency-key",
+    "idempotency-key-reused",
+    "unknown-service",
+    "unknown-district",
+    "temporal-unavailable",
+    "no-answer-in-time",
+)
+_MORE: dict[IncidentAction, tuple[str, ...]] = {
+    IncidentAction.DISPATCH: ("unknown-department",),
+    IncidentAction.MERGE: ("same-incident", "unknown-incident", "incident-closed"),
+}
+PREFIX = "/v1/incidents/{number}"
+IncidentNumberText = Annotated[
+    str,
+    Path(
+        alias="number",
+        pattern=r"^[iI][0-9]{11}$",
+        description="The incident's number (事件号): i and eleven digits.",
+        examples=[examples.INCIDENT_NUMBER],
+    ),
+]
+
+
+class IncidentListing(Paging):
+    """Which incidents a list shows."""
+
+    state: IncidentState | None = Field(default=None, description="Where it stands.", examples=["suspected"])
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations on incidents."""
+    _add_declare(router, backend)
+    _add_list(router, backend)
+    _add_get(router, backend)
+    _add_timeline(router, backend)
+    for action, body in INCIDENT_BODIES.items():
+        row = INCIDENT_TABLE[action]
+        router.add_api_route(
+            f"{PREFIX}/actions/{action.value}",
+            _endpoint(backend, action, body),
+            methods=["POST"],
+            tags=TAGS,
+            operation_id=f"incident_{action.value}",
+            summary=f"{row.zh} {action.value}: an incident",
+            description=_description(row, body),
+            response_model=IncidentItem,
+            responses={
+                200: openapi.example("Done: the incident as it stands now.", "incident"),
+                202: {**openapi.accepted("incident"), "model": IncidentItem},
+                **openapi.errors(
+                    *_POSTED, "incident-not-found", "out-of-turn", "other-department", *_MORE.get(action, ())
+                ),
+            },
+        )
+
+
+def _add_declare(router: APIRouter, backend: Backend) -> None:
+    @router.post(
+        "/v1/incidents",
+        tags=TAGS,
+        operation_id="declare_incident",
+        summary="上报 declare: an incident that is known before the telephone tells",
+        status_code=HTTPStatus.CREATED,
+        response_model=IncidentItem,
+        responses={
+            201: openapi.example("Durable, and lists show it.", "incident"),
+            202: {**openapi.accepted("incident"), "model": IncidentItem},
+            **openapi.errors(*_POSTED),
+        },
+    )
+    async def declare_incident(
+        body: NewIncident,
+        key: Annotated[Key, Depends(only_for(backend.bearer, Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN))],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Cases of its scope are linked to it from now on, and those of the last while that wait for their reply."""
+        _check_scope(backend, body.services, body.districts)
+        at = backend.clock()
+        rules = [rule for rule in backend.catalogue.surge_rules() if {*rule.services} & {*body.services}]
+        window = max((rule.window_seconds for rule in rules), default=0)
+        opening = Opening(
+            at=at,
+            actor=actor_of(key),
+            title=body.title,
+            scope=Scope(services=body.services, districts=body.districts),
+            since=body.since or at - timedelta(seconds=window),
+            follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
+        )
+        known_by = uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key)
+        incident = await backend.incidents.open(opening, known_by)
+        return await _answer(backend, incident, key, HTTPStatus.CREATED)
+
+
+def _add_list(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        "/v1/incidents",
+        tags=TAGS,
+        operation_id="list_incidents",
+        summary="List incidents",
+        response_model=IncidentPage,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={
+            200: openapi.example("A page, the latest first.", "incidents"),
+            **openapi.errors(*_READ, "invalid-cursor"),
+        },
+    )
+    async def list_incidents(
+        wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
+    ) -> Response:
+        """The latest first."""
+        try:
+            page = await backend.reader.incident_page(wanted.state, wanted.cursor, wanted.limit)
+        except BadCursorError as error:
+            raise bad_cursor(str(error)) from None
+        actor = actor_of(key)
+        shown = (render.incident(each, {}, each.available_actions(actor)) for each in page.items)
+        return render.page(shown, page.next_cursor)
+
+
+def _add_get(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        PREFIX,
+        tags=TAGS,
+        operation_id="get_incident",
+        summary="Read one incident, and how far it is with its cases",
+        response_model=IncidentItem,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={
+            200: openapi.example("The incident, as you see it.", "incident"),
+            **openapi.errors(*_READ, "incident-not-found", "temporal-unavailable", "no-answer-in-time"),
+        },
+    )
+    async def get_incident(number: IncidentNumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+        """With the number of its cases in each state. The cases are `GET /v1/complaints?incident=...`."""
+        return await _shown(backend, number.lower(), key, HTTPStatus.OK)
+
+
+def _add_timeline(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        f"{PREFIX}/timeline",
+        tags=TAGS,
+        operation_id="get_incident_timeline",
+        summary="Read what happened to an incident",
+        response_model=IncidentTimeline,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={
+            200: openapi.example("A page, the oldest first.", "incident_timeline"),
+            **openapi.errors(*_READ, "incident-not-found", "invalid-cursor"),
+        },
+    )
+    async def get_incident_timeline(number: IncidentNumberText, paging: Annotated[Paging, Query()]) -> Response:
+        """The oldest first: what people did, and what the system did, with `system` as its actor."""
+        wanted = number.lower()
+        page = await backend.reader.incident_timeline(wanted, after_seq(paging.cursor), paging.limit)
+        if page is None:
+            raise _not_found(wanted)
+        items = (render.incident_event(event) for event in page.items)
+        return render.page(items, None if page.next_seq is None else str(page.next_seq))
+
+
+def _endpoint(backend: Backend, action: IncidentAction, body_type: type[IncidentBody]) -> Endpoint:
+    """The operation of one action. Where every field may be left out, so may the body."""
+    command_type: type[Command[IncidentBody]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
+
+    async def act(
+        number: IncidentNumberText,
+        key: Annotated[Key, Depends(backend.bearer)],
+        body: IncidentBody,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        wanted = number.lower()
+        await _check_words(backend, body, key)
+        sent = "" if idempotency_key is None else request_key(key, idempotency_key)
+        digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
+        command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
+        outcome = await backend.incidents.act(wanted, command, sent or uuid.uuid4().hex)
+        if outcome is None:
+            raise await _gone(backend, wanted, action)
+        if (outcome.action, outcome.digest) != (action, digest):
+            detail = f"This Idempotency-Key has done something else to this incident: {outcome.action}."
+            raise ProblemError("idempotency-key-reused", detail, accepted=["the same body", "a new Idempotency-Key"])
+        return await _answer(backend, outcome.incident, key, HTTPStatus.OK)
+
+    act.__name__ = f"incident_{action.value}"
+    shown = {"summary": INCIDENT_TABLE[action].zh, "value": examples.INCIDENT_BODIES[action]}
+    act.__annotations__["body"] = Annotated[body_type, Body(openapi_examples={"usual": shown})]  # type: ignore[dict-item]  # as documented
+    with suppress(ValidationError):
+        act.__defaults__ = (body_type(), None)
+    return act
+
+
+async def _check_words(backend: Backend, body: IncidentBody, key: Key) -> None:
+    """What the incident cannot know: which departments and places there are, and how another incident stands."""
+    match body:
+        case DispatchIncident() if body.department not in backend.departments:
+            accepted = sorted(backend.departments)
+            detail = f"There is no department {body.department!r}; accepted: {', '.join(accepted)}."
+            raise ProblemError("unknown-department", detail, accepted=accepted)
+        case Confirm():
+            _check_scope(backend, body.services, body.districts)
+        case Merge():
+            await backend.incidents.require_open(body.into, actor_of(key))
+
+
+def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[str, ...]) -> None:
+    for kind, given, there in (
+        ("service", services, backend.catalogue.services),
+        ("district", districts, backend.catalogue.districts),
+    ):
+        known = [each.code for each in there]
+        for code in given:
+            if code not in known:
+                detail = f"There is no {kind} {code!r}; accepted: {', '.join(known)}."
+                raise ProblemError(f"unknown-{kind}", detail, accepted=known)
+
+
+async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPStatus) -> Response:
+    """The incident as it is, and whether lists show it already."""
+    wait = backend.settings.sql_wait_seconds
+    shown = await backend.incident_visibility.shows(incident.number, incident.version, wait)
+    available = incident.available_actions(actor_of(key))
+    body = render.incident(incident, await _counts(backend, incident.number), available)
+    location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else None
+    return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location)
+
+
+async def _counts(backend: Backend, number: str) -> dict[str, int]:
+    """How its cases stand; nothing where SQL does not tell: what was done is done."""
+    try:
+        return await backend.reader.incident_counts(number)
+    except ProblemError:
+        return {}
+
+
+async def _shown(backend: Backend, number: str, key: Key, status: HTTPStatus) -> Response:
+    try:
+        incident = await backend.reader.incident(number)
+    except ProblemError:
+        incident = None
+    if incident is None:
+        live = await backend.incidents.live(number, actor_of(key))
+        if live is None:
+            raise _not_found(number)
+        incident = live.incident
+    available = incident.available_actions(actor_of(key))
+    return render.answer(render.incident(incident, await _counts(backend, number), available), status)
+
+
+def _not_found(number: str) -> ProblemError:
+    return ProblemError("incident-not-found", f"There is no incident with the number {number}.")
+
+
+async def _gone(backend: Backend, number: str, action: IncidentAction) -> ProblemError:
+    incident = await backend.reader.incident(number)
+    if incident is None:
+        return _not_found(number)
+    detail = f"The incident {number} is {incident.state} and over; {action} is not possible any more."
+    return ProblemError("out-of-turn", detail, accepted=[], version=incident.version)
+
+
+def _description(row: IncidentRow, body: type[IncidentBody]) -> str:
+    sources = ", ".join(f"{INCIDENT_STATE_ZH[state]} `{state}`" for state in IncidentState if state in row.sources)
+    target = f"{INCIDENT_STATE_ZH[row.target]} `{row.target}`" if row.target else "the same state 状态不变"
+    roles = ", ".join(f"{ROLE_ZH[role]} `{role}`" for role in ROLE_ZH if role in row.roles)
+    facts = f"* from 从: {sources}\n* to 到: {target}\n* by 由: {roles}, 管理员 `admin`"
+    return f"{row.description}\n\n{body.__doc__}\n\n{facts}"

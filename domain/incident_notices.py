@@ -1,0 +1,75 @@
+"""Whom an incident concerns, as `domain.notices` says it of a case; and the news for callers of its cases."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.incident import Incident
+from domain.incident_table import (
+    FINISH,
+    INCIDENT_STATE_ZH,
+    INCIDENT_TABLE,
+    STAY,
+    SUSPECT,
+    IncidentAction,
+    IncidentEvent,
+)
+from domain.notices import Notice
+
+PREFIX = "incident_"
+"""Before the kind of a message, so that templates can tell it from the same action on a case."""
+_ZH = {row.action.value: row.zh for row in INCIDENT_TABLE.values()}
+_ZH |= {SUSPECT: "预警", FINISH: "全部办结", STAY: "未能并入"}
+_CONCERNED: dict[str, tuple[str, ...]] = {
+    SUSPECT: ("dispatcher", "supervisor"),
+    IncidentAction.DECLARE: ("supervisor",),
+    IncidentAction.CONFIRM: ("supervisor",),
+    IncidentAction.DISPATCH: ("department",),
+    IncidentAction.SIGN_FOR: ("dispatcher",),
+    IncidentAction.RESOLVE: ("dispatcher", "supervisor"),
+    STAY: ("dispatcher",),
+    FINISH: ("dispatcher", "supervisor"),
+}
+KINDS = tuple(f"{PREFIX}{action}" for action in (*_CONCERNED, IncidentAction.INFORM))
+
+
+class News(BaseModel):
+    """What callers of linked cases are told (通报进展), and the numbers of the cases."""
+
+    model_config = ConfigDict(frozen=True)
+
+    incident: str
+    seq: int
+    at: datetime
+    message: str
+    message_en: str
+    numbers: tuple[str, ...]
+
+
+def incident_notices(incident: Incident, event: IncidentEvent) -> tuple[Notice, ...]:
+    """The messages that this event owes to staff."""
+    zh, state_zh = _ZH.get(event.action, event.action), INCIDENT_STATE_ZH[event.to_state]
+    text_zh = f"突发事件{incident.number}({incident.title}):{zh},现为{state_zh}"
+    text_en = f"Incident {incident.number} ({incident.title}): {event.action}, now {event.to_state}"
+    told = (
+        f"department:{event.data['department']}" if who == "department" else who
+        for who in _CONCERNED.get(event.action, ())
+    )
+    return tuple(
+        Notice(f"{incident.number}-{event.seq}-{who}", who, f"{PREFIX}{event.action}", text_zh, text_en) for who in told
+    )
+
+
+def news_notices(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notice], ...]:
+    """The message for the caller of each of these cases, with the case's number."""
+    kind = f"{PREFIX}{IncidentAction.INFORM}"
+    return tuple(
+        (
+            number,
+            Notice(
+                f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", kind, news.message, news.message_en
+            ),
+        )
+        for number in numbers
+    )

@@ -1,0 +1,93 @@
+"""What an incident brings to a case that is linked to it (并案): it waits with the others, and is settled with them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.clocks import DEPARTMENT
+from domain.events import Event
+from domain.intake import SYSTEM
+from domain.ledger import change, pause
+from domain.lifecycle import Action, Role, State
+from domain.record import Record
+
+SETTLED, KEPT, OVER = "settled", "kept", "over"
+"""What becomes of a case: completed and replied to; kept open for what it has of its own; replied to long before."""
+OWN_CAUSE = "own_cause"
+"""The flag of a case that somebody took out of an incident (另有原因): it is not gathered again."""
+BEFORE_REPLY = frozenset(
+    {State.REGISTERED, State.DISPATCHED, State.PENDING_REDISPATCH, State.IN_PROGRESS, State.SUSPENDED}
+    | {State.AWAITING_APPROVAL, State.PENDING_REPLY}
+)
+"""The states in which a case can wait for an incident."""
+
+
+class Settlement(BaseModel):
+    """What an incident leaves to a case: what was done, what the caller is told, whether he is asked how it went."""
+
+    model_config = ConfigDict(frozen=True)
+
+    incident: str
+    result: str
+    message: str
+    follow_up: bool = True
+
+
+def linked(record: Record, event: Event) -> None:
+    """Effect of `link_incident`: the incident's dispatch stands for the case's own, whose clocks stand still."""
+    record.incident = event.data["incident"]
+    record.settled = None
+    if record.incident is None and event.role is not Role.SYSTEM:
+        record.flags = record.with_flags(OWN_CAUSE)
+    if record.incident:
+        pause(record, event.at, DEPARTMENT)
+    elif record.state in (State.DISPATCHED, State.IN_PROGRESS) and not record.completed:
+        change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+
+
+def outcome(record: Record, incident: str) -> str:
+    """What the settlement of this incident comes to for the case. Asked again, it answers the same."""
+    if record.incident != incident:
+        return OVER
+    if record.settled:
+        return record.settled
+    if record.state not in BEFORE_REPLY:
+        return OVER
+    return KEPT if record.unfinished or record.state is State.AWAITING_APPROVAL else SETTLED
+
+
+def next_step(record: Record, settlement: Settlement, at: datetime) -> Event | None:
+    """The next event that brings the case to its reply; None where nothing is left to do.
+
+    A case that has something of its own, a further department at work or an approval that is waited for, goes on with
+    it, and its owner is told why the others are done.
+    """
+    if record.settled or record.incident != settlement.incident or record.state not in BEFORE_REPLY:
+        return None
+    of_it = {"incident": settlement.incident}
+    if outcome(record, settlement.incident) == KEPT:
+        return _event(record, at, Action.COMMENT, record.state, {**of_it, "note": settlement.result, "settled": KEPT})
+    if record.state is State.SUSPENDED:
+        return _event(record, at, Action.RESUME, State.IN_PROGRESS, of_it)
+    if record.state is not State.PENDING_REPLY:
+        return _event(record, at, Action.COMPLETE, State.PENDING_REPLY, {**of_it, "result": settlement.result})
+    data = {**of_it, "message": settlement.message, "settled": SETTLED}
+    if settlement.follow_up:
+        return _event(record, at, Action.REPLY, State.PENDING_FOLLOW_UP, data)
+    until = at + timedelta(seconds=record.terms.process.reopen_seconds)
+    return _event(record, at, Action.REPLY, State.CLOSED, {**data, "reopen_until": until.isoformat()})
+
+
+def _event(record: Record, at: datetime, action: Action, target: State, data: dict[str, Any]) -> Event:
+    return Event(
+        seq=record.version + 1,
+        at=at,
+        actor=SYSTEM.name,
+        role=Role.SYSTEM,
+        action=action,
+        from_state=record.state,
+        to_state=target,
+        cycle=record.cycle,
+        data=data,
+    )

@@ -1,0 +1,297 @@
+"""The durable host of one incident: one cause behind many calls, from the suspicion until every case is replied to.
+
+It has no child workflow for a case: each case is a workflow already. Cases say by signals that they belong to it; when
+it ends, an activity calls on them, portion by portion, while emergencies overtake (`workflows.presentation.urgency`).
+"""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ApplicationError, FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.incident import PORTION, Incidents
+    from domain.commands import Command
+    from domain.errors import Refused
+    from domain.incident import Incident
+    from domain.incident_batch import Gathering, HandingOn, IncidentBatch, Settling
+    from domain.incident_notices import News
+    from domain.incident_table import ABSORB, ENDS, IncidentAction, IncidentEvent, IncidentState
+    from domain.intake import Actor
+    from workflows.incident_links import incident_id
+    from workflows.incident_presentation import incident_details, incident_shown
+    from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
+    from workflows.updates import with_incident_updates
+
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+PUBLISH_TIMEOUT = timedelta(seconds=5)
+ROUND_TIMEOUT = timedelta(minutes=5)
+"""One portion of cases, however busy the service is."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+"""A worker that died in the middle of a portion is found out this late."""
+BEHIND_ALL = Priority(priority_key=5)
+"""Nobody on the telephone waits for a round: whatever else there is to do comes before it."""
+SECOND_LOOK = timedelta(seconds=15)
+"""When cases are looked for again: by then SQL shows those that were registered while the incident was confirmed."""
+
+_WIDENING = (IncidentAction.DECLARE, IncidentAction.CONFIRM, ABSORB)
+"""The events after which cases are looked for that it explains."""
+
+
+@workflow.defn(name="IncidentWorkflow")
+@with_incident_updates
+class IncidentWorkflow:
+    """One incident, until the last of its cases has been seen to."""
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        self._outbox: list[IncidentEvent] = []
+        self._news: list[News] = []
+        self._gather_after: str | None = "" if start.gather else None
+        self._waiting = dict.fromkeys(start.waiting)
+        self._counts = Counter(start.counts)
+        self._seen = dict(start.seen)
+        self._absorbed = start.absorbed
+        self._second_look = False
+        if isinstance(start.source, Incident):
+            self._incident = start.source
+        else:
+            self._incident, first = Incident.open(start.source)
+            self._note(first)
+        self._publishing: workflow.ActivityHandle[None] | None = None
+        self._round: asyncio.Task[None] | None = None
+        self._again: asyncio.Task[None] | None = None
+        self._shown = incident_shown(self._incident)
+        self._changed = True
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
+        """Keep the incident until it is over and no case waits for it."""
+        while not self._over():
+            await workflow.wait_condition(self._has_news)
+            self._changed = False
+            self._collect()
+            self._publish()
+            self._begin_round()
+            self._look_again()
+            self._show()
+            if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(self._carried_over())
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
+    def incident(self, actor: Actor | None = None) -> IncidentOutcome:
+        """The live incident, with what `actor` may do to it."""
+        return self._outcome(Done(action="", digest="", version=self._incident.version), actor)
+
+    @workflow.signal(description="A case belongs to it. 工单并入")
+    def linked(self, number: str) -> None:
+        """Keep the case's number."""
+        self._waiting[number] = None
+        self._changed = True
+
+    @workflow.signal(description="A case belongs to it no longer. 工单撤出")
+    def unlinked(self, number: str) -> None:
+        """Forget the case's number."""
+        self._waiting.pop(number, None)
+        self._changed = True
+
+    @workflow.signal(description="Another incident was merged into this one. 其他事件并入")
+    def absorb(self, absorbed: Absorbed) -> None:
+        """Explain its calls as well."""
+        self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
+
+    def check(self, command: Command[Any]) -> None:
+        """Validator of every update: refuse before anything is recorded. Not a handler itself."""
+        if command.key in self._seen:
+            return
+        try:
+            self._incident.check(command)
+        except Refused as refused:
+            raise ApplicationError(
+                refused.message,
+                {"accepted": refused.accepted, "state": self._incident.state, "version": self._incident.version},
+                type=f"{refused.kind}:{refused.code}",
+                non_retryable=True,
+            ) from refused
+
+    def act(self, command: Command[Any]) -> IncidentOutcome:
+        """Body of every update: change the incident, leave the rest to the main coroutine."""
+        done = self._seen.get(command.key)
+        if done is None:
+            event = self._incident.apply(command, workflow.now())
+            self._note(event)
+            done = Done(action=event.action, digest=command.digest, version=event.seq)
+            if command.key:
+                self._seen[command.key] = done
+        return self._outcome(done, command.actor)
+
+    def _outcome(self, done: Done, actor: Actor | None) -> IncidentOutcome:
+        return IncidentOutcome(
+            **done.model_dump(),
+            incident=self._incident,
+            waiting=len(self._waiting),
+            available_actions=self._incident.available_actions(actor) if actor else (),
+        )
+
+    def _note(self, event: IncidentEvent) -> None:
+        self._outbox.append(event)
+        self._changed = True
+        data: dict[str, Any] = event.data
+        if event.action in _WIDENING:
+            self._gather_after = ""
+            self._second_look = True
+        elif event.action == IncidentAction.INFORM:
+            numbers = tuple(self._waiting)
+            said = {"message": data["message"], "message_en": data.get("message_en", data["message"])}
+            self._news.append(News(incident=self._incident.number, seq=event.seq, at=event.at, numbers=numbers, **said))
+
+    def _look_again(self) -> None:
+        if self._second_look and self._again is None:
+            self._second_look = False
+            self._again = asyncio.create_task(self._look_later())
+
+    async def _look_later(self) -> None:
+        await workflow.sleep(SECOND_LOOK, summary="looks for cases again 再次归集")
+        self._again = None
+        self._gather_after = ""
+        self._changed = True
+
+    def _has_news(self) -> bool:
+        under_way = (self._publishing, self._round)
+        return self._changed or any(each is not None and each.done() for each in under_way)
+
+    def _over(self) -> bool:
+        return self._incident.over and not self._waiting and self._idle()
+
+    def _idle(self) -> bool:
+        return not self._outbox and self._publishing is None and self._round is None and not self._news
+
+    def _may_carry_over(self) -> bool:
+        """Nothing is under way; no handler can come in between, as nothing is awaited before the new run."""
+        return self._idle() and workflow.all_handlers_finished()
+
+    def _carried_over(self) -> IncidentStart:
+        return IncidentStart(
+            source=self._incident,
+            waiting=tuple(self._waiting),
+            counts=dict(self._counts),
+            seen=self._seen,
+            gather=self._gather_after is not None or self._again is not None,
+            absorbed=self._absorbed,
+        )
+
+    def _collect(self) -> None:
+        """Let go of what is done; an error of the workflow's own comes to light here."""
+        if self._publishing and self._publishing.done():
+            self._publishing.result()
+            self._publishing = None
+        if self._round and self._round.done():
+            self._round.result()
+            self._round = None
+
+    def _publish(self) -> None:
+        """One batch under way at a time, so that SQL sees the incident's versions in order."""
+        if self._publishing or not self._outbox:
+            return
+        batch = IncidentBatch(incident=self._incident, events=tuple(self._outbox), counts=dict(self._counts))
+        self._publishing = workflow.start_activity_method(
+            Incidents.publish,
+            batch,
+            start_to_close_timeout=PUBLISH_TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"{batch.events[-1].action} → v{self._incident.version}",
+        )
+        self._outbox.clear()
+
+    def _begin_round(self) -> None:
+        """One round at a time: news, then the cases of its scope, then, when it ends, what its end means for each."""
+        if self._round is None and (step := self._next_step()):
+            self._round = asyncio.create_task(step)
+
+    def _next_step(self) -> Any:  # noqa: ANN401 - a coroutine, or None
+        incident = self._incident
+        if self._news:
+            return self._inform()
+        if incident.state is IncidentState.MERGING and not self._absorbed:
+            return self._ask_the_other()
+        if self._gather_after is not None and incident.end in (None, IncidentState.RESOLVED):
+            return self._gather()
+        if incident.end and self._waiting:
+            return self._see_to_cases()
+        if incident.state in ENDS:
+            return self._finish()
+        return None
+
+    async def _inform(self) -> None:
+        news = self._news[0]
+        await self._run(Incidents.inform, news, f"tells {len(news.numbers)} callers 通报来电人")
+        self._news.pop(0)
+
+    async def _ask_the_other(self) -> None:
+        """The other incident takes over the scope, unless it has ended: then this one goes on as it was."""
+        other = workflow.get_external_workflow_handle(incident_id(str(self._incident.into)))
+        try:
+            await other.signal("absorb", Absorbed(incident=self._incident.number, scope=self._incident.scope))
+        except FailureError:
+            self._note(self._incident.stay(workflow.now()))
+        else:
+            self._absorbed = True
+
+    async def _gather(self) -> None:
+        incident, after = self._incident, self._gather_after
+        gathering = Gathering(incident=incident.number, scope=incident.scope, since=incident.since, after=after or "")
+        found = await self._run(Incidents.gather, gathering, "links the cases of its scope 归集工单")
+        # Where the scope has grown meanwhile, it begins anew.
+        self._gather_after = found.after if self._gather_after == after and incident.scope == gathering.scope else ""
+
+    async def _see_to_cases(self) -> None:
+        numbers = tuple(self._waiting)[:PORTION]
+        left = f"{len(self._waiting)} 件待办 cases left"
+        incident = self._incident
+        if incident.end is IncidentState.RESOLVED:
+            settling = Settling(
+                incident=incident.number,
+                result=incident.result or "",
+                message=incident.reply or "",
+                follow_up_percent=incident.follow_up_percent,
+                numbers=numbers,
+            )
+            answers = await self._run(Incidents.settle, settling, f"completes and replies 批量办结, {left}")
+        else:
+            to = incident.into if incident.end is IncidentState.MERGED else None
+            handing = HandingOn(incident=incident.number, to=to, numbers=numbers)
+            answers = await self._run(Incidents.hand_on, handing, f"hands cases on 转并工单, {left}")
+        self._counts.update(answers)
+        for number in numbers:
+            self._waiting.pop(number, None)
+
+    async def _finish(self) -> None:
+        self._note(self._incident.finish(workflow.now(), dict(self._counts)))
+
+    async def _run(self, method: Any, argument: Any, summary: str) -> Any:  # noqa: ANN401 - as the SDK's own
+        return await workflow.execute_activity_method(
+            method,
+            argument,
+            start_to_close_timeout=ROUND_TIMEOUT,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
+            priority=BEHIND_ALL,
+            summary=summary,
+        )
+
+    def _show(self) -> None:
+        now = incident_shown(self._incident)
+        changed = [
+            key.value_unset() if value is None else key.value_set(value)
+            for key, value in now.items()
+            if value != self._shown.get(key)
+        ]
+        if changed:
+            workflow.upsert_search_attributes(changed)
+            self._shown = now
+        workflow.set_current_details(incident_details(self._incident, len(self._waiting), self._counts))

@@ -1,0 +1,65 @@
+"""Beginning an incident: under a number drawn from what it is known by, so that begun again it is the same one."""
+
+from datetime import datetime, timedelta
+
+from temporalio.client import Client
+from temporalio.common import Priority, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from domain.incident import Incident, Opening
+from domain.numbers import incident_number_of, local_day
+from workflows.incident import IncidentWorkflow
+from workflows.incident_links import incident_id
+from workflows.incident_presentation import incident_attributes, incident_summary
+from workflows.messages import TASK_TIMEOUT, IncidentStart
+
+MOST_DRAWS = 50
+RPC_TIMEOUT = timedelta(seconds=8)
+URGENT = Priority(priority_key=2)
+"""Before all cases but emergencies: many callers wait for it."""
+_MEMO = "known_by"
+
+
+class NoNumberError(RuntimeError):
+    """No number of the day was free."""
+
+
+async def start_incident(client: Client, task_queue: str, opening: Opening, known_by: str) -> Incident:
+    """Make the incident durable, or find the one that is known by the same on the same day (Beijing time).
+
+    Raises what the client raises; NoNumberError.
+    """
+    for draw in range(MOST_DRAWS):
+        number = incident_number_of(local_day(opening.at), known_by, draw)
+        start = IncidentStart(source=opening.model_copy(update={"number": number}))
+        incident, _ = Incident.open(start.source)  # type: ignore[arg-type]  # an opening, as made above
+        try:
+            await client.start_workflow(
+                IncidentWorkflow.run,
+                start,
+                id=incident_id(number),
+                task_queue=task_queue,
+                static_summary=incident_summary(incident),
+                search_attributes=incident_attributes(incident),
+                memo={_MEMO: known_by},
+                task_timeout=TASK_TIMEOUT,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                rpc_timeout=RPC_TIMEOUT,
+                priority=URGENT,
+            )
+        except WorkflowAlreadyStartedError:
+            if await _known_by(client, number) != known_by:
+                continue
+        return incident
+    raise NoNumberError(f"none of {MOST_DRAWS} numbers was free")
+
+
+async def _known_by(client: Client, number: str) -> str:
+    found = await client.get_workflow_handle(incident_id(number)).describe(rpc_timeout=RPC_TIMEOUT)
+    known_by: str = await found.memo_value(_MEMO, "")
+    return known_by
+
+
+def suspected_by(service: str, district: str, ended_at: datetime | None) -> str:
+    """What a suspicion is known by: until an incident of that service and district has ended, there is one."""
+    return f"{service}/{district}/{ended_at.isoformat() if ended_at else ''}"
