@@ -15,13 +15,15 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench import compare, history, lists, report, restart
+from bench import compare, history, lists, report, restart, surge
+from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]
 MILLION, QUICK_COUNT = 1_000_000, 50_000
+SURGE, QUICK_SURGE = 20_000, 500
 SHOWN_PAGES = 10
 STRANGERS = 0.15
 """The driver's own start is counted among the strangers: some of it is always there."""
@@ -121,10 +123,33 @@ async def long_lists(*, quick: bool) -> Result:
     return figures, {"read from end to end": unindexed, "pages": [asdict(page) for page in pages]}
 
 
+async def surge_of(service: Service, *, quick: bool) -> Result:
+    """An incident with many cases, and emergencies in between."""
+    seen = await surge.measure(service, QUICK_SURGE if quick else SURGE)
+    idle = seen.idle.share(0.5)
+    figures = [
+        Figure(f"{seen.cases:,} linked cases completed and replied to", seen.settled, "s", at_most=900),
+        Figure("the same, cases per second", seen.cases / seen.settled, "/s"),
+        Figure("calls taken and linked per second", seen.calls_per_second, "/s"),
+        Figure("a burst main meanwhile, into the queue, p50 of idle", seen.while_settling.share(0.5) / idle, at_most=2),
+        *(
+            Figure(f"a burst main {when}, into the queue, {name}", one.share(share) * MILLISECONDS, "ms")
+            for when, one in (
+                ("on an idle service", seen.idle),
+                ("while calls pour in", seen.while_calling),
+                ("while cases are settled", seen.while_settling),
+            )
+            for name, share in (("p50", 0.5), ("p90", 0.9), ("longest", 1.0))
+        ),
+    ]
+    return figures, asdict(seen)
+
+
 WITH_SERVICE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "cases": cases,
     "history": one_case,
     "restart": after_a_kill,
+    "surge": surge_of,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {"sandbox": sandbox_start, "lists": long_lists}
 
