@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 AT_ONCE = 2
 """Cases that are called on at the same time."""
 REST = 1.0
-"""How long a round rests after each handful, as a share of the time that took: what is left over is for the telephone."""
+"""How long a round rests after each handful, as a share of the time that took: the telephone comes first."""
 GONE = "gone"
 """The answer of a case whose workflow has ended."""
 REFUSED = "refused"

@@ -21,7 +21,7 @@ from readmodel.incidents import Surge
 logger = logging.getLogger(__name__)
 
 REMEMBERED = timedelta(days=2)
-"""Incidents that ended within so long tell a new suspicion from theirs: longer than the day that numbers are drawn for."""
+"""Incidents that ended within so long are told from a new suspicion: longer than the day that numbers are drawn for."""
 Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
 """Begin an incident; the instant is the end of the last one with the same cause. Begun again, it is the same one."""
 Rules = Callable[[], Sequence[SurgeRule]]

@@ -104,6 +104,8 @@ def details(record: Record, at: datetime) -> str:
 
 def _waiting(record: Record) -> list[str]:
     rows = []
+    if record.incident:
+        rows.append(f"| 并案 | Incident | {record.incident} |")
     if record.wake_at:
         rows.append(f"| 恢复时间 | Wakes at | {when(record.wake_at)} |")
     if record.approval:
