@@ -1,7 +1,6 @@
 """The commands `hotline letters` and `hotline channels`: what could not be delivered, and how words leave the house."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,21 +87,8 @@ def check_post(settings: Settings) -> str:
     return f"{len(post.file.channels)} channels, {len(post.file.routes)} routes; all templates can be used"
 
 
-@contextmanager
-def _database() -> Iterator["Engine"]:
-    """The database with its tables up to date. Raises PostError where it cannot be used."""
-    from sqlalchemy.exc import DBAPIError
+def _database() -> AbstractContextManager["Engine"]:
+    """The database that holds them. Raises PostError where it cannot be used."""
+    from open_database import opened
 
-    from readmodel.database import engine
-    from readmodel.migrate import migrate
-
-    url = Settings().database_url
-    try:
-        migrate(url)
-        database = engine(url)
-        try:
-            yield database
-        finally:
-            database.dispose()
-    except DBAPIError as error:
-        raise PostError(f"the database does not answer as it should: {error.orig}") from error
+    return opened(Settings().database_url, PostError)

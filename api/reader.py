@@ -97,7 +97,8 @@ class Reader:
 
     async def known(self, intake: Intake, at: datetime) -> Known:
         """What is known of the caller; nothing where SQL does not tell in time. Raises nothing: the call is taken."""
-        if not self._caller_seconds or not (intake.caller.account_no or intake.caller.phone):
+        said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
+        if not self._caller_seconds or not any(said):
             return NOBODY
         try:
             async with asyncio.timeout(self._caller_seconds):

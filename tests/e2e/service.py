@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -38,12 +38,14 @@ class Service:
     Args:
         folder: for the data, and for what `hotline up` says.
         catalogue: file of services and clocks; the default one where it is None.
+        variables: further settings, by the names of their environment variables.
     """
 
-    def __init__(self, folder: Path, catalogue: Path | None = None) -> None:
+    def __init__(self, folder: Path, catalogue: Path | None = None, variables: Mapping[str, str] | None = None) -> None:
         self.data_dir = folder / "data"
         self._said = folder / "up.log"
         self._catalogue = catalogue
+        self._variables = variables or {}
         with ExitStack() as held:
             # Held together, so that no port is given out twice.
             sockets = [held.enter_context(socket.socket()) for _ in range(3)]
@@ -92,7 +94,8 @@ class Service:
         }
         argv = ["up", *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
-            self._process = subprocess.Popen(_hotline(*argv), cwd=ROOT, env=_environment(), stdout=said, stderr=said)
+            env = {**_environment(), **self._variables}
+            self._process = subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=said, stderr=said)
         try:
             wait_until(self._ready, self.said)
         except RuntimeError:

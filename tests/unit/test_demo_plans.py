@@ -300,3 +300,10 @@ class TestDifferences:
         plan, complaint, timeline = shown
         found = differences(plan, complaint | {"state": "closed", "cycle": 2, "flags": ["urged"]}, timeline)
         assert {text.split()[0] for text in found} >= {"state", "cycle", "flags"}
+
+    def test_none_where_the_caller_has_called_before(
+        self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]
+    ) -> None:
+        plan, complaint, timeline = shown
+        again = [*complaint["flags"], "possible_duplicate", "repeat_caller"]
+        assert differences(plan, complaint | {"flags": again}, timeline) == []
