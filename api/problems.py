@@ -42,6 +42,8 @@ KINDS: dict[str, Kind] = {
     "out-of-turn": Kind(HTTPStatus.CONFLICT, "Not possible now"),
     "letter-not-dead": Kind(HTTPStatus.CONFLICT, "No dead letter"),
     "return-too-late": Kind(HTTPStatus.CONFLICT, "Too late to return the case"),
+    "urge-too-late": Kind(HTTPStatus.CONFLICT, "Too late to urge"),
+    "already-supervised": Kind(HTTPStatus.CONFLICT, "Supervised already"),
     "extension-used": Kind(HTTPStatus.CONFLICT, "No further extension"),
     "extension-too-late": Kind(HTTPStatus.CONFLICT, "Too late to ask for an extension"),
     "body-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
