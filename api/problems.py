@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "not-found": Kind(HTTPStatus.NOT_FOUND, "No such address"),
     "complaint-not-found": Kind(HTTPStatus.NOT_FOUND, "No such complaint"),
     "customer-not-found": Kind(HTTPStatus.NOT_FOUND, "No such customer"),
+    "notice-not-found": Kind(HTTPStatus.NOT_FOUND, "No such notice"),
     "letter-not-found": Kind(HTTPStatus.NOT_FOUND, "No such message"),
     "unknown-action": Kind(HTTPStatus.NOT_FOUND, "No such action"),
     "action-not-offered": Kind(HTTPStatus.NOT_FOUND, "Not offered yet"),

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from domain.events import Event
+from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
 from domain.views import CaseView, public_data
 from readmodel.parts import PartOfCase
 
@@ -26,6 +27,7 @@ def links(number: str) -> dict[str, str]:
     return {
         "self": here,
         "timeline": f"{here}/timeline",
+        "notices": f"{here}/notices",
         "caller": f"{here}/caller",
         "actions": f"{here}/actions/{{action}}",
     }
@@ -43,6 +45,22 @@ def timeline_item(event: Event) -> bytes:
         "to": event.to_state,
         "cycle": event.cycle,
         "data": public_data(event.data),
+    }
+    return to_json(item)
+
+
+def notice(number: str, event: Event) -> bytes:
+    """A document of lateness, as `schemas.NoticeItem` describes it."""
+    item = {
+        "seq": event.seq,
+        "at": event.at,
+        "cycle": event.cycle,
+        "kind": event.action,
+        "title": DOCUMENT_EN[event.action],
+        "title_zh": DOCUMENT_ZH[event.action],
+        "due_at": event.data["due_at"],
+        "departments": [each["department"] for each in event.data["to"]],
+        "links": {"self": f"/v1/complaints/{number}/notices/{event.seq}", "complaint": f"/v1/complaints/{number}"},
     }
     return to_json(item)
 
