@@ -131,6 +131,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 @app.command()
 def api() -> None:
     """Run the API alone; Temporal and worker run elsewhere."""
+    post_commands.check_papers(Settings())
     runpy.run_module("api", run_name="__main__")
 
 

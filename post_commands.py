@@ -78,6 +78,7 @@ def check_post(settings: Settings) -> str:
     from channels_source import ChannelsError
     from courier_setup import load_post
 
+    check_papers(settings)
     try:
         post = load_post(settings)
     except (ChannelsError, TemplatesError) as error:
@@ -85,6 +86,17 @@ def check_post(settings: Settings) -> str:
     if post is None:
         return "the log channel alone"
     return f"{len(post.file.channels)} channels, {len(post.file.routes)} routes; all templates can be used"
+
+
+def check_papers(settings: Settings) -> None:
+    """Raise PostError where the templates of documents cannot be used."""
+    from activities.templates import TemplatesError
+    from api.papers import Papers
+
+    try:
+        Papers(settings.templates)
+    except TemplatesError as error:
+        raise PostError(str(error)) from error
 
 
 def _database() -> AbstractContextManager["Engine"]:

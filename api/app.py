@@ -23,7 +23,19 @@ from api.metrics import Metrics
 from api.middleware import BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem
 from api.reader import Reader
-from api.routes import actions, callers, complaints, door, incidents, letters, operations, parts, reference, reports
+from api.routes import (
+    actions,
+    callers,
+    complaints,
+    door,
+    incidents,
+    letters,
+    notices,
+    operations,
+    parts,
+    reference,
+    reports,
+)
 from api.security import BearerKey
 from api.visibility import Visibility
 from catalogue_source import load_catalogue
@@ -74,7 +86,8 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         },
     )
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    for part in (actions, complaints, incidents, parts, callers, door, letters, reports, reference, operations):
+    records = (complaints, incidents, notices, parts, callers, door, letters)
+    for part in (actions, *records, reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)

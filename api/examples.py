@@ -159,6 +159,7 @@ COMPLAINT: dict[str, Any] = {
     "links": {
         "self": f"/v1/complaints/{NUMBER}",
         "timeline": f"/v1/complaints/{NUMBER}/timeline",
+        "notices": f"/v1/complaints/{NUMBER}/notices",
         "caller": f"/v1/complaints/{NUMBER}/caller",
         "actions": f"/v1/complaints/{NUMBER}/actions/{{action}}",
     },
@@ -302,6 +303,21 @@ PART: dict[str, Any] = {
     "links": COMPLAINT["links"],
 }
 
+NOTICE: dict[str, Any] = {
+    "seq": 9,
+    "at": "2026-08-05T04:00:00Z",
+    "cycle": 1,
+    "kind": "notice",
+    "title": "notice of urging",
+    "title_zh": "催办通知书",
+    "due_at": "2026-08-04T04:00:00Z",
+    "departments": ["repair"],
+    "links": {
+        "self": f"/v1/complaints/{NUMBER}/notices/9",
+        "complaint": f"/v1/complaints/{NUMBER}",
+    },
+}
+
 ANSWERS: dict[str, Any] = {
     "complaint": COMPLAINT,
     "registered": REGISTERED,
@@ -318,6 +334,7 @@ ANSWERS: dict[str, Any] = {
     "incident": INCIDENT,
     "incidents": {"items": [INCIDENT | {"cases": 0, "cases_by_state": {}}], "next_cursor": None},
     "incident_timeline": {"items": [INCIDENT_EVENT], "next_cursor": None},
+    "notices": {"items": [NOTICE], "next_cursor": None},
     "parts": {"items": [PART], "next_cursor": None},
     "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
     "caller": CALLER,

@@ -36,6 +36,7 @@ class Links(BaseModel):
 
     self: str = Field(examples=["/v1/complaints/2608034711003"])
     timeline: str
+    notices: str = Field(description="What the case was urged and criticised by in writing, for staff.")
     caller: str = Field(description="What is known of the caller, for staff.")
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
 
@@ -224,6 +225,27 @@ class ResentLetter(BaseModel):
 
     key: str
     status: str = Field(description="`due`: the courier takes it next.")
+
+
+class NoticeItem(BaseModel):
+    """A notice of urging (催办通知书) or public criticism (通报批评)."""
+
+    seq: int = Field(description="Of its event in the timeline; with the case's number, the number of the document.")
+    at: datetime = Field(description="When it was issued.")
+    cycle: int
+    kind: str = Field(description="`notice` or `criticise`.")
+    title: str
+    title_zh: str
+    due_at: datetime = Field(description="When the case was to be settled.")
+    departments: list[str] = Field(description="Codes of those whose work is waited for; none: the owner's matter.")
+    links: dict[str, str] = Field(description="`self` is the document, as a page; `complaint` is the case.")
+
+
+class NoticePage(BaseModel):
+    """The documents of a case, the oldest first, all on one page."""
+
+    items: list[NoticeItem]
+    next_cursor: None = None
 
 
 class PromisedClock(BaseModel):

@@ -104,6 +104,12 @@ VIEWS = (
         "The caller was not satisfied the first time.",
     ),
     View(
+        "Notices and criticism",
+        "催办通知书和通报批评",
+        f'{RUNNING} AND Flags = "noticed" AND State != "closed"',
+        "Late cases that got a notice of urging, or public criticism.",
+    ),
+    View(
         "Undelivered",
         "通知未送达",
         f'{RUNNING} AND Flags = "undelivered"',

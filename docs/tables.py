@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from api.problems import KINDS, PREFIX
 from catalogue_source import load_catalogue
+from docs.rules import rules_in_time
 from domain.catalogue import CLOCKS, Catalogue, Service
 from domain.commands import BODIES, Body
 from domain.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, Row, State, mermaid
@@ -51,6 +52,7 @@ act in every role. Some actions have a rule of their own beside the
 table; it is in `domain/decisions.py`.
 
 {rows}
+{rules_in_time()}
 ## Roles
 
 {roles}"""
@@ -104,6 +106,13 @@ def catalogue_page() -> str:
         ),
         "Departments": table(
             ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
+        ),
+        "Organisation": table(
+            ("post", "中文", "on the ladder", "of the departments", "source"),
+            (
+                (post.name, post.name_zh, post.recipient, ", ".join(post.departments) or "all", ", ".join(post.source))
+                for post in catalogue.organisation
+            ),
         ),
         "Districts": table(
             ("district", "中文", "code", "zone"),

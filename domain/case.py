@@ -16,7 +16,8 @@ from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
 from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
-from domain.settlement import Settlement, next_step
+from domain.settlement import Settlement, next_of_settlement
+from domain.urging import next_step
 
 
 class Case(Record):
@@ -91,6 +92,8 @@ class Case(Record):
     def next_deadline(self) -> datetime | None:
         """The next instant at which `ring` has something to do or the case is over; None where only people can act."""
         instants = [instant for instant, _, _ in self._rungs()]
+        if step := next_step(self):
+            instants.append(step.falls_at)
         if self.state is State.SUSPENDED and self.wake_at:
             instants.append(self.wake_at)
         if self.reopen_until:
@@ -115,7 +118,7 @@ class Case(Record):
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident that the case is linked to; after everything that fell due before."""
         events = list(self.ring(at))
-        while event := next_step(self, settlement, at):
+        while event := next_of_settlement(self, settlement, at):
             evolve(self, event)
             events.append(event)
         return tuple(events)
@@ -143,6 +146,9 @@ class Case(Record):
                 return None
             return self._system(Action.RESUME, self.wake_at, {"woke": True}, State.IN_PROGRESS)
         due = [rung for rung in self._rungs() if rung[0] <= at]
+        step = next_step(self)
+        if step and step.falls_at <= at and all(step.falls_at < rung[0] for rung in due):
+            return self._system(step.action, at, step.data)
         if not due:
             return None
         fell_at, percent, clock = min(due, key=lambda rung: (rung[0], rung[2].serial))
@@ -156,9 +162,15 @@ class Case(Record):
                 "percent": percent,
                 "fell_at": fell_at.isoformat(),
                 "notify": list(notify),
+                **self._persons(clock, notify),
                 **self._whose(clock),
             },
         )
+
+    def _persons(self, clock: Clock, notify: Iterable[str]) -> dict[str, str]:
+        """Who holds the posts that are told, where the organisation chart names them."""
+        department = self.parts[clock.part - 1].department if clock.part else self.department
+        return {post: name for post, name in self.terms.persons(department).items() if post in notify}
 
     def _whose(self, clock: Clock) -> dict[str, Any]:
         """Of a part's clock: whom its rungs concern."""

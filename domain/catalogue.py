@@ -4,6 +4,7 @@
 one case takes with it (`domain.terms`). Whoever needs either imports it from here.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -21,6 +22,7 @@ from domain.norms import (
     Duty,
     Group,
     PhoneNorms,
+    Post,
     ProcessNorms,
     Service,
     SourcedRung,
@@ -31,6 +33,7 @@ from domain.terms import (
     Approver,
     CalendarKind,
     ClockName,
+    Organisation,
     Priority,
     Process,
     Promise,
@@ -38,6 +41,8 @@ from domain.terms import (
     Rung,
     Starts,
     Terms,
+    Unit,
+    UrgingRules,
     Value,
 )
 
@@ -121,6 +126,13 @@ def _rising(approvers: tuple[ApproverNorm, ...]) -> tuple[ApproverNorm, ...]:
     return approvers
 
 
+def _one_each(posts: tuple[Post, ...]) -> tuple[Post, ...]:
+    held = Counter((post.recipient, code) for post in posts for code in post.departments or ("the company",))
+    if twice := [f"{code} has {times} posts of {recipient}" for (recipient, code), times in held.items() if times > 1]:
+        raise ValueError(f"{'; '.join(twice)}; accepted: one")
+    return posts
+
+
 class Catalogue(Value):
     """The whole of it. Sections with codes (`services`, `departments` ...) may be given as tables keyed by code."""
 
@@ -140,6 +152,7 @@ class Catalogue(Value):
     process: ProcessNorms
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
+    organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
 
@@ -191,6 +204,7 @@ class Catalogue(Value):
             ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
             process=self._process(),
             approvers=tuple(map(self._approver, self.approvers)),
+            organisation=self._chart(),
             calendar=self._slice(at),
         )
 
@@ -226,6 +240,11 @@ class Catalogue(Value):
             return_within_days=norms.return_within.working_days,
             supervise_after=norms.supervise_after.count,
             day_seconds=self._scaled(DAY_SECONDS),
+            urging=UrgingRules(
+                notice_seconds=self._scaled(norms.urge_notice_after.in_seconds(self.calendar.day_seconds)),
+                calendar="always" if norms.urge_notice_after.working_days is None else "working",
+                criticism_days=norms.criticism_when_late.working_days,
+            ),
         )
 
     def _approver(self, norm: ApproverNorm) -> Approver:
@@ -237,6 +256,21 @@ class Catalogue(Value):
             calendar="always" if norm.within.working_days is None else "working",
             budget_seconds=self._scaled(norm.within.in_seconds(self.calendar.day_seconds)),
         )
+
+    def _chart(self) -> Organisation:
+        holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}
+        units = (
+            Unit(
+                code=department.code,
+                name=department.name,
+                name_zh=department.name_zh,
+                lead=holders.get(("lead", department.code)),
+                director=holders.get(("director", department.code)),
+            )
+            for department in self.departments
+        )
+        heads = (post.holder for post in self.organisation if post.recipient == "general_manager")
+        return Organisation(name=self.name, name_zh=self.name_zh, units=tuple(units), general_manager=next(heads, None))
 
     def _slice(self, at: datetime) -> WorkCalendar:
         start = self.calendar.local_date(at) - timedelta(days=1)

@@ -11,7 +11,7 @@ from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
-from domain.moments import Untimely, untimely, untimely_for
+from domain.moments import Untimely, too_late_to_urge, untimely, untimely_for
 from domain.parts import PART_TABLE, SHARED, Part
 from domain.record import Record
 from domain.together import check_involved, ends_the_wait, own_part, part_meant
@@ -43,7 +43,7 @@ def available_actions(record: Record, actor: Actor, at: datetime) -> tuple[Actio
     may = {
         action
         for action in available(record.state, capacities(actor, record))
-        if untimely(action, record, at) is None
+        if _why_not(action, record, actor, at) is None
         and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
         and not (action is Action.DECIDE_APPROVAL and objection(record, actor))
     }
@@ -61,7 +61,7 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     action: Action = command.body.action
     row = TABLE[action]
     role = _capacity(row, command.actor, record)
-    why_not = untimely(action, record, at)
+    why_not = _why_not(action, record, command.actor, at)
     # Where there is nothing to release, that is the matter, whatever department is named.
     part = None if why_not and action is Action.RELEASE else part_meant(record, command)
     if part:
@@ -82,6 +82,13 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
         cycle=decision.cycle or record.cycle,
         data={**command.body.model_dump(mode="json", exclude_none=True), **decision.data},
     )
+
+
+def _why_not(action: Action, record: Record, actor: Actor, at: datetime) -> Untimely | None:
+    """Why it is not the moment, for this person: callers may urge at any time, the staff before the expiry."""
+    why_not = untimely(action, record, at)
+    late = action is Action.URGE and Role.CALLER not in capacities(actor, record)
+    return why_not or (too_late_to_urge(record, at) if late else None)
 
 
 def _decision(row: Row, record: Record, command: c.Command[Any], at: datetime) -> Decision:

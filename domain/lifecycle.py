@@ -105,6 +105,10 @@ class Action(StrEnum):
 
 ESCALATE = "escalate"
 """The system's own event (升级): a rung of the ladder rang."""
+NOTICE = "notice"
+"""The system's own event (催办通知书): the promise to settle the matter is missed, and the notice of it is due."""
+CRITICISE = "criticise"
+"""The system's own event (通报批评): it was not kept after the notice either."""
 UNDELIVERED = "undelivered"
 """The system's own event (未送达): a notification of this case was given up."""
 

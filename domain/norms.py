@@ -168,6 +168,29 @@ class SourcedRung(Rung):
     source: Sources
 
 
+class Post(Value):
+    """A post of the organisation chart (组织架构), and what of the ladder it stands for."""
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(min_length=1, description="the English name of the post")
+    name_zh: str = Field(min_length=1, description="the Chinese name of the post")
+    recipient: Literal["lead", "director", "general_manager"]
+    departments: tuple[Annotated[str, known("departments")], ...] = Field(
+        default=(), description="codes of [departments]; the general manager has all"
+    )
+    holder: str | None = Field(
+        default=None, min_length=1, description="the name on the key; nobody, where it is left out"
+    )
+    source: Sources
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if bool(self.departments) is (self.recipient == "general_manager"):
+            wanted = "leave departments out" if self.departments else "departments: at least one code of [departments]"
+            raise ValueError(f"{self.recipient}: {wanted}")
+        return self
+
+
 class ApproverNorm(Value):
     """One post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
 

@@ -3,12 +3,16 @@
 Texts name the case by its number and hold no personal data; templates and channels are the courier's matter.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
-from domain.lifecycle import ESCALATE, STATE_ZH, TABLE, Action, State
+from domain.lifecycle import CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
+from domain.numbers import ZONE
 from domain.record import Progress
+from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
 
 
 class Notice(NamedTuple):
@@ -44,12 +48,18 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.SUPERVISE: ("department", "owner"),
     Action.REQUEST_EXTENSION: ("supervisor",),
     Action.DECIDE_EXTENSION: ("department",),
-    Action.HAND_OVER: ("owner",),
+    Action.HAND_OVER: ("owner", "previous_owner"),
     Action.INVOLVE: ("department",),
     Action.RELEASE: ("department", "owner"),
     Action.LINK_INCIDENT: ("department",),
+    NOTICE: ("assignee", "lead", "owner"),
+    CRITICISE: ("lead", "director", "general_manager", "owner", "supervisor"),
 }
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
+
+
+CHART = frozenset({"lead", "director", "general_manager"})
+"""The posts that the organisation chart may name a person for."""
 
 
 def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
@@ -89,12 +99,24 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     if "part" in event.data:
         changes["assignee"] = event.data.get("assignee")
     then = after.model_copy(update=changes)
-    recipients = dict.fromkeys(_address(who, number, then, event) for who in _concerned(event, then))
+    # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
+    late = event.data.get("to", [{}]) or [{"department": None}]
+    recipients = dict.fromkeys(
+        _person(who, event.data | one) or _address(who, number, then.model_copy(update=one), event)
+        for who in _concerned(event, then)
+        for one in late
+    )
     text_zh, text_en = _texts(number, event)
     return tuple(
         Notice(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
         for recipient in recipients
     )
+
+
+def _person(who: str, facts: Mapping[str, Any]) -> str | None:
+    """Who holds the post, where the event says what the organisation chart said."""
+    name = facts.get(who) if who in CHART else None
+    return f"{who}:{name}" if name else None
 
 
 def _address(who: str, number: str, after: Progress, event: Event) -> str:
@@ -103,8 +125,8 @@ def _address(who: str, number: str, after: Progress, event: Event) -> str:
         case "manager" | "approver" | "deputy":
             name = _approver(who, after, event)
             return f"manager:{name}" if name else "manager"
-        case "owner":
-            return f"owner:{after.owner}"
+        case "owner" | "previous_owner":
+            return f"owner:{after.owner if who == 'owner' else event.data[who]}"
         case "assignee":
             return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after, event)
         case "department" | "lead":
@@ -131,6 +153,12 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
         return (
             f"工单{number}:{CLOCK_ZH[clock]}时限{verb_zh}({percent}%)",
             f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",
+        )
+    if event.action in DOCUMENT_ZH:
+        due = f"{datetime.fromisoformat(event.data['due_at']).astimezone(ZONE):%Y-%m-%d %H:%M}"
+        return (
+            f"工单{number}:处理时限{due}已过,{DOCUMENT_ZH[event.action]}第{number}-{event.seq}号",
+            f"Case {number}: was to be settled by {due}, {DOCUMENT_EN[event.action]} no. {number}-{event.seq}",
         )
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
     return (

@@ -57,6 +57,29 @@ class Extension(BaseModel):
     requested_at: datetime
 
 
+class Urging(BaseModel):
+    """What a late case has before it in its cycle: the written notice (催办通知书), then the criticism (通报批评).
+
+    `watch` counts towards the next of the two and stands still with the promise that was missed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    serial: int = Field(description="Of the promise that was missed.")
+    watch: Clock | None = Field(description="None once nothing more comes.")
+    noticed: int | None = Field(default=None, description="The seq of the notice, once it went out.")
+    noticed_at: datetime | None = None
+
+
+class Supervision(BaseModel):
+    """Since when a case has been under a supervisor's eyes (督办), and in which cycle that was said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cycle: int
+    since: datetime
+
+
 class Progress(BaseModel):
     """The part of a case that changes. Every value in it is immutable: a shallow copy is a true one.
 
@@ -86,6 +109,8 @@ class Progress(BaseModel):
     completed: bool = False
     incident: str | None = None
     settled: str | None = None
+    urging: Urging | None = None
+    supervision: Supervision | None = None
 
     @property
     def unfinished(self) -> tuple[Part, ...]:

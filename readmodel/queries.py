@@ -48,7 +48,7 @@ def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit:
     """What happened to the case after `after_seq`, oldest first; all of it where there is no limit."""
     statement = select(events).where(events.c.number == number, events.c.seq > after_seq).order_by(events.c.seq)
     found = connection.execute(statement if limit is None else statement.limit(limit + 1)).all()
-    items = tuple(_event(row) for row in found[:limit])
+    items = tuple(event_of(row) for row in found[:limit])
     return TimelinePage(items, items[-1].seq if len(found) > len(items) else None)
 
 
@@ -93,5 +93,6 @@ def _case(number: str, registered_at: datetime, document: str, data: str) -> Cas
     )
 
 
-def _event(row: Row[Any]) -> Event:
+def event_of(row: Row[Any]) -> Event:
+    """The event that a row of `events` holds."""
     return Event.model_validate({**row._mapping, "data": from_json(row.data)})  # noqa: SLF001 - public, by its docs

@@ -50,6 +50,8 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
     Action.HAND_OVER: ("same-owner",),
+    Action.URGE: ("urge-too-late",),
+    Action.SUPERVISE: ("already-supervised",),
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
     Action.RELEASE: ("no-such-part",),
     Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),

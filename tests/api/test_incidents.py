@@ -102,8 +102,11 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
     district = "torch" if api.settings.database_url.startswith("sqlite") else "nanlang"
     cases = [await api.case_in("registered", location={"district": district}) for _ in range(11)]
     await start_watch(api.temporal, api.settings.task_queue)
+
+    async def listed() -> list[Json]:
+        return await _of(api, district)
+
     try:
-        listed = lambda: _of(api, district)  # noqa: E731 - looked at again and again
         (found,) = await until(listed, lambda seen: seen)
         await api.case_in("registered", location={"district": district})
         assert (found["state"], found["opened_by"]) == ("suspected", "system")

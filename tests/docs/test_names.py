@@ -20,7 +20,7 @@ from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
 from domain.customer import IntakeFlag
-from domain.lifecycle import ESCALATE, ROWS, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CRITICISE, ESCALATE, NOTICE, ROWS, UNDELIVERED, Action, Role, State
 from domain.parts import PartState
 from domain.terms import Recipient
 from readmodel.search import CaseFilters
@@ -56,7 +56,7 @@ def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
-    assert glossary("Actions") == [*(action.value for action in Action), ESCALATE, UNDELIVERED]
+    assert glossary("Actions") == [*(action.value for action in Action), ESCALATE, NOTICE, CRITICISE, UNDELIVERED]
 
 
 def test_every_role_is_in_the_glossary_and_no_other() -> None:
@@ -73,10 +73,8 @@ def test_every_clock_and_status_is_documented() -> None:
 
 
 def test_every_flag_is_in_the_glossary_and_no_other() -> None:
-    effects = (ROOT / "domain" / "effects.py").read_text(encoding="utf-8")
-    raised = {
-        flag for line in effects.splitlines() if "with_flags" in line for flag in re.findall(r'"([a-z_]+)"', line)
-    }
+    code = "".join(module.read_text(encoding="utf-8") for module in (ROOT / "domain").glob("*.py"))
+    raised = {flag for line in code.splitlines() if "with_flags" in line for flag in re.findall(r'"([a-z_]+)"', line)}
     assert set(glossary("Flags")) == raised | set(IntakeFlag)
 
 

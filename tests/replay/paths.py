@@ -263,6 +263,16 @@ async def every_rung(house: Hotline) -> Complaint:
 
 
 @path
+async def noticed_and_criticised(house: Hotline) -> Complaint:
+    """Late for days, and the watch towards the criticism stands still while the case waits for its caller."""
+    complaint = await play(await house.start(), *TO_CREW)
+    await complaint.ahead(days=2, minutes=1)
+    await play(complaint, Suspend(reason="等用户"), Resume(note="用户来电"))
+    await complaint.ahead(days=14)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
 async def undelivered(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW)
     await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")

@@ -15,10 +15,10 @@ from domain.clocks import DEPARTMENT, MISS, Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
-from domain.lifecycle import ENDED, ESCALATE, TABLE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CRITICISE, ENDED, ESCALATE, NOTICE, TABLE, UNDELIVERED, Action, Role, State
 from domain.parts import AT_WORK, PART_TABLE
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
-from domain.terms import Approver, Process, Promise, Rung
+from domain.terms import Approver, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
 from tests.build import (
     ACTORS,
@@ -59,6 +59,15 @@ processes = st.builds(
     extension_max_days=st.integers(0, 10),
     extension_notice_days=st.integers(0, 1),
     return_within_days=st.integers(0, 2),
+    urging=st.one_of(
+        st.none(),
+        st.builds(
+            UrgingRules,
+            notice_seconds=st.sampled_from([60, 86_400]),
+            calendar=st.sampled_from(["always", "working"]),
+            criticism_days=st.integers(0, 5),
+        ),
+    ),
 )
 
 
@@ -256,7 +265,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (ESCALATE, UNDELIVERED):
+        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:
@@ -296,6 +305,23 @@ class CaseMachine(RuleBasedStateMachine):
     def every_rung_rings_once(self) -> None:
         rang = [rung_of(event)[:2] for event in self.events if event.action == ESCALATE]
         assert len(rang) == len(set(rang))
+
+    @invariant()
+    def a_notice_and_then_a_criticism_go_out_once_a_cycle(self) -> None:
+        gone_out = [(event.cycle, event.action) for event in self.events if event.action in (NOTICE, CRITICISE)]
+        assert len(gone_out) == len(set(gone_out))
+        assert not gone_out or self.case.terms.process.urging
+        for cycle, action in gone_out:
+            if action == CRITICISE:
+                assert gone_out.index((cycle, NOTICE)) < gone_out.index((cycle, CRITICISE))
+
+    @invariant()
+    def nobody_is_pressed_who_waits_or_is_done(self) -> None:
+        watch = self.case.urging and self.case.urging.watch
+        if watch and watch.running_since:
+            clock = next(clock for clock in self.case.clocks if clock.serial == watch.serial)
+            assert clock.missed_at
+            assert clock.running_since
 
     @invariant()
     def clocks_count_what_has_passed_and_no_more(self) -> None:

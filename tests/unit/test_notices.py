@@ -38,7 +38,7 @@ TOLD = {
     Action.SUPERVISE: [DEPARTMENT, OWNER],
     Action.REQUEST_EXTENSION: ["supervisor"],
     Action.DECIDE_EXTENSION: [DEPARTMENT],
-    Action.HAND_OVER: ["owner:Li Mei"],
+    Action.HAND_OVER: ["owner:Li Mei", OWNER],
     Action.INVOLVE: ["department:metering"],
     Action.RELEASE: ["department:metering", OWNER],
 }
