@@ -70,6 +70,7 @@ COMPLAINT: dict[str, Any] = {
     "decided": [],
     "extension": None,
     "parts": [],
+    "retermed": None,
     "clocks": [
         {
             "name": "acknowledge",

@@ -14,8 +14,9 @@ from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
-from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import ESCALATE, RETERM, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
+from domain.reterm import NewTerms, facts, held_to
 
 
 class Case(Record):
@@ -110,6 +111,22 @@ class Case(Record):
         event = self._system(UNDELIVERED, at, {"key": key})
         evolve(self, event)
         return (*due, event)
+
+    def reterm(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
+        """Hold the case to the terms of another catalogue, after everything that fell due before under its own.
+
+        Nothing happens where they are the same, or where the case is over.
+        """
+        if not self.differs(new, at):
+            return ()
+        due = self.ring(at)
+        event = self._system(RETERM, at, facts(self, new, at))
+        evolve(self, event)
+        return (*due, event)
+
+    def differs(self, new: NewTerms, at: datetime) -> bool:
+        """Whether `reterm` would change anything."""
+        return held_to(self.terms, new.terms) != self.terms and not self.finished(at)
 
     def _rungs(self) -> list[tuple[datetime, int, Clock]]:
         found = ((clock.next_ring(self.terms.ladder, self.calendar), clock) for clock in self.clocks)

@@ -7,10 +7,11 @@ from domain.approvals import ask, take
 from domain.clocks import DEPARTMENT
 from domain.events import Event
 from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
-from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
+from domain.lifecycle import ENDED, ESCALATE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
+from domain.reterm import hold_to
 
 
 def evolve(record: Record, event: Event) -> None:
@@ -226,4 +227,5 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     Action.INVOLVE: involve,
     ESCALATE: _escalate,
     UNDELIVERED: _undelivered,
+    RETERM: hold_to,
 }

@@ -107,6 +107,8 @@ ESCALATE = "escalate"
 """The system's own event (升级): a rung of the ladder rang."""
 UNDELIVERED = "undelivered"
 """The system's own event (未送达): a notification of this case was given up."""
+RETERM = "reterm"
+"""The system's own event (改用新服务目录): another catalogue is in force, and the case is held to its terms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from domain.clocks import Clock, ClockStatus
 from domain.intake import Intake
 from domain.lifecycle import ENDED, State
 from domain.parts import UNFINISHED, Part
-from domain.terms import Approver, Terms
+from domain.terms import Approver, Edition, Terms, unsaid
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
@@ -49,6 +49,16 @@ class Decided(BaseModel):
     decided_at: datetime
 
 
+class Retermed(BaseModel):
+    """The last catalogue that the case was moved to: by which event, when, and which one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    at: datetime
+    catalogue: Edition
+
+
 class Extension(BaseModel):
     """How many more working days the department asked for (申请延期)."""
 
@@ -83,6 +93,7 @@ class Progress(BaseModel):
     decided: tuple[Decided, ...] = ()
     parts: tuple[Part, ...] = ()
     completed: bool = False
+    retermed: Retermed | None = Field(default=None, exclude_if=unsaid)
 
     @property
     def unfinished(self) -> tuple[Part, ...]:
@@ -147,5 +158,5 @@ class Record(Progress):
 
 
 def start_of(registration: dict[str, Any]) -> tuple[Intake, Terms]:
-    """Intake and terms out of the data of a `register` event."""
+    """Intake and terms out of the data of a `register` event; later terms are in the event that `retermed` names."""
     return Intake.model_validate(registration["intake"]), Terms.model_validate(registration["terms"])

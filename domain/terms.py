@@ -1,6 +1,7 @@
 """What a running case carries of the catalogue, as immutable values of the start message.
 
-It is fixed when the case is registered: an edit of the catalogue never moves a running case.
+It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
+catalogue that is put in force for open cases too (`domain.reterm`).
 """
 
 from decimal import Decimal
@@ -67,6 +68,19 @@ class Approver(Value):
     budget_seconds: int = Field(gt=0, description="Seconds of the calendar that the decision may take.")
 
 
+class Edition(Value):
+    """Which catalogue: the beginning of its checksum, and what it is called."""
+
+    digest: str
+    name: str
+    name_zh: str
+
+
+def unsaid(value: object) -> bool:
+    """Left out of what is written: what has no such thing reads and weighs as it did before there was one."""
+    return not value
+
+
 class Terms(Value):
     """Everything a running case needs of the catalogue."""
 
@@ -84,3 +98,4 @@ class Terms(Value):
         default=(), description="By rising amount, in turn; without any, one manager decides on every amount."
     )
     calendar: WorkCalendar
+    by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given by hand at intake.")

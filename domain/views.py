@@ -9,7 +9,7 @@ from domain.clocks import Clock, ClockStatus
 from domain.intake import Caller, Location
 from domain.lifecycle import Action, State
 from domain.parts import Part
-from domain.record import Approval, Decided, Extension, Record
+from domain.record import Approval, Decided, Extension, Record, Retermed
 
 
 class ClockView(BaseModel):
@@ -62,6 +62,7 @@ class CaseView(BaseModel):
     decided: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
     extension: Extension | None
     parts: tuple[Part, ...] = Field(default=(), description="What further departments have to do (协办).")
+    retermed: Retermed | None = Field(default=None, description="The catalogue that it was moved to (改用新服务目录).")
     clocks: tuple[ClockView, ...]
     available_actions: tuple[Action, ...] = ()
 
@@ -124,6 +125,7 @@ _TAKEN_OVER = {
     "decided",
     "extension",
     "parts",
+    "retermed",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from sqlalchemy import Insert, Table, Update, bindparam, select, update
+from sqlalchemy import Insert, Table, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.batch import Batch
@@ -31,7 +31,6 @@ _FIXED = frozenset(
     {
         "number",
         "service_code",
-        "priority",
         "district",
         "incident",
         "registered_at",
@@ -111,7 +110,9 @@ _STATEMENTS = {"sqlite": _Statements(sqlite.insert), "postgresql": _Statements(p
 _UPDATE: Update = (
     update(cases)
     .where(cases.c.number == bindparam("the_number"), cases.c.version < bindparam("version"))
-    .values({name: bindparam(name) for name in _MOVING})
+    .values({name: bindparam(name) for name in _MOVING if name != "priority"})
+    # Only a case that another catalogue was put in force for tells its priority again.
+    .values(priority=func.coalesce(bindparam("priority", type_=cases.c.priority.type), cases.c.priority))
 )
 
 
@@ -132,7 +133,7 @@ def _case(batch: Batch) -> Row:
     row["number"] = row.pop("the_number")
     return row | {
         "service_code": intake.service_code,
-        "priority": registered.data["terms"]["priority"],
+        "priority": row["priority"] or registered.data["terms"]["priority"],
         "district": intake.location.district,
         "incident": None,
         "registered_at": registered.at,
@@ -150,6 +151,7 @@ def _moving(batch: Batch) -> Row:
     return {
         "the_number": batch.number,
         "state": progress.state.value,
+        "priority": batch.priority,
         "owner": progress.owner,
         "department": progress.department,
         "assignee": progress.assignee,

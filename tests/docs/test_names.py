@@ -20,7 +20,7 @@ from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
 from domain.customer import IntakeFlag
-from domain.lifecycle import ESCALATE, ROWS, UNDELIVERED, Action, Role, State
+from domain.lifecycle import ESCALATE, RETERM, ROWS, UNDELIVERED, Action, Role, State
 from domain.parts import PartState
 from domain.terms import Recipient
 from readmodel.search import CaseFilters
@@ -56,7 +56,7 @@ def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
-    assert glossary("Actions") == [*(action.value for action in Action), ESCALATE, UNDELIVERED]
+    assert glossary("Actions") == [*(action.value for action in Action), ESCALATE, UNDELIVERED, RETERM]
 
 
 def test_every_role_is_in_the_glossary_and_no_other() -> None:

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
 from domain.commands import (
     Answer,
     Arrive,
@@ -38,6 +41,8 @@ from domain.commands import (
 )
 from domain.intake import Actor
 from domain.lifecycle import Role
+from domain.reterm import NewTerms
+from domain.terms import Edition
 from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
 
@@ -229,3 +234,22 @@ async def published_in_one_go(house: Hotline) -> Complaint:
     for body in (*TO_CREW, *DONE, SATISFIED):
         await complaint.act(body)
     return await ended(complaint, hours=73)
+
+
+@path
+async def retermed(house: Hotline) -> Complaint:
+    """A new catalogue leaves half the time for every promise; what is past then rings."""
+    complaint = await play(await house.start(), *TO_CREW)
+    await complaint.ahead(hours=1, minutes=30)
+    at = await complaint.now()
+    terms = house.catalogue.terms("no_water", "west", at)
+    halves = tuple(each.model_copy(update={"budget_seconds": each.budget_seconds // 2}) for each in terms.promises)
+    new = NewTerms(
+        terms=terms.model_copy(update={"promises": halves}),
+        edition=Edition(digest="0" * 12, name="Half", name_zh="减半"),
+    )
+    await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+    await until(complaint.view, lambda view: view.sla == "missed")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
