@@ -25,7 +25,7 @@ from api.reader import Reader
 from api.routes import actions, callers, complaints, door, letters, operations, parts, reference, reports
 from api.security import BearerKey
 from api.visibility import Visibility
-from catalogue_source import load_catalogue
+from catalogue_store import CatalogueStore, InForce
 from links import Links
 from readmodel.database import engine
 from settings import Settings
@@ -81,7 +81,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
 
 
 def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) -> Backend:
-    catalogue = load_catalogue(settings.catalogue)
+    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue, clock())
     keyring = Keyring(settings.keys_file)
     # Found out at the start, not by the first caller.
     keyring.list()
@@ -90,14 +90,13 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
     return Backend(
         settings=settings,
         bearer=BearerKey(keyring),
-        catalogue=catalogue,
-        departments=frozenset(department.code for department in catalogue.departments),
-        desk=Desk(gateway, catalogue, reader.known, clock),
+        in_force=in_force,
+        desk=Desk(gateway, in_force, reader.known, clock),
         gateway=gateway,
         reader=reader,
         letterbox=Letterbox(engine(settings.database_url), clock),
         visibility=Visibility(reader.versions),
         links=Links(settings.links_secret_file),
-        metrics=Metrics(lambda: (catalogue.calendar.covers_until - clock().date()).days),
+        metrics=Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days),
         clock=clock,
     )

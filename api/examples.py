@@ -195,6 +195,7 @@ READINESS: dict[str, Any] = {
     "sql": {"ok": True, "detail": "answers"},
     "worker": {"ok": True, "detail": "asked for tasks 12 s ago"},
     "calendar": {"ok": True, "detail": "the holidays are known"},
+    "catalogue": {"ok": True, "detail": "Zhongshan water supply hotline (5b0c1f4c20ee) is in force"},
 }
 NOT_READY: dict[str, Any] = {
     **READINESS,

@@ -16,8 +16,9 @@ from api.keyring import Key
 from api.problems import ProblemError, unavailable
 from api.schemas import NewComplaint
 from api.security import actor_of, request_key
+from catalogue_store import InForce
 from domain.case import Case
-from domain.catalogue import Catalogue, UnknownCode
+from domain.catalogue import UnknownCode
 from domain.intake import Intake, Registration
 from domain.lifecycle import TABLE, Action, Role
 from domain.numbers import day_before, local_day, number_of
@@ -41,9 +42,9 @@ class Registered(NamedTuple):
 class Desk:
     """Where complaints are taken in."""
 
-    def __init__(self, gateway: Gateway, catalogue: Catalogue, lookup: Lookup, clock: Callable[[], datetime]) -> None:
+    def __init__(self, gateway: Gateway, in_force: InForce, lookup: Lookup, clock: Callable[[], datetime]) -> None:
         self._gateway = gateway
-        self._catalogue = catalogue
+        self._in_force = in_force
         self._lookup = lookup
         self._clock = clock
 
@@ -86,7 +87,7 @@ class Desk:
 
     def _terms(self, body: NewComplaint, at: datetime) -> Terms:
         try:
-            terms = self._catalogue.terms(body.service_code, body.location.district, at)
+            terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
         except UnknownCode as error:
             raise ProblemError(f"unknown-{error.kind}", f"{error}.", accepted=list(error.accepted)) from None
         return terms.model_copy(update={"priority": body.priority, "by_hand": True}) if body.priority else terms

@@ -233,3 +233,4 @@ class Readiness(BaseModel):
     sql: Component
     worker: Component
     calendar: Component
+    catalogue: Component = Field(description="Which one is in force, and what is the matter with it.")

@@ -15,8 +15,8 @@ from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Role, State, mermaid
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations that never change while the process runs: their answers are written once."""
-    promised = services(backend.catalogue)
+    """Add the operations that hardly ever change while the process runs: their answers are written once."""
+    promised = _Written(backend)
     table = lifecycle()
 
     @router.get(
@@ -32,7 +32,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     )
     async def list_services(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """Every service with its clocks (for the town), and the codes of departments, districts and groups."""
-        return render.answer(promised)
+        return render.answer(promised())
 
     @router.get(
         "/v1/lifecycle",
@@ -48,6 +48,21 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     async def get_lifecycle(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """States, roles, and for each action who may do it, from where, and where it leads."""
         return render.answer(table)
+
+
+class _Written:
+    """The catalogue as it is answered: written again when another one is in force."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._of: Catalogue | None = None
+        self._text = b""
+
+    def __call__(self) -> bytes:
+        catalogue = self._backend.catalogue
+        if catalogue is not self._of:
+            self._of, self._text = catalogue, services(catalogue)
+        return self._text
 
 
 def services(catalogue: Catalogue) -> bytes:
