@@ -116,8 +116,8 @@ class InForce:
         self._reloading = threading.Lock()
 
     @classmethod
-    def begin(cls, store: CatalogueStore, file: Path, at: datetime) -> Self:
-        """What is in force when a program starts: what was applied last, else the file, which is put on record.
+    def begin(cls, store: CatalogueStore, file: Path) -> Self:
+        """What is in force when a program starts: what was applied last, else the file.
 
         Raises CatalogueError where the file counts and cannot be used.
         """
@@ -129,10 +129,17 @@ class InForce:
             remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
             log.error("%s", remark)  # noqa: TRY400 - the remark says it all
             return cls(store, load_catalogue(file), remark, sound=False)
-        catalogue = load_catalogue(file)
-        if last is None or last.edition != edition_of(catalogue):
-            store.put(catalogue, file, at)
-        return cls(store, catalogue)
+        return cls(store, load_catalogue(file))
+
+    def note(self, file: Path, at: datetime) -> None:
+        """Put on record that the file is in force from now on, where nothing was ever applied."""
+        try:
+            last = next(reversed(self._store.entries()), None)
+        except CatalogueError:
+            return
+        if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
+            self._store.put(self._catalogue, file, at)
+            self._stamp = self._store.stamp()
 
     @property
     def catalogue(self) -> Catalogue:

@@ -47,6 +47,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        backend.in_force.note(settings.catalogue, clock())
         yield
         await backend.visibility.close()
         backend.reader.close()
@@ -81,7 +82,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
 
 
 def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) -> Backend:
-    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue, clock())
+    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     keyring = Keyring(settings.keys_file)
     # Found out at the start, not by the first caller.
     keyring.list()

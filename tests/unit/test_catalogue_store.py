@@ -14,6 +14,13 @@ NOON = datetime(2026, 11, 24, 4, tzinfo=UTC)
 OTHER = DEFAULT_CATALOGUE.with_name("demo.toml")
 
 
+def started(store: CatalogueStore, file: Path) -> InForce:
+    """An API that has been started with this file."""
+    begun = InForce.begin(store, file)
+    begun.note(file, NOON)
+    return begun
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> CatalogueStore:
     return CatalogueStore(tmp_path / "catalogues")
@@ -44,15 +51,15 @@ def test_an_edition_is_known_by_its_content_alone(default: Catalogue, other: Cat
 
 
 def test_without_a_record_the_file_counts_and_is_put_on_record(store: CatalogueStore, default: Catalogue) -> None:
-    assert InForce.begin(store, DEFAULT_CATALOGUE, NOON).catalogue == default
+    assert started(store, DEFAULT_CATALOGUE).catalogue == default
     [entry] = store.entries()
     assert (entry.edition, entry.by, entry.since) == (edition_of(default), None, NOON)
 
 
 def test_until_one_is_applied_an_edited_file_counts_at_the_next_start(store: CatalogueStore, other: Catalogue) -> None:
-    InForce.begin(store, DEFAULT_CATALOGUE, NOON)
-    InForce.begin(store, DEFAULT_CATALOGUE, NOON)
-    assert InForce.begin(store, OTHER, NOON).catalogue == other
+    started(store, DEFAULT_CATALOGUE)
+    started(store, DEFAULT_CATALOGUE)
+    assert started(store, OTHER).catalogue == other
     assert [entry.edition.digest for entry in store.entries()][1:] == [edition_of(other).digest]
 
 
@@ -60,17 +67,17 @@ def test_one_that_was_applied_counts_and_a_file_that_differs_is_remarked(
     store: CatalogueStore, other: Catalogue, tmp_path: Path
 ) -> None:
     store.put(other, OTHER, NOON, by="chief")
-    begun = InForce.begin(store, DEFAULT_CATALOGUE, NOON)
+    begun = started(store, DEFAULT_CATALOGUE)
     assert (begun.catalogue, begun.sound) == (other, True)
     assert "differs" in begun.remark
-    assert "cannot be used" in InForce.begin(store, tmp_path / "gone.toml", NOON).remark
-    assert InForce.begin(store, OTHER, NOON).remark == ""
+    assert "cannot be used" in InForce.begin(store, tmp_path / "gone.toml").remark
+    assert started(store, OTHER).remark == ""
 
 
 def test_a_running_program_sees_another_one_at_once(
     store: CatalogueStore, default: Catalogue, other: Catalogue
 ) -> None:
-    running = InForce.begin(store, DEFAULT_CATALOGUE, NOON)
+    running = started(store, DEFAULT_CATALOGUE)
     store.put(other, OTHER, NOON, by="chief")
     assert running.catalogue == other
     store.put(default, DEFAULT_CATALOGUE, NOON, by="chief")
@@ -80,7 +87,7 @@ def test_a_running_program_sees_another_one_at_once(
 def test_a_broken_record_keeps_the_last_good_one_and_says_so(
     store: CatalogueStore, default: Catalogue, other: Catalogue, tmp_path: Path
 ) -> None:
-    running = InForce.begin(store, DEFAULT_CATALOGUE, NOON)
+    running = started(store, DEFAULT_CATALOGUE)
     (tmp_path / "catalogues" / "in_force.json").write_text("{")
     assert running.catalogue == default
     assert not running.sound
@@ -98,5 +105,5 @@ def test_a_broken_copy_leaves_the_file_of_the_setting_in_force(
     (tmp_path / "catalogues" / f"{entry.edition.digest}.json").write_text("[]")
     with pytest.raises(CatalogueError, match="apply its file again"):
         store.load(entry.edition)
-    begun = InForce.begin(store, DEFAULT_CATALOGUE, NOON)
+    begun = started(store, DEFAULT_CATALOGUE)
     assert (begun.catalogue, begun.sound) == (default, False)
