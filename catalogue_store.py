@@ -9,6 +9,8 @@ import hashlib
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -48,6 +50,10 @@ def edition_of(catalogue: Catalogue) -> Edition:
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
 
 
+class BusyError(Exception):
+    """Another process is putting a catalogue in force."""
+
+
 class CatalogueStore:
     """The folder. Every change is one step that a crash cannot halve."""
 
@@ -83,6 +89,17 @@ class CatalogueStore:
             record = _Record(entries=(*self.entries(), entry))
             _replace(self._record, record.model_dump_json(indent=1) + "\n")
         return entry
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only one who puts catalogues in force. Raises BusyError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "apply.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError("another `hotline catalogue apply` is running here") from None
+            yield
 
     def stamp(self) -> tuple[int, int, int] | None:
         """What changes whenever another one is put in force."""

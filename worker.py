@@ -14,12 +14,14 @@ from temporalio.worker import Worker
 import process
 from activities.notification import case_teller
 from activities.projection import Projection
+from activities.renewal import Renewals
 from courier_setup import courier
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from settings import Settings
 from temporal_connection import connect
 from workflow_runner import runner
+from workflows.catalogue import CatalogueWorkflow
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow, start_courier
 from workflows.presentation import workflow_id
@@ -32,7 +34,7 @@ STICKY_TIMEOUT = timedelta(seconds=1.5)
 Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """How long activities may go on after the worker was asked to stop."""
-WORKFLOWS = (ComplaintWorkflow, CourierWorkflow)
+WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueWorkflow)
 
 
 @asynccontextmanager
@@ -45,12 +47,14 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
+    reader = engine(settings.database_url, read_only=True)
+    renewals = Renewals(reader, client, workflow_id)
     async with grouped as writer, courier(writer, settings, tell) as postman:
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
-            activities=[Projection(writer).publish, postman.relay],
+            activities=[Projection(writer).publish, postman.relay, renewals.open_cases, renewals.renew],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
@@ -59,6 +63,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         async with worker:
             yield worker
     database.dispose()
+    reader.dispose()
 
 
 async def serve(settings: Settings) -> None:

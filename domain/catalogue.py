@@ -152,6 +152,11 @@ class Catalogue(Value):
         """What one working day is worth in this catalogue's time."""
         return max(1, ceil(self.calendar.day_seconds / self.time_scale))
 
+    @property
+    def reopen_seconds(self) -> int:
+        """How long a closed case can be reopened."""
+        return self._process().reopen_seconds
+
     def service(self, code: str) -> Service:
         """The service of this code. Raises UnknownService."""
         for service in self.services:

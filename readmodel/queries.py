@@ -42,7 +42,7 @@ def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, 
 
 def get_case(connection: ReadConnection, number: str) -> Case | None:
     """The case as SQL shows it; None where it has no row."""
-    return next(iter(_cases(connection, [number])), None)
+    return next(iter(get_cases(connection, [number])), None)
 
 
 def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None) -> TimelinePage:
@@ -65,11 +65,11 @@ def list_cases(
     places = find(connection, filters or CaseFilters(), after, limit + 1)
     page = places[:limit]
     more = page[-1].cursor() if len(places) > len(page) else None
-    return CasePage(_cases(connection, [place.number for place in page]), more)
+    return CasePage(get_cases(connection, [place.number for place in page]), more)
 
 
-def _cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
-    """These cases, in this order, from the document and the registration of each."""
+def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
+    """These cases, in this order, from the document and the registration of each; those without a row are left out."""
     statement = (
         select(cases.c.number, cases.c.registered_at, cases.c.document, events.c.data)
         .join(events, (events.c.number == cases.c.number) & (events.c.seq == 1))
