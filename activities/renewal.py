@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
 """What comes of a case: new terms; the same; its own, as the catalogue lacks what it needs; no answer."""
-ANSWER_SECONDS = 20.0
-"""Longest wait for a case to answer."""
+ANSWER_SECONDS = 8.0
+"""Longest wait for a case to answer: a worker that died gives its cases up sooner."""
 TRIES = 3
 """After so many tries a case that never answers is left, and counted: the others must not wait for it."""
 

@@ -51,6 +51,16 @@ act in every role. Rows in *italics* are reserved and not offered yet. Some acti
 table; it is in `domain/decisions.py`.
 
 {rows}
+## What the system does by itself
+
+| event | 中文 | meaning |
+| --- | --- | --- |
+| `escalate` | 升级 | A step of the ladder was taken. |
+| `undelivered` | 未送达 | A notification of the case was given up. |
+| `reterm` | 改用新服务目录 | Another catalogue is in force; the event tells each due time that moved, and why. |
+
+A suspended case is also resumed when its wake date comes.
+
 ## Roles
 
 {roles}"""

@@ -15,6 +15,8 @@ _UNTOLD = frozenset({"source", "sources", "also", "when", "calendar_file", "code
 NAMED = 30
 """Days that are told one by one."""
 PAIR = 2
+_FIGURES = (Duration, Count, Share, WorkingDays)
+"""What is told as a whole."""
 
 
 def changes(old: Catalogue, new: Catalogue) -> list[str]:
@@ -30,7 +32,7 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:  # noqa: ANN40
     elif _is_many(old, new, date):
         yield from _of_days(path, sorted({*new} - {*old}), "new")
         yield from _of_days(path, sorted({*old} - {*new}), "gone")
-    elif isinstance(old, BaseModel) and type(old) is type(new) and not isinstance(old, Duration | Count):
+    elif isinstance(old, BaseModel) and type(old) is type(new) and not isinstance(old, _FIGURES):
         for name in type(old).model_fields:
             if name not in _UNTOLD:
                 yield from _differences(f"{path}.{name}".lstrip("."), getattr(old, name), getattr(new, name))

@@ -129,7 +129,7 @@ decisions = Table(
     Column("decided_at", UtcDateTime, nullable=False),
     Column("kind", CODE),
     Column("approved", Boolean, nullable=False),
-    Column("amount_fen", BigInteger, comment="Hundredths of the currency's unit; of a CNY, 分."),
+    Column("amount_fen", BigInteger, comment="Hundredths of a CNY (分)."),
     Column("currency", String(3), nullable=False, server_default="CNY"),
     Index("ix_decisions_decided_at", "decided_at"),
 )
@@ -235,8 +235,8 @@ Index(
     "ix_cases_closed",
     cases.c.closed_at,
     cases.c.number,
-    postgresql_where=text("state = 'closed'"),
-    sqlite_where=text("state = 'closed'"),
+    postgresql_where=text("closed_at IS NOT NULL"),
+    sqlite_where=text("closed_at IS NOT NULL"),
 )
 Index(
     "ix_cases_overdue",

@@ -25,7 +25,7 @@ LOW = Priority(priority_key=5)
 """Behind all calls: who has no water does not wait for a catalogue."""
 LOOK_TIMEOUT = timedelta(seconds=30)
 CALLS_TIMEOUT = timedelta(minutes=30)
-HEARTBEAT_TIMEOUT = timedelta(seconds=40)
+HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """More than a handful of cases may take that do not answer; a worker that died with a page is found out this late."""
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 """For ever: while SQL or the worker is down, the round waits."""

@@ -8,7 +8,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-CLOSED = sa.text("state = 'closed'")
+CLOSED = sa.text("closed_at IS NOT NULL")
 
 
 def upgrade() -> None:
