@@ -15,12 +15,12 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateErro
 from jinja2.sandbox import SandboxedEnvironment
 
 from activities.channel_file import CALLER, Language
-from domain.lifecycle import ESCALATE, TABLE, Action
+from domain.lifecycle import CREDIT, ESCALATE, TABLE, Action
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
 
 OWN = Path(__file__).resolve().parents[1] / "templates"
-KINDS = ("default", *(action.value for action in Action), ESCALATE)
+KINDS = ("default", *(action.value for action in Action), ESCALATE, CREDIT)
 NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/({'|'.join(KINDS)}))\.(zh|en)\.txt")
 _SAMPLE = Parcel(

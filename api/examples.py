@@ -24,6 +24,7 @@ BODIES: dict[Action, dict[str, Any]] = {
         "kind": "funded_repair",
         "grounds": "She lives on public relief. 低保户，独居。",
     },
+    Action.DECIDE_CREDIT: {"credit": 1, "approved": True, "note": "The supply was late."},
     Action.DECIDE_APPROVAL: {"approved": True, "note": "Hardship household."},
     Action.COMPLETE: {"result": "The valve's core had dropped; lifted as a stopgap, water is back."},
     Action.SEND_BACK: {"reason": "The caller says that the pressure is still low."},
@@ -71,6 +72,8 @@ COMPLAINT: dict[str, Any] = {
     "extension": None,
     "parts": [],
     "retermed": None,
+    "credits": [],
+    "currency": "CNY",
     "clocks": [
         {
             "name": "acknowledge",
@@ -164,8 +167,10 @@ SERVICES: dict[str, Any] = {
             "priority": "P2",
             "answer_needs_follow_up": True,
             "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
+            "credits": [],
         }
     ],
+    "currency": "CNY",
     "next_cursor": None,
     "departments": [{"code": "repair", "name": "Repair crews", "name_zh": "抢修"}],
     "districts": [{"code": "west", "name": "West District", "name_zh": "西区"}],
@@ -246,7 +251,8 @@ ANSWERS: dict[str, Any] = {
     },
     "money": {
         "month": "2026-08",
-        "items": [{"kind": "funded_repair", "approved": True, "times": 1, "amount": "860.00"}],
+        "items": [{"kind": "funded_repair", "currency": "CNY", "approved": True, "times": 1, "amount": "860.00"}],
+        "currency": "CNY",
         "approved_amount": "860.00",
     },
     "parts": {"items": [PART], "next_cursor": None},

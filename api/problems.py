@@ -63,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "amount-too-high": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "More than anybody may approve"),
     "already-involved": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The department is at work on the case"),
     "no-such-part": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The department has no part in the case"),
+    "no-such-credit": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such credit waits"),
     "same-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The owner already"),
     "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here"),
     "read-model-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Lists and searches are not available"),

@@ -10,11 +10,13 @@ from typing import Any
 
 from domain import commands as c
 from domain.clocks import APPROVE, Clock
+from domain.credits import facts as credit_facts
+from domain.credits import next_credit
 from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
-from domain.lifecycle import ESCALATE, RETERM, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CREDIT, ESCALATE, RETERM, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
 from domain.reterm import NewTerms, facts, held_to
 
@@ -93,7 +95,10 @@ class Case(Record):
         instants = [instant for instant, _, _ in self._rungs()]
         if self.state is State.SUSPENDED and self.wake_at:
             instants.append(self.wake_at)
-        if self.reopen_until:
+        if owed := next_credit(self):
+            instants.append(owed.at)
+        # With a credit to decide on, the end of the window ends nothing; whoever decides wakes the case.
+        if self.reopen_until and not self.credits_waiting:
             instants.append(self.reopen_until)
         return min(instants, default=None)
 
@@ -128,6 +133,10 @@ class Case(Record):
         """Whether `reterm` would change anything."""
         return held_to(self.terms, new.terms) != self.terms and not self.finished(at)
 
+    def settled(self, at: datetime) -> bool:
+        """Nothing can happen to it any more, and nobody has to decide on anything."""
+        return self.finished(at) and not self.credits_waiting
+
     def _rungs(self) -> list[tuple[datetime, int, Clock]]:
         found = ((clock.next_ring(self.terms.ladder, self.calendar), clock) for clock in self.clocks)
         return [(ring[0], ring[1], clock) for ring, clock in found if ring]
@@ -138,6 +147,9 @@ class Case(Record):
                 return None
             return self._system(Action.RESUME, self.wake_at, {"woke": True}, State.IN_PROGRESS)
         due = [rung for rung in self._rungs() if rung[0] <= at]
+        owed = next_credit(self)
+        if owed and owed.at <= at and all(owed.at < rung[0] for rung in due):
+            return self._system(CREDIT, at, credit_facts(self, owed))
         if not due:
             return None
         fell_at, percent, clock = min(due, key=lambda rung: (rung[0], rung[2].serial))

@@ -10,11 +10,12 @@ from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.calendar import WorkCalendar
 from domain.norms import (
     ApproverNorm,
+    CreditNorm,
     Department,
     District,
     Duty,
@@ -26,9 +27,11 @@ from domain.norms import (
     Zone,
 )
 from domain.terms import (
+    USUAL_CURRENCY,
     Approver,
     CalendarKind,
     ClockName,
+    Credit,
     Priority,
     Process,
     Promise,
@@ -78,6 +81,10 @@ DAY_SECONDS = 86_400
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
+
+
+_IN_CALL = Duty(in_call=True, source=("-",))
+"""A duty without a clock, in the place of one that there is not."""
 
 
 class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
@@ -137,15 +144,36 @@ class Catalogue(Value):
     ladder: Annotated[tuple[SourcedRung, ...], AfterValidator(_climbing)]
     process: ProcessNorms
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
+    credits: tuple[CreditNorm, ...] = ()
+    currency: str = Field(
+        default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+    )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Build it from its sections; a code or source letter that is used must exist. Raises ValidationError."""
-        sections = ("sources", "groups", "departments")
+        sections = ("sources", "groups", "departments", "services")
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
+
+    @field_validator("credits")
+    @classmethod
+    def _payable(cls, norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
+        services = {service.code: service for service in info.data.get("services", ())}
+        approvers = info.data.get("approvers", ())
+        for credit in norms:
+            service = services.get(credit.service)
+            if service and (service.duty(credit.clock) or _IN_CALL).in_call:
+                raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
+            most = max(credit.amount, credit.each_further.amount if credit.each_further else credit.amount)
+            if approvers and most > approvers[-1].up_to:
+                raise ValueError(f"{most} is more than the last approver's up_to, {approvers[-1].up_to}")
+        names = [(credit.service, credit.name) for credit in norms]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice[0]} has two credits named {twice[1]!r}; accepted: a name for each")
+        return norms
 
     @property
     def day_seconds(self) -> int:
@@ -193,8 +221,14 @@ class Catalogue(Value):
             ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
             process=self._process(),
             approvers=tuple(map(self._approver, self.approvers)),
+            credits=self.credits_of(service.code),
+            currency=self.currency,
             calendar=self._slice(at),
         )
+
+    def credits_of(self, service_code: str) -> tuple[Credit, ...]:
+        """What is owed for missed promises of a service."""
+        return tuple(self._credit(norm) for norm in self.credits if norm.service == service_code)
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
         seconds = duty.seconds_in(zone, self.calendar.day_seconds)
@@ -226,6 +260,18 @@ class Catalogue(Value):
             deputy=norm.deputy,
             calendar="always" if norm.within.working_days is None else "working",
             budget_seconds=self._scaled(norm.within.in_seconds(self.calendar.day_seconds)),
+        )
+
+    def _credit(self, norm: CreditNorm) -> Credit:
+        further = norm.each_further
+        return Credit(
+            name=norm.name,
+            name_zh=norm.name_zh,
+            clock=norm.clock,
+            amount=norm.amount,
+            each_further=further.amount if further else None,
+            every_seconds=self._scaled(further.in_seconds(self.calendar.day_seconds)) if further else None,
+            at_most=norm.at_most,
         )
 
     def _slice(self, at: datetime) -> WorkCalendar:

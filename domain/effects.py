@@ -5,9 +5,10 @@ from datetime import datetime
 
 from domain.approvals import ask, take
 from domain.clocks import DEPARTMENT
+from domain.credits import owe, take_word
 from domain.events import Event
 from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
-from domain.lifecycle import ENDED, ESCALATE, RETERM, UNDELIVERED, Action, State
+from domain.lifecycle import CREDIT, ENDED, ESCALATE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
@@ -228,4 +229,6 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     ESCALATE: _escalate,
     UNDELIVERED: _undelivered,
     RETERM: hold_to,
+    CREDIT: owe,
+    Action.DECIDE_CREDIT: take_word,
 }

@@ -101,6 +101,7 @@ class Action(StrEnum):
     INVOLVE = "involve"
     RELEASE = "release"
     LINK_INCIDENT = "link_incident"
+    DECIDE_CREDIT = "decide_credit"
 
 
 ESCALATE = "escalate"
@@ -109,6 +110,8 @@ UNDELIVERED = "undelivered"
 """The system's own event (未送达): a notification of this case was given up."""
 RETERM = "reterm"
 """The system's own event (改用新服务目录): another catalogue is in force, and the case is held to its terms."""
+CREDIT = "credit"
+"""The system's own event (自动补偿): the company owes something for a promise that it missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +264,14 @@ ROWS: tuple[Row, ...] = (
         "A part is not needed any more; was it the last one that was waited for, the reply is due.",
     ),
     Row(A.LINK_INCIDENT, "并案", {R.DISPATCHER}, OPEN, (), "One of many cases with one cause.", open=False),
+    Row(
+        A.DECIDE_CREDIT,
+        "补偿审批",
+        {R.MANAGER},
+        frozenset(State),
+        (),
+        "A credit that the company owes for a missed promise: management approves or rejects it, in turn.",
+    ),
 )
 
 TABLE: dict[Action, Row] = {row.action: row for row in ROWS}

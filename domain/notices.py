@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
-from domain.lifecycle import ESCALATE, STATE_ZH, TABLE, Action, State
+from domain.lifecycle import CREDIT, ESCALATE, STATE_ZH, TABLE, Action, State
 from domain.record import Progress
 
 
@@ -47,6 +47,8 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.HAND_OVER: ("owner",),
     Action.INVOLVE: ("department",),
     Action.RELEASE: ("department", "owner"),
+    CREDIT: ("manager", "owner"),
+    Action.DECIDE_CREDIT: ("owner",),
 }
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
 
@@ -60,11 +62,18 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
     concerned = _CONCERNED.get(event.action, ())
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
-    if event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL:
+    if _waits_for_the_next(event):
         return ("manager",)
     if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
         return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
     return concerned
+
+
+def _waits_for_the_next(event: Event) -> bool:
+    """Whether one approver has had his turn, and another has his now."""
+    if event.action == Action.DECIDE_CREDIT:
+        return not event.data["final"]
+    return event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL
 
 
 def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
@@ -106,6 +115,9 @@ def _approver(who: str, after: Progress, event: Event) -> str | None:
     if event.action == ESCALATE:
         name: str | None = event.data.get(who)
         return name
+    if event.action in (CREDIT, Action.DECIDE_CREDIT):
+        turn = after.credits[event.data["credit"] - 1].turn
+        return turn.holder if turn else None
     approval = after.approval
     return approval.turn.holder if approval and approval.turn else None
 
@@ -118,6 +130,9 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
             f"工单{number}:{CLOCK_ZH[clock]}时限{verb_zh}({percent}%)",
             f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",
         )
+    if event.action == CREDIT:
+        owed = f"{event.data['amount']} {event.data['currency']}"
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
     return (
         f"工单{number}:{zh},现为{STATE_ZH[event.to_state]}",

@@ -18,7 +18,7 @@ AT_RISK = 75
 
 
 class Approval(BaseModel):
-    """What management was asked for (报批); the amount is in CNY. `approvers` decide in turn; `approved_by` have."""
+    """What management was asked for (报批). `approvers` decide in turn; `approved_by` have."""
 
     subject: str
     amount: Decimal | None = None
@@ -47,6 +47,34 @@ class Decided(BaseModel):
     requested_by: str
     decided_by: tuple[str, ...] = Field(description="All who had their turn; the last one's word was final.")
     decided_at: datetime
+
+
+CREDIT_WAITS = "credit_waits"
+"""The flag of a case in which a credit waits for its approval."""
+
+
+class Owed(BaseModel):
+    """A credit (自动补偿) for a missed promise; `approvers` decide in turn, `approved_by` have had their turn."""
+
+    model_config = ConfigDict(frozen=True)
+
+    serial: int
+    name: str
+    name_zh: str
+    amount: Decimal
+    clock: str
+    clock_serial: int
+    further: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
+    fell_at: datetime
+    asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
+    approvers: tuple[Approver, ...] = ()
+    approved_by: tuple[str, ...] = ()
+    approved: bool | None = Field(default=None, description="Null while it waits.")
+
+    @property
+    def turn(self) -> Approver | None:
+        """Whose turn it is to decide; None where any manager may."""
+        return self.approvers[len(self.approved_by)] if self.approvers else None
 
 
 class Retermed(BaseModel):
@@ -94,6 +122,12 @@ class Progress(BaseModel):
     parts: tuple[Part, ...] = ()
     completed: bool = False
     retermed: Retermed | None = Field(default=None, exclude_if=unsaid)
+    credits: tuple[Owed, ...] = Field(default=(), exclude_if=unsaid)
+
+    @property
+    def credits_waiting(self) -> tuple[Owed, ...]:
+        """Those on which nobody has had the last word."""
+        return tuple(owed for owed in self.credits if owed.approved is None)
 
     @property
     def unfinished(self) -> tuple[Part, ...]:

@@ -61,11 +61,25 @@ class Approver(Value):
     """Somebody who decides on money, in his turn: whoever holds a post, and the deputy once the time has lapsed."""
 
     post: str = Field(min_length=1, description="what the post is called")
-    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="CNY; above it, the next decides as well")
+    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="Above it, the next decides as well.")
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
     calendar: CalendarKind = "working"
     budget_seconds: int = Field(gt=0, description="Seconds of the calendar that the decision may take.")
+
+
+class Credit(Value):
+    """What the company owes, without being asked, for a promise that it missed (自动补偿)."""
+
+    name: str
+    name_zh: str
+    clock: ClockName
+    amount: Decimal = Field(gt=0, max_digits=12, decimal_places=2)
+    each_further: Decimal | None = Field(default=None, gt=0, description="For each further period; nothing without it.")
+    every_seconds: int | None = Field(
+        default=None, gt=0, description="That period, in seconds of the clock's calendar."
+    )
+    at_most: Decimal | None = Field(default=None, gt=0, description="For one case, all in all.")
 
 
 class Edition(Value):
@@ -79,6 +93,14 @@ class Edition(Value):
 def unsaid(value: object) -> bool:
     """Left out of what is written: what has no such thing reads and weighs as it did before there was one."""
     return not value
+
+
+USUAL_CURRENCY = "CNY"
+
+
+def usual(currency: str) -> bool:
+    """Whether it goes without saying."""
+    return currency == USUAL_CURRENCY
 
 
 class Terms(Value):
@@ -98,4 +120,6 @@ class Terms(Value):
         default=(), description="By rising amount, in turn; without any, one manager decides on every amount."
     )
     calendar: WorkCalendar
+    credits: tuple[Credit, ...] = Field(default=(), exclude_if=unsaid)
+    currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual, description="ISO 4217, of every amount.")
     by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given by hand at intake.")

@@ -19,6 +19,7 @@ from domain.intake import Intake
 from domain.lifecycle import Action, State
 from domain.notices import notices
 from domain.record import Progress
+from domain.terms import USUAL_CURRENCY
 from readmodel.database import WriteConnection
 from readmodel.money import FEN
 from readmodel.tables import case_terms, cases, clocks, decisions, events, notifications, parts
@@ -223,7 +224,7 @@ def _parts(batch: Batch) -> list[Row]:
 
 
 def _decisions(batch: Batch) -> list[Row]:
-    """The last words on approvals: a turn that leaves the case waiting for the next decides nothing yet."""
+    """The last words on approvals and credits: a turn that leaves the case waiting for the next decides nothing yet."""
     return [
         {
             "number": batch.number,
@@ -231,10 +232,12 @@ def _decisions(batch: Batch) -> list[Row]:
             "decided_at": event.at,
             "kind": event.data.get("kind"),
             "approved": bool(event.data["approved"]),
+            "currency": event.data.get("currency", USUAL_CURRENCY),
             "amount_fen": None if (amount := event.data.get("amount")) is None else int(Decimal(amount) * FEN),
         }
         for event in batch.events
-        if event.action == Action.DECIDE_APPROVAL and event.to_state is not State.AWAITING_APPROVAL
+        if (event.action == Action.DECIDE_APPROVAL and event.to_state is not State.AWAITING_APPROVAL)
+        or (event.action == Action.DECIDE_CREDIT and event.data["final"])
     ]
 
 

@@ -134,7 +134,7 @@ class ComplaintWorkflow:
         return self._idle() and workflow.all_handlers_finished()
 
     def _over(self) -> bool:
-        return self._idle() and self._case.finished(workflow.now())
+        return self._idle() and self._case.settled(workflow.now())
 
     def _publish(self) -> None:
         """One batch under way at a time, so that SQL sees the case's versions in order."""

@@ -79,6 +79,7 @@ def services(catalogue: Catalogue) -> bytes:
             clocks=[
                 PromisedClock.model_validate(promise.model_dump()) for promise in catalogue.promises(service.code, None)
             ],
+            credits=list(catalogue.credits_of(service.code)),
         )
         for service in catalogue.services
     ]
@@ -87,6 +88,7 @@ def services(catalogue: Catalogue) -> bytes:
         departments=_coded(catalogue.departments),
         districts=_coded(catalogue.districts),
         groups=_coded(catalogue.groups),
+        currency=catalogue.currency,
     )
     return found.model_dump_json().encode()
 

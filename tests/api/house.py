@@ -137,8 +137,8 @@ async def house(
     temporal: Client, database_url: str, folder: Path, *, at_work: bool = True, **changes: Any
 ) -> AsyncIterator[House]:
     """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
-    values = {"task_queue": f"hotline-{uuid.uuid4().hex}", "courier_poll_seconds": 30.0, **changes}
-    settings = Settings(data_dir=folder, database_url=database_url, catalogue=DEFAULT_CATALOGUE, **values)
+    values = {"task_queue": f"hotline-{uuid.uuid4().hex}", "courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE}
+    settings = Settings(data_dir=folder, database_url=database_url, **(values | changes))
     migrate(database_url)
     keyring = Keyring(settings.keys_file)
     tokens = {name: keyring.create(name, role, department)[1] for name, (role, department) in PEOPLE.items()}

@@ -20,8 +20,9 @@ from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
 from domain.customer import IntakeFlag
-from domain.lifecycle import ESCALATE, RETERM, ROWS, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CREDIT, ESCALATE, RETERM, ROWS, UNDELIVERED, Action, Role, State
 from domain.parts import PartState
+from domain.record import CREDIT_WAITS
 from domain.terms import Recipient
 from readmodel.search import CaseFilters
 from settings import PREFIX as SETTING
@@ -56,7 +57,7 @@ def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
-    assert glossary("Actions") == [*(action.value for action in Action), ESCALATE, UNDELIVERED, RETERM]
+    assert glossary("Actions") == [*(action.value for action in Action), ESCALATE, UNDELIVERED, RETERM, CREDIT]
 
 
 def test_every_role_is_in_the_glossary_and_no_other() -> None:
@@ -77,7 +78,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
     raised = {
         flag for line in effects.splitlines() if "with_flags" in line for flag in re.findall(r'"([a-z_]+)"', line)
     }
-    assert set(glossary("Flags")) == raised | set(IntakeFlag)
+    assert set(glossary("Flags")) == raised | set(IntakeFlag) | {CREDIT_WAITS}
 
 
 def test_every_search_attribute_is_documented_and_no_other() -> None:

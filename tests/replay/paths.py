@@ -5,7 +5,7 @@ written once and kept: a workflow that no longer replays it needs a patch, not a
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,6 +18,7 @@ from domain.commands import (
     Comment,
     Complete,
     DecideApproval,
+    DecideCredit,
     DecideExtension,
     Dispatch,
     FollowUp,
@@ -42,7 +43,7 @@ from domain.commands import (
 from domain.intake import Actor
 from domain.lifecycle import Role
 from domain.reterm import NewTerms
-from domain.terms import Edition
+from domain.terms import Credit, Edition
 from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
 
@@ -253,3 +254,21 @@ async def retermed(house: Hotline) -> Complaint:
     with pytest.raises(WorkflowUpdateFailedError):
         await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def credits_owed(house: Hotline) -> Complaint:
+    """Two are raised while the work goes on; the case waits, closed, until somebody has decided on both."""
+    at = datetime.now(UTC)
+    owed = Credit(
+        name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(50), every_seconds=43_200
+    )
+    terms = house.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (owed,), "currency": "GBP"})
+    complaint = await play(await house.start(terms=terms), *TO_CREW)
+    await complaint.ahead(hours=37)
+    await play(complaint, DecideCredit(credit=1, approved=True), *DONE, SATISFIED)
+    view = await complaint.ahead(hours=80)
+    assert "credit_waits" in view.flags
+    await complaint.act(DecideCredit(credit=2, approved=False))
+    await complaint.closed()
+    return complaint

@@ -46,6 +46,7 @@ BY_HAND = (
         "dispatcher owner",
     ),
     ("link_incident", "并案", ANY_OPEN, "", "dispatcher"),
+    ("decide_credit", "补偿审批", f"{ANY_OPEN} closed refused withdrawn", "", "manager"),
 )
 RESERVED = {"link_incident"}
 
