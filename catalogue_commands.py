@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,12 +19,23 @@ if TYPE_CHECKING:
     from catalogue_store import CatalogueStore
     from domain.catalogue import Catalogue
     from domain.renewal import Outlook
+    from domain.terms import Edition
     from workflows.catalogue import CatalogueWorkflow, RoundProgress
 
 NOT_NOW = 1
 """The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
 SHOWN = 20
 """Cases that keep their terms and are named; of more, how many."""
+
+
+class _Order(NamedTuple):
+    """What is put in force, by whom, and for about how many open cases; none that was closed before an instant."""
+
+    catalogue: "Catalogue"
+    file: Path
+    closed_after: datetime
+    by: str
+    cases: int
 
 
 def apply(
@@ -45,7 +56,7 @@ def apply(
     store = CatalogueStore(settings.catalogues_dir)
     with _now_or_later():
         outlook, closed_after = _look_ahead(settings, store, new)
-        applied = _is_applied(store, outlook)
+        applied = _is_applied(store, outlook.edition)
         if dry_run or (applied and not outlook.changed):
             typer.echo("nothing was changed" if dry_run else "it is in force, for every open case: nothing to change")
             return
@@ -53,7 +64,8 @@ def apply(
             typer.echo("nothing was changed")
             return
         with store.alone():
-            answers = asyncio.run(_put(settings, store, new, file.absolute(), closed_after, by or getpass.getuser()))
+            order = _Order(new, file.absolute(), closed_after, by or _somebody(), outlook.changed + outlook.same)
+            answers = asyncio.run(_put(settings, store, order))
     typer.echo(_told(answers))
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
@@ -108,50 +120,56 @@ def _show(outlook: "Outlook") -> None:
         typer.echo(f"  and {len(outlook.kept) - SHOWN} more")
 
 
-def _is_applied(store: "CatalogueStore", outlook: "Outlook") -> bool:
+def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:
     last = next(reversed(store.entries()), None)
-    return last is not None and last.by is not None and last.edition == outlook.edition
+    return last is not None and last.by is not None and last.edition == edition
 
 
-async def _put(
-    settings: Settings, store: "CatalogueStore", new: "Catalogue", file: Path, closed_after: datetime, by: str
-) -> dict[str, int]:
+def _somebody() -> str:
+    """Whom the machine knows by a name; a container may know nobody."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"
+
+
+async def _put(settings: Settings, store: "CatalogueStore", order: _Order) -> dict[str, int]:
     """For intake first, then for every open case. Answer how many cases answered what."""
     from catalogue_store import edition_of
     from temporal_connection import connect
     from workflows.catalogue import RoundStart, end_round, start_round
 
     client = await connect()
-    edition = edition_of(new)
+    edition = edition_of(order.catalogue)
     for other in {entry.edition for entry in store.entries()} - {edition}:
         if await end_round(client, other):
             typer.echo(f"the round of {other.name} ({other.digest}) was ended")
-    last = next(reversed(store.entries()), None)
-    if last is None or last.by is None or last.edition != edition:
-        store.put(new, file, datetime.now(UTC), by)
+    if not _is_applied(store, edition):
+        store.put(order.catalogue, order.file, datetime.now(UTC), order.by)
         typer.echo("in force for new cases")
     start = RoundStart(
-        catalogue=new,
+        catalogue=order.catalogue,
         edition=edition,
-        closed_after=closed_after,
+        closed_after=order.closed_after,
         # A registration ends within this, one way or the other.
         settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
     )
-    return await _watched(await start_round(client, settings.task_queue, start))
+    return await _watched(await start_round(client, settings.task_queue, start), order.cases)
 
 
-async def _watched(handle: "WorkflowHandle[CatalogueWorkflow, dict[str, int]]") -> dict[str, int]:
+async def _watched(handle: "WorkflowHandle[CatalogueWorkflow, dict[str, int]]", cases: int) -> dict[str, int]:
     """Show how far the round is until it has ended; it goes on without us, too."""
     from rich.progress import Progress
 
     result = asyncio.ensure_future(handle.result())
     with Progress() as progress:
-        task = progress.add_task("open cases", total=None)
+        task = progress.add_task("open cases", total=cases or None)
         while not result.done():
             await asyncio.wait({result}, timeout=1)
             at = None if result.done() else await _progress(handle)
             if at is not None:
-                progress.update(task, description=f"up to {at.after or '-'}", completed=sum(at.counts.values()))
+                look = "registrations under way" if at.late else f"up to {at.after or '-'}"
+                progress.update(task, description=look, completed=sum(at.counts.values()))
     return await result
 
 

@@ -26,11 +26,23 @@ class Wanted(NamedTuple):
 
 def open_numbers(connection: ReadConnection, wanted: Wanted, after: str, limit: int) -> list[str]:
     """The numbers that come after this one, in order."""
-    open_ones = _numbers(wanted, after).where(cases.c.state.in_(_OPEN)).order_by(cases.c.number).limit(limit)
-    # "Closed" is said by what it is not, so that SQLite looks into the index of when, not into that of states.
-    closed = _numbers(wanted, after).where(cases.c.closed_at > wanted.closed_after, cases.c.state.not_in(_OVER))
-    both = union_all(open_ones.subquery().select(), closed.order_by(cases.c.number).limit(limit).subquery().select())
-    return list(connection.scalars(both.order_by("number").limit(limit)))
+    return list(connection.scalars(_statement(wanted, after, limit)))
+
+
+def _statement(wanted: Wanted, after: str, limit: int) -> Select[tuple[str]]:
+    open_ones = _registered(wanted).where(cases.c.state.in_(_OPEN), cases.c.number > after)
+    # As an expression, and "closed" said by what it is not: or SQLite would walk through all numbers or all closed
+    # cases there ever were, instead of the few that were closed lately.
+    number = cases.c.number.concat("")
+    closed = _registered(wanted).where(
+        number > after, cases.c.closed_at > wanted.closed_after, cases.c.state.not_in(_OVER)
+    )
+    parts = [
+        part.order_by(by).limit(limit).subquery().select()
+        for part, by in ((open_ones, cases.c.number), (closed, number))
+    ]
+    both = union_all(*parts).subquery()
+    return select(both.c.number).order_by(both.c.number).limit(limit)
 
 
 def held(connection: ReadConnection, numbers: Sequence[str]) -> list[Held]:
@@ -47,6 +59,6 @@ def walk(connection: ReadConnection, wanted: Wanted, page: int = 500) -> Iterato
         after = numbers[-1]
 
 
-def _numbers(wanted: Wanted, after: str) -> Select[tuple[str]]:
-    statement = select(cases.c.number).where(cases.c.number > after)
+def _registered(wanted: Wanted) -> Select[tuple[str]]:
+    statement = select(cases.c.number)
     return statement if wanted.since is None else statement.where(cases.c.registered_at >= wanted.since)
