@@ -77,7 +77,7 @@ def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
         f" are known until {end} only, {state}."
         " After that weekly hours alone apply, and working-day promises fall due on wrong days."
         f" Fill in [calendar.override.{end.year + 1}] (off, on) in {file},"
-        " or, for China, install a newer chinesecalendar."
+        " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
     )
     return [warning]
 

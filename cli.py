@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import catalogue_commands
 import customers_commands
 import post_commands
 from domain.lifecycle import Role
@@ -24,6 +25,7 @@ ABOUT = "A water company's complaint hotline: every case durable from the call t
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
+catalogue_app.command("apply")(catalogue_commands.apply)
 app.add_typer(key_app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(customers_commands.app, name="customers")

@@ -23,13 +23,16 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file only; nothing is written.")] = False,
 ) -> None:
     """Add customers and bring known ones up to date, all or none; again without harm."""
-    from catalogue_source import load_catalogue
+    from catalogue_store import CatalogueStore, in_force_now
     from customers_source import load_customers
     from readmodel.customers import keep
     from readmodel.database import writing
 
     settings = Settings()
-    districts = {district.code for district in load_catalogue(settings.catalogue).districts}
+    districts = {
+        district.code
+        for district in in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue).districts
+    }
     found = load_customers(file, encoding, districts)
     if dry_run:
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")

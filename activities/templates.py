@@ -24,14 +24,15 @@ from jinja2 import (
 from jinja2.sandbox import SandboxedEnvironment
 
 from activities.channel_file import CALLER, Language
-from domain.lifecycle import CRITICISE, ESCALATE, NOTICE, TABLE, Action
+from domain.incident_notices import KINDS as INCIDENT_KINDS
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, TABLE, Action
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
 
 OWN = Path(__file__).resolve().parents[1] / "templates"
 PAPERS = "papers/"
 """The folder of documents, which are no messages: `api.papers` proves and draws them."""
-KINDS = ("default", *(action.value for action in Action), ESCALATE, NOTICE, CRITICISE)
+KINDS = ("default", *(action.value for action in Action), ESCALATE, NOTICE, CRITICISE, CREDIT, *INCIDENT_KINDS)
 NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/({'|'.join(KINDS)}))\.(zh|en)\.txt")
 _SAMPLE = Parcel(

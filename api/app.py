@@ -38,7 +38,7 @@ from api.routes import (
 )
 from api.security import BearerKey
 from api.visibility import Visibility
-from catalogue_source import load_catalogue
+from catalogue_store import CatalogueStore, InForce
 from links import Links
 from readmodel.database import engine
 from settings import Settings
@@ -60,6 +60,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        backend.in_force.note(settings.catalogue, clock())
         yield
         await backend.visibility.close()
         await backend.incident_visibility.close()
@@ -96,7 +97,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
 
 
 def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) -> Backend:
-    catalogue = load_catalogue(settings.catalogue)
+    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     keyring = Keyring(settings.keys_file)
     # Found out at the start, not by the first caller.
     keyring.list()
@@ -106,9 +107,8 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
     return Backend(
         settings=settings,
         bearer=BearerKey(keyring),
-        catalogue=catalogue,
-        departments=frozenset(department.code for department in catalogue.departments),
-        desk=Desk(gateway, catalogue, reader.known, known_incidents, clock),
+        in_force=in_force,
+        desk=Desk(gateway, in_force, reader.known, known_incidents, clock),
         gateway=gateway,
         incidents=IncidentDesk(client, settings.task_queue, settings.update_timeout_seconds),
         reader=reader,
@@ -116,6 +116,6 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
         visibility=Visibility(reader.versions),
         incident_visibility=Visibility(reader.incident_versions),
         links=Links(settings.links_secret_file),
-        metrics=Metrics(lambda: (catalogue.calendar.covers_until - clock().date()).days),
+        metrics=Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days),
         clock=clock,
     )

@@ -26,6 +26,7 @@ BODIES: dict[Action, dict[str, Any]] = {
         "kind": "funded_repair",
         "grounds": "She lives on public relief. 低保户，独居。",
     },
+    Action.DECIDE_CREDIT: {"credit": 1, "approved": True, "note": "The supply was late."},
     Action.DECIDE_APPROVAL: {"approved": True, "note": "Hardship household."},
     Action.COMPLETE: {"result": "The valve's core had dropped; lifted as a stopgap, water is back."},
     Action.SEND_BACK: {"reason": "The caller says that the pressure is still low."},
@@ -138,6 +139,9 @@ COMPLAINT: dict[str, Any] = {
     "decided": [],
     "extension": None,
     "parts": [],
+    "retermed": None,
+    "credits": [],
+    "currency": "CNY",
     "clocks": [
         {
             "name": "acknowledge",
@@ -232,8 +236,10 @@ SERVICES: dict[str, Any] = {
             "priority": "P2",
             "answer_needs_follow_up": True,
             "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
+            "credits": [],
         }
     ],
+    "currency": "CNY",
     "next_cursor": None,
     "departments": [{"code": "repair", "name": "Repair crews", "name_zh": "抢修"}],
     "districts": [{"code": "west", "name": "West District", "name_zh": "西区"}],
@@ -263,6 +269,7 @@ READINESS: dict[str, Any] = {
     "sql": {"ok": True, "detail": "answers"},
     "worker": {"ok": True, "detail": "asked for tasks 12 s ago"},
     "calendar": {"ok": True, "detail": "the holidays are known"},
+    "catalogue": {"ok": True, "detail": "Zhongshan water supply hotline (5b0c1f4c20ee) is in force"},
 }
 NOT_READY: dict[str, Any] = {
     **READINESS,
@@ -328,7 +335,8 @@ ANSWERS: dict[str, Any] = {
     },
     "money": {
         "month": "2026-08",
-        "items": [{"kind": "funded_repair", "approved": True, "times": 1, "amount": "860.00"}],
+        "items": [{"kind": "funded_repair", "currency": "CNY", "approved": True, "times": 1, "amount": "860.00"}],
+        "currency": "CNY",
         "approved_amount": "860.00",
     },
     "incident": INCIDENT,

@@ -69,6 +69,7 @@ KINDS: dict[str, Kind] = {
     "unknown-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such incident"),
     "incident-closed": Kind(HTTPStatus.CONFLICT, "The incident has ended"),
     "same-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The incident already"),
+    "no-such-credit": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such credit waits"),
     "same-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The owner already"),
     "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here"),
     "read-model-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Lists and searches are not available"),

@@ -10,7 +10,7 @@ from domain.incident_table import IncidentAction, IncidentState
 from domain.intake import Code, Instant, Intake, Name
 from domain.lifecycle import Action, Role, State
 from domain.parts import Part
-from domain.terms import Priority
+from domain.terms import Credit, Priority
 from domain.views import CaseView
 
 NEW_COMPLAINT: dict[str, Any] = {
@@ -164,10 +164,13 @@ class CallersLink(BaseModel):
 class MoneyItem(BaseModel):
     """How often the company was asked for money of one kind in a month, and what was said."""
 
-    kind: str | None = Field(description="`funded_repair`, `waiver`, `settlement`; null where the request named none.")
+    kind: str | None = Field(
+        description="`funded_repair`, `waiver`, `settlement`, `credit`; null where the request named none."
+    )
+    currency: str
     approved: bool
     times: int
-    amount: Decimal = Field(description="CNY.")
+    amount: Decimal
 
 
 class Money(BaseModel):
@@ -175,7 +178,8 @@ class Money(BaseModel):
 
     month: str = Field(examples=["2026-08"])
     items: list[MoneyItem]
-    approved_amount: Decimal = Field(description="What the company pays or waives, CNY.")
+    currency: str = Field(description="Of the catalogue in force; ISO 4217.")
+    approved_amount: Decimal = Field(description="What the company pays or waives in that currency.")
 
 
 class TimelineItem(BaseModel):
@@ -268,6 +272,7 @@ class ServiceItem(BaseModel):
     priority: Priority
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.")
     clocks: list[PromisedClock]
+    credits: list[Credit] = Field(description="What the company owes by itself for a missed promise (自动补偿).")
 
 
 class Coded(BaseModel):
@@ -286,6 +291,7 @@ class Services(BaseModel):
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
+    currency: str = Field(description="Of every amount; ISO 4217.")
 
 
 class Named(BaseModel):
@@ -337,3 +343,4 @@ class Readiness(BaseModel):
     sql: Component
     worker: Component
     calendar: Component
+    catalogue: Component = Field(description="Which one is in force, and what is the matter with it.")

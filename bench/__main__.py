@@ -15,7 +15,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench import compare, history, lists, report, restart, surge
+from bench import catalogue, compare, history, lists, report, restart, surge
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer
@@ -24,6 +24,7 @@ Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]
 MILLION, QUICK_COUNT = 1_000_000, 50_000
 SURGE, QUICK_SURGE = 20_000, 500
+OPEN_CASES, QUICK_OPEN_CASES = 10_000, 500
 SHOWN_PAGES = 10
 STRANGERS = 0.15
 """The driver's own start is counted among the strangers: some of it is always there."""
@@ -99,6 +100,18 @@ async def after_a_kill(service: Service, *, quick: bool) -> Result:
     return figures, {"times": [asdict(one) for one in times]}
 
 
+async def new_catalogue(service: Service, *, quick: bool) -> Result:
+    """A catalogue for many open cases."""
+    applied = await catalogue.measure(service, QUICK_OPEN_CASES if quick else OPEN_CASES)
+    figures = [
+        Figure(f"a catalogue applied to {applied.cases:,} open cases", applied.seconds, "s", at_most=300),
+        Figure("the look ahead alone", applied.looked, "s"),
+        Figure("cases that were not reached", applied.cases - applied.reached, at_most=0),
+        Figure("most times that one was reached", applied.most_events, at_most=1),
+    ]
+    return figures, asdict(applied)
+
+
 async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a second
     """One start of the workflow sandbox."""
     taken = await answer("bench.sandbox")
@@ -150,6 +163,7 @@ WITH_SERVICE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "history": one_case,
     "restart": after_a_kill,
     "surge": surge_of,
+    "catalogue": new_catalogue,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {"sandbox": sandbox_start, "lists": long_lists}
 

@@ -51,6 +51,12 @@ VIEWS = (
     ),
     View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "Three quarters of a promise are used up."),
     View(
+        "Credits to approve",
+        "待批补偿",
+        f'{RUNNING} AND Flags = "credit_waits"',
+        "The company owes something for a missed promise, and management has not decided.",
+    ),
+    View(
         "Emergencies",
         "紧急工单",
         f'{RUNNING} AND Priority = "P1" AND State != "closed"',

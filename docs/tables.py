@@ -53,6 +53,17 @@ table; it is in `domain/decisions.py`.
 
 {rows}
 {rules_in_time()}
+## What the system does by itself
+
+| event | 中文 | meaning |
+| --- | --- | --- |
+| `escalate` | 升级 | A step of the ladder was taken. |
+| `undelivered` | 未送达 | A notification of the case was given up. |
+| `reterm` | 改用新服务目录 | Another catalogue is in force; the event tells each due time that moved, and why. |
+| `credit` | 自动补偿 | The company owes something for a missed promise, and the catalogue says how much. |
+
+A suspended case is also resumed when its wake date comes.
+
 ## Roles
 
 {roles}"""
@@ -216,7 +227,7 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anythi
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(_type(part) for part in get_args(annotation) if part is not type(None))
-    return {"AwareDatetime": "instant", "Decimal": "decimal string, CNY", "bool": "true or false", "int": "number"}.get(
+    return {"AwareDatetime": "instant", "Decimal": "decimal string", "bool": "true or false", "int": "number"}.get(
         annotation.__name__, "text"
     )
 

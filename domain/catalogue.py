@@ -11,12 +11,13 @@ from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.calendar import WorkCalendar
 from domain.incident import SurgeRule
 from domain.norms import (
     ApproverNorm,
+    CreditNorm,
     Department,
     District,
     Duty,
@@ -30,9 +31,11 @@ from domain.norms import (
     Zone,
 )
 from domain.terms import (
+    USUAL_CURRENCY,
     Approver,
     CalendarKind,
     ClockName,
+    Credit,
     Organisation,
     Priority,
     Process,
@@ -85,6 +88,10 @@ DAY_SECONDS = 86_400
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
+
+
+_IN_CALL = Duty(in_call=True, source=("-",))
+"""A duty without a clock, in the place of one that there is not."""
 
 
 class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
@@ -153,6 +160,10 @@ class Catalogue(Value):
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
+    credits: tuple[CreditNorm, ...] = ()
+    currency: str = Field(
+        default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+    )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
 
@@ -163,10 +174,32 @@ class Catalogue(Value):
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
 
+    @field_validator("credits")
+    @classmethod
+    def _payable(cls, norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
+        services = {service.code: service for service in info.data.get("services", ())}
+        approvers = info.data.get("approvers", ())
+        for credit in norms:
+            service = services.get(credit.service)
+            if service and (service.duty(credit.clock) or _IN_CALL).in_call:
+                raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
+            most = max(credit.amount, credit.each_further.amount if credit.each_further else credit.amount)
+            if approvers and most > approvers[-1].up_to:
+                raise ValueError(f"{most} is more than the last approver's up_to, {approvers[-1].up_to}")
+        names = [(credit.service, credit.name) for credit in norms]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice[0]} has two credits named {twice[1]!r}; accepted: a name for each")
+        return norms
+
     @property
     def day_seconds(self) -> int:
         """What one working day is worth in this catalogue's time."""
         return max(1, ceil(self.calendar.day_seconds / self.time_scale))
+
+    @property
+    def reopen_seconds(self) -> int:
+        """How long a closed case can be reopened."""
+        return self._process().reopen_seconds
 
     def service(self, code: str) -> Service:
         """The service of this code. Raises UnknownService."""
@@ -205,6 +238,8 @@ class Catalogue(Value):
             process=self._process(),
             approvers=tuple(map(self._approver, self.approvers)),
             organisation=self._chart(),
+            credits=self.credits_of(service.code),
+            currency=self.currency,
             calendar=self._slice(at),
         )
 
@@ -219,6 +254,10 @@ class Catalogue(Value):
             )
             for norm in self.surges
         )
+
+    def credits_of(self, service_code: str) -> tuple[Credit, ...]:
+        """What is owed for missed promises of a service."""
+        return tuple(self._credit(norm) for norm in self.credits if norm.service == service_code)
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
         seconds = duty.seconds_in(zone, self.calendar.day_seconds)
@@ -271,6 +310,18 @@ class Catalogue(Value):
         )
         heads = (post.holder for post in self.organisation if post.recipient == "general_manager")
         return Organisation(name=self.name, name_zh=self.name_zh, units=tuple(units), general_manager=next(heads, None))
+
+    def _credit(self, norm: CreditNorm) -> Credit:
+        further = norm.each_further
+        return Credit(
+            name=norm.name,
+            name_zh=norm.name_zh,
+            clock=norm.clock,
+            amount=norm.amount,
+            each_further=further.amount if further else None,
+            every_seconds=self._scaled(further.in_seconds(self.calendar.day_seconds)) if further else None,
+            at_most=norm.at_most,
+        )
 
     def _slice(self, at: datetime) -> WorkCalendar:
         start = self.calendar.local_date(at) - timedelta(days=1)

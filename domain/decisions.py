@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from domain import commands as c
 from domain.approvals import approvers_for, final, noted, objection
+from domain.credits import decidable, decision_on
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
@@ -46,6 +47,7 @@ def available_actions(record: Record, actor: Actor, at: datetime) -> tuple[Actio
         if _why_not(action, record, actor, at) is None
         and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
         and not (action is Action.DECIDE_APPROVAL and objection(record, actor))
+        and not (action is Action.DECIDE_CREDIT and not decidable(record, actor, at))
     }
     if part:
         crews = (action for action in PART_TABLE if Role.CREW in TABLE[action].roles)
@@ -191,7 +193,12 @@ def _decide_approval(record: Record, command: c.Command[c.DecideApproval], _: da
     if approval is None:
         return Decision(State.IN_PROGRESS)
     over = final(approval, approved=command.body.approved)
-    return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval))
+    return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval, record.terms.currency))
+
+
+def _decide_credit(record: Record, command: c.Command[c.DecideCredit], at: datetime) -> Decision:
+    body = command.body
+    return Decision(record.state, decision_on(record, body.credit, command.actor, at, approved=body.approved))
 
 
 def _complete(record: Record, _: c.Command[c.Complete], __: datetime) -> Decision:
@@ -261,6 +268,7 @@ _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.SUSPEND: _suspend,
     Action.REQUEST_APPROVAL: _request_approval,
     Action.DECIDE_APPROVAL: _decide_approval,
+    Action.DECIDE_CREDIT: _decide_credit,
     Action.COMPLETE: _complete,
     Action.INVOLVE: _involve,
     Action.FOLLOW_UP: _follow_up,

@@ -5,12 +5,14 @@ from datetime import datetime
 
 from domain.approvals import ask, take
 from domain.clocks import DEPARTMENT
+from domain.credits import owe, take_word
 from domain.events import Event
 from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
-from domain.lifecycle import CRITICISE, ENDED, ESCALATE, NOTICE, UNDELIVERED, Action, State
+from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
+from domain.reterm import hold_to
 from domain.settlement import linked
 from domain.urging import criticise, give_notice, keep, supervise
 
@@ -231,4 +233,7 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     NOTICE: give_notice,
     CRITICISE: criticise,
     UNDELIVERED: _undelivered,
+    RETERM: hold_to,
+    CREDIT: owe,
+    Action.DECIDE_CREDIT: take_word,
 }

@@ -24,7 +24,9 @@ def _out_of_turn(action: Action, record: Record) -> Untimely:
 
 def untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
     """Why it is not the moment for this action; None where it is."""
-    if record.state not in TABLE[action].sources or record.finished(at):
+    # A credit that is owed is decided on, however long the case has been closed.
+    over = record.finished(at) and action is not Action.DECIDE_CREDIT
+    if record.state not in TABLE[action].sources or over:
         return _out_of_turn(action, record)
     moment = _MOMENTS.get(action)
     return moment(record, at) if moment else None
@@ -115,6 +117,10 @@ def _when_supervising(record: Record, _: datetime) -> Untimely | None:
     return Untimely("already_supervised", what)
 
 
+def _when_owing(record: Record, _: datetime) -> Untimely | None:
+    return None if record.credits_waiting else Untimely("out_of_turn", "no credit of it waits for a decision")
+
+
 def _when_releasing(record: Record, at: datetime) -> Untimely | None:
     if any(untimely_for(part, Action.RELEASE, record, at) is None for part in record.unfinished):
         return None
@@ -129,5 +135,6 @@ _MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
     Action.SUPERVISE: _when_supervising,
     Action.REQUEST_EXTENSION: _when_asking_for_more,
     Action.DECIDE_EXTENSION: _when_granting_more,
+    Action.DECIDE_CREDIT: _when_owing,
 }
 """The actions that have their time within a state: a request to decide on, a term that has not run out."""

@@ -197,7 +197,7 @@ class ApproverNorm(Value):
     post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="decides as well once the time has lapsed")
-    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description='CNY, as a text: "1000.00"')
+    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description='as a text: "1000.00"')
     within: Duration
     source: Sources
 
@@ -211,6 +211,28 @@ class SurgeNorm(Value):
     follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
         default=100, description="how many of its callers are asked how it went; a sample, where not all are"
     )
+    source: Sources
+
+
+Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2, description='as a text: "50.00"')]
+
+
+class FurtherNorm(Duration):
+    """What is owed for each further period of this length, in which the promise is still not kept."""
+
+    amount: Amount
+
+
+class CreditNorm(Value):
+    """What the company owes by itself (自动补偿) when it misses a promise of a service."""
+
+    name: str = Field(min_length=1, description="the English name")
+    name_zh: str = Field(min_length=1, description="the Chinese name")
+    service: Annotated[str, known("services")] = Field(description="a code of [services]")
+    clock: ClockName
+    amount: Amount
+    each_further: FurtherNorm | None = None
+    at_most: Amount | None = Field(default=None, description="for one case, all in all")
     source: Sources
 
 

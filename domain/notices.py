@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
-from domain.lifecycle import CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
 from domain.numbers import ZONE
 from domain.record import Progress
 from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
@@ -54,6 +54,8 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.LINK_INCIDENT: ("department",),
     NOTICE: ("assignee", "lead", "owner"),
     CRITICISE: ("lead", "director", "general_manager", "owner", "supervisor"),
+    CREDIT: ("manager", "owner"),
+    Action.DECIDE_CREDIT: ("owner",),
 }
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
 
@@ -70,7 +72,7 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
     concerned = _CONCERNED.get(event.action, ())
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
-    if event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL:
+    if _waits_for_the_next(event):
         return ("manager",)
     if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
         return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
@@ -89,6 +91,13 @@ def _of_incident(event: Event, after: Progress) -> tuple[str, ...]:
     if event.action == Action.LINK_INCIDENT:
         return ("department",) if after.department else () if event.data["incident"] else ("dispatcher",)
     return {Action.REPLY.value: ("caller",), Action.COMMENT.value: ("owner",)}.get(event.action, ())
+
+
+def _waits_for_the_next(event: Event) -> bool:
+    """Whether one approver has had his turn, and another has his now."""
+    if event.action == Action.DECIDE_CREDIT:
+        return not event.data["final"]
+    return event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL
 
 
 def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
@@ -142,6 +151,9 @@ def _approver(who: str, after: Progress, event: Event) -> str | None:
     if event.action == ESCALATE:
         name: str | None = event.data.get(who)
         return name
+    if event.action in (CREDIT, Action.DECIDE_CREDIT):
+        turn = after.credits[event.data["credit"] - 1].turn
+        return turn.holder if turn else None
     approval = after.approval
     return approval.turn.holder if approval and approval.turn else None
 
@@ -160,6 +172,9 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
             f"工单{number}:处理时限{due}已过,{DOCUMENT_ZH[event.action]}第{number}-{event.seq}号",
             f"Case {number}: was to be settled by {due}, {DOCUMENT_EN[event.action]} no. {number}-{event.seq}",
         )
+    if event.action == CREDIT:
+        owed = f"{event.data['amount']} {event.data['currency']}"
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
     return (
         f"工单{number}:{zh},现为{STATE_ZH[event.to_state]}",

@@ -1,6 +1,7 @@
 """What a running case carries of the catalogue, as immutable values of the start message.
 
-It is fixed when the case is registered: an edit of the catalogue never moves a running case.
+It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
+catalogue that is put in force for open cases too (`domain.reterm`).
 """
 
 from decimal import Decimal
@@ -69,7 +70,7 @@ class Approver(Value):
     """Somebody who decides on money, in his turn: whoever holds a post, and the deputy once the time has lapsed."""
 
     post: str = Field(min_length=1, description="what the post is called")
-    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="CNY; above it, the next decides as well")
+    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="Above it, the next decides as well.")
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
     calendar: CalendarKind = "working"
@@ -93,6 +94,41 @@ class Organisation(Value):
     name_zh: str
     units: tuple[Unit, ...]
     general_manager: str | None = None
+
+
+class Credit(Value):
+    """What the company owes, without being asked, for a promise that it missed (自动补偿)."""
+
+    name: str
+    name_zh: str
+    clock: ClockName
+    amount: Decimal = Field(gt=0, max_digits=12, decimal_places=2)
+    each_further: Decimal | None = Field(default=None, gt=0, description="For each further period; nothing without it.")
+    every_seconds: int | None = Field(
+        default=None, gt=0, description="That period, in seconds of the clock's calendar."
+    )
+    at_most: Decimal | None = Field(default=None, gt=0, description="For one case, all in all.")
+
+
+class Edition(Value):
+    """Which catalogue: the beginning of its checksum, and what it is called."""
+
+    digest: str
+    name: str
+    name_zh: str
+
+
+def unsaid(value: object) -> bool:
+    """Left out of what is written: what has no such thing reads and weighs as it did before there was one."""
+    return not value
+
+
+USUAL_CURRENCY = "CNY"
+
+
+def usual(currency: str) -> bool:
+    """Whether it goes without saying."""
+    return currency == USUAL_CURRENCY
 
 
 class Terms(Value):
@@ -129,3 +165,7 @@ class Terms(Value):
             "general_manager": self.organisation and self.organisation.general_manager,
         }
         return {post: name for post, name in posts.items() if name}
+
+    credits: tuple[Credit, ...] = Field(default=(), exclude_if=unsaid)
+    currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual, description="ISO 4217, of every amount.")
+    by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given by hand at intake.")

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import Refused
     from domain.events import Event
     from domain.intake import Actor
+    from domain.reterm import SAME_TERMS, NewTerms
     from domain.settlement import Settlement, outcome
     from domain.views import CaseView, Outcome, view_case
     from workflows.incident_links import Link
@@ -91,6 +92,17 @@ class ComplaintWorkflow:
         self._note(self._case.settle(settlement, workflow.now()))
         return outcome(self._case, settlement.incident)
 
+    @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
+    def reterm(self, new: NewTerms) -> None:
+        """Move the case to these terms."""
+        self._note(self._case.reterm(new, workflow.now()))
+
+    @reterm.validator
+    def check_reterm(self, new: NewTerms) -> None:
+        """A case that nothing changes for says so, and keeps nothing in its history."""
+        if not self._case.differs(new, workflow.now()):
+            raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
+
     def check(self, command: Command[Any]) -> None:
         """Validator of every update: refuse before anything is recorded. Not a handler itself."""
         if command.key in self._seen:
@@ -133,7 +145,7 @@ class ComplaintWorkflow:
         return self._idle() and workflow.all_handlers_finished()
 
     def _over(self) -> bool:
-        return self._idle() and self._case.finished(workflow.now())
+        return self._idle() and self._case.over(workflow.now())
 
     def _publish(self) -> None:
         """One batch under way at a time, so that SQL sees the case's versions in order."""
@@ -149,6 +161,7 @@ class ComplaintWorkflow:
             sla=case.sla,
             overdue=case.overdue,
             next_due_at=case.next_due(),
+            priority=case.terms.priority if case.retermed else None,
             progress=case,
             events=tuple(self._outbox),
         )

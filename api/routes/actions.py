@@ -48,6 +48,7 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
     Action.REQUEST_APPROVAL: ("amount-too-high",),
     Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver"),
+    Action.DECIDE_CREDIT: ("no-such-credit", "decided-already", "not-the-approver"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
     Action.HAND_OVER: ("same-owner",),
     Action.URGE: ("urge-too-late",),

@@ -125,13 +125,20 @@ class Service:
         """Stop a program without ending it: it neither works nor is it started again."""
         os.kill(self._pid(name), signal.SIGSTOP)
 
-    def run(self, *argv: str) -> str:
+    def run(self, *argv: str, **more: str) -> str:
         """Run another `hotline` command on the same data; what it printed. Raises CalledProcessError."""
-        more = {"HOTLINE_DATA_DIR": str(self.data_dir), "TEMPORAL_ADDRESS": self.temporal}
-        done = subprocess.run(
-            _hotline(*argv), cwd=ROOT, env=_environment() | more, check=True, capture_output=True, text=True
-        )
-        return done.stdout
+        env = self._env() | more
+        return subprocess.run(_hotline(*argv), cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
+
+    def begin(self, *argv: str) -> subprocess.Popen[str]:
+        """Run one beside the test, which waits for its end."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(_hotline(*argv), cwd=ROOT, env=self._env(), stdout=pipe, stderr=pipe, text=True)
+
+    def _env(self) -> dict[str, str]:
+        # Wide enough that no table is folded.
+        more = {"HOTLINE_DATA_DIR": str(self.data_dir), "TEMPORAL_ADDRESS": self.temporal, "COLUMNS": "200"}
+        return _environment() | more
 
     def make_key(self, name: str, role: str, department: str | None = None) -> str:
         """A key of the service, made as an operator makes it."""
