@@ -117,6 +117,7 @@ USUAL = {
     Action.HAND_OVER: SUPERVISOR,
     Action.INVOLVE: DISPATCHER,
     Action.RELEASE: DISPATCHER,
+    Action.LINK_INCIDENT: DISPATCHER,
 }
 """Who does it on an ordinary day."""
 

@@ -103,8 +103,7 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
     cases = [await api.case_in("registered", location={"district": district}) for _ in range(11)]
     await start_watch(api.temporal, api.settings.task_queue)
     try:
-        listed = lambda: _of(api, district)  # noqa: E731 - looked at again and again
-        (found,) = await until(listed, lambda seen: seen)
+        (found,) = await until(lambda: _of(api, district), lambda seen: seen)
         await api.case_in("registered", location={"district": district})
         assert (found["state"], found["opened_by"]) == ("suspected", "system")
         assert (await api.complaint(cases[0]))["incident"] is None
@@ -114,7 +113,7 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
         for case in cases:
             await linked_to(api, case, found["number"])
         assert (await incident(api, found["number"]))["services"] == ["no_water", "water_quality"]
-        assert len(await listed()) == 1
+        assert len(await _of(api, district)) == 1
     finally:
         await api.temporal.get_workflow_handle(WATCH_ID).terminate()
 

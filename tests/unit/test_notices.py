@@ -41,6 +41,7 @@ TOLD = {
     Action.HAND_OVER: ["owner:Li Mei"],
     Action.INVOLVE: ["department:metering"],
     Action.RELEASE: ["department:metering", OWNER],
+    Action.LINK_INCIDENT: [DEPARTMENT],
 }
 BEFORE = {
     Action.ANSWER: State.REGISTERED,
@@ -167,7 +168,7 @@ class TestText:
         private += [
             str(word)
             for body in BODIES.values()
-            for word in body.model_dump(exclude={"owner", "department"}).values()
+            for word in body.model_dump(exclude={"owner", "department", "incident"}).values()
             if isinstance(word, str) and len(word) > 6
         ]
         for notice in every_notice():
