@@ -19,7 +19,8 @@ def upgrade() -> None:
     """Make the tables, and let go of the foreign key of messages."""
     _incidents()
     if op.get_bind().dialect.name == "postgresql":
-        op.drop_constraint("fk_notifications_number", "notifications", type_="foreignkey")
+        # Gone already where the schema has been down and comes up again.
+        op.drop_constraint("fk_notifications_number", "notifications", type_="foreignkey", if_exists=True)
         op.alter_column("notifications", "number", comment="Of the case, or of the incident.")
     else:
         _messages_again()
