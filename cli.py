@@ -187,6 +187,7 @@ def rebuild() -> None:
     except (RuntimeError, RPCError, DBAPIError) as error:
         raise Refusal(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
     typer.echo(f"{found.cases} cases are in the read model, out of {found.batches} publications")
+    typer.echo(f"{found.incidents} incidents are in the read model")
     if found.lost:
         raise Refusal(f"Temporal has forgotten how these began, only a backup has them: {', '.join(found.lost)}")
 

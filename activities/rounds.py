@@ -27,20 +27,29 @@ async def call_on(numbers: Sequence[str], ask: Ask, at_once: int = AT_ONCE) -> C
     After each handful it tells Temporal how far it is: a later try goes on from there.
 
     Raises:
-        RPCError: Temporal or the worker does not answer; the activity is to be tried again.
+        RPCError: Temporal does not answer; the activity is to be tried again.
+        WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
     """
     done, answers = _progress()
     clock = asyncio.get_running_loop().time
     while done < len(numbers):
         began = clock()
         handful = numbers[done : done + at_once]
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(_answer(ask, number)) for number in handful]
-        answers.update(task.result() for task in asked)
+        answers.update(await _together(ask, handful))
         done += len(handful)
         activity.heartbeat(done, dict(answers))
         await asyncio.sleep(REST * (clock() - began))
     return answers
+
+
+async def _together(ask: Ask, numbers: Sequence[str]) -> list[str]:
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(_answer(ask, number)) for number in numbers]
+    except ExceptionGroup as failed:
+        # One stands for all: what the others met is the same matter, and is met again by the next try.
+        raise failed.exceptions[0] from None
+    return [task.result() for task in asked]
 
 
 def _progress() -> tuple[int, Counter[str]]:

@@ -115,6 +115,19 @@ def catalogue_page() -> str:
                 for norm in catalogue.approvers
             ),
         ),
+        "Surges": table(
+            ("services", "more cases of one district than", "within", "followed up", "source"),
+            (
+                (
+                    ", ".join(f"`{code}`" for code in norm.services),
+                    str(norm.more_than),
+                    _length(norm.within),
+                    f"{norm.follow_up_percent} %",
+                    ", ".join(norm.source),
+                )
+                for norm in catalogue.surges
+            ),
+        ),
         "Departments": table(
             ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
         ),
@@ -254,7 +267,7 @@ _MEANING = {
     "Owner": "The owner's name, as on the key.",
     "Priority": "`P1` to `P5`.",
     "Sla": "`on_time`, `at_risk`, `missed`, `paused`, of the present cycle.",
-    "Incident": "The incident that the case belongs to. Reserved.",
+    "Incident": "The incident that the case belongs to; of an incident, its own number.",
     "NextDueAt": "When the next running promise falls due. Absent while none runs.",
     "Involved": "Codes of the further departments whose parts are not done (协办).",
     "Flags": "What else is known: `urged`, `supervised`, `reworked` ...",

@@ -120,6 +120,7 @@ USUAL = {
     Action.INVOLVE: DISPATCHER,
     Action.RELEASE: DISPATCHER,
     Action.DECIDE_CREDIT: MANAGER,
+    Action.LINK_INCIDENT: DISPATCHER,
 }
 """Who does it on an ordinary day."""
 

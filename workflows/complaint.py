@@ -67,8 +67,9 @@ class ComplaintWorkflow:
             changed, self._changed = self._changed or bool(self._outbox), False
             self._outbox.extend(self._case.unlink(self._link.broken(), workflow.now()))
             self._link.follow(self._case.incident)
+            known = self._published
             self._publish()
-            if changed:
+            if changed or self._published > known:
                 self._show()
             self._arm()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():

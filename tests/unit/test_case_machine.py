@@ -371,6 +371,11 @@ class CaseMachine(RuleBasedStateMachine):
         assert (self.case.wake_at is None) or self.case.state is State.SUSPENDED
 
     @invariant()
+    def the_dispatch_of_an_incident_stands_for_the_case_s_own(self) -> None:
+        mine = [clock for clock in self.case.clocks if clock.name in DEPARTMENT and clock.part == 0]
+        assert not (self.case.incident and not self.case.settled and any(clock.running_since for clock in mine))
+
+    @invariant()
     def a_reply_waits_for_every_part(self) -> None:
         open_parts = self.case.unfinished
         if self.case.state in ENDED | {State.PENDING_REPLY, State.PENDING_FOLLOW_UP}:

@@ -236,6 +236,24 @@ class TestTerms:
             catalogue.terms("leak", "macau", AT)
 
 
+class TestSurges:
+    """When one cause is suspected behind many calls."""
+
+    def test_faults_in_the_supply_are_watched_by_the_half_hour_and_the_quality_by_two(
+        self, catalogue: Catalogue
+    ) -> None:
+        supply, quality = catalogue.surge_rules()
+        assert supply.services == ("burst_main", "leak", "no_water", "secondary_supply", "low_pressure")
+        assert (supply.more_than, supply.window_seconds, supply.follow_up_percent) == (10, 30 * MINUTE, 100)
+        assert (quality.services, quality.more_than, quality.window_seconds) == (("water_quality",), 10, 2 * HOUR)
+
+    def test_the_demonstration_watches_in_its_own_time(self, demo: Catalogue) -> None:
+        assert [rule.window_seconds for rule in demo.surge_rules()] == [4, 8]
+
+    def test_a_catalogue_without_them_suspects_nothing(self, catalogue: Catalogue) -> None:
+        assert catalogue.model_copy(update={"surges": ()}).surge_rules() == ()
+
+
 class TestDemo:
     """The demonstration is the same catalogue in fast motion."""
 

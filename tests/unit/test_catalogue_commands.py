@@ -49,7 +49,10 @@ def without_crew(folder: Path) -> Path:
     text = DEFAULT_CATALOGUE.read_text(encoding="utf-8")
     assert CREW in text
     file = folder / "without.toml"
-    file.write_text(text.replace(CREW, "").replace('department = "repair"', 'department = "network"'), encoding="utf-8")
+    changed = text.replace(CREW, "").replace('department = "repair"', 'department = "network"')
+    chart = changed.replace('departments = ["repair", ', "departments = [")
+    lines = [line for line in chart.splitlines() if not line.startswith("repair_lead = ")]
+    file.write_text("\n".join(lines), encoding="utf-8")
     return file
 
 

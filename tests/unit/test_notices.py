@@ -42,6 +42,7 @@ TOLD = {
     Action.INVOLVE: ["department:metering"],
     Action.RELEASE: ["department:metering", OWNER],
     Action.DECIDE_CREDIT: [OWNER],
+    Action.LINK_INCIDENT: [DEPARTMENT],
 }
 BEFORE = {
     Action.ANSWER: State.REGISTERED,
@@ -166,7 +167,7 @@ class TestText:
         private += [
             str(word)
             for body in BODIES.values()
-            for word in body.model_dump(exclude={"owner", "department"}).values()
+            for word in body.model_dump(exclude={"owner", "department", "incident"}).values()
             if isinstance(word, str) and len(word) > 6
         ]
         for notice in every_notice():
