@@ -26,6 +26,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from activities.channel_file import CALLER, Language
 from domain.incident_notices import KINDS as INCIDENT_KINDS
 from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, TABLE, Action
+from domain.urging import DOCUMENT_ZH
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
 
@@ -110,7 +111,7 @@ class Templates:
         return {
             "number": message.number,
             "kind": message.kind,
-            "kind_zh": TABLE[action].zh if action else message.kind,
+            "kind_zh": TABLE[action].zh if action else DOCUMENT_ZH.get(message.kind, message.kind),
             "recipient": message.recipient,
             "priority": parcel.priority,
             "text_zh": message.text_zh,

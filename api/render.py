@@ -1,6 +1,7 @@
 """Answers as bytes: what has been validated once is written once, without a second look."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 
 from pydantic import TypeAdapter
@@ -60,7 +61,7 @@ def notice(number: str, event: Event) -> bytes:
         "kind": event.action,
         "title": DOCUMENT_EN[event.action],
         "title_zh": DOCUMENT_ZH[event.action],
-        "due_at": event.data["due_at"],
+        "due_at": datetime.fromisoformat(event.data["due_at"]),
         "departments": [each["department"] for each in event.data["to"]],
         "links": {"self": f"/v1/complaints/{number}/notices/{event.seq}", "complaint": f"/v1/complaints/{number}"},
     }

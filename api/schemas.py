@@ -209,7 +209,7 @@ class Letter(BaseModel):
     key: str = Field(description="Names the message.")
     number: str = Field(description="Of the case.")
     recipient: str = Field(description="`supervisor`, `department:repair`, `caller:<number>` ...")
-    kind: str = Field(description="What happened: an action, or `escalate`.")
+    kind: str = Field(description="What happened: an action, `escalate`, `notice` or `criticise`.")
     text_zh: str
     text_en: str
     error: str | None = Field(description="Why the last try failed; it names the channel where there are several.")

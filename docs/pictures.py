@@ -199,7 +199,7 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     page.get_by_role("button").first.wait_for()
     page.screenshot(path=folder / "caller-door.png")
     page.close()
-    page = chrome.new_page(viewport={"width": 760, "height": 900})
+    page = chrome.new_page(viewport={"width": 760, "height": 950})
     page.set_content(paper.notice())
     page.screenshot(path=folder / "notice.png")
     page.close()

@@ -235,7 +235,7 @@ def _request_extension(record: Record, command: c.Command[c.RequestExtension], _
         raise Refused(
             "invalid",
             "extension_too_long",
-            f"{days} working days are more than the {most} allowed.",
+            f"An extension (延期) is {most} working days at most; {days} were asked for.",
             (f"1 to {most} working days",),
         )
     return Decision(record.state)

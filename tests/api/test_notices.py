@@ -67,6 +67,7 @@ async def test_the_list_has_both_and_leads_to_the_documents(hasty: House, late: 
         ("criticise", "通报批评", 1),
     ]
     assert notice["departments"] == criticism["departments"] == []
+    assert notice["due_at"].endswith("Z")
     for item in (notice, criticism):
         page = await hasty.get(item["links"]["self"], "li")
         assert page.status_code == 200

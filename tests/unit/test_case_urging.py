@@ -21,6 +21,7 @@ from tests.build import (
     MONDAY,
     OTHER_CREW,
     OWNER,
+    ROAD,
     SUPERVISOR,
     THEN,
     case_in,
@@ -161,6 +162,19 @@ class TestWhen:
         events = late(at=friday, process=Process(urging=rules)).ring(friday + days(30))
         # Five working days after Friday 09:00 are over on Friday; the next working day is the Sunday of the holiday.
         assert papers(events)[0] == (NOTICE, (friday + days(9)).isoformat())
+
+
+def test_a_case_in_time_has_the_same_events_and_timers_as_without_these_rules() -> None:
+    """Its workflow asks for nothing more: that follows from the events, and from the instant that comes next."""
+    walks = []
+    for process in (RULES, Process()):
+        case, at, seen = late(State.REGISTERED, process=process), MONDAY, list[object]()
+        for action in ROAD[State.CLOSED]:
+            at += minutes(5)
+            seen += [(event.action, event.at) for event in do(case, BODIES[action], at)]
+            seen.append(case.next_deadline())
+        walks.append(seen)
+    assert walks[0] == walks[1]
 
 
 class TestWhatItSays:

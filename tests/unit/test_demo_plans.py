@@ -291,6 +291,16 @@ class TestDifferences:
         found = differences(plan, complaint | {"version": len(again)}, again)
         assert any("rang 2 times" in text for text in found)
 
+    def test_a_notice_that_goes_out_twice_while_one_alone_is_a_matter_of_time(
+        self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]
+    ) -> None:
+        plan, complaint, timeline = shown
+        notice = timeline[-1] | {"seq": len(timeline) + 1, "action": "notice", "data": {}}
+        late = complaint | {"version": len(timeline) + 1, "flags": [*complaint["flags"], "noticed"]}
+        assert differences(plan, late, [*timeline, notice]) == []
+        twice = [*timeline, notice, notice | {"seq": len(timeline) + 2}]
+        assert differences(plan, late | {"version": len(twice)}, twice) == ["notice went out 2 times in cycle 1"]
+
     def test_a_miss_that_did_not_ring(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
         plan, complaint, timeline = shown
         quiet = [item for item in timeline if item["action"] != "escalate"]
