@@ -48,12 +48,16 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; what is done is kept, run it again. 2: mistakes.
     """
-    from catalogue_source import load_catalogue
+    from catalogue_source import CatalogueError, load_catalogue
     from catalogue_store import CatalogueStore
 
     settings = Settings()
     new = load_catalogue(file)
     store = CatalogueStore(settings.catalogues_dir)
+    if not dry_run and not store.entries():
+        # Cases would be moved, and the API, which looks elsewhere, would go on taking them in under the old one.
+        where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
+        raise CatalogueError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
     with _now_or_later():
         outlook, closed_after = _look_ahead(settings, store, new)
         applied = _is_applied(store, outlook.edition)
