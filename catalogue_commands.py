@@ -2,7 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NOT_NOW = 1
 """The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
+QUIET_SECONDS = 0.5
 SHOWN = 20
 """Cases that keep their terms and are named; of more, how many."""
 
@@ -48,12 +49,16 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; what is done is kept, run it again. 2: mistakes.
     """
-    from catalogue_source import load_catalogue
+    from catalogue_source import CatalogueError, load_catalogue
     from catalogue_store import CatalogueStore
 
     settings = Settings()
     new = load_catalogue(file)
     store = CatalogueStore(settings.catalogues_dir)
+    if not dry_run and not store.entries():
+        # Cases would be moved, and the API, which looks elsewhere, would go on taking them in under the old one.
+        where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
+        raise CatalogueError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
     with _now_or_later():
         outlook, closed_after = _look_ahead(settings, store, new)
         applied = _is_applied(store, outlook.edition)
@@ -65,7 +70,7 @@ def apply(
             return
         with store.alone():
             order = _Order(new, file.absolute(), closed_after, by or _somebody(), outlook.changed + outlook.same)
-            answers = asyncio.run(_put(settings, store, order))
+            answers = asyncio.run(_at_rest(_put(settings, store, order)))
     typer.echo(_told(answers))
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
@@ -131,6 +136,14 @@ def _somebody() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "operator"
+
+
+async def _at_rest(work: Awaitable[dict[str, int]]) -> dict[str, int]:
+    """Do it, and let the SDK's own threads finish with the last answer: a process that ended before could abort."""
+    try:
+        return await work
+    finally:
+        await asyncio.sleep(QUIET_SECONDS)
 
 
 async def _put(settings: Settings, store: "CatalogueStore", order: _Order) -> dict[str, int]:

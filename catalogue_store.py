@@ -114,9 +114,9 @@ class CatalogueStore:
 
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
-    """What was applied last; without that, the file. Raises CatalogueError."""
+    """What is on record as in force, for whoever runs briefly; without a record, the file. Raises CatalogueError."""
     last = next(reversed(store.entries()), None)
-    return load_catalogue(file) if last is None or last.by is None else store.load(last.edition)
+    return load_catalogue(file) if last is None else store.load(last.edition)
 
 
 class InForce:

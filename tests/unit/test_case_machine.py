@@ -15,11 +15,12 @@ from domain.clocks import DEPARTMENT, MISS, Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
-from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, TABLE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, TABLE, UNDELIVERED, Action, Role, State
 from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
+from domain.reterm import NewTerms
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
-from domain.terms import Approver, Credit, Process, Promise, Rung, UrgingRules
+from domain.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
 from tests.build import (
     ACTORS,
@@ -252,6 +253,28 @@ class CaseMachine(RuleBasedStateMachine):
     def an_incident_had_ended_before_it_was_told(self, incident: str | None) -> None:
         self.take(self.case.unlink(incident, self.now))
 
+    @precondition(lambda self: len(self.events) < ENOUGH)
+    @rule(times=st.sampled_from([0.25, 1, 4]), left_out=st.sets(st.sampled_from([each.name for each in PROMISES])))
+    def another_catalogue_is_put_in_force(self, times: float, left_out: set[str]) -> None:
+        """Budgets change, promises come and go; each that stays is measured as before."""
+        now = {promise.name: promise for promise in self.case.terms.promises}
+        made = tuple(
+            now.get(each.name, each).model_copy(update={"budget_seconds": max(1, int(each.budget_seconds * times))})
+            for each in PROMISES
+            if each.name not in left_out
+        )
+        edition = Edition(digest="0" * 12, name="New", name_zh="新")
+        new = NewTerms(terms=self.case.terms.model_copy(update={"promises": made}), edition=edition)
+        before = {clock.serial: clock for clock in self.case.clocks}
+        events = self.case.reterm(new, self.now)
+        self.take(events)
+        if events:
+            assert events[-1].action == RETERM
+            for moved in events[-1].data["moved"]:
+                clock = before.get(moved["serial"])
+                assert clock is None or (clock.live and not clock.missed_at)
+        assert self.case.reterm(new, self.now) == ()
+
     def act(self, sent: c.Command[Any]) -> None:
         note(f"{self.now} {self.case.state} {sent.actor.role} {sent.body!r}")
         before = self.case.model_dump_json()
@@ -276,7 +299,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, CREDIT):
+        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, CREDIT, RETERM):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:

@@ -31,7 +31,10 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def store() -> CatalogueStore:
-    return CatalogueStore(Settings().catalogues_dir)
+    """As an API leaves it that was started with the default catalogue."""
+    store = CatalogueStore(Settings().catalogues_dir)
+    store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC))
+    return store
 
 
 def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -79,7 +82,7 @@ def test_what_is_declined_is_not_done(
     assert "departments.repair: is gone (Emergency repair crew 抢修队)" in shown
     assert "services.leak.department: repair → network" in shown
     assert shown.endswith("nothing was changed\n")
-    assert store.entries() == ()
+    assert [entry.by for entry in store.entries()] == [None]
 
 
 def test_cases_that_keep_their_terms_are_named(
@@ -105,7 +108,7 @@ def test_without_temporal_nothing_is_in_force_and_it_is_to_be_run_again(
 ) -> None:
     assert run(str(without_crew(tmp_path)), "--yes", monkeypatch=monkeypatch) == 1
     assert "run it again" in capsys.readouterr().err
-    assert store.entries() == ()
+    assert [entry.by for entry in store.entries()] == [None]
 
 
 def test_two_at_once_are_one_too_many(
@@ -127,3 +130,11 @@ def test_a_file_with_mistakes_is_refused_before_anything_is_shown(
     told = capsys.readouterr()
     assert told.out == ""
     assert "services: is missing" in told.err
+
+
+def test_a_folder_that_no_api_looks_into_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(str(DEFAULT_CATALOGUE), "--yes", monkeypatch=monkeypatch) == 2
+    assert "no API has ever kept a catalogue here; set HOTLINE_DATA_DIR" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "catalogues").exists()

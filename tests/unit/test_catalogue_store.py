@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from catalogue_source import CatalogueError, load_catalogue
-from catalogue_store import CatalogueStore, InForce, edition_of
+from catalogue_store import CatalogueStore, InForce, edition_of, in_force_now
 from domain.catalogue import Catalogue
 from settings import DEFAULT_CATALOGUE
 
@@ -107,3 +107,11 @@ def test_a_broken_copy_leaves_the_file_of_the_setting_in_force(
         store.load(entry.edition)
     begun = started(store, DEFAULT_CATALOGUE)
     assert (begun.catalogue, begun.sound) == (default, False)
+
+
+def test_commands_go_by_the_record_and_without_one_by_the_file(
+    store: CatalogueStore, default: Catalogue, other: Catalogue
+) -> None:
+    assert in_force_now(store, DEFAULT_CATALOGUE) == default
+    started(store, OTHER)
+    assert in_force_now(store, DEFAULT_CATALOGUE) == other

@@ -138,7 +138,7 @@ async def test_continue_as_new_carries_cursor_and_counts(tmp_path: Path) -> None
         assert [(await published(complaint))[RETERM] for complaint in complaints] == [1] * 7
 
 
-async def test_the_ui_shows_how_far_it_is(house: Hotline) -> None:
+async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(house: Hotline) -> None:
     complaint = await house.start()
     await complaint.act(Dispatch(department="repair"))
     await published(complaint)
@@ -146,6 +146,7 @@ async def test_the_ui_shows_how_far_it_is(house: Hotline) -> None:
     await running.result()
     described = await running.describe()
     assert await described.static_summary() == "启用服务目录 Catalogue in force · 中山供水热线 2 times"
+    assert described.raw_description.workflow_execution_info.priority.priority_key == 5
     summaries = [
         event.user_metadata.summary.data.decode()
         for event in (await running.fetch_history()).events
