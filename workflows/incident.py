@@ -75,10 +75,12 @@ class IncidentWorkflow:
             await workflow.wait_condition(self._has_news)
             self._changed = False
             self._collect()
-            self._publish()
-            self._begin_round()
-            self._look_again()
             self._show()
+            self._publish()
+            if self._publishing is None:
+                # One after the other: whatever a task is taken for that had nothing to ask for, the order stays.
+                self._begin_round()
+                self._look_again()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._carried_over())
         await workflow.wait_condition(workflow.all_handlers_finished)
