@@ -234,7 +234,7 @@ _MEANING = {
     "Owner": "The owner's name, as on the key.",
     "Priority": "`P1` to `P5`.",
     "Sla": "`on_time`, `at_risk`, `missed`, `paused`, of the present cycle.",
-    "Incident": "The incident that the case belongs to. Reserved.",
+    "Incident": "The incident that the case belongs to..",
     "NextDueAt": "When the next running promise falls due. Absent while none runs.",
     "Involved": "Codes of the further departments whose parts are not done (协办).",
     "Flags": "What else is known: `urged`, `supervised`, `reworked` ...",
