@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import catalogue_commands
 import customers_commands
 import post_commands
 from domain.lifecycle import Role
@@ -24,6 +25,7 @@ ABOUT = "A water company's complaint hotline: every case durable from the call t
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
+catalogue_app.command("apply")(catalogue_commands.apply)
 app.add_typer(key_app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(customers_commands.app, name="customers")
@@ -140,6 +142,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 @app.command()
 def api() -> None:
     """Run the API alone; Temporal and worker run elsewhere."""
+    post_commands.check_papers(Settings())
     runpy.run_module("api", run_name="__main__")
 
 
@@ -193,6 +196,7 @@ def rebuild() -> None:
     except (RuntimeError, RPCError, DBAPIError) as error:
         raise Refusal(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
     typer.echo(f"{found.cases} cases are in the read model, out of {found.batches} publications")
+    typer.echo(f"{found.incidents} incidents are in the read model")
     if found.lost:
         raise Refusal(f"Temporal has forgotten how these began, only a backup has them: {', '.join(found.lost)}")
 

@@ -8,8 +8,10 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-AT_ONCE = 16
-"""Cases that are called on at the same time: enough to keep one worker busy, few enough for a call in between."""
+AT_ONCE = 2
+"""Cases that are called on at the same time."""
+REST = 1.0
+"""How long a round rests after each handful, as a share of the time that took: the telephone comes first."""
 GONE = "gone"
 """The answer of a case whose workflow has ended."""
 REFUSED = "refused"
@@ -25,17 +27,29 @@ async def call_on(numbers: Sequence[str], ask: Ask, at_once: int = AT_ONCE) -> C
     After each handful it tells Temporal how far it is: a later try goes on from there.
 
     Raises:
-        RPCError: Temporal or the worker does not answer; the activity is to be tried again.
+        RPCError: Temporal does not answer; the activity is to be tried again.
+        WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
     """
     done, answers = _progress()
+    clock = asyncio.get_running_loop().time
     while done < len(numbers):
+        began = clock()
         handful = numbers[done : done + at_once]
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(_answer(ask, number)) for number in handful]
-        answers.update(task.result() for task in asked)
+        answers.update(await _together(ask, handful))
         done += len(handful)
         activity.heartbeat(done, dict(answers))
+        await asyncio.sleep(REST * (clock() - began))
     return answers
+
+
+async def _together(ask: Ask, numbers: Sequence[str]) -> list[str]:
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(_answer(ask, number)) for number in numbers]
+    except ExceptionGroup as failed:
+        # One stands for all: what the others met is the same matter, and is met again by the next try.
+        raise failed.exceptions[0] from None
+    return [task.result() for task in asked]
 
 
 def _progress() -> tuple[int, Counter[str]]:

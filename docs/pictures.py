@@ -20,6 +20,7 @@ import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
 from api.keyring import Keyring
+from docs import paper
 from docs.saved_views import VIEWS, View
 from domain.lifecycle import Role
 from tests.e2e.service import PATIENCE_SECONDS, Service, wait_until
@@ -236,6 +237,10 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     page.goto(stage.door)
     page.get_by_role("button").first.wait_for()
     page.screenshot(path=folder / "caller-door.png")
+    page.close()
+    page = chrome.new_page(viewport={"width": 760, "height": 900})
+    page.set_content(paper.notice())
+    page.screenshot(path=folder / "notice.png")
     page.close()
 
 

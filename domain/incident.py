@@ -158,8 +158,6 @@ class Incident(BaseModel):
                 return {"title": body.title or self.title, "scope": both}
             case IncidentAction.SIGN_FOR:
                 return {"assignee": body.assignee or self.assignee or actor.name}
-            case IncidentAction.MERGE:
-                return {"before": self.state.value}
             case _:
                 return {}
 
@@ -174,11 +172,8 @@ class Incident(BaseModel):
             message = f"{action} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
             return Refused("forbidden", "wrong_role", message, allowed)
         if self.state not in row.sources:
-            may = tuple(
-                a for a, r in INCIDENT_TABLE.items() if self.state in r.sources and actor.role in {*r.roles, Role.ADMIN}
-            )
             message = f"The incident {self.number} is {self.state}, and {action} is not possible now."
-            return Refused("conflict", "out_of_turn", message, may)
+            return Refused("conflict", "out_of_turn", message, self._offered(actor))
         if actor.role is Role.CREW and actor.department not in (None, self.department):
             message = f"The incident is with the department {self.department}; your key acts for {actor.department}."
             return Refused("forbidden", "other_department", message, (str(self.department),))
@@ -205,6 +200,8 @@ class Incident(BaseModel):
         self.version = event.seq
         for field, key in _NOTED.get(event.action, {}).items():
             setattr(self, field, data.get(key))
+        if event.action == IncidentAction.MERGE:
+            self.before = event.from_state
         if "scope" in data:
             self.scope = Scope.model_validate(data["scope"])
         if "expected_at" in data:
@@ -220,7 +217,7 @@ _NOTED: dict[str, dict[str, str]] = {
     IncidentAction.SIGN_FOR: {"assignee": "assignee"},
     IncidentAction.INFORM: {"news": "message"},
     IncidentAction.RESOLVE: {"result": "result", "reply": "message"},
-    IncidentAction.MERGE: {"into": "into", "before": "before"},
+    IncidentAction.MERGE: {"into": "into"},
     STAY: {"into": "nothing", "before": "nothing"},
 }
 """What an event leaves on the incident: the field, and under which name the event has it."""

@@ -35,15 +35,21 @@ class Settlement(BaseModel):
 
 
 def linked(record: Record, event: Event) -> None:
-    """Effect of `link_incident`: the incident's dispatch stands for the case's own, whose clocks stand still."""
+    """Effect of `link_incident`; out of it again, the department's clocks run on."""
     record.incident = event.data["incident"]
     record.settled = None
-    if record.incident is None and event.role is not Role.SYSTEM:
-        record.flags = record.with_flags(OWN_CAUSE)
     if record.incident:
-        pause(record, event.at, DEPARTMENT)
-    elif record.state in (State.DISPATCHED, State.IN_PROGRESS) and not record.completed:
+        return
+    if event.role is not Role.SYSTEM:
+        record.flags = record.with_flags(OWN_CAUSE)
+    if record.state in (State.DISPATCHED, State.IN_PROGRESS) and not record.completed:
         change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+
+
+def stand_still(record: Record, event: Event) -> None:
+    """While a case waits for its incident, the incident's dispatch stands for its own, whose clocks stand still."""
+    if record.incident and not record.settled:
+        pause(record, event.at, DEPARTMENT)
 
 
 def outcome(record: Record, incident: str) -> str:
@@ -57,7 +63,7 @@ def outcome(record: Record, incident: str) -> str:
     return KEPT if record.unfinished or record.state is State.AWAITING_APPROVAL else SETTLED
 
 
-def next_step(record: Record, settlement: Settlement, at: datetime) -> Event | None:
+def next_of_settlement(record: Record, settlement: Settlement, at: datetime) -> Event | None:
     """The next event that brings the case to its reply; None where nothing is left to do.
 
     A case that has something of its own, a further department at work or an approval that is waited for, goes on with

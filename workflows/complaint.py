@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import Refused
     from domain.events import Event
     from domain.intake import Actor
+    from domain.reterm import SAME_TERMS, NewTerms
     from domain.settlement import Settlement, outcome
     from domain.views import CaseView, Outcome, view_case
     from workflows.incident_links import Link
@@ -67,8 +68,9 @@ class ComplaintWorkflow:
             changed, self._changed = self._changed or bool(self._outbox), False
             self._outbox.extend(self._case.unlink(self._link.broken(), workflow.now()))
             self._link.follow(self._case.incident)
+            known = self._published
             self._publish()
-            if changed:
+            if changed or self._published > known:
                 self._show()
             self._arm()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
@@ -91,6 +93,17 @@ class ComplaintWorkflow:
         """Answer what came of it: `settled`, `kept` or `over`. Asked again, it answers the same."""
         self._note(self._case.settle(settlement, workflow.now()))
         return outcome(self._case, settlement.incident)
+
+    @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
+    def reterm(self, new: NewTerms) -> None:
+        """Move the case to these terms."""
+        self._note(self._case.reterm(new, workflow.now()))
+
+    @reterm.validator
+    def check_reterm(self, new: NewTerms) -> None:
+        """A case that nothing changes for says so, and keeps nothing in its history."""
+        if not self._case.differs(new, workflow.now()):
+            raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 
     def check(self, command: Command[Any]) -> None:
         """Validator of every update: refuse before anything is recorded. Not a handler itself."""
@@ -134,7 +147,7 @@ class ComplaintWorkflow:
         return self._idle() and workflow.all_handlers_finished()
 
     def _over(self) -> bool:
-        return self._idle() and self._case.finished(workflow.now())
+        return self._idle() and self._case.over(workflow.now())
 
     def _publish(self) -> None:
         """One batch under way at a time, so that SQL sees the case's versions in order."""
@@ -150,6 +163,7 @@ class ComplaintWorkflow:
             sla=case.sla,
             overdue=case.overdue,
             next_due_at=case.next_due(),
+            priority=case.terms.priority if case.retermed else None,
             progress=case,
             events=tuple(self._outbox),
         )

@@ -6,7 +6,9 @@ it ends, an activity calls on them, portion by portion, while emergencies overta
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -25,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.incident_links import incident_id
     from workflows.incident_presentation import incident_details, incident_shown
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
+    from workflows.patches import Patch
     from workflows.updates import with_incident_updates
 
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
@@ -56,13 +59,14 @@ class IncidentWorkflow:
         self._counts = Counter(start.counts)
         self._seen = dict(start.seen)
         self._absorbed = start.absorbed
-        self._second_look = False
+        self._second_look = start.gather
         if isinstance(start.source, Incident):
             self._incident = start.source
         else:
             self._incident, first = Incident.open(start.source)
             self._note(first)
-        self._publishing: workflow.ActivityHandle[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
+        self._errand: asyncio.Task[None] | None = None
         self._round: asyncio.Task[None] | None = None
         self._again: asyncio.Task[None] | None = None
         self._shown = incident_shown(self._incident)
@@ -75,14 +79,15 @@ class IncidentWorkflow:
             await workflow.wait_condition(self._has_news)
             self._changed = False
             self._collect()
+            if not self._publishes_last():
+                self._publish()
+            self._look_again()
             self._show()
-            self._publish()
-            if self._publishing is None:
-                # One after the other: whatever a task is taken for that had nothing to ask for, the order stays.
-                self._begin_round()
-                self._look_again()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._carried_over())
+            self._begin()
+            if self._publishes_last():
+                self._publish()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
@@ -163,18 +168,20 @@ class IncidentWorkflow:
         self._gather_after = ""
         self._changed = True
 
+    def _under_way(self) -> list[asyncio.Future[None]]:
+        return [each for each in (self._publishing, self._errand, self._round) if each is not None]
+
     def _has_news(self) -> bool:
-        under_way = (self._publishing, self._round)
-        return self._changed or any(each is not None and each.done() for each in under_way)
+        return self._changed or any(each.done() for each in self._under_way())
 
     def _over(self) -> bool:
         return self._incident.over and not self._waiting and self._idle()
 
     def _idle(self) -> bool:
-        return not self._outbox and self._publishing is None and self._round is None and not self._news
+        return not (self._outbox or self._news or self._under_way())
 
     def _may_carry_over(self) -> bool:
-        """Nothing is under way; no handler can come in between, as nothing is awaited before the new run."""
+        """Nothing is under way, as between two rounds; no handler comes in between, as nothing is awaited any more."""
         return self._idle() and workflow.all_handlers_finished()
 
     def _carried_over(self) -> IncidentStart:
@@ -188,44 +195,61 @@ class IncidentWorkflow:
         )
 
     def _collect(self) -> None:
-        """Let go of what is done; an error of the workflow's own comes to light here."""
+        """Let go of what is done."""
         if self._publishing and self._publishing.done():
             self._publishing.result()
             self._publishing = None
-        if self._round and self._round.done():
-            self._round.result()
-            self._round = None
+        self._errand, self._round = _unless_done(self._errand), _unless_done(self._round)
 
     def _publish(self) -> None:
         """One batch under way at a time, so that SQL sees the incident's versions in order."""
         if self._publishing or not self._outbox:
             return
         batch = IncidentBatch(incident=self._incident, events=tuple(self._outbox), counts=dict(self._counts))
-        self._publishing = workflow.start_activity_method(
+        send = partial(
+            workflow.start_activity_method,
             Incidents.publish,
             batch,
             start_to_close_timeout=PUBLISH_TIMEOUT,
             retry_policy=RETRY,
             summary=f"{batch.events[-1].action} → v{self._incident.version}",
         )
+        # A task of its own comes after those that were begun before it.
+        self._publishing = asyncio.create_task(_result_of(send)) if self._publishes_last() else send()
         self._outbox.clear()
 
-    def _begin_round(self) -> None:
-        """One round at a time: news, then the cases of its scope, then, when it ends, what its end means for each."""
+    @staticmethod
+    def _publishes_last() -> bool:
+        """Whether SQL comes last: then it does not matter if its answer comes before an update, or together with it.
+
+        A worker that has forgotten the incident may take two tasks for one, and for two when it replays.
+        """
+        return workflow.patched(Patch.PUBLISH_LAST)
+
+    def _begin(self) -> None:
+        """One errand and one round at a time. An errand needs SQL; a round goes on without, so it waits for none."""
+        published = self._publishing is None and not self._outbox
+        if self._errand is None and (published or not self._publishes_last()) and (errand := self._next_errand()):
+            self._errand = asyncio.create_task(errand)
         if self._round is None and (step := self._next_step()):
             self._round = asyncio.create_task(step)
 
-    def _next_step(self) -> Any:  # noqa: ANN401 - a coroutine, or None
-        incident = self._incident
+    def _next_errand(self) -> Any:  # noqa: ANN401 - a coroutine, or None
+        """News first, then the cases of its scope."""
         if self._news:
             return self._inform()
+        if self._gather_after is not None and self._incident.end in (None, IncidentState.RESOLVED):
+            return self._gather()
+        return None
+
+    def _next_step(self) -> Any:  # noqa: ANN401 - a coroutine, or None
+        """What the end of the incident means for each of its cases; it is over when no errand can bring another."""
+        incident = self._incident
         if incident.state is IncidentState.MERGING and not self._absorbed:
             return self._ask_the_other()
-        if self._gather_after is not None and incident.end in (None, IncidentState.RESOLVED):
-            return self._gather()
         if incident.end and self._waiting:
             return self._see_to_cases()
-        if incident.state in ENDS:
+        if incident.state in ENDS and self._errand is None:
             return self._finish()
         return None
 
@@ -245,11 +269,12 @@ class IncidentWorkflow:
             self._absorbed = True
 
     async def _gather(self) -> None:
-        incident, after = self._incident, self._gather_after
-        gathering = Gathering(incident=incident.number, scope=incident.scope, since=incident.since, after=after or "")
+        incident, after = self._incident, self._gather_after or ""
+        self._gather_after = None
+        gathering = Gathering(incident=incident.number, scope=incident.scope, since=incident.since, after=after)
         found = await self._run(Incidents.gather, gathering, "links the cases of its scope 归集工单")
-        # Where the scope has grown meanwhile, it begins anew.
-        self._gather_after = found.after if self._gather_after == after and incident.scope == gathering.scope else ""
+        if self._gather_after is None:  # else it begins anew: the scope has grown, or it is time for the second look
+            self._gather_after = found.after
 
     async def _see_to_cases(self) -> None:
         numbers = tuple(self._waiting)[:PORTION]
@@ -297,3 +322,15 @@ class IncidentWorkflow:
             workflow.upsert_search_attributes(changed)
             self._shown = now
         workflow.set_current_details(incident_details(self._incident, len(self._waiting), self._counts))
+
+
+async def _result_of(send: Callable[[], Awaitable[None]]) -> None:
+    await send()
+
+
+def _unless_done(task: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
+    """The task while it is at work; an error of the workflow's own comes to light here."""
+    if task is None or not task.done():
+        return task
+    task.result()
+    return None

@@ -12,3 +12,5 @@ class Patch(StrEnum):
 
     TELL_FIRST = "tell-first"
     """A case tells the incident that it is linked, and publishes after that (docs/decisions/0031)."""
+    PUBLISH_LAST = "publish-last"
+    """An incident begins what an update asks for, and publishes after that; its errands come after both."""

@@ -19,6 +19,7 @@ from api.schemas import (
     Lifecycle,
     Money,
     NewComplaint,
+    NoticePage,
     PartPage,
     Readiness,
     ResentLetter,
@@ -44,6 +45,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "list_letters": Letters,
     "resend_letter": ResentLetter,
     "list_parts": PartPage,
+    "list_notices": NoticePage,
     "report_approvals": Money,
     "make_link": CallersLink,
     "list_services": Services,
@@ -52,7 +54,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "readyz": Readiness,
     **{action.value: Complaint for action in BODIES},
 }
-"""What each operation answers with; `metrics` alone answers with text."""
+"""What each operation answers with; `metrics` alone answers with text, and `get_notice` with a page."""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def operations(document: Json) -> Iterator[Json]:
 
 async def test_every_operation_is_named_described_and_filed(document: Json) -> None:
     found = list(operations(document))
-    assert {operation["operationId"] for operation in found} == {*ANSWERS, "metrics"}
+    assert {operation["operationId"] for operation in found} == {*ANSWERS, "metrics", "get_notice"}
     tags = {tag["name"] for tag in document["tags"]}
     for operation in found:
         assert operation["summary"], operation

@@ -15,11 +15,15 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 import worker
 from domain.batch import Batch
 from domain.events import Event
-from domain.lifecycle import ESCALATE, ROWS, UNDELIVERED
+from domain.incident_batch import IncidentBatch
+from domain.incident_table import ABSORB, FINISH, INCIDENT_TABLE, STAY, SUSPECT
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RETERM, ROWS, UNDELIVERED
+from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.paths import PATHS
 from workflow_runner import runner
 from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
+from workflows.incident import IncidentWorkflow
+from workflows.messages import ComplaintStart, IncidentStart
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))
@@ -43,19 +47,17 @@ def replayer(*workflows: type[Any], sandbox: bool = True) -> Replayer:
 
 
 async def published(path: Path) -> list[Event]:
-    """The events that a history's projections carry."""
-    found: list[Event] = []
-    for event in load(path).events:
-        found += await _published(event)
-    return found
+    """The events that a complaint's projections carry."""
+    batches = [batch for event in load(path).events for batch in await _inputs(event, "publish", Batch)]
+    return [event for batch in batches for event in batch.events]
 
 
-async def _published(event: HistoryEvent) -> list[Event]:
+async def _inputs(event: HistoryEvent, name: str, kind: type[Any]) -> list[Any]:
+    """What this event schedules an activity of this name with; none where it is another event."""
     scheduled = event.activity_task_scheduled_event_attributes
-    if scheduled.activity_type.name != "publish":
+    if scheduled.activity_type.name != name:
         return []
-    [batch] = await pydantic_data_converter.decode(scheduled.input.payloads, [Batch])
-    return list(batch.events)
+    return await pydantic_data_converter.decode(scheduled.input.payloads, [kind])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -65,8 +67,8 @@ async def test_history_replays(path: Path) -> None:
 
 
 def test_every_path_has_a_history_and_every_history_a_path() -> None:
-    complaints = {path.stem for path in FILES if workflow_of(path) == "ComplaintWorkflow"}
-    assert complaints == set(PATHS)
+    for name, paths in (("ComplaintWorkflow", PATHS), ("IncidentWorkflow", INCIDENT_PATHS)):
+        assert {path.stem for path in FILES if workflow_of(path) == name} == set(paths)
 
 
 def test_every_workflow_of_the_worker_has_a_history() -> None:
@@ -83,9 +85,22 @@ async def test_the_histories_cover_the_whole_table() -> None:
     for path in FILES:
         seen |= {(event.action, event.to_state.value) for event in await published(path)}
     wanted = {(row.action.value, target.value) for row in ROWS for target in row.targets}
-    stateless = {row.action.value for row in ROWS if not row.targets} | {ESCALATE, UNDELIVERED}
+    by_itself = {ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RETERM, CREDIT}
+    stateless = {row.action.value for row in ROWS if not row.targets} | by_itself
     assert wanted - seen == set()
     assert stateless - {action for action, _ in seen} == set()
+
+
+async def test_the_histories_of_incidents_cover_their_table() -> None:
+    seen: set[str] = set()
+    rounds: set[str] = set()
+    for path in FILES:
+        for event in load(path).events:
+            batches = await _inputs(event, "publish_incident", IncidentBatch)
+            seen |= {each.action for batch in batches for each in batch.events}
+            rounds.add(event.activity_task_scheduled_event_attributes.activity_type.name)
+    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, STAY, FINISH}
+    assert {"gather_cases", "inform_callers", "settle_cases", "hand_cases_on"} <= rounds
 
 
 @workflow.defn(name="ComplaintWorkflow")
@@ -140,6 +155,60 @@ class Hidden(ComplaintWorkflow):
 async def test_a_changed_workflow_is_caught(changed: type[ComplaintWorkflow]) -> None:
     with pytest.raises(workflow.NondeterminismError):
         await replayer(changed, sandbox=False).replay_workflow(load(HISTORIES / "straight.json"))
+
+
+@workflow.defn(name="IncidentWorkflow")
+class Blind(IncidentWorkflow):
+    """Looks for cases once only."""
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:
+        await super().run(start)
+
+    def _look_again(self) -> None:
+        self._second_look = False
+
+
+@workflow.defn(name="IncidentWorkflow")
+class Dumb(IncidentWorkflow):
+    """Publishes nothing."""
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:
+        await super().run(start)
+
+    def _publish(self) -> None:
+        self._outbox.clear()
+
+
+@workflow.defn(name="IncidentWorkflow")
+class Idle(IncidentWorkflow):
+    """Calls on no case."""
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:
+        await super().run(start)
+
+    def _begin(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("changed", [Blind, Dumb, Idle])
+async def test_a_changed_workflow_of_incidents_is_caught(changed: type[IncidentWorkflow]) -> None:
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer(changed, sandbox=False).replay_workflow(load(HISTORIES / "incident_resolved.json"))
 
 
 async def test_a_history_that_was_tampered_with_is_caught() -> None:

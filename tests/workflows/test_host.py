@@ -71,7 +71,7 @@ class TestUpdates:
     async def test_each_action_is_an_update_with_a_description(self, house: Hotline) -> None:
         described = (await metadata(await house.start())).definition
         updates = {each.name: each.description for each in described.update_definitions}
-        assert set(updates) == {action.value for action in BODIES}
+        assert set(updates) == {"settle", *(action.value for action in BODIES)}
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))

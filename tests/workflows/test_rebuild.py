@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,14 +13,16 @@ from temporalio.client import Client
 
 import rebuild as module
 from domain.commands import Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor
+from domain.incident_table import Inform, Resolve
 from readmodel.database import engine as engine_of
 from rebuild import chains, published, rebuild
+from tests.causes import declare, linked
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
 from workflows.presentation import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TABLES = ("cases", "case_terms", "clocks", "events", "notifications")
+TABLES = ("cases", "case_terms", "clocks", "events", "incidents", "incident_events", "notifications")
 KEPT_BY_COURIER = ("status", "tries", "next_try_at", "sent_at", "last_error")
 STRAIGHT = (
     Dispatch(department="repair"),
@@ -182,3 +185,37 @@ async def test_a_comment_more_is_all_that_is_new(house: Hotline, owner: Engine, 
     await asyncio.gather(late.act(Comment(note="补充")), rebuild(house.client, owner))
     events = await late.published(version + 1)
     assert [event["seq"] for event in events] == list(range(1, version + 2))
+
+
+async def told(complaint: Complaint) -> int:
+    """How many messages there are about the complaint."""
+    return len(await complaint.rows("notifications"))
+
+
+async def test_incidents_come_back_with_their_timelines_and_what_callers_were_told(
+    house: Hotline, owner: Engine, complaints: list[Complaint]
+) -> None:
+    """Of an incident that had several runs, as this server suggests them early."""
+    cause = await declare(house, "south")
+    [complaint] = await linked(house, cause, 1)
+    for turn in range(4):
+        await cause.act(Inform(message=f"第{turn}次通报"))
+        await until(partial(told, complaint), (turn + 1).__eq__)
+    await cause.act(Resolve(result="已换管", message="已恢复供水"))
+    await cause.published("declare", *["inform"] * 4, "resolve", "finish")
+    await asyncio.wait_for(cause.handle.result(), 20)
+    begun = (await cause.handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+    assert begun.continued_execution_run_id
+    await all_told(house, [*complaints, complaint])
+    before = rows(owner)
+    empty(owner)
+    found = await rebuild(house.client, owner)
+    after = rows(owner)
+
+    assert found.incidents == 1
+    assert without_courier(after) == without_courier(before)
+    of_it = [row for row in after["notifications"] if row["kind"].startswith("incident_")]
+    assert len([row for row in of_it if row["recipient"] == f"caller:{complaint.number}"]) == 4
+    assert {row["status"] for row in of_it} == {"sent"}
+    assert await rebuild(house.client, owner) == found
+    assert rows(owner) == after

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -19,7 +19,8 @@ def upgrade() -> None:
     """Make the tables, and let go of the foreign key of messages."""
     _incidents()
     if op.get_bind().dialect.name == "postgresql":
-        op.drop_constraint("fk_notifications_number", "notifications", type_="foreignkey")
+        # Gone already where the schema has been down and comes up again.
+        op.drop_constraint("fk_notifications_number", "notifications", type_="foreignkey", if_exists=True)
         op.alter_column("notifications", "number", comment="Of the case, or of the incident.")
     else:
         _messages_again()

@@ -1,0 +1,114 @@
+"""The ways through an incident's life of which a history is kept, as `tests.replay.paths` has those of complaints."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from domain.commands import LinkIncident
+from domain.incident_table import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
+from domain.intake import SYSTEM
+from tests.causes import Cause, declare, linked
+from tests.hotline import Hotline, until
+
+IncidentPlay = Callable[[Hotline], Awaitable[Cause]]
+INCIDENT_PATHS: dict[str, IncidentPlay] = {}
+
+OVER = Resolve(result="已换管", message="已恢复供水")
+
+
+def path(play: IncidentPlay) -> IncidentPlay:
+    INCIDENT_PATHS[play.__name__] = play
+    return play
+
+
+async def ended(cause: Cause) -> Cause:
+    await asyncio.wait_for(cause.handle.result(), 20)
+    return cause
+
+
+async def told(house: Hotline, cause: Cause, count: int) -> None:
+    """So many callers have news of it that SQL holds."""
+
+    await until(partial(asyncio.to_thread, _informed, house, cause.number), count.__eq__)
+
+
+def _informed(house: Hotline, number: str) -> int:
+    with house.engine.connect() as connection:
+        query = "SELECT count(*) FROM notifications WHERE key LIKE ? AND recipient LIKE 'caller:%'"
+        return int(connection.exec_driver_sql(query, (f"{number}-%",)).scalar_one())
+
+
+@path
+async def incident_resolved(house: Hotline) -> Cause:
+    """Suspected, confirmed, dispatched, told to its callers, looked into twice, and over."""
+    before = await house.start(district="tanzhou")
+    await before.published(1)
+    registered_at = (await before.view()).registered_at
+    cause = await declare(house, "tanzhou", actor=SYSTEM, since=registered_at, calls=11)
+    await cause.act(Confirm(title="爆管", services=("low_pressure",)))
+    await cause.waits_for(1)
+    await linked(house, cause, 2)
+    await house.server.fast_forward(cause.handle, 16)
+    await cause.act(DispatchIncident(department="repair"))
+    await cause.act(SignForIncident(assignee="Liang Wei"))
+    await cause.act(Inform(message="正在抢修", message_en="At work."))
+    await told(house, cause, 3)
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+@path
+async def incident_dismissed(house: Hotline) -> Cause:
+    """Declared, and no common cause after all: its cases go their own way."""
+    cause = await declare(house, "fusha")
+    await linked(house, cause, 2)
+    await cause.act(Dismiss(reason="各有各的原因"))
+    return await ended(cause)
+
+
+@path
+async def incident_merged(house: Hotline) -> Cause:
+    """Its cases and its scope go over to another."""
+    other, cause = await declare(house, "sanjiao"), await declare(house, "huangpu")
+    await linked(house, cause, 2)
+    await cause.act(Merge(into=other.number))
+    await other.waits_for(2)
+    return await ended(cause)
+
+
+@path
+async def incident_absorbing(house: Hotline) -> Cause:
+    """Another's cases and scope come over to it."""
+    cause, other = await declare(house, "nantou"), await declare(house, "dongfeng")
+    await linked(house, other, 2)
+    await other.act(Merge(into=cause.number))
+    await cause.waits_for(2)
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+@path
+async def incident_not_merged(house: Hotline) -> Cause:
+    """The other had ended: it stays, and is resolved by itself; a case is taken out of it by hand before."""
+    other, cause = await declare(house, "guzhen"), await declare(house, "guzhen")
+    await other.act(Dismiss(reason="误报"))
+    await ended(other)
+    complaint, _ = await linked(house, cause, 2)
+    await cause.act(Merge(into=other.number))
+    await cause.in_state("confirmed")
+    await complaint.act(LinkIncident(incident=None))
+    await cause.waits_for(1)
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+@path
+async def incident_told_twice(house: Hotline) -> Cause:
+    """The same news twice, each when SQL has what came before."""
+    cause = await declare(house, "banfu")
+    await linked(house, cause, 2)
+    for times in (1, 2):
+        await cause.act(Inform(message="正在抢修"))
+        await told(house, cause, 2 * times)
+    await cause.act(OVER)
+    return await ended(cause)

@@ -1,0 +1,274 @@
+"""One cause behind many calls: the table as agreed, what is refused and why, and what each event leaves."""
+
+import re
+
+import pytest
+
+from domain.commands import Command
+from domain.errors import Refused
+from domain.incident import EVERYBODY, Incident
+from domain.incident_batch import sampled
+from domain.incident_table import (
+    ENDS,
+    INCIDENT_BODIES,
+    INCIDENT_ROWS,
+    INCIDENT_STATE_ZH,
+    INCIDENT_TABLE,
+    LINKABLE,
+    TAKING,
+    Confirm,
+    Dismiss,
+    DispatchIncident,
+    IncidentAction,
+    IncidentBody,
+    IncidentState,
+    Inform,
+    Merge,
+    Resolve,
+    Scope,
+    SignForIncident,
+)
+from domain.intake import Actor
+from domain.lifecycle import Role
+from domain.numbers import check_digit, incident_number_of, local_day
+from tests.build import (
+    ACTORS,
+    ADMIN,
+    CREW,
+    DISPATCHER,
+    INCIDENT,
+    MONDAY,
+    OTHER_CREW,
+    OTHER_INCIDENT,
+    SUPERVISOR,
+    THEN,
+    hours,
+)
+from tests.incidents import BODIES, ROAD, WEST, do, incident_in, opening
+
+# action, Chinese, from, to, roles
+BY_HAND = (
+    ("declare", "上报", "", "confirmed", "dispatcher supervisor"),
+    ("confirm", "确认", "suspected", "confirmed", "dispatcher supervisor"),
+    ("dismiss", "排除", "suspected confirmed", "dismissing", "dispatcher supervisor"),
+    ("merge", "并入", "suspected confirmed dispatched in_progress", "merging", "dispatcher supervisor"),
+    ("dispatch", "派单", "confirmed dispatched in_progress", "dispatched", "dispatcher supervisor"),
+    ("sign_for", "签收", "dispatched", "in_progress", "crew"),
+    ("inform", "通报进展", "confirmed dispatched in_progress", "", "dispatcher supervisor"),
+    ("resolve", "解决", "confirmed dispatched in_progress", "settling", "dispatcher supervisor crew"),
+)
+AGREED = {action: (set(sources.split()), target, set(roles.split())) for action, _, sources, target, roles in BY_HAND}
+
+
+def refused(incident: Incident, body: IncidentBody, actor: Actor = DISPATCHER) -> Refused:
+    """What `apply` and `check` both raise; the incident is left as it was."""
+    before = incident.model_dump_json()
+    with pytest.raises(Refused) as checked:
+        incident.check(Command(actor=actor, body=body))
+    with pytest.raises(Refused) as applied:
+        do(incident, body, actor)
+    assert vars(checked.value) == vars(applied.value)
+    assert incident.model_dump_json() == before
+    return applied.value
+
+
+class TestTable:
+    def test_is_the_one_that_was_agreed(self) -> None:
+        found = [
+            (row.action.value, row.zh, set(map(str, row.sources)), row.target or "", set(map(str, row.roles)))
+            for row in INCIDENT_ROWS
+        ]
+        assert found == [(a, zh, set(s.split()), to, set(roles.split())) for a, zh, s, to, roles in BY_HAND]
+        assert list(INCIDENT_TABLE) == list(IncidentAction)
+        assert set(INCIDENT_BODIES) == set(IncidentAction) - {IncidentAction.DECLARE}
+
+    def test_every_state_has_a_chinese_name_of_its_own(self) -> None:
+        assert set(INCIDENT_STATE_ZH) == set(IncidentState)
+        assert len(set(INCIDENT_STATE_ZH.values())) == len(IncidentState)
+
+    def test_new_cases_are_taken_until_it_ends_and_a_suspicion_takes_them_by_hand_alone(self) -> None:
+        assert {"confirmed", "dispatched", "in_progress"} == TAKING
+        assert {"suspected"} == LINKABLE - TAKING
+        assert not LINKABLE & {*ENDS, *ENDS.values()}
+
+    @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize("state", ROAD)
+    def test_who_may_do_what_and_who_is_refused(self, state: IncidentState, role: Role) -> None:
+        actor = ACTORS[role]
+        offered = incident_in(state).available_actions(actor)
+        for action, body in BODIES.items():
+            incident = incident_in(state)
+            incident.department = "repair" if incident.department or role is Role.CREW else None
+            sources, target, roles = AGREED[action.value]
+            mine = role is Role.ADMIN or role.value in roles
+            if mine and state.value in sources:
+                assert do(incident, body, actor).to_state == (target or state)
+                assert action in offered or role is Role.CREW
+                continue
+            refusal = refused(incident, body, actor)
+            if mine:
+                assert (refusal.kind, refusal.code) == ("conflict", "out_of_turn")
+                assert state.value in refusal.message
+                assert action not in offered
+            else:
+                assert (refusal.kind, refusal.code) == ("forbidden", "wrong_role")
+                assert set(refusal.accepted) == roles
+
+    def test_out_of_turn_names_what_would_be_accepted(self) -> None:
+        assert refused(incident_in(IncidentState.SUSPECTED), Inform(message="x")).accepted == (
+            "confirm",
+            "dismiss",
+            "merge",
+        )
+        assert refused(incident_in(IncidentState.SETTLING), Confirm()).accepted == ()
+
+
+class TestPeople:
+    def test_a_crew_acts_on_what_its_department_has(self) -> None:
+        incident = incident_in(IncidentState.DISPATCHED)
+        refusal = refused(incident, SignForIncident(), OTHER_CREW)
+        assert (refusal.kind, refusal.code, refusal.accepted) == ("forbidden", "other_department", ("repair",))
+        assert "repair" in refusal.message
+        assert "metering" in refusal.message
+        assert IncidentAction.SIGN_FOR in incident.available_actions(CREW)
+        assert incident.available_actions(OTHER_CREW) == ()
+
+    def test_the_signer_is_the_assignee_unless_another_is_named(self) -> None:
+        signed = [incident_in(IncidentState.DISPATCHED) for _ in range(3)]
+        do(signed[0], SignForIncident(), CREW)
+        do(signed[1], SignForIncident(assignee="Liang Wei"), CREW)
+        do(signed[2], DispatchIncident(department="repair", assignee="Ou Yang"))
+        do(signed[2], SignForIncident(), CREW)
+        assert [incident.assignee for incident in signed] == [CREW.name, "Liang Wei", "Ou Yang"]
+
+    def test_another_dispatch_takes_it_from_the_department_that_had_it(self) -> None:
+        incident = incident_in(IncidentState.IN_PROGRESS)
+        do(incident, DispatchIncident(department="network"))
+        assert (incident.state, incident.department, incident.assignee) == ("dispatched", "network", None)
+
+
+class TestLife:
+    def test_the_system_suspects_and_people_declare(self) -> None:
+        suspected, warned = Incident.open(opening(calls=11))
+        declared, told = Incident.open(opening(DISPATCHER))
+        assert (suspected.state, warned.action, warned.role) == ("suspected", "suspect", "system")
+        assert (declared.state, told.action, told.actor) == ("confirmed", "declare", DISPATCHER.name)
+        assert warned.data["calls"] == 11
+        assert (suspected.version, warned.seq, warned.from_state) == (1, 1, None)
+        assert suspected.follow_up_percent == EVERYBODY
+
+    def test_confirming_names_it_and_widens_it_but_never_narrows(self) -> None:
+        incident = incident_in(IncidentState.SUSPECTED)
+        do(incident, Confirm(title="咸潮", districts=("south", "west"), expected_at=THEN + hours(3)))
+        assert (incident.title, incident.expected_at) == ("咸潮", THEN + hours(3))
+        assert incident.scope == Scope(services=("no_water",), districts=("west", "south"))
+
+    def test_confirming_without_words_leaves_title_and_scope(self) -> None:
+        incident = incident_in(IncidentState.CONFIRMED)
+        assert (incident.title, incident.scope) == ("停水 no water", WEST)
+
+    def test_news_stand_on_it_and_move_the_hour(self) -> None:
+        incident = incident_in(IncidentState.CONFIRMED)
+        do(incident, Inform(message="阀门已关", expected_at=THEN + hours(2)))
+        do(incident, Inform(message="正在焊接"))
+        assert (incident.news, incident.expected_at) == ("正在焊接", THEN + hours(2))
+        assert incident.state is IncidentState.CONFIRMED
+
+    def test_each_end_comes_when_its_cases_are_seen_to(self) -> None:
+        for before, after in ENDS.items():
+            incident = incident_in(before)
+            assert (incident.end, incident.over, incident.closed_at) == (after, False, None)
+            event = incident.finish(THEN, {"settled": 3})
+            assert (event.action, event.to_state, event.data) == ("finish", after, {"settled": 3})
+            assert (incident.end, incident.over, incident.closed_at) == (after, True, THEN)
+            assert incident.available_actions(ADMIN) == ()
+        assert incident_in(IncidentState.CONFIRMED).end is None
+
+    def test_resolving_keeps_the_words_for_its_cases(self) -> None:
+        incident = incident_in(IncidentState.SETTLING)
+        assert (incident.result, incident.reply) == ("The main was replaced.", "Water is back.")
+
+    @pytest.mark.parametrize("before", sorted(LINKABLE))
+    def test_a_merger_that_fails_puts_it_back_where_it_was(self, before: IncidentState) -> None:
+        incident = incident_in(before)
+        do(incident, Merge(into=OTHER_INCIDENT, reason="Same main."))
+        assert (incident.state, incident.into) == ("merging", OTHER_INCIDENT)
+        event = incident.stay(THEN)
+        assert (event.action, event.to_state, event.data) == ("stay", before, {"into": OTHER_INCIDENT})
+        assert (incident.state, incident.into, incident.before) == (before, None, None)
+
+    def test_it_is_not_merged_into_itself(self) -> None:
+        refusal = refused(incident_in(IncidentState.CONFIRMED), Merge(into=INCIDENT))
+        assert (refusal.kind, refusal.code, refusal.accepted) == ("invalid", "same_incident", ("another incident",))
+
+    def test_another_that_is_merged_into_it_widens_it(self) -> None:
+        incident = incident_in(IncidentState.IN_PROGRESS)
+        event = incident.absorb(OTHER_INCIDENT, Scope(services=("low_pressure",), districts=("west", "torch")), THEN)
+        assert (event.action, event.role, event.data["incident"]) == ("absorb", "system", OTHER_INCIDENT)
+        assert incident.scope == Scope(services=("no_water", "low_pressure"), districts=("west", "torch"))
+        assert incident.state is IncidentState.IN_PROGRESS
+
+    def test_it_is_the_same_after_a_journey_through_json(self) -> None:
+        incident = incident_in(IncidentState.IN_PROGRESS)
+        do(incident, Inform(message="x", expected_at=THEN), SUPERVISOR)
+        do(incident, Merge(into=OTHER_INCIDENT), ADMIN)
+        assert Incident.model_validate_json(incident.model_dump_json()) == incident
+        assert incident.version == 6
+
+
+class TestScope:
+    @pytest.mark.parametrize(
+        ("service", "district", "covered"),
+        [("no_water", "west", True), ("no_water", "south", False), ("leak", "west", False), ("no_water", None, False)],
+    )
+    def test_covers_its_services_from_its_districts(self, service: str, district: str | None, covered: bool) -> None:
+        assert WEST.covers(service, district) is covered
+
+    def test_two_become_one_without_repeating_themselves(self) -> None:
+        other = Scope(services=("leak", "no_water"), districts=("west",))
+        assert WEST.with_(other) == Scope(services=("no_water", "leak"), districts=("west",))
+
+
+class TestSample:
+    NUMBERS = tuple(f"26090{number:08}" for number in range(4000))
+
+    @pytest.mark.parametrize("percent", [5, 30, 80])
+    def test_is_about_so_many_percent(self, percent: int) -> None:
+        drawn = sum(sampled(INCIDENT, number, percent) for number in self.NUMBERS)
+        assert abs(drawn / len(self.NUMBERS) - percent / 100) < 0.03
+
+    def test_is_everybody_or_nobody_at_the_ends(self) -> None:
+        assert all(sampled(INCIDENT, number, EVERYBODY) for number in self.NUMBERS)
+        assert not any(sampled(INCIDENT, number, 0) for number in self.NUMBERS)
+
+    def test_is_the_same_whenever_it_is_drawn_and_another_for_another_incident(self) -> None:
+        first, again, other = (
+            [sampled(incident, number, 30) for number in self.NUMBERS]
+            for incident in (INCIDENT, INCIDENT, OTHER_INCIDENT)
+        )
+        assert first == again != other
+
+    def test_who_is_in_a_small_sample_is_in_a_larger_one(self) -> None:
+        for number in self.NUMBERS:
+            assert not sampled(INCIDENT, number, 10) or sampled(INCIDENT, number, 20)
+
+
+class TestNumbers:
+    def test_hold_the_day_and_a_check_digit(self) -> None:
+        number = incident_number_of(local_day(MONDAY), "no_water/west/")
+        assert re.fullmatch(r"i260907\d{5}", number)
+        assert check_digit(number[1:-1]) == number[-1]
+
+    def test_are_drawn_from_what_it_is_known_by(self) -> None:
+        day = local_day(MONDAY)
+        assert incident_number_of(day, "a") == incident_number_of(day, "a")
+        assert len({incident_number_of(day, "a", draw) for draw in range(20)}) == 20
+        assert incident_number_of(day, "a") != incident_number_of(day, "b")
+
+
+def test_bodies_say_what_is_missing() -> None:
+    for body in (Dismiss, Merge, DispatchIncident, Inform, Resolve):
+        with pytest.raises(ValueError, match="Field required"):
+            body.model_validate({})
+    with pytest.raises(ValueError, match="should match pattern"):
+        Merge.model_validate({"into": "salt tide"})

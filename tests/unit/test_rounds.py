@@ -1,0 +1,72 @@
+"""A round: many cases are asked the same, a handful at a time, and a later try goes on where the last one got to."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
+
+from activities.rounds import GONE, REFUSED, call_on
+
+NUMBERS = [f"{number:013}" for number in range(10)]
+
+
+class Cases:
+    """Notes who is asked, and how many at the same time; `answers` says what some of them do instead."""
+
+    def __init__(self, **answers: Exception) -> None:
+        self.asked: list[str] = []
+        self.answers = {number: answers.get(f"no{int(number)}") for number in NUMBERS}
+
+    async def ask(self, number: str) -> str:
+        self.asked.append(number)
+        if error := self.answers[number]:
+            raise error
+        return "settled"
+
+
+async def round_of(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Sequence[Any]]]:
+    """What a try answers that follows one with this progress, and what it told Temporal meanwhile."""
+    environment, told = ActivityEnvironment(), list[Sequence[Any]]()
+    environment.info = replace(environment.info, heartbeat_details=progress)
+    environment.on_heartbeat = lambda *details: told.append(details)
+    return dict(await environment.run(call_on, NUMBERS, cases.ask, 4)), told
+
+
+def lost(status: RPCStatusCode) -> RPCError:
+    return RPCError("the workflow is away", status, b"")
+
+
+async def test_every_case_is_asked_once_and_temporal_hears_how_far_it_is() -> None:
+    cases = Cases()
+    answers, told = await round_of(cases)
+    assert answers == {"settled": 10}
+    assert cases.asked == NUMBERS
+    assert told == [(4, {"settled": 4}), (8, {"settled": 8}), (10, {"settled": 10})]
+
+
+async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_its_counts() -> None:
+    cases = Cases()
+    answers, told = await round_of(cases, 8, {"settled": 7, "kept": 1})
+    assert cases.asked == NUMBERS[8:]
+    assert answers == {"settled": 9, "kept": 1}
+    assert told == [(10, {"settled": 9, "kept": 1})]
+
+
+async def test_a_case_that_has_ended_or_refuses_is_counted_and_stops_nobody() -> None:
+    refusal = WorkflowUpdateFailedError(ApplicationError("no"))
+    answers, _ = await round_of(Cases(no1=lost(RPCStatusCode.NOT_FOUND), no2=refusal))
+    assert answers == {"settled": 8, GONE: 1, REFUSED: 1}
+
+
+async def test_where_temporal_does_not_answer_the_try_fails_with_what_it_said() -> None:
+    cases = Cases(no5=lost(RPCStatusCode.UNAVAILABLE), no6=lost(RPCStatusCode.UNAVAILABLE))
+    with pytest.raises(RPCError, match="the workflow is away") as failed:
+        await round_of(cases)
+    assert failed.value.status is RPCStatusCode.UNAVAILABLE
+    assert cases.asked[:4] == NUMBERS[:4]
+    assert not {*NUMBERS[8:]} & {*cases.asked}

@@ -1,0 +1,331 @@
+"""A case that shares one cause with others: it is linked, waits, and is settled with them or keeps what is its own."""
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.events import Event
+from domain.incident_notices import PREFIX, News, incident_notices, news_notices
+from domain.incident_table import IncidentAction, IncidentState
+from domain.intake import SYSTEM, Actor
+from domain.lifecycle import Action, Role, State
+from domain.notices import Notice, notices
+from domain.settlement import BEFORE_REPLY, KEPT, OVER, OWN_CAUSE, SETTLED, Settlement, outcome
+from tests.build import (
+    ADMIN,
+    BODIES,
+    DISPATCHER,
+    INCIDENT,
+    MONDAY,
+    OTHER_INCIDENT,
+    OWNER,
+    THEN,
+    case_in,
+    clock,
+    days,
+    do,
+    hours,
+    minutes,
+    one,
+    refused,
+    registration,
+)
+from tests.incidents import BODIES as INCIDENT_BODIES
+from tests.incidents import ROAD, incident_in
+from tests.incidents import do as direct
+
+LINK = BODIES[Action.LINK_INCIDENT]
+UNLINK = c.LinkIncident(incident=None)
+OVER_NOW = Settlement(incident=INCIDENT, result="The main was replaced.", message="Water is back.")
+LATER = MONDAY + hours(3)
+
+
+def linked(state: State = State.REGISTERED) -> Case:
+    """A case in this state, linked to the incident."""
+    case = case_in(state)
+    do(case, LINK, THEN, DISPATCHER)
+    return case
+
+
+def with_incident() -> tuple[Case, Event]:
+    """A call that an open incident explains, as it is registered."""
+    case, (event,) = Case.register(registration().model_copy(update={"incident": INCIDENT}))
+    return case, event
+
+
+def settled(case: Case, settlement: Settlement = OVER_NOW) -> list[str]:
+    """The actions that the settlement takes; a second time it takes none and answers the same."""
+    events = case.settle(settlement, LATER)
+    answer = outcome(case, settlement.incident)
+    assert case.settle(settlement, LATER) == ()
+    assert outcome(case, settlement.incident) == answer
+    return [event.action for event in events if event.action != "escalate"]
+
+
+class TestLinking:
+    @pytest.mark.parametrize("state", State)
+    def test_is_possible_before_the_reply(self, state: State) -> None:
+        case = case_in(state)
+        if state not in BEFORE_REPLY:
+            assert refused(case, LINK, DISPATCHER).code == "out_of_turn"
+            return
+        event = one(do(case, LINK, THEN, DISPATCHER))
+        assert event.data == {"incident": INCIDENT, "previous_incident": None}
+        assert (case.incident, case.state) == (INCIDENT, state)
+
+    @pytest.mark.parametrize("role", [Role.AGENT, Role.CREW, Role.CALLER, Role.MANAGER])
+    def test_is_the_dispatcher_s_or_the_owner_s(self, role: Role) -> None:
+        somebody = Actor(name="somebody else", role=role)
+        assert refused(case_in(State.REGISTERED), LINK, somebody).code in ("wrong_role", "not_the_owner")
+        do(case_in(State.REGISTERED), LINK, THEN, OWNER)
+
+    def test_twice_the_same_is_refused_and_another_is_not(self) -> None:
+        case = linked()
+        refusal = refused(case, LINK, DISPATCHER)
+        assert (refusal.kind, refusal.code) == ("invalid", "same_incident")
+        assert refusal.accepted == ("another incident", "null, to take it out")
+        event = one(do(case, c.LinkIncident(incident=OTHER_INCIDENT), THEN, DISPATCHER))
+        assert event.data == {"incident": OTHER_INCIDENT, "previous_incident": INCIDENT}
+
+    def test_a_case_that_is_linked_to_none_cannot_be_taken_out(self) -> None:
+        refusal = refused(case_in(State.REGISTERED), UNLINK, DISPATCHER)
+        assert (refusal.code, refusal.accepted) == ("same_incident", ("the number of an open incident",))
+
+    def test_whom_a_person_takes_out_has_a_cause_of_his_own(self) -> None:
+        by_hand, by_system = linked(), linked()
+        do(by_hand, UNLINK, THEN, DISPATCHER)
+        do(by_system, UNLINK, THEN, SYSTEM)
+        assert (by_hand.incident, by_system.incident) == (None, None)
+        assert OWN_CAUSE in by_hand.flags
+        assert OWN_CAUSE not in by_system.flags
+
+    def test_a_case_takes_itself_out_of_an_incident_that_had_ended(self) -> None:
+        case = linked()
+        assert case.unlink(OTHER_INCIDENT, LATER) == case.unlink(None, LATER) == ()
+        event = one(case.unlink(INCIDENT, LATER))
+        assert (event.action, event.role, case.incident) == ("link_incident", "system", None)
+        assert OWN_CAUSE not in case.flags
+
+    def test_folds_to_the_same_case(self) -> None:
+        case, first = with_incident()
+        events = [first, *do(case, UNLINK, THEN, DISPATCHER), *do(case, LINK, THEN, OWNER)]
+        events += case.settle(OVER_NOW, LATER)
+        assert Case.fold(events) == case
+
+
+class TestClocks:
+    def test_of_the_department_stand_still_while_linked_and_run_on_after(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, LINK, MONDAY + minutes(4), DISPATCHER)
+        assert clock(case, "acknowledge").status == clock(case, "arrive").status == "paused"
+        assert case.ring(MONDAY + hours(5)) == ()
+        do(case, UNLINK, MONDAY + hours(5), DISPATCHER)
+        assert clock(case, "acknowledge").due_at(case.calendar) == MONDAY + hours(5) + minutes(6)
+        assert clock(case, "arrive").due_at(case.calendar) == MONDAY + hours(5) + minutes(56)
+
+    @pytest.mark.parametrize("state", [State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH])
+    def test_of_the_department_stay_where_they_stood_for_another_reason(self, state: State) -> None:
+        case = linked(state)
+        do(case, UNLINK, LATER, DISPATCHER)
+        assert not clock(case, "arrive").running_since
+
+    def test_of_the_department_stand_still_whatever_happens_to_the_case_meanwhile(self) -> None:
+        dispatched, resumed, decided = (
+            linked(State.REGISTERED),
+            linked(State.SUSPENDED),
+            linked(State.AWAITING_APPROVAL),
+        )
+        do(dispatched, BODIES[Action.DISPATCH], THEN)
+        do(resumed, BODIES[Action.RESUME], THEN)
+        do(decided, BODIES[Action.DECIDE_APPROVAL], THEN)
+        for case in (dispatched, resumed, decided):
+            assert clock(case, "arrive").status == "paused"
+            do(case, UNLINK, LATER, DISPATCHER)
+            assert clock(case, "arrive").status == "running"
+
+    def test_to_the_caller_run_on_and_are_met_by_the_settlement(self) -> None:
+        case = linked(State.DISPATCHED)
+        assert clock(case, "resolve").status == clock(case, "reply").status == "running"
+        settled(case)
+        assert (clock(case, "resolve").status, clock(case, "reply").status) == ("met", "met")
+        assert clock(case, "reply").stopped_at == LATER
+        assert clock(case, "follow_up").status == "running"
+
+    def test_to_the_caller_are_missed_where_the_settlement_comes_late(self) -> None:
+        case = linked(State.DISPATCHED)
+        events = case.settle(OVER_NOW, MONDAY + days(20))
+        rung = [event.data["clock"] for event in events if event.action == "escalate" and event.data["percent"] == 100]
+        assert rung == ["resolve", "reply"]
+        assert clock(case, "reply").missed_at
+        assert clock(case, "reply").missed_at != MONDAY + days(20)
+        assert case.sla == "missed"
+
+    def test_of_a_reopened_case_run_although_its_incident_is_known(self) -> None:
+        case = linked()
+        settled(case, OVER_NOW.model_copy(update={"follow_up": False}))
+        do(case, BODIES[Action.REOPEN], LATER + hours(1))
+        assert (case.incident, case.cycle, clock(case, "acknowledge").status) == (INCIDENT, 2, "running")
+
+
+class TestSettling:
+    @pytest.mark.parametrize(
+        ("state", "road"),
+        [
+            (State.REGISTERED, ["complete", "reply"]),
+            (State.DISPATCHED, ["complete", "reply"]),
+            (State.PENDING_REDISPATCH, ["complete", "reply"]),
+            (State.IN_PROGRESS, ["complete", "reply"]),
+            (State.SUSPENDED, ["resume", "complete", "reply"]),
+            (State.PENDING_REPLY, ["reply"]),
+        ],
+    )
+    def test_completes_and_replies_from_wherever_the_case_stands(self, state: State, road: list[str]) -> None:
+        case = linked(state)
+        assert settled(case) == road
+        assert (case.state, outcome(case, INCIDENT)) == (State.PENDING_FOLLOW_UP, SETTLED)
+        assert not any(each.paused for each in case.clocks if each.live)
+
+    def test_says_what_was_done_and_what_the_caller_is_told(self) -> None:
+        case = linked()
+        complete, reply = case.settle(OVER_NOW, LATER)
+        assert complete.data == {"incident": INCIDENT, "result": "The main was replaced."}
+        assert (reply.data["message"], reply.actor, reply.role) == ("Water is back.", "system", "system")
+
+    def test_closes_a_case_that_is_not_of_the_sample_until_its_reopen_window_ends(self) -> None:
+        case = linked()
+        assert settled(case, OVER_NOW.model_copy(update={"follow_up": False})) == ["complete", "reply"]
+        assert (case.state, outcome(case, INCIDENT)) == (State.CLOSED, SETTLED)
+        assert clock(case, "follow_up").status == "cancelled"
+        assert not case.finished(LATER)
+        assert case.finished(case.reopen_until or LATER)
+
+    def test_keeps_a_case_that_waits_for_an_approval(self) -> None:
+        case = linked(State.AWAITING_APPROVAL)
+        assert settled(case) == ["comment"]
+        assert (case.state, outcome(case, INCIDENT)) == (State.AWAITING_APPROVAL, KEPT)
+        do(case, BODIES[Action.DECIDE_APPROVAL], LATER)
+        assert outcome(case, INCIDENT) == KEPT
+
+    def test_keeps_a_case_in_which_a_further_department_is_at_work(self) -> None:
+        case = linked(State.IN_PROGRESS)
+        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
+        assert settled(case) == ["comment"]
+        assert (case.state, outcome(case, INCIDENT)) == (State.IN_PROGRESS, KEPT)
+
+    @pytest.mark.parametrize("state", [State.PENDING_FOLLOW_UP, State.CLOSED, State.WITHDRAWN, State.REFUSED])
+    def test_comes_too_late_for_a_case_that_was_replied_to_or_has_ended(self, state: State) -> None:
+        case, _ = with_incident()
+        for body in {
+            State.PENDING_FOLLOW_UP: ("dispatch", "sign_for", "complete", "reply"),
+            State.CLOSED: ("dispatch", "sign_for", "complete", "reply", "follow_up"),
+            State.WITHDRAWN: ("withdraw",),
+            State.REFUSED: ("refuse",),
+        }[state]:
+            do(case, BODIES[Action(body)], THEN)
+        assert settled(case) == []
+        assert (case.state, outcome(case, INCIDENT)) == (state, OVER)
+
+    def test_of_another_incident_does_nothing(self) -> None:
+        for case in (linked(), case_in(State.REGISTERED)):
+            other = OVER_NOW.model_copy(update={"incident": OTHER_INCIDENT})
+            assert settled(case, other) == []
+            assert outcome(case, OTHER_INCIDENT) == OVER
+            assert case.state is State.REGISTERED
+
+    def test_by_the_next_incident_is_possible_for_a_case_that_was_kept(self) -> None:
+        case = linked(State.AWAITING_APPROVAL)
+        settled(case)
+        do(case, BODIES[Action.DECIDE_APPROVAL], LATER)
+        do(case, c.LinkIncident(incident=OTHER_INCIDENT), LATER, DISPATCHER)
+        assert settled(case, OVER_NOW.model_copy(update={"incident": OTHER_INCIDENT})) == ["complete", "reply"]
+
+
+def told(case: Case, *events: Event) -> dict[str, list[str]]:
+    return {event.action: [notice.recipient for notice in notices(case.number, event, case)] for event in events}
+
+
+class TestNotices:
+    def test_a_call_that_an_incident_explains_tells_no_dispatcher(self) -> None:
+        case, event = with_incident()
+        assert told(case, event) == {"register": []}
+        alone, (event,) = Case.register(registration())
+        assert told(alone, event) == {"register": ["dispatcher"]}
+
+    def test_a_link_tells_the_department_that_has_the_case_and_a_way_out_the_dispatcher(self) -> None:
+        alone, at_work = case_in(State.REGISTERED), case_in(State.IN_PROGRESS)
+        for body, dispatcher in ((LINK, []), (UNLINK, ["dispatcher"])):
+            assert told(alone, *do(alone, body, THEN, DISPATCHER)) == {"link_incident": dispatcher}
+            assert told(at_work, *do(at_work, body, THEN, DISPATCHER)) == {"link_incident": ["department:repair"]}
+
+    def test_a_settlement_tells_the_caller_alone(self) -> None:
+        case = linked(State.SUSPENDED)
+        heard = told(case, *case.settle(OVER_NOW, LATER))
+        assert heard == {"resume": [], "complete": [], "reply": [f"caller:{case.number}"]}
+
+    def test_a_case_that_is_kept_tells_its_owner(self) -> None:
+        case = linked(State.AWAITING_APPROVAL)
+        assert told(case, *case.settle(OVER_NOW, LATER)) == {"comment": ["owner:Chen Jing"]}
+
+
+def of_incident(state: IncidentState, action: IncidentAction) -> tuple[Notice, ...]:
+    incident = incident_in(state)
+    return incident_notices(incident, direct(incident, INCIDENT_BODIES[action], ADMIN))
+
+
+class TestIncidentNotices:
+    @pytest.mark.parametrize(
+        ("state", "action", "recipients"),
+        [
+            (IncidentState.SUSPECTED, IncidentAction.CONFIRM, ["supervisor"]),
+            (IncidentState.SUSPECTED, IncidentAction.DISMISS, []),
+            (IncidentState.CONFIRMED, IncidentAction.MERGE, []),
+            (IncidentState.CONFIRMED, IncidentAction.DISPATCH, ["department:repair"]),
+            (IncidentState.DISPATCHED, IncidentAction.SIGN_FOR, ["dispatcher"]),
+            (IncidentState.CONFIRMED, IncidentAction.INFORM, []),
+            (IncidentState.CONFIRMED, IncidentAction.RESOLVE, ["dispatcher", "supervisor"]),
+        ],
+    )
+    def test_tell_those_whom_it_concerns(
+        self, state: IncidentState, action: IncidentAction, recipients: list[str]
+    ) -> None:
+        assert [notice.recipient for notice in of_incident(state, action)] == recipients
+
+    def test_an_end_tells_those_who_decide(self) -> None:
+        incident = incident_in(IncidentState.SETTLING)
+        found = incident_notices(incident, incident.finish(THEN, {}))
+        assert [notice.recipient for notice in found] == ["dispatcher", "supervisor"]
+        merging = incident_in(IncidentState.MERGING)
+        assert [notice.recipient for notice in incident_notices(merging, merging.stay(THEN))] == ["dispatcher"]
+
+    def test_name_it_in_both_languages_under_a_kind_and_a_key_of_its_own(self) -> None:
+        (notice,) = of_incident(IncidentState.CONFIRMED, IncidentAction.DISPATCH)
+        assert notice.kind == f"{PREFIX}dispatch"
+        assert notice.key == f"{INCIDENT}-3-department:repair"
+        assert notice.text_zh == f"突发事件{INCIDENT}(停水 no water):派单,现为待签收"
+        assert notice.text_en == f"Incident {INCIDENT} (停水 no water): dispatch, now dispatched"
+
+    def test_reach_every_state_under_keys_that_are_unique(self) -> None:
+        for state, road in ROAD.items():
+            incident = incident_in(IncidentState.SUSPECTED)
+            found = [
+                notice.key
+                for action in road
+                for notice in incident_notices(incident, direct(incident, INCIDENT_BODIES[action], ADMIN))
+            ]
+            assert len(found) == len(set(found)), state
+
+
+class TestNews:
+    NEWS = News(incident=INCIDENT, seq=4, at=THEN, message="正在抢修", message_en="At work.", numbers=("1", "2"))
+
+    def test_are_one_message_for_the_caller_of_each_case(self) -> None:
+        found = news_notices(self.NEWS, self.NEWS.numbers)
+        assert [(number, notice.recipient) for number, notice in found] == [("1", "caller:1"), ("2", "caller:2")]
+        assert {notice.kind for _, notice in found} == {"incident_inform"}
+        assert {(notice.text_zh, notice.text_en) for _, notice in found} == {("正在抢修", "At work.")}
+
+    def test_have_the_same_keys_every_time_and_others_for_other_news(self) -> None:
+        later = self.NEWS.model_copy(update={"seq": 5})
+        keys = [{notice.key for _, notice in news_notices(news, ("1", "2"))} for news in (self.NEWS, self.NEWS, later)]
+        assert keys[0] == keys[1]
+        assert not keys[0] & keys[2]

@@ -1,0 +1,392 @@
+"""The incident on a real server: cases tell it of themselves, and when it ends each hears of it once, whatever dies."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+import worker
+from activities.incident import Incidents
+from activities.rounds import call_on
+from domain.incident_table import (
+    INCIDENT_BODIES,
+    Dismiss,
+    DispatchIncident,
+    Inform,
+    Merge,
+    Resolve,
+    SignForIncident,
+)
+from domain.intake import SYSTEM
+from domain.lifecycle import State
+from readmodel.database import engine as engine_of
+from tests.causes import Cause, actions, declare, linked, replied
+from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.readmodel.outage import down
+from workflows import search_attributes as keys
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OVER = Resolve(result="已换管", message="已恢复供水")
+SETTLED = ["register", "complete", "reply"]
+
+
+async def metadata(cause: Cause) -> WorkflowMetadata:
+    found = await cause.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return cast("WorkflowMetadata", found)
+
+
+class TestLinks:
+    async def test_a_case_registered_with_an_incident_tells_it_so(self, house: Hotline) -> None:
+        cause = await declare(house, "shiqi")
+        complaint, _ = await linked(house, cause, 2)
+        assert (await complaint.view()).incident == cause.number
+        shown = (await complaint.handle.describe()).typed_search_attributes
+        assert shown[keys.INCIDENT] == cause.number
+
+    async def test_a_case_takes_itself_out_of_an_incident_that_has_ended_and_says_so(self, house: Hotline) -> None:
+        cause = await declare(house, "shenwan")
+        await cause.act(Dismiss(reason="误报"))
+        await cause.handle.result()
+        # The answer of the incident and that of SQL come in either order: so there are many.
+        complaints = [await house.start(incident=cause.number) for _ in range(20)]
+        await asyncio.gather(*map(leaves, complaints))
+
+    async def test_cases_of_its_scope_that_are_there_already_are_linked(self, house: Hotline) -> None:
+        before = await house.start(district="banfu")
+        elsewhere = await house.start(district="gangkou")
+        await asyncio.gather(before.published(1), elsewhere.published(1))
+        registered_at = (await before.view()).registered_at
+        cause = await declare(house, "banfu", since=registered_at)
+        await cause.waits_for(1)
+        assert (await before.view()).incident == cause.number
+        assert (await elsewhere.view()).incident is None
+
+    async def test_the_second_look_finds_what_sql_did_not_show_at_the_first(self, house: Hotline) -> None:
+        complaint = await house.start(district="minzhong")
+        database = engine_of(house.settings.database_url)
+        await complaint.published(1)
+        with database.begin() as connection:
+            connection.exec_driver_sql("UPDATE cases SET incident = 'hidden' WHERE number = ?", (complaint.number,))
+        cause = await declare(house, "minzhong", since=(await complaint.view()).registered_at)
+        await until(partial(completed, cause, "gather_cases"), lambda looks: looks == 1)
+        with database.begin() as connection:
+            connection.exec_driver_sql("UPDATE cases SET incident = NULL WHERE number = ?", (complaint.number,))
+        database.dispose()
+        await house.server.fast_forward(cause.handle, timedelta(seconds=16))
+        await cause.waits_for(1)
+        assert (await complaint.view()).incident == cause.number
+
+
+async def leaves(complaint: Complaint) -> None:
+    """The case takes itself out of its incident, tells the dispatcher, and shows that."""
+    assert (await until(complaint.view, lambda view: view.version == 2)).incident is None
+    left = (await complaint.published(2))[1]
+    assert (left["action"], left["actor"]) == ("link_incident", SYSTEM.name)
+    [notice] = await complaint.rows("notifications")
+    assert (notice["recipient"], notice["kind"]) == ("dispatcher", "link_incident")
+    await until(partial(shown_incident, complaint), lambda incident: incident is None)
+
+
+async def shown_incident(complaint: Complaint) -> str | None:
+    shown = (await complaint.handle.describe()).typed_search_attributes
+    return shown.get(keys.INCIDENT)
+
+
+async def completed(cause: Cause, name: str, run: str | None = None) -> int:
+    """How many of these activities are done in a run, the present one unless it is named."""
+    handle = cause.handle if run is None else cause.run(run)
+    history = (await handle.fetch_history()).events
+    mine = {e.event_id for e in history if e.activity_task_scheduled_event_attributes.activity_type.name == name}
+    return sum(e.activity_task_completed_event_attributes.scheduled_event_id in mine for e in history)
+
+
+class TestActing:
+    async def test_a_refusal_says_what_would_be_accepted(self, house: Hotline) -> None:
+        cause = await declare(house, "henglan")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await cause.act(SignForIncident())
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert refused.value.cause.type == "conflict:out_of_turn"
+        assert refused.value.cause.details[0]["accepted"] == ["dismiss", "merge", "dispatch", "inform", "resolve"]
+
+    async def test_a_repeated_key_does_nothing_twice(self, house: Hotline) -> None:
+        cause = await declare(house, "henglan")
+        body = DispatchIncident(department="repair")
+        first = await cause.act(body, key="k1", digest="d1")
+        await cause.act(SignForIncident())
+        again = await cause.act(body, key="k1", digest="d1")
+        assert (first.version, again.version, again.digest) == (2, 2, "d1")
+        assert (await cause.seen()).incident.state == "in_progress"
+        await cause.published("declare", "dispatch", "sign_for")
+
+    async def test_begun_twice_by_the_same_it_is_one(self, house: Hotline) -> None:
+        once, again = [await declare(house, "fusha", known_by="no_water/fusha/") for _ in range(2)]
+        other = await declare(house, "fusha", known_by="no_water/fusha/later")
+        assert once.number == again.number != other.number
+
+    async def test_news_reach_each_caller_once_though_they_are_written_twice(
+        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first try dies after the first message was committed."""
+        monkeypatch.setattr("activities.incident.SLICE", 1)
+        tries = fail_once(monkeypatch, lambda work: work.keywords.get("news"))
+        async with hotline(server, tmp_path, task_queue="news") as house:
+            cause = await declare(house, "gangkou")
+            complaints = await linked(house, cause, 3)
+            await cause.act(Inform(message="正在抢修", message_en="At work."))
+            for complaint in complaints:
+                rows = await until(partial(told, complaint, "incident_inform"), lambda rows: len(rows) > 0)
+                assert [row["text_zh"] for row in rows] == ["正在抢修"]
+            await until(partial(completed, cause, "inform_callers"), lambda done: done == 1)
+        assert len(tries) == 4
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, concerned: Callable[[Any], object]) -> list[Any]:
+    """The first of these writes is committed, and its activity fails all the same. What was written, in order."""
+    written: list[Any] = []
+    write = Incidents._write
+
+    async def failing(self: Incidents, work: Any) -> None:
+        await write(self, work)
+        if concerned(work):
+            written.append(work)
+            if len(written) == 1:
+                raise RuntimeError("died after the commit")
+
+    monkeypatch.setattr(Incidents, "_write", failing)
+    return written
+
+
+async def told(complaint: Complaint, kind: str) -> list[dict[str, Any]]:
+    return [row for row in await complaint.rows("notifications") if row["kind"] == kind]
+
+
+class TestEnds:
+    async def test_every_linked_case_is_settled_and_the_counts_are_told(self, house: Hotline) -> None:
+        cause = await declare(house, "xiaolan")
+        one, other, gone = await linked(house, cause, 3)
+        await gone.handle.terminate("its workflow is no more")
+        await cause.act(OVER)
+        for complaint in (one, other):
+            assert (await replied(complaint)).incident == cause.number
+            assert await actions(complaint) == SETTLED
+        assert (await cause.in_state("resolved")).waiting == 0
+        last = (await cause.published("declare", "resolve", "finish"))[-1]
+        assert last["data"] == '{"settled":2,"over":1}'
+        assert [row["recipient"] for row in await cause.messages()][-2:] == ["dispatcher", "supervisor"]
+        await asyncio.wait_for(cause.handle.result(), 20)
+
+    async def test_nobody_is_asked_how_it_went_where_the_sample_is_empty(self, house: Hotline) -> None:
+        cause = await declare(house, "dongfeng", follow_up_percent=0)
+        [complaint] = await linked(house, cause, 1)
+        await cause.act(OVER)
+        await until(complaint.view, lambda view: view.state is State.CLOSED)
+        assert await actions(complaint) == SETTLED
+
+    async def test_it_is_not_merged_into_one_that_has_ended_meanwhile(self, house: Hotline) -> None:
+        ended, cause = await declare(house, "huangpu"), await declare(house, "huangpu")
+        [complaint] = await linked(house, cause, 1)
+        await ended.act(OVER)
+        await ended.handle.result()
+        await cause.act(DispatchIncident(department="repair"))
+        await cause.act(Merge(into=ended.number))
+        await cause.published("declare", "dispatch", "merge", "stay")
+        seen = await cause.seen()
+        assert (seen.incident.state, seen.incident.into, seen.waiting) == ("dispatched", None, 1)
+        assert [row["kind"] for row in await cause.messages()][-1] == "incident_stay"
+        await cause.act(OVER)
+        await replied(complaint)
+
+    async def test_merged_its_cases_and_its_scope_go_over(self, house: Hotline) -> None:
+        cause, other = await declare(house, "guzhen"), await declare(house, "sanjiao")
+        complaints = await linked(house, other, 2)
+        await other.act(Merge(into=cause.number))
+        await cause.waits_for(2)
+        assert (await other.in_state("merged")).incident.into == cause.number
+        assert (await cause.seen()).incident.scope.districts == ("guzhen", "sanjiao")
+        assert {(await each.view()).incident for each in complaints} == {cause.number}
+        await cause.act(OVER)
+        for complaint in complaints:
+            await replied(complaint)
+            assert await actions(complaint) == ["register", "link_incident", "complete", "reply"]
+
+
+class Freeze:
+    """A round that freezes at its so manieth case: nothing is heard of it until `thaw` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        self.thaw = asyncio.Event()
+        self.frozen = asyncio.Event()
+        self.asked: list[str] = []
+        update = Incidents._update
+
+        async def freezing(incidents: Incidents, number: str, name: str, *rest: Any) -> Any:
+            if name == "settle":
+                self.asked.append(number)
+                if len(self.asked) == at:
+                    self.frozen.set()
+                    await self.thaw.wait()
+            return await update(incidents, number, name, *rest)
+
+        monkeypatch.setattr(Incidents, "_update", freezing)
+        monkeypatch.setattr("activities.incident.call_on", partial(call_on, at_once=1))
+
+
+class TestFailure:
+    async def test_a_fresh_worker_goes_on_from_where_the_last_one_got_to(
+        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The worker ends in the middle of a round: who was seen to is not asked again."""
+        monkeypatch.setattr(worker, "GRACE", timedelta(seconds=0.1))
+        freeze = Freeze(monkeypatch, at=4)
+        async with hotline(server, tmp_path, task_queue="two-rounds") as house:
+            cause = await declare(house, "west")
+            complaints = await linked(house, cause, 6)
+            await cause.act(OVER)
+            await freeze.frozen.wait()
+        async with hotline(server, tmp_path, task_queue="two-rounds") as house:
+            for complaint in complaints:
+                await replied(complaint)
+                assert await actions(complaint) == SETTLED
+            await cause.published("declare", "resolve", "finish")
+        # In the order of linking: the fourth was asked when the worker ended, and again by the next.
+        assert freeze.asked[3] == freeze.asked[4]
+        assert sorted({*freeze.asked}) == sorted(complaint.number for complaint in complaints)
+        assert len(freeze.asked) == len(complaints) + 1
+
+    async def test_nobody_is_settled_twice_by_a_worker_that_was_frozen_and_comes_back(
+        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("workflows.incident.HEARTBEAT_TIMEOUT", timedelta(seconds=1))
+        freeze = Freeze(monkeypatch, at=3)
+        async with hotline(server, tmp_path, task_queue="frozen", sandbox=False) as house:
+            cause = await declare(house, "west")
+            complaints = await linked(house, cause, 5)
+            await cause.act(OVER)
+            for complaint in complaints:
+                await replied(complaint)
+            freeze.thaw.set()
+            last = (await cause.published("declare", "resolve", "finish"))[-1]
+            assert last["data"] == '{"settled":5}'
+            assert len(freeze.asked) > len(complaints)
+            for complaint in complaints:
+                assert await actions(complaint) == SETTLED
+
+    async def test_with_sql_down_cases_are_settled_all_the_same_and_sql_catches_up(
+        self, server: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        """Even where news are still to be written and cases to be looked for."""
+        async with hotline(server, tmp_path, task_queue="no-sql") as house:
+            cause = await declare(house, "west")
+            complaints = await linked(house, cause, 3)
+            await cause.published("declare")
+            database = engine_of(house.settings.database_url)
+            with down(database):
+                await cause.act(Inform(message="正在抢修"))
+                await cause.act(OVER)
+                for complaint in complaints:
+                    await replied(complaint)
+            database.dispose()
+            await cause.published("declare", "inform", "resolve", "finish")
+            for complaint in complaints:
+                assert await actions(complaint) == SETTLED
+                assert len(await told(complaint, "incident_inform")) == 1
+
+
+class TestLongLife:
+    async def test_continue_as_new_carries_everything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A low suggestion limit changes runs while it is open, and between the portions when it ends."""
+        monkeypatch.setattr("activities.incident.PORTION", 1)
+        limit = "limit.historyCount.suggestContinueAsNew=25"
+        async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
+            cause = await declare(house, "west")
+            await cause.act(DispatchIncident(department="repair"), key="first", digest="d")
+            complaints = await linked(house, cause, 8)
+            first = await run_of(cause)
+            for turn in itertools.count(1):
+                await cause.act(Inform(message=f"第{turn}次"))
+                await until(partial(news_of, complaints[-1]), turn.__eq__)
+                if await run_of(cause) != first:
+                    break
+            seen = await cause.seen()
+            assert (seen.waiting, seen.incident.department) == (8, "repair")
+            again = await cause.act(DispatchIncident(department="repair"), key="first", digest="d")
+            assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
+            shown = (await cause.handle.describe()).typed_search_attributes
+            assert (shown[keys.STATE], shown[keys.DEPARTMENT]) == ("dispatched", "repair")
+            assert "| 并入工单 | Linked cases | 8 |" in (await metadata(cause)).current_details
+
+            before = await run_of(cause)
+            await cause.act(OVER)
+            for complaint in complaints:
+                await replied(complaint)
+            last = (await cause.published("declare", "dispatch", *["inform"] * turn, "resolve", "finish"))[-1]
+            assert last["data"] == '{"settled":8}'
+            assert await completed(cause, "settle_cases", before) < len(complaints)
+
+
+async def news_of(complaint: Complaint) -> int:
+    return len(await told(complaint, "incident_inform"))
+
+
+async def run_of(cause: Cause) -> str | None:
+    return (await cause.handle.describe()).run_id
+
+
+class TestWhatStaffSee:
+    async def test_summary_attributes_details_and_how_far_it_is(self, house: Hotline) -> None:
+        cause = await declare(house, "nanlang")
+        await linked(house, cause, 2)
+        described = await cause.handle.describe()
+        assert await described.static_summary() == f"突发事件 incident {cause.number} · no_water · nanlang"
+        shown = described.typed_search_attributes
+        assert (shown[keys.STATE], shown[keys.SERVICE], shown[keys.DISTRICT]) == ("confirmed", "no_water", "nanlang")
+        assert shown[keys.INCIDENT] == cause.number
+        for words in (
+            "爆管 burst main",
+            "已确认 confirmed",
+            "| Linked cases | 2 |",
+            "| Seen to | 0 (0 %) |",
+            "`resolve`",
+        ):
+            assert words in (await metadata(cause)).current_details
+        await cause.act(DispatchIncident(department="repair"))
+        await cause.act(OVER)
+        await cause.in_state("resolved")
+        shown = (await cause.handle.describe()).typed_search_attributes
+        assert (shown[keys.STATE], shown[keys.DEPARTMENT]) == ("resolved", "repair")
+        details = (await metadata(cause)).current_details
+        for words in (
+            "已解决 resolved",
+            "| Seen to | 2 (100 %) |",
+            "已办结并回复 Completed and replied to | 2 |",
+            "无 nothing",
+        ):
+            assert words in details
+
+    async def test_every_update_query_signal_timer_and_activity_says_what_it_is(self, house: Hotline) -> None:
+        cause = await declare(house, "sanxiang")
+        await linked(house, cause, 1)
+        described = (await metadata(cause)).definition
+        updates = {each.name: each.description for each in described.update_definitions}
+        assert set(updates) == {action.value for action in INCIDENT_BODIES}
+        assert all(updates.values())
+        others = [*described.query_definitions, *described.signal_definitions]
+        assert all(each.description for each in others if not each.name.startswith("__"))
+        await cause.act(OVER)
+        await cause.in_state("resolved")
+        kinds = (EventType.EVENT_TYPE_TIMER_STARTED, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+        noted = [event for event in (await cause.handle.fetch_history()).events if event.event_type in kinds]
+        assert {event.event_type for event in noted} == set(kinds)
+        assert all(event.user_metadata.summary.data for event in noted)
