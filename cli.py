@@ -84,7 +84,10 @@ def demo(  # noqa: PLR0913 - an argument for each option
     *,
     url: Annotated[str | None, typer.Option(help="Address of the service; default: on this machine.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="File of the administrator's key; default: admin.key.")] = None,
-    cases: Annotated[int, typer.Option(min=300, help="Cases of the day.")] = 320,
+    surge: Annotated[
+        bool, typer.Option("--surge", help="A salt tide in place of a day: one cause, many calls.")
+    ] = False,
+    cases: Annotated[int | None, typer.Option(help="Cases: from 300, default 320; of a surge from 60, 2000.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 2009,
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Cases that are worked on at once.")] = 32,
     day_seconds: Annotated[float, typer.Option(min=0, help="Seconds that the day lasts.")] = 60.0,
@@ -104,11 +107,17 @@ def demo(  # noqa: PLR0913 - an argument for each option
     import local_demo
 
     if own_service:
-        data_dir, catalogue = data_dir or local_demo.DATA_DIR, catalogue or local_demo.CATALOGUE
+        usual = local_demo.SURGE_CATALOGUE if surge else local_demo.CATALOGUE
+        data_dir, catalogue = data_dir or local_demo.DATA_DIR, catalogue or usual
     settings = _settings(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )
+    try:
+        cases = local_demo.number_of_cases(cases, surge=surge)
+    except local_demo.DemoError as error:
+        raise typer.BadParameter(str(error), param_hint="--cases") from error
     options = local_demo.Options(
+        surge=surge,
         cases=cases,
         seed=seed,
         concurrency=concurrency,

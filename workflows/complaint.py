@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.views import CaseView, Outcome, view_case
     from workflows.incident_links import Link
     from workflows.messages import ComplaintStart, Done
+    from workflows.patches import Patch
     from workflows.presentation import Shown, details, shown
     from workflows.updates import with_updates
 
@@ -153,7 +154,7 @@ class ComplaintWorkflow:
         if self._publishing and self._publishing.done():
             self._publishing.result()
             self._publishing = None
-        if self._publishing or not self._outbox:
+        if self._publishing or not self._outbox or self._tells_first():
             return
         case = self._case
         batch = Batch(
@@ -175,6 +176,14 @@ class ComplaintWorkflow:
         )
         self._published = case.version
         self._outbox.clear()
+
+    def _tells_first(self) -> bool:
+        """Whether an incident is being told: then its answer and SQL's are no two tasks in a row that ask for nothing.
+
+        A worker that has forgotten the case takes the second of such two for one with the update after it, and for
+        another when it replays: what the update asks for would come in another order.
+        """
+        return not self._link.idle() and workflow.patched(Patch.TELL_FIRST)
 
     def _show(self) -> None:
         """Search attributes cost a billable action each time: only what changed, once a task."""

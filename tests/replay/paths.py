@@ -246,6 +246,16 @@ async def settled_with_an_incident(house: Hotline) -> Complaint:
 
 
 @path
+async def linked_at_intake(house: Hotline) -> Complaint:
+    cause = await incident(house, "torch")
+    complaint = await house.start(incident=cause.number)
+    await complaint.published(1)
+    await direct(house, cause.number, Resolve(result="已换管", message="已恢复供水"))
+    await until(complaint.view, lambda view: view.state is State.PENDING_FOLLOW_UP)
+    return await ended(await play(complaint, SATISFIED), hours=73)
+
+
+@path
 async def closed_with_an_incident(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=INCIDENT))
     settlement = Settlement(incident=INCIDENT, result="已换管", message="已恢复供水", follow_up=False)
