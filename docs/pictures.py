@@ -225,7 +225,7 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     show_case(page, service, stage.late)
     page.screenshot(path=folder / "temporal-case.png")
     page.close()
-    page = new_page(chrome, 1180)
+    page = new_page(chrome, 920)
     show_incident(page, service, stage.incident)
     page.screenshot(path=folder / "incident-ui.png")
     page.close()
