@@ -11,7 +11,7 @@ from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
-from domain.settlement import linked, stand_still
+from domain.settlement import linked, wait_for_it
 
 
 def evolve(record: Record, event: Event) -> None:
@@ -22,7 +22,7 @@ def evolve(record: Record, event: Event) -> None:
     effect = act_on if "part" in event.data and event.action in PART_TABLE else _EFFECTS.get(event.action, _nothing)
     effect(record, event)
     record.settled = event.data.get("settled", record.settled)
-    stand_still(record, event)
+    wait_for_it(record, event)
     if event.to_state in ENDED and record.state not in ENDED:
         _close(record, event)
     record.state = event.to_state
