@@ -19,7 +19,7 @@ from domain.intake import SYSTEM, Actor, Registration
 from domain.lifecycle import CREDIT, ESCALATE, RETERM, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
 from domain.reterm import NewTerms, facts, held_to
-from domain.settlement import Settlement, next_of_settlement
+from domain.settlement import BEFORE_REPLY, Settlement, next_of_settlement
 from domain.urging import next_step
 
 
@@ -132,9 +132,9 @@ class Case(Record):
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
         """Take the case out of an incident that had ended before it knew of the case; after everything that fell due.
 
-        Nothing happens where the case is not linked to it (any more).
+        Nothing happens where the case is not linked to it (any more), or has been replied to without it.
         """
-        if ended is None or ended != self.incident:
+        if ended is None or ended != self.incident or self.state not in BEFORE_REPLY:
             return ()
         due = self.ring(at)
         data = {"incident": None, "previous_incident": self.incident}

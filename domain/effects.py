@@ -13,7 +13,7 @@ from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
 from domain.reterm import hold_to
-from domain.settlement import linked, stand_still
+from domain.settlement import linked, wait_for_it
 from domain.urging import criticise, give_notice, keep, supervise
 
 
@@ -25,7 +25,7 @@ def evolve(record: Record, event: Event) -> None:
     effect = act_on if "part" in event.data and event.action in PART_TABLE else _EFFECTS.get(event.action, _nothing)
     effect(record, event)
     record.settled = event.data.get("settled", record.settled)
-    stand_still(record, event)
+    wait_for_it(record, event)
     if event.to_state in ENDED and record.state not in ENDED:
         _close(record, event)
     record.state = event.to_state

@@ -46,10 +46,16 @@ def linked(record: Record, event: Event) -> None:
         change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
 
 
-def stand_still(record: Record, event: Event) -> None:
-    """While a case waits for its incident, the incident's dispatch stands for its own, whose clocks stand still."""
+def wait_for_it(record: Record, event: Event) -> None:
+    """While a case waits for its incident, the incident's dispatch stands for its own, whose clocks stand still.
+
+    One that is replied to or ends by itself waits no longer, and goes its own way if it is reopened.
+    """
     if record.incident and not record.settled:
-        pause(record, event.at, DEPARTMENT)
+        if event.to_state in BEFORE_REPLY:
+            pause(record, event.at, DEPARTMENT)
+        else:
+            record.settled = OVER
 
 
 def outcome(record: Record, incident: str) -> str:

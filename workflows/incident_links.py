@@ -23,11 +23,14 @@ class Link:
     def __init__(self, number: str, told: str | None) -> None:
         self._number = number
         self.told = told
+        self._ended: str | None = ""
         self._telling: asyncio.Task[bool] | None = None
 
     def follow(self, incident: str | None) -> None:
-        """Begin to tell, where the case has been linked to another incident or to none."""
-        if self._telling is None and incident != self.told:
+        """Begin to tell, where the case was linked to another incident or to none. One that had ended hears once."""
+        if incident != self._ended:
+            self._ended = ""
+        if self._telling is None and incident not in (self.told, self._ended):
             left, self.told = self.told, incident
             self._telling = asyncio.create_task(self._tell(left, incident))
 
@@ -46,8 +49,8 @@ class Link:
         known, self._telling = self._telling.result(), None
         if known:
             return None
-        incident, self.told = self.told, None
-        return incident
+        self._ended, self.told = self.told, None
+        return self._ended
 
     async def _tell(self, left: str | None, joined: str | None) -> bool:
         if left:

@@ -158,7 +158,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """The latest first."""
+        """The latest first; of one state, where one is named."""
         try:
             page = await backend.reader.incident_page(wanted.state, wanted.cursor, wanted.limit)
         except BadCursorError as error:

@@ -15,6 +15,9 @@ from api.schemas import (
     Complaint,
     ComplaintPage,
     Health,
+    IncidentItem,
+    IncidentPage,
+    IncidentTimeline,
     Letters,
     Lifecycle,
     Money,
@@ -28,6 +31,7 @@ from api.schemas import (
 )
 from domain.commands import BODIES
 from domain.customer import CallerRecord
+from domain.incident_table import INCIDENT_BODIES
 from domain.numbers import parse_number
 from tests.api.house import House
 
@@ -53,6 +57,11 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "healthz": Health,
     "readyz": Readiness,
     **{action.value: Complaint for action in BODIES},
+    "list_incidents": IncidentPage,
+    "declare_incident": IncidentItem,
+    "get_incident": IncidentItem,
+    "get_incident_timeline": IncidentTimeline,
+    **{f"incident_{action.value}": IncidentItem for action in INCIDENT_BODIES},
 }
 """What each operation answers with; `metrics` alone answers with text, and `get_notice` with a page."""
 

@@ -106,6 +106,15 @@ class TestLinking:
         assert (event.action, event.role, case.incident) == ("link_incident", "system", None)
         assert OWN_CAUSE not in case.flags
 
+    def test_a_case_that_was_replied_to_without_it_keeps_what_it_was_linked_to(self) -> None:
+        for action in (Action.REPLY, Action.FOLLOW_UP):
+            case = linked(State.PENDING_REPLY)
+            do(case, BODIES[Action.REPLY], THEN)
+            if action is Action.FOLLOW_UP:
+                do(case, BODIES[action], THEN)
+            assert case.unlink(INCIDENT, LATER) == ()
+            assert (case.incident, outcome(case, INCIDENT)) == (INCIDENT, OVER)
+
     def test_folds_to_the_same_case(self) -> None:
         case, first = with_incident()
         events = [first, *do(case, UNLINK, THEN, DISPATCHER), *do(case, LINK, THEN, OWNER)]
@@ -159,6 +168,14 @@ class TestClocks:
         assert clock(case, "reply").missed_at
         assert clock(case, "reply").missed_at != MONDAY + days(20)
         assert case.sla == "missed"
+
+    def test_of_a_case_that_was_replied_to_by_itself_run_when_it_is_reopened(self) -> None:
+        case = linked(State.PENDING_REPLY)
+        for action in (Action.REPLY, Action.FOLLOW_UP, Action.REOPEN):
+            do(case, BODIES[action], THEN)
+        assert (case.incident, case.cycle, clock(case, "acknowledge").status) == (INCIDENT, 2, "running")
+        assert settled(case) == []
+        assert (case.state, outcome(case, INCIDENT)) == (State.DISPATCHED, OVER)
 
     def test_of_a_reopened_case_run_although_its_incident_is_known(self) -> None:
         case = linked()

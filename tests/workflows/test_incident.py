@@ -11,13 +11,15 @@ from typing import Any, cast
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.incident import Incidents
 from activities.rounds import call_on
+from domain.commands import Answer, Command, Comment, LinkIncident
 from domain.incident_table import (
     INCIDENT_BODIES,
     Dismiss,
@@ -30,10 +32,14 @@ from domain.incident_table import (
 from domain.intake import SYSTEM
 from domain.lifecycle import State
 from readmodel.database import engine as engine_of
+from tests.build import INCIDENT
 from tests.causes import Cause, actions, declare, linked, replied
-from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
 from tests.readmodel.outage import down
 from workflows import search_attributes as keys
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
+from workflows.presentation import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,6 +60,15 @@ class TestLinks:
         shown = (await complaint.handle.describe()).typed_search_attributes
         assert shown[keys.INCIDENT] == cause.number
 
+    async def test_a_case_that_is_taken_out_tells_it_so(self, house: Hotline) -> None:
+        cause, other = await declare(house, "wuguishan"), await declare(house, "wuguishan")
+        one, two = await linked(house, cause, 2)
+        await one.act(LinkIncident(incident=None))
+        await cause.waits_for(1)
+        await two.act(LinkIncident(incident=other.number))
+        await other.waits_for(1)
+        await cause.waits_for(0)
+
     async def test_a_case_takes_itself_out_of_an_incident_that_has_ended_and_says_so(self, house: Hotline) -> None:
         cause = await declare(house, "shenwan")
         await cause.act(Dismiss(reason="误报"))
@@ -61,6 +76,28 @@ class TestLinks:
         # The answer of the incident and that of SQL come in either order: so there are many.
         complaints = [await house.start(incident=cause.number) for _ in range(20)]
         await asyncio.gather(*map(leaves, complaints))
+
+    async def test_a_case_that_was_answered_meanwhile_tells_an_incident_that_has_ended_once(
+        self, house: Hotline
+    ) -> None:
+        """It was answered before it could hear so: then there is nothing to take it out of."""
+        registration = house.registration(incident=INCIDENT)
+        start = WithStartWorkflowOperation(
+            ComplaintWorkflow.run,
+            ComplaintStart(source=registration),
+            id=workflow_id(registration.number),
+            task_queue=house.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        )
+        answer: Command[Any] = Command(actor=ADMIN, body=Answer(message="管网抢修，今晚恢复"))
+        await house.client.execute_update_with_start_workflow("answer", answer, start_workflow_operation=start)
+        complaint = Complaint(house, registration.number, await start.workflow_handle())
+        told = EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED
+        await until(partial(count_of, complaint, told), (1).__eq__)
+        await complaint.act(Comment(note="补充"))
+        assert await actions(complaint) == ["register", "answer", "comment"]
+        assert (await complaint.view()).incident == INCIDENT
+        assert await count_of(complaint, EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED) == 1
 
     async def test_cases_of_its_scope_that_are_there_already_are_linked(self, house: Hotline) -> None:
         before = await house.start(district="banfu")
@@ -96,6 +133,11 @@ async def leaves(complaint: Complaint) -> None:
     [notice] = await complaint.rows("notifications")
     assert (notice["recipient"], notice["kind"]) == ("dispatcher", "link_incident")
     await until(partial(shown_incident, complaint), lambda incident: incident is None)
+
+
+async def count_of(complaint: Complaint, kind: EventType.ValueType) -> int:
+    """How many events of this kind its history has."""
+    return sum(event.event_type == kind for event in (await complaint.handle.fetch_history()).events)
 
 
 async def shown_incident(complaint: Complaint) -> str | None:
