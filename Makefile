@@ -32,7 +32,7 @@ run: $(INSTALLED) ## Run the whole service on this machine (ARGS="--api-port 808
 	@exec $(BIN)/hotline up $(ARGS)
 
 .PHONY: demo
-demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day of the hotline
+demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day of the hotline (ARGS=--surge: a salt tide)
 	@exec $(BIN)/hotline demo --up $(ARGS)
 
 .PHONY: test

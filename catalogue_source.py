@@ -19,7 +19,9 @@ from domain.catalogue import Catalogue
 WARN_BEFORE = timedelta(days=90)
 """So long before the known holidays end, the operator is warned: about as long as it takes until they are published."""
 
-_MERGED = {"sources": 1, "process": 1, "phone": 1, "groups": 2, "departments": 2, "districts": 2, "services": 2}
+_MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
+    ("groups", "departments", "districts", "services", "organisation"), 2
+)
 """How deep a section of an extending file is merged into the extended one. All else, figures too, is replaced whole."""
 
 _PLACEHOLDER = WorkCalendar(
@@ -75,7 +77,7 @@ def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
         f" are known until {end} only, {state}."
         " After that weekly hours alone apply, and working-day promises fall due on wrong days."
         f" Fill in [calendar.override.{end.year + 1}] (off, on) in {file},"
-        " or, for China, install a newer chinesecalendar."
+        " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
     )
     return [warning]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import catalogue_commands
 import customers_commands
 import post_commands
 from domain.lifecycle import Role
@@ -24,6 +25,7 @@ ABOUT = "A water company's complaint hotline: every case durable from the call t
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
+catalogue_app.command("apply")(catalogue_commands.apply)
 app.add_typer(key_app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(customers_commands.app, name="customers")
@@ -82,7 +84,10 @@ def demo(  # noqa: PLR0913 - an argument for each option
     *,
     url: Annotated[str | None, typer.Option(help="Address of the service; default: on this machine.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="File of the administrator's key; default: admin.key.")] = None,
-    cases: Annotated[int, typer.Option(min=300, help="Cases of the day.")] = 320,
+    surge: Annotated[
+        bool, typer.Option("--surge", help="A salt tide in place of a day: one cause, many calls.")
+    ] = False,
+    cases: Annotated[int | None, typer.Option(help="Cases: from 300, default 320; of a surge from 60, 2000.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 2009,
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Cases that are worked on at once.")] = 32,
     day_seconds: Annotated[float, typer.Option(min=0, help="Seconds that the day lasts.")] = 60.0,
@@ -102,11 +107,17 @@ def demo(  # noqa: PLR0913 - an argument for each option
     import local_demo
 
     if own_service:
-        data_dir, catalogue = data_dir or local_demo.DATA_DIR, catalogue or local_demo.CATALOGUE
+        usual = local_demo.SURGE_CATALOGUE if surge else local_demo.CATALOGUE
+        data_dir, catalogue = data_dir or local_demo.DATA_DIR, catalogue or usual
     settings = _settings(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )
+    try:
+        cases = local_demo.number_of_cases(cases, surge=surge)
+    except local_demo.DemoError as error:
+        raise typer.BadParameter(str(error), param_hint="--cases") from error
     options = local_demo.Options(
+        surge=surge,
         cases=cases,
         seed=seed,
         concurrency=concurrency,
@@ -131,6 +142,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 @app.command()
 def api() -> None:
     """Run the API alone; Temporal and worker run elsewhere."""
+    post_commands.check_papers(Settings())
     runpy.run_module("api", run_name="__main__")
 
 

@@ -1,7 +1,6 @@
 """The commands `hotline customers`: bringing the registry (客户档案) up to date from a file, and looking into it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,18 +23,21 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file only; nothing is written.")] = False,
 ) -> None:
     """Add customers and bring known ones up to date, all or none; again without harm."""
-    from catalogue_source import load_catalogue
+    from catalogue_store import CatalogueStore, in_force_now
     from customers_source import load_customers
     from readmodel.customers import keep
     from readmodel.database import writing
 
     settings = Settings()
-    districts = {district.code for district in load_catalogue(settings.catalogue).districts}
+    districts = {
+        district.code
+        for district in in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue).districts
+    }
     found = load_customers(file, encoding, districts)
     if dry_run:
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return
-    with _registry(settings.database_url) as database, writing(database) as connection:
+    with _registry(settings) as database, writing(database) as connection:
         done = keep(connection, found)
     typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
 
@@ -50,7 +52,7 @@ def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")
     from readmodel.customers import get_customer
     from readmodel.database import reading
 
-    with _registry(Settings().database_url) as database, reading(database) as connection:
+    with _registry(Settings()) as database, reading(database) as connection:
         customer = get_customer(connection, account_no)
     if customer is None:
         raise CustomersError([f"the registry has no account {account_no}"])
@@ -61,21 +63,9 @@ def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")
     Console().print(told)
 
 
-@contextmanager
-def _registry(url: str) -> Iterator["Engine"]:
-    """The database with its tables up to date. Raises CustomersError where it cannot be used."""
-    from sqlalchemy.exc import DBAPIError
-
+def _registry(settings: Settings) -> AbstractContextManager["Engine"]:
+    """The database that holds it. Raises CustomersError where it cannot be used."""
     from customers_source import CustomersError
-    from readmodel.database import engine
-    from readmodel.migrate import migrate
+    from open_database import opened
 
-    try:
-        migrate(url)
-        database = engine(url)
-        try:
-            yield database
-        finally:
-            database.dispose()
-    except DBAPIError as error:
-        raise CustomersError([f"the database does not answer as it should: {error.orig}"]) from error
+    return opened(settings.database_url, lambda reason: CustomersError([reason]))

@@ -7,19 +7,27 @@ from pathlib import Path
 
 from rich.console import Console
 
+import demo.run
+import demo.surge.run
 import local_service
 from api.keyring import Keyring, KeyringError
 from demo.client import Rejected, Unreachable
+from demo.day import LEAST_CASES
 from demo.people import Person
-from demo.run import Wishes, perform
+from demo.run import Wishes
+from demo.surge.plan import LEAST_CASES as LEAST_OF_SURGE
+from demo.surge.plan import USUAL_CASES as USUAL_OF_SURGE
 from settings import Settings
 from supervisor import Say
 
 CATALOGUE = local_service.ROOT / "catalogue" / "demo.toml"
 """Hours last seconds in it."""
+SURGE_CATALOGUE = local_service.ROOT / "catalogue" / "surge.toml"
+"""Hours last minutes in it: the promises of 2,000 callers would ring all the time otherwise."""
 DATA_DIR = Path("data-demo")
 FOLDER = "demo"
 ADMIN_KEY = "admin.key"
+USUAL_CASES = 320
 
 
 class DemoError(Exception):
@@ -39,15 +47,26 @@ class Options:
     verify_only: bool
     url: str | None = None
     key_file: Path | None = None
+    surge: bool = False
+
+
+def number_of_cases(asked: int | None, *, surge: bool) -> int:
+    """How many cases are played where so many are asked for, or none are named. Raises DemoError for too few."""
+    usual, least = (USUAL_OF_SURGE, LEAST_OF_SURGE) if surge else (USUAL_CASES, LEAST_CASES)
+    cases = usual if asked is None else asked
+    if cases < least:
+        raise DemoError(f"{'a surge' if surge else 'a day of the hotline'} has at least {least} cases, not {cases}")
+    return cases
 
 
 async def play(settings: Settings, options: Options) -> int:
-    """Play against the service that runs; 0 where every case is as planned, else 1.
+    """Play against the service that runs; 0 where every case is as it must be, else 1.
 
     Raises:
         DemoError: there is no key, or the service does not answer or refuses.
     """
     try:
+        perform = demo.surge.run.perform if options.surge else demo.run.perform
         return 0 if await perform(_wishes(settings, options), Console()) else 1
     except (Rejected, Unreachable, ValueError) as error:
         raise DemoError(str(error)) from error
@@ -61,13 +80,13 @@ async def play_with_service(settings: Settings, options: Options, say: Say) -> i
     """
     ready = asyncio.Event()
     service = asyncio.create_task(local_service.run(settings, say, ready))
-    demo = asyncio.create_task(_play_when(ready, settings, options, say))
+    playing = asyncio.create_task(_play_when(ready, settings, options, say))
     try:
         await service
     finally:
-        demo.cancel()
-        await asyncio.wait({demo})
-    return 1 if demo.cancelled() else demo.result()
+        playing.cancel()
+        await asyncio.wait({playing})
+    return 1 if playing.cancelled() else playing.result()
 
 
 async def _play_when(ready: asyncio.Event, settings: Settings, options: Options, say: Say) -> int:
@@ -97,6 +116,8 @@ def _wishes(settings: Settings, options: Options) -> Wishes:
         run=options.run,
         verify_only=options.verify_only,
         make_key=_key_maker(settings.keys_file, admin_key),
+        # Channels of the operator's own keep no such file.
+        message_log=None if options.url or settings.channels else settings.notification_log,
     )
 
 

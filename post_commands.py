@@ -1,7 +1,6 @@
 """The commands `hotline letters` and `hotline channels`: what could not be delivered, and how words leave the house."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,6 +78,7 @@ def check_post(settings: Settings) -> str:
     from channels_source import ChannelsError
     from courier_setup import load_post
 
+    check_papers(settings)
     try:
         post = load_post(settings)
     except (ChannelsError, TemplatesError) as error:
@@ -88,21 +88,19 @@ def check_post(settings: Settings) -> str:
     return f"{len(post.file.channels)} channels, {len(post.file.routes)} routes; all templates can be used"
 
 
-@contextmanager
-def _database() -> Iterator["Engine"]:
-    """The database with its tables up to date. Raises PostError where it cannot be used."""
-    from sqlalchemy.exc import DBAPIError
+def check_papers(settings: Settings) -> None:
+    """Raise PostError where the templates of documents cannot be used."""
+    from activities.templates import TemplatesError
+    from api.papers import Papers
 
-    from readmodel.database import engine
-    from readmodel.migrate import migrate
-
-    url = Settings().database_url
     try:
-        migrate(url)
-        database = engine(url)
-        try:
-            yield database
-        finally:
-            database.dispose()
-    except DBAPIError as error:
-        raise PostError(f"the database does not answer as it should: {error.orig}") from error
+        Papers(settings.templates)
+    except TemplatesError as error:
+        raise PostError(str(error)) from error
+
+
+def _database() -> AbstractContextManager["Engine"]:
+    """The database that holds them. Raises PostError where it cannot be used."""
+    from open_database import opened
+
+    return opened(Settings().database_url, PostError)

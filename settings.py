@@ -62,7 +62,10 @@ class Settings(BaseSettings):
     """File of API keys, as `hotline key` keeps it. Default: in the data folder."""
 
     catalogue: AbsolutePath = DEFAULT_CATALOGUE
-    """TOML file of services, departments, clocks and calendar."""
+    """TOML file of services, departments, clocks and calendar. It counts until a catalogue was applied."""
+
+    catalogues_dir: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "catalogues")
+    """Folder of the catalogues that were in force; the same for every API process. Default: in the data folder."""
 
     notification_log: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "notifications.log")
     """File that the log channel appends notifications to, one JSON object a line. Default: in the data folder."""

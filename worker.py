@@ -4,9 +4,10 @@ import asyncio
 import logging
 import math
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -15,15 +16,17 @@ import process
 from activities.incident import Incidents
 from activities.notification import case_teller
 from activities.projection import Projection
+from activities.renewal import Renewals
 from activities.watch import Suspect, Watch
-from catalogue_source import load_catalogue
+from catalogue_store import CatalogueStore, InForce
 from courier_setup import courier
-from domain.incident import Opening
+from domain.incident import Opening, SurgeRule
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from settings import Settings
 from temporal_connection import connect
 from workflow_runner import runner
+from workflows.catalogue import CatalogueWorkflow
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow, start_courier
 from workflows.incident import IncidentWorkflow
@@ -39,7 +42,7 @@ STICKY_TIMEOUT = timedelta(seconds=1.5)
 Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """How long activities may go on after the worker was asked to stop."""
-WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, IncidentWorkflow, WatchWorkflow)
+WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueWorkflow, IncidentWorkflow, WatchWorkflow)
 
 
 @asynccontextmanager
@@ -52,8 +55,11 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
-    rules = load_catalogue(settings.catalogue).surge_rules()
-    watch = Watch(database, lambda: rules, _suspect(client, settings.task_queue), settings.watch_seconds)
+    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    suspect = _suspect(client, settings.task_queue)
+    watch = Watch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
+    reader = engine(settings.database_url, read_only=True)
+    renewals = Renewals(reader, client, workflow_id)
     async with grouped as writer, courier(writer, settings, tell) as postman:
         incidents = Incidents(writer, database, client, workflow_id)
         worker = Worker(
@@ -63,6 +69,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             activities=[
                 Projection(writer).publish,
                 postman.relay,
+                renewals.open_cases,
+                renewals.renew,
                 watch.watch,
                 incidents.publish,
                 incidents.inform,
@@ -78,6 +86,11 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         async with worker:
             yield worker
     database.dispose()
+    reader.dispose()
+
+
+def _rules(in_force: InForce) -> Sequence[SurgeRule]:
+    return in_force.catalogue.surge_rules()
 
 
 def _suspect(client: Client, task_queue: str) -> Suspect:

@@ -18,6 +18,8 @@ KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "departmen
 """What a recipient may be called, or begins with."""
 MANY = frozenset({"owner", "assignee", "department", "lead", "caller"})
 """Those of them of whom there are many: a colon follows, and whom it is."""
+NAMED = frozenset({"manager", "director", "general_manager"})
+"""Those who are one post, or persons whom the catalogue names: a colon may follow, and who it is."""
 SECRET, SECRET_BYTES = "whsec_", range(24, 65)
 """How Standard Webhooks wants secrets to be written, and how long."""
 EVERYBODY = "*"
@@ -113,8 +115,9 @@ class Route(Part):
             return to
         if kind not in KINDS:
             raise ValueError(f"accepted: {EVERYBODY}, or one of {', '.join(KINDS)}")
-        if (kind in MANY) is not bool(whom) or bool(colon) is not bool(whom):
-            accepted = f"{kind}:* or {kind}: and whom" if kind in MANY else kind
+        if bool(colon) is not bool(whom) or (kind not in NAMED and (kind in MANY) is not bool(whom)):
+            some = f"{kind}:* or {kind}: and whom"
+            accepted = some if kind in MANY else f"{kind}, {some}" if kind in NAMED else kind
             raise ValueError(f"accepted: {accepted}")
         return to
 
@@ -165,7 +168,8 @@ class ChannelFile(Part):
     def route(self, recipient: str) -> Route | None:
         """The most exact of the routes that lead to the recipient."""
         by_name = {route.to: route for route in self.routes}
-        exact_first = (recipient, f"{recipient.partition(':')[0]}:*", EVERYBODY)
+        kind = recipient.partition(":")[0]
+        exact_first = (recipient, f"{kind}:*", kind, EVERYBODY)
         return next((by_name[to] for to in exact_first if to in by_name), None)
 
     def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:

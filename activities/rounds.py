@@ -8,8 +8,10 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-AT_ONCE = 16
-"""Cases that are called on at the same time: enough to keep one worker busy, few enough for a call in between."""
+AT_ONCE = 2
+"""Cases that are called on at the same time."""
+REST = 1.0
+"""How long a round rests after each handful, as a share of the time that took: the telephone comes first."""
 GONE = "gone"
 """The answer of a case whose workflow has ended."""
 REFUSED = "refused"
@@ -29,11 +31,14 @@ async def call_on(numbers: Sequence[str], ask: Ask, at_once: int = AT_ONCE) -> C
         WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
     """
     done, answers = _progress()
+    clock = asyncio.get_running_loop().time
     while done < len(numbers):
+        began = clock()
         handful = numbers[done : done + at_once]
         answers.update(await _together(ask, handful))
         done += len(handful)
         activity.heartbeat(done, dict(answers))
+        await asyncio.sleep(REST * (clock() - began))
     return answers
 
 

@@ -8,19 +8,32 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+    meta,
+    nodes,
+)
 from jinja2.sandbox import SandboxedEnvironment
 
 from activities.channel_file import CALLER, Language
-from domain.lifecycle import ESCALATE, TABLE, Action
+from domain.incident_notices import KINDS as INCIDENT_KINDS
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, TABLE, Action
+from domain.urging import DOCUMENT_ZH
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
 
 OWN = Path(__file__).resolve().parents[1] / "templates"
-KINDS = ("default", *(action.value for action in Action), ESCALATE)
+PAPERS = "papers/"
+"""The folder of documents, which are no messages: `api.papers` proves and draws them."""
+KINDS = ("default", *(action.value for action in Action), ESCALATE, NOTICE, CRITICISE, CREDIT, *INCIDENT_KINDS)
 NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/({'|'.join(KINDS)}))\.(zh|en)\.txt")
 _SAMPLE = Parcel(
@@ -71,7 +84,7 @@ class Templates:
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
-        problems += [problem for name in self._environment.list_templates() for problem in self._problems(name)]
+        problems += [problem for name in self._names() for problem in self._problems(name)]
         if problems:
             raise TemplatesError(problems)
 
@@ -98,7 +111,7 @@ class Templates:
         return {
             "number": message.number,
             "kind": message.kind,
-            "kind_zh": TABLE[action].zh if action else message.kind,
+            "kind_zh": TABLE[action].zh if action else DOCUMENT_ZH.get(message.kind, message.kind),
             "recipient": message.recipient,
             "priority": parcel.priority,
             "text_zh": message.text_zh,
@@ -107,33 +120,47 @@ class Templates:
             "at": message.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }
 
-    def _problems(self, name: str) -> Iterator[str]:
-        file = name
-        try:
-            source, file, _ = self._source(name)
-            if not _PATH.fullmatch(name):
-                yield f"{file}: is no template's name; accepted: {', '.join(NEEDED)}, and a kind in place of default"
-                return
-            tree = self._environment.parse(source, name)
-            unknown = meta.find_undeclared_variables(tree) - {*self._fields(_SAMPLE)}
-            for node in tree.find_all(nodes.Name):
-                if node.name in unknown:
-                    known = ", ".join(self._fields(_SAMPLE))
-                    yield f"{file}: line {node.lineno}: there is no field {node.name}; accepted: {known}"
-            if not unknown:
-                self._environment.get_template(name).render(self._fields(_SAMPLE))
-        except UnicodeDecodeError as error:
-            yield f"{name}: is no UTF-8 text ({error.reason}); accepted: a template in UTF-8"
-        except TemplateSyntaxError as error:
-            yield f"{file}: line {error.lineno}: {error.message}"
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            yield f"{file}: cannot be filled in: {error}"
+    def _names(self) -> list[str]:
+        return [name for name in self._environment.list_templates() if not name.startswith(PAPERS)]
 
-    def _source(self, name: str) -> tuple[str, str, object]:
-        loader = self._environment.loader
-        assert loader is not None  # noqa: S101 - given above
-        source, file, current = loader.get_source(self._environment, name)
-        return source, file or name, current
+    def _problems(self, name: str) -> Iterator[str]:
+        accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
+        return unusable(self._environment, name, self._fields(_SAMPLE), accepted)
+
+
+def unusable(
+    environment: Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
+) -> Iterator[str]:
+    """Why this template cannot be used with fields like those of the sample; nothing where it can.
+
+    `accepted` says which names would be, where this is none of them.
+    """
+    file = name
+    try:
+        source, file = _source(environment, name)
+        if accepted:
+            yield f"{file}: is no template's name; accepted: {accepted}"
+            return
+        tree = environment.parse(source, name)
+        unknown = meta.find_undeclared_variables(tree) - {*sample}
+        for node in tree.find_all(nodes.Name):
+            if node.name in unknown:
+                yield f"{file}: line {node.lineno}: there is no field {node.name}; accepted: {', '.join(sample)}"
+        if not unknown:
+            environment.get_template(name).render(sample)
+    except UnicodeDecodeError as error:
+        yield f"{name}: is no UTF-8 text ({error.reason}); accepted: a template in UTF-8"
+    except TemplateSyntaxError as error:
+        yield f"{file}: line {error.lineno}: {error.message}"
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        yield f"{file}: cannot be filled in: {error}"
+
+
+def _source(environment: Environment, name: str) -> tuple[str, str]:
+    loader = environment.loader
+    assert loader is not None  # noqa: S101 - every environment of ours has one
+    source, file, _ = loader.get_source(environment, name)
+    return source, file or name
 
 
 def _to_caller(parcel: Parcel) -> bool:

@@ -20,6 +20,8 @@ from readmodel.incidents import Surge
 
 logger = logging.getLogger(__name__)
 
+REMEMBERED = timedelta(days=2)
+"""Incidents that ended within so long are told from a new suspicion: longer than the day that numbers are drawn for."""
 Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
 """Begin an incident; the instant is the end of the last one with the same cause. Begun again, it is the same one."""
 Rules = Callable[[], Sequence[SurgeRule]]
@@ -77,7 +79,7 @@ class Watch:
         since = at - timedelta(seconds=rule.window_seconds)
         with reading(self._engine) as connection:
             found = incidents.surges(connection, since, rule.services, rule.more_than)
-            known = incidents.recent(connection, since) if found else []
+            known = incidents.recent(connection, at - REMEMBERED) if found else []
             for surge in found:
                 of_it = [each for each in known if each.scope.covers(surge.service, surge.district)]
                 if any(each.closed_at is None for each in of_it):

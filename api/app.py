@@ -23,10 +23,22 @@ from api.metrics import Metrics
 from api.middleware import BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem
 from api.reader import Reader
-from api.routes import actions, callers, complaints, door, incidents, letters, operations, parts, reference, reports
+from api.routes import (
+    actions,
+    callers,
+    complaints,
+    door,
+    incidents,
+    letters,
+    notices,
+    operations,
+    parts,
+    reference,
+    reports,
+)
 from api.security import BearerKey
 from api.visibility import Visibility
-from catalogue_source import load_catalogue
+from catalogue_store import CatalogueStore, InForce
 from links import Links
 from readmodel.database import engine
 from settings import Settings
@@ -48,6 +60,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        backend.in_force.note(settings.catalogue, clock())
         yield
         await backend.visibility.close()
         await backend.incident_visibility.close()
@@ -74,7 +87,8 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         },
     )
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    for part in (actions, complaints, incidents, parts, callers, door, letters, reports, reference, operations):
+    records = (complaints, incidents, notices, parts, callers, door, letters)
+    for part in (actions, *records, reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
@@ -83,7 +97,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
 
 
 def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) -> Backend:
-    catalogue = load_catalogue(settings.catalogue)
+    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     keyring = Keyring(settings.keys_file)
     # Found out at the start, not by the first caller.
     keyring.list()
@@ -93,9 +107,8 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
     return Backend(
         settings=settings,
         bearer=BearerKey(keyring),
-        catalogue=catalogue,
-        departments=frozenset(department.code for department in catalogue.departments),
-        desk=Desk(gateway, catalogue, reader.known, known_incidents, clock),
+        in_force=in_force,
+        desk=Desk(gateway, in_force, reader.known, known_incidents, clock),
         gateway=gateway,
         incidents=IncidentDesk(client, settings.task_queue, settings.update_timeout_seconds),
         reader=reader,
@@ -103,6 +116,6 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
         visibility=Visibility(reader.versions),
         incident_visibility=Visibility(reader.incident_versions),
         links=Links(settings.links_secret_file),
-        metrics=Metrics(lambda: (catalogue.calendar.covers_until - clock().date()).days),
+        metrics=Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days),
         clock=clock,
     )

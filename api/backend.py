@@ -14,6 +14,7 @@ from api.problems import ProblemError
 from api.reader import Reader
 from api.security import BearerKey, actor_of
 from api.visibility import Visibility
+from catalogue_store import InForce
 from domain.catalogue import Catalogue
 from domain.decisions import available_actions
 from domain.views import CaseView, view_case
@@ -27,8 +28,7 @@ class Backend:
 
     settings: Settings
     bearer: BearerKey
-    catalogue: Catalogue
-    departments: frozenset[str]
+    in_force: InForce
     desk: Desk
     gateway: Gateway
     incidents: IncidentDesk
@@ -39,6 +39,16 @@ class Backend:
     links: Links
     metrics: Metrics
     clock: Callable[[], datetime]
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue in force now."""
+        return self.in_force.catalogue
+
+    @property
+    def departments(self) -> frozenset[str]:
+        """The codes of its departments."""
+        return frozenset(department.code for department in self.catalogue.departments)
 
     async def find(self, number: str, key: Key) -> CaseView | None:
         """The case as the key's holder sees it: from SQL, or from its workflow where SQL has none; None for no case.

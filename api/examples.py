@@ -26,6 +26,7 @@ BODIES: dict[Action, dict[str, Any]] = {
         "kind": "funded_repair",
         "grounds": "She lives on public relief. 低保户，独居。",
     },
+    Action.DECIDE_CREDIT: {"credit": 1, "approved": True, "note": "The supply was late."},
     Action.DECIDE_APPROVAL: {"approved": True, "note": "Hardship household."},
     Action.COMPLETE: {"result": "The valve's core had dropped; lifted as a stopgap, water is back."},
     Action.SEND_BACK: {"reason": "The caller says that the pressure is still low."},
@@ -138,6 +139,9 @@ COMPLAINT: dict[str, Any] = {
     "decided": [],
     "extension": None,
     "parts": [],
+    "retermed": None,
+    "credits": [],
+    "currency": "CNY",
     "clocks": [
         {
             "name": "acknowledge",
@@ -159,6 +163,7 @@ COMPLAINT: dict[str, Any] = {
     "links": {
         "self": f"/v1/complaints/{NUMBER}",
         "timeline": f"/v1/complaints/{NUMBER}/timeline",
+        "notices": f"/v1/complaints/{NUMBER}/notices",
         "caller": f"/v1/complaints/{NUMBER}/caller",
         "actions": f"/v1/complaints/{NUMBER}/actions/{{action}}",
     },
@@ -231,8 +236,10 @@ SERVICES: dict[str, Any] = {
             "priority": "P2",
             "answer_needs_follow_up": True,
             "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
+            "credits": [],
         }
     ],
+    "currency": "CNY",
     "next_cursor": None,
     "departments": [{"code": "repair", "name": "Repair crews", "name_zh": "抢修"}],
     "districts": [{"code": "west", "name": "West District", "name_zh": "西区"}],
@@ -262,6 +269,7 @@ READINESS: dict[str, Any] = {
     "sql": {"ok": True, "detail": "answers"},
     "worker": {"ok": True, "detail": "asked for tasks 12 s ago"},
     "calendar": {"ok": True, "detail": "the holidays are known"},
+    "catalogue": {"ok": True, "detail": "Zhongshan water supply hotline (5b0c1f4c20ee) is in force"},
 }
 NOT_READY: dict[str, Any] = {
     **READINESS,
@@ -302,6 +310,21 @@ PART: dict[str, Any] = {
     "links": COMPLAINT["links"],
 }
 
+NOTICE: dict[str, Any] = {
+    "seq": 9,
+    "at": "2026-08-05T04:00:00Z",
+    "cycle": 1,
+    "kind": "notice",
+    "title": "notice of urging",
+    "title_zh": "催办通知书",
+    "due_at": "2026-08-04T04:00:00Z",
+    "departments": ["repair"],
+    "links": {
+        "self": f"/v1/complaints/{NUMBER}/notices/9",
+        "complaint": f"/v1/complaints/{NUMBER}",
+    },
+}
+
 ANSWERS: dict[str, Any] = {
     "complaint": COMPLAINT,
     "registered": REGISTERED,
@@ -312,12 +335,14 @@ ANSWERS: dict[str, Any] = {
     },
     "money": {
         "month": "2026-08",
-        "items": [{"kind": "funded_repair", "approved": True, "times": 1, "amount": "860.00"}],
+        "items": [{"kind": "funded_repair", "currency": "CNY", "approved": True, "times": 1, "amount": "860.00"}],
+        "currency": "CNY",
         "approved_amount": "860.00",
     },
     "incident": INCIDENT,
     "incidents": {"items": [INCIDENT | {"cases": 0, "cases_by_state": {}}], "next_cursor": None},
     "incident_timeline": {"items": [INCIDENT_EVENT], "next_cursor": None},
+    "notices": {"items": [NOTICE], "next_cursor": None},
     "parts": {"items": [PART], "next_cursor": None},
     "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
     "caller": CALLER,

@@ -17,8 +17,9 @@ from api.keyring import Key
 from api.problems import ProblemError, unavailable
 from api.schemas import NewComplaint
 from api.security import actor_of, request_key
+from catalogue_store import InForce
 from domain.case import Case
-from domain.catalogue import Catalogue, UnknownCode
+from domain.catalogue import UnknownCode
 from domain.intake import Intake, Registration
 from domain.lifecycle import TABLE, Action, Role
 from domain.numbers import day_before, local_day, number_of
@@ -45,13 +46,13 @@ class Desk:
     def __init__(
         self,
         gateway: Gateway,
-        catalogue: Catalogue,
+        in_force: InForce,
         lookup: Lookup,
         incidents: OpenIncidents,
         clock: Callable[[], datetime],
     ) -> None:
         self._gateway = gateway
-        self._catalogue = catalogue
+        self._in_force = in_force
         self._lookup = lookup
         self._incidents = incidents
         self._clock = clock
@@ -96,10 +97,10 @@ class Desk:
 
     def _terms(self, body: NewComplaint, at: datetime) -> Terms:
         try:
-            terms = self._catalogue.terms(body.service_code, body.location.district, at)
+            terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
         except UnknownCode as error:
             raise ProblemError(f"unknown-{error.kind}", f"{error}.", accepted=list(error.accepted)) from None
-        return terms.model_copy(update={"priority": body.priority}) if body.priority else terms
+        return terms.model_copy(update={"priority": body.priority, "by_hand": True}) if body.priority else terms
 
     async def _made(self, day: date, request: Request) -> str | None:
         """The number that this request got on that day; None where it made no case then."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -20,7 +21,7 @@ class Letterbox:
     """Has dead letters sent again.
 
     Args:
-        engine: to write with. Nothing is connected before somebody asks.
+        engine: to write with, disposed of by `close`. Nothing is connected before somebody asks.
         clock: tells the instant.
     """
 
@@ -28,17 +29,18 @@ class Letterbox:
         self._engine = engine
         self._clock = clock
         # SQLite has one writer: a second thread would only wait for the first.
-        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-letters")
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of thread and connections."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
 
     async def resend(self, key: str) -> None:
         """Have it sent again. Raises ProblemError 404, 409, and 503 with SQL down."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._turn:
-                done = await asyncio.to_thread(self._resend, key)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                done = await asyncio.get_running_loop().run_in_executor(self._thread, self._resend, key)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away(

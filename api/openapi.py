@@ -35,7 +35,7 @@ ABOUT = """A water company's complaint hotline (供水热线). A complaint is du
   the answer tells what became of it.
 * Every error is a problem (RFC 9457, `application/problem+json`) whose `type` is stable and whose `detail` says what
   would be accepted.
-* Times are RFC 3339 in UTC, durations are seconds, money is a decimal string in CNY.
+* Times are RFC 3339 in UTC, durations are seconds, money is a decimal string in the catalogue's currency.
 * A list is `{"items": [...], "next_cursor": ...}`; give `next_cursor` back as `cursor` to get the next page.
 """
 

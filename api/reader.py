@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.problems import ProblemError, unavailable
 from domain.case import Case
 from domain.customer import CallerRecord
+from domain.events import Event
 from domain.incident import Incident
 from domain.incident_table import IncidentState, Scope
 from domain.intake import Caller, Intake
@@ -23,6 +24,7 @@ from readmodel.database import ReadConnection, reading
 from readmodel.letters import LetterPage, dead_letters
 from readmodel.money import Total, totals
 from readmodel.paging import Place
+from readmodel.papers import papers
 from readmodel.parts import PartPage, list_parts
 from readmodel.search import CaseFilters
 
@@ -97,7 +99,8 @@ class Reader:
 
     async def known(self, intake: Intake, at: datetime) -> Known:
         """What is known of the caller; nothing where SQL does not tell in time. Raises nothing: the call is taken."""
-        if not self._caller_seconds or not (intake.caller.account_no or intake.caller.phone):
+        said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
+        if not self._caller_seconds or not any(said):
             return NOBODY
         try:
             async with asyncio.timeout(self._caller_seconds):
@@ -128,6 +131,15 @@ class Reader:
         def ask(sql: ReadConnection) -> queries.TimelinePage | None:
             page = queries.timeline(sql, number, after, limit)
             return page if page.items or queries.versions(sql, [number]) else None
+
+        return await self._answer(ask)
+
+    async def papers(self, number: str) -> tuple[Event, ...] | None:
+        """Its notices and criticisms, oldest first; None where SQL shows no such case. Raises ProblemError."""
+
+        def ask(sql: ReadConnection) -> tuple[Event, ...] | None:
+            found = papers(sql, number)
+            return found if found or queries.versions(sql, [number]) else None
 
         return await self._answer(ask)
 

@@ -1,6 +1,7 @@
 """Answers as bytes: what has been validated once is written once, without a second look."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 
 from pydantic import TypeAdapter
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from domain.events import Event
 from domain.incident import Incident
 from domain.incident_table import IncidentAction, IncidentEvent
+from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
 from domain.views import CaseView, public_data
 from readmodel.parts import PartOfCase
 
@@ -28,6 +30,7 @@ def links(number: str) -> dict[str, str]:
     return {
         "self": here,
         "timeline": f"{here}/timeline",
+        "notices": f"{here}/notices",
         "caller": f"{here}/caller",
         "actions": f"{here}/actions/{{action}}",
     }
@@ -45,6 +48,22 @@ def timeline_item(event: Event) -> bytes:
         "to": event.to_state,
         "cycle": event.cycle,
         "data": public_data(event.data),
+    }
+    return to_json(item)
+
+
+def notice(number: str, event: Event) -> bytes:
+    """A document of lateness, as `schemas.NoticeItem` describes it."""
+    item = {
+        "seq": event.seq,
+        "at": event.at,
+        "cycle": event.cycle,
+        "kind": event.action,
+        "title": DOCUMENT_EN[event.action],
+        "title_zh": DOCUMENT_ZH[event.action],
+        "due_at": datetime.fromisoformat(event.data["due_at"]),
+        "departments": [each["department"] for each in event.data["to"]],
+        "links": {"self": f"/v1/complaints/{number}/notices/{event.seq}", "complaint": f"/v1/complaints/{number}"},
     }
     return to_json(item)
 

@@ -10,7 +10,7 @@ from domain.incident_table import IncidentAction, IncidentState
 from domain.intake import Code, Instant, Intake, Name
 from domain.lifecycle import Action, Role, State
 from domain.parts import Part
-from domain.terms import Priority
+from domain.terms import Credit, Priority
 from domain.views import CaseView
 
 NEW_COMPLAINT: dict[str, Any] = {
@@ -36,6 +36,7 @@ class Links(BaseModel):
 
     self: str = Field(examples=["/v1/complaints/2608034711003"])
     timeline: str
+    notices: str = Field(description="What the case was urged and criticised by in writing, for staff.")
     caller: str = Field(description="What is known of the caller, for staff.")
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
 
@@ -163,10 +164,13 @@ class CallersLink(BaseModel):
 class MoneyItem(BaseModel):
     """How often the company was asked for money of one kind in a month, and what was said."""
 
-    kind: str | None = Field(description="`funded_repair`, `waiver`, `settlement`; null where the request named none.")
+    kind: str | None = Field(
+        description="`funded_repair`, `waiver`, `settlement`, `credit`; null where the request named none."
+    )
+    currency: str
     approved: bool
     times: int
-    amount: Decimal = Field(description="CNY.")
+    amount: Decimal
 
 
 class Money(BaseModel):
@@ -174,7 +178,8 @@ class Money(BaseModel):
 
     month: str = Field(examples=["2026-08"])
     items: list[MoneyItem]
-    approved_amount: Decimal = Field(description="What the company pays or waives, CNY.")
+    currency: str = Field(description="Of the catalogue in force; ISO 4217.")
+    approved_amount: Decimal = Field(description="What the company pays or waives in that currency.")
 
 
 class TimelineItem(BaseModel):
@@ -204,7 +209,7 @@ class Letter(BaseModel):
     key: str = Field(description="Names the message.")
     number: str = Field(description="Of the case.")
     recipient: str = Field(description="`supervisor`, `department:repair`, `caller:<number>` ...")
-    kind: str = Field(description="What happened: an action, or `escalate`.")
+    kind: str = Field(description="What happened: an action, `escalate`, `notice` or `criticise`.")
     text_zh: str
     text_en: str
     error: str | None = Field(description="Why the last try failed; it names the channel where there are several.")
@@ -224,6 +229,27 @@ class ResentLetter(BaseModel):
 
     key: str
     status: str = Field(description="`due`: the courier takes it next.")
+
+
+class NoticeItem(BaseModel):
+    """A notice of urging (催办通知书) or public criticism (通报批评)."""
+
+    seq: int = Field(description="Of its event in the timeline; with the case's number, the number of the document.")
+    at: datetime = Field(description="When it was issued.")
+    cycle: int
+    kind: str = Field(description="`notice` or `criticise`.")
+    title: str
+    title_zh: str
+    due_at: datetime = Field(description="When the case was to be settled.")
+    departments: list[str] = Field(description="Codes of those whose work is waited for; none: the owner's matter.")
+    links: dict[str, str] = Field(description="`self` is the document, as a page; `complaint` is the case.")
+
+
+class NoticePage(BaseModel):
+    """The documents of a case, the oldest first, all on one page."""
+
+    items: list[NoticeItem]
+    next_cursor: None = None
 
 
 class PromisedClock(BaseModel):
@@ -246,6 +272,7 @@ class ServiceItem(BaseModel):
     priority: Priority
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.")
     clocks: list[PromisedClock]
+    credits: list[Credit] = Field(description="What the company owes by itself for a missed promise (自动补偿).")
 
 
 class Coded(BaseModel):
@@ -264,6 +291,7 @@ class Services(BaseModel):
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
+    currency: str = Field(description="Of every amount; ISO 4217.")
 
 
 class Named(BaseModel):
@@ -315,3 +343,4 @@ class Readiness(BaseModel):
     sql: Component
     worker: Component
     calendar: Component
+    catalogue: Component = Field(description="Which one is in force, and what is the matter with it.")

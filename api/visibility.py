@@ -16,6 +16,8 @@ LOOKS = 2
 """So many looks fall into the usual wait: a quiet machine is asked often, a busy one is left to its work."""
 LEARNING = 0.1
 """Weight of the latest wait in the usual one."""
+UNLEARNING = 0.5
+"""The same where the first look already saw it: after a busy hour, nobody shall wait as if it went on."""
 FAILING_TICK_SECONDS = 0.5
 """Longest pause while SQL answers with errors."""
 PATIENCE = 3
@@ -28,6 +30,7 @@ Look = Callable[[Sequence[str]], Awaitable[Mapping[str, int]]]
 class _Waiter(NamedTuple):
     version: int
     since: float
+    looks: int
     shown: asyncio.Future[bool]
 
 
@@ -41,6 +44,7 @@ class Visibility:
         self._poller: asyncio.Task[None] | None = None
         self._failures = 0
         self._usual = 0.0
+        self._looks = 0
 
     async def shows(self, number: str, version: int, seconds: float) -> bool:
         """Whether SQL shows this version of the case, or a later one, within so many seconds.
@@ -48,7 +52,7 @@ class Visibility:
         While SQL is known to be down, the answer is no after a single look.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(version, time.perf_counter(), loop.create_future())
+        waiter = _Waiter(version, time.perf_counter(), self._looks, loop.create_future())
         self._waiting.setdefault(number, []).append(waiter)
         if self._poller is None or self._poller.done():
             self._poller = loop.create_task(self._poll())
@@ -73,6 +77,7 @@ class Visibility:
             await asyncio.sleep(pause)
             if not self._waiting:
                 return
+            self._looks += 1
             try:
                 versions = await self._look(tuple(self._waiting))
             except Exception as error:  # noqa: BLE001 - whatever is the matter with SQL, the answer is 202
@@ -94,8 +99,16 @@ class Visibility:
         for number, version in versions.items():
             for waiter in self._waiting.get(number, ()):
                 if waiter.version <= version:
-                    self._usual += LEARNING * (time.perf_counter() - waiter.since - self._usual)
+                    self._learn(waiter)
                     _tell(waiter, True)
+
+    def _learn(self, waiter: _Waiter) -> None:
+        waited = time.perf_counter() - waiter.since
+        if self._looks - waiter.looks > 1:
+            self._usual += LEARNING * (waited - self._usual)
+        else:
+            # It was there before somebody looked, nobody knows since when.
+            self._usual += UNLEARNING * min(waited / 2 - self._usual, 0)
 
     def _pause(self) -> float:
         return min(max(self._tick, self._usual / LOOKS), SLOWEST_TICK_SECONDS)

@@ -15,13 +15,16 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench import compare, history, lists, report, restart
+from bench import catalogue, compare, history, lists, report, restart, surge
+from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]
 MILLION, QUICK_COUNT = 1_000_000, 50_000
+SURGE, QUICK_SURGE = 20_000, 500
+OPEN_CASES, QUICK_OPEN_CASES = 10_000, 500
 SHOWN_PAGES = 10
 STRANGERS = 0.15
 """The driver's own start is counted among the strangers: some of it is always there."""
@@ -97,6 +100,18 @@ async def after_a_kill(service: Service, *, quick: bool) -> Result:
     return figures, {"times": [asdict(one) for one in times]}
 
 
+async def new_catalogue(service: Service, *, quick: bool) -> Result:
+    """A catalogue for many open cases."""
+    applied = await catalogue.measure(service, QUICK_OPEN_CASES if quick else OPEN_CASES)
+    figures = [
+        Figure(f"a catalogue applied to {applied.cases:,} open cases", applied.seconds, "s", at_most=300),
+        Figure("the look ahead alone", applied.looked, "s"),
+        Figure("cases that were not reached", applied.cases - applied.reached, at_most=0),
+        Figure("most times that one was reached", applied.most_events, at_most=1),
+    ]
+    return figures, asdict(applied)
+
+
 async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a second
     """One start of the workflow sandbox."""
     taken = await answer("bench.sandbox")
@@ -121,10 +136,34 @@ async def long_lists(*, quick: bool) -> Result:
     return figures, {"read from end to end": unindexed, "pages": [asdict(page) for page in pages]}
 
 
+async def surge_of(service: Service, *, quick: bool) -> Result:
+    """An incident with many cases, and emergencies in between."""
+    seen = await surge.measure(service, QUICK_SURGE if quick else SURGE)
+    idle = seen.idle.share(0.5)
+    figures = [
+        Figure(f"{seen.cases:,} linked cases completed and replied to", seen.settled, "s", at_most=900),
+        Figure("the same, cases per second", seen.cases / seen.settled, "/s"),
+        Figure("calls taken and linked per second", seen.calls_per_second, "/s"),
+        Figure("a burst main meanwhile, into the queue, p50 of idle", seen.while_settling.share(0.5) / idle, at_most=2),
+        *(
+            Figure(f"a burst main {when}, into the queue, {name}", one.share(share) * MILLISECONDS, "ms")
+            for when, one in (
+                ("on an idle service", seen.idle),
+                ("while calls pour in", seen.while_calling),
+                ("while cases are settled", seen.while_settling),
+            )
+            for name, share in (("p50", 0.5), ("p90", 0.9), ("longest", 1.0))
+        ),
+    ]
+    return figures, asdict(seen)
+
+
 WITH_SERVICE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "cases": cases,
     "history": one_case,
     "restart": after_a_kill,
+    "surge": surge_of,
+    "catalogue": new_catalogue,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {"sandbox": sandbox_start, "lists": long_lists}
 

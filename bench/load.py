@@ -25,13 +25,6 @@ ACCEPTED = 202
 EXPECTED = (200, 201, ACCEPTED)
 TIMEOUT_SECONDS = 30.0
 
-COMPLAINT: Mapping[str, Any] = {
-    "service_code": "leak",
-    "channel": "phone",
-    "caller": {"name": "李婆婆", "phone": "13800138000", "account_no": "4420000123"},
-    "location": {"district": "west", "address": "下闸新村12号", "lat": 22.5333, "lng": 113.3611},
-    "description": "No water at home since this morning; the wall beside the meter is wet.",
-}
 PATH: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("dispatch", {"department": "repair", "note": "The caller lives alone, please ring first."}),
     ("sign_for", {}),
@@ -41,6 +34,18 @@ PATH: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("follow_up", {"outcome": "satisfied"}),
 )
 """The plain path after registering: every action with the body that staff would send."""
+
+
+def complaint() -> Mapping[str, Any]:
+    """What somebody says who has not called before: a caller of a hundred calls is looked up for longer than others."""
+    caller = f"{uuid.uuid4().int % 10**10:010d}"
+    return {
+        "service_code": "leak",
+        "channel": "phone",
+        "caller": {"name": "李婆婆", "phone": f"0{caller}", "account_no": caller},
+        "location": {"district": "west", "address": f"下闸新村{caller}号", "lat": 22.5333, "lng": 113.3611},
+        "description": "No water at home since this morning; the wall beside the meter is wet.",
+    }
 
 
 class UnexpectedAnswer(Exception):  # noqa: N818 - an answer, not a fault of ours
@@ -82,8 +87,9 @@ class Hotline:
 
     async def register(self, sample: Round) -> str:
         """Take a complaint in and answer its number."""
+        body = complaint()
         with sample.timed("register"):
-            answer = await self.post("", COMPLAINT, str(uuid.uuid4()), sample)
+            answer = await self.post("", body, str(uuid.uuid4()), sample)
         return str(orjson.loads(answer)["number"])
 
     async def act(self, number: str, action: str, body: Mapping[str, Any], sample: Round) -> None:

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Sequence
 from demo.client import Json
 from demo.steps import Plan
 from domain.clocks import MISS, ClockStatus
-from domain.lifecycle import ESCALATE, Role
+from domain.customer import IntakeFlag
+from domain.lifecycle import CRITICISE, ESCALATE, NOTICE, Role
 
 SYSTEM = Role.SYSTEM.value
+KNOWN_AT_INTAKE = frozenset(flag.value for flag in IntakeFlag)
+"""Flags that no plan decides: a day that is played again has callers and addresses who called the day before."""
+BY_TIME = frozenset({"noticed", "criticised"})
+"""Flags of cases that stay late for long: how long one is looked at is no matter of its plan."""
 
 
 def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[str]:
@@ -19,9 +24,10 @@ def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[s
     planned = played or plan
     found += _compare("state", complaint["state"], planned.state.value)
     found += _compare("cycle", complaint["cycle"], planned.cycle)
-    found += _compare("flags", sorted(complaint["flags"]), sorted(planned.flags))
+    found += _compare("flags", sorted({*complaint["flags"]} - KNOWN_AT_INTAKE - BY_TIME), sorted(planned.flags))
     found += _compare("sequence", [item["seq"] for item in timeline], list(range(1, complaint["version"] + 1)))
     found += _doubled_rungs(timeline)
+    found += _doubled_documents(timeline)
     for clock in planned.missed:
         found += _missed(clock, planned.cycle, complaint, timeline)
     return found
@@ -51,6 +57,13 @@ def _doubled_rungs(timeline: Sequence[Json]) -> Iterator[str]:
     for (serial, percent), times in rang.items():
         if times > 1:
             yield f"clock {serial} rang {times} times at {percent} %"
+
+
+def _doubled_documents(timeline: Sequence[Json]) -> Iterator[str]:
+    gone_out = Counter((item["action"], item["cycle"]) for item in timeline if item["action"] in (NOTICE, CRITICISE))
+    for (action, cycle), times in gone_out.items():
+        if times > 1:
+            yield f"{action} went out {times} times in cycle {cycle}"
 
 
 def _missed(clock: str, cycle: int, complaint: Json, timeline: Sequence[Json]) -> Iterator[str]:

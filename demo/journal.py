@@ -21,6 +21,7 @@ class Journal:
         self._path = path
         self.run = path.stem
         self.numbers: dict[int, str] = {}
+        self.incident: str | None = None
         self.finished = False
         self.seed = 0
         self.cases = 0
@@ -65,6 +66,11 @@ class Journal:
         self.numbers[index] = number
         self._append({"index": index, "number": number})
 
+    def note_incident(self, number: str) -> None:
+        """Remember which incident the run is about."""
+        self.incident = number
+        self._append({"incident": number})
+
     def finish(self) -> None:
         """Remember that the run was played to its end and found as planned: the next one is a new one."""
         self.finished = True
@@ -80,6 +86,7 @@ class Journal:
         except ValueError:
             return
         self.finished = self.finished or "finished" in entry
+        self.incident = entry.get("incident", self.incident)
         self.seed, self.cases = entry.get("seed", self.seed), entry.get("cases", self.cases)
         if "index" in entry:
             self.numbers[entry["index"]] = entry["number"]

@@ -29,7 +29,8 @@ class Wishes:
     `folder` is the demo's own, for journals and keys. `make_key` gives a person a key of the service; without it
     everybody acts with the administrator's. `day_seconds` is how long the day lasts, `deadline` how long the service
     may be away, both in seconds. `ui_url` is where the workflows of this service can be seen, if that is known.
-    `run` names an earlier run; None goes on with an unfinished one, or begins one.
+    `run` names an earlier run; None goes on with an unfinished one, or begins one. `message_log` is the file of all
+    messages that were sent, where this machine has it.
     """
 
     url: str
@@ -44,6 +45,7 @@ class Wishes:
     run: str | None = None
     verify_only: bool = False
     make_key: Callable[[Person], str] | None = None
+    message_log: Path | None = None
 
 
 async def perform(wishes: Wishes, console: Console) -> bool:
@@ -60,11 +62,11 @@ async def perform(wishes: Wishes, console: Console) -> bool:
         districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
         calls = plan_day(wishes.cases, wishes.seed, offers, districts)
         cast = Cast({offer.department for offer in offers})
-        journal = _journal(wishes)
+        journal = journal_of(wishes)
         console.print(_announcement(journal, calls, wishes), soft_wrap=True)
         problems: dict[int, str] = {}
         if not wishes.verify_only:
-            hotline.keys = _keys(wishes, cast)
+            hotline.keys = keys_of(wishes, cast)
             problems = await _play(hotline, Scenery(cast, journal, wishes), calls, console)
         with console.status("checking every case over HTTP"):
             verdict = await verify(hotline, calls, journal, wishes.deadline)
@@ -124,7 +126,7 @@ def _progress(
         yield step_done, call_done, tell
 
 
-def _journal(wishes: Wishes) -> Journal:
+def journal_of(wishes: Wishes) -> Journal:
     """The run that is asked for, the one to go on with, or a new one."""
     if wishes.run is not None:
         return Journal.named(wishes.folder, wishes.run, seed=wishes.seed, cases=wishes.cases)
@@ -149,7 +151,7 @@ def _announcement(journal: Journal, calls: Sequence[Call], wishes: Wishes) -> st
     )
 
 
-def _keys(wishes: Wishes, cast: Cast) -> dict[str, str]:
+def keys_of(wishes: Wishes, cast: Cast) -> dict[str, str]:
     """A key for everybody, made once and kept for reruns in a file for its owner's eyes."""
     if wishes.make_key is None:
         return {}

@@ -20,6 +20,7 @@ import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
 from api.keyring import Keyring
+from docs import paper
 from docs.saved_views import VIEWS, View
 from domain.lifecycle import Role
 from tests.e2e.service import PATIENCE_SECONDS, Service, wait_until
@@ -54,6 +55,7 @@ class Stage:
     late: str
     paused: str
     door: str
+    incident: str
 
 
 def chromium() -> str | None:
@@ -89,6 +91,15 @@ class Desk:
     def act(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
         """Do one thing to a case."""
         self._post(f"complaints/{number}/actions/{action}", body)
+
+    def declare(self, title: str, services: list[str], districts: list[str]) -> str:
+        """Open an incident; its number."""
+        body = {"title": title, "services": services, "districts": districts}
+        return str(self._post("incidents", body)["number"])
+
+    def direct(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
+        """Do one thing to an incident."""
+        self._post(f"incidents/{number}/actions/{action}", body)
 
     def door(self, number: str) -> str:
         """The address of a link for the caller."""
@@ -129,8 +140,24 @@ def play(service: Service) -> Stage:
     network.act(asked, "sign_for")
     network.act(asked, "complete", result="阀门已全开。The valve is fully open.")
     agent.act(asked, "reply", message="水压已恢复。The pressure is back.")
+    incident = _tide(service, agent)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    return Stage(late, paused, agent.door(asked))
+    return Stage(late, paused, agent.door(asked), incident)
+
+
+def _tide(service: Service, agent: Desk) -> str:
+    """An incident with a dozen callers, at work on."""
+    dispatcher = Desk(service, "周国强", Role.DISPATCHER)
+    number = dispatcher.declare("咸潮 Salt tide", ["water_quality"], ["tanzhou", "sanxiang"])
+    for place in range(12):
+        case = agent.register("water_quality", ("tanzhou", "sanxiang")[place % 2], "水有咸味。The water tastes salty.")
+        if agent.see(case)["incident"] is None:
+            dispatcher.act(case, "link_incident", incident=number)
+    dispatcher.direct(number, "dispatch", department="water_quality")
+    Desk(service, "余锦荣", Role.CREW, "water_quality").direct(number, "sign_for")
+    expected = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=6)
+    dispatcher.direct(number, "inform", message="咸潮上溯，送水车已出发。", expected_at=expected.isoformat())
+    return number
 
 
 def _missed(case: dict[str, Any]) -> bool:
@@ -159,12 +186,21 @@ def new_page(browser: Browser, height: int) -> Page:
 
 def show_case(page: Page, service: Service, number: str) -> Locator:
     """The current details of a case, on its page."""
-    page.goto(f"{service.ui}/namespaces/default/workflows/complaint-{number}")
+    return _show_details(page, service, f"complaint-{number}", number)
+
+
+def show_incident(page: Page, service: Service, number: str) -> Locator:
+    """The current details of an incident, on its page."""
+    return _show_details(page, service, f"incident-{number}", "Salt tide")
+
+
+def _show_details(page: Page, service: Service, workflow: str, heading: str) -> Locator:
+    page.goto(f"{service.ui}/namespaces/default/workflows/{workflow}")
     page.wait_for_url("**/timeline")
     page.goto(page.url.replace("/timeline", "/user-metadata"))
     # The UI renders Markdown in a frame of its own; the summary has one too.
     details = page.locator("iframe").nth(1).content_frame.locator("body")
-    details.get_by_role("heading", name=number).wait_for()
+    details.get_by_role("heading", name=heading).wait_for()
     return details
 
 
@@ -189,6 +225,10 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     show_case(page, service, stage.late)
     page.screenshot(path=folder / "temporal-case.png")
     page.close()
+    page = new_page(chrome, 1180)
+    show_incident(page, service, stage.incident)
+    page.screenshot(path=folder / "incident-ui.png")
+    page.close()
     page = new_page(chrome, 420)
     show_view(page, service, BREACHED, stage.late)
     page.screenshot(path=folder / "temporal-breached.png")
@@ -197,6 +237,10 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     page.goto(stage.door)
     page.get_by_role("button").first.wait_for()
     page.screenshot(path=folder / "caller-door.png")
+    page.close()
+    page = chrome.new_page(viewport={"width": 760, "height": 950})
+    page.set_content(paper.notice())
+    page.screenshot(path=folder / "notice.png")
     page.close()
 
 

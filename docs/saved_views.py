@@ -51,6 +51,12 @@ VIEWS = (
     ),
     View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "Three quarters of a promise are used up."),
     View(
+        "Credits to approve",
+        "待批补偿",
+        f'{RUNNING} AND Flags = "credit_waits"',
+        "The company owes something for a missed promise, and management has not decided.",
+    ),
+    View(
         "Emergencies",
         "紧急工单",
         f'{RUNNING} AND Priority = "P1" AND State != "closed"',
@@ -102,6 +108,12 @@ VIEWS = (
         "重办",
         f'{RUNNING} AND Flags = "reworked" AND State != "closed"',
         "The caller was not satisfied the first time.",
+    ),
+    View(
+        "Notices and criticism",
+        "催办通知书和通报批评",
+        f'{RUNNING} AND Flags = "noticed" AND State != "closed"',
+        "Late cases that got a notice of urging, or public criticism.",
     ),
     View(
         "Undelivered",

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from api.problems import KINDS, PREFIX
 from catalogue_source import load_catalogue
+from docs.rules import rules_in_time
 from domain.catalogue import CLOCKS, Catalogue, Service
 from domain.commands import BODIES, Body
 from domain.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, Row, State, mermaid
@@ -51,6 +52,18 @@ act in every role. Some actions have a rule of their own beside the
 table; it is in `domain/decisions.py`.
 
 {rows}
+{rules_in_time()}
+## What the system does by itself
+
+| event | 中文 | meaning |
+| --- | --- | --- |
+| `escalate` | 升级 | A step of the ladder was taken. |
+| `undelivered` | 未送达 | A notification of the case was given up. |
+| `reterm` | 改用新服务目录 | Another catalogue is in force; the event tells each due time that moved, and why. |
+| `credit` | 自动补偿 | The company owes something for a missed promise, and the catalogue says how much. |
+
+A suspended case is also resumed when its wake date comes.
+
 ## Roles
 
 {roles}"""
@@ -117,6 +130,13 @@ def catalogue_page() -> str:
         ),
         "Departments": table(
             ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
+        ),
+        "Organisation": table(
+            ("post", "中文", "on the ladder", "of the departments", "source"),
+            (
+                (post.name, post.name_zh, post.recipient, ", ".join(post.departments) or "all", ", ".join(post.source))
+                for post in catalogue.organisation
+            ),
         ),
         "Districts": table(
             ("district", "中文", "code", "zone"),
@@ -220,7 +240,7 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anythi
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(_type(part) for part in get_args(annotation) if part is not type(None))
-    return {"AwareDatetime": "instant", "Decimal": "decimal string, CNY", "bool": "true or false", "int": "number"}.get(
+    return {"AwareDatetime": "instant", "Decimal": "decimal string", "bool": "true or false", "int": "number"}.get(
         annotation.__name__, "text"
     )
 

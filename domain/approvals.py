@@ -11,7 +11,7 @@ from domain.intake import Actor
 from domain.ledger import change
 from domain.lifecycle import Role
 from domain.record import Approval, Decided, Record
-from domain.terms import Approver
+from domain.terms import Approver, usual
 
 
 def approvers_for(record: Record, amount: Decimal | None) -> tuple[Approver, ...]:
@@ -25,7 +25,10 @@ def approvers_for(record: Record, amount: Decimal | None) -> tuple[Approver, ...
     last = next((place for place, who in enumerate(approvers) if (amount or 0) <= who.up_to), None)
     if last is None:
         most = approvers[-1].up_to
-        message = f"{amount} CNY is more than anybody may approve here; the last limit is {most} CNY."
+        message = (
+            f"{amount} {record.terms.currency} is more than anybody may approve here;"
+            f" the last limit is {most} {record.terms.currency}."
+        )
         raise Refused("invalid", "amount_too_high", message, (f"an amount up to {most}",))
     return approvers[: last + 1]
 
@@ -42,12 +45,15 @@ def objection(record: Record, actor: Actor) -> Refused | None:
     if approval.approvers and approval.amount is not None and actor.name == approval.requested_by:
         message = f"{actor.name} has asked for it; whoever decides on money is another person."
         return Refused("forbidden", "own_request", message, ("another manager",))
-    if actor.name in approval.approved_by:
+    return against(actor, approval.approved_by, _turn(record), _names(record))
+
+
+def against(actor: Actor, approved_by: tuple[str, ...], who: Approver | None, named: tuple[str, ...]) -> Refused | None:
+    """Why it is not this person's turn, where these have approved and those, if any, are named for it."""
+    if actor.name in approved_by:
         message = f"{actor.name} has approved it already; the next turn is another person's."
-        return Refused("forbidden", "decided_already", message, _names(record) or ("another manager",))
-    named = _names(record)
+        return Refused("forbidden", "decided_already", message, named or ("another manager",))
     if named and actor.name not in named:
-        who = _turn(record)
         message = f"It is for {who.post if who else 'another'} to decide: {' or '.join(named)}."
         return Refused("forbidden", "not_the_approver", message, named)
     return None
@@ -74,10 +80,12 @@ def final(approval: Approval, *, approved: bool) -> bool:
     return not approved or len(approval.approved_by) + 1 >= len(approval.approvers)
 
 
-def noted(approval: Approval) -> dict[str, Any]:
+def noted(approval: Approval, currency: str) -> dict[str, Any]:
     """What the event of a decision says of its request, so that it can be counted by itself."""
     facts = approval.model_dump(mode="json", include={"subject", "amount", "kind", "requested_by"}, exclude_none=True)
-    return {**facts, "turn": len(approval.approved_by) + 1}
+    # The usual currency goes without saying, as it did before there was another.
+    money = {} if usual(currency) else {"currency": currency}
+    return {**facts, **money, "turn": len(approval.approved_by) + 1}
 
 
 def ask(record: Record, event: Event) -> None:

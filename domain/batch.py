@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.events import Event
 from domain.record import Progress
+from domain.terms import Priority, unsaid
 
 
 class Batch(BaseModel):
@@ -21,5 +22,8 @@ class Batch(BaseModel):
     sla: str
     overdue: bool
     next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the progress.")
+    priority: Priority | None = Field(
+        default=None, exclude_if=unsaid, description="Told where a later catalogue may have changed it."
+    )
     progress: Progress
     events: tuple[Event, ...] = Field(min_length=1)

@@ -10,13 +10,17 @@ from typing import Any
 
 from domain import commands as c
 from domain.clocks import APPROVE, Clock
+from domain.credits import facts as credit_facts
+from domain.credits import next_credit
 from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
-from domain.lifecycle import ESCALATE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CREDIT, ESCALATE, RETERM, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
-from domain.settlement import BEFORE_REPLY, Settlement, next_step
+from domain.reterm import NewTerms, facts, held_to
+from domain.settlement import BEFORE_REPLY, Settlement, next_of_settlement
+from domain.urging import next_step
 
 
 class Case(Record):
@@ -91,9 +95,14 @@ class Case(Record):
     def next_deadline(self) -> datetime | None:
         """The next instant at which `ring` has something to do or the case is over; None where only people can act."""
         instants = [instant for instant, _, _ in self._rungs()]
+        if step := next_step(self):
+            instants.append(step.falls_at)
         if self.state is State.SUSPENDED and self.wake_at:
             instants.append(self.wake_at)
-        if self.reopen_until:
+        if owed := next_credit(self):
+            instants.append(owed.at)
+        # With a credit to decide on, the end of the window ends nothing; whoever decides wakes the case.
+        if self.reopen_until and not self.credits_waiting:
             instants.append(self.reopen_until)
         return min(instants, default=None)
 
@@ -115,7 +124,7 @@ class Case(Record):
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident that the case is linked to; after everything that fell due before."""
         events = list(self.ring(at))
-        while event := next_step(self, settlement, at):
+        while event := next_of_settlement(self, settlement, at):
             evolve(self, event)
             events.append(event)
         return tuple(events)
@@ -133,6 +142,26 @@ class Case(Record):
         evolve(self, event)
         return (*due, event)
 
+    def reterm(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
+        """Hold the case to the terms of another catalogue, after everything that fell due before under its own.
+
+        Nothing happens where they are the same, or where the case is over.
+        """
+        if not self.differs(new, at):
+            return ()
+        due = self.ring(at)
+        event = self._system(RETERM, at, facts(self, new, at))
+        evolve(self, event)
+        return (*due, event)
+
+    def differs(self, new: NewTerms, at: datetime) -> bool:
+        """Whether `reterm` would change anything."""
+        return held_to(self.terms, new.terms) != self.terms and not self.finished(at)
+
+    def over(self, at: datetime) -> bool:
+        """Nothing can happen to it any more, and nobody has to decide on anything."""
+        return self.finished(at) and not self.credits_waiting
+
     def _rungs(self) -> list[tuple[datetime, int, Clock]]:
         found = ((clock.next_ring(self.terms.ladder, self.calendar), clock) for clock in self.clocks)
         return [(ring[0], ring[1], clock) for ring, clock in found if ring]
@@ -142,10 +171,21 @@ class Case(Record):
             if self.wake_at is None or self.wake_at > at:
                 return None
             return self._system(Action.RESUME, self.wake_at, {"woke": True}, State.IN_PROGRESS)
-        due = [rung for rung in self._rungs() if rung[0] <= at]
-        if not due:
+        rung = min(self._rungs(), key=lambda rung: (rung[0], rung[2].serial), default=None)
+        step, owed = next_step(self), next_credit(self)
+        # At the same instant, in this order: a miss comes before what it leads to.
+        instants = (rung and rung[0], step and step.falls_at, owed and owed.at)
+        first = min((instant for instant in instants if instant and instant <= at), default=None)
+        if first is None:
             return None
-        fell_at, percent, clock = min(due, key=lambda rung: (rung[0], rung[2].serial))
+        if rung and rung[0] == first:
+            return self._escalation(rung, at)
+        if step and step.falls_at == first:
+            return self._system(step.action, at, step.data)
+        return self._system(CREDIT, at, credit_facts(self, owed)) if owed else None
+
+    def _escalation(self, rung: tuple[datetime, int, Clock], at: datetime) -> Event:
+        fell_at, percent, clock = rung
         notify = next((rung.notify for rung in self.terms.ladder if rung.percent == percent), ())
         return self._system(
             ESCALATE,
@@ -156,9 +196,15 @@ class Case(Record):
                 "percent": percent,
                 "fell_at": fell_at.isoformat(),
                 "notify": list(notify),
+                **self._persons(clock, notify),
                 **self._whose(clock),
             },
         )
+
+    def _persons(self, clock: Clock, notify: Iterable[str]) -> dict[str, str]:
+        """Who holds the posts that are told, where the organisation chart names them."""
+        department = self.parts[clock.part - 1].department if clock.part else self.department
+        return {post: name for post, name in self.terms.persons(department).items() if post in notify}
 
     def _whose(self, clock: Clock) -> dict[str, Any]:
         """Of a part's clock: whom its rungs concern."""

@@ -4,23 +4,26 @@
 one case takes with it (`domain.terms`). Whoever needs either imports it from here.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.calendar import WorkCalendar
 from domain.incident import SurgeRule
 from domain.norms import (
     ApproverNorm,
+    CreditNorm,
     Department,
     District,
     Duty,
     Group,
     PhoneNorms,
+    Post,
     ProcessNorms,
     Service,
     SourcedRung,
@@ -28,9 +31,12 @@ from domain.norms import (
     Zone,
 )
 from domain.terms import (
+    USUAL_CURRENCY,
     Approver,
     CalendarKind,
     ClockName,
+    Credit,
+    Organisation,
     Priority,
     Process,
     Promise,
@@ -38,6 +44,8 @@ from domain.terms import (
     Rung,
     Starts,
     Terms,
+    Unit,
+    UrgingRules,
     Value,
 )
 
@@ -82,6 +90,10 @@ MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
 
 
+_IN_CALL = Duty(in_call=True, source=("-",))
+"""A duty without a clock, in the place of one that there is not."""
+
+
 class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
     """A code that the catalogue does not have; `accepted` lists those it has."""
 
@@ -121,6 +133,13 @@ def _rising(approvers: tuple[ApproverNorm, ...]) -> tuple[ApproverNorm, ...]:
     return approvers
 
 
+def _one_each(posts: tuple[Post, ...]) -> tuple[Post, ...]:
+    held = Counter((post.recipient, code) for post in posts for code in post.departments or ("the company",))
+    if twice := [f"{code} has {times} posts of {recipient}" for (recipient, code), times in held.items() if times > 1]:
+        raise ValueError(f"{'; '.join(twice)}; accepted: one")
+    return posts
+
+
 class Catalogue(Value):
     """The whole of it. Sections with codes (`services`, `departments` ...) may be given as tables keyed by code."""
 
@@ -140,6 +159,11 @@ class Catalogue(Value):
     process: ProcessNorms
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
+    organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
+    credits: tuple[CreditNorm, ...] = ()
+    currency: str = Field(
+        default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+    )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
 
@@ -150,10 +174,32 @@ class Catalogue(Value):
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
 
+    @field_validator("credits")
+    @classmethod
+    def _payable(cls, norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
+        services = {service.code: service for service in info.data.get("services", ())}
+        approvers = info.data.get("approvers", ())
+        for credit in norms:
+            service = services.get(credit.service)
+            if service and (service.duty(credit.clock) or _IN_CALL).in_call:
+                raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
+            most = max(credit.amount, credit.each_further.amount if credit.each_further else credit.amount)
+            if approvers and most > approvers[-1].up_to:
+                raise ValueError(f"{most} is more than the last approver's up_to, {approvers[-1].up_to}")
+        names = [(credit.service, credit.name) for credit in norms]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice[0]} has two credits named {twice[1]!r}; accepted: a name for each")
+        return norms
+
     @property
     def day_seconds(self) -> int:
         """What one working day is worth in this catalogue's time."""
         return max(1, ceil(self.calendar.day_seconds / self.time_scale))
+
+    @property
+    def reopen_seconds(self) -> int:
+        """How long a closed case can be reopened."""
+        return self._process().reopen_seconds
 
     def service(self, code: str) -> Service:
         """The service of this code. Raises UnknownService."""
@@ -191,6 +237,9 @@ class Catalogue(Value):
             ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
             process=self._process(),
             approvers=tuple(map(self._approver, self.approvers)),
+            organisation=self._chart(),
+            credits=self.credits_of(service.code),
+            currency=self.currency,
             calendar=self._slice(at),
         )
 
@@ -205,6 +254,10 @@ class Catalogue(Value):
             )
             for norm in self.surges
         )
+
+    def credits_of(self, service_code: str) -> tuple[Credit, ...]:
+        """What is owed for missed promises of a service."""
+        return tuple(self._credit(norm) for norm in self.credits if norm.service == service_code)
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
         seconds = duty.seconds_in(zone, self.calendar.day_seconds)
@@ -226,6 +279,11 @@ class Catalogue(Value):
             return_within_days=norms.return_within.working_days,
             supervise_after=norms.supervise_after.count,
             day_seconds=self._scaled(DAY_SECONDS),
+            urging=UrgingRules(
+                notice_seconds=self._scaled(norms.urge_notice_after.in_seconds(self.calendar.day_seconds)),
+                calendar="always" if norms.urge_notice_after.working_days is None else "working",
+                criticism_days=norms.criticism_when_late.working_days,
+            ),
         )
 
     def _approver(self, norm: ApproverNorm) -> Approver:
@@ -236,6 +294,33 @@ class Catalogue(Value):
             deputy=norm.deputy,
             calendar="always" if norm.within.working_days is None else "working",
             budget_seconds=self._scaled(norm.within.in_seconds(self.calendar.day_seconds)),
+        )
+
+    def _chart(self) -> Organisation:
+        holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}
+        units = (
+            Unit(
+                code=department.code,
+                name=department.name,
+                name_zh=department.name_zh,
+                lead=holders.get(("lead", department.code)),
+                director=holders.get(("director", department.code)),
+            )
+            for department in self.departments
+        )
+        heads = (post.holder for post in self.organisation if post.recipient == "general_manager")
+        return Organisation(name=self.name, name_zh=self.name_zh, units=tuple(units), general_manager=next(heads, None))
+
+    def _credit(self, norm: CreditNorm) -> Credit:
+        further = norm.each_further
+        return Credit(
+            name=norm.name,
+            name_zh=norm.name_zh,
+            clock=norm.clock,
+            amount=norm.amount,
+            each_further=further.amount if further else None,
+            every_seconds=self._scaled(further.in_seconds(self.calendar.day_seconds)) if further else None,
+            at_most=norm.at_most,
         )
 
     def _slice(self, at: datetime) -> WorkCalendar:

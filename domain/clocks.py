@@ -101,9 +101,13 @@ class Clock(BaseModel):
 
     def instant_of(self, percent: float, calendar: WorkCalendar) -> datetime | None:
         """When `percent` of the budget is or was used up, if the clock goes on as it is; None while it does not run."""
+        return self.instant_at(self.budget_seconds * percent / 100, calendar)
+
+    def instant_at(self, seconds: float, calendar: WorkCalendar) -> datetime | None:
+        """When so many seconds are or were used up, if the clock goes on as it is; None while it does not run."""
         if self.running_since is None:
             return None
-        left = self.budget_seconds * percent / 100 - self.consumed_seconds
+        left = seconds - self.consumed_seconds
         if left <= 0:
             return self.running_since
         if self.calendar == "always":

@@ -109,6 +109,14 @@ class DecideApproval(Body):
     approved: bool
 
 
+class DecideCredit(Body):
+    """补偿审批: one of the credits that the company owes, by its serial."""
+
+    action = Action.DECIDE_CREDIT
+    credit: Annotated[int, Field(ge=1)]
+    approved: bool
+
+
 class Complete(OfPart):
     """处理完成: what was done."""
 
@@ -240,6 +248,7 @@ BODIES: dict[Action, type[Body]] = {
         Involve,
         Release,
         LinkIncident,
+        DecideCredit,
     )
 }
 """The body of every action that the service offers; `register` has the start message instead."""

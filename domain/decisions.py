@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from domain import commands as c
 from domain.approvals import approvers_for, final, noted, objection
+from domain.credits import decidable, decision_on
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
-from domain.moments import Untimely, untimely, untimely_for
+from domain.moments import Untimely, too_late_to_urge, untimely, untimely_for
 from domain.parts import PART_TABLE, SHARED, Part
 from domain.record import Record
 from domain.together import check_involved, ends_the_wait, own_part, part_meant
@@ -43,9 +44,10 @@ def available_actions(record: Record, actor: Actor, at: datetime) -> tuple[Actio
     may = {
         action
         for action in available(record.state, capacities(actor, record))
-        if untimely(action, record, at) is None
+        if _why_not(action, record, actor, at) is None
         and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
         and not (action is Action.DECIDE_APPROVAL and objection(record, actor))
+        and not (action is Action.DECIDE_CREDIT and not decidable(record, actor, at))
     }
     if part:
         crews = (action for action in PART_TABLE if Role.CREW in TABLE[action].roles)
@@ -61,7 +63,7 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     action: Action = command.body.action
     row = TABLE[action]
     role = _capacity(row, command.actor, record)
-    why_not = untimely(action, record, at)
+    why_not = _why_not(action, record, command.actor, at)
     # Where there is nothing to release, that is the matter, whatever department is named.
     part = None if why_not and action is Action.RELEASE else part_meant(record, command)
     if part:
@@ -82,6 +84,13 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
         cycle=decision.cycle or record.cycle,
         data={**command.body.model_dump(mode="json", exclude_none=True), **decision.data},
     )
+
+
+def _why_not(action: Action, record: Record, actor: Actor, at: datetime) -> Untimely | None:
+    """Why it is not the moment, for this person: callers may urge at any time, the staff before the expiry."""
+    why_not = untimely(action, record, at)
+    late = action is Action.URGE and Role.CALLER not in capacities(actor, record)
+    return why_not or (too_late_to_urge(record, at) if late else None)
 
 
 def _decision(row: Row, record: Record, command: c.Command[Any], at: datetime) -> Decision:
@@ -184,7 +193,12 @@ def _decide_approval(record: Record, command: c.Command[c.DecideApproval], _: da
     if approval is None:
         return Decision(State.IN_PROGRESS)
     over = final(approval, approved=command.body.approved)
-    return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval))
+    return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval, record.terms.currency))
+
+
+def _decide_credit(record: Record, command: c.Command[c.DecideCredit], at: datetime) -> Decision:
+    body = command.body
+    return Decision(record.state, decision_on(record, body.credit, command.actor, at, approved=body.approved))
 
 
 def _complete(record: Record, _: c.Command[c.Complete], __: datetime) -> Decision:
@@ -221,7 +235,7 @@ def _request_extension(record: Record, command: c.Command[c.RequestExtension], _
         raise Refused(
             "invalid",
             "extension_too_long",
-            f"{days} working days are more than the {most} allowed.",
+            f"An extension (延期) is {most} working days at most; {days} were asked for.",
             (f"1 to {most} working days",),
         )
     return Decision(record.state)
@@ -254,6 +268,7 @@ _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.SUSPEND: _suspend,
     Action.REQUEST_APPROVAL: _request_approval,
     Action.DECIDE_APPROVAL: _decide_approval,
+    Action.DECIDE_CREDIT: _decide_credit,
     Action.COMPLETE: _complete,
     Action.INVOLVE: _involve,
     Action.FOLLOW_UP: _follow_up,

@@ -5,13 +5,16 @@ from datetime import datetime
 
 from domain.approvals import ask, take
 from domain.clocks import DEPARTMENT
+from domain.credits import owe, take_word
 from domain.events import Event
 from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
-from domain.lifecycle import ENDED, ESCALATE, UNDELIVERED, Action, State
+from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
+from domain.reterm import hold_to
 from domain.settlement import linked, wait_for_it
+from domain.urging import criticise, give_notice, keep, supervise
 
 
 def evolve(record: Record, event: Event) -> None:
@@ -26,6 +29,7 @@ def evolve(record: Record, event: Event) -> None:
     if event.to_state in ENDED and record.state not in ENDED:
         _close(record, event)
     record.state = event.to_state
+    keep(record, event)
 
 
 def _nothing(_: Record, __: Event) -> None:
@@ -136,8 +140,9 @@ def _follow_up(record: Record, event: Event) -> None:
         start(record, event.at, "reply")
     elif event.to_state is State.DISPATCHED:
         record.dissatisfactions += 1
-        again = record.dissatisfactions >= record.terms.process.supervise_after
-        record.flags = record.with_flags("reworked", *(("supervised",) if again else ()))
+        record.flags = record.with_flags("reworked")
+        if record.dissatisfactions >= record.terms.process.supervise_after:
+            supervise(record, event)
         _next_cycle(record, event)
     elif event.data["outcome"] == "unreachable":
         record.flags = record.with_flags("unreachable")
@@ -164,10 +169,6 @@ def _close(record: Record, event: Event) -> None:
     record.wake_at = record.approval = record.extension = None
     until = event.data.get("reopen_until")
     record.reopen_until = datetime.fromisoformat(until) if until else None
-
-
-def _supervise(record: Record, _: Event) -> None:
-    record.flags = record.with_flags("supervised")
 
 
 def _urge(record: Record, _: Event) -> None:
@@ -223,12 +224,17 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     Action.FOLLOW_UP: _follow_up,
     Action.REOPEN: _reopen,
     Action.URGE: _urge,
-    Action.SUPERVISE: _supervise,
+    Action.SUPERVISE: supervise,
     Action.REQUEST_EXTENSION: _request_extension,
     Action.DECIDE_EXTENSION: _decide_extension,
     Action.HAND_OVER: _hand_over,
     Action.INVOLVE: involve,
     Action.LINK_INCIDENT: linked,
     ESCALATE: _escalate,
+    NOTICE: give_notice,
+    CRITICISE: criticise,
     UNDELIVERED: _undelivered,
+    RETERM: hold_to,
+    CREDIT: owe,
+    Action.DECIDE_CREDIT: take_word,
 }

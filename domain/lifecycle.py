@@ -101,12 +101,21 @@ class Action(StrEnum):
     INVOLVE = "involve"
     RELEASE = "release"
     LINK_INCIDENT = "link_incident"
+    DECIDE_CREDIT = "decide_credit"
 
 
 ESCALATE = "escalate"
 """The system's own event (升级): a rung of the ladder rang."""
+NOTICE = "notice"
+"""The system's own event (催办通知书): the promise to settle the matter is missed, and the notice of it is due."""
+CRITICISE = "criticise"
+"""The system's own event (通报批评): it was not kept after the notice either."""
 UNDELIVERED = "undelivered"
 """The system's own event (未送达): a notification of this case was given up."""
+RETERM = "reterm"
+"""The system's own event (改用新服务目录): another catalogue is in force, and the case is held to its terms."""
+CREDIT = "credit"
+"""The system's own event (自动补偿): the company owes something for a promise that it missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +269,14 @@ ROWS: tuple[Row, ...] = (
         OPEN - {S.PENDING_FOLLOW_UP},
         (),
         "One of many cases with one cause (突发事件); it is completed and replied to with them.",
+    ),
+    Row(
+        A.DECIDE_CREDIT,
+        "补偿审批",
+        {R.MANAGER},
+        frozenset(State),
+        (),
+        "A credit that the company owes for a missed promise: management approves or rejects it, in turn.",
     ),
 )
 

@@ -8,6 +8,7 @@ from domain.lifecycle import TABLE, Action, State
 from domain.parts import PART_TABLE, WORKABLE, Part
 from domain.record import Record
 from domain.together import ends_the_wait
+from domain.urging import next_step, promise
 
 
 class Untimely(NamedTuple):
@@ -23,7 +24,9 @@ def _out_of_turn(action: Action, record: Record) -> Untimely:
 
 def untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
     """Why it is not the moment for this action; None where it is."""
-    if record.state not in TABLE[action].sources or record.finished(at):
+    # A credit that is owed is decided on, however long the case has been closed.
+    over = record.finished(at) and action is not Action.DECIDE_CREDIT
+    if record.state not in TABLE[action].sources or over:
         return _out_of_turn(action, record)
     moment = _MOMENTS.get(action)
     return moment(record, at) if moment else None
@@ -42,6 +45,22 @@ def untimely_for(part: Part, action: Action, record: Record, at: datetime) -> Un
     return _too_late_to_return(part.involved_at, record, at) if action is Action.RETURN else None
 
 
+def too_late_to_urge(record: Record, at: datetime) -> Untimely | None:
+    """Why the staff cannot urge any more (催办): the promise has expired, and a notice takes the urging's place."""
+    clock, urging = promise(record), record.urging
+    due = clock.due_at(record.calendar) if clock else None
+    if record.terms.process.urging is None or due is None or at < due:
+        return None
+    step = next_step(record)
+    if urging and urging.noticed_at:
+        notice = f"went out at {urging.noticed_at.isoformat()}"
+    else:
+        notice = f"comes at {step.falls_at.isoformat()}" if step else "comes once the case is taken up again"
+    what = f"urging is for the time before the expiry, which was at {due.isoformat()}"
+    instead = "comment, or have a supervisor supervise (督办)"
+    return Untimely("urge_too_late", f"{what}; the written notice (催办通知书) {notice}; {instead}")
+
+
 def _when_returning(record: Record, at: datetime) -> Untimely | None:
     return _when_working(Action.RETURN)(record, at) or _too_late_to_return(record.dispatched_at, record, at)
 
@@ -58,7 +77,9 @@ def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
     if record.extension is not None:
         return _out_of_turn(Action.REQUEST_EXTENSION, record)
     if record.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
-        return Untimely("extension_used", f"an extension is granted {rules.extensions_allowed} time(s) at most")
+        return Untimely(
+            "extension_used", f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
+        )
     due = next(
         (k.due_at(record.calendar) for k in record.clocks if k.live and k.name == "resolve" and not k.part), None
     )
@@ -86,6 +107,20 @@ def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
     return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
 
 
+def _when_supervising(record: Record, _: datetime) -> Untimely | None:
+    since = record.supervision
+    if record.terms.process.urging is None or since is None or since.cycle != record.cycle:
+        return None
+    what = (
+        f"it is supervised (督办) in cycle {since.cycle} since {since.since.isoformat()}, and that is said once a cycle"
+    )
+    return Untimely("already_supervised", what)
+
+
+def _when_owing(record: Record, _: datetime) -> Untimely | None:
+    return None if record.credits_waiting else Untimely("out_of_turn", "no credit of it waits for a decision")
+
+
 def _when_releasing(record: Record, at: datetime) -> Untimely | None:
     if any(untimely_for(part, Action.RELEASE, record, at) is None for part in record.unfinished):
         return None
@@ -97,7 +132,9 @@ _MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
     Action.ARRIVE: _when_working(Action.ARRIVE),
     Action.COMPLETE: _when_working(Action.COMPLETE),
     Action.RELEASE: _when_releasing,
+    Action.SUPERVISE: _when_supervising,
     Action.REQUEST_EXTENSION: _when_asking_for_more,
     Action.DECIDE_EXTENSION: _when_granting_more,
+    Action.DECIDE_CREDIT: _when_owing,
 }
 """The actions that have their time within a state: a request to decide on, a term that has not run out."""

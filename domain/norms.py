@@ -168,13 +168,36 @@ class SourcedRung(Rung):
     source: Sources
 
 
+class Post(Value):
+    """A post of the organisation chart (组织架构), and what of the ladder it stands for."""
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(min_length=1, description="the English name of the post")
+    name_zh: str = Field(min_length=1, description="the Chinese name of the post")
+    recipient: Literal["lead", "director", "general_manager"]
+    departments: tuple[Annotated[str, known("departments")], ...] = Field(
+        default=(), description="codes of [departments]; the general manager has all"
+    )
+    holder: str | None = Field(
+        default=None, min_length=1, description="the name on the key; nobody, where it is left out"
+    )
+    source: Sources
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if bool(self.departments) is (self.recipient == "general_manager"):
+            wanted = "leave departments out" if self.departments else "departments: at least one code of [departments]"
+            raise ValueError(f"{self.recipient}: {wanted}")
+        return self
+
+
 class ApproverNorm(Value):
     """One post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
 
     post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="decides as well once the time has lapsed")
-    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description='CNY, as a text: "1000.00"')
+    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description='as a text: "1000.00"')
     within: Duration
     source: Sources
 
@@ -188,6 +211,28 @@ class SurgeNorm(Value):
     follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
         default=100, description="how many of its callers are asked how it went; a sample, where not all are"
     )
+    source: Sources
+
+
+Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2, description='as a text: "50.00"')]
+
+
+class FurtherNorm(Duration):
+    """What is owed for each further period of this length, in which the promise is still not kept."""
+
+    amount: Amount
+
+
+class CreditNorm(Value):
+    """What the company owes by itself (自动补偿) when it misses a promise of a service."""
+
+    name: str = Field(min_length=1, description="the English name")
+    name_zh: str = Field(min_length=1, description="the Chinese name")
+    service: Annotated[str, known("services")] = Field(description="a code of [services]")
+    clock: ClockName
+    amount: Amount
+    each_further: FurtherNorm | None = None
+    at_most: Amount | None = Field(default=None, description="for one case, all in all")
     source: Sources
 
 

@@ -3,12 +3,16 @@
 Texts name the case by its number and hold no personal data; templates and channels are the courier's matter.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
-from domain.lifecycle import ESCALATE, STATE_ZH, TABLE, Action, State
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
+from domain.numbers import ZONE
 from domain.record import Progress
+from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
 
 
 class Notice(NamedTuple):
@@ -44,12 +48,20 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.SUPERVISE: ("department", "owner"),
     Action.REQUEST_EXTENSION: ("supervisor",),
     Action.DECIDE_EXTENSION: ("department",),
-    Action.HAND_OVER: ("owner",),
+    Action.HAND_OVER: ("owner", "previous_owner"),
     Action.INVOLVE: ("department",),
     Action.RELEASE: ("department", "owner"),
     Action.LINK_INCIDENT: ("department",),
+    NOTICE: ("assignee", "lead", "owner"),
+    CRITICISE: ("lead", "director", "general_manager", "owner", "supervisor"),
+    CREDIT: ("manager", "owner"),
+    Action.DECIDE_CREDIT: ("owner",),
 }
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
+
+
+CHART = frozenset({"lead", "director", "general_manager"})
+"""The posts that the organisation chart may name a person for."""
 
 
 def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
@@ -60,7 +72,7 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
     concerned = _CONCERNED.get(event.action, ())
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
-    if event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL:
+    if _waits_for_the_next(event):
         return ("manager",)
     if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
         return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
@@ -81,6 +93,13 @@ def _of_incident(event: Event, after: Progress) -> tuple[str, ...]:
     return {Action.REPLY.value: ("caller",), Action.COMMENT.value: ("owner",)}.get(event.action, ())
 
 
+def _waits_for_the_next(event: Event) -> bool:
+    """Whether one approver has had his turn, and another has his now."""
+    if event.action == Action.DECIDE_CREDIT:
+        return not event.data["final"]
+    return event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL
+
+
 def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     """The messages that this event owes, given the case as the event (or a later one of its batch) left it."""
     # A later event of the same batch may have moved the case on: whom this one was handed to stands in itself.
@@ -89,12 +108,24 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     if "part" in event.data:
         changes["assignee"] = event.data.get("assignee")
     then = after.model_copy(update=changes)
-    recipients = dict.fromkeys(_address(who, number, then, event) for who in _concerned(event, then))
+    # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
+    late = event.data.get("to", [{}]) or [{"department": None}]
+    recipients = dict.fromkeys(
+        _person(who, event.data | one) or _address(who, number, then.model_copy(update=one), event)
+        for who in _concerned(event, then)
+        for one in late
+    )
     text_zh, text_en = _texts(number, event)
     return tuple(
         Notice(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
         for recipient in recipients
     )
+
+
+def _person(who: str, facts: Mapping[str, Any]) -> str | None:
+    """Who holds the post, where the event says what the organisation chart said."""
+    name = facts.get(who) if who in CHART else None
+    return f"{who}:{name}" if name else None
 
 
 def _address(who: str, number: str, after: Progress, event: Event) -> str:
@@ -103,8 +134,8 @@ def _address(who: str, number: str, after: Progress, event: Event) -> str:
         case "manager" | "approver" | "deputy":
             name = _approver(who, after, event)
             return f"manager:{name}" if name else "manager"
-        case "owner":
-            return f"owner:{after.owner}"
+        case "owner" | "previous_owner":
+            return f"owner:{after.owner if who == 'owner' else event.data[who]}"
         case "assignee":
             return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after, event)
         case "department" | "lead":
@@ -120,6 +151,9 @@ def _approver(who: str, after: Progress, event: Event) -> str | None:
     if event.action == ESCALATE:
         name: str | None = event.data.get(who)
         return name
+    if event.action in (CREDIT, Action.DECIDE_CREDIT):
+        turn = after.credits[event.data["credit"] - 1].turn
+        return turn.holder if turn else None
     approval = after.approval
     return approval.turn.holder if approval and approval.turn else None
 
@@ -132,6 +166,15 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
             f"工单{number}:{CLOCK_ZH[clock]}时限{verb_zh}({percent}%)",
             f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",
         )
+    if event.action in DOCUMENT_ZH:
+        due = f"{datetime.fromisoformat(event.data['due_at']).astimezone(ZONE):%Y-%m-%d %H:%M}"
+        return (
+            f"工单{number}:处理时限{due}已过,{DOCUMENT_ZH[event.action]}第{number}-{event.seq}号",
+            f"Case {number}: was to be settled by {due}, {DOCUMENT_EN[event.action]} no. {number}-{event.seq}",
+        )
+    if event.action == CREDIT:
+        owed = f"{event.data['amount']} {event.data['currency']}"
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
     return (
         f"工单{number}:{zh},现为{STATE_ZH[event.to_state]}",

@@ -30,8 +30,10 @@ def release(record: Record, part: Part, at: datetime) -> None:
 def involve(record: Record, event: Event) -> None:
     """A further department gets a part, whose clocks begin at once."""
     data = event.data
-    if before := taken_over(record, data["department"], data.get("takes_over")):
-        release(record, before, event.at)
+    # What the department itself has returned is taken up with it: the reply would wait for that for ever.
+    for whose in (data.get("takes_over"), None):
+        if before := taken_over(record, data["department"], whose):
+            release(record, before, event.at)
     serial = int(data["part"])
     part = Part(
         serial=serial, cycle=record.cycle, department=data["department"], task=data["task"], involved_at=event.at

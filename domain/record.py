@@ -11,14 +11,14 @@ from domain.clocks import Clock, ClockStatus
 from domain.intake import Intake
 from domain.lifecycle import ENDED, State
 from domain.parts import UNFINISHED, Part
-from domain.terms import Approver, Terms
+from domain.terms import Approver, Edition, Terms, unsaid
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
 
 
 class Approval(BaseModel):
-    """What management was asked for (报批); the amount is in CNY. `approvers` decide in turn; `approved_by` have."""
+    """What management was asked for (报批). `approvers` decide in turn; `approved_by` have."""
 
     subject: str
     amount: Decimal | None = None
@@ -49,12 +49,73 @@ class Decided(BaseModel):
     decided_at: datetime
 
 
+CREDIT_WAITS = "credit_waits"
+"""The flag of a case in which a credit waits for its approval."""
+
+
+class Owed(BaseModel):
+    """A credit (自动补偿) for a missed promise; `approvers` decide in turn, `approved_by` have had their turn."""
+
+    model_config = ConfigDict(frozen=True)
+
+    serial: int
+    name: str
+    name_zh: str
+    amount: Decimal
+    clock: str
+    clock_serial: int
+    further: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
+    fell_at: datetime
+    asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
+    approvers: tuple[Approver, ...] = ()
+    approved_by: tuple[str, ...] = ()
+    approved: bool | None = Field(default=None, description="Null while it waits.")
+
+    @property
+    def turn(self) -> Approver | None:
+        """Whose turn it is to decide; None where any manager may."""
+        return self.approvers[len(self.approved_by)] if self.approvers else None
+
+
+class Retermed(BaseModel):
+    """The last catalogue that the case was moved to: by which event, when, and which one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    at: datetime
+    catalogue: Edition
+
+
 class Extension(BaseModel):
     """How many more working days the department asked for (申请延期)."""
 
     working_days: int
     requested_by: str
     requested_at: datetime
+
+
+class Urging(BaseModel):
+    """What a late case has before it in its cycle: the written notice (催办通知书), then the criticism (通报批评).
+
+    `watch` counts towards the next of the two and stands still with the promise that was missed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    serial: int = Field(description="Of the promise that was missed.")
+    watch: Clock | None = Field(description="None once nothing more comes.")
+    noticed: int | None = Field(default=None, description="The seq of the notice, once it went out.")
+    noticed_at: datetime | None = None
+
+
+class Supervision(BaseModel):
+    """Since when a case has been under a supervisor's eyes (督办), and in which cycle that was said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cycle: int
+    since: datetime
 
 
 class Progress(BaseModel):
@@ -86,6 +147,15 @@ class Progress(BaseModel):
     completed: bool = False
     incident: str | None = None
     settled: str | None = None
+    urging: Urging | None = None
+    supervision: Supervision | None = None
+    retermed: Retermed | None = Field(default=None, exclude_if=unsaid)
+    credits: tuple[Owed, ...] = Field(default=(), exclude_if=unsaid)
+
+    @property
+    def credits_waiting(self) -> tuple[Owed, ...]:
+        """Those on which nobody has had the last word."""
+        return tuple(owed for owed in self.credits if owed.approved is None)
 
     @property
     def unfinished(self) -> tuple[Part, ...]:
@@ -150,5 +220,5 @@ class Record(Progress):
 
 
 def start_of(registration: dict[str, Any]) -> tuple[Intake, Terms]:
-    """Intake and terms out of the data of a `register` event."""
+    """Intake and terms out of the data of a `register` event; later terms are in the event that `retermed` names."""
     return Intake.model_validate(registration["intake"]), Terms.model_validate(registration["terms"])

@@ -69,7 +69,7 @@ def outcome(record: Record, incident: str) -> str:
     return KEPT if record.unfinished or record.state is State.AWAITING_APPROVAL else SETTLED
 
 
-def next_step(record: Record, settlement: Settlement, at: datetime) -> Event | None:
+def next_of_settlement(record: Record, settlement: Settlement, at: datetime) -> Event | None:
     """The next event that brings the case to its reply; None where nothing is left to do.
 
     A case that has something of its own, a further department at work or an approval that is waited for, goes on with

@@ -1,6 +1,7 @@
 """What a running case carries of the catalogue, as immutable values of the start message.
 
-It is fixed when the case is registered: an edit of the catalogue never moves a running case.
+It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
+catalogue that is put in force for open cases too (`domain.reterm`).
 """
 
 from decimal import Decimal
@@ -39,6 +40,14 @@ class Rung(Value):
     notify: tuple[Recipient, ...] = Field(min_length=1, description=f"some of {', '.join(get_args(Recipient))}")
 
 
+class UrgingRules(Value):
+    """When a case whose `resolve` promise is missed gets a written notice (催办通知书), and when it is criticised."""
+
+    notice_seconds: int = Field(gt=0, description="Seconds of `calendar` from the miss to the written notice.")
+    calendar: CalendarKind = "always"
+    criticism_days: int = Field(ge=0, description="Working days from the notice to the criticism (通报批评); 0: never.")
+
+
 class Process(Value):
     """The rules of the chain that are no clocks. Days are working days (工作日)."""
 
@@ -54,17 +63,72 @@ class Process(Value):
     day_seconds: int = Field(
         default=86_400, gt=0, description="A day of a round-the-clock clock, where days are added to one."
     )
+    urging: UrgingRules | None = Field(default=None, description="None: a case from before these rules; none hold.")
 
 
 class Approver(Value):
     """Somebody who decides on money, in his turn: whoever holds a post, and the deputy once the time has lapsed."""
 
     post: str = Field(min_length=1, description="what the post is called")
-    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="CNY; above it, the next decides as well")
+    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="Above it, the next decides as well.")
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
     calendar: CalendarKind = "working"
     budget_seconds: int = Field(gt=0, description="Seconds of the calendar that the decision may take.")
+
+
+class Unit(Value):
+    """A department of the organisation chart. Persons by the names on their keys; None: the post alone is told."""
+
+    code: str
+    name: str
+    name_zh: str
+    lead: str | None = None
+    director: str | None = None
+
+
+class Organisation(Value):
+    """The chart (组织架构) that a case takes with it: all departments, as it may move from one to another."""
+
+    name: str = Field(description="of the hotline, which issues notices")
+    name_zh: str
+    units: tuple[Unit, ...]
+    general_manager: str | None = None
+
+
+class Credit(Value):
+    """What the company owes, without being asked, for a promise that it missed (自动补偿)."""
+
+    name: str
+    name_zh: str
+    clock: ClockName
+    amount: Decimal = Field(gt=0, max_digits=12, decimal_places=2)
+    each_further: Decimal | None = Field(default=None, gt=0, description="For each further period; nothing without it.")
+    every_seconds: int | None = Field(
+        default=None, gt=0, description="That period, in seconds of the clock's calendar."
+    )
+    at_most: Decimal | None = Field(default=None, gt=0, description="For one case, all in all.")
+
+
+class Edition(Value):
+    """Which catalogue: the beginning of its checksum, and what it is called."""
+
+    digest: str
+    name: str
+    name_zh: str
+
+
+def unsaid(value: object) -> bool:
+    """Left out of what is written: what has no such thing reads and weighs as it did before there was one."""
+    return not value
+
+
+USUAL_CURRENCY = "CNY"
+
+
+def usual(currency: str) -> bool:
+    """Whether it goes without saying."""
+    return currency == USUAL_CURRENCY
 
 
 class Terms(Value):
@@ -83,4 +147,25 @@ class Terms(Value):
     approvers: tuple[Approver, ...] = Field(
         default=(), description="By rising amount, in turn; without any, one manager decides on every amount."
     )
+    organisation: Organisation | None = Field(default=None, description="None: a case from before the chart.")
     calendar: WorkCalendar
+
+    def unit(self, department: str) -> Unit:
+        """The department by its code; the code is all that is known of one that the chart does not have."""
+        units = self.organisation.units if self.organisation else ()
+        known = (unit for unit in units if unit.code == department)
+        return next(known, Unit(code=department, name=department, name_zh=department))
+
+    def persons(self, department: str | None) -> dict[str, str]:
+        """Who holds the posts of the ladder above this department, by recipient; posts without a name are left out."""
+        unit = self.unit(department) if department else None
+        posts = {
+            "lead": unit and unit.lead,
+            "director": unit and unit.director,
+            "general_manager": self.organisation and self.organisation.general_manager,
+        }
+        return {post: name for post, name in posts.items() if name}
+
+    credits: tuple[Credit, ...] = Field(default=(), exclude_if=unsaid)
+    currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual, description="ISO 4217, of every amount.")
+    by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given by hand at intake.")

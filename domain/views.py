@@ -9,7 +9,8 @@ from domain.clocks import Clock, ClockStatus
 from domain.intake import Caller, Location
 from domain.lifecycle import Action, State
 from domain.parts import Part
-from domain.record import Approval, Decided, Extension, Record
+from domain.record import Approval, Decided, Extension, Owed, Record, Retermed
+from domain.terms import USUAL_CURRENCY
 
 
 class ClockView(BaseModel):
@@ -63,6 +64,9 @@ class CaseView(BaseModel):
     decided: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
     extension: Extension | None
     parts: tuple[Part, ...] = Field(default=(), description="What further departments have to do (协办).")
+    credits: tuple[Owed, ...] = Field(default=(), description="What the company owes for missed promises (自动补偿).")
+    currency: str = Field(default=USUAL_CURRENCY, description="Of every amount of the case; ISO 4217.")
+    retermed: Retermed | None = Field(default=None, description="The catalogue that it was moved to (改用新服务目录).")
     clocks: tuple[ClockView, ...]
     available_actions: tuple[Action, ...] = ()
 
@@ -94,6 +98,7 @@ def view_case(record: Record, at: datetime, available: tuple[Action, ...] = ()) 
         **record.model_dump(include=_TAKEN_OVER),
         service_code=intake.service_code,
         priority=record.terms.priority,
+        currency=record.terms.currency,
         sla=record.sla,
         overdue=record.overdue,
         channel=intake.channel,
@@ -126,6 +131,8 @@ _TAKEN_OVER = {
     "decided",
     "extension",
     "parts",
+    "retermed",
+    "credits",
 }
 
 

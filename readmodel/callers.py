@@ -1,15 +1,22 @@
-"""Who calls (来电人): the customer behind an account or a telephone number, and the cases of before."""
+"""Who calls (来电人): the customer behind an account or a telephone number, and the cases of before.
+
+The cases of before need no registry: an account, a telephone and an address say for themselves that they came up
+already. The registry adds the hardship, and what else belongs to the customer: his telephone where the account was
+given, his account where the telephone was. Both hold only where the telephone is nobody else's. One that several
+accounts share, a caretaker's say, counts where it was given, as the telephone that called before; it leads to no
+account and to no hardship, and who gives his account is not taken for the others on that telephone.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import BindParameter, Row, bindparam, case, exists, func, literal, select, true
 
 from domain.customer import IntakeFlag
 from domain.intake import Intake
 from readmodel.database import ReadConnection
 from readmodel.tables import case_terms, cases, customers
-from readmodel.terms import address_term, phone_term
+from readmodel.terms import account_term, address_term, phone_term, same_address
 from readmodel.types import UtcDateTime
 
 REPEATS = timedelta(days=30)
@@ -30,28 +37,35 @@ class Known(NamedTuple):
 
 NOBODY = Known()
 
+_by_account = customers.c.account_no == bindparam("account_no")
 _matched = (
-    select(
-        customers.c.account_no,
-        customers.c.hardship,
-        customers.c.phone_term,
-        func.lower(func.replace(customers.c.account_no, "-", "")).label("account_term"),
-        (customers.c.account_no == bindparam("account_no")).label("by_account"),
-        func.count().over().label("candidates"),
-    )
-    .where((customers.c.account_no == bindparam("account_no")) | (customers.c.phone_term == bindparam("phone")))
-    .order_by((customers.c.account_no == bindparam("account_no")).desc())
+    select(customers, _by_account.label("by_account"))
+    .where(_by_account | (customers.c.phone_term == bindparam("phone")))
+    .order_by(_by_account.desc())
     .limit(1)
     .subquery()
 )
-"""The customer of the account, or else one of the telephone, and how many there would be."""
+"""The customer of the account, or else one of the telephone."""
+_others = customers.alias()
+_shared = exists().where(_others.c.phone_term == _matched.c.phone_term, _others.c.account_no != _matched.c.account_no)
+_customer = (
+    select(
+        _matched.c.account_no,
+        _matched.c.hardship,
+        func.lower(func.replace(_matched.c.account_no, "-", "")).label("account_term"),
+        case((~_shared, _matched.c.phone_term)).label("phone_term"),
+    )
+    .where(_matched.c.by_account | ~_shared)
+    .subquery()
+)
+"""The customer who calls, if the registry tells; without the telephone where it is another's as well."""
+_call = select(literal(1).label("call")).subquery()
+_said: list[BindParameter[str]] = [bindparam(name) for name in ("phone", "account", "address")]
 _KNOWN = (
     select(
-        _matched.c.account_no.label("customer"),
-        _matched.c.hardship,
-        _matched.c.by_account,
-        _matched.c.candidates,
-        _matched.c.phone_term.label("customers_phone"),
+        _customer.c.account_no.label("customer"),
+        _customer.c.hardship,
+        _customer.c.phone_term.label("customers_phone"),
         cases.c.number,
         cases.c.registered_at,
         cases.c.service_code,
@@ -59,41 +73,42 @@ _KNOWN = (
         cases.c.caller_account_no,
         cases.c.address,
     )
-    .select_from(_matched)
+    .select_from(_call)
+    .outerjoin(_customer, true())
     .outerjoin(
         case_terms,
-        case_terms.c.term.in_(
-            [bindparam("phone"), bindparam("address"), _matched.c.phone_term, _matched.c.account_term]
-        )
+        case_terms.c.term.in_([*_said, _customer.c.phone_term, _customer.c.account_term])
         & (case_terms.c.registered_at >= bindparam("since", type_=UtcDateTime)),
     )
     .outerjoin(cases, cases.c.number == case_terms.c.number)
     .order_by(case_terms.c.registered_at.desc(), case_terms.c.number.desc())
     .limit(_ROWS)
 )
-"""Customers and cases in one question: it is asked with every call, and most callers are nobody's customers."""
+"""Customer and cases in one question, as it is asked with every call; one row at least, empty where none is known."""
 
 
 def known(connection: ReadConnection, intake: Intake, at: datetime) -> Known:
-    """What is known of whoever says this at `at`. Of a caller whom the registry does not have, nothing is told."""
-    caller = intake.caller
+    """What is known of whoever says this at `at`."""
+    caller, address = intake.caller, intake.location.address
     phone = phone_term(caller.phone) if caller.phone else None
-    place = address_term(intake.location.address)
-    asked = {"account_no": caller.account_no, "phone": phone, "address": place, "since": at - REPEATS}
+    asked = {
+        "account_no": caller.account_no,
+        "account": account_term(caller.account_no) if caller.account_no else None,
+        "phone": phone,
+        "address": address_term(address),
+        "since": at - REPEATS,
+    }
     rows = connection.execute(_KNOWN, asked).all()
-    customer = rows[0] if rows else None
-    # A telephone that several share tells nothing of any of them.
-    if customer is None or not (customer.by_account or customer.candidates == 1):
-        return NOBODY
+    customer = rows[0]
+    accounts = {caller.account_no, customer.customer} - {None}
     phones = {phone, customer.customers_phone} - {None}
     # A term may stand for something else as well: what is told is what the cases themselves say.
     earlier = {row.number: row for row in rows if row.number}.values()
-    theirs = [row for row in earlier if _is_theirs(row, customer.customer, phones)]
-    here = [row for row in earlier if place and address_term(row.address) == place]
+    theirs = [row for row in earlier if _is_theirs(row, accounts, phones)]
     same = [
         row.number
         for row in earlier
-        if (row in theirs or row in here)
+        if (row in theirs or same_address(row.address, address))
         and row.service_code == intake.service_code
         and row.registered_at >= at - DUPLICATES
     ]
@@ -105,5 +120,5 @@ def known(connection: ReadConnection, intake: Intake, at: datetime) -> Known:
     return Known(tuple(flag for flag, holds in told.items() if holds), tuple(same[:MOST_DUPLICATES]))
 
 
-def _is_theirs(case: Row[*tuple[Any, ...]], account_no: str, phones: set[str | None]) -> bool:
-    return case.caller_account_no == account_no or bool(case.caller_phone and phone_term(case.caller_phone) in phones)
+def _is_theirs(case: Row[*tuple[Any, ...]], accounts: set[str | None], phones: set[str | None]) -> bool:
+    return case.caller_account_no in accounts or bool(case.caller_phone and phone_term(case.caller_phone) in phones)

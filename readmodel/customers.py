@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.customer import Customer
@@ -70,6 +70,14 @@ def customer_of(connection: ReadConnection, caller: Caller) -> Customer | None:
     sharing = select(customers).where(customers.c.phone_term == phone_term(caller.phone)).limit(2)
     found = connection.execute(sharing).all()
     return _customer(found[0]) if len(found) == 1 else None
+
+
+def shares_phone(connection: ReadConnection, customer: Customer) -> bool:
+    """Whether another account has this customer's telephone as well, so that it does not lead to him."""
+    if not customer.phone:
+        return False
+    same = (customers.c.phone_term == phone_term(customer.phone), customers.c.account_no != customer.account_no)
+    return connection.scalar(select(exists().where(*same))) or False
 
 
 def _of(accounts: Sequence[str]) -> Select[Any]:

@@ -10,13 +10,14 @@ from readmodel.database import ReadConnection
 from readmodel.tables import decisions
 
 FEN = Decimal(100)
-"""Hundredths (分) of a CNY: SQLite keeps whole numbers exactly, and decimals not."""
+"""Hundredths of a currency's unit, of a CNY 分: SQLite keeps whole numbers exactly, and decimals not."""
 
 
 class Total(NamedTuple):
-    """How often something was decided, and on how much (CNY); `kind` is None where the request named none."""
+    """How often something was decided, and on how much; `kind` is None where the request named none."""
 
     kind: str | None
+    currency: str
     approved: bool
     times: int
     amount: Decimal
@@ -26,12 +27,18 @@ def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[
     """What was decided from `start` on, before `end`, by kind."""
     columns = decisions.c
     statement = (
-        select(columns.kind, columns.approved, func.count(), func.coalesce(func.sum(columns.amount_fen), 0))
+        select(
+            columns.kind,
+            columns.currency,
+            columns.approved,
+            func.count(),
+            func.coalesce(func.sum(columns.amount_fen), 0),
+        )
         .where(columns.decided_at >= start, columns.decided_at < end)
-        .group_by(columns.kind, columns.approved)
+        .group_by(columns.kind, columns.currency, columns.approved)
     )
     found = [
-        Total(kind, approved, times, (int(fen) / FEN).quantize(1 / FEN))
-        for kind, approved, times, fen in connection.execute(statement)
+        Total(kind, currency, approved, times, (int(fen) / FEN).quantize(1 / FEN))
+        for kind, currency, approved, times, fen in connection.execute(statement)
     ]
-    return tuple(sorted(found, key=lambda total: (total.kind or "", not total.approved)))
+    return tuple(sorted(found, key=lambda total: (total.kind or "", total.currency, not total.approved)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from sqlalchemy import Insert, Table, Update, bindparam, select, update
+from sqlalchemy import Insert, Table, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.batch import Batch
@@ -19,6 +19,7 @@ from domain.intake import Intake
 from domain.lifecycle import Action, State
 from domain.notices import notices
 from domain.record import Progress
+from domain.terms import USUAL_CURRENCY
 from readmodel.database import WriteConnection
 from readmodel.money import FEN
 from readmodel.tables import case_terms, cases, clocks, decisions, events, notifications, parts
@@ -31,7 +32,6 @@ _FIXED = frozenset(
     {
         "number",
         "service_code",
-        "priority",
         "district",
         "registered_at",
         "caller_name",
@@ -110,7 +110,9 @@ _STATEMENTS = {"sqlite": _Statements(sqlite.insert), "postgresql": _Statements(p
 _UPDATE: Update = (
     update(cases)
     .where(cases.c.number == bindparam("the_number"), cases.c.version < bindparam("version"))
-    .values({name: bindparam(name) for name in _MOVING})
+    .values({name: bindparam(name) for name in _MOVING if name != "priority"})
+    # Only a case that another catalogue was put in force for tells its priority again.
+    .values(priority=func.coalesce(bindparam("priority", type_=cases.c.priority.type), cases.c.priority))
 )
 
 
@@ -131,7 +133,7 @@ def _case(batch: Batch) -> Row:
     row["number"] = row.pop("the_number")
     return row | {
         "service_code": intake.service_code,
-        "priority": registered.data["terms"]["priority"],
+        "priority": row["priority"] or registered.data["terms"]["priority"],
         "district": intake.location.district,
         "registered_at": registered.at,
         "caller_name": intake.caller.name,
@@ -148,6 +150,7 @@ def _moving(batch: Batch) -> Row:
     return {
         "the_number": batch.number,
         "state": progress.state.value,
+        "priority": batch.priority,
         "owner": progress.owner,
         "department": progress.department,
         "assignee": progress.assignee,
@@ -220,7 +223,7 @@ def _parts(batch: Batch) -> list[Row]:
 
 
 def _decisions(batch: Batch) -> list[Row]:
-    """The last words on approvals: a turn that leaves the case waiting for the next decides nothing yet."""
+    """The last words on approvals and credits: a turn that leaves the case waiting for the next decides nothing yet."""
     return [
         {
             "number": batch.number,
@@ -228,10 +231,12 @@ def _decisions(batch: Batch) -> list[Row]:
             "decided_at": event.at,
             "kind": event.data.get("kind"),
             "approved": bool(event.data["approved"]),
+            "currency": event.data.get("currency", USUAL_CURRENCY),
             "amount_fen": None if (amount := event.data.get("amount")) is None else int(Decimal(amount) * FEN),
         }
         for event in batch.events
-        if event.action == Action.DECIDE_APPROVAL and event.to_state is not State.AWAITING_APPROVAL
+        if (event.action == Action.DECIDE_APPROVAL and event.to_state is not State.AWAITING_APPROVAL)
+        or (event.action == Action.DECIDE_CREDIT and event.data["final"])
     ]
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, select, tuple_
 
 from domain.case import Case
 from domain.events import Event
 from domain.record import Progress, start_of
+from domain.terms import Terms
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.search import CaseFilters, find
@@ -41,14 +42,14 @@ def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, 
 
 def get_case(connection: ReadConnection, number: str) -> Case | None:
     """The case as SQL shows it; None where it has no row."""
-    return next(iter(_cases(connection, [number])), None)
+    return next(iter(get_cases(connection, [number])), None)
 
 
 def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None) -> TimelinePage:
     """What happened to the case after `after_seq`, oldest first; all of it where there is no limit."""
     statement = select(events).where(events.c.number == number, events.c.seq > after_seq).order_by(events.c.seq)
     found = connection.execute(statement if limit is None else statement.limit(limit + 1)).all()
-    items = tuple(_event(row) for row in found[:limit])
+    items = tuple(event_of(row) for row in found[:limit])
     return TimelinePage(items, items[-1].seq if len(found) > len(items) else None)
 
 
@@ -64,23 +65,38 @@ def list_cases(
     places = find(connection, filters or CaseFilters(), after, limit + 1)
     page = places[:limit]
     more = page[-1].cursor() if len(places) > len(page) else None
-    return CasePage(_cases(connection, [place.number for place in page]), more)
+    return CasePage(get_cases(connection, [place.number for place in page]), more)
 
 
-def _cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
-    """These cases, in this order, from the document and the registration of each."""
+def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
+    """These cases, in this order, from the document and the registration of each; those without a row are left out."""
     statement = (
         select(cases.c.number, cases.c.registered_at, cases.c.document, events.c.data)
         .join(events, (events.c.number == cases.c.number) & (events.c.seq == 1))
         .where(cases.c.number.in_(numbers))
     )
-    found = {row.number: _case(*row) for row in connection.execute(statement)}
+    rows = [(Progress.model_validate_json(row.document), row) for row in connection.execute(statement)]
+    later = _later_terms(
+        connection, [(row.number, progress.retermed.seq) for progress, row in rows if progress.retermed]
+    )
+    found = {
+        row.number: _case(row.number, row.registered_at, progress, from_json(row.data), later.get(row.number))
+        for progress, row in rows
+    }
     return tuple(found[number] for number in numbers if number in found)
 
 
-def _case(number: str, registered_at: datetime, document: str, data: str) -> Case:
-    progress = Progress.model_validate_json(document)
-    registration = from_json(data)
+def _later_terms(connection: ReadConnection, places: Sequence[tuple[str, int]]) -> dict[str, Terms]:
+    """The terms of cases that another catalogue was put in force for, out of the event that says so."""
+    if not places:
+        return {}
+    statement = select(events.c.number, events.c.data).where(tuple_(events.c.number, events.c.seq).in_(places))
+    return {row.number: Terms.model_validate(from_json(row.data)["terms"]) for row in connection.execute(statement)}
+
+
+def _case(
+    number: str, registered_at: datetime, progress: Progress, registration: dict[str, Any], later: Terms | None
+) -> Case:
     intake, terms = start_of(registration)
     # Every part has been validated; together they need no second look.
     return Case.model_construct(
@@ -88,10 +104,11 @@ def _case(number: str, registered_at: datetime, document: str, data: str) -> Cas
         number=number,
         registered_at=registered_at,
         intake=intake,
-        terms=terms,
+        terms=later or terms,
         possible_duplicates=tuple(registration.get("duplicates", ())),
     )
 
 
-def _event(row: Row[Any]) -> Event:
+def event_of(row: Row[Any]) -> Event:
+    """The event that a row of `events` holds."""
     return Event.model_validate({**row._mapping, "data": from_json(row.data)})  # noqa: SLF001 - public, by its docs

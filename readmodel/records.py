@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, literal, select, tuple_
 
 from domain.customer import CallerRecord, Customer, EarlierCase, Thanks
 from domain.intake import THANKS, Caller
-from readmodel.customers import customer_of, get_customer
+from readmodel.customers import customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.tables import case_terms, cases, events
@@ -29,7 +29,7 @@ class _Whose:
     phones: frozenset[str]
 
     @classmethod
-    def of(cls, *callers: Caller | Customer | None) -> "_Whose":
+    def of(cls, *callers: Caller | None) -> "_Whose":
         known = [caller for caller in callers if caller]
         return cls(
             frozenset(caller.account_no for caller in known if caller.account_no),
@@ -49,13 +49,21 @@ def caller_record(connection: ReadConnection, caller: Caller, before: Place) -> 
     customer = customer_of(connection, caller)
     place = tuple_(literal(before.registered_at, UtcDateTime), literal(before.number))
     earlier = tuple_(case_terms.c.registered_at, case_terms.c.number) < place
-    return _record(connection, customer, _Whose.of(caller, customer), earlier)
+    return _record(connection, customer, _Whose.of(caller, _his(connection, customer)), earlier)
 
 
 def customer_record(connection: ReadConnection, account_no: str) -> CallerRecord | None:
     """What is known of this customer; None where the registry has none."""
     customer = get_customer(connection, account_no)
-    return None if customer is None else _record(connection, customer, _Whose.of(customer))
+    return None if customer is None else _record(connection, customer, _Whose.of(_his(connection, customer)))
+
+
+def _his(connection: ReadConnection, customer: Customer | None) -> Caller | None:
+    """What leads to the cases of a customer: his account, and his telephone where no other account has it."""
+    if customer is None:
+        return None
+    phone = None if shares_phone(connection, customer) else customer.phone
+    return Caller.model_construct(account_no=customer.account_no, phone=phone)
 
 
 def _record(

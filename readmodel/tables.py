@@ -130,6 +130,7 @@ decisions = Table(
     Column("kind", CODE),
     Column("approved", Boolean, nullable=False),
     Column("amount_fen", BigInteger, comment="Hundredths of a CNY (分)."),
+    Column("currency", String(3), nullable=False, server_default="CNY"),
     Index("ix_decisions_decided_at", "decided_at"),
 )
 """What management decided on money (审批), for reports."""
@@ -266,6 +267,13 @@ for _pair in combinations(FILTERS, 2):
     _columns = [cases.c[_name] for _name in (*_pair, "registered_at", "number")]
     _index = Index(f"ix_cases_{'_'.join(_pair)}", *_columns).ddl_if(dialect="postgresql")
     POSTGRESQL_ONLY.add(_index.name)
+Index(
+    "ix_cases_closed",
+    cases.c.closed_at,
+    cases.c.number,
+    postgresql_where=text("closed_at IS NOT NULL"),
+    sqlite_where=text("closed_at IS NOT NULL"),
+)
 Index(
     "ix_cases_overdue",
     cases.c.registered_at,

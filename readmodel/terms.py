@@ -54,14 +54,23 @@ def phone_term(phone: str) -> str:
 
 def address_term(address: str | None) -> str | None:
     """The term of a whole address, without spaces and signs. Nobody can seek it by typing: no word begins with `=`."""
-    joined = _joined(unicodedata.normalize("NFKC", address or ""))
-    return f"={joined}"[:LONGEST] if joined else None
+    written = _written(address)
+    return f"={written}"[:LONGEST] if written else None
+
+
+def same_address(one: str | None, other: str | None) -> bool:
+    """Whether both are one address however written, to the last flat: the term of a long one is cut."""
+    return bool(_written(one)) and _written(one) == _written(other)
 
 
 def sought(q: str) -> frozenset[str]:
     """The terms that a case must have, all of them, to be an answer to `q`. Empty where nothing can be sought."""
     text = unicodedata.normalize("NFKC", q).strip()
     return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, _LONG)[:MOST])
+
+
+def _written(address: str | None) -> str:
+    return "".join(_WORD.findall(unicodedata.normalize("NFKC", address or ""))).lower()
 
 
 def _joined(text: str) -> str:

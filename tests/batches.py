@@ -57,6 +57,7 @@ def batch(case: Case, events: Sequence[Event]) -> Batch:
         sla=case.sla,
         overdue=case.overdue,
         next_due_at=case.next_due(),
+        priority=case.terms.priority if case.retermed else None,
         progress=case,
         events=tuple(events),
     )

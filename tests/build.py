@@ -1,6 +1,7 @@
 """What tests build cases from: a calendar, terms, people, and the road to every state."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from domain.errors import Refused
 from domain.events import Event
 from domain.intake import SYSTEM, Actor, Caller, Intake, Location, Registration
 from domain.lifecycle import Action, Role, State
+from domain.record import Owed
 from domain.terms import Process, Promise, Rung, Terms
 
 OFFICE: Hours = ((510, 720), (840, 1050))
@@ -117,6 +119,7 @@ USUAL = {
     Action.HAND_OVER: SUPERVISOR,
     Action.INVOLVE: DISPATCHER,
     Action.RELEASE: DISPATCHER,
+    Action.DECIDE_CREDIT: MANAGER,
     Action.LINK_INCIDENT: DISPATCHER,
 }
 """Who does it on an ordinary day."""
@@ -150,6 +153,7 @@ BODIES: dict[Action, c.Body] = {
         c.Involve(department="metering", task="Read the meter."),
         c.Release(department="metering", reason="The meter is read."),
         c.LinkIncident(incident=INCIDENT),
+        c.DecideCredit(credit=1, approved=True),
     )
 }
 """A body for every action that would do if the moment is right."""
@@ -157,8 +161,22 @@ BODIES: dict[Action, c.Body] = {
 PREPARED: dict[Action, tuple[Action, ...]] = {
     Action.DECIDE_EXTENSION: (Action.REQUEST_EXTENSION,),
     Action.RELEASE: (Action.INVOLVE,),
+    Action.DECIDE_CREDIT: (),
 }
-"""What must have happened within the state for the action to be possible."""
+"""What must have happened within the state for the action to be possible; a credit is owed by time alone."""
+
+OWED = Owed(
+    serial=1,
+    name="Supply not restored",
+    name_zh="未按时恢复供水",
+    amount=Decimal(50),
+    clock="resolve",
+    clock_serial=3,
+    further=0,
+    fell_at=MONDAY,
+    asked_at=MONDAY,
+)
+"""A credit that waits for any manager."""
 
 ROAD: dict[State, tuple[Action, ...]] = {
     State.REGISTERED: (),
@@ -221,6 +239,14 @@ def case_in(state: State, at: datetime = MONDAY, **changes: Any) -> Case:
     for action in ROAD[state]:
         do(case, BODIES[action], at)
     return case
+
+
+def prepare(case: Case, action: Action) -> None:
+    """Bring the case, within its state, to where the action is possible."""
+    for before in PREPARED.get(action, ()):
+        do(case, BODIES[before], THEN)
+    if action is Action.DECIDE_CREDIT:
+        case.credits = (OWED,)
 
 
 def clock(case: Case, name: str) -> Clock:

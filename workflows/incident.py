@@ -6,7 +6,9 @@ it ends, an activity calls on them, portion by portion, while emergencies overta
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -25,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.incident_links import incident_id
     from workflows.incident_presentation import incident_details, incident_shown
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
+    from workflows.patches import Patch
     from workflows.updates import with_incident_updates
 
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
@@ -62,7 +65,7 @@ class IncidentWorkflow:
         else:
             self._incident, first = Incident.open(start.source)
             self._note(first)
-        self._publishing: workflow.ActivityHandle[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
         self._errand: asyncio.Task[None] | None = None
         self._round: asyncio.Task[None] | None = None
         self._again: asyncio.Task[None] | None = None
@@ -76,12 +79,15 @@ class IncidentWorkflow:
             await workflow.wait_condition(self._has_news)
             self._changed = False
             self._collect()
-            self._publish()
+            if not self._publishes_last():
+                self._publish()
             self._look_again()
             self._show()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._carried_over())
             self._begin()
+            if self._publishes_last():
+                self._publish()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
@@ -200,18 +206,30 @@ class IncidentWorkflow:
         if self._publishing or not self._outbox:
             return
         batch = IncidentBatch(incident=self._incident, events=tuple(self._outbox), counts=dict(self._counts))
-        self._publishing = workflow.start_activity_method(
+        send = partial(
+            workflow.start_activity_method,
             Incidents.publish,
             batch,
             start_to_close_timeout=PUBLISH_TIMEOUT,
             retry_policy=RETRY,
             summary=f"{batch.events[-1].action} → v{self._incident.version}",
         )
+        # A task of its own comes after those that were begun before it.
+        self._publishing = asyncio.create_task(_result_of(send)) if self._publishes_last() else send()
         self._outbox.clear()
+
+    @staticmethod
+    def _publishes_last() -> bool:
+        """Whether SQL comes last: then it does not matter if its answer comes before an update, or together with it.
+
+        A worker that has forgotten the incident may take two tasks for one, and for two when it replays.
+        """
+        return workflow.patched(Patch.PUBLISH_LAST)
 
     def _begin(self) -> None:
         """One errand and one round at a time. An errand needs SQL; a round goes on without, so it waits for none."""
-        if self._errand is None and (errand := self._next_errand()):
+        published = self._publishing is None and not self._outbox
+        if self._errand is None and (published or not self._publishes_last()) and (errand := self._next_errand()):
             self._errand = asyncio.create_task(errand)
         if self._round is None and (step := self._next_step()):
             self._round = asyncio.create_task(step)
@@ -220,9 +238,10 @@ class IncidentWorkflow:
         """News first, then the cases of its scope."""
         if self._news:
             return self._inform()
-        if self._gather_after is not None and self._incident.end in (None, IncidentState.RESOLVED):
-            return self._gather()
-        return None
+        return self._gather() if self._may_gather() else None
+
+    def _may_gather(self) -> bool:
+        return self._gather_after is not None and self._incident.end in (None, IncidentState.RESOLVED)
 
     def _next_step(self) -> Any:  # noqa: ANN401 - a coroutine, or None
         """What the end of the incident means for each of its cases; it is over when no errand can bring another."""
@@ -231,7 +250,7 @@ class IncidentWorkflow:
             return self._ask_the_other()
         if incident.end and self._waiting:
             return self._see_to_cases()
-        if incident.state in ENDS and self._errand is None:
+        if incident.state in ENDS and self._errand is None and not self._news and not self._may_gather():
             return self._finish()
         return None
 
@@ -304,6 +323,10 @@ class IncidentWorkflow:
             workflow.upsert_search_attributes(changed)
             self._shown = now
         workflow.set_current_details(incident_details(self._incident, len(self._waiting), self._counts))
+
+
+async def _result_of(send: Callable[[], Awaitable[None]]) -> None:
+    await send()
 
 
 def _unless_done(task: asyncio.Task[None] | None) -> asyncio.Task[None] | None:

@@ -8,4 +8,9 @@ from enum import StrEnum
 
 
 class Patch(StrEnum):
-    """The names given to `workflow.patched`; none is needed yet."""
+    """The names given to `workflow.patched`."""
+
+    TELL_FIRST = "tell-first"
+    """A case tells the incident that it is linked, and publishes after that (docs/decisions/0030)."""
+    PUBLISH_LAST = "publish-last"
+    """An incident begins what an update asks for, and publishes after that; its errands come after both."""

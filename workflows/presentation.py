@@ -104,12 +104,17 @@ def details(record: Record, at: datetime) -> str:
 
 def _waiting(record: Record) -> list[str]:
     rows = []
+    if record.incident:
+        rows.append(f"| 并案 | Incident | {record.incident} |")
     if record.wake_at:
         rows.append(f"| 恢复时间 | Wakes at | {when(record.wake_at)} |")
     if record.approval:
-        rows.append(f"| 报批 | Approval asked | {record.approval.amount or '-'} CNY |")
+        rows.append(f"| 报批 | Approval asked | {record.approval.amount or '-'} {record.terms.currency} |")
         if who := record.approval.turn:
             rows.append(f"| 审批人 | Whose turn | {plain(who.holder or who.post)} |")
+    if owed := record.credits_waiting:
+        total = sum(one.amount for one in owed)
+        rows.append(f"| 待批补偿 | Credits to approve | {len(owed)}: {total} {record.terms.currency} |")
     if record.reopen_until:
         rows.append(f"| 可重开至 | May be reopened until | {when(record.reopen_until)} |")
     return rows

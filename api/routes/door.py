@@ -20,9 +20,8 @@ from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
-from api.security import staff_only
+from api.security import actor_of, staff_only
 from domain.commands import Command, FollowUp
-from domain.intake import Actor
 from domain.lifecycle import STATE_ZH, Role, State
 from domain.numbers import ZONE
 from domain.views import CaseView
@@ -102,49 +101,61 @@ def _add_page(router: APIRouter, backend: Backend) -> None:
 async def _page(backend: Backend, text: str, request: Request, said: Mapping[str, str] | None = None) -> Response:
     """How the case stands, after what the caller has said, if he has."""
     zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
+    words, problem = (said or {}).get("words", "").strip(), None
     try:
         link = backend.links.read(text, backend.clock())
-        problem = None if said is None else await _take(backend, link, text, said)
-        view = await backend.find(link.number, VISITOR)
+        view = await (backend.find(link.number, VISITOR) if said is None else _alive(backend, link))
+        if said is not None and view is not None and _asked(view, link):
+            body = _understood(said, words)
+            problem = None if body else "words"
+            view = await _take(backend, link, text, body) if body else view
     except LinkError as error:
         status = HTTPStatus.GONE if error.expired else HTTPStatus.NOT_FOUND
         return _html(status, zh=zh, problem="expired" if error.expired else "unknown")
     except ProblemError as error:
-        return _html(HTTPStatus(error.problem.status), zh=zh, problem="away")
+        # What was typed stays on the page. Whether it has arrived, nobody can tell: sent again it counts once.
+        told = {"problem": "away", "asked": said is not None, "words": words}
+        return _html(HTTPStatus(error.problem.status), error.headers, zh=zh, **told)
     if view is None:
         return _html(HTTPStatus.NOT_FOUND, zh=zh, problem="unknown")
     status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
-    words = (said or {}).get("words", "") if problem else ""
     return _html(status, zh=zh, problem=problem, words=words, **_shown(backend, view, link))
 
 
-async def _take(backend: Backend, link: Link, text: str, said: Mapping[str, str]) -> str | None:
-    """Do what the caller says, once; answer `words` where it cannot be understood. Raises ProblemError with us away."""
-    words = said.get("words", "").strip() or None
+async def _alive(backend: Backend, link: Link) -> CaseView | None:
+    """The case as its workflow has it, for an answer that SQL, down or behind, must not stop or lose.
+
+    A case that no workflow carries any more is closed for good, and SQL has it. Raises ProblemError with us away.
+    """
+    view = await backend.gateway.case(link.number, actor_of(VISITOR))
+    return view if view is not None else await backend.find(link.number, VISITOR)
+
+
+def _understood(said: Mapping[str, str], words: str) -> FollowUp | None:
+    """What the caller says of how it went; None where that cannot be made out."""
     try:
-        body = FollowUp.model_validate({"outcome": said.get("outcome"), "note": words})
+        body = FollowUp.model_validate({"outcome": said.get("outcome"), "note": words or None})
     except ValidationError:
-        return "words"
-    if body.outcome == "unreachable":
-        return "words"
-    view = await backend.find(link.number, VISITOR)
-    if view is None or not _asked(view, link):
-        # Answered before, by this link or by telephone: the page says how it stands.
         return None
+    return None if body.outcome == "unreachable" else body
+
+
+async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> CaseView | None:
+    """The case after this answer, which counts once: by this link, by another or by telephone. Raises ProblemError."""
     key = "link-" + hashlib.sha256(text.encode()).hexdigest()[:32]
-    actor = Actor(name=VISITOR.name, role=VISITOR.role)
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
+    command = Command[FollowUp](actor=actor_of(VISITOR), body=body, key=key, digest=digest)
     try:
-        outcome = await backend.gateway.act(
-            link.number, Command[FollowUp](actor=actor, body=body, key=key, digest=digest), key
-        )
+        outcome = await backend.gateway.act(link.number, command, key)
     except ProblemError as error:
         if error.problem.status == HTTPStatus.CONFLICT:
-            return None
+            return await _alive(backend, link)
         raise
-    if outcome is not None:
-        await backend.shown(link.number, outcome.case.version)
-    return None
+    if outcome is None:
+        return await _alive(backend, link)
+    # Whoever reloads the page shall find it as it was. With SQL down this ends at once.
+    await backend.shown(link.number, outcome.case.version)
+    return outcome.case
 
 
 def _asked(view: CaseView, link: Link) -> bool:
@@ -166,5 +177,6 @@ def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
     }
 
 
-def _html(status: HTTPStatus, **values: Any) -> Response:  # noqa: ANN401 - whatever the page takes
-    return HTMLResponse(_PAGES.get_template("door.html").render(**values), status, headers=HEADERS)
+def _html(status: HTTPStatus, more: Mapping[str, str] | None = None, **values: Any) -> Response:  # noqa: ANN401 - whatever the page takes
+    page = _PAGES.get_template("door.html").render(**values)
+    return HTMLResponse(page, status, headers={**HEADERS, **(more or {})})

@@ -11,6 +11,7 @@ from api import examples, openapi, render
 from api.backend import Backend
 from api.schemas import Component, Health, Readiness
 from catalogue_source import calendar_warnings
+from catalogue_store import edition_of
 
 LOOK_SECONDS = 2.0
 """Longest look at each part; they are looked at side by side."""
@@ -79,5 +80,12 @@ async def _look(backend: Backend) -> Readiness:
         "worker": Component(ok=seen is not None, detail=worker),
         "calendar": Component(ok=not warnings, detail=" ".join(warnings) or "the holidays are known"),
     }
+    parts["catalogue"] = _catalogue(backend)
     rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
     return Readiness(status=rest if temporal else "unavailable", **parts)
+
+
+def _catalogue(backend: Backend) -> Component:
+    edition = edition_of(backend.catalogue)
+    remark, sound = backend.in_force.remark, backend.in_force.sound
+    return Component(ok=sound, detail=remark or f"{edition.name} ({edition.digest}) is in force")

@@ -16,8 +16,8 @@ from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Action, Role, State, merma
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations that never change while the process runs: their answers are written once."""
-    promised = services(backend.catalogue)
+    """Add the operations that hardly ever change while the process runs: their answers are written once."""
+    promised = _Written(backend)
     table = lifecycle()
 
     @router.get(
@@ -33,7 +33,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     )
     async def list_services(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """Every service with its clocks (for the town), and the codes of departments, districts and groups."""
-        return render.answer(promised)
+        return render.answer(promised())
 
     @router.get(
         "/v1/lifecycle",
@@ -51,6 +51,21 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         return render.answer(table)
 
 
+class _Written:
+    """The catalogue as it is answered: written again when another one is in force."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._of: Catalogue | None = None
+        self._text = b""
+
+    def __call__(self) -> bytes:
+        catalogue = self._backend.catalogue
+        if catalogue is not self._of:
+            self._of, self._text = catalogue, services(catalogue)
+        return self._text
+
+
 def services(catalogue: Catalogue) -> bytes:
     """The catalogue as `schemas.Services`."""
     items = [
@@ -65,6 +80,7 @@ def services(catalogue: Catalogue) -> bytes:
             clocks=[
                 PromisedClock.model_validate(promise.model_dump()) for promise in catalogue.promises(service.code, None)
             ],
+            credits=list(catalogue.credits_of(service.code)),
         )
         for service in catalogue.services
     ]
@@ -73,6 +89,7 @@ def services(catalogue: Catalogue) -> bytes:
         departments=_coded(catalogue.departments),
         districts=_coded(catalogue.districts),
         groups=_coded(catalogue.groups),
+        currency=catalogue.currency,
     )
     return found.model_dump_json().encode()
 

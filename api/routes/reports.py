@@ -48,8 +48,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """What management approved and rejected, counted in the month of the last word (Beijing time)."""
         start, end = bounds(month)
         items = [MoneyItem(**total._asdict()) for total in await backend.reader.money(start, end)]
-        approved = sum((item.amount for item in items if item.approved), start=ZERO)
-        return render.answer(Money(month=month, items=items, approved_amount=approved).model_dump_json().encode())
+        currency = backend.catalogue.currency
+        approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
+        report = Money(month=month, items=items, currency=currency, approved_amount=approved)
+        return render.answer(report.model_dump_json().encode())
 
 
 def bounds(month: str) -> tuple[datetime, datetime]:

@@ -25,6 +25,10 @@ from settings import DEFAULT_CATALOGUE, Settings
 
 Json = dict[str, Any]
 
+KEPT = httpx.Limits(keepalive_expiry=2)
+"""The server lets go of a connection that was idle for 5 s, and so would the client: a request at that very moment is
+lost. Whoever lets go well before never sends one into a connection that is about to be closed."""
+
 PEOPLE: Mapping[str, tuple[Role, str | None]] = {
     "chen": (Role.AGENT, None),
     "li": (Role.AGENT, None),
@@ -137,8 +141,8 @@ async def house(
     temporal: Client, database_url: str, folder: Path, *, at_work: bool = True, **changes: Any
 ) -> AsyncIterator[House]:
     """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
-    values = {"task_queue": f"hotline-{uuid.uuid4().hex}", "courier_poll_seconds": 30.0, **changes}
-    settings = Settings(data_dir=folder, database_url=database_url, catalogue=DEFAULT_CATALOGUE, **values)
+    usual = {"task_queue": f"hotline-{uuid.uuid4().hex}", "courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE}
+    settings = Settings(data_dir=folder, database_url=database_url, **{**usual, **changes})
     migrate(database_url)
     keyring = Keyring(settings.keys_file)
     tokens = {name: keyring.create(name, role, department)[1] for name, (role, department) in PEOPLE.items()}
@@ -148,7 +152,8 @@ async def house(
         if at_work:
             await stack.enter_async_context(worker.running(temporal, settings))
         url = await stack.enter_async_context(served(app))
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30, trust_env=False))
+        client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT)
+        http = await stack.enter_async_context(client)
         yield House(url, app, settings, temporal, clock, keyring, tokens, http)
 
 

@@ -81,13 +81,20 @@ async def test_flags_of_the_intake_stay_with_what_comes_later(
         assert urged["flags"] == ["hardship", "urged"]
 
 
-async def test_who_is_not_in_the_registry_is_taken_down_as_ever(
+async def test_two_calls_of_strangers_from_one_telephone_or_address_are_named(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
     async with house_with_customers(temporal, database_url, tmp_path) as (made, _):
-        for _ in range(2):
-            stranger = await call(made, {"phone": "139 0000 0000", "account_no": "999"})
-            assert (stranger["flags"], stranger["possible_duplicates"]) == ([], [])
+        first = await call(made, {"phone": "139 0000 0000"})
+        assert (first["flags"], first["possible_duplicates"]) == ([], [])
+        again = await call(made, {"phone": "+86 13900000000"}, {})
+        assert again["flags"] == ["possible_duplicate", "repeat_caller"]
+        assert again["possible_duplicates"] == [first["number"]]
+        for neighbour in ({"phone": "139 0000 0001"}, {}):
+            seen = await call(made, neighbour)
+            assert (seen["flags"], seen["possible_duplicates"][-1]) == (["possible_duplicate"], first["number"])
+        elsewhere = await call(made, {"phone": "139 0000 0002"}, {"district": "east", "address": "兴中道 8 号"})
+        assert (elsewhere["flags"], elsewhere["possible_duplicates"]) == ([], [])
 
 
 async def test_sent_again_a_registration_does_not_take_itself_for_a_duplicate(
@@ -209,6 +216,10 @@ async def test_a_telephone_that_two_accounts_share_names_no_customer(
             keep(connection, [Customer(account_no="9", name="Wong", phone="0760 8823 7777")])
         number = (await call(made, {"phone": "0760 8823 7777"}))["number"]
         assert (await record(made, f"/v1/complaints/{number}/caller"))["customer"] is None
+        # Nor does it lead from one account to what was said on it by another.
+        assert numbers(await record(made, "/v1/customers/9")) == []
+        wong = (await call(made, {"account_no": "9"}, {}))["number"]
+        assert numbers(await record(made, f"/v1/complaints/{wong}/caller")) == []
 
 
 async def test_at_most_twenty_cases_are_shown_the_newest_first(known: House) -> None:

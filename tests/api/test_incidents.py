@@ -102,8 +102,12 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
     district = "torch" if api.settings.database_url.startswith("sqlite") else "nanlang"
     cases = [await api.case_in("registered", location={"district": district}) for _ in range(11)]
     await start_watch(api.temporal, api.settings.task_queue)
+
+    async def listed() -> list[Json]:
+        return await _of(api, district)
+
     try:
-        (found,) = await until(lambda: _of(api, district), lambda seen: seen)
+        (found,) = await until(listed, lambda seen: seen)
         await api.case_in("registered", location={"district": district})
         assert (found["state"], found["opened_by"]) == ("suspected", "system")
         assert (await api.complaint(cases[0]))["incident"] is None
@@ -113,7 +117,14 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
         for case in cases:
             await linked_to(api, case, found["number"])
         assert (await incident(api, found["number"]))["services"] == ["no_water", "water_quality"]
-        assert len(await _of(api, district)) == 1
+        assert len(await listed()) == 1
+
+        await act(api, found["number"], "resolve", {"result": "好了", "message": "好了"})
+        await in_state(api, found["number"], "resolved")
+        for _ in range(11):
+            await api.case_in("registered", location={"district": district})
+        latest, *_ = await until(listed, lambda seen: len(seen) == 2)
+        assert (latest["state"], latest["number"] == found["number"]) == ("suspected", False)
     finally:
         await api.temporal.get_workflow_handle(WATCH_ID).terminate()
 

@@ -1,16 +1,20 @@
 """Dead letters over HTTP: who may see them, and sending one again."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, update
+from temporalio.client import Client
 
 from api.schemas import Letters
 from readmodel.database import engine, writing
 from readmodel.mailbox import DEAD
 from readmodel.tables import notifications
-from tests.api.house import House, problem
+from tests.api.house import House, Json, house, problem
+from tests.readmodel.outage import down
+from tests.readmodel.rows import rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,6 +29,12 @@ async def dead_letter(house: House) -> str:
         connection.execute(update(notifications).where(notifications.c.key == key).values(died))
     database.dispose()
     return key
+
+
+def letter(database: Engine, key: str) -> Json:
+    """The row of a message."""
+    (found,) = [row for row in rows(database, notifications) if row["key"] == key]
+    return found
 
 
 async def listed(house: House) -> list[str]:
@@ -60,3 +70,26 @@ async def test_they_are_for_those_who_lead(on_sqlite: House, who: str) -> None:
     told = problem(await on_sqlite.get("/v1/letters", by=who), 403, "wrong-role")
     assert told["accepted"] == ["supervisor", "manager", "admin"]
     problem(await on_sqlite.post("/v1/letters/x/resend", None, by=who), 403, "wrong-role")
+
+
+async def test_with_sql_down_a_letter_stays_as_dead_as_it_was_and_is_sent_again_later(
+    temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Our engines wait for seconds for SQLite's lock, as they should; a test need not.
+    monkeypatch.setattr("readmodel.database.BUSY_SECONDS", 0)
+    async with house(temporal, database_url, tmp_path) as made:
+        key = await dead_letter(made)
+        path = f"/v1/letters/{quote(key, safe='')}/resend"
+        database = engine(database_url)
+        before = letter(database, key)
+        with down(database):
+            for _ in range(2):
+                answer = await made.post(path, None)
+                assert "Send the same again" in problem(answer, 503, "read-model-unavailable")["detail"]
+                assert int(answer.headers["retry-after"]) > 0
+        # Its connections did not survive that.
+        database.dispose()
+        assert letter(database, key) == before
+        assert (await made.post(path, None)).status_code == 202
+        problem(await made.post(path, None), 409, "letter-not-dead")
+        database.dispose()

@@ -22,6 +22,7 @@ from api.schemas import (
     Lifecycle,
     Money,
     NewComplaint,
+    NoticePage,
     PartPage,
     Readiness,
     ResentLetter,
@@ -48,6 +49,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "list_letters": Letters,
     "resend_letter": ResentLetter,
     "list_parts": PartPage,
+    "list_notices": NoticePage,
     "report_approvals": Money,
     "make_link": CallersLink,
     "list_services": Services,
@@ -61,7 +63,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "get_incident_timeline": IncidentTimeline,
     **{f"incident_{action.value}": IncidentItem for action in INCIDENT_BODIES},
 }
-"""What each operation answers with; `metrics` alone answers with text."""
+"""What each operation answers with; `metrics` alone answers with text, and `get_notice` with a page."""
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def operations(document: Json) -> Iterator[Json]:
 
 async def test_every_operation_is_named_described_and_filed(document: Json) -> None:
     found = list(operations(document))
-    assert {operation["operationId"] for operation in found} == {*ANSWERS, "metrics"}
+    assert {operation["operationId"] for operation in found} == {*ANSWERS, "metrics", "get_notice"}
     tags = {tag["name"] for tag in document["tags"]}
     for operation in found:
         assert operation["summary"], operation

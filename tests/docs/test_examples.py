@@ -18,6 +18,7 @@ import typer.main
 
 import cli
 from calendar_source import Override
+from catalogue_source import load_catalogue
 from channels_source import load_channels
 from readmodel.tables import metadata
 from tests.docs.pages import ROOT, Example, all_examples, examples, page
@@ -56,6 +57,12 @@ def test_toml_examples_are_accepted(example: Example, tmp_path: Path) -> None:
         file = tmp_path / "channels.toml"
         file.write_text(example.text, encoding="utf-8")
         load_channels(file, {"SMS_TOKEN": "secret"})
+        return
+    if "extends" in tables:
+        file = tmp_path / "catalogue.toml"
+        base = ROOT / "catalogue" / tables["extends"]
+        file.write_text(example.text.replace(tables["extends"], str(base)), encoding="utf-8")
+        load_catalogue(file)
         return
     for year, table in tables["calendar"]["override"].items():
         assert all(day.year == int(year) for day in (*table["off"], *table["on"]) if isinstance(day, date))

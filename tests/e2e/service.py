@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -38,12 +38,14 @@ class Service:
     Args:
         folder: for the data, and for what `hotline up` says.
         catalogue: file of services and clocks; the default one where it is None.
+        variables: further settings, by the names of their environment variables.
     """
 
-    def __init__(self, folder: Path, catalogue: Path | None = None) -> None:
+    def __init__(self, folder: Path, catalogue: Path | None = None, variables: Mapping[str, str] | None = None) -> None:
         self.data_dir = folder / "data"
         self._said = folder / "up.log"
         self._catalogue = catalogue
+        self._variables = variables or {}
         with ExitStack() as held:
             # Held together, so that no port is given out twice.
             sockets = [held.enter_context(socket.socket()) for _ in range(3)]
@@ -92,7 +94,8 @@ class Service:
         }
         argv = ["up", *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
-            self._process = subprocess.Popen(_hotline(*argv), cwd=ROOT, env=_environment(), stdout=said, stderr=said)
+            env = {**_environment(), **self._variables}
+            self._process = subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=said, stderr=said)
         try:
             wait_until(self._ready, self.said)
         except RuntimeError:
@@ -122,13 +125,20 @@ class Service:
         """Stop a program without ending it: it neither works nor is it started again."""
         os.kill(self._pid(name), signal.SIGSTOP)
 
-    def run(self, *argv: str) -> str:
+    def run(self, *argv: str, **more: str) -> str:
         """Run another `hotline` command on the same data; what it printed. Raises CalledProcessError."""
-        more = {"HOTLINE_DATA_DIR": str(self.data_dir), "TEMPORAL_ADDRESS": self.temporal}
-        done = subprocess.run(
-            _hotline(*argv), cwd=ROOT, env=_environment() | more, check=True, capture_output=True, text=True
-        )
-        return done.stdout
+        env = self._env() | more
+        return subprocess.run(_hotline(*argv), cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
+
+    def begin(self, *argv: str) -> subprocess.Popen[str]:
+        """Run one beside the test, which waits for its end."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(_hotline(*argv), cwd=ROOT, env=self._env(), stdout=pipe, stderr=pipe, text=True)
+
+    def _env(self) -> dict[str, str]:
+        # Wide enough that no table is folded.
+        more = {"HOTLINE_DATA_DIR": str(self.data_dir), "TEMPORAL_ADDRESS": self.temporal, "COLUMNS": "200"}
+        return _environment() | more
 
     def make_key(self, name: str, role: str, department: str | None = None) -> str:
         """A key of the service, made as an operator makes it."""

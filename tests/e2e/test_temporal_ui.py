@@ -82,5 +82,6 @@ def test_the_pictures_of_the_documentation_can_be_taken(
         "temporal-case.png",
         "temporal-breached.png",
         "caller-door.png",
+        "notice.png",
     }
     assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())

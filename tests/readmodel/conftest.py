@@ -7,12 +7,13 @@ from sqlalchemy import Engine
 
 from readmodel.database import engine
 from readmodel.migrate import migrate
+from tests.readmodel.outage import impatient
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Engine]:
     migrate(database_url)
-    made = engine(database_url)
+    made = impatient(engine(database_url))
     yield made
     made.dispose()
 

@@ -5,12 +5,16 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from weakref import WeakSet
 
 import psycopg
 from sqlalchemy import Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from readmodel.database import BUSY_SECONDS
+
 PATIENCE = 10.0
+_LOCKED: WeakSet[Engine] = WeakSet()
 
 
 @contextmanager
@@ -24,19 +28,31 @@ def down(database: Engine) -> Iterator[None]:
             yield
 
 
+def impatient(database: Engine) -> Engine:
+    """The engine, which does not wait for SQLite's lock while it is down, as ours should; a test need not.
+
+    It is said to each connection that is taken, for as long as the engine lives: threads may be taking some when the
+    database goes or comes back.
+    """
+
+    def say(connection: DBAPIConnection, *_: object) -> None:
+        wait = 0 if database in _LOCKED else BUSY_SECONDS
+        connection.cursor().execute(f"PRAGMA busy_timeout = {wait * 1000}")
+
+    if database.dialect.name == "sqlite":
+        event.listen(database, "checkout", say)
+    return database
+
+
 @contextmanager
 def _locked(database: Engine) -> Iterator[None]:
-    # Our engine would wait for seconds, as it should; a test need not.
-    event.listen(database, "checkout", _impatient)
-    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-    event.remove(database, "checkout", _impatient)
-    database.dispose()
-
-
-def _impatient(connection: DBAPIConnection, *_: object) -> None:
-    connection.cursor().execute("PRAGMA busy_timeout = 0")
+    _LOCKED.add(database)
+    try:
+        with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            yield
+    finally:
+        _LOCKED.discard(database)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """What is told of a caller at intake: the customer behind an account or telephone, and the cases of before."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
 from domain.customer import Customer, IntakeFlag
 from domain.intake import Caller, Intake, Location
@@ -50,11 +51,44 @@ def test_a_hardship_household_is_known_by_account_or_telephone_however_written(d
     assert told(database, account_no="A-18") == NOBODY
 
 
-def test_of_a_caller_whom_the_registry_does_not_have_nothing_is_told(database: Engine) -> None:
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (Caller(phone="139 0000 0000"), {"phone": "+86 13900000000"}),
+        (Caller(account_no="A-99", phone="13900000000"), {"account_no": "A-99"}),
+        (Caller(account_no="A-99", phone="13900000000"), {"account_no": "A-98", "phone": "13900000000"}),
+    ],
+    ids=["telephone", "account", "telephone with another account"],
+)
+def test_a_caller_whom_the_registry_does_not_have_calls_again_all_the_same(
+    database: Engine, before: Caller, again: dict[str, str]
+) -> None:
     customers(database, GRANNY)
+    cases(database, call(1, MONDAY, before, ELSEWHERE))
+    both = Known((AGAIN, TWICE), (number(1),))
+    assert told(database, MONDAY + DUPLICATES, HERE, **again) == both
+    assert told(database, MONDAY + DUPLICATES + SECOND, HERE, **again) == Known((AGAIN,))
+    assert told(database, MONDAY + REPEATS, HERE, "low_pressure", **again) == Known((AGAIN,))
+    assert told(database, MONDAY + REPEATS + SECOND, HERE, **again) == NOBODY
+
+
+def test_an_address_alone_tells_of_duplicates_and_says_nothing_of_the_caller(database: Engine) -> None:
     cases(database, call(1, MONDAY, Caller(phone="13900000000"), HERE))
-    assert told(database, MONDAY + hours(1), HERE, phone="13900000000") == NOBODY
-    assert told(database, MONDAY + hours(1), HERE, account_no="A-99") == NOBODY
+    same = Location(district="west", address="下闸新村 3 号")
+    for caller in ({}, {"phone": "13900000001"}, {"account_no": "A-99"}):
+        assert told(database, MONDAY + DUPLICATES, same, **caller) == Known((TWICE,), (number(1),))
+        assert told(database, MONDAY + DUPLICATES + SECOND, same, **caller) == NOBODY
+        assert told(database, MONDAY + hours(1), same, "low_pressure", **caller) == NOBODY
+        assert told(database, MONDAY + hours(1), ELSEWHERE, **caller) == NOBODY
+        assert told(database, MONDAY + hours(1), Location(), **caller) == NOBODY
+
+
+def test_neighbours_of_one_long_address_are_not_taken_for_each_other(database: Engine) -> None:
+    """The term of an address ends after forty characters, before the flat."""
+    building = "Building 3, Xiazha New Village, West District, Zhongshan, flat"
+    cases(database, call(1, MONDAY, Caller(), Location(address=f"{building} 101")))
+    assert told(database, MONDAY + hours(1), Location(address=f"{building} 102")) == NOBODY
+    assert told(database, MONDAY + hours(1), Location(address=f"{building}-101")).duplicates == (number(1),)
 
 
 def test_the_account_counts_before_the_telephone(database: Engine) -> None:
@@ -63,10 +97,20 @@ def test_the_account_counts_before_the_telephone(database: Engine) -> None:
     assert told(database, account_no="A-99", phone="0760 8823 7777") == Known(flags=(HARD,))
 
 
-def test_a_telephone_that_several_share_tells_nothing(database: Engine) -> None:
+def test_a_telephone_that_several_share_tells_nothing_of_hardship(database: Engine) -> None:
     customers(database, GRANNY, SON.model_copy(update={"phone": GRANNY.phone}))
     assert told(database, phone="0760 8823 7777") == NOBODY
     assert told(database, account_no="A-17", phone="0760 8823 7777") == Known(flags=(HARD,))
+
+
+def test_who_gives_his_account_is_not_taken_for_the_others_on_his_telephone(database: Engine) -> None:
+    customers(database, GRANNY, SON.model_copy(update={"phone": GRANNY.phone}))
+    theirs = Caller(account_no="A-17", phone=GRANNY.phone)
+    cases(database, call(1, MONDAY, theirs, ELSEWHERE), call(2, MONDAY, Caller(account_no="A-17"), ELSEWHERE))
+    assert told(database, MONDAY + hours(1), account_no="A-18") == NOBODY
+    # The telephone itself did call before, whoever spoke; it does not lead to the accounts of those who share it.
+    given = told(database, MONDAY + hours(1), phone="0760 8823 7777")
+    assert given == Known((AGAIN, TWICE), (number(1),))
 
 
 @pytest.mark.parametrize(
@@ -121,3 +165,22 @@ def test_everything_is_asked_in_one_statement(database: Engine) -> None:
     found = told(database, MONDAY + hours(1), HERE, account_no="A-17", phone="0760 8823 7777")
     assert found == Known((HARD, AGAIN, TWICE), (number(1),))
     assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
+
+
+def test_no_table_is_read_through_for_it(database: Engine) -> None:
+    """It is asked with every call, among a million cases."""
+    customers(database, GRANNY, SON)
+    cases(database, *(call(place, MONDAY + hours(place), Caller(phone=f"139{place:08}"), HERE) for place in range(50)))
+    asked: list[tuple[str, Any]] = []
+    event.listen(database, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    told(database, MONDAY + hours(50), HERE, account_no="A-17", phone="13900000007")
+    ((statement, parameters),) = [each for each in asked if each[0].startswith("SELECT")]
+    explain = "EXPLAIN QUERY PLAN" if database.dialect.name == "sqlite" else "EXPLAIN"
+    with database.connect() as connection:
+        if database.dialect.name == "postgresql":
+            # A table this small is read whole by choice: that is forbidden.
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        rows = connection.exec_driver_sql(f"{explain} {statement}", parameters).all()
+    plan = [str(row[-1]).strip() for row in rows]
+    assert [step for step in plan if re.search(r"Seq Scan|SCAN (cases|case_terms|customers)", step)] == []
+    assert any(re.search(r"Scan (on|using) pk_case_terms|SEARCH case_terms USING PRIMARY KEY", step) for step in plan)

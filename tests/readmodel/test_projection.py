@@ -10,15 +10,30 @@ from sqlalchemy import Engine, select
 from domain import commands as c
 from domain.batch import Batch
 from domain.case import Case
+from domain.intake import Registration
 from domain.lifecycle import Action
-from domain.terms import Promise
+from domain.reterm import NewTerms
+from domain.terms import Edition, Promise
 from readmodel.database import reading, writing
 from readmodel.projection import NotRegisteredError, write
 from readmodel.queries import get_case, timeline
 from readmodel.tables import case_terms, cases, clocks, events, notifications
-from tests.batches import PLAIN, call, number, published
-from tests.build import days, minutes
+from tests.batches import PLAIN, batch, call, number, published
+from tests.build import BODIES, days, do, minutes
 from tests.readmodel.rows import clear, everything, rows
+
+
+def retermed(start: Registration) -> list[Batch]:
+    """Dispatched, then held to another catalogue, whose priority is another and whose promises are longer, twice."""
+    case, first = Case.register(start)
+    made = [batch(case, first), batch(case, do(case, BODIES[Action.DISPATCH], start.at))]
+    for place, priority in enumerate(("P1", "P3"), start=1):
+        longer = tuple(each.model_copy(update={"budget_seconds": 10**6 * place}) for each in start.terms.promises)
+        terms = start.terms.model_copy(update={"priority": priority, "promises": longer})
+        edition = Edition(digest=f"{place:012}", name="New", name_zh="新")
+        made.append(batch(case, case.reterm(NewTerms(terms=terms, edition=edition), start.at + minutes(place))))
+    return [*made, batch(case, do(case, BODIES[Action.SIGN_FOR], start.at + minutes(4)))]
+
 
 SOON = Promise(name="resolve", calendar="always", budget_seconds=400, starts="registration")
 STORIES = (
@@ -30,6 +45,7 @@ STORIES = (
     ),
     published(call(3), (Action.DISPATCH, Action.RETURN, c.Dispatch(department="metering"), Action.SUPERVISE)),
     published(call(4), (Action.WITHDRAW,)),
+    retermed(call(5)),
 )
 
 
@@ -50,6 +66,15 @@ def test_a_case_folds_from_the_events_in_sql(database: Engine, reader: Engine) -
             case = Case.fold(timeline(connection, story[0].number).items)
             assert case == get_case(connection, story[0].number)
             assert case.version == story[-1].progress.version
+
+
+def test_a_case_is_read_with_the_terms_and_the_priority_of_the_last_catalogue(database: Engine, reader: Engine) -> None:
+    put_in_order(database)
+    with reading(reader) as connection:
+        case = get_case(connection, number(5))
+    assert case is not None
+    assert (case.terms.priority, case.terms.promises[0].budget_seconds) == ("P3", 2 * 10**6)
+    assert {row["number"]: row["priority"] for row in rows(database, cases)}[number(5)] == "P3"
 
 
 def test_row_shows_registration_and_progress(database: Engine) -> None:
@@ -103,8 +128,8 @@ def test_any_order_and_repetition_leads_to_the_same_rows(database: Engine, data:
 def test_the_late_execution_of_an_old_batch_changes_nothing(database: Engine) -> None:
     put_in_order(database)
     before = everything(database)
-    for batch in reversed(STORIES[1]):
-        put(database, batch)
+    for one in reversed(STORIES[1]):
+        put(database, one)
     assert everything(database) == before
 
 

@@ -100,3 +100,15 @@ async def incident_not_merged(house: Hotline) -> Cause:
     await cause.waits_for(1)
     await cause.act(OVER)
     return await ended(cause)
+
+
+@path
+async def incident_told_twice(house: Hotline) -> Cause:
+    """The same news twice, each when SQL has what came before."""
+    cause = await declare(house, "banfu")
+    await linked(house, cause, 2)
+    for times in (1, 2):
+        await cause.act(Inform(message="正在抢修"))
+        await told(house, cause, 2 * times)
+    await cause.act(OVER)
+    return await ended(cause)

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
 from domain.commands import (
     Answer,
     Arrive,
@@ -16,6 +19,7 @@ from domain.commands import (
     Comment,
     Complete,
     DecideApproval,
+    DecideCredit,
     DecideExtension,
     Dispatch,
     FollowUp,
@@ -42,7 +46,9 @@ from domain.incident import Incident, Opening
 from domain.incident_table import IncidentBody, Resolve, Scope
 from domain.intake import Actor
 from domain.lifecycle import Role, State
+from domain.reterm import NewTerms
 from domain.settlement import OVER, SETTLED, Settlement
+from domain.terms import Credit, Edition
 from tests.build import INCIDENT
 from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
@@ -240,6 +246,16 @@ async def settled_with_an_incident(house: Hotline) -> Complaint:
 
 
 @path
+async def linked_at_intake(house: Hotline) -> Complaint:
+    cause = await incident(house, "torch")
+    complaint = await house.start(incident=cause.number)
+    await complaint.published(1)
+    await direct(house, cause.number, Resolve(result="已换管", message="已恢复供水"))
+    await until(complaint.view, lambda view: view.state is State.PENDING_FOLLOW_UP)
+    return await ended(await play(complaint, SATISFIED), hours=73)
+
+
+@path
 async def closed_with_an_incident(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=INCIDENT))
     settlement = Settlement(incident=INCIDENT, result="已换管", message="已恢复供水", follow_up=False)
@@ -263,6 +279,16 @@ async def every_rung(house: Hotline) -> Complaint:
 
 
 @path
+async def noticed_and_criticised(house: Hotline) -> Complaint:
+    """Late for days, and the watch towards the criticism stands still while the case waits for its caller."""
+    complaint = await play(await house.start(), *TO_CREW)
+    await complaint.ahead(days=2, minutes=1)
+    await play(complaint, Suspend(reason="等用户"), Resume(note="用户来电"))
+    await complaint.ahead(days=14)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
 async def undelivered(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW)
     await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
@@ -276,3 +302,40 @@ async def published_in_one_go(house: Hotline) -> Complaint:
     for body in (*TO_CREW, *DONE, SATISFIED):
         await complaint.act(body)
     return await ended(complaint, hours=73)
+
+
+@path
+async def retermed(house: Hotline) -> Complaint:
+    """A new catalogue leaves half the time for every promise; what is past then rings."""
+    complaint = await play(await house.start(), *TO_CREW)
+    await complaint.ahead(hours=1, minutes=30)
+    at = await complaint.now()
+    terms = house.catalogue.terms("no_water", "west", at)
+    halves = tuple(each.model_copy(update={"budget_seconds": each.budget_seconds // 2}) for each in terms.promises)
+    new = NewTerms(
+        terms=terms.model_copy(update={"promises": halves}),
+        edition=Edition(digest="0" * 12, name="Half", name_zh="减半"),
+    )
+    await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+    await until(complaint.view, lambda view: view.sla == "missed")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def credits_owed(house: Hotline) -> Complaint:
+    """Two are raised while the work goes on; the case waits, closed, until somebody has decided on both."""
+    at = datetime.now(UTC)
+    owed = Credit(
+        name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(50), every_seconds=43_200
+    )
+    terms = house.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (owed,), "currency": "GBP"})
+    complaint = await play(await house.start(terms=terms), *TO_CREW)
+    await complaint.ahead(hours=37)
+    await play(complaint, DecideCredit(credit=1, approved=True), *DONE, SATISFIED)
+    view = await complaint.ahead(hours=80)
+    assert "credit_waits" in view.flags
+    await complaint.act(DecideCredit(credit=2, approved=False))
+    await complaint.closed()
+    return complaint

@@ -7,19 +7,24 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
+from domain.terms import Edition
 from tests.causes import Cause
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
 from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.paths import PATHS
+from workflows.catalogue import CatalogueWorkflow, RoundStart, start_round
 from workflows.courier import start_courier
 from workflows.watch import start_watch
 
 HISTORIES = Path(__file__).parent / "histories"
+
+
 Record = Callable[[Hotline], Awaitable[WorkflowHistory]]
 
 
@@ -49,9 +54,26 @@ def of_shift(start: Callable[[Client, str], Awaitable[WorkflowHandle[Any, None]]
     return recorded
 
 
+async def catalogue(house: Hotline) -> WorkflowHistory:
+    """The history of a round over two open cases, one of which is reached by the second look."""
+    slower = house.catalogue.model_copy(update={"time_scale": 0.5})
+    edition = Edition(digest="0" * 12, name="Half as fast", name_zh="放慢一半")
+    start = RoundStart(
+        catalogue=slower, edition=edition, closed_after=datetime.now(UTC) - timedelta(days=3), settle_seconds=3600
+    )
+    await (await house.start()).published(1)
+    running = await start_round(house.client, house.settings.task_queue, start)
+    await until(lambda: running.query(CatalogueWorkflow.progress), lambda at: at.counts.get("changed") == 1)
+    await (await house.start()).published(1)
+    await house.server.fast_forward(running, timedelta(seconds=3601))
+    await running.result()
+    return await running.fetch_history()
+
+
 RECORDS: dict[str, Record] = {
     **{name: of_path(play) for name, play in PATHS.items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
+    "catalogue": catalogue,
     "courier": of_shift(start_courier),
     "watch": of_shift(start_watch),
 }

@@ -15,10 +15,12 @@ from domain.clocks import DEPARTMENT, MISS, Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
-from domain.lifecycle import ENDED, ESCALATE, TABLE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, TABLE, UNDELIVERED, Action, Role, State
 from domain.parts import AT_WORK, PART_TABLE
+from domain.record import CREDIT_WAITS
+from domain.reterm import NewTerms
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
-from domain.terms import Approver, Process, Promise, Rung
+from domain.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
 from tests.build import (
     ACTORS,
@@ -59,6 +61,15 @@ processes = st.builds(
     extension_max_days=st.integers(0, 10),
     extension_notice_days=st.integers(0, 1),
     return_within_days=st.integers(0, 2),
+    urging=st.one_of(
+        st.none(),
+        st.builds(
+            UrgingRules,
+            notice_seconds=st.sampled_from([60, 86_400]),
+            calendar=st.sampled_from(["always", "working"]),
+            criticism_days=st.integers(0, 5),
+        ),
+    ),
 )
 
 
@@ -76,9 +87,17 @@ POSTS = (
 )
 incidents = st.sampled_from([None, INCIDENT, OTHER_INCIDENT])
 approvers = st.sampled_from([(), POSTS[1:], POSTS])
+CREDITS = (
+    Credit(
+        name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(20), every_seconds=50_000
+    ),
+    Credit(name="No word", name_zh="未答复", clock="reply", amount=Decimal(2000), at_most=Decimal(3000)),
+)
+credits_owed = st.sampled_from([(), CREDITS[:1], CREDITS])
 changes = st.fixed_dictionaries(
     {
         "approvers": approvers,
+        "credits": credits_owed,
         "answer_needs_follow_up": st.booleans(),
         "ladder": ladders,
         "promises": promises(),
@@ -104,6 +123,7 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
             c.RequestApproval, subject=reason, amount=st.sampled_from([None, Decimal(0), Decimal(500), Decimal(1001)])
         ),
         Action.DECIDE_APPROVAL: st.builds(c.DecideApproval, approved=st.booleans()),
+        Action.DECIDE_CREDIT: st.builds(c.DecideCredit, credit=st.integers(1, 4), approved=st.booleans()),
         Action.DECIDE_EXTENSION: st.builds(c.DecideExtension, approved=st.booleans()),
         Action.REQUEST_EXTENSION: st.builds(c.RequestExtension, working_days=st.integers(1, 11), reason=reason),
         Action.HAND_OVER: st.builds(c.HandOver, owner=names),
@@ -129,7 +149,8 @@ def acceptable(case: Case) -> list[c.Body]:
     }
     if open_parts := case.unfinished:
         best[Action.RELEASE] = c.Release(department=open_parts[0].department, reason="x")
-    return list(best.values())
+    waiting = [c.DecideCredit(credit=owed.serial, approved=True) for owed in case.credits_waiting]
+    return [*best.values(), *waiting]
 
 
 def accepted(case: Case, sent: c.Command[Any], at: datetime) -> bool:
@@ -154,6 +175,7 @@ class CaseMachine(RuleBasedStateMachine):
         self.case, events = Case.register(registration(at, **terms))
         self.events = list(events)
         self.elapsed: dict[int, float] = {}
+        self.shrunk: set[int] = set()
         for _ in range(lead):
             self.now += data.draw(spans)
             self.do_what_may_be_done(data)
@@ -198,7 +220,7 @@ class CaseMachine(RuleBasedStateMachine):
 
     @rule(actor=actors)
     def what_is_offered_is_what_is_accepted(self, actor: Actor) -> None:
-        may = [body.action for body in acceptable(self.case) if accepted(self.case, command(body, actor), self.now)]
+        may = {body.action for body in acceptable(self.case) if accepted(self.case, command(body, actor), self.now)}
         assert sorted(self.case.available_actions(actor, self.now)) == sorted(may)
 
     @rule(cuts=st.lists(st.one_of(spans, st.none()), min_size=2, max_size=12))
@@ -232,6 +254,29 @@ class CaseMachine(RuleBasedStateMachine):
     def an_incident_had_ended_before_it_was_told(self, incident: str | None) -> None:
         self.take(self.case.unlink(incident, self.now))
 
+    @precondition(lambda self: len(self.events) < ENOUGH)
+    @rule(times=st.sampled_from([0.25, 1, 4]), left_out=st.sets(st.sampled_from([each.name for each in PROMISES])))
+    def another_catalogue_is_put_in_force(self, times: float, left_out: set[str]) -> None:
+        """Budgets change, promises come and go; each that stays is measured as before."""
+        now = {promise.name: promise for promise in self.case.terms.promises}
+        made = tuple(
+            now.get(each.name, each).model_copy(update={"budget_seconds": max(1, int(each.budget_seconds * times))})
+            for each in PROMISES
+            if each.name not in left_out
+        )
+        edition = Edition(digest="0" * 12, name="New", name_zh="新")
+        new = NewTerms(terms=self.case.terms.model_copy(update={"promises": made}), edition=edition)
+        before = {clock.serial: clock for clock in self.case.clocks}
+        events = self.case.reterm(new, self.now)
+        self.take(events)
+        if events:
+            assert events[-1].action == RETERM
+            self.shrunk |= {clock.serial for clock in self.case.clocks if clock.paused}
+            for moved in events[-1].data["moved"]:
+                clock = before.get(moved["serial"])
+                assert clock is None or (clock.live and not clock.missed_at)
+        assert self.case.reterm(new, self.now) == ()
+
     def act(self, sent: c.Command[Any]) -> None:
         note(f"{self.now} {self.case.state} {sent.actor.role} {sent.body!r}")
         before = self.case.model_dump_json()
@@ -256,11 +301,12 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (ESCALATE, UNDELIVERED):
+        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, CREDIT, RETERM):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:
-            assert event.from_state in BEFORE_REPLY
+            # It may take itself out at any time: it had ended before it was told that the case belongs to it.
+            assert event.from_state in BEFORE_REPLY or event.action == Action.LINK_INCIDENT
             assert event.to_state not in (State.REGISTERED, State.WITHDRAWN) or event.to_state == event.from_state
             return
         row = TABLE[Action(event.action)]
@@ -280,6 +326,9 @@ class CaseMachine(RuleBasedStateMachine):
     def nothing_was_missed_in_silence(self) -> None:
         rang = {rung_of(event)[:2] for event in self.events if event.action == ESCALATE}
         for clock in self.case.clocks:
+            # A budget that shrinks while the clock stands still rings nothing until it runs on, if it ever does.
+            if clock.serial in self.shrunk and not clock.running_since:
+                continue
             elapsed = clock.elapsed(self.now, CALENDAR)
             for percent in {MISS, *(rung.percent for rung in self.case.terms.ladder)}:
                 if elapsed > clock.budget_seconds * percent / 100 + TOLERANCE:
@@ -296,6 +345,34 @@ class CaseMachine(RuleBasedStateMachine):
     def every_rung_rings_once(self) -> None:
         rang = [rung_of(event)[:2] for event in self.events if event.action == ESCALATE]
         assert len(rang) == len(set(rang))
+
+    @invariant()
+    def a_notice_and_then_a_criticism_go_out_once_a_cycle(self) -> None:
+        gone_out = [(event.cycle, event.action) for event in self.events if event.action in (NOTICE, CRITICISE)]
+        assert len(gone_out) == len(set(gone_out))
+        assert not gone_out or self.case.terms.process.urging
+        for cycle, action in gone_out:
+            if action == CRITICISE:
+                assert gone_out.index((cycle, NOTICE)) < gone_out.index((cycle, CRITICISE))
+
+    @invariant()
+    def nobody_is_pressed_who_waits_or_is_done(self) -> None:
+        watch = self.case.urging and self.case.urging.watch
+        if watch and watch.running_since:
+            clock = next(clock for clock in self.case.clocks if clock.serial == watch.serial)
+            assert clock.missed_at
+            assert clock.running_since
+
+    @invariant()
+    def every_credit_is_raised_once_for_a_miss_and_within_its_most(self) -> None:
+        raised = [(owed.name, owed.clock_serial, owed.further) for owed in self.case.credits]
+        assert len(raised) == len(set(raised))
+        clocks = {clock.serial: clock for clock in self.case.clocks}
+        assert all(clocks[owed.clock_serial].missed_at for owed in self.case.credits)
+        for credit in self.case.terms.credits:
+            total = sum(owed.amount for owed in self.case.credits if owed.name == credit.name)
+            assert credit.at_most is None or total <= credit.at_most
+        assert (CREDIT_WAITS in self.case.flags) == bool(self.case.credits_waiting)
 
     @invariant()
     def clocks_count_what_has_passed_and_no_more(self) -> None:

@@ -152,6 +152,21 @@ class TestBack:
         do(case, INVOLVE, THEN, DISPATCHER)
         assert [part.state for part in case.parts] == [PartState.RELEASED, PartState.DISPATCHED]
 
+    def test_who_takes_over_anothers_part_has_his_own_returned_one_taken_off_him(self) -> None:
+        case = together()
+        do(case, c.Involve(department="billing", task="Find the arrears."), THEN, DISPATCHER)
+        do(case, BODIES[Action.RETURN], THEN, OTHER_CREW)
+        do(case, c.Involve(department="metering", task="Both", takes_over="billing"), THEN, DISPATCHER)
+        assert [(part.department, part.state) for part in case.parts] == [
+            ("metering", PartState.RELEASED),
+            ("billing", PartState.RELEASED),
+            ("metering", PartState.DISPATCHED),
+        ]
+        do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
+        for crew in (OTHER_CREW, CREW):
+            do(case, COMPLETE, THEN, crew)
+        assert case.state is State.PENDING_REPLY
+
     def test_a_supervisor_sends_back_one_part_or_the_case(self) -> None:
         case = together()
         for body, actor in ((BODIES[Action.SIGN_FOR], OTHER_CREW), (COMPLETE, OTHER_CREW), (COMPLETE, CREW)):

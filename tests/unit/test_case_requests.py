@@ -92,6 +92,7 @@ class TestExtension:
         assert gained == {"acknowledge": 0, "arrive": 0, "resolve": 75_600, "reply": 75_600, "follow_up": 0}
         refusal = refused(case, BODIES[Action.REQUEST_EXTENSION])
         assert (refusal.kind, refusal.code) == ("conflict", "extension_used")
+        assert "granted 1 time(s) in a cycle at most" in refusal.message
 
     def test_denied_it_changes_no_clock_and_may_be_asked_again(self) -> None:
         case = case_in(State.IN_PROGRESS)
@@ -110,6 +111,7 @@ class TestExtension:
         refusal = refused(case_in(State.DISPATCHED), c.RequestExtension(working_days=11, reason="Parts"))
         assert (refusal.kind, refusal.code) == ("invalid", "extension_too_long")
         assert refusal.accepted == ("1 to 10 working days",)
+        assert "10 working days at most; 11 were asked for" in refusal.message
 
     def test_one_working_day_ahead_at_least(self) -> None:
         # Five working days from Monday 09:00 are over on the next Monday at 09:00.
@@ -118,6 +120,7 @@ class TestExtension:
             case_in(State.IN_PROGRESS), BODIES[Action.REQUEST_EXTENSION], at=MONDAY + days(4) + minutes(1)
         )
         assert (refusal.kind, refusal.code) == ("conflict", "extension_too_late")
+        assert "1 working day(s) ahead" in refusal.message
         assert "2026-09-14T01:00:00+00:00" in refusal.message
 
     @pytest.mark.parametrize("rules", [Process(extensions_allowed=0), Process(extension_max_days=0)])

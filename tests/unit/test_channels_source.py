@@ -43,6 +43,7 @@ def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> 
         ("department:billing", ["log"]),
         ("supervisor", ["duty_mail", "log"]),
         ("owner:Chen Meiling", ["log"]),
+        ("director:Luo Ping", ["log"]),
     ],
 )
 def test_the_most_exact_route_counts(example: ChannelFile, recipient: str, channels: list[str]) -> None:

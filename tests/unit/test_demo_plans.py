@@ -200,7 +200,8 @@ def _refusal(case: Case, command: Command[Any], at: datetime) -> str | None:
 class TestPlans:
     def test_take_every_action_that_is_offered(self) -> None:
         taken = {step.action for plan in PLANS for step in plan.steps} | {Action.REGISTER}
-        assert taken == {row.action for row in ROWS} - {Action.LINK_INCIDENT}
+        # The demo's catalogue, as the company's, owes nobody a credit; the surge has a play of its own.
+        assert taken == {row.action for row in ROWS} - {Action.DECIDE_CREDIT, Action.LINK_INCIDENT}
 
     def test_end_or_rest_in_every_state(self) -> None:
         assert {plan.state for plan in PLANS} == set(State)
@@ -290,6 +291,16 @@ class TestDifferences:
         found = differences(plan, complaint | {"version": len(again)}, again)
         assert any("rang 2 times" in text for text in found)
 
+    def test_a_notice_that_goes_out_twice_while_one_alone_is_a_matter_of_time(
+        self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]
+    ) -> None:
+        plan, complaint, timeline = shown
+        notice = timeline[-1] | {"seq": len(timeline) + 1, "action": "notice", "data": {}}
+        late = complaint | {"version": len(timeline) + 1, "flags": [*complaint["flags"], "noticed"]}
+        assert differences(plan, late, [*timeline, notice]) == []
+        twice = [*timeline, notice, notice | {"seq": len(timeline) + 2}]
+        assert differences(plan, late | {"version": len(twice)}, twice) == ["notice went out 2 times in cycle 1"]
+
     def test_a_miss_that_did_not_ring(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
         plan, complaint, timeline = shown
         quiet = [item for item in timeline if item["action"] != "escalate"]
@@ -300,3 +311,10 @@ class TestDifferences:
         plan, complaint, timeline = shown
         found = differences(plan, complaint | {"state": "closed", "cycle": 2, "flags": ["urged"]}, timeline)
         assert {text.split()[0] for text in found} >= {"state", "cycle", "flags"}
+
+    def test_none_where_the_caller_has_called_before(
+        self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]
+    ) -> None:
+        plan, complaint, timeline = shown
+        again = [*complaint["flags"], "possible_duplicate", "repeat_caller"]
+        assert differences(plan, complaint | {"flags": again}, timeline) == []

@@ -52,6 +52,7 @@ BY_HAND = (
         "",
         "dispatcher owner system",
     ),
+    ("decide_credit", "补偿审批", f"{ANY_OPEN} closed refused withdrawn", "", "manager"),
 )
 
 

@@ -67,3 +67,12 @@ class TestCommand:
         result = CliRunner().invoke(cli.app, ["demo", "--cases", "299"])
         assert result.exit_code == 2
         assert "300" in result.output
+
+    def test_a_surge_has_at_least_60(self) -> None:
+        result = CliRunner().invoke(cli.app, ["demo", "--surge", "--cases", "59"])
+        assert result.exit_code == 2
+        assert "60" in result.output
+
+    @pytest.mark.parametrize(("surge", "cases"), [(False, 320), (True, 2000)])
+    def test_each_has_its_usual_size(self, *, surge: bool, cases: int) -> None:
+        assert local_demo.number_of_cases(None, surge=surge) == cases

@@ -9,7 +9,7 @@ from domain.case import Case
 from domain.events import Event
 from domain.lifecycle import ESCALATE, Action, State
 from domain.notices import Notice, notices
-from tests.build import BODIES, CALLER, MONDAY, PREPARED, THEN, case_in, days, do, hours, minutes, registration
+from tests.build import BODIES, CALLER, MONDAY, THEN, case_in, days, do, hours, minutes, prepare, registration
 
 NUMBER = "2609070000017"
 OWNER = "owner:Chen Jing"
@@ -38,9 +38,10 @@ TOLD = {
     Action.SUPERVISE: [DEPARTMENT, OWNER],
     Action.REQUEST_EXTENSION: ["supervisor"],
     Action.DECIDE_EXTENSION: [DEPARTMENT],
-    Action.HAND_OVER: ["owner:Li Mei"],
+    Action.HAND_OVER: ["owner:Li Mei", OWNER],
     Action.INVOLVE: ["department:metering"],
     Action.RELEASE: ["department:metering", OWNER],
+    Action.DECIDE_CREDIT: [OWNER],
     Action.LINK_INCIDENT: [DEPARTMENT],
 }
 BEFORE = {
@@ -72,8 +73,7 @@ class TestWho:
     @pytest.mark.parametrize("action", BODIES)
     def test_each_action_tells_those_it_concerns(self, action: Action) -> None:
         case = case_in(BEFORE.get(action, State.IN_PROGRESS))
-        for before in PREPARED.get(action, ()):
-            do(case, BODIES[before], THEN)
+        prepare(case, action)
         assert told(case, BODIES[action]) == TOLD[action]
 
     def test_a_registration_tells_the_dispatchers(self) -> None:
@@ -148,8 +148,7 @@ def every_notice() -> list[Notice]:
     found: list[Notice] = []
     for action, body in BODIES.items():
         case = case_in(BEFORE.get(action, State.IN_PROGRESS))
-        for before in PREPARED.get(action, ()):
-            do(case, BODIES[before], THEN)
+        prepare(case, action)
         found += after(case, body)[1]
         found += [notice for event in case.ring(MONDAY + days(20)) for notice in notices(case.number, event, case)]
     return found

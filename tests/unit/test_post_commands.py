@@ -9,12 +9,14 @@ import pytest
 import cli
 import local_demo
 import local_service
-from readmodel.database import engine, writing
+from readmodel.database import engine, reading, writing
+from readmodel.letters import dead_letters
 from readmodel.mailbox import Failure, Report, exchange
 from readmodel.migrate import migrate
 from readmodel.projection import write
 from settings import Settings
 from tests.batches import call, published
+from tests.readmodel.outage import down
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +88,23 @@ def test_a_demo_reaches_nobody_though_the_operator_has_channels(
     given = local_service._environment(played[0])
     monkeypatch.setenv("HOTLINE_CHANNELS", given["HOTLINE_CHANNELS"])
     assert Settings().channels is None
+
+
+@pytest.mark.parametrize("which", ["--all", "a key"])
+def test_with_sql_down_nothing_is_sent_again_and_the_command_says_why(
+    dead: list[str], tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The command waits for seconds for SQLite's lock, as it should; a test need not.
+    monkeypatch.setattr("readmodel.database.BUSY_SECONDS", 0)
+    database = engine(f"sqlite:///{tmp_path / 'hotline.db'}")
+    chosen = ["--all"] if which == "--all" else dead
+    with down(database):
+        assert run("letters", "resend", *chosen, monkeypatch=monkeypatch) == 2
+    said = capsys.readouterr()
+    assert (said.out, "the database does not answer as it should: database is locked" in said.err) == ("", True)
+    with reading(database) as connection:
+        assert {letter.key for letter in dead_letters(connection).items} == {*dead}
+    database.dispose()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "a-key"]])

@@ -48,6 +48,10 @@ def test_a_kind_without_a_template_has_the_default(kind: str) -> None:
     assert Templates().text(parcel("supervisor", kind), "zh") == "回复了 [P3] 2026-08-03 12:00"
 
 
+def test_documents_are_called_by_their_names() -> None:
+    assert Templates().subject(parcel("supervisor", "criticise"), "zh") == f"工单{NUMBER} 通报批评"
+
+
 def test_a_caller_gets_his_link_and_staff_get_none() -> None:
     words = Templates(link=lambda parcel: f"https://example.com/c/{parcel.number}-{parcel.cycle}")
     for language in ("zh", "en"):

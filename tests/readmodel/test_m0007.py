@@ -16,7 +16,7 @@ from tests.batches import call, published
 from tests.build import MONDAY
 from tests.readmodel.rows import rows
 
-BEFORE, THIS = "0005", "0008"
+BEFORE, THIS = "0006", "0007"
 OF_AN_INCIDENT = (
     "INSERT INTO notifications (key, number, seq, recipient, kind, text_zh, text_en, created_at, status, tries) "
     "VALUES ('a key', 'i26090700019', 1, 'dispatcher', 'incident_suspect', 'x', 'x', '2026-09-07 01:00:00', 'due', 0)"

@@ -1,0 +1,91 @@
+"""Notices of urging (催办通知书) and public criticism (通报批评): which there are of a case, and each as a document."""
+
+from enum import Enum
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+from starlette.responses import HTMLResponse, Response
+
+from api import openapi, render
+from api.backend import Backend
+from api.keyring import Key
+from api.papers import Papers
+from api.problems import ProblemError
+from api.reader import away
+from api.routes.parameters import NumberText, not_found, number_in
+from api.schemas import NoticePage
+from api.security import actor_of, staff_only
+from domain.events import Event
+
+TAGS: list[str | Enum] = ["complaints"]
+HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+_ERRORS = (
+    "unauthorized",
+    "malformed-key",
+    "wrong-role",
+    "complaint-not-found",
+    "invalid-number",
+    "read-model-unavailable",
+)
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the list of a case's notices, and the documents."""
+    _add_list(router, backend)
+    _add_document(router, backend)
+
+
+def _add_list(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        "/v1/complaints/{number}/notices",
+        tags=TAGS,
+        operation_id="list_notices",
+        summary="List the notices of a case 催办通知书、通报批评",
+        response_model=NoticePage,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={200: openapi.example("All of them, the oldest first.", "notices"), **openapi.errors(*_ERRORS)},
+    )
+    async def list_notices(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+        """Two in a cycle at most: a notice of urging the day after the case was to be settled, and public criticism."""
+        wanted = number_in(number)
+        return render.page((render.notice(wanted, event) for event in await _papers(backend, wanted, key)), None)
+
+
+def _add_document(router: APIRouter, backend: Backend) -> None:
+    papers = Papers(backend.settings.templates)
+
+    @router.get(
+        "/v1/complaints/{number}/notices/{seq}",
+        tags=TAGS,
+        operation_id="get_notice",
+        summary="Read or print a notice 催办通知书、通报批评",
+        response_class=HTMLResponse,
+        dependencies=[Depends(staff_only(backend.bearer))],
+        responses={
+            200: {"description": "A page in Chinese and English that prints on A4; a browser saves it as PDF."},
+            **openapi.errors(*_ERRORS, "notice-not-found", "invalid-request"),
+        },
+    )
+    async def get_notice(
+        number: NumberText,
+        seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
+        key: Annotated[Key, Depends(backend.bearer)],
+    ) -> Response:
+        """The document as it was issued: nothing that happens later changes it."""
+        wanted = number_in(number)
+        there = {event.seq: event for event in await _papers(backend, wanted, key)}
+        if seq not in there:
+            accepted = [str(known) for known in there]
+            detail = f"The case {wanted} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
+            raise ProblemError("notice-not-found", detail, accepted=accepted)
+        return HTMLResponse(papers.html(wanted, there[seq]), headers=HEADERS)
+
+
+async def _papers(backend: Backend, number: str, key: Key) -> tuple[Event, ...]:
+    """The documents of the case. Raises ProblemError: there is no such case, or SQL cannot tell."""
+    found = await backend.reader.papers(number)
+    if found is None:
+        if await backend.gateway.case(number, actor_of(key)) is None:
+            raise not_found(number)
+        raise away(f"The complaint {number} is there, but SQL does not show it yet.")
+    return found

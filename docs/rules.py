@@ -1,0 +1,55 @@
+"""The rules of the lifecycle that have their time, for the page that is drawn from its table."""
+
+REFUSED = (
+    ("退单 `return`", "Within two working days of the dispatch, with the reason.", "return-too-late"),
+    ("申请延期 `request_extension`", "A working day before `resolve` expires,", "extension-too-late"),
+    ("", "granted once in a cycle,", "extension-used"),
+    ("", "for ten working days at most (422).", "extension-too-long"),
+    ("催办 `urge`", "Agents and supervisors before `resolve` expires. Callers always.", "urge-too-late"),
+    (
+        "督办 `supervise`",
+        "Once in a cycle. The rework after a second dissatisfied follow-up is supervised by itself.",
+        "already-supervised",
+    ),
+    (
+        "移交 `hand_over`",
+        "By a supervisor, to somebody else (422). The new owner and the old one are told.",
+        "same-owner",
+    ),
+)
+"""What people do: the rule, and the type of problem that breaking it is."""
+
+BY_TIME = (
+    ("催办通知书 `notice`", "A day after `resolve` was missed, when it still runs.", "assignee, lead, owner"),
+    (
+        "通报批评 `criticise`",
+        "Five working days after the notice, when it still runs.",
+        "lead, director, general manager, owner, supervisor",
+    ),
+)
+"""What time brings: when, and to whom."""
+
+
+def rules_in_time() -> str:
+    """The section, in Markdown."""
+    refused = "\n".join(f"| {what} | {rule} | `{slug}` |" for what, rule, slug in REFUSED)
+    brought = "\n".join(f"| {what} | {when} | {told} |" for what, when, told in BY_TIME)
+    return f"""## Rules in time
+
+What is out of its time is refused with 409, and the answer names the rule, the dates, and what may be done instead. The
+figures are those of the [default catalogue](catalogue.md#rules-of-the-chain).
+
+| what | rule | otherwise |
+| --- | --- | --- |
+{refused}
+
+What time brings by itself, each once in a cycle:
+
+| what | when | who is told |
+| --- | --- | --- |
+{brought}
+
+The time towards both stands still while the case is suspended, and ends with the work. They go to the departments whose
+work is waited for: not to one that has completed the case and waits for another's part. A case from before these rules
+has none of them. [Why](decisions/0025-notices-count-beside-the-clock.md).
+"""

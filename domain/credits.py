@@ -1,0 +1,171 @@
+"""What the company owes by itself for a promise that it missed (自动补偿): raised by time, approved as money is.
+
+A credit does not change the state of its case: the work goes on while management decides on it.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from domain.approvals import against, approvers_for
+from domain.clocks import Clock
+from domain.errors import Refused
+from domain.events import Event
+from domain.intake import SYSTEM, Actor
+from domain.lifecycle import Role
+from domain.record import CREDIT_WAITS, Decided, Owed, Record
+from domain.terms import Approver, Credit
+
+KIND = "credit"
+"""Of what was decided, in records and reports."""
+
+
+class Due(NamedTuple):
+    """A credit that is to be raised: when, by which promise, for which clock, and how much; `further` counts from 0."""
+
+    at: datetime
+    credit: Credit
+    clock: Clock
+    amount: Decimal
+    further: int
+
+
+def next_credit(record: Record) -> Due | None:
+    """The next one that is still to be raised; None where none will be, if nothing changes."""
+    found = (_due(record, credit, clock) for credit in record.terms.credits for clock in record.clocks)
+    return min((due for due in found if due), key=lambda due: (due.at, due.clock.serial), default=None)
+
+
+def facts(record: Record, due: Due) -> dict[str, Any]:
+    """What the event says. Whose turn it is to approve travels in it, so that it tells by itself who was asked."""
+    return {
+        "credit": len(record.credits) + 1,
+        "name": due.credit.name,
+        "name_zh": due.credit.name_zh,
+        "amount": str(due.amount),
+        "currency": record.terms.currency,
+        "clock": due.clock.name,
+        "serial": due.clock.serial,
+        "further": due.further,
+        "fell_at": due.at.isoformat(),
+        "approvers": [who.model_dump(mode="json") for who in _approvers(record, due.amount)],
+    }
+
+
+def owe(record: Record, event: Event) -> None:
+    """The effect: the credit waits for its approval."""
+    data = event.data
+    owed = Owed(
+        serial=data["credit"],
+        name=data["name"],
+        name_zh=data["name_zh"],
+        amount=data["amount"],
+        clock=data["clock"],
+        clock_serial=data["serial"],
+        further=data["further"],
+        fell_at=data["fell_at"],
+        # Of the miss, as whether it was noticed late must not make another case.
+        asked_at=data["fell_at"],
+        approvers=data["approvers"],
+    )
+    record.credits = (*record.credits, owed)
+    _flag(record)
+
+
+def decidable(record: Record, actor: Actor, at: datetime) -> bool:
+    """Whether there is one that this person may decide on now."""
+    return any(_objection(record, owed, actor, at) is None for owed in record.credits_waiting)
+
+
+def decision_on(record: Record, serial: int, actor: Actor, at: datetime, *, approved: bool) -> dict[str, Any]:
+    """What the event of the decision says. Raises Refused: no such credit waits, or it is not for this person."""
+    owed = next((owed for owed in record.credits_waiting if owed.serial == serial), None)
+    if owed is None:
+        waiting = tuple(str(owed.serial) for owed in record.credits_waiting)
+        message = f"No credit {serial} of the case {record.number} waits for a decision."
+        raise Refused("invalid", "no_such_credit", message, waiting)
+    if refused := _objection(record, owed, actor, at):
+        raise refused
+    return {
+        "subject": owed.name,
+        "amount": str(owed.amount),
+        "currency": record.terms.currency,
+        "kind": KIND,
+        "requested_by": SYSTEM.name,
+        "turn": len(owed.approved_by) + 1,
+        "final": not approved or len(owed.approved_by) + 1 >= len(owed.approvers),
+    }
+
+
+def take_word(record: Record, event: Event) -> None:
+    """The effect of a decision: the next one's turn, or the last word, which is kept with what was decided."""
+    owed = record.credits[event.data["credit"] - 1]
+    approved_by = (*owed.approved_by, event.actor)
+    if not event.data["final"]:
+        _put(record, owed.model_copy(update={"approved_by": approved_by, "asked_at": event.at}))
+        return
+    _put(record, owed.model_copy(update={"approved_by": approved_by, "approved": event.data["approved"]}))
+    decided = Decided(
+        subject=owed.name,
+        amount=owed.amount,
+        kind=KIND,
+        approved=event.data["approved"],
+        requested_by=SYSTEM.name,
+        decided_by=approved_by,
+        decided_at=event.at,
+    )
+    record.decided = (*record.decided, decided)
+    _flag(record)
+
+
+def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
+    """The next credit of this promise for this clock, which runs on, late."""
+    late = clock.missed_at
+    if late is None or clock.name != credit.clock or clock.part or not clock.live or not clock.running_since:
+        return None
+    raised = [owed for owed in record.credits if owed.name == credit.name]
+    further = sum(owed.clock_serial == clock.serial for owed in raised)
+    # What was missed before the catalogue promised anything for it is not made up for.
+    if not further and record.retermed and late < record.retermed.at:
+        return None
+    amount = credit.each_further if further else credit.amount
+    if amount is None or (credit.at_most is not None and sum((one.amount for one in raised), amount) > credit.at_most):
+        return None
+    late_by = further * (credit.every_seconds or 0)
+    at = clock.instant_at(clock.budget_seconds + late_by, record.calendar) if further else late
+    return Due(at, credit, clock, amount, further) if at else None
+
+
+def _approvers(record: Record, amount: Decimal) -> tuple[Approver, ...]:
+    try:
+        return approvers_for(record, amount)
+    except Refused:
+        # The company owes it, whatever its limits are: the last of them has the last word.
+        return record.terms.approvers
+
+
+def _objection(record: Record, owed: Owed, actor: Actor, at: datetime) -> Refused | None:
+    if actor.role is Role.ADMIN:
+        return None
+    who = owed.turn
+    if who is None or who.holder is None:
+        return against(actor, owed.approved_by, who, ())
+    names = (who.holder, who.deputy) if who.deputy and at >= _lapses(record, owed, who) else (who.holder,)
+    return against(actor, owed.approved_by, who, names)
+
+
+def _lapses(record: Record, owed: Owed, who: Approver) -> datetime:
+    """When the deputy may decide as well."""
+    clock = Clock(serial=1, name="approve", cycle=1, calendar=who.calendar, budget_seconds=who.budget_seconds)
+    lapses = clock.start(owed.asked_at).due_at(record.calendar)
+    return lapses or owed.asked_at
+
+
+def _put(record: Record, owed: Owed) -> None:
+    record.credits = tuple(owed if each.serial == owed.serial else each for each in record.credits)
+
+
+def _flag(record: Record) -> None:
+    """Staff find by it the cases in which a credit waits."""
+    others = {flag for flag in record.flags if flag != CREDIT_WAITS}
+    record.flags = tuple(sorted(others | ({CREDIT_WAITS} if record.credits_waiting else set())))

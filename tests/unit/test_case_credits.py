@@ -1,0 +1,256 @@
+"""What the company owes for a missed promise: raised by time, once, and decided on while the work goes on."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain import commands as c
+from domain.approvals import approvers_for
+from domain.case import Case
+from domain.events import Event
+from domain.intake import Actor
+from domain.lifecycle import CREDIT, Action, Role, State
+from domain.record import CREDIT_WAITS
+from domain.reterm import NewTerms
+from domain.terms import Approver, Credit, Edition, Promise
+from tests.build import (
+    ADMIN,
+    BODIES,
+    CREW,
+    MANAGER,
+    MONDAY,
+    ROAD,
+    case_in,
+    days,
+    do,
+    hours,
+    minutes,
+    refused,
+    registration,
+    terms,
+)
+
+RESOLVE = Promise(name="resolve", calendar="always", budget_seconds=12 * 3600, starts="registration")
+OWED = Credit(
+    name="Supply not restored",
+    name_zh="未按时恢复供水",
+    clock="resolve",
+    amount=Decimal(50),
+    each_further=Decimal(50),
+    every_seconds=12 * 3600,
+)
+GAO, MA, REN = (Actor(name=name, role=Role.MANAGER) for name in ("高峰", "马俊", "任丽"))
+POSTS = (
+    Approver(
+        post="manager", up_to=Decimal(40), holder=GAO.name, deputy=REN.name, budget_seconds=3600, calendar="always"
+    ),
+    Approver(post="director", up_to=Decimal(1000), holder=MA.name, budget_seconds=3600, calendar="always"),
+)
+YES = c.DecideCredit(credit=1, approved=True)
+
+
+def late(state: State = State.IN_PROGRESS, owed: tuple[Credit, ...] = (OWED,), **changes: Any) -> Case:
+    return case_in(state, promises=(RESOLVE,), credits=owed, currency="GBP", **changes)
+
+
+def raised(events: tuple[Event, ...]) -> list[tuple[str, int, str]]:
+    return [
+        (event.data["amount"], event.data["further"], event.data["fell_at"])
+        for event in events
+        if event.action == CREDIT
+    ]
+
+
+class TestRaising:
+    def test_the_miss_raises_one_and_each_further_period_another(self) -> None:
+        case = late()
+        assert raised(case.ring(MONDAY + hours(11))) == []
+        assert raised(case.ring(MONDAY + hours(12))) == [("50", 0, (MONDAY + hours(12)).isoformat())]
+        assert raised(case.ring(MONDAY + hours(23))) == []
+        assert case.next_deadline() == MONDAY + hours(24)
+        assert raised(case.ring(MONDAY + hours(49))) == [
+            ("50", further, (MONDAY + hours(12 * further + 12)).isoformat()) for further in (1, 2, 3)
+        ]
+        assert [owed.serial for owed in case.credits] == [1, 2, 3, 4]
+
+    def test_an_event_tells_all_of_it_by_itself(self) -> None:
+        event = next(event for event in late().ring(MONDAY + hours(13)) if event.action == CREDIT)
+        assert (event.actor, event.role, event.from_state, event.to_state) == (
+            "system",
+            Role.SYSTEM,
+            State.IN_PROGRESS,
+            State.IN_PROGRESS,
+        )
+        assert event.data == {
+            "credit": 1,
+            "name": "Supply not restored",
+            "name_zh": "未按时恢复供水",
+            "amount": "50",
+            "currency": "GBP",
+            "clock": "resolve",
+            "serial": 1,
+            "further": 0,
+            "fell_at": (MONDAY + hours(12)).isoformat(),
+            "approvers": [],
+        }
+
+    def test_a_promise_that_is_kept_owes_nothing(self) -> None:
+        case = late()
+        do(case, BODIES[Action.COMPLETE], MONDAY + hours(11))
+        assert raised(case.ring(MONDAY + days(9))) == []
+
+    def test_what_was_late_owes_no_more_once_it_is_done(self) -> None:
+        case = late()
+        do(case, BODIES[Action.COMPLETE], MONDAY + hours(13))
+        assert raised(case.ring(MONDAY + days(9))) == []
+        assert len(case.credits) == 1
+
+    def test_nothing_is_owed_for_the_time_in_which_we_wait_for_the_caller(self) -> None:
+        case = late()
+        case.ring(MONDAY + hours(13))
+        do(case, BODIES[Action.SUSPEND], MONDAY + hours(13))
+        assert raised(case.ring(MONDAY + hours(40))) == []
+        assert case.next_deadline() is None
+        do(case, BODIES[Action.RESUME], MONDAY + hours(40))
+        assert raised(case.ring(MONDAY + hours(52))) == [("50", 1, (MONDAY + hours(51)).isoformat())]
+
+    def test_at_most_is_the_most_of_one_case(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"at_most": Decimal(120)}),))
+        case.ring(MONDAY + days(9))
+        assert sum(owed.amount for owed in case.credits) == 100
+        do(case, BODIES[Action.COMPLETE], MONDAY + days(9))
+        do(case, BODIES[Action.REPLY], MONDAY + days(9))
+        do(case, c.FollowUp(outcome="dissatisfied"), MONDAY + days(9))
+        assert raised(case.ring(MONDAY + days(20))) == []
+
+    def test_a_further_cycle_that_is_late_owes_again(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"each_further": None}),))
+        for action in (Action.COMPLETE, Action.REPLY):
+            do(case, BODIES[action], MONDAY + hours(13))
+        do(case, c.FollowUp(outcome="dissatisfied"), MONDAY + hours(13))
+        case.ring(MONDAY + hours(26))
+        assert [(owed.clock_serial, owed.further) for owed in case.credits] == [(1, 0), (2, 0)]
+
+    def test_a_case_without_credits_in_its_terms_owes_nothing_and_wakes_for_nothing(self) -> None:
+        case = late(owed=())
+        case.ring(MONDAY + days(9))
+        assert (case.credits, case.next_deadline()) == ((), None)
+        assert "credits" not in case.model_dump(mode="json")
+
+    def test_what_was_missed_before_the_catalogue_promised_anything_is_not_made_up_for(self) -> None:
+        case = late(owed=())
+        case.ring(MONDAY + hours(13))
+        there = terms(promises=(RESOLVE,), credits=(OWED,), currency="GBP")
+        new = NewTerms(terms=there, edition=Edition(digest="0" * 12, name="England", name_zh="英格兰"))
+        case.reterm(new, MONDAY + hours(14))
+        assert raised(case.ring(MONDAY + days(3))) == []
+
+    @pytest.mark.parametrize("step", [minutes(1), hours(7), days(2)])
+    def test_however_often_it_is_looked_at_the_same_are_raised(self, step: timedelta) -> None:
+        case, whole = late(), late()
+        at, end = MONDAY, MONDAY + days(2)
+        while at < end:
+            at = min(at + step, end)
+            case.ring(at)
+        whole.ring(end)
+        assert case == whole
+
+
+class TestDeciding:
+    def test_does_not_change_the_state_and_lands_in_what_was_decided(self) -> None:
+        case = late()
+        case.ring(MONDAY + hours(12))
+        assert CREDIT_WAITS in case.flags
+        event = do(case, YES, MONDAY + hours(13))[-1]
+        assert (event.from_state, event.to_state) == (State.IN_PROGRESS, State.IN_PROGRESS)
+        assert event.data | {"credit": 1} == event.data
+        assert (event.data["amount"], event.data["currency"], event.data["final"]) == ("50", "GBP", True)
+        [decided] = case.decided
+        assert (decided.kind, decided.amount, decided.approved, decided.requested_by, decided.decided_by) == (
+            "credit",
+            Decimal(50),
+            True,
+            "system",
+            (MANAGER.name,),
+        )
+        assert CREDIT_WAITS not in case.flags
+
+    def test_each_in_turn_and_nobody_twice(self) -> None:
+        case = late(approvers=POSTS)
+        case.ring(MONDAY + hours(12))
+        at = MONDAY + hours(12)
+        assert refused(case, YES, MA, at).code == "not_the_approver"
+        assert refused(case, YES, REN, at).accepted == (GAO.name,)
+        first = do(case, YES, at, GAO)[-1]
+        assert (first.data["final"], case.decided) == (False, ())
+        assert refused(case, YES, GAO, at).code == "decided_already"
+        assert do(case, YES, at, MA)[-1].data["final"] is True
+        assert case.decided[0].decided_by == (GAO.name, MA.name)
+
+    def test_the_deputy_may_as_well_once_the_time_has_lapsed(self) -> None:
+        case = late(approvers=POSTS)
+        case.ring(MONDAY + hours(12))
+        assert Action.DECIDE_CREDIT not in case.available_actions(REN, MONDAY + hours(12) + minutes(59))
+        do(case, YES, MONDAY + hours(13), REN)
+        assert case.credits[0].approved_by == (REN.name,)
+
+    def test_a_rejection_is_the_last_word(self) -> None:
+        case = late(approvers=POSTS)
+        case.ring(MONDAY + hours(12))
+        do(case, c.DecideCredit(credit=1, approved=False), MONDAY + hours(12), GAO)
+        assert (case.decided[0].approved, case.credits_waiting) == (False, ())
+
+    def test_what_is_owed_above_every_limit_goes_to_all_of_them(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"amount": Decimal(5000)}),), approvers=POSTS)
+        case.ring(MONDAY + hours(12))
+        assert len(case.credits[0].approvers) == 2
+        assert len(approvers_for(case, Decimal(40))) == 1
+
+    def test_the_administrator_may_in_an_emergency(self) -> None:
+        case = late(approvers=POSTS)
+        case.ring(MONDAY + hours(12))
+        do(case, YES, MONDAY + hours(12), ADMIN)
+        assert case.credits[0].approved_by == (ADMIN.name,)
+
+    def test_only_a_manager_and_only_one_that_waits(self) -> None:
+        case = late()
+        assert refused(case, YES, MANAGER, MONDAY + hours(1)).code == "out_of_turn"
+        case.ring(MONDAY + hours(12))
+        assert refused(case, YES, CREW, MONDAY + hours(12)).code == "wrong_role"
+        no_such = refused(case, c.DecideCredit(credit=2, approved=True), MANAGER, MONDAY + hours(12))
+        assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "no_such_credit", ("1",))
+
+
+class TestAfterTheEnd:
+    @pytest.mark.parametrize("action", [Action.FOLLOW_UP, Action.WITHDRAW])
+    def test_the_case_lives_until_somebody_has_decided(self, action: Action) -> None:
+        case = late()
+        case.ring(MONDAY + hours(12))
+        for step in (Action.COMPLETE, Action.REPLY, Action.FOLLOW_UP) if action is Action.FOLLOW_UP else (action,):
+            do(case, BODIES[step], MONDAY + hours(13))
+        much_later = MONDAY + days(40)
+        assert (case.finished(much_later), case.over(much_later)) == (True, False)
+        assert case.next_deadline() is None
+        assert case.available_actions(MANAGER, much_later) == (Action.DECIDE_CREDIT,)
+        do(case, YES, much_later)
+        assert case.over(much_later)
+
+    def test_the_window_is_not_longer_for_it(self) -> None:
+        case = late()
+        case.ring(MONDAY + hours(12))
+        for step in (Action.COMPLETE, Action.REPLY, Action.FOLLOW_UP):
+            do(case, BODIES[step], MONDAY + hours(13))
+        assert refused(case, BODIES[Action.REOPEN], at=MONDAY + days(40)).code == "out_of_turn"
+
+    def test_a_case_folds_from_its_events_with_all_its_credits(self) -> None:
+        start = registration(promises=(RESOLVE,), credits=(OWED,), approvers=POSTS)
+        case, events = Case.register(start)
+        for action in ROAD[State.IN_PROGRESS]:
+            events += do(case, BODIES[action], MONDAY)
+        events += case.ring(MONDAY + hours(30))
+        events += do(case, YES, MONDAY + hours(30), GAO)
+        events += do(case, c.DecideCredit(credit=2, approved=False), MONDAY + hours(31), GAO)
+        assert Case.fold(events) == case
+        assert Case.model_validate_json(case.model_dump_json()) == case

@@ -1,0 +1,145 @@
+"""Notices of urging and public criticism as documents: what stands in them, and what never does."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from jinja2.filters import do_striptags
+
+from activities.templates import Templates, TemplatesError
+from api.papers import Papers
+from domain.case import Case
+from domain.events import Event
+from domain.intake import Caller
+from domain.lifecycle import CRITICISE, NOTICE, State
+from domain.terms import Organisation, Process, Unit, UrgingRules
+from post_commands import PostError, check_papers
+from settings import Settings
+from tests.build import MONDAY, case_in, days
+
+RULES = Process(urging=UrgingRules(notice_seconds=86_400, criticism_days=5))
+CHART = Organisation(
+    name="City water hotline",
+    name_zh="中山供水热线",
+    units=(Unit(code="repair", name="Repair crew", name_zh="抢修队", lead="Tan <Yong>", director="Luo Ping"),),
+)
+
+
+def issued(action: str, state: State = State.IN_PROGRESS, late: timedelta | None = None) -> tuple[Case, Event]:
+    """The document's event of a case that nobody settles; looked at `late` after the registration."""
+    case = case_in(state, process=RULES, organisation=CHART)
+    events = case.ring(MONDAY + (late or days(8 if action == NOTICE else 14)))
+    return case, next(event for event in events if event.action == action)
+
+
+def words(case: Case, event: Event, papers: Papers | None = None) -> str:
+    """The text of the document, without its tags."""
+    return do_striptags((papers or Papers()).html(case.number, event))
+
+
+class TestNotice:
+    def test_says_to_whom_what_was_due_how_late_it_is_and_what_follows(self) -> None:
+        case, event = issued(NOTICE)
+        text = words(case, event)
+        for part in (
+            "催办通知书",
+            f"{case.number}-{event.seq} 号",
+            "抢修队 负责人 Tan <Yong> 经办人 Wu Gang：",
+            "已于 2026-09-14 09:00 届满，至今未办结，逾期 1 天",
+            "并于 2026-09-21 09:00 前办结",
+            "停水 No water",
+            "中山供水热线2026年9月15日",
+            "Notice of urging",
+            "To: Repair crew, lead Tan <Yong>, assignee Wu Gang",
+            "late by 1 day",
+            "City water hotline, 15 September 2026",
+        ):
+            assert part in text
+
+    def test_is_dated_by_the_day_on_which_it_was_issued(self) -> None:
+        case, event = issued(NOTICE, late=days(8) + timedelta(hours=30, minutes=5))
+        text = words(case, event)
+        assert "逾期 2 天 6 小时" in text
+        assert "2026年9月16日" in text
+
+    def test_goes_to_the_owner_where_no_department_has_the_case(self) -> None:
+        text = words(*issued(NOTICE, State.REGISTERED))
+        assert "首问责任人 Chen Jing：" in text
+
+    def test_names_are_escaped(self) -> None:
+        case, event = issued(NOTICE)
+        page = Papers().html(case.number, event)
+        assert "Tan &lt;Yong&gt;" in page
+        assert "<Yong>" not in page
+
+    def test_prints_on_a4_and_needs_nothing_from_outside(self) -> None:
+        case, event = issued(NOTICE)
+        page = Papers().html(case.number, event)
+        assert "@page { size: A4;" in page
+        assert not re.search(r"https?://|<script|<img|<link", page)
+
+
+class TestCriticism:
+    def test_names_the_department_and_the_notice_before_it_and_no_person(self) -> None:
+        case, event = issued(CRITICISE)
+        text = words(case, event)
+        assert "抢修队承办的下列工单" in text
+        assert f"2026-09-15 09:00 发出催办通知书（{case.number}-{event.data['notice']} 号）后" in text
+        assert "逾期 7 天" in text
+        for person in ("Wu Gang", "Tan", "Luo Ping", "Chen Jing"):
+            assert person not in text
+
+    def test_a_case_that_no_department_has_is_criticised_as_such(self) -> None:
+        assert "尚无部门承办的下列工单" in words(*issued(CRITICISE, State.REGISTERED))
+
+
+@pytest.mark.parametrize("action", [NOTICE, CRITICISE])
+def test_nothing_personal_of_the_caller_is_in_it(action: str) -> None:
+    case, event = issued(action)
+    page = Papers().html(case.number, event)
+    caller = case.intake.caller
+    assert caller != Caller()
+    place = case.intake.location
+    for private in (caller.name, caller.phone, caller.account_no, place.address, case.intake.description):
+        assert private
+        assert private not in page
+
+
+def test_it_is_drawn_from_its_event_alone_and_stays_as_it_was() -> None:
+    case, event = issued(NOTICE)
+    before = Papers().html(case.number, event)
+    case.ring(MONDAY + days(90))
+    assert Papers().html(case.number, Event.model_validate_json(event.model_dump_json())) == before
+
+
+class TestTemplates:
+    def write(self, folder: Path, name: str, text: str) -> Path:
+        file = folder / "papers" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        return folder
+
+    def test_an_operator_replaces_one_and_keeps_the_others(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "facts.html", "<p>{{ number }} 见附件</p>")
+        papers = Papers(tmp_path)
+        assert "见附件" in words(*issued(NOTICE), papers)
+        assert "催办通知书" in words(*issued(NOTICE), papers)
+
+    @pytest.mark.parametrize(
+        ("name", "text", "problem"),
+        [
+            ("notice.html", "{{ caller }}", "papers/notice.html: line 1: there is no field caller; accepted: paper"),
+            ("notice.html", "{% if", "papers/notice.html: line 1: "),
+            ("warning.html", "x", "papers/warning.html: is no template's name; accepted: papers/criticise.html"),
+        ],
+    )
+    def test_a_mistake_is_told_at_the_start(self, tmp_path: Path, name: str, text: str, problem: str) -> None:
+        folder = self.write(tmp_path, name, text)
+        with pytest.raises(TemplatesError, match=re.escape(problem)):
+            Papers(folder)
+        with pytest.raises(PostError, match=re.escape(problem)):
+            check_papers(Settings(templates=folder))
+
+    def test_the_templates_of_messages_leave_them_alone(self, tmp_path: Path) -> None:
+        Templates(self.write(tmp_path, "notice.html", "{{ paper }}"))

@@ -1,0 +1,155 @@
+"""A catalogue that is put in force reaches every open case once, whatever is registered, closed or ended meanwhile."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+
+from catalogue_store import edition_of
+from domain.catalogue import Catalogue
+from domain.commands import Body, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
+from domain.lifecycle import RETERM
+from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows.catalogue import CatalogueWorkflow, RoundProgress, RoundStart, end_round, start_round
+
+pytestmark = pytest.mark.asyncio(loop_scope="function")
+
+STRAIGHT: tuple[Body, ...] = (
+    Dispatch(department="repair"),
+    SignFor(),
+    Complete(result="阀芯已复位"),
+    Reply(message="已恢复供水"),
+    FollowUp(outcome="satisfied"),
+)
+Round = WorkflowHandle[CatalogueWorkflow, dict[str, int]]
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[Hotline]:
+    """Cases of its own, as a round takes in every case there is."""
+    async with await temporal_server() as server, hotline(server, tmp_path) as running:
+        yield running
+
+
+def slower(catalogue: Catalogue, factor: int = 2) -> Catalogue:
+    """So many times as much time for everything."""
+    return catalogue.model_copy(update={"time_scale": 1 / factor, "name": f"{factor} times"})
+
+
+async def begin(house: Hotline, catalogue: Catalogue, settle_seconds: float = 0, page: int = 500) -> Round:
+    start = RoundStart(
+        catalogue=catalogue,
+        edition=edition_of(catalogue),
+        closed_after=datetime.now(UTC) - timedelta(seconds=catalogue.reopen_seconds),
+        settle_seconds=settle_seconds,
+        page=page,
+    )
+    return await start_round(house.client, house.settings.task_queue, start)
+
+
+async def published(complaint: Complaint) -> Counter[str]:
+    """What SQL has of it when all is there, by action."""
+    rows = await complaint.published((await complaint.view()).version)
+    return Counter(row["action"] for row in rows)
+
+
+async def test_every_open_case_is_reached_once_and_a_second_round_changes_nothing(house: Hotline) -> None:
+    fresh, sent, closed, ended = [await house.start() for _ in range(4)]
+    await sent.act(Dispatch(department="repair"))
+    for body in STRAIGHT:
+        await closed.act(body)
+    await ended.act(Withdraw(reason="用户自行解决"))
+    for complaint in (fresh, sent, closed):
+        await published(complaint)
+    await ended.closed()
+    catalogue = slower(house.catalogue)
+    assert await (await begin(house, catalogue)).result() == {"changed": 3}
+    assert [(await published(complaint))[RETERM] for complaint in (fresh, sent, closed)] == [1, 1, 1]
+    resolve = next(clock for clock in (await sent.view()).clocks if clock.name == "resolve")
+    assert resolve.budget_seconds == 172_800
+    assert await (await begin(house, catalogue)).result() == {"same": 3}
+    assert [(await published(complaint))[RETERM] for complaint in (fresh, sent, closed)] == [1, 1, 1]
+
+
+async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(house: Hotline) -> None:
+    without_service = await house.start("thanks")
+    without_department = await house.start("no_water")
+    await without_department.act(Dispatch(department="metering"))
+    without_district = await house.start("no_water", "south")
+    for complaint in (without_service, without_department, without_district):
+        await published(complaint)
+    lacking = slower(house.catalogue).model_copy(
+        update={
+            "services": tuple(each for each in house.catalogue.services if each.code != "thanks"),
+            "departments": tuple(each for each in house.catalogue.departments if each.code != "metering"),
+            "districts": tuple(each for each in house.catalogue.districts if each.code != "south"),
+        }
+    )
+    assert await (await begin(house, lacking)).result() == {"kept": 3}
+    assert (await without_department.view()).retermed is None
+
+
+async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(house: Hotline) -> None:
+    """Its number may lie before the cursor: the second look finds it by when it was registered."""
+    early = await house.start()
+    await published(early)
+    running = await begin(house, slower(house.catalogue), settle_seconds=3600)
+    await until(lambda: progress(running), lambda at: at.counts == {"changed": 1})
+    late = await house.start(number="0" * 13)
+    await published(late)
+    await house.server.fast_forward(running, timedelta(seconds=3601))
+    assert await running.result() == {"changed": 2}
+    assert [(await published(complaint))[RETERM] for complaint in (early, late)] == [1, 1]
+
+
+async def progress(running: Round) -> RoundProgress:
+    return await running.query(CatalogueWorkflow.progress)
+
+
+async def test_a_round_that_was_overtaken_ends_and_calls_on_nobody_any_more(house: Hotline) -> None:
+    complaint = await house.start()
+    await published(complaint)
+    old, new = slower(house.catalogue), slower(house.catalogue, 3)
+    overtaken = await begin(house, old, settle_seconds=3600)
+    await until(lambda: progress(overtaken), lambda at: at.counts == {"changed": 1})
+    assert await end_round(house.client, edition_of(old))
+    assert (await overtaken.describe()).status is WorkflowExecutionStatus.CANCELED
+    assert not await end_round(house.client, edition_of(old))
+    assert not await end_round(house.client, edition_of(new))
+    assert await (await begin(house, new)).result() == {"changed": 1}
+    rows = [row for row in await complaint.published(3) if row["action"] == RETERM]
+    assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]
+
+
+async def test_continue_as_new_carries_cursor_and_counts(tmp_path: Path) -> None:
+    limit = "limit.historyCount.suggestContinueAsNew=25"
+    async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
+        complaints = [await house.start() for _ in range(7)]
+        for complaint in complaints:
+            await published(complaint)
+        running = await begin(house, slower(house.catalogue), page=1)
+        assert await running.result() == {"changed": 7}
+        assert (await house.client.get_workflow_handle(running.id).describe()).run_id != running.first_execution_run_id
+        assert [(await published(complaint))[RETERM] for complaint in complaints] == [1] * 7
+
+
+async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(house: Hotline) -> None:
+    complaint = await house.start()
+    await complaint.act(Dispatch(department="repair"))
+    await published(complaint)
+    running = await begin(house, slower(house.catalogue))
+    await running.result()
+    described = await running.describe()
+    assert await described.static_summary() == "启用服务目录 Catalogue in force · 中山供水热线 2 times"
+    assert described.raw_description.workflow_execution_info.priority.priority_key == 5
+    summaries = [
+        event.user_metadata.summary.data.decode()
+        for event in (await running.fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    assert f"1 cases to {complaint.number} 逐单改用" in json.dumps(summaries, ensure_ascii=False)
