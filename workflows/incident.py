@@ -238,9 +238,10 @@ class IncidentWorkflow:
         """News first, then the cases of its scope."""
         if self._news:
             return self._inform()
-        if self._gather_after is not None and self._incident.end in (None, IncidentState.RESOLVED):
-            return self._gather()
-        return None
+        return self._gather() if self._may_gather() else None
+
+    def _may_gather(self) -> bool:
+        return self._gather_after is not None and self._incident.end in (None, IncidentState.RESOLVED)
 
     def _next_step(self) -> Any:  # noqa: ANN401 - a coroutine, or None
         """What the end of the incident means for each of its cases; it is over when no errand can bring another."""
@@ -249,7 +250,7 @@ class IncidentWorkflow:
             return self._ask_the_other()
         if incident.end and self._waiting:
             return self._see_to_cases()
-        if incident.state in ENDS and self._errand is None:
+        if incident.state in ENDS and self._errand is None and not self._news and not self._may_gather():
             return self._finish()
         return None
 
