@@ -83,5 +83,6 @@ def test_the_pictures_of_the_documentation_can_be_taken(
         "temporal-breached.png",
         "caller-door.png",
         "notice.png",
+        "incident-ui.png",
     }
     assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())
