@@ -8,10 +8,12 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-AT_ONCE = 2
-"""Cases that are called on at the same time."""
-REST = 1.0
-"""How long a round rests after each handful, as a share of the time that took: the telephone comes first."""
+AT_ONCE = 1
+"""Cases that are called on at the same time. More settle a quarter more a second, and make every call wait longer."""
+REST = 0.7
+"""How long a round rests after each handful, as a share of the time that took: the telephone comes first.
+
+Measured on two cores: with it a burst main takes 1.6 times as long as on an idle service, without it four times."""
 GONE = "gone"
 """The answer of a case whose workflow has ended."""
 REFUSED = "refused"
