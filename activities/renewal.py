@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 
 from activities.projection import unavailable
-from activities.rounds import call_on
+from activities.rounds import BRISK, call_on
 from domain.catalogue import Catalogue, UnknownCode
 from domain.lifecycle import RETERM
 from domain.renewal import Renewal
@@ -90,7 +90,7 @@ class Renewals:
                 return KEPT
             return await self._ask(number, NewTerms(terms=terms, edition=calls.edition), update_id)
 
-        return dict(await call_on(calls.numbers, ask))
+        return dict(await call_on(calls.numbers, ask, BRISK))
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> str:
         handle = self._client.get_workflow_handle(self._workflow_id(number))

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.rounds import GONE, REFUSED, call_on
+from activities.rounds import GONE, REFUSED, Pace, call_on
 
 NUMBERS = [f"{number:013}" for number in range(10)]
 
@@ -34,7 +34,7 @@ async def round_of(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[S
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    return dict(await environment.run(call_on, NUMBERS, cases.ask, 4)), told
+    return dict(await environment.run(call_on, NUMBERS, cases.ask, Pace(at_once=4, rest=0))), told
 
 
 def lost(status: RPCStatusCode) -> RPCError:

@@ -18,7 +18,7 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.incident import Incidents
-from activities.rounds import call_on
+from activities.rounds import Pace, call_on
 from domain.commands import Answer, Command, Comment, LinkIncident
 from domain.incident_table import (
     INCIDENT_BODIES,
@@ -282,7 +282,7 @@ class Freeze:
             return await update(incidents, number, name, *rest)
 
         monkeypatch.setattr(Incidents, "_update", freezing)
-        monkeypatch.setattr("activities.incident.call_on", partial(call_on, at_once=1))
+        monkeypatch.setattr("activities.incident.call_on", partial(call_on, pace=Pace(at_once=1, rest=0)))
 
 
 class TestFailure:
