@@ -1,4 +1,4 @@
-"""`python -m bench`: every figure, in one run, on one service that is started for it. `make bench` calls it.
+"""`python -m bench`: every figure, in one run, on services that are started for it. `make bench` calls it.
 
 Exit code 1 means that a bar was missed, 2 that it could not be measured. Nothing else should run meanwhile.
 """
@@ -162,6 +162,8 @@ WITH_SERVICE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "cases": cases,
     "history": one_case,
     "restart": after_a_kill,
+}
+WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "surge": surge_of,
     "catalogue": new_catalogue,
 }
@@ -178,12 +180,16 @@ async def run(wanted: list[str], *, quick: bool) -> tuple[list[Figure], Raw]:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         more, raw[name] = await result
         figures.extend(more)
+        print(report.table(more), file=sys.stderr, flush=True)
         print(f"  took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
     if any(name in WITH_SERVICE for name in wanted):
         async with Service() as service:
             for name in (name for name in WITH_SERVICE if name in wanted):
                 await note(name, WITH_SERVICE[name](service, quick=quick))
+    for name in (name for name in WITH_SERVICE_OF_ITS_OWN if name in wanted):
+        async with Service() as service:
+            await note(name, WITH_SERVICE_OF_ITS_OWN[name](service, quick=quick))
     for name in (name for name in ALONE if name in wanted):
         await note(name, ALONE[name](quick=quick))
     return figures, raw
@@ -191,7 +197,7 @@ async def run(wanted: list[str], *, quick: bool) -> tuple[list[Figure], Raw]:
 
 def main() -> None:
     """Measure, print the table, answer by the exit code."""
-    names = [*WITH_SERVICE, *ALONE]
+    names = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run, too small for the bars to mean much")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
