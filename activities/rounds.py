@@ -20,9 +20,9 @@ class Pace(NamedTuple):
     rest: float
 
 
-GENTLE = Pace(at_once=1, rest=0.85)
-"""The telephone comes first. Measured on two cores: with it a burst main takes 1.6 times as long as on an idle service;
-with sixteen cases at once and no rest four times, and the round goes three times as fast."""
+GENTLE = Pace(at_once=1, rest=0.7)
+"""The telephone comes first. Measured on two cores: with it a burst main takes about twice as long as on an idle service;
+with sixteen cases at once and no rest four times."""
 BRISK = Pace(at_once=16, rest=0.0)
 """Somebody waits for the round, and chooses the hour."""
 GONE = "gone"
