@@ -21,8 +21,8 @@ class Pace(NamedTuple):
 
 
 GENTLE = Pace(at_once=1, rest=0.7)
-"""The telephone comes first. Measured on two cores: with it a burst main takes about twice as long as on an idle service;
-with sixteen cases at once and no rest four times."""
+"""The telephone comes first. Measured on two cores: with it a burst main takes about twice as long as on an idle
+service; with sixteen cases at once and no rest four times."""
 BRISK = Pace(at_once=16, rest=0.0)
 """Somebody waits for the round, and chooses the hour."""
 GONE = "gone"
