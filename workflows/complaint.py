@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.incident_links import Link
     from workflows.messages import ComplaintStart, Done
     from workflows.patches import Patch
-    from workflows.presentation import Shown, details, shown
+    from workflows.presentation import Shown, details, shown, updates
     from workflows.updates import with_updates
 
 
@@ -188,12 +188,7 @@ class ComplaintWorkflow:
     def _show(self) -> None:
         """Search attributes cost a billable action each time: only what changed, once a task."""
         now = shown(self._case)
-        changed = [
-            key.value_unset() if value is None else key.value_set(value)
-            for key, value in now.items()
-            if value != self._shown.get(key)
-        ]
-        if changed:
+        if changed := updates(now, self._shown):
             workflow.upsert_search_attributes(changed)
             self._shown = now
         workflow.set_current_details(details(self._case, workflow.now()))

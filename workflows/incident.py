@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.incident_presentation import incident_details, incident_shown
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
     from workflows.patches import Patch
+    from workflows.presentation import updates
     from workflows.updates import with_incident_updates
 
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
@@ -314,12 +315,7 @@ class IncidentWorkflow:
 
     def _show(self) -> None:
         now = incident_shown(self._incident)
-        changed = [
-            key.value_unset() if value is None else key.value_set(value)
-            for key, value in now.items()
-            if value != self._shown.get(key)
-        ]
-        if changed:
+        if changed := updates(now, self._shown):
             workflow.upsert_search_attributes(changed)
             self._shown = now
         workflow.set_current_details(incident_details(self._incident, len(self._waiting), self._counts))

@@ -3,7 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
 
 from domain.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
@@ -61,6 +67,15 @@ def shown(record: Record) -> Shown:
         keys.INVOLVED: [part.department for part in record.unfinished] or None,
         keys.FLAGS: list(record.flags) or None,
     }
+
+
+def updates(now: Shown, before: Shown) -> list[SearchAttributeUpdate[Any]]:
+    """What is to be upserted so that a workflow which showed `before` shows `now`."""
+    return [
+        key.value_unset() if value is None else key.value_set(value)
+        for key, value in now.items()
+        if value != before.get(key)
+    ]
 
 
 def attributes(record: Record) -> TypedSearchAttributes:
