@@ -19,7 +19,7 @@ from temporalio.client import Client
 import worker
 from api.app import create_app
 from api.keyring import Keyring
-from domain.lifecycle import Role
+from domain.lifecycle import Action, Role
 from readmodel.migrate import migrate
 from settings import DEFAULT_CATALOGUE, Settings
 
@@ -123,6 +123,15 @@ class House:
         """What has happened to the case, as its timeline tells."""
         answer = await self.get(f"/v1/complaints/{number}/timeline")
         return [item["action"] for item in answer.json()["items"]] if answer.is_success else []
+
+
+def whenever(actions: list[str]) -> list[str]:
+    """The actions whose time is no matter of the hour at which the test runs.
+
+    An extension is asked a working day before the expiry: of a promise of 24 hours, that is over at once while the
+    office is open, and not before it is. tests/unit/test_case_requests.py holds the rule to exact instants.
+    """
+    return [action for action in actions if action != Action.REQUEST_EXTENSION]
 
 
 def problem(answer: httpx.Response, status: int, slug: str) -> Json:
