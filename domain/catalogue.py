@@ -31,6 +31,7 @@ from domain.norms import (
     Zone,
 )
 from domain.terms import (
+    RULES,
     USUAL_CURRENCY,
     Approver,
     CalendarKind,
@@ -271,6 +272,7 @@ class Catalogue(Value):
     def _process(self) -> Process:
         norms = self.process
         return Process(
+            rules=RULES,
             follow_up_attempts=norms.follow_up_attempts.count,
             reopen_seconds=self._scaled(norms.reopen.in_seconds(self.calendar.day_seconds)),
             extension_max_days=norms.extension_max.working_days,

@@ -48,9 +48,18 @@ class UrgingRules(Value):
     criticism_days: int = Field(ge=0, description="Working days from the notice to the criticism (通报批评); 0: never.")
 
 
+RULES = 2
+"""The edition of the rules that new cases are held to.
+
+Where a rule of the domain changes what an old command leads to, it asks for the edition: a case from before keeps the
+rules that it was begun under, so that its history replays.
+"""
+
+
 class Process(Value):
     """The rules of the chain that are no clocks. Days are working days (工作日)."""
 
+    rules: int = Field(default=1, ge=1, description="The edition of the rules; 1: a case from before there were more.")
     follow_up_attempts: int = Field(default=3, gt=0)
     reopen_seconds: int = Field(default=259_200, gt=0)
     extension_max_days: int = Field(default=10, ge=0)
