@@ -21,6 +21,7 @@ from domain.batch import Batch
 from domain.incident_batch import IncidentBatch
 from domain.incident_notices import News, incident_notices, news_notices
 from domain.notices import Notice, notices
+from domain.settlement import SETTLE, Settled
 from readmodel import incidents
 from readmodel.database import WriteConnection, writing
 from readmodel.mailbox import close, known
@@ -111,7 +112,17 @@ async def _written(client: Client, workflow_id: str, runs: Sequence[Run], activi
             kind = activities.get(scheduled.activity_type.name)
             if kind and (run.ended or event.event_id in completed):
                 found += await client.data_converter.decode(scheduled.input.payloads, [kind])
+            found += await _lent(client, event)
     return found
+
+
+async def _lent(client: Client, event: HistoryEvent) -> list[Batch]:
+    """What a case let an incident's round write (`domain.settlement.Settled`): it is in the answer of its update."""
+    done = event.workflow_execution_update_completed_event_attributes
+    if not done.meta.update_id.startswith(SETTLE) or not done.outcome.success.payloads:
+        return []
+    [settled] = await client.data_converter.decode(done.outcome.success.payloads, [Settled])
+    return [settled.batch] if settled.batch else []
 
 
 async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEvent]:

@@ -12,15 +12,17 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.projection import unavailable
-from activities.rounds import GONE, call_on
+from activities.rounds import GONE, call_on, take_silent
+from domain.batch import Batch
 from domain.commands import Command, LinkIncident
-from domain.incident_batch import Gathered, Gathering, HandingOn, IncidentBatch, Settling, sampled
+from domain.incident_batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
 from domain.incident_notices import News
 from domain.intake import SYSTEM
 from domain.lifecycle import Action
-from domain.settlement import OVER, Settlement
+from domain.settlement import OVER, SETTLE, Settled, Settlement
 from readmodel import incidents
 from readmodel.database import reading
+from readmodel.projection import NotRegisteredError
 from readmodel.writer import GroupWriter
 
 PORTION = 200
@@ -29,6 +31,8 @@ SLICE = 500
 """Messages of one transaction: the cases that are published meanwhile wait for no longer than that takes."""
 UPDATE_TIMEOUT = timedelta(seconds=20)
 """A case whose worker died is handed to another within this time."""
+WRITE_SECONDS = 5.0
+"""Longest wait for SQL; then each case goes on by itself."""
 LINKED = "linked"
 
 
@@ -68,25 +72,47 @@ class Incidents:
         return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == PORTION else None)
 
     @activity.defn(name="settle_cases")
-    async def settle(self, settling: Settling) -> dict[str, int]:
-        """Complete and reply; answer how many cases came out how (`domain.settlement`)."""
-        words = Settlement(incident=settling.incident, result=settling.result, message=settling.message)
+    async def settle(self, settling: Settling) -> SeenTo:
+        """Complete and reply; answer how many cases came out how (`domain.settlement`).
+
+        What the cases publish by that is written here, many in one transaction: a case that was asked again answers the
+        same, so a later try writes the same again.
+        """
+        incident, lent = settling.incident, list[Batch]()
+        words = Settlement(incident=incident, result=settling.result, message=settling.message, lent=True)
 
         async def ask(number: str) -> str:
-            chosen = sampled(settling.incident, number, settling.follow_up_percent)
+            chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen})
-            came_out: str = await self._update(number, "settle", told, str)
-            return came_out
+            settled: Settled = await self._update(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
+            if settled.batch:
+                lent.append(settled.batch)
+            return settled.outcome
 
-        answers = await call_on(settling.numbers, ask)
+        async def finish() -> None:
+            await asyncio.gather(*map(self._write_lent, lent))
+            lent.clear()
+
+        answers = await call_on(settling.numbers, ask, finish=finish)
         answers[OVER] += answers.pop(GONE, 0)
-        return dict(+answers)
+        silent = tuple(take_silent(answers))
+        return SeenTo(counts=+answers, silent=silent)
+
+    async def _write_lent(self, batch: Batch) -> None:
+        """Write what a case has lent, or let it write by itself, which goes on trying until SQL takes it."""
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._writer.submit(batch)
+        except (DBAPIError, NotRegisteredError, TimeoutError):
+            await self._client.get_workflow_handle(self._workflow_id(batch.number)).signal("publish")
 
     @activity.defn(name="hand_cases_on")
-    async def hand_on(self, handing: HandingOn) -> dict[str, int]:
+    async def hand_on(self, handing: HandingOn) -> SeenTo:
         """Link the cases to another incident, or to none; answer how many did."""
         why = f"{handing.incident}->{handing.to}"
-        return dict(await call_on(handing.numbers, lambda number: self._link(number, handing.to, why)))
+        answers = await call_on(handing.numbers, lambda number: self._link(number, handing.to, why))
+        silent = tuple(take_silent(answers))
+        return SeenTo(counts=answers, silent=silent)
 
     async def _link(self, number: str, incident: str | None, why: str) -> str:
         """Keyed, so that asked again the case knows that it has done it."""
@@ -95,9 +121,10 @@ class Incidents:
         await self._update(number, Action.LINK_INCIDENT.value, command, dict)
         return LINKED
 
-    async def _update(self, number: str, name: str, argument: Any, answer: type) -> Any:  # noqa: ANN401 - the update's own
+    async def _update(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
+        """Send an update; one that was sent `once` before is not done again, and answers what it answered."""
         handle = self._client.get_workflow_handle(self._workflow_id(number))
-        return await handle.execute_update(name, argument, result_type=answer, rpc_timeout=UPDATE_TIMEOUT)
+        return await handle.execute_update(name, argument, result_type=answer, id=once, rpc_timeout=UPDATE_TIMEOUT)
 
     def _candidates(self, gathering: Gathering) -> list[str]:
         with reading(self._engine) as connection:

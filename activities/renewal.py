@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from temporalio import activity
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.projection import unavailable
-from activities.rounds import BRISK, call_on
+from activities.rounds import BRISK, SILENT, call_on, take_silent
 from domain.catalogue import Catalogue, UnknownCode
 from domain.lifecycle import RETERM
 from domain.renewal import Renewal
@@ -24,12 +24,10 @@ from readmodel.open_cases import Wanted, held, open_numbers
 
 T = TypeVar("T")
 
-CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
-"""What comes of a case: new terms; the same; its own, as the catalogue lacks what it needs; no answer."""
+CHANGED, SAME, KEPT = "changed", "same", "kept"
+"""What comes of a case: new terms; the same; its own, as the catalogue lacks what it needs."""
 ANSWER_SECONDS = 8.0
 """Longest wait for a case to answer: a worker that died gives its cases up sooner."""
-TRIES = 3
-"""After so many tries a case that never answers is left, and counted: the others must not wait for it."""
 
 
 class Page(BaseModel):
@@ -90,7 +88,9 @@ class Renewals:
                 return KEPT
             return await self._ask(number, NewTerms(terms=terms, edition=calls.edition), update_id)
 
-        return dict(await call_on(calls.numbers, ask, BRISK))
+        answers = await call_on(calls.numbers, ask, BRISK)
+        answers[SILENT] = len(take_silent(answers))
+        return dict(+answers)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> str:
         handle = self._client.get_workflow_handle(self._workflow_id(number))
@@ -101,12 +101,6 @@ class Renewals:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
                 return SAME
             raise
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            if activity.is_cancelled():
-                raise asyncio.CancelledError from None
-            if activity.info().attempt < TRIES:
-                raise
-            return SILENT
         return CHANGED
 
     async def _read(self, look: Callable[[ReadConnection], T]) -> T:

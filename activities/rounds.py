@@ -6,27 +6,32 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from temporalio import activity
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 
 class Pace(NamedTuple):
     """How fast a round goes: how many cases at the same time, and how long it rests after them.
 
-    `rest` is a share of the time that they took.
+    `rest` is a share of the time that they took. After so many `handfuls` it tells Temporal how far it is.
     """
 
     at_once: int
     rest: float
+    handfuls: int = 1
 
 
-GENTLE = Pace(at_once=1, rest=0.7)
+GENTLE = Pace(at_once=1, rest=0.7, handfuls=20)
 """The telephone comes first. Measured on two cores: with it a burst main takes about twice as long as on an idle
 service; with sixteen cases at once and no rest four times."""
 BRISK = Pace(at_once=16, rest=0.0)
 """Somebody waits for the round, and chooses the hour."""
 GONE = "gone"
 """The answer of a case whose workflow has ended."""
+SILENT = "silent"
+"""The answer, with its number, of a case that does not answer: the others must not wait for it."""
+TRIES = 3
+"""As often a round is begun again because of a case that does not answer, before it is left."""
 REFUSED = "refused"
 """The answer of a case that would not do it."""
 
@@ -34,24 +39,34 @@ Ask = Callable[[str], Awaitable[str]]
 """Do it to the case of this number, and answer in one word what came of it. Asked again, it answers the same."""
 
 
-async def call_on(numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Counter[str]:
+Finish = Callable[[], Awaitable[None]]
+"""Do what the answers of the cases asked so far leave to do. After that, a later try asks none of them again."""
+
+
+async def call_on(numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE, finish: Finish | None = None) -> Counter[str]:
     """Ask every case, and count their answers. For an activity with a heartbeat time-out.
 
-    After each handful it tells Temporal how far it is: a later try goes on from there.
+    Now and then it tells Temporal how far it is: a later try goes on from there.
 
     Raises:
         RPCError: Temporal does not answer; the activity is to be tried again.
-        WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
+        TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
     """
     done, answers = _progress()
     clock = asyncio.get_running_loop().time
     while done < len(numbers):
-        began = clock()
-        handful = numbers[done : done + pace.at_once]
-        answers.update(await _together(ask, handful))
-        done += len(handful)
+        finished = done, dict(answers)
+        until = min(done + pace.at_once * pace.handfuls, len(numbers))
+        while done < until:
+            began = clock()
+            handful = numbers[done : min(done + pace.at_once, until)]
+            answers.update(await _together(ask, handful))
+            done += len(handful)
+            activity.heartbeat(*finished)  # alive, however long one of them takes
+            await asyncio.sleep(pace.rest * (clock() - began))
+        if finish:
+            await finish()
         activity.heartbeat(done, dict(answers))
-        await asyncio.sleep(pace.rest * (clock() - began))
     return answers
 
 
@@ -65,6 +80,14 @@ async def _together(ask: Ask, numbers: Sequence[str]) -> list[str]:
     return [task.result() for task in asked]
 
 
+def take_silent(answers: Counter[str]) -> list[str]:
+    """The numbers of the cases that did not answer, which leave the answers."""
+    silent = [answer for answer in answers if answer.startswith(SILENT)]
+    for answer in silent:
+        del answers[answer]
+    return [answer.removeprefix(SILENT) for answer in silent]
+
+
 def _progress() -> tuple[int, Counter[str]]:
     details = activity.info().heartbeat_details
     return (int(details[0]), Counter(details[1])) if details else (0, Counter())
@@ -75,6 +98,12 @@ async def _answer(ask: Ask, number: str) -> str:
         return await ask(number)
     except WorkflowUpdateFailedError:
         return REFUSED
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        if activity.is_cancelled():
+            raise asyncio.CancelledError from None
+        if activity.info().attempt < TRIES:
+            raise
+        return SILENT + number
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return GONE

@@ -1,8 +1,9 @@
 """What an incident publishes, and what it has done to its cases: the messages between its workflow and activities."""
 
 import hashlib
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.incident import EVERYBODY, Incident
 from domain.incident_table import IncidentEvent, Scope
@@ -49,6 +50,22 @@ class Settling(BaseModel):
     message: str
     follow_up_percent: int
     numbers: tuple[str, ...]
+
+
+class SeenTo(BaseModel):
+    """What came of a portion: how many cases answered what, and which did not answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    counts: dict[str, int] = {}
+    silent: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counts_alone(cls, recorded: Any) -> Any:  # noqa: ANN401 - whatever was recorded
+        """Histories from before hold the counts alone."""
+        alone = isinstance(recorded, dict) and all(isinstance(count, int) for count in recorded.values())
+        return {"counts": recorded} if alone else recorded
 
 
 class HandingOn(BaseModel):

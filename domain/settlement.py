@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from domain.batch import Batch
 from domain.clocks import DEPARTMENT
 from domain.events import Event
 from domain.intake import SYSTEM
@@ -12,6 +13,8 @@ from domain.ledger import change, pause
 from domain.lifecycle import Action, Role, State
 from domain.record import Record
 
+SETTLE = "settle"
+"""The update of a settlement; its id is this and the incident's number."""
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """What becomes of a case: completed and replied to; kept open for what it has of its own; replied to long before."""
 OWN_CAUSE = "own_cause"
@@ -32,6 +35,20 @@ class Settlement(BaseModel):
     result: str
     message: str
     follow_up: bool = True
+    lent: bool = Field(default=False, description="Whoever asks writes what comes of it to SQL: see `Settled`.")
+
+
+class Settled(BaseModel):
+    """What a case answers: the outcome, and, where it was asked so, its publication, for the asker to write.
+
+    The answer is in the case's history before anybody has it, as the input of an activity is: it may be written again,
+    or late. The case writes it once more with what it publishes next, so nothing is lost with the asker.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: str
+    batch: Batch | None = None
 
 
 def linked(record: Record, event: Event) -> None:

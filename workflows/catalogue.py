@@ -15,7 +15,8 @@ from temporalio.common import Priority, RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 with workflow.unsafe.imports_passed_through():
-    from activities.renewal import CHANGED, SILENT, Calls, Page, Renewals
+    from activities.renewal import CHANGED, Calls, Page, Renewals
+    from activities.rounds import SILENT
     from domain.catalogue import Catalogue
     from domain.terms import Edition
 

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.events import Event
     from domain.intake import Actor
     from domain.reterm import SAME_TERMS, NewTerms
-    from domain.settlement import Settlement, outcome
+    from domain.settlement import SETTLED, Settled, Settlement, outcome
     from domain.views import CaseView, Outcome, view_case
     from workflows.incident_links import Link
     from workflows.messages import ComplaintStart, Done
@@ -53,6 +53,7 @@ class ComplaintWorkflow:
         self._seen = dict(start.seen)
         self._published = self._case.version - len(self._outbox)
         self._publishing: workflow.ActivityHandle[None] | None = None
+        self._lent = 0
         self._shown: Shown = shown(self._case)
         self._armed_for: datetime | None = None
         self._alarm: asyncio.Task[None] | None = None
@@ -68,6 +69,8 @@ class ComplaintWorkflow:
             changed, self._changed = self._changed or bool(self._outbox), False
             self._outbox.extend(self._case.unlink(self._link.broken(), workflow.now()))
             self._link.follow(self._case.incident)
+            if self._case.over(workflow.now()) or workflow.info().is_continue_as_new_suggested():
+                self._lent = 0  # a run that ends leaves nothing to others
             known = self._published
             self._publish()
             if changed or self._published > known:
@@ -89,10 +92,18 @@ class ComplaintWorkflow:
         self._note(self._case.undelivered(key, workflow.now()))
 
     @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
-    async def settle(self, settlement: Settlement) -> str:
-        """Answer what came of it: `settled`, `kept` or `over`. Asked again, it answers the same."""
-        self._note(self._case.settle(settlement, workflow.now()))
-        return outcome(self._case, settlement.incident)
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Answer what came of it: `settled`, `kept` or `over`. Asked again, it answers the same.
+
+        What is lent to the asker to write costs no activity; it stays in the outbox until something more happens.
+        """
+        events = self._case.settle(settlement, workflow.now())
+        self._note(events)
+        settled = Settled(outcome=outcome(self._case, settlement.incident))
+        if not (settlement.lent and events and settled.outcome == SETTLED):
+            return settled
+        self._lent = self._case.version
+        return settled.model_copy(update={"batch": self._batch()})
 
     @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
     def reterm(self, new: NewTerms) -> None:
@@ -132,6 +143,12 @@ class ComplaintWorkflow:
         case = view_case(self._case, now, available)
         return Outcome(action=done.action, digest=done.digest, version=done.version, case=case)
 
+    @workflow.signal(description="What was lent could not be written: the case does it itself. 自行写入")
+    def publish(self) -> None:
+        """Publish what is in the outbox."""
+        self._lent = 0
+        self._changed = True
+
     def _note(self, events: tuple[Event, ...]) -> None:
         self._outbox.extend(events)
         self._changed = True
@@ -154,10 +171,24 @@ class ComplaintWorkflow:
         if self._publishing and self._publishing.done():
             self._publishing.result()
             self._publishing = None
-        if self._publishing or not self._outbox or self._tells_first():
+        lent = bool(self._outbox) and self._outbox[-1].seq == self._lent
+        if self._publishing or not self._outbox or lent or self._tells_first():
             return
+        batch = self._batch()
+        self._publishing = workflow.start_activity_method(
+            Projection.publish,
+            batch,
+            start_to_close_timeout=PUBLISH_TIMEOUT,
+            retry_policy=PUBLISH_RETRY,
+            summary=f"{batch.events[-1].action} → v{self._case.version}",
+        )
+        self._published = self._case.version
+        self._outbox.clear()
+
+    def _batch(self) -> Batch:
+        """What the outbox holds, and the case as it stands."""
         case = self._case
-        batch = Batch(
+        return Batch(
             number=case.number,
             since=self._published,
             sla=case.sla,
@@ -167,15 +198,6 @@ class ComplaintWorkflow:
             progress=case,
             events=tuple(self._outbox),
         )
-        self._publishing = workflow.start_activity_method(
-            Projection.publish,
-            batch,
-            start_to_close_timeout=PUBLISH_TIMEOUT,
-            retry_policy=PUBLISH_RETRY,
-            summary=f"{batch.events[-1].action} → v{case.version}",
-        )
-        self._published = case.version
-        self._outbox.clear()
 
     def _tells_first(self) -> bool:
         """Whether an incident is being told: then its answer and SQL's are no two tasks in a row that ask for nothing.

@@ -39,6 +39,8 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A worker that died in the middle of a portion is found out this late."""
 BEHIND_ALL = Priority(priority_key=5)
 """Nobody on the telephone waits for a round: whatever else there is to do comes before it."""
+LATER = timedelta(minutes=5)
+"""When cases that did not answer are called on again, once all others are seen to."""
 SECOND_LOOK = timedelta(seconds=15)
 """When cases are looked for again: by then SQL shows those that were registered while the incident was confirmed."""
 
@@ -295,9 +297,12 @@ class IncidentWorkflow:
             to = incident.into if incident.end is IncidentState.MERGED else None
             handing = HandingOn(incident=incident.number, to=to, numbers=numbers)
             answers = await self._run(Incidents.hand_on, handing, f"hands cases on 转并工单, {left}")
-        self._counts.update(answers)
+        self._counts.update(answers.counts)
         for number in numbers:
             self._waiting.pop(number, None)
+        self._waiting |= dict.fromkeys(answers.silent)
+        if answers.silent and self._waiting.keys() <= {*answers.silent}:
+            await workflow.sleep(LATER, summary=f"{len(answers.silent)} cases do not answer 工单无应答")
 
     async def _finish(self) -> None:
         self._note(self._incident.finish(workflow.now(), dict(self._counts)))

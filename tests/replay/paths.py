@@ -47,7 +47,7 @@ from domain.incident_table import IncidentBody, Resolve, Scope
 from domain.intake import Actor
 from domain.lifecycle import Role, State
 from domain.reterm import NewTerms
-from domain.settlement import OVER, SETTLED, Settlement
+from domain.settlement import OVER, SETTLE, SETTLED, Settled, Settlement
 from domain.terms import Credit, Edition
 from tests.build import INCIDENT
 from tests.hotline import ADMIN, Complaint, Hotline, until
@@ -267,6 +267,19 @@ async def closed_with_an_incident(house: Hotline) -> Complaint:
     settlement = settlement.model_copy(update={"incident": cause.number})
     assert await complaint.handle.execute_update("settle", settlement) == SETTLED
     return await ended(complaint, hours=73)
+
+
+@path
+async def lent_to_its_incident(house: Hotline) -> Complaint:
+    """Nobody writes what it lends, and it says so; then its window ends."""
+    cause = await incident(house, "dayong")
+    complaint = await play(await house.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
+    settlement = Settlement(incident=cause.number, result="已换管", message="已恢复供水", follow_up=False, lent=True)
+    await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
+    await complaint.handle.signal(ComplaintWorkflow.publish)
+    await complaint.published(5)
+    await play(complaint, Reopen(reason="又没水"), *TO_CREW[1:], *DONE)
+    return await ended(await play(complaint, SATISFIED), hours=73)
 
 
 @path

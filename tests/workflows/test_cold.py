@@ -15,10 +15,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from domain.commands import Arrive, Command, Complete, Dispatch, FollowUp, LinkIncident, Reply, SignFor
+from domain.commands import Arrive, Command, Comment, Complete, Dispatch, FollowUp, LinkIncident, Reply, SignFor
 from domain.incident import Opening
 from domain.incident_table import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
-from domain.settlement import SETTLED, Settlement
+from domain.settlement import SETTLE, SETTLED, Settled, Settlement
 from tests.hotline import ADMIN, Hotline, hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow
@@ -87,21 +87,43 @@ async def test_a_case_that_is_forgotten_after_each_step_goes_on_from_its_history
     await replays(complaint.handle)
 
 
+@pytest.mark.parametrize("lent", [True, False])
 @pytest.mark.parametrize("at_intake", [True, False])
-async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, *, at_intake: bool) -> None:
-    incident = await begun(cold, "at_intake" if at_intake else "by_hand")
+async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, *, at_intake: bool, lent: bool) -> None:
+    """Nobody writes what it lends: then it is in SQL with what happens next."""
+    incident = await begun(cold, f"{'at_intake' if at_intake else 'by_hand'}{'_lent' * lent}")
     number = number_of(incident)
     complaint = await cold.start(incident=number if at_intake else None)
     await at_rest(complaint)
     if not at_intake:
         await complaint.act(LinkIncident(incident=number))
         await at_rest(complaint)
-    settlement = Settlement(incident=number, result="-", message="-")
-    assert await complaint.handle.execute_update("settle", settlement, result_type=str) == SETTLED
-    await at_rest(complaint)
+    settlement = Settlement(incident=number, result="-", message="-", lent=lent)
+    answer: Settled = await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
+    assert (answer.outcome, answer.batch is not None) == (SETTLED, lent)
+    await rests(complaint.handle)
     await complaint.act(FollowUp(outcome="satisfied"))
     await at_rest(complaint)
+    assert len(await complaint.rows()) == (await complaint.view()).version
     await replays(complaint.handle)
+
+
+async def test_a_case_that_lends_while_it_is_writing_itself_asks_for_the_same_on_replay(cold: Hotline) -> None:
+    """SQL's answer and the settlement reach it together, in whichever order: neither makes it write."""
+    incident = await begun(cold, "busy")
+    number = number_of(incident)
+    for _ in range(3):
+        complaint = await cold.start(incident=number)
+        await at_rest(complaint)
+        with busy(cold.engine):
+            await complaint.act(Comment(note="-"))
+            settlement = Settlement(incident=number, result="-", message="-", lent=True)
+            await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
+        await rests(complaint.handle)
+        await complaint.act(FollowUp(outcome="satisfied"))
+        await at_rest(complaint)
+        assert len(await complaint.rows()) == (await complaint.view()).version
+        await replays(complaint.handle)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from domain.commands import BODIES, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
 from domain.intake import Actor
 from domain.lifecycle import RETERM, Role, State
+from domain.settlement import SETTLE
 from domain.terms import Promise
 from readmodel.database import engine as engine_of
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
@@ -72,7 +73,7 @@ class TestUpdates:
         described = (await metadata(await house.start())).definition
         updates = {each.name: each.description for each in described.update_definitions}
         # Two more are no action of anybody's: a catalogue that is put in force, an incident that is over.
-        assert set(updates) == {*(action.value for action in BODIES), RETERM, "settle"}
+        assert set(updates) == {*(action.value for action in BODIES), RETERM, SETTLE}
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))

@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.incident import Incidents
 from activities.rounds import Pace, call_on
-from domain.commands import Answer, Command, Comment, LinkIncident
+from domain.commands import Answer, Command, Comment, FollowUp, LinkIncident
 from domain.incident_table import (
     INCIDENT_BODIES,
     Dismiss,
@@ -344,6 +344,74 @@ class TestFailure:
             for complaint in complaints:
                 assert await actions(complaint) == SETTLED
                 assert len(await told(complaint, "incident_inform")) == 1
+
+    async def test_what_a_round_could_not_write_the_case_writes_with_what_happens_next(
+        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One is followed up, the other ends with its window: neither leaves anything to a round that died."""
+        monkeypatch.setattr(Incidents, "_write_lent", _lost)
+        async with hotline(server, tmp_path, task_queue="lost") as house:
+            cause = await declare(house, "west")
+            [one] = await linked(house, cause, 1)
+            await cause.act(OVER)
+            await replied(one)
+            await cause.published("declare", "resolve", "finish")
+            assert [row["action"] for row in await one.rows()] == ["register"]
+            await one.act(FollowUp(outcome="satisfied"))
+            assert await actions(one) == [*SETTLED, "follow_up"]
+            cause = await declare(house, "west", follow_up_percent=0)
+            [other] = await linked(house, cause, 1)
+            await cause.act(OVER)
+            await until(other.view, lambda view: view.state is State.CLOSED)
+            await house.server.fast_forward(other.handle, timedelta(hours=73))
+            await other.closed()
+            assert [row["action"] for row in await other.published(3)] == SETTLED
+
+    async def test_a_settled_case_costs_no_activity_of_its_own(self, house: Hotline) -> None:
+        cause = await declare(house, "nanlang")
+        complaints = await linked(house, cause, 3)
+        await cause.act(OVER)
+        for complaint in complaints:
+            await replied(complaint)
+            assert await actions(complaint) == SETTLED
+            scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+            assert await count_of(complaint, scheduled) == 1
+
+    async def test_a_case_that_does_not_answer_keeps_nobody_waiting_and_is_asked_again(
+        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its workflow has no worker that could compute it."""
+        monkeypatch.setattr("activities.incident.UPDATE_TIMEOUT", timedelta(seconds=0.5))
+        async with hotline(server, tmp_path, task_queue="silent") as house:
+            cause = await declare(house, "west")
+            registration = house.registration(incident=cause.number)
+            stuck = await house.client.start_workflow(
+                ComplaintWorkflow.run,
+                ComplaintStart(source=registration),
+                id=workflow_id(registration.number),
+                task_queue="nobody-polls-it",
+            )
+            await cause.handle.signal("linked", registration.number)
+            complaints = await linked(house, cause, 3)
+            await cause.act(OVER)
+            for complaint in complaints:
+                await replied(complaint)
+            seen = await until(cause.seen, lambda seen: seen.waiting == 1)
+            assert seen.incident.state == "settling"
+            await stuck.terminate("it will not come back")
+            await until(partial(count_timers, cause), lambda timers: timers == 2)  # beside that of the second look
+            await house.server.fast_forward(cause.handle, timedelta(minutes=6))
+            last = (await cause.published("declare", "resolve", "finish"))[-1]
+            assert last["data"] == '{"settled":3,"over":1}'
+
+
+async def _lost(_: Incidents, __: object) -> None:
+    """The round died before it could write."""
+
+
+async def count_timers(cause: Cause) -> int:
+    history = (await cause.handle.fetch_history()).events
+    return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in history)
 
 
 class TestLongLife:
