@@ -103,3 +103,20 @@ async def mail_server() -> AsyncIterator[MailServer]:
     finally:
         server.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def silent_mail_server() -> AsyncIterator[MailServer]:
+    """One that takes connections and says nothing on them until it is over."""
+    made, over = MailServer(), asyncio.Event()
+
+    async def never_greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(never_greet, LOOPBACK, 0) as server:
+        made.port = server.sockets[0].getsockname()[1]
+        try:
+            yield made
+        finally:
+            over.set()
