@@ -31,7 +31,10 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     STAY: ("dispatcher",),
     FINISH: ("dispatcher", "supervisor"),
 }
-KINDS = tuple(f"{PREFIX}{action}" for action in (*_CONCERNED, IncidentAction.INFORM))
+NEWS = f"{PREFIX}{IncidentAction.INFORM}"
+"""The kind of the message to a caller; all others are to staff."""
+KIND_ZH = {f"{PREFIX}{action}": _ZH[action] for action in (*_CONCERNED, IncidentAction.INFORM)}
+"""Every kind of message that an incident owes, and what it is called."""
 
 
 class News(BaseModel):
@@ -63,12 +66,11 @@ def incident_notices(incident: Incident, event: IncidentEvent) -> tuple[Notice, 
 
 def news_notices(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notice], ...]:
     """The message for the caller of each of these cases, with the case's number."""
-    kind = f"{PREFIX}{IncidentAction.INFORM}"
     return tuple(
         (
             number,
             Notice(
-                f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", kind, news.message, news.message_en
+                f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, news.message, news.message_en
             ),
         )
         for number in numbers

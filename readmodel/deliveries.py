@@ -13,14 +13,16 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from readmodel.database import WriteConnection
 from readmodel.mailbox import DEAD, DUE, SENDING, SENT, Message, Report
-from readmodel.tables import cases, deliveries, notifications
+from readmodel.tables import cases, deliveries, events, notifications
 
 ROUTED, NO_ROUTE = "routed", "no_route"
 _note = notifications.c
 _row = deliveries.c
 # What is about an incident is about no case: staff are told of it, and never wait for it.
 _PRIORITY = func.coalesce(cases.c.priority, "P1")
-_CYCLE = func.coalesce(cases.c.cycle, 1)
+# That of the event which the message tells of: the case may have gone on. News of an incident are no event of the case.
+_CYCLE = func.coalesce(events.c.cycle, cases.c.cycle, 1)
+_TOLD_OF = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (events.c.action == _note.kind)
 
 Route = Callable[[str, bool], Sequence[str]]
 """The channels for a recipient, given whether the case has a telephone number."""
@@ -29,7 +31,10 @@ Quiet = Callable[[str, str, datetime], datetime | None]
 
 
 class Parcel(NamedTuple):
-    """A message on one channel, with what its case alone knows. `phone` is personal: it goes to the channel only."""
+    """A message on one channel, with what its case alone knows. `phone` is personal: it goes to the channel only.
+
+    `cycle` is the one that the message tells of.
+    """
 
     message: Message
     priority: str
@@ -143,6 +148,7 @@ def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) ->
         select(*columns, _row.tries, _PRIORITY, cases.c.caller_phone, _CYCLE)
         .join(notifications, _note.key == _row.key)
         .outerjoin(cases, cases.c.number == _note.number)
+        .outerjoin(events, _TOLD_OF)
         .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at)
         .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
         .limit(limit)

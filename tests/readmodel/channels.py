@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from courier_setup import courier
+from domain.commands import Body
 from domain.intake import Caller
 from domain.lifecycle import Action
 from readmodel.tables import deliveries, notifications
@@ -54,12 +55,17 @@ class House:
         await asyncio.gather(*(self.writer.submit(batch) for batch in batches))
         return [f"{batch.number}-1-dispatcher" for batch in batches]
 
-    async def answer(self, place: int = 1, phone: str | None = PHONE, priority: str = "P3") -> str:
-        """Answer a caller at once: the case owes him a message. Answers its key."""
-        start = call(place, caller=Caller(name="李婆婆", phone=phone), priority=priority)
-        for batch in published(start, (Action.ANSWER,)):
+    async def play(self, *actions: Action | Body, phone: str | None = PHONE, **changes: Any) -> str:
+        """Register a case and act on it. Answers its number."""
+        start = call(caller=Caller(name="李婆婆", phone=phone), **changes)
+        for batch in published(start, actions):
             await self.writer.submit(batch)
-        return f"{start.number}-2-caller:{start.number}"
+        return start.number
+
+    async def answer(self, phone: str | None = PHONE, priority: str = "P3") -> str:
+        """Answer a caller at once: the case owes him a message. Answers its key."""
+        number = await self.play(Action.ANSWER, phone=phone, priority=priority)
+        return f"{number}-2-caller:{number}"
 
     def settings(self) -> Settings:
         file = self.file if self.file.exists() else None

@@ -2,11 +2,20 @@
 
 import asyncio
 import json
+import re
+from functools import partial
 
 import pytest
 from standardwebhooks import Webhook
 
+from domain.commands import FollowUp
+from domain.incident_notices import News
+from domain.lifecycle import Action
+from links import Links
+from readmodel.incidents import inform
 from readmodel.tables import deliveries
+from tests.batches import PLAIN
+from tests.build import INCIDENT, MONDAY
 from tests.readmodel.channels import CALLER, DISPATCHER, SECRET, House, all_are, mail, sms, webhook
 from tests.readmodel.rows import rows
 from tests.receivers import MailServer, Receiver
@@ -37,6 +46,32 @@ async def test_a_caller_gets_a_text_message_in_words_of_the_house(house: House, 
     assert (body["mobile"], body["sign"], request.headers["Authorization"]) == ("13800138000", "供水", "Bearer x")
     assert key.split("-")[0] in body["text"]
     assert "已经答复" in body["text"]
+
+
+async def test_a_caller_gets_the_news_of_the_incident_in_its_own_words(house: House, gateway: Receiver) -> None:
+    house.write(sms(gateway), CALLER.format(["sms"]) + 'language = "both"\n')
+    number = await house.play(Action.DISPATCH)
+    words = {"message": "西区主管已修复，预计18时恢复供水。", "message_en": "Water is expected back at 18:00."}
+    news = News(incident=INCIDENT, seq=2, at=MONDAY, numbers=(number,), **words)
+    await house.writer.run(partial(inform, news=news, numbers=news.numbers))
+    async with house.relaying():
+        await house.letters(all_are("sent", "no_route"))
+    text = json.loads(gateway.requests[0].body)["text"]
+    assert [word for word in (*words.values(), number, "88238777") if word not in text] == []
+    assert "incident_inform" not in text
+
+
+async def test_the_link_is_of_the_cycle_that_the_message_tells_of_though_the_case_has_gone_on(
+    house: House, gateway: Receiver
+) -> None:
+    house.write(sms(gateway), CALLER.format(["sms"]))
+    again = (*PLAIN[:-1], FollowUp(outcome="dissatisfied"), *PLAIN[1:-1])
+    await house.play(*again)
+    async with house.relaying():
+        await house.letters(all_are("sent", "no_route"))
+    told = "\n".join(json.loads(request.body)["text"] for request in gateway.requests)
+    links = Links(house.settings().links_secret_file)
+    assert sorted(links.read(link, MONDAY).cycle for link in re.findall(r"/c/(\S+)", told)) == [1, 2]
 
 
 async def test_a_mail_goes_out_by_a_real_server_and_is_tried_again(house: House, mails: MailServer) -> None:
