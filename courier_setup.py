@@ -98,4 +98,4 @@ def _postman(
             sender = SmsSender(name, channel, http)
         case WebhookChannel():
             sender = WebhookSender(channel, http)
-    return Postman(sender, post.letter, channel.timeout_seconds)
+    return Postman(sender, post.letter)

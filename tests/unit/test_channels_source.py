@@ -5,8 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from apprise.plugins.dingtalk import NotifyDingTalk
+from apprise.plugins.email import NotifyEmail
+from apprise.plugins.feishu import NotifyFeishu
+from apprise.plugins.wecombot import NotifyWeComBot
 
-from activities.channel_file import ChannelFile
+from activities.apprise_sender import AppriseSender
+from activities.channel_file import AppriseChannel, ChannelFile
 from channels_source import ChannelsError, load_channels
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"
@@ -48,6 +53,27 @@ def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> 
 )
 def test_the_most_exact_route_counts(example: ChannelFile, recipient: str, channels: list[str]) -> None:
     assert example.channels_to(recipient, has_phone=True) == channels
+
+
+DOCUMENTED = {
+    "wecombot://KEY": NotifyWeComBot,
+    "dingtalk://${DINGTALK_SECRET}@${DINGTALK_TOKEN}": NotifyDingTalk,
+    "feishu://TOKEN": NotifyFeishu,
+    "mailtos://hotline:${MAIL_PASSWORD}@smtp.example.com:465?from=hotline@example.com&to=duty@example.com&mode=ssl": (
+        NotifyEmail
+    ),
+}
+
+
+@pytest.mark.parametrize("address", DOCUMENTED)
+def test_the_addresses_of_the_example_are_accepted_and_lead_where_they_say(tmp_path: Path, address: str) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    assert address in text
+    copy = tmp_path / "channels.toml"
+    copy.write_text(text.replace("dingtalk://${DINGTALK_SECRET}@${DINGTALK_TOKEN}", address), "utf-8")
+    group = load_channels(copy, ENVIRONMENT).channels["repair_group"]
+    assert isinstance(group, AppriseChannel)
+    assert type(AppriseSender(group)._service()) is DOCUMENTED[address]
 
 
 def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
