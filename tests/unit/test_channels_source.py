@@ -92,16 +92,44 @@ def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
 def test_quiet_hours_are_local_and_pass_midnight(example: ChannelFile, at: str, until: str | None) -> None:
     instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
     expected = until and datetime.fromisoformat(until).replace(tzinfo=UTC)
-    assert example.quiet_until("caller:2608034711003", "P3", instant) == expected
-    assert example.quiet_until("caller:2608034711003", "P2", instant) is None
-    assert example.quiet_until("supervisor", "P3", instant) is None
+    assert example.quiet_until("sms", "caller:2608034711003", "P3", instant) == expected
+    assert example.quiet_until("sms", "caller:2608034711003", "P2", instant) is None
+    assert example.quiet_until("duty_mail", "supervisor", "P3", instant) is None
+
+
+@pytest.mark.parametrize("channel", ["city", "log"])
+def test_programs_do_not_sleep(example: ChannelFile, channel: str) -> None:
+    midnight = datetime(2026, 9, 7, 16, tzinfo=UTC)
+    assert example.quiet_until("sms", "caller:2608034711003", "P3", midnight) is not None
+    assert example.quiet_until(channel, "caller:2608034711003", "P3", midnight) is None
+
+
+@pytest.mark.parametrize(
+    ("recipient", "channels"),
+    [
+        ("caller:2608034711003", ["city"]),
+        ("department:repair", ["repair_group", "city"]),
+        ("owner:Chen Meiling", ["city"]),
+    ],
+)
+def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient: str, channels: list[str]) -> None:
+    """Whatever the most exact route is, and where there is none."""
+    text = EXAMPLE.read_text("utf-8").replace('kind = "webhook"', 'kind = "webhook"\ncopies = true')
+    copy = tmp_path / "channels.toml"
+    copy.write_text(text.replace('to = "*"', 'to = "director"'), "utf-8")
+    assert load_channels(copy, ENVIRONMENT).channels_to(recipient, has_phone=False) == channels
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ('kind = "sms"', 'kind = "pigeon"', "channels.sms.kind: accepted: apprise, sms, webhook, log"),
-        ('kind = "log"', 'kind = "log"\nfile = "x"', "channels.log.file: is no key of this table; accepted: kind"),
+        (
+            'kind = "log"',
+            'kind = "log"\nfile = "x"',
+            "channels.log.file: is no key of this table; accepted: copies",
+        ),
+        ('kind = "sms"', 'kind = "sms"\ncopies = true', "channels.sms.copies: is no key of this table; accepted: "),
         ('"https://sms', '"ftp://sms', "channels.sms.url: "),
         (
             "timeout_seconds = 8",
