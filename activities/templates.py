@@ -119,6 +119,8 @@ class Templates:
             "priority": parcel.priority,
             "text_zh": message.text_zh,
             "text_en": message.text_en,
+            "state": parcel.state,
+            "said": parcel.said,
             "link": self._link(parcel) if self._link and _to_caller(parcel) else "",
             "at": message.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }

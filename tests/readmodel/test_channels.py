@@ -3,20 +3,24 @@
 import asyncio
 import json
 import re
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from standardwebhooks import Webhook
 
-from domain.commands import FollowUp
+from domain.case import Case
+from domain.commands import FollowUp, LinkIncident
 from domain.incident_notices import News
+from domain.intake import Caller
 from domain.lifecycle import Action
+from domain.settlement import Settlement
 from links import Links
 from readmodel.incidents import inform
 from readmodel.tables import deliveries
-from tests.batches import PLAIN
-from tests.build import INCIDENT, MONDAY
-from tests.readmodel.channels import CALLER, DISPATCHER, SECRET, House, all_are, mail, sms, webhook
+from tests.batches import PLAIN, batch, call
+from tests.build import INCIDENT, MONDAY, do
+from tests.readmodel.channels import CALLER, DISPATCHER, PHONE, SECRET, House, all_are, mail, sms, webhook
 from tests.readmodel.rows import rows
 from tests.receivers import MailServer, Receiver
 
@@ -51,14 +55,34 @@ async def test_a_caller_gets_a_text_message_in_words_of_the_house(house: House, 
 async def test_a_caller_gets_the_news_of_the_incident_in_its_own_words(house: House, gateway: Receiver) -> None:
     house.write(sms(gateway), CALLER.format(["sms"]) + 'language = "both"\n')
     number = await house.play(Action.DISPATCH)
-    words = {"message": "西区主管已修复，预计18时恢复供水。", "message_en": "Water is expected back at 18:00."}
-    news = News(incident=INCIDENT, seq=2, at=MONDAY, numbers=(number,), **words)
+    zh, en = "西区主管爆管，正在抢修。", "A main has burst; it is being mended."
+    expected_at = MONDAY + timedelta(hours=9)
+    news = News(
+        incident=INCIDENT, seq=2, at=MONDAY, message=zh, message_en=en, expected_at=expected_at, numbers=(number,)
+    )
     await house.writer.run(partial(inform, news=news, numbers=news.numbers))
     async with house.relaying():
         await house.letters(all_are("sent", "no_route"))
     text = json.loads(gateway.requests[0].body)["text"]
-    assert [word for word in (*words.values(), number, "88238777") if word not in text] == []
+    assert [word for word in (zh, en, "18:00恢复", number, "88238777") if word not in text] == []
     assert "incident_inform" not in text
+
+
+@pytest.mark.parametrize("follow_up", [True, False])
+async def test_a_caller_gets_the_words_of_the_resolution_and_is_asked_how_it_went_only_where_he_is(
+    house: House, gateway: Receiver, *, follow_up: bool
+) -> None:
+    house.write(sms(gateway), CALLER.format(["sms"]) + 'language = "both"\n')
+    case, registered = Case.register(call(caller=Caller(phone=PHONE)))
+    linked = do(case, LinkIncident(incident=INCIDENT), MONDAY)
+    over = Settlement(incident=INCIDENT, result="已换管", message="西区已恢复供水", follow_up=follow_up)
+    await house.writer.submit(batch(case, (*registered, *linked, *case.settle(over, MONDAY))))
+    async with house.relaying():
+        await house.letters(all_are("sent", "no_route"))
+    [text] = [json.loads(request.body)["text"] for request in gateway.requests]
+    assert text.count(over.message) == 2
+    assert text.count(house.settings().public_url) == (2 if follow_up else 0)
+    assert ("回访" in text) is follow_up
 
 
 async def test_the_link_is_of_the_cycle_that_the_message_tells_of_though_the_case_has_gone_on(
