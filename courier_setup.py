@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -69,7 +70,7 @@ async def courier(
         yield Courier(writer, Lane(Mailbox(writer), log, give_up, batch=settings.courier_batch, **usual))
         return
     file = post.file
-    boxes = {name: ParcelBox(writer, name, file.quiet_until, clock) for name in file.channels}
+    boxes = {name: ParcelBox(writer, name, partial(file.quiet_until, name), clock) for name in file.channels}
     spreader = Spreader(writer, file.channels_to, tuple(boxes.values()), batch=settings.courier_batch, **poll)
     # Each channel bounds what it has under way; in a common bound, one that hangs would take the others' places.
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None)) as http:
@@ -98,4 +99,4 @@ def _postman(
             sender = SmsSender(name, channel, http)
         case WebhookChannel():
             sender = WebhookSender(channel, http)
-    return Postman(sender, post.letter, channel.timeout_seconds)
+    return Postman(sender, post.letter)

@@ -129,8 +129,8 @@ class Settings(BaseSettings):
     courier_batch: int = Field(default=100, ge=1, le=10_000)
     """Most notifications the courier takes in one look."""
 
-    courier_max_tries: int = Field(default=8, ge=1, le=100)
-    """Tries after which a notification becomes a dead letter."""
+    courier_max_tries: int = Field(default=36, ge=1, le=100)
+    """Tries after which a notification becomes a dead letter: 36 take 12 to 25 hours, each more half an hour to one."""
 
     watch_seconds: float = Field(default=5.0, ge=0.1, le=300)
     """Seconds between two looks for surges: many calls about one thing from one district."""

@@ -71,7 +71,13 @@ class SmsChannel(Remote):
     body: dict[str, str | int | bool] = Field(default={}, description="what else the gateway wants in the body")
 
 
-class WebhookChannel(Remote):
+class ForPrograms(Part):
+    """A channel that nobody is woken by."""
+
+    copies: bool = Field(default=False, description="true for a copy of every message, whoever it is to")
+
+
+class WebhookChannel(Remote, ForPrograms):
     """A program that wants to know, by the convention of Standard Webhooks."""
 
     kind: Literal["webhook"]
@@ -91,7 +97,7 @@ class WebhookChannel(Remote):
         return secret
 
 
-class LogChannel(Part):
+class LogChannel(ForPrograms):
     """The file HOTLINE_NOTIFICATION_LOG."""
 
     kind: Literal["log"]
@@ -173,14 +179,19 @@ class ChannelFile(Part):
         return next((by_name[to] for to in exact_first if to in by_name), None)
 
     def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:
-        """Names of the channels for a recipient; a text message goes to no caller who left no number."""
+        """Names of the channels for a recipient, and of those that have a copy of everything.
+
+        A text message goes to no caller who left no number.
+        """
         route = self.route(recipient)
-        names = route.channels if route else ()
+        copies = [name for name, it in self.channels.items() if isinstance(it, ForPrograms) and it.copies]
+        names = [*(route.channels if route else ()), *copies]
         return [name for name in dict.fromkeys(names) if has_phone or not self._needs_phone(name)]
 
-    def quiet_until(self, recipient: str, priority: str, at: datetime) -> datetime | None:
-        """Until when the recipient is left in peace; None where he may hear at once."""
-        if recipient.partition(":")[0] != CALLER or priority in EMERGENCIES:
+    def quiet_until(self, channel: str, recipient: str, priority: str, at: datetime) -> datetime | None:
+        """Until when this channel leaves the recipient in peace; None where he may hear at once."""
+        awake = recipient.partition(":")[0] != CALLER or isinstance(self.channels[channel], ForPrograms)
+        if awake or priority in EMERGENCIES:
             return None
         return self.quiet_hours.until(at)
 

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from standardwebhooks import Webhook
 
 from activities.channel_file import SmsChannel, WebhookChannel
-from activities.postman import DeliveryError, Letter, message_id
+from activities.postman import DeliveryError, Letter, message_id, within
 
 JSON = {"Content-Type": "application/json"}
 
@@ -45,14 +45,15 @@ class SmsSender:
         }
         headers = {name: value.get_secret_value() for name, value in channel.headers.items()}
         headers |= JSON | {"Idempotency-Key": message_id(self._name, letter.key)}
-        await _post(self._http, channel.url, headers, to_json(body))
+        async with within(channel.timeout_seconds):
+            await _post(self._http, channel.url, headers, to_json(body))
 
 
 class WebhookSender:
     """Posts what happened, signed as Standard Webhooks has it: the receiver knows a repetition by `webhook-id`."""
 
     def __init__(self, channel: WebhookChannel, http: httpx.AsyncClient) -> None:
-        self._url = channel.url
+        self._channel = channel
         self._webhook = Webhook(channel.secret.get_secret_value())
         self._http = http
 
@@ -65,7 +66,8 @@ class WebhookSender:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(identity, now, body.decode()),
         }
-        await _post(self._http, self._url, headers, body)
+        async with within(self._channel.timeout_seconds):
+            await _post(self._http, self._channel.url, headers, body)
 
 
 def _data(letter: Letter) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _data(letter: Letter) -> dict[str, Any]:
 
 
 async def _post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes) -> None:
-    # Only the status matters: an answer without end is not read. The Postman bounds the time.
+    # Only the status matters: an answer without end is not read. The caller bounds the time.
     async with http.stream("POST", url, headers=dict(headers), content=body, timeout=None) as response:
         if not response.is_success:
             raise DeliveryError(f"the receiver answered {response.status_code}")

@@ -17,12 +17,14 @@ GATHER_SECONDS = 0.25
 """Least time between two looks: under load a look then finds many messages, and the writer is left alone."""
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(hours=1)
+LATE_TRIES = 8
+"""Tries, two to four minutes, after which a message is so late that its case is told, while it is tried on."""
 LONGEST_SQL_PAUSE_SECONDS = 30.0
 ERROR_LENGTH = 200
 
 logger = logging.getLogger(__name__)
 GiveUp = Callable[[str, str], Awaitable[None]]
-"""Tell the case of this number that the message of this key was given up. May be told again."""
+"""Tell the case of this number that the message of this key does not get through. May be told again."""
 
 
 class Item(Protocol):
@@ -106,7 +108,7 @@ class Lane(Generic[T]):
     Args:
         box: where the messages are.
         channel: delivers.
-        give_up: hears of dead letters, before they are marked as such.
+        give_up: hears of messages that are late, and of dead letters before they are marked as such.
         poll_seconds: longest time between two looks; what this process commits is seen at once.
         batch: most messages taken in one look.
         max_tries: tries after which a message is a dead letter.
@@ -120,7 +122,7 @@ class Lane(Generic[T]):
         *,
         poll_seconds: float = 1.0,
         batch: int = 100,
-        max_tries: int = 8,
+        max_tries: int = 36,
     ) -> None:
         self._box = box
         self._channel = channel
@@ -188,14 +190,15 @@ class Lane(Generic[T]):
     async def _failure(self, message: T, error: str) -> Failure:
         again = now() + pause(message.tries, random.random())  # noqa: S311 - parts a crowd, hides nothing
         error = error[:ERROR_LENGTH]
-        if message.tries < self._max_tries:
+        last = message.tries >= self._max_tries
+        if not last and message.tries != LATE_TRIES:
             return Failure(message.key, error, again)
         try:
             await self._give_up(message.number, message.key)
         except Exception as trouble:  # noqa: BLE001 - whatever it is, the message is not dead before its case knows
-            logger.warning("case %s could not be told of a dead letter: %s", message.number, type(trouble).__name__)
+            logger.warning("case %s could not be told of a message: %s", message.number, type(trouble).__name__)
             return Failure(message.key, error, again)
-        return Failure(message.key, error, None)
+        return Failure(message.key, error, None if last else again)
 
 
 async def patiently(work: Callable[[], Awaitable[None]], stop: asyncio.Event, ends: float, pause: float) -> None:

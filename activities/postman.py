@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -33,7 +34,10 @@ class Sender(Protocol):
     """One way out of the house."""
 
     async def send(self, letter: Letter) -> None:
-        """Return when it is taken. Raises DeliveryError; anything else means the same and is told by its type alone."""
+        """Return when it is taken, in the channel's time, or raise.
+
+        Raises DeliveryError; anything else means the same and is told by its type alone.
+        """
 
 
 Write = Callable[[Parcel], Letter]
@@ -45,13 +49,11 @@ class Postman:
     Args:
         sender: sends one.
         write: puts a parcel into words.
-        timeout_seconds: how long one may take; whatever comes later counts as not sent.
     """
 
-    def __init__(self, sender: Sender, write: Write, timeout_seconds: float) -> None:
+    def __init__(self, sender: Sender, write: Write) -> None:
         self._sender = sender
         self._write = write
-        self._timeout_seconds = timeout_seconds
 
     async def deliver(self, messages: Sequence[Parcel]) -> Mapping[str, str]:
         """Send them all; answer what failed and why."""
@@ -66,15 +68,22 @@ class Postman:
 
     async def _deliver(self, parcel: Parcel) -> str | None:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await self._sender.send(self._write(parcel))
-        except TimeoutError:
-            return f"no answer within {self._timeout_seconds:g} s"
+            await self._sender.send(self._write(parcel))
         except DeliveryError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - its text may name a number, an address or a secret
             return type(error).__name__
         return None
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """So long a receiver has to answer. Raises DeliveryError: it did not, and what it does later does not count."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise DeliveryError(f"no answer within {seconds:g} s") from None
 
 
 def message_id(*parts: str) -> str:

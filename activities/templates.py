@@ -24,18 +24,19 @@ from jinja2 import (
 from jinja2.sandbox import SandboxedEnvironment
 
 from activities.channel_file import CALLER, Language
-from domain.incident_notices import KINDS as INCIDENT_KINDS
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, TABLE, Action
-from domain.urging import DOCUMENT_ZH
+from domain import incident_notices, notices
+from domain.lifecycle import Action
+from domain.numbers import is_incident
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
 
 OWN = Path(__file__).resolve().parents[1] / "templates"
 PAPERS = "papers/"
 """The folder of documents, which are no messages: `api.papers` proves and draws them."""
-KINDS = ("default", *(action.value for action in Action), ESCALATE, NOTICE, CRITICISE, CREDIT, *INCIDENT_KINDS)
+KIND_ZH = notices.KIND_ZH | incident_notices.KIND_ZH
+"""Every kind of message, and what it is called."""
 NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
-_PATH = re.compile(rf"(subject|(caller|staff)/({'|'.join(KINDS)}))\.(zh|en)\.txt")
+_PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
 _SAMPLE = Parcel(
     Message(
         key="2608034711003-7-caller:2608034711003",
@@ -107,15 +108,19 @@ class Templates:
     def _fields(self, parcel: Parcel) -> Mapping[str, str]:
         """What templates may name."""
         message = parcel.message
-        action = Action(message.kind) if message.kind in TABLE else None
+        matter_zh, matter = ("突发事件", "Incident") if is_incident(message.number) else ("工单", "Case")
         return {
             "number": message.number,
+            "matter": matter,
+            "matter_zh": matter_zh,
             "kind": message.kind,
-            "kind_zh": TABLE[action].zh if action else DOCUMENT_ZH.get(message.kind, message.kind),
+            "kind_zh": KIND_ZH.get(message.kind, message.kind),
             "recipient": message.recipient,
             "priority": parcel.priority,
             "text_zh": message.text_zh,
             "text_en": message.text_en,
+            "state": parcel.state,
+            "said": parcel.said,
             "link": self._link(parcel) if self._link and _to_caller(parcel) else "",
             "at": message.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }

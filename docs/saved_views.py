@@ -119,7 +119,7 @@ VIEWS = (
         "Undelivered",
         "通知未送达",
         f'{RUNNING} AND Flags = "undelivered"',
-        "A notification was given up: call instead.",
+        "A notification did not get through: call instead.",
     ),
 )
 

@@ -58,7 +58,7 @@ table; it is in `domain/decisions.py`.
 | event | 中文 | meaning |
 | --- | --- | --- |
 | `escalate` | 升级 | A step of the ladder was taken. |
-| `undelivered` | 未送达 | A notification of the case was given up. |
+| `undelivered` | 未送达 | A notification of the case has not got through for minutes, or was given up. |
 | `reterm` | 改用新服务目录 | Another catalogue is in force; the event tells each due time that moved, and why. |
 | `credit` | 自动补偿 | The company owes something for a missed promise, and the catalogue says how much. |
 

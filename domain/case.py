@@ -113,7 +113,7 @@ class Case(Record):
         return available_actions(then, actor, at)
 
     def undelivered(self, key: str, at: datetime) -> tuple[Event, ...]:
-        """Flag the case, once, because the notification `key` was given up; after everything that fell due before."""
+        """Flag the case, once, because the notification `key` did not get through; after what fell due before."""
         if "undelivered" in self.flags:
             return ()
         due = self.ring(at)

@@ -16,6 +16,7 @@ from domain.incident_table import (
     IncidentEvent,
 )
 from domain.notices import Notice
+from domain.numbers import ZONE
 
 PREFIX = "incident_"
 """Before the kind of a message, so that templates can tell it from the same action on a case."""
@@ -31,7 +32,10 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     STAY: ("dispatcher",),
     FINISH: ("dispatcher", "supervisor"),
 }
-KINDS = tuple(f"{PREFIX}{action}" for action in (*_CONCERNED, IncidentAction.INFORM))
+NEWS = f"{PREFIX}{IncidentAction.INFORM}"
+"""The kind of the message to a caller; all others are to staff."""
+KIND_ZH = {f"{PREFIX}{action}": _ZH[action] for action in (*_CONCERNED, IncidentAction.INFORM)}
+"""Every kind of message that an incident owes, and what it is called."""
 
 
 class News(BaseModel):
@@ -44,6 +48,7 @@ class News(BaseModel):
     at: datetime
     message: str
     message_en: str
+    expected_at: datetime | None = None
     numbers: tuple[str, ...]
 
 
@@ -63,13 +68,14 @@ def incident_notices(incident: Incident, event: IncidentEvent) -> tuple[Notice, 
 
 def news_notices(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notice], ...]:
     """The message for the caller of each of these cases, with the case's number."""
-    kind = f"{PREFIX}{IncidentAction.INFORM}"
+    text_zh, text_en = news.message, news.message_en
+    if news.expected_at:
+        when = f"{news.expected_at.astimezone(ZONE):%Y-%m-%d %H:%M}"
+        text_zh, text_en = f"{text_zh} 预计{when}恢复。", f"{text_en} Expected back: {when}."
     return tuple(
         (
             number,
-            Notice(
-                f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", kind, news.message, news.message_en
-            ),
+            Notice(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en),
         )
         for number in numbers
     )

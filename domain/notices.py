@@ -25,6 +25,8 @@ class Notice(NamedTuple):
     text_en: str
 
 
+KIND_ZH = {row.action.value: row.zh for row in TABLE.values()} | DOCUMENT_ZH | {ESCALATE: "升级", CREDIT: "自动补偿"}
+"""Every kind of message that a case owes, and what it is called."""
 _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.REGISTER: ("dispatcher",),
     Action.ANSWER: ("caller",),
@@ -175,8 +177,7 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
     if event.action == CREDIT:
         owed = f"{event.data['amount']} {event.data['currency']}"
         return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
-    zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
     return (
-        f"工单{number}:{zh},现为{STATE_ZH[event.to_state]}",
+        f"工单{number}:{KIND_ZH.get(event.action, event.action)},现为{STATE_ZH[event.to_state]}",
         f"Case {number}: {event.action} by {event.role}, now {event.to_state}",
     )

@@ -47,6 +47,11 @@ def incident_number_of(day: date, key: str, draw: int = 0) -> str:
     return f"i{body}{check_digit(body)}"
 
 
+def is_incident(number: str) -> bool:
+    """Whether it is the number of an incident, not of a case."""
+    return number.startswith("i")
+
+
 def check_digit(digits: str) -> str:
     """The digit that makes `digits` a valid number of ISO 7064, MOD 11,10."""
     product = 10

@@ -9,18 +9,25 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from pydantic_core import from_json
+from sqlalchemy import bindparam, case, delete, exists, func, insert, select, update
 
+from domain.lifecycle import Action
 from readmodel.database import WriteConnection
 from readmodel.mailbox import DEAD, DUE, SENDING, SENT, Message, Report
-from readmodel.tables import cases, deliveries, notifications
+from readmodel.tables import cases, deliveries, events, notifications
 
 ROUTED, NO_ROUTE = "routed", "no_route"
 _note = notifications.c
 _row = deliveries.c
 # What is about an incident is about no case: staff are told of it, and never wait for it.
 _PRIORITY = func.coalesce(cases.c.priority, "P1")
-_CYCLE = func.coalesce(cases.c.cycle, 1)
+# Cycle and state of the event which the message tells of: the case may have gone on. News of an incident are no event
+# of the case.
+_TOLD_OF = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (events.c.action == _note.kind)
+_CYCLE = func.coalesce(events.c.cycle, cases.c.cycle, 1)
+_STATE = func.coalesce(events.c.to_state, cases.c.state, "")
+_REPLY = case((events.c.action == Action.REPLY.value, events.c.data), else_=None)
 
 Route = Callable[[str, bool], Sequence[str]]
 """The channels for a recipient, given whether the case has a telephone number."""
@@ -29,12 +36,17 @@ Quiet = Callable[[str, str, datetime], datetime | None]
 
 
 class Parcel(NamedTuple):
-    """A message on one channel, with what its case alone knows. `phone` is personal: it goes to the channel only."""
+    """A message on one channel, with what its case alone knows. `phone` is personal: it goes to the channel only.
+
+    `cycle` and `state` are those that the message tells of; `said` is what an incident's end says to its callers.
+    """
 
     message: Message
     priority: str
     phone: str | None
     cycle: int = 1
+    state: str = ""
+    said: str = ""
 
     @property
     def key(self) -> str:
@@ -140,9 +152,10 @@ def _fresh(key: str, channel: str, at: datetime) -> dict[str, object]:
 def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Parcel]:
     columns = [_note[name] for name in Message._fields if name != "tries"]
     statement = (
-        select(*columns, _row.tries, _PRIORITY, cases.c.caller_phone, _CYCLE)
+        select(*columns, _row.tries, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _REPLY)
         .join(notifications, _note.key == _row.key)
         .outerjoin(cases, cases.c.number == _note.number)
+        .outerjoin(events, _TOLD_OF)
         .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at)
         .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
         .limit(limit)
@@ -152,8 +165,14 @@ def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) ->
 
 
 def _parcel(*row: Any) -> Parcel:  # noqa: ANN401 - a row of the statement above
-    *message, tries, priority, phone, cycle = row
-    return Parcel(Message._make([*message, tries + 1]), priority, phone, cycle)
+    *message, tries, priority, phone, cycle, state, reply = row
+    return Parcel(Message._make([*message, tries + 1]), priority, phone, cycle, state, _said(reply))
+
+
+def _said(reply: str | None) -> str:
+    """What everybody was replied to; what a person was is told to him alone."""
+    data = from_json(reply) if reply else {}
+    return str(data["message"]) if "incident" in data else ""
 
 
 def _note_sent(connection: WriteConnection, channel: str, report: Report, at: datetime) -> None:

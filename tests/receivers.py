@@ -40,6 +40,10 @@ class Receiver:
     async def accept(self) -> web.StreamResponse:
         return web.json_response({"ok": True}, status=202)
 
+    async def welcome(self) -> web.StreamResponse:
+        """What the robots of groups answer: they know no other status than 200."""
+        return web.json_response({"code": 0, "errcode": 0})
+
     async def refuse(self) -> web.StreamResponse:
         return web.json_response({"error": "13800138000 is not served"}, status=500)
 
@@ -49,7 +53,7 @@ class Receiver:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        self.requests.append(Received(request.path, dict(request.headers), body))
+        self.requests.append(Received(request.path_qs, dict(request.headers), body))
         return await self.behave()
 
 
@@ -79,6 +83,7 @@ class MailServer:
         self.port = 0
         self.mails: list[EmailMessage] = []
         self.refusing = 0
+        self.connected = asyncio.Event()
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         if self.refusing:
@@ -103,3 +108,21 @@ async def mail_server() -> AsyncIterator[MailServer]:
     finally:
         server.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def silent_mail_server() -> AsyncIterator[MailServer]:
+    """One that takes connections and says nothing on them until it is over."""
+    made, over = MailServer(), asyncio.Event()
+
+    async def never_greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.connected.set()
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(never_greet, LOOPBACK, 0) as server:
+        made.port = server.sockets[0].getsockname()[1]
+        try:
+            yield made
+        finally:
+            over.set()

@@ -86,7 +86,7 @@ class ComplaintWorkflow:
         now = workflow.now()
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
-    @workflow.signal(description="A notification of this case was given up; the case is flagged. 通知未送达")
+    @workflow.signal(description="A notification of this case did not get through; the case is flagged. 通知未送达")
     def undelivered(self, key: str) -> None:
         """Flag the case."""
         self._note(self._case.undelivered(key, workflow.now()))

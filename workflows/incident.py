@@ -46,6 +46,8 @@ SECOND_LOOK = timedelta(seconds=15)
 
 _WIDENING = (IncidentAction.DECLARE, IncidentAction.CONFIRM, ABSORB)
 """The events after which cases are looked for that it explains."""
+_SAID = ("message", "message_en", "expected_at")
+"""What of the news callers are told."""
 
 
 @workflow.defn(name="IncidentWorkflow")
@@ -157,7 +159,7 @@ class IncidentWorkflow:
             self._second_look = True
         elif event.action == IncidentAction.INFORM:
             numbers = tuple(self._waiting)
-            said = {"message": data["message"], "message_en": data.get("message_en", data["message"])}
+            said = {"message_en": data["message"]} | {name: data[name] for name in _SAID if name in data}
             self._news.append(News(incident=self._incident.number, seq=event.seq, at=event.at, numbers=numbers, **said))
 
     def _look_again(self) -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Self
 
 from demo.client import Json
-from domain.incident_notices import KINDS
+from domain.incident_notices import NEWS
 from domain.incident_table import IncidentAction
 from domain.lifecycle import Action
 
 KNOWN_AFTER = timedelta(seconds=5)
 """A case tells the incident that it is linked, which takes a moment: who is linked just before news may miss them."""
-NEWS_KIND = KINDS[-1]
 CALLER = "caller:"
 
 
@@ -42,7 +41,7 @@ class Messages:
                 keys[message["key"]] += 1
                 if message["recipient"].startswith(CALLER):
                     found.replies[message["number"]] += message["kind"] == Action.REPLY
-                    found.news |= {message["key"]} if message["kind"] == NEWS_KIND else set()
+                    found.news |= {message["key"]} if message["kind"] == NEWS else set()
         found.sent = keys.total()
         found.twice = {key: times for key, times in keys.items() if times > 1}
         return found

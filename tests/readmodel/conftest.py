@@ -1,13 +1,19 @@
-"""A migrated database of each kind, to read and to write."""
+"""A migrated database of each kind, to read and to write; and a courier on it, with receivers."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from activities import lane
 from readmodel.database import engine
 from readmodel.migrate import migrate
+from readmodel.writer import GroupWriter
+from tests.readmodel.channels import House
 from tests.readmodel.outage import impatient
+from tests.receivers import MailServer, Receiver, mail_server, receiver
 
 
 @pytest.fixture
@@ -23,3 +29,23 @@ def reader(database: Engine) -> Iterator[Engine]:
     made = engine(database.url.render_as_string(hide_password=False), read_only=True)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+async def house(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """In a hurry: what is refused is tried again at once."""
+    monkeypatch.setattr(lane, "FIRST_PAUSE", timedelta(milliseconds=20))
+    async with GroupWriter(database) as writer:
+        yield House(database, writer, tmp_path)
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Receiver]:
+    async with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+async def mails() -> AsyncIterator[MailServer]:
+    async with mail_server() as made:
+        yield made

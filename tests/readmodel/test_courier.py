@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 from temporalio.testing import ActivityEnvironment
 
 from activities import lane, notification
-from activities.lane import Lane, Mailbox, pause
+from activities.lane import Lane, Mailbox
 from activities.notification import Courier
 from readmodel.mailbox import Message, Report, exchange
 from readmodel.tables import notifications
@@ -111,13 +111,6 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane, "FIRST_PAUSE", timedelta(milliseconds=20))
 
 
-def test_pauses_double_to_an_hour_and_part_the_crowd() -> None:
-    first = lane.FIRST_PAUSE
-    assert [pause(tries, 1) / first for tries in (1, 2, 3, 8)] == [1, 2, 4, 128]
-    assert pause(1, 0) == first / 2
-    assert pause(1000, 1) == timedelta(hours=1)
-
-
 async def test_what_is_due_is_delivered_once_and_marked(house: House) -> None:
     keys = await house.owe(25)
     async with house.relaying():
@@ -199,6 +192,18 @@ async def test_after_the_last_try_the_case_is_told_and_the_letter_is_dead(house:
     )
     assert sent["status"] == "sent"
     assert house.channel.dead == [(dead["number"], keys[0])]
+
+
+async def test_a_letter_that_is_late_is_told_to_its_case_and_tried_on(house: House) -> None:
+    [key] = await house.owe(1)
+    house.channel.broken[key] = "out of order"
+    async with house.relaying():
+        [row] = await house.once(lambda found: found[0]["tries"] > lane.LATE_TRIES)
+        assert row["status"] in {"due", "sending"}
+        assert house.channel.dead == [(row["number"], key)]
+        house.channel.broken.clear()
+        await house.settled("sent")
+    assert house.channel.told == [key]
 
 
 async def test_a_letter_is_not_dead_before_its_case_could_be_told(house: House) -> None:

@@ -5,8 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from apprise.plugins.dingtalk import NotifyDingTalk
+from apprise.plugins.email import NotifyEmail
+from apprise.plugins.feishu import NotifyFeishu
+from apprise.plugins.wecombot import NotifyWeComBot
 
-from activities.channel_file import ChannelFile
+from activities.apprise_sender import AppriseSender
+from activities.channel_file import AppriseChannel, ChannelFile
 from channels_source import ChannelsError, load_channels
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"
@@ -50,6 +55,27 @@ def test_the_most_exact_route_counts(example: ChannelFile, recipient: str, chann
     assert example.channels_to(recipient, has_phone=True) == channels
 
 
+DOCUMENTED = {
+    "wecombot://KEY": NotifyWeComBot,
+    "dingtalk://${DINGTALK_SECRET}@${DINGTALK_TOKEN}": NotifyDingTalk,
+    "feishu://TOKEN": NotifyFeishu,
+    "mailtos://hotline:${MAIL_PASSWORD}@smtp.example.com:465?from=hotline@example.com&to=duty@example.com&mode=ssl": (
+        NotifyEmail
+    ),
+}
+
+
+@pytest.mark.parametrize("address", DOCUMENTED)
+def test_the_addresses_of_the_example_are_accepted_and_lead_where_they_say(tmp_path: Path, address: str) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    assert address in text
+    copy = tmp_path / "channels.toml"
+    copy.write_text(text.replace("dingtalk://${DINGTALK_SECRET}@${DINGTALK_TOKEN}", address), "utf-8")
+    group = load_channels(copy, ENVIRONMENT).channels["repair_group"]
+    assert isinstance(group, AppriseChannel)
+    assert type(AppriseSender(group)._service()) is DOCUMENTED[address]
+
+
 def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
     assert example.channels_to("caller:2608034711003", has_phone=False) == ["city"]
 
@@ -66,16 +92,44 @@ def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
 def test_quiet_hours_are_local_and_pass_midnight(example: ChannelFile, at: str, until: str | None) -> None:
     instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
     expected = until and datetime.fromisoformat(until).replace(tzinfo=UTC)
-    assert example.quiet_until("caller:2608034711003", "P3", instant) == expected
-    assert example.quiet_until("caller:2608034711003", "P2", instant) is None
-    assert example.quiet_until("supervisor", "P3", instant) is None
+    assert example.quiet_until("sms", "caller:2608034711003", "P3", instant) == expected
+    assert example.quiet_until("sms", "caller:2608034711003", "P2", instant) is None
+    assert example.quiet_until("duty_mail", "supervisor", "P3", instant) is None
+
+
+@pytest.mark.parametrize("channel", ["city", "log"])
+def test_programs_do_not_sleep(example: ChannelFile, channel: str) -> None:
+    midnight = datetime(2026, 9, 7, 16, tzinfo=UTC)
+    assert example.quiet_until("sms", "caller:2608034711003", "P3", midnight) is not None
+    assert example.quiet_until(channel, "caller:2608034711003", "P3", midnight) is None
+
+
+@pytest.mark.parametrize(
+    ("recipient", "channels"),
+    [
+        ("caller:2608034711003", ["city"]),
+        ("department:repair", ["repair_group", "city"]),
+        ("owner:Chen Meiling", ["city"]),
+    ],
+)
+def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient: str, channels: list[str]) -> None:
+    """Whatever the most exact route is, and where there is none."""
+    text = EXAMPLE.read_text("utf-8").replace('kind = "webhook"', 'kind = "webhook"\ncopies = true')
+    copy = tmp_path / "channels.toml"
+    copy.write_text(text.replace('to = "*"', 'to = "director"'), "utf-8")
+    assert load_channels(copy, ENVIRONMENT).channels_to(recipient, has_phone=False) == channels
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ('kind = "sms"', 'kind = "pigeon"', "channels.sms.kind: accepted: apprise, sms, webhook, log"),
-        ('kind = "log"', 'kind = "log"\nfile = "x"', "channels.log.file: is no key of this table; accepted: kind"),
+        (
+            'kind = "log"',
+            'kind = "log"\nfile = "x"',
+            "channels.log.file: is no key of this table; accepted: copies",
+        ),
+        ('kind = "sms"', 'kind = "sms"\ncopies = true', "channels.sms.copies: is no key of this table; accepted: "),
         ('"https://sms', '"ftp://sms', "channels.sms.url: "),
         (
             "timeout_seconds = 8",

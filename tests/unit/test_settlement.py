@@ -1,5 +1,7 @@
 """A case that shares one cause with others: it is linked, waits, and is settled with them or keeps what is its own."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from domain import commands as c
@@ -340,6 +342,12 @@ class TestNews:
         assert [(number, notice.recipient) for number, notice in found] == [("1", "caller:1"), ("2", "caller:2")]
         assert {notice.kind for _, notice in found} == {"incident_inform"}
         assert {(notice.text_zh, notice.text_en) for _, notice in found} == {("正在抢修", "At work.")}
+
+    def test_say_when_water_is_expected_back(self) -> None:
+        news = self.NEWS.model_copy(update={"expected_at": datetime(2026, 9, 7, 10, tzinfo=UTC)})
+        [(_, notice)] = news_notices(news, ("1",))
+        assert notice.text_zh == "正在抢修 预计2026-09-07 18:00恢复。"
+        assert notice.text_en == "At work. Expected back: 2026-09-07 18:00."
 
     def test_have_the_same_keys_every_time_and_others_for_other_news(self) -> None:
         later = self.NEWS.model_copy(update={"seq": 5})

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from activities.templates import Templates, TemplatesError
+from activities.templates import KIND_ZH, Templates, TemplatesError
 from courier_setup import load_post
+from domain import incident_notices, notices
+from domain.incident_notices import NEWS, PREFIX
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, Action
 from links import Links
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
 from settings import Settings
+from tests.build import INCIDENT
 
 NUMBER = "2608034711003"
 
@@ -48,8 +52,33 @@ def test_a_kind_without_a_template_has_the_default(kind: str) -> None:
     assert Templates().text(parcel("supervisor", kind), "zh") == "回复了 [P3] 2026-08-03 12:00"
 
 
-def test_documents_are_called_by_their_names() -> None:
-    assert Templates().subject(parcel("supervisor", "criticise"), "zh") == f"工单{NUMBER} 通报批评"
+@pytest.mark.parametrize("kind", KIND_ZH)
+def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
+    zh, en = (Templates().subject(parcel("supervisor", kind), language) for language in ("zh", "en"))
+    assert re.fullmatch(f"工单{NUMBER} [\u4e00-\u9fff]+", zh)
+    assert re.fullmatch(f"Case {NUMBER}: [a-z ]+", en)
+
+
+def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
+    """Of the actions that people take, of what the system does, of an incident."""
+    system = {ESCALATE, NOTICE, CRITICISE, CREDIT}
+    staff = {f"{PREFIX}{action}" for action in incident_notices._CONCERNED}
+    assert {*KIND_ZH} == {*Action} | system | staff | {NEWS}
+
+
+def test_the_number_of_an_incident_is_headed_as_one() -> None:
+    about = parcel("supervisor", "incident_confirm")
+    about = about._replace(message=about.message._replace(number=INCIDENT))
+    assert Templates().subject(about, "both") == f"突发事件{INCIDENT} 确认 · Incident {INCIDENT}: confirm"
+
+
+@pytest.mark.parametrize("kind", sorted({NEWS} | {kind for kind, who in notices._CONCERNED.items() if "caller" in who}))
+def test_whatever_a_caller_is_told_has_words_of_its_own(kind: str) -> None:
+    words = Templates(link=lambda _: "https://example.com/c/x")
+    for language in ("zh", "en"):
+        told = words.text(parcel(kind=kind), language)
+        assert told != words.text(parcel(kind="something_newer"), language).replace("something_newer", kind)
+        assert [fact for fact in (NUMBER, "88238777") if fact not in told] == []
 
 
 def test_a_caller_gets_his_link_and_staff_get_none() -> None:

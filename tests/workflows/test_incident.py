@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -186,10 +186,11 @@ class TestActing:
         async with hotline(server, tmp_path, task_queue="news") as house:
             cause = await declare(house, "gangkou")
             complaints = await linked(house, cause, 3)
-            await cause.act(Inform(message="正在抢修", message_en="At work."))
+            expected_at = datetime(2036, 1, 1, 10, tzinfo=UTC)
+            await cause.act(Inform(message="正在抢修", message_en="At work.", expected_at=expected_at))
             for complaint in complaints:
                 rows = await until(partial(told, complaint, "incident_inform"), lambda rows: len(rows) > 0)
-                assert [row["text_zh"] for row in rows] == ["正在抢修"]
+                assert [row["text_zh"] for row in rows] == ["正在抢修 预计2036-01-01 18:00恢复。"]
             await until(partial(completed, cause, "inform_callers"), lambda done: done == 1)
         assert len(tries) == 4
 
