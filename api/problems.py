@@ -58,6 +58,8 @@ KINDS: dict[str, Kind] = {
     "unknown-department": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such department"),
     "wake-at-past": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is not in the future"),
     "wake-at-too-far": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is too far ahead"),
+    "request-incomplete": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Amount or grounds are missing"),
+    "reason-needed": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "A decision without its reason"),
     "extension-too-long": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The extension is too long"),
     "own-request": Kind(HTTPStatus.FORBIDDEN, "Your own request"),
     "decided-already": Kind(HTTPStatus.FORBIDDEN, "Approved by you already"),

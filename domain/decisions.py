@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain import commands as c
-from domain.approvals import approvers_for, final, noted, objection
+from domain.approvals import approved_before, approvers_for, check_reason, check_request, final, noted, objection
 from domain.credits import decidable, decision_on
 from domain.errors import Refused
 from domain.events import Event
@@ -182,23 +182,26 @@ def _suspend(_: Record, command: c.Command[c.Suspend], at: datetime) -> Decision
 
 
 def _request_approval(record: Record, command: c.Command[c.RequestApproval], _: datetime) -> Decision:
-    approvers = approvers_for(record, command.body.amount)
-    # The turns travel in the event, so that it tells by itself who was asked.
+    check_request(record, command.body)
+    before = approved_before(record)
+    approvers = approvers_for(record, command.body.amount, before)
+    # The turns travel in the event, so that it tells by itself who was asked, and why so many.
     named = {"approvers": [who.model_dump(mode="json") for who in approvers]} if approvers else {}
-    return Decision(State.AWAITING_APPROVAL, named)
+    counted = {"approved_before": str(before)} if before else {}
+    return Decision(State.AWAITING_APPROVAL, named | counted)
 
 
 def _decide_approval(record: Record, command: c.Command[c.DecideApproval], _: datetime) -> Decision:
     approval = record.approval
     if approval is None:
         return Decision(State.IN_PROGRESS)
+    check_reason(record, command.body, needed=approval.kind is not None)
     over = final(approval, approved=command.body.approved)
     return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval, record.terms.currency))
 
 
 def _decide_credit(record: Record, command: c.Command[c.DecideCredit], at: datetime) -> Decision:
-    body = command.body
-    return Decision(record.state, decision_on(record, body.credit, command.actor, at, approved=body.approved))
+    return Decision(record.state, decision_on(record, command.body, command.actor, at))
 
 
 def _complete(record: Record, _: c.Command[c.Complete], __: datetime) -> Decision:

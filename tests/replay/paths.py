@@ -156,7 +156,10 @@ async def approvals(house: Hotline) -> Complaint:
 async def approved_in_turn(house: Hotline) -> Complaint:
     complaint = await play(await house.start("waiver"), *TO_CREW)
     steps: tuple[tuple[Body, Actor], ...] = (
-        (RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair"), ADMIN),
+        (
+            RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair", grounds="低保户"),
+            ADMIN,
+        ),
         (DecideApproval(approved=True, note="同意"), Actor(name="高峰", role=Role.MANAGER)),
         (DecideApproval(approved=True, note="同意"), Actor(name="马俊", role=Role.MANAGER)),
     )

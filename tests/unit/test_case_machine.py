@@ -20,7 +20,7 @@ from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
-from domain.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
+from domain.terms import IN_WRITING, RULES, Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
 from tests.build import (
     ACTORS,
@@ -60,6 +60,7 @@ processes = st.builds(
     extensions_allowed=st.integers(0, 2),
     extension_max_days=st.integers(0, 10),
     extension_notice_days=st.integers(0, 1),
+    rules=st.integers(1, RULES),
     return_within_days=st.integers(0, 2),
     urging=st.one_of(
         st.none(),
@@ -111,6 +112,7 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
     ahead = st.one_of(st.just(timedelta(minutes=-1)), spans).map(lambda span: now + span)
     local = ahead.map(lambda at: at.astimezone(timezone(timedelta(hours=8))))
     reason = st.just("x")
+    why = st.sampled_from([None, "x"])
     outcomes = st.sampled_from(["satisfied", "dissatisfied", "unreachable"])
     names = st.sampled_from([actor.name for actor in ACTORS.values()])
     departments = st.sampled_from(["repair", "metering", "billing"])
@@ -120,10 +122,14 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
         Action.FOLLOW_UP: st.builds(c.FollowUp, outcome=outcomes),
         Action.SUSPEND: st.builds(c.Suspend, reason=reason, wake_at=st.one_of(st.none(), ahead, local)),
         Action.REQUEST_APPROVAL: st.builds(
-            c.RequestApproval, subject=reason, amount=st.sampled_from([None, Decimal(0), Decimal(500), Decimal(1001)])
+            c.RequestApproval,
+            subject=reason,
+            amount=st.sampled_from([None, Decimal(0), Decimal(500), Decimal(1001)]),
+            kind=st.sampled_from([None, "waiver"]),
+            grounds=st.sampled_from([None, "x"]),
         ),
-        Action.DECIDE_APPROVAL: st.builds(c.DecideApproval, approved=st.booleans()),
-        Action.DECIDE_CREDIT: st.builds(c.DecideCredit, credit=st.integers(1, 4), approved=st.booleans()),
+        Action.DECIDE_APPROVAL: st.builds(c.DecideApproval, approved=st.booleans(), reason=why),
+        Action.DECIDE_CREDIT: st.builds(c.DecideCredit, credit=st.integers(1, 4), approved=st.booleans(), reason=why),
         Action.DECIDE_EXTENSION: st.builds(c.DecideExtension, approved=st.booleans()),
         Action.REQUEST_EXTENSION: st.builds(c.RequestExtension, working_days=st.integers(1, 11), reason=reason),
         Action.HAND_OVER: st.builds(c.HandOver, owner=names),
@@ -144,6 +150,7 @@ def acceptable(case: Case) -> list[c.Body]:
     best = BODIES | {
         Action.REQUEST_EXTENSION: c.RequestExtension(working_days=1, reason="x"),
         Action.HAND_OVER: c.HandOver(owner=f"not {case.owner}"),
+        Action.DECIDE_APPROVAL: c.DecideApproval(approved=True, reason="x"),
         Action.INVOLVE: c.Involve(department="network", task="x"),
         Action.LINK_INCIDENT: c.LinkIncident(incident=None if case.incident else INCIDENT),
     }
@@ -375,6 +382,15 @@ class CaseMachine(RuleBasedStateMachine):
             total = sum(owed.amount for owed in self.case.credits if owed.name == credit.name)
             assert credit.at_most is None or total <= credit.at_most
         assert (CREDIT_WAITS in self.case.flags) == bool(self.case.credits_waiting)
+
+    @invariant()
+    def money_is_decided_on_in_writing_and_never_by_whoever_asked(self) -> None:
+        for decided in self.case.decided:
+            if self.case.terms.process.rules < IN_WRITING or decided.of_credit:
+                continue
+            assert decided.kind is None or (decided.amount is not None and decided.grounds and decided.reason)
+            assert decided.requested_by not in decided.decided_by or decided.requested_by == ACTORS[Role.ADMIN].name
+        assert {"approved", "approval_rejected"} - {*self.case.flags} or self.case.terms.process.rules < IN_WRITING
 
     @invariant()
     def clocks_count_what_has_passed_and_no_more(self) -> None:
