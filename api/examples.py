@@ -235,6 +235,7 @@ SERVICES: dict[str, Any] = {
             "department": "repair",
             "priority": "P2",
             "answer_needs_follow_up": True,
+            "needs_approval": False,
             "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
             "credits": [],
         }

@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "out-of-turn": Kind(HTTPStatus.CONFLICT, "Not possible now"),
     "letter-not-dead": Kind(HTTPStatus.CONFLICT, "No dead letter"),
     "return-too-late": Kind(HTTPStatus.CONFLICT, "Too late to return the case"),
+    "not-approved": Kind(HTTPStatus.CONFLICT, "Management has not decided"),
     "urge-too-late": Kind(HTTPStatus.CONFLICT, "Too late to urge"),
     "already-supervised": Kind(HTTPStatus.CONFLICT, "Supervised already"),
     "extension-used": Kind(HTTPStatus.CONFLICT, "No further extension"),

@@ -271,6 +271,7 @@ class ServiceItem(BaseModel):
     department: str
     priority: Priority
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.")
+    needs_approval: bool = Field(description="Whether management decides (报批) before it can be completed.")
     clocks: list[PromisedClock]
     credits: list[Credit] = Field(description="What the company owes by itself for a missed promise (自动补偿).")
 

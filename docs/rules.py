@@ -2,6 +2,11 @@
 
 REFUSED = (
     ("退单 `return`", "Within two working days of the dispatch, with the reason.", "return-too-late"),
+    (
+        "处理完成 `complete`",
+        "Where the service says so (减免 `waiver`), once management has decided in the cycle, for or against.",
+        "not-approved",
+    ),
     ("申请延期 `request_extension`", "A working day before `resolve` expires,", "extension-too-late"),
     ("", "granted once in a cycle,", "extension-used"),
     ("", "for ten working days at most (422).", "extension-too-long"),

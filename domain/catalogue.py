@@ -241,6 +241,7 @@ class Catalogue(Value):
             organisation=self._chart(),
             credits=self.credits_of(service.code),
             currency=self.currency,
+            needs_approval=service.needs_approval,
             calendar=self._slice(at),
         )
 

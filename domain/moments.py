@@ -103,6 +103,13 @@ def _when_working(action: Action) -> Callable[[Record, datetime], Untimely | Non
     return moment
 
 
+def _when_completing(record: Record, at: datetime) -> Untimely | None:
+    if record.undecided:
+        what = f"{record.terms.name} is completed once management has decided on it in cycle {record.cycle}"
+        return Untimely("not_approved", f"{what}; ask with request_approval (报批)")
+    return _when_working(Action.COMPLETE)(record, at)
+
+
 def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
     return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
 
@@ -130,7 +137,7 @@ def _when_releasing(record: Record, at: datetime) -> Untimely | None:
 _MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
     Action.RETURN: _when_returning,
     Action.ARRIVE: _when_working(Action.ARRIVE),
-    Action.COMPLETE: _when_working(Action.COMPLETE),
+    Action.COMPLETE: _when_completing,
     Action.RELEASE: _when_releasing,
     Action.SUPERVISE: _when_supervising,
     Action.REQUEST_EXTENSION: _when_asking_for_more,

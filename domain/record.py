@@ -212,6 +212,12 @@ class Record(Progress):
         """The working calendar that this case is held to."""
         return self.terms.calendar
 
+    @property
+    def undecided(self) -> bool:
+        """Management has still to decide in this cycle before the work is done (先批后办); a rejection decides too."""
+        decided = (each for each in self.decided if each.cycle == self.cycle and not each.of_credit)
+        return self.terms.needs_approval and not any(decided)
+
     def finished(self, at: datetime) -> bool:
         """Nothing can happen to it any more: refused, withdrawn, or closed and the reopen window has passed."""
         if self.state is State.CLOSED:

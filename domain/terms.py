@@ -181,4 +181,7 @@ class Terms(Value):
 
     credits: tuple[Credit, ...] = Field(default=(), exclude_if=unsaid)
     currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual, description="ISO 4217, of every amount.")
+    needs_approval: bool = Field(
+        default=False, exclude_if=unsaid, description="It is completed only once management has decided, in each cycle."
+    )
     by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given by hand at intake.")

@@ -56,7 +56,8 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
     Action.RELEASE: ("no-such-part",),
     Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),
-    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE, Action.SEND_BACK), ("no-such-part",)),
+    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.SEND_BACK), ("no-such-part",)),
+    Action.COMPLETE: ("no-such-part", "not-approved"),
 }
 
 

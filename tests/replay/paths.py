@@ -170,6 +170,28 @@ async def approved_in_turn(house: Hotline) -> Complaint:
 
 
 @path
+async def decided_in_writing(house: Hotline) -> Complaint:
+    """A waiver waits for its decision; what the first granted counts for the second, and the last word holds."""
+    complaint = await play(await house.start("waiver"), *TO_CREW)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await complaint.act(Complete(result="已减免"))
+    manager, director = (Actor(name=name, role=Role.MANAGER) for name in ("高峰", "马俊"))
+    first = RequestApproval(subject="减免水费", amount=Decimal("900.00"), kind="waiver", grounds="低保户")
+    second = first.model_copy(update={"subject": "减免违约金", "amount": Decimal("200.00")})
+    steps: tuple[tuple[Body, Actor], ...] = (
+        (first, ADMIN),
+        (DecideApproval(approved=True, reason="情况属实"), manager),
+        (second, ADMIN),
+        (DecideApproval(approved=True, reason="情况属实"), manager),
+        (DecideApproval(approved=False, reason="违约金不予减免"), director),
+    )
+    for body, actor in steps:
+        outcome = await complaint.act(body, actor)
+        await complaint.published(outcome.version)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
 async def sent_back(house: Hotline) -> Complaint:
     steps = (*TO_CREW, Complete(result="已处理"), SendBack(reason="未说明原因"), *DONE, SATISFIED)
     return await ended(await play(await house.start(), *steps), hours=73)

@@ -12,8 +12,9 @@ from domain.intake import Actor
 from domain.lifecycle import ESCALATE, Action, Role, State
 from domain.notices import notices
 from domain.record import CREDIT_KIND
+from domain.settlement import Settlement
 from domain.terms import RULES, Approver, Process
-from tests.build import ADMIN, BODIES, CREW, MANAGER, THEN, case_in, do, hours, one, refused
+from tests.build import ADMIN, BODIES, CREW, INCIDENT, MANAGER, OTHER_CREW, THEN, case_in, do, hours, one, refused
 
 DIRECTOR = Actor(name="Ma Jun", role=Role.MANAGER)
 DEPUTY = Actor(name="Tan Yi", role=Role.MANAGER)
@@ -176,6 +177,44 @@ class TestSum:
         case = asked("1000", process=BEFORE)
         do(case, YES, THEN, MANAGER)
         assert len(self.ask(case, "1000").data["approvers"]) == 1
+
+
+class TestBefore:
+    """A written decision comes before money moves, where the service says so."""
+
+    def test_nothing_is_completed_on_which_management_has_not_decided(self) -> None:
+        case = case_in(State.IN_PROGRESS, needs_approval=True)
+        refusal = refused(case, BODIES[Action.COMPLETE])
+        assert (refusal.kind, refusal.code) == ("conflict", "not_approved")
+        assert Action.REQUEST_APPROVAL in refusal.accepted
+        assert Action.COMPLETE not in case.available_actions(CREW, THEN)
+
+    @pytest.mark.parametrize("approved", [True, False])
+    def test_it_may_be_then_for_a_rejection_is_an_answer_too(self, approved: bool) -> None:
+        case = case_in(State.AWAITING_APPROVAL, needs_approval=True)
+        do(case, c.DecideApproval(approved=approved), THEN)
+        do(case, BODIES[Action.COMPLETE], THEN)
+        assert case.state is State.PENDING_REPLY
+
+    def test_each_cycle_has_its_own_decision(self) -> None:
+        case = case_in(State.AWAITING_APPROVAL, needs_approval=True)
+        for body in (YES, BODIES[Action.COMPLETE], BODIES[Action.REPLY], c.FollowUp(outcome="dissatisfied")):
+            do(case, body, THEN)
+        do(case, BODIES[Action.SIGN_FOR], THEN)
+        assert refused(case, BODIES[Action.COMPLETE]).code == "not_approved"
+
+    def test_the_part_of_another_department_waits_for_none(self) -> None:
+        case = case_in(State.IN_PROGRESS, needs_approval=True)
+        do(case, BODIES[Action.INVOLVE], THEN)
+        do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
+        do(case, BODIES[Action.COMPLETE], THEN, OTHER_CREW)
+        assert case.state is State.IN_PROGRESS
+
+    def test_no_incident_completes_it_either(self) -> None:
+        case = case_in(State.IN_PROGRESS, needs_approval=True)
+        do(case, BODIES[Action.LINK_INCIDENT], THEN)
+        events = case.settle(Settlement(incident=INCIDENT, result="x", message="x"), THEN)
+        assert [event.action for event in events] == [Action.COMMENT]
 
 
 class TestFlags:

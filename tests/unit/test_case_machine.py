@@ -100,6 +100,7 @@ changes = st.fixed_dictionaries(
         "approvers": approvers,
         "credits": credits_owed,
         "answer_needs_follow_up": st.booleans(),
+        "needs_approval": st.booleans(),
         "ladder": ladders,
         "promises": promises(),
         "process": processes,
@@ -382,6 +383,10 @@ class CaseMachine(RuleBasedStateMachine):
             total = sum(owed.amount for owed in self.case.credits if owed.name == credit.name)
             assert credit.at_most is None or total <= credit.at_most
         assert (CREDIT_WAITS in self.case.flags) == bool(self.case.credits_waiting)
+
+    @invariant()
+    def what_needs_a_decision_is_not_completed_without_one(self) -> None:
+        assert not (self.case.completed and self.case.undecided)
 
     @invariant()
     def money_is_decided_on_in_writing_and_never_by_whoever_asked(self) -> None:
