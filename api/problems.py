@@ -56,6 +56,7 @@ KINDS: dict[str, Kind] = {
     "idempotency-key-reused": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key was used for another request"),
     "unknown-service": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such service"),
     "unknown-district": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such district"),
+    "unknown-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Nobody of that name has a key"),
     "unknown-department": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such department"),
     "wake-at-past": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is not in the future"),
     "wake-at-too-far": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is too far ahead"),

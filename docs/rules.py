@@ -21,6 +21,11 @@ REFUSED = (
         "By a supervisor, to somebody else (422). The new owner and the old one are told.",
         "same-owner",
     ),
+    (
+        "",
+        "To somebody of the staff who has a key (422); to anybody, where only administrators have one.",
+        "unknown-owner",
+    ),
 )
 """What people do: the rule, and the type of problem that breaking it is."""
 

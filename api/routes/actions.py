@@ -18,7 +18,7 @@ from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_
 from api.schemas import Complaint
 from api.security import actor_of, request_key
 from domain import commands
-from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Row
+from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Role, Row
 from domain.views import CaseView
 
 Endpoint = Callable[..., Awaitable[Response]]
@@ -50,7 +50,7 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver", "reason-needed"),
     Action.DECIDE_CREDIT: ("no-such-credit", "decided-already", "not-the-approver", "reason-needed"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
-    Action.HAND_OVER: ("same-owner",),
+    Action.HAND_OVER: ("same-owner", "unknown-owner"),
     Action.URGE: ("urge-too-late",),
     Action.SUPERVISE: ("already-supervised",),
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
@@ -97,7 +97,7 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         wanted = number_in(number)
-        _check_words(backend, body)
+        _check_words(backend, body, key)
         if isinstance(body, commands.LinkIncident) and body.incident is not None:
             await backend.incidents.require_open(body.incident, actor_of(key))
         sent = "" if idempotency_key is None else request_key(key, idempotency_key)
@@ -128,8 +128,14 @@ def _nothing(body_type: type[commands.Body]) -> commands.Body | None:
         return None
 
 
-def _check_words(backend: Backend, body: commands.Body) -> None:
-    """What the case cannot know: which departments there are."""
+def _check_words(backend: Backend, body: commands.Body, key: Key) -> None:
+    """What the case cannot know: which departments there are, and who has a key."""
+    # Whoever may not hand over is told so by the case, and not who works here.
+    if isinstance(body, commands.HandOver) and key.role in {*TABLE[Action.HAND_OVER].roles, Role.ADMIN}:
+        owners = backend.bearer.owners()
+        if owners and body.owner not in owners:
+            detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
+            raise ProblemError("unknown-owner", detail, accepted=list(owners))
     if isinstance(body, (commands.Dispatch, commands.Involve)) and body.department not in backend.departments:
         accepted = sorted(backend.departments)
         detail = f"There is no department {body.department!r}; accepted: {', '.join(accepted)}."
