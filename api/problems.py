@@ -45,6 +45,7 @@ KINDS: dict[str, Kind] = {
     "not-approved": Kind(HTTPStatus.CONFLICT, "Management has not decided"),
     "urge-too-late": Kind(HTTPStatus.CONFLICT, "Too late to urge"),
     "already-supervised": Kind(HTTPStatus.CONFLICT, "Supervised already"),
+    "extension-expired": Kind(HTTPStatus.CONFLICT, "Too late to grant an extension"),
     "extension-used": Kind(HTTPStatus.CONFLICT, "No further extension"),
     "extension-too-late": Kind(HTTPStatus.CONFLICT, "Too late to ask for an extension"),
     "body-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),

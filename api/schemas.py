@@ -240,7 +240,7 @@ class NoticeItem(BaseModel):
     kind: str = Field(description="`notice` or `criticise`.")
     title: str
     title_zh: str
-    due_at: datetime = Field(description="When the case was to be settled.")
+    due_at: datetime = Field(description="When the case was to be settled, or replied to.")
     departments: list[str] = Field(description="Codes of those whose work is waited for; none: the owner's matter.")
     links: dict[str, str] = Field(description="`self` is the document, as a page; `complaint` is the case.")
 

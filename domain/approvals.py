@@ -83,6 +83,13 @@ def objection(record: Record, actor: Actor) -> Refused | None:
     return against(actor, approval.approved_by, _turn(record), _names(record))
 
 
+def objection_to_extension(record: Record, actor: Actor) -> Refused | None:
+    """The same for the extension (延期) that is asked for."""
+    asked, held = record.extension, record.terms.process.rules >= IN_WRITING
+    mine = asked and asked.requested_by == actor.name and actor.role is not Role.ADMIN
+    return own_request(actor, "supervisor") if held and mine else None
+
+
 def own_request(actor: Actor, another: str) -> Refused:
     """What whoever asked is told when he decides as well."""
     message = f"{actor.name} has asked for it; whoever decides on it is another person."

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from domain.lifecycle import TABLE, Action, State
 from domain.parts import PART_TABLE, WORKABLE, Part
 from domain.record import Record
+from domain.terms import IN_WRITING
 from domain.together import ends_the_wait
-from domain.urging import next_step, promise
+from domain.urging import next_step, own, promise
 
 
 class Untimely(NamedTuple):
@@ -85,8 +86,9 @@ def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
     )
     days = rules.extension_notice_days
     if due is None or record.calendar.add(at, days * record.calendar.day_seconds) > due:
-        until = f"due at {due.isoformat()}" if due else "no clock for it is running"
-        return Untimely("extension_too_late", f"an extension is asked for {days} working day(s) ahead; {until}")
+        until = f"it is due at {due.isoformat()}" if due else "no clock for it is running"
+        ahead = f"an extension is asked for {days} working day(s) ahead of the expiry of resolve"
+        return Untimely("extension_too_late", f"{ahead}, of one that runs round the clock as well; {until}")
     return None
 
 
@@ -112,6 +114,15 @@ def _when_completing(record: Record, at: datetime) -> Untimely | None:
 
 def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
     return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
+
+
+def too_late_to_grant(record: Record) -> Untimely | None:
+    """Why the extension that was asked for cannot be granted any more: what it would move has passed."""
+    clock = own(record, "resolve")
+    if record.terms.process.rules < IN_WRITING or clock is None or clock.missed_at is None:
+        return None
+    expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
+    return Untimely("extension_expired", f"{expired}; it can be rejected (approved: false)")
 
 
 def _when_supervising(record: Record, _: datetime) -> Untimely | None:

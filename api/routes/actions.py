@@ -50,6 +50,7 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver", "reason-needed"),
     Action.DECIDE_CREDIT: ("no-such-credit", "decided-already", "not-the-approver", "reason-needed"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
+    Action.DECIDE_EXTENSION: ("own-request", "extension-expired"),
     Action.HAND_OVER: ("same-owner", "unknown-owner"),
     Action.URGE: ("urge-too-late",),
     Action.SUPERVISE: ("already-supervised",),

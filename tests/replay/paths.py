@@ -314,6 +314,17 @@ async def noticed_and_criticised(house: Hotline) -> Complaint:
 
 
 @path
+async def reply_pressed_for(house: Hotline) -> Complaint:
+    """The work is done in time and the reply is late: its owner is noticed, then criticised."""
+    complaint = await play(await house.start("billing"), *TO_CREW, RequestExtension(working_days=2, reason="等抄表"))
+    await complaint.ahead(hours=2)
+    await play(complaint, DecideExtension(approved=False), Complete(result="已核对"))
+    await complaint.ahead(days=25)
+    assert {"noticed", "criticised"} <= set((await complaint.view()).flags)
+    return await ended(await play(complaint, Reply(message="已核对账单"), SATISFIED), hours=73)
+
+
+@path
 async def undelivered(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW)
     await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
