@@ -81,10 +81,8 @@ def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
         return Untimely(
             "extension_used", f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
         )
-    due = next(
-        (k.due_at(record.calendar) for k in record.clocks if k.live and k.name == "resolve" and not k.part), None
-    )
-    days = rules.extension_notice_days
+    clock, days = own(record, "resolve"), rules.extension_notice_days
+    due = clock.due_at(record.calendar) if clock else None
     if due is None or record.calendar.add(at, days * record.calendar.day_seconds) > due:
         until = f"it is due at {due.isoformat()}" if due else "no clock for it is running"
         ahead = f"an extension is asked for {days} working day(s) ahead of the expiry of resolve"
