@@ -26,8 +26,8 @@ BODIES: dict[Action, dict[str, Any]] = {
         "kind": "funded_repair",
         "grounds": "She lives on public relief. 低保户，独居。",
     },
-    Action.DECIDE_CREDIT: {"credit": 1, "approved": True, "note": "The supply was late."},
-    Action.DECIDE_APPROVAL: {"approved": True, "note": "Hardship household."},
+    Action.DECIDE_CREDIT: {"credit": 1, "approved": True, "reason": "The supply was late."},
+    Action.DECIDE_APPROVAL: {"approved": True, "reason": "Hardship household."},
     Action.COMPLETE: {"result": "The valve's core had dropped; lifted as a stopgap, water is back."},
     Action.SEND_BACK: {"reason": "The caller says that the pressure is still low."},
     Action.REPLY: {"message": "Water is back; please fit a new valve. 已恢复供水。"},
@@ -235,6 +235,7 @@ SERVICES: dict[str, Any] = {
             "department": "repair",
             "priority": "P2",
             "answer_needs_follow_up": True,
+            "needs_approval": False,
             "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
             "credits": [],
         }

@@ -13,10 +13,11 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from activities.templates import OWN, PAPERS, TemplatesError, unusable
+from domain.clocks import CLOCK_ZH
 from domain.events import Event
 from domain.lifecycle import CRITICISE, NOTICE, Role, State
 from domain.numbers import ZONE
-from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
+from domain.urging import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 
 SHEETS = {NOTICE: f"{PAPERS}notice.html", CRITICISE: f"{PAPERS}criticise.html"}
 NAMES = frozenset({*SHEETS.values(), f"{PAPERS}sheet.html", f"{PAPERS}facts.html"})
@@ -76,7 +77,7 @@ class Papers:
 
 def fields(number: str, event: Event) -> Mapping[str, Any]:
     """What the templates may name. Instants are in the company's time; nothing in it is about the caller."""
-    data = event.data
+    data, clock = event.data, event.data.get("clock", "resolve")
     due = datetime.fromisoformat(data["due_at"])
     issued = event.at.astimezone(ZONE)
     late_zh, late_en = _length(event.at - due)
@@ -95,6 +96,11 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "service_en": data["service"]["name"],
         "registered": _local(data["registered_at"]),
         "due": _local(data["due_at"]),
+        "promise": clock,
+        "promise_zh": CLOCK_ZH[clock],
+        "done_zh": {"resolve": "办结", "reply": "回复"}[clock],
+        "done_en": KEPT_EN[clock],
+        "act_en": {"resolve": "settle it", "reply": "reply"}[clock],
         "late_zh": late_zh,
         "late_en": late_en,
         "owner": data["owner"],

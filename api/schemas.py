@@ -240,7 +240,7 @@ class NoticeItem(BaseModel):
     kind: str = Field(description="`notice` or `criticise`.")
     title: str
     title_zh: str
-    due_at: datetime = Field(description="When the case was to be settled.")
+    due_at: datetime = Field(description="When the case was to be settled, or replied to.")
     departments: list[str] = Field(description="Codes of those whose work is waited for; none: the owner's matter.")
     links: dict[str, str] = Field(description="`self` is the document, as a page; `complaint` is the case.")
 
@@ -271,6 +271,7 @@ class ServiceItem(BaseModel):
     department: str
     priority: Priority
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.")
+    needs_approval: bool = Field(description="Whether management decides (报批) before it can be completed.")
     clocks: list[PromisedClock]
     credits: list[Credit] = Field(description="What the company owes by itself for a missed promise (自动补偿).")
 

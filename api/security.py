@@ -27,6 +27,10 @@ class BearerKey(SecurityBase):
         self.scheme_name = "apiKey"
         self._keyring = keyring
 
+    def owners(self) -> tuple[str, ...]:
+        """The names of those who may own a case; none at all where any name will do."""
+        return self._keyring.owners()
+
     async def __call__(self, request: Request) -> Key:
         """The key that the request carries. Raises ProblemError 401."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

@@ -1,5 +1,7 @@
 """The paths that come to an end: closed, refused or withdrawn."""
 
+from decimal import Decimal
+
 from demo.steps import (
     DONE,
     HELD,
@@ -48,6 +50,9 @@ _THANKS = say(Role.AGENT, c.Comment(note="来电人来电致谢。"))
 _REQUEST = say(Role.CREW, c.RequestExtension(working_days=3, reason="所需材料缺货，供应商三日后到货。"))
 _GRANT = say(Role.SUPERVISOR, c.DecideExtension(approved=True, note="同意延期。"))
 _DENY = say(Role.SUPERVISOR, c.DecideExtension(approved=False, note="请按时办结。"))
+_WAIVE = c.RequestApproval(
+    subject="减免漏水造成的水费", amount=Decimal("126.80"), kind="waiver", grounds="低保户，独居，已提供证明。"
+)
 
 _KEPT = Plan("returned_too_late", "退单逾期", DONE)
 _IN_TIME = (dispatch(), sign_for(), complete(), *SATISFIED)
@@ -147,6 +152,20 @@ _WAITED = (
         flags=frozenset({"approved"}),
         weight=3,
         fits=_repairs,
+    ),
+    Plan(
+        "waived",
+        "减免获准",
+        (
+            dispatch(),
+            sign_for(),
+            say(Role.CREW, _WAIVE),
+            say(Role.MANAGER, c.DecideApproval(approved=True, reason="低保户，漏水非其所能察觉。")),
+            complete(),
+            *SATISFIED,
+        ),
+        flags=frozenset({"approved"}),
+        fits=lambda offer: offer.needs_approval,
     ),
     Plan(
         "approval_rejected",

@@ -177,4 +177,5 @@ def offer_of(item: Json) -> Offer:
         department=item["department"],
         answer_needs_follow_up=item["answer_needs_follow_up"],
         budgets={clock["name"]: clock["budget_seconds"] for clock in item["clocks"]},
+        needs_approval=item["needs_approval"],
     )

@@ -22,6 +22,7 @@ class Offer:
     department: str
     answer_needs_follow_up: bool
     budgets: dict[str, float] = field(hash=False)
+    needs_approval: bool = False
 
     def quick(self, clock: ClockName) -> bool:
         """Whether this promise is short enough to be missed while the demo runs."""
@@ -86,7 +87,8 @@ class Plan:
         actions = {step.action for step in self.steps}
         if not offer.budgets:
             return actions == {Action.ANSWER}
-        return self.fits(offer) and (Action.ARRIVE not in actions or "arrive" in offer.budgets)
+        unasked = offer.needs_approval and Action.COMPLETE in actions and Action.DECIDE_APPROVAL not in actions
+        return self.fits(offer) and not unasked and (Action.ARRIVE not in actions or "arrive" in offer.budgets)
 
     def happens(self) -> tuple[tuple[str, bool], ...]:
         """The timeline without its rungs: each action, and whether the system does it by itself."""

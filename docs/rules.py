@@ -2,10 +2,25 @@
 
 REFUSED = (
     ("退单 `return`", "Within two working days of the dispatch, with the reason.", "return-too-late"),
-    ("申请延期 `request_extension`", "A working day before `resolve` expires,", "extension-too-late"),
+    (
+        "处理完成 `complete`",
+        "Where the service says so (减免 `waiver`), once management has decided in the cycle, for or against.",
+        "not-approved",
+    ),
+    (
+        "申请延期 `request_extension`",
+        "A working day before `resolve` expires, of one that runs round the clock as well,",
+        "extension-too-late",
+    ),
     ("", "granted once in a cycle,", "extension-used"),
     ("", "for ten working days at most (422).", "extension-too-long"),
-    ("催办 `urge`", "Agents and supervisors before `resolve` expires. Callers always.", "urge-too-late"),
+    ("延期审批 `decide_extension`", "Not by whoever asked (403),", "own-request"),
+    ("", "nor granted once `resolve` has expired; rejected at any time.", "extension-expired"),
+    (
+        "催办 `urge`",
+        "Agents and supervisors before `resolve` expires, or `reply` where that is all that is left. Callers always.",
+        "urge-too-late",
+    ),
     (
         "督办 `supervise`",
         "Once in a cycle. The rework after a second dissatisfied follow-up is supervised by itself.",
@@ -16,14 +31,23 @@ REFUSED = (
         "By a supervisor, to somebody else (422). The new owner and the old one are told.",
         "same-owner",
     ),
+    (
+        "",
+        "To somebody of the staff who has a key (422); to anybody, where only administrators have one.",
+        "unknown-owner",
+    ),
 )
 """What people do: the rule, and the type of problem that breaking it is."""
 
 BY_TIME = (
-    ("催办通知书 `notice`", "A day after `resolve` was missed, when it still runs.", "assignee, lead, owner"),
+    (
+        "催办通知书 `notice`",
+        "A day after `resolve` was missed, or `reply` where that is all that is left, when it still runs.",
+        "assignee, lead, owner",
+    ),
     (
         "通报批评 `criticise`",
-        "Five working days after the notice, when it still runs.",
+        "Five working days after the notice went out, when it still runs.",
         "lead, director, general manager, owner, supervisor",
     ),
 )

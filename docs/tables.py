@@ -91,7 +91,7 @@ company's promise, but a choice of the catalogue's authors that an operator shou
 [How to run it](how-run.md#the-catalogue).
 
 Times run round the clock unless they are in working days or marked *working time*. A dash is a clock that is not
-promised.
+promised. *First* in the last column: such a case is completed only once management has decided (报批), for or against.
 """
 
 
@@ -100,7 +100,7 @@ def catalogue_page() -> str:
     catalogue = load_catalogue(DEFAULT_CATALOGUE)
     sections = {
         "Services": table(
-            ("service", "中文", "code", "priority", "department", *CLOCKS),
+            ("service", "中文", "code", "priority", "department", *CLOCKS, "approval"),
             (_service(service, catalogue) for service in catalogue.services),
         ),
         "The ladder": table(
@@ -108,7 +108,8 @@ def catalogue_page() -> str:
             ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
         ),
         "Rules of the chain": _process(catalogue),
-        "Approvers": table(
+        "Approvers": "What was approved on a case before counts towards the limits.\n\n"
+        + table(
             ("in turn", "up to, CNY", "within", "source"),
             (
                 (norm.post, f"{norm.up_to:,}", _length(norm.within), ", ".join(norm.source))
@@ -150,7 +151,8 @@ def catalogue_page() -> str:
 def _service(service: Service, catalogue: Catalogue) -> tuple[str, ...]:
     department = next(d.name for d in catalogue.departments if d.code == service.department)
     clocks = (_duty(service.duty(clock)) for clock in CLOCKS)
-    return service.name, service.name_zh, f"`{service.code}`", service.priority, department, *clocks
+    approval = "first" if service.needs_approval else "-"
+    return service.name, service.name_zh, f"`{service.code}`", service.priority, department, *clocks, approval
 
 
 def _duty(duty: Duty | None) -> str:

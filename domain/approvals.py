@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from domain import commands as c
 from domain.clocks import APPROVE, Clock
 from domain.errors import Refused
 from domain.events import Event
@@ -11,25 +12,59 @@ from domain.intake import Actor
 from domain.ledger import change
 from domain.lifecycle import Role
 from domain.record import Approval, Decided, Record
-from domain.terms import Approver, usual
+from domain.terms import IN_WRITING, Approver, usual
 
 
-def approvers_for(record: Record, amount: Decimal | None) -> tuple[Approver, ...]:
-    """Who decides on this amount, in turn; nobody in particular, where the catalogue says nothing.
+def check_request(record: Record, body: c.RequestApproval) -> None:
+    """Raise Refused where money of a kind is asked for, and not how much or why."""
+    asked = {
+        "amount": (body.amount, 'amount: a decimal text, as "860.00"'),
+        "grounds": (body.grounds, "grounds: why it should be so"),
+    }
+    missing = {name: accepted for name, (value, accepted) in asked.items() if value is None}
+    if body.kind and missing and record.terms.process.rules >= IN_WRITING:
+        message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
+        raise Refused("invalid", "request_incomplete", message, tuple(missing.values()))
 
-    Raises Refused: the amount is above what the last of them may decide on.
+
+def check_reason(record: Record, body: c.DecideApproval | c.DecideCredit, *, needed: bool) -> None:
+    """Raise Refused where a decision needs a reason and has none; a note will do for one."""
+    if needed and not (body.reason or body.note) and record.terms.process.rules >= IN_WRITING:
+        message = "The decision is one in writing: it says why the money is, or is not, paid or waived."
+        raise Refused("invalid", "reason_needed", message, ("reason: why it is decided so",))
+
+
+def approved_before(record: Record) -> Decimal:
+    """What was approved on this case before, in its currency: parts of a sum are decided on as the sum.
+
+    A credit is owed in any case, and uses up nobody's limit. A case from before this counts nothing.
     """
-    approvers = record.terms.approvers
+    if record.terms.process.rules < IN_WRITING:
+        return Decimal(0)
+    counted = (
+        decided.amount or Decimal(0)
+        for decided in record.decided
+        if decided.approved and not decided.of_credit and decided.currency == record.terms.currency
+    )
+    return sum(counted, Decimal(0))
+
+
+def approvers_for(record: Record, amount: Decimal | None, before: Decimal = Decimal(0)) -> tuple[Approver, ...]:
+    """Who decides on this amount on top of what was approved before, in turn; nobody in particular without a list.
+
+    Raises Refused: together they are above what the last of them may decide on.
+    """
+    approvers, currency = record.terms.approvers, record.terms.currency
     if not approvers:
         return ()
-    last = next((place for place, who in enumerate(approvers) if (amount or 0) <= who.up_to), None)
+    last = next((place for place, who in enumerate(approvers) if (amount or 0) + before <= who.up_to), None)
     if last is None:
         most = approvers[-1].up_to
+        on_top = f", on top of {before} {currency} approved before," if before else ""
         message = (
-            f"{amount} {record.terms.currency} is more than anybody may approve here;"
-            f" the last limit is {most} {record.terms.currency}."
+            f"{amount} {currency}{on_top} is more than anybody may approve here; the last limit is {most} {currency}."
         )
-        raise Refused("invalid", "amount_too_high", message, (f"an amount up to {most}",))
+        raise Refused("invalid", "amount_too_high", message, (f"an amount up to {max(most - before, Decimal(0))}",))
     return approvers[: last + 1]
 
 
@@ -41,11 +76,24 @@ def objection(record: Record, actor: Actor) -> Refused | None:
     approval = record.approval
     if approval is None or actor.role is Role.ADMIN:
         return None
-    # A case from before the catalogue named approvers keeps the rule that it began with.
-    if approval.approvers and approval.amount is not None and actor.name == approval.requested_by:
-        message = f"{actor.name} has asked for it; whoever decides on money is another person."
-        return Refused("forbidden", "own_request", message, ("another manager",))
+    # A case from before keeps the rule that it began with: it held for amounts, where the catalogue named approvers.
+    held = record.terms.process.rules >= IN_WRITING or (approval.approvers and approval.amount is not None)
+    if held and actor.name == approval.requested_by:
+        return own_request(actor, "manager")
     return against(actor, approval.approved_by, _turn(record), _names(record))
+
+
+def objection_to_extension(record: Record, actor: Actor) -> Refused | None:
+    """The same for the extension (延期) that is asked for."""
+    asked, held = record.extension, record.terms.process.rules >= IN_WRITING
+    mine = asked and asked.requested_by == actor.name and actor.role is not Role.ADMIN
+    return own_request(actor, "supervisor") if held and mine else None
+
+
+def own_request(actor: Actor, another: str) -> Refused:
+    """What whoever asked is told when he decides as well."""
+    message = f"{actor.name} has asked for it; whoever decides on it is another person."
+    return Refused("forbidden", "own_request", message, (f"another {another}",))
 
 
 def against(actor: Actor, approved_by: tuple[str, ...], who: Approver | None, named: tuple[str, ...]) -> Refused | None:
@@ -118,13 +166,22 @@ def take(record: Record, event: Event) -> bool:
         subject=approval.subject,
         amount=approval.amount,
         kind=approval.kind,
+        grounds=approval.grounds,
+        currency=record.terms.currency,
         approved=approved,
+        reason=reason_of(event),
         requested_by=approval.requested_by,
         decided_by=(*approval.approved_by, event.actor),
         decided_at=event.at,
+        cycle=record.cycle,
     )
     record.decided = (*record.decided, decided)
     return True
+
+
+def reason_of(event: Event) -> str | None:
+    """Why it was decided so; a note says it where no reason is given."""
+    return event.data.get("reason") or event.data.get("note")
 
 
 def _open_turn(record: Record, at: datetime) -> None:

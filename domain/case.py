@@ -172,7 +172,7 @@ class Case(Record):
                 return None
             return self._system(Action.RESUME, self.wake_at, {"woke": True}, State.IN_PROGRESS)
         rung = min(self._rungs(), key=lambda rung: (rung[0], rung[2].serial), default=None)
-        step, owed = next_step(self), next_credit(self)
+        step, owed = next_step(self, at), next_credit(self)
         # At the same instant, in this order: a miss comes before what it leads to.
         instants = (rung and rung[0], step and step.falls_at, owed and owed.at)
         first = min((instant for instant in instants if instant and instant <= at), default=None)

@@ -131,6 +131,14 @@ def _rising(approvers: tuple[ApproverNorm, ...]) -> tuple[ApproverNorm, ...]:
     amounts = [norm.up_to for norm in approvers]
     if any(low >= high for low, high in pairwise(amounts)):
         raise ValueError(f"up_to must rise from approver to approver, not {', '.join(map(str, amounts))}")
+    for place, norm in enumerate(approvers, start=1):
+        persons = {norm.holder, norm.deputy} - {None}
+        # Nobody has two words on one request: it would wait for ever for the second.
+        twice = next((later for later in approvers[place:] if later.holder in persons), None)
+        if twice or (norm.deputy and norm.deputy == norm.holder):
+            other = f"holds {twice.post}" if twice else "is the holder's deputy"
+            name = twice.holder if twice else norm.deputy
+            raise ValueError(f"{name} may decide as {norm.post} and {other}; accepted: a person for each turn")
     return approvers
 
 
@@ -241,6 +249,7 @@ class Catalogue(Value):
             organisation=self._chart(),
             credits=self.credits_of(service.code),
             currency=self.currency,
+            needs_approval=service.needs_approval,
             calendar=self._slice(at),
         )
 

@@ -93,7 +93,10 @@ class Resume(Body):
 
 
 class RequestApproval(Body):
-    """报批: what for, how much (CNY), of which kind (公司出资维修, 减免, 结清欠费), and on which grounds."""
+    """报批: what for, how much (CNY), of which kind (公司出资维修, 减免, 结清欠费), and on which grounds.
+
+    With a kind, `amount` and `grounds` are needed.
+    """
 
     action = Action.REQUEST_APPROVAL
     subject: Text
@@ -103,18 +106,20 @@ class RequestApproval(Body):
 
 
 class DecideApproval(Body):
-    """批准 or 驳回."""
+    """批准 or 驳回. What was asked for with a kind is decided on with a reason, or a note that gives it."""
 
     action = Action.DECIDE_APPROVAL
     approved: bool
+    reason: Text | None = None
 
 
 class DecideCredit(Body):
-    """补偿审批: one of the credits that the company owes, by its serial."""
+    """补偿审批: one of the credits that the company owes, by its serial; a rejection with its reason, or a note."""
 
     action = Action.DECIDE_CREDIT
     credit: Annotated[int, Field(ge=1)]
     approved: bool
+    reason: Text | None = None
 
 
 class Complete(OfPart):

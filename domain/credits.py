@@ -7,17 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from domain.approvals import against, approvers_for
+from domain import commands as c
+from domain.approvals import against, approvers_for, check_reason, reason_of
 from domain.clocks import Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import SYSTEM, Actor
 from domain.lifecycle import Role
-from domain.record import CREDIT_WAITS, Decided, Owed, Record
+from domain.record import CREDIT_KIND, CREDIT_WAITS, Decided, Owed, Record
 from domain.terms import Approver, Credit
-
-KIND = "credit"
-"""Of what was decided, in records and reports."""
 
 
 class Due(NamedTuple):
@@ -77,23 +75,28 @@ def decidable(record: Record, actor: Actor, at: datetime) -> bool:
     return any(_objection(record, owed, actor, at) is None for owed in record.credits_waiting)
 
 
-def decision_on(record: Record, serial: int, actor: Actor, at: datetime, *, approved: bool) -> dict[str, Any]:
-    """What the event of the decision says. Raises Refused: no such credit waits, or it is not for this person."""
-    owed = next((owed for owed in record.credits_waiting if owed.serial == serial), None)
+def decision_on(record: Record, body: c.DecideCredit, actor: Actor, at: datetime) -> dict[str, Any]:
+    """What the event of the decision says.
+
+    Raises Refused: no such credit waits, it is not for this person, or it is rejected without a reason. Why it is owed
+    is known: that is reason enough to approve it.
+    """
+    owed = next((owed for owed in record.credits_waiting if owed.serial == body.credit), None)
     if owed is None:
         waiting = tuple(str(owed.serial) for owed in record.credits_waiting)
-        message = f"No credit {serial} of the case {record.number} waits for a decision."
+        message = f"No credit {body.credit} of the case {record.number} waits for a decision."
         raise Refused("invalid", "no_such_credit", message, waiting)
     if refused := _objection(record, owed, actor, at):
         raise refused
+    check_reason(record, body, needed=not body.approved)
     return {
         "subject": owed.name,
         "amount": str(owed.amount),
         "currency": record.terms.currency,
-        "kind": KIND,
+        "kind": CREDIT_KIND,
         "requested_by": SYSTEM.name,
         "turn": len(owed.approved_by) + 1,
-        "final": not approved or len(owed.approved_by) + 1 >= len(owed.approvers),
+        "final": not body.approved or len(owed.approved_by) + 1 >= len(owed.approvers),
     }
 
 
@@ -108,11 +111,14 @@ def take_word(record: Record, event: Event) -> None:
     decided = Decided(
         subject=owed.name,
         amount=owed.amount,
-        kind=KIND,
+        kind=CREDIT_KIND,
+        currency=record.terms.currency,
         approved=event.data["approved"],
+        reason=reason_of(event),
         requested_by=SYSTEM.name,
         decided_by=approved_by,
         decided_at=event.at,
+        cycle=record.cycle,
     )
     record.decided = (*record.decided, decided)
     _flag(record)

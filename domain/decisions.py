@@ -6,13 +6,22 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain import commands as c
-from domain.approvals import approvers_for, final, noted, objection
+from domain.approvals import (
+    approved_before,
+    approvers_for,
+    check_reason,
+    check_request,
+    final,
+    noted,
+    objection,
+    objection_to_extension,
+)
 from domain.credits import decidable, decision_on
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
-from domain.moments import Untimely, too_late_to_urge, untimely, untimely_for
+from domain.moments import Untimely, too_late_to_grant, too_late_to_urge, untimely, untimely_for
 from domain.parts import PART_TABLE, SHARED, Part
 from domain.record import Record
 from domain.together import check_involved, ends_the_wait, own_part, part_meant
@@ -46,7 +55,7 @@ def available_actions(record: Record, actor: Actor, at: datetime) -> tuple[Actio
         for action in available(record.state, capacities(actor, record))
         if _why_not(action, record, actor, at) is None
         and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
-        and not (action is Action.DECIDE_APPROVAL and objection(record, actor))
+        and _objection(action, record, actor) is None
         and not (action is Action.DECIDE_CREDIT and not decidable(record, actor, at))
     }
     if part:
@@ -70,7 +79,7 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
         why_not = untimely_for(part, action, record, at)
     if why_not:
         raise _conflict(why_not, record, command.actor, at)
-    if action is Action.DECIDE_APPROVAL and (refused := objection(record, command.actor)):
+    if refused := _objection(action, record, command.actor):
         raise refused
     decision = _decision_on(part, action, record) if part else _decision(row, record, command, at)
     return Event(
@@ -91,6 +100,12 @@ def _why_not(action: Action, record: Record, actor: Actor, at: datetime) -> Unti
     why_not = untimely(action, record, at)
     late = action is Action.URGE and Role.CALLER not in capacities(actor, record)
     return why_not or (too_late_to_urge(record, at) if late else None)
+
+
+def _objection(action: Action, record: Record, actor: Actor) -> Refused | None:
+    """Why this person may not decide on what somebody has asked for."""
+    against = {Action.DECIDE_APPROVAL: objection, Action.DECIDE_EXTENSION: objection_to_extension}.get(action)
+    return against(record, actor) if against else None
 
 
 def _decision(row: Row, record: Record, command: c.Command[Any], at: datetime) -> Decision:
@@ -182,23 +197,26 @@ def _suspend(_: Record, command: c.Command[c.Suspend], at: datetime) -> Decision
 
 
 def _request_approval(record: Record, command: c.Command[c.RequestApproval], _: datetime) -> Decision:
-    approvers = approvers_for(record, command.body.amount)
-    # The turns travel in the event, so that it tells by itself who was asked.
+    check_request(record, command.body)
+    before = approved_before(record)
+    approvers = approvers_for(record, command.body.amount, before)
+    # The turns travel in the event, so that it tells by itself who was asked, and why so many.
     named = {"approvers": [who.model_dump(mode="json") for who in approvers]} if approvers else {}
-    return Decision(State.AWAITING_APPROVAL, named)
+    counted = {"approved_before": str(before)} if before else {}
+    return Decision(State.AWAITING_APPROVAL, named | counted)
 
 
 def _decide_approval(record: Record, command: c.Command[c.DecideApproval], _: datetime) -> Decision:
     approval = record.approval
     if approval is None:
         return Decision(State.IN_PROGRESS)
+    check_reason(record, command.body, needed=approval.kind is not None)
     over = final(approval, approved=command.body.approved)
     return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval, record.terms.currency))
 
 
 def _decide_credit(record: Record, command: c.Command[c.DecideCredit], at: datetime) -> Decision:
-    body = command.body
-    return Decision(record.state, decision_on(record, body.credit, command.actor, at, approved=body.approved))
+    return Decision(record.state, decision_on(record, command.body, command.actor, at))
 
 
 def _complete(record: Record, _: c.Command[c.Complete], __: datetime) -> Decision:
@@ -241,8 +259,10 @@ def _request_extension(record: Record, command: c.Command[c.RequestExtension], _
     return Decision(record.state)
 
 
-def _decide_extension(record: Record, _: c.Command[c.DecideExtension], __: datetime) -> Decision:
+def _decide_extension(record: Record, command: c.Command[c.DecideExtension], at: datetime) -> Decision:
     asked = record.extension
+    if command.body.approved and (too_late := too_late_to_grant(record)):
+        raise _conflict(too_late, record, command.actor, at)
     return Decision(record.state, {"working_days": asked.working_days if asked else 0})
 
 

@@ -14,6 +14,7 @@ from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
 from domain.reterm import hold_to
 from domain.settlement import linked, wait_for_it
+from domain.terms import IN_WRITING
 from domain.urging import criticise, give_notice, keep, supervise
 
 
@@ -102,6 +103,8 @@ def _request_approval(record: Record, event: Event) -> None:
 def _decide_approval(record: Record, event: Event) -> None:
     if not take(record, event):
         return
+    if record.terms.process.rules >= IN_WRITING:  # the last word holds
+        record.flags = tuple(flag for flag in record.flags if flag not in ("approved", "approval_rejected"))
     record.flags = record.with_flags("approved" if event.data["approved"] else "approval_rejected")
     change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
     start(record, event.at, "decision")

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from domain.lifecycle import TABLE, Action, State
 from domain.parts import PART_TABLE, WORKABLE, Part
 from domain.record import Record
+from domain.terms import IN_WRITING
 from domain.together import ends_the_wait
-from domain.urging import next_step, promise
+from domain.urging import next_step, own, promise
 
 
 class Untimely(NamedTuple):
@@ -80,13 +81,12 @@ def _when_asking_for_more(record: Record, at: datetime) -> Untimely | None:
         return Untimely(
             "extension_used", f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
         )
-    due = next(
-        (k.due_at(record.calendar) for k in record.clocks if k.live and k.name == "resolve" and not k.part), None
-    )
-    days = rules.extension_notice_days
+    clock, days = own(record, "resolve"), rules.extension_notice_days
+    due = clock.due_at(record.calendar) if clock else None
     if due is None or record.calendar.add(at, days * record.calendar.day_seconds) > due:
-        until = f"due at {due.isoformat()}" if due else "no clock for it is running"
-        return Untimely("extension_too_late", f"an extension is asked for {days} working day(s) ahead; {until}")
+        until = f"it is due at {due.isoformat()}" if due else "no clock for it is running"
+        ahead = f"an extension is asked for {days} working day(s) ahead of the expiry of resolve"
+        return Untimely("extension_too_late", f"{ahead}, of one that runs round the clock as well; {until}")
     return None
 
 
@@ -103,8 +103,24 @@ def _when_working(action: Action) -> Callable[[Record, datetime], Untimely | Non
     return moment
 
 
+def _when_completing(record: Record, at: datetime) -> Untimely | None:
+    if record.undecided:
+        what = f"{record.terms.name} is completed once management has decided on it in cycle {record.cycle}"
+        return Untimely("not_approved", f"{what}; ask with request_approval (报批)")
+    return _when_working(Action.COMPLETE)(record, at)
+
+
 def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
     return None if record.extension else _out_of_turn(Action.DECIDE_EXTENSION, record)
+
+
+def too_late_to_grant(record: Record) -> Untimely | None:
+    """Why the extension that was asked for cannot be granted any more: what it would move has passed."""
+    clock = own(record, "resolve")
+    if record.terms.process.rules < IN_WRITING or clock is None or clock.missed_at is None:
+        return None
+    expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
+    return Untimely("extension_expired", f"{expired}; it can be rejected (approved: false)")
 
 
 def _when_supervising(record: Record, _: datetime) -> Untimely | None:
@@ -130,7 +146,7 @@ def _when_releasing(record: Record, at: datetime) -> Untimely | None:
 _MOMENTS: dict[Action, Callable[[Record, datetime], Untimely | None]] = {
     Action.RETURN: _when_returning,
     Action.ARRIVE: _when_working(Action.ARRIVE),
-    Action.COMPLETE: _when_working(Action.COMPLETE),
+    Action.COMPLETE: _when_completing,
     Action.RELEASE: _when_releasing,
     Action.SUPERVISE: _when_supervising,
     Action.REQUEST_EXTENSION: _when_asking_for_more,

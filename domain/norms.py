@@ -150,6 +150,9 @@ class Service(Coded):
     priority: Priority = Field(description="P1 (most urgent) to P5")
     department: Annotated[str, known("departments")] = Field(description="a code of [departments]")
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.", strict=True)
+    needs_approval: bool = Field(
+        default=False, description="Whether management decides (报批) before it is completed.", strict=True
+    )
     acknowledge: Duty | None = None
     arrive: Duty | None = None
     resolve: Duty | None = None

@@ -12,7 +12,7 @@ from domain.events import Event
 from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
 from domain.numbers import ZONE
 from domain.record import Progress
-from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
+from domain.urging import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 
 
 class Notice(NamedTuple):
@@ -111,7 +111,7 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
         changes["assignee"] = event.data.get("assignee")
     then = after.model_copy(update=changes)
     # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
-    late = event.data.get("to", [{}]) or [{"department": None}]
+    late = event.data.get("to", [{}]) or [{"department": None, "assignee": None}]
     recipients = dict.fromkeys(
         _person(who, event.data | one) or _address(who, number, then.model_copy(update=one), event)
         for who in _concerned(event, then)
@@ -170,9 +170,10 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
         )
     if event.action in DOCUMENT_ZH:
         due = f"{datetime.fromisoformat(event.data['due_at']).astimezone(ZONE):%Y-%m-%d %H:%M}"
+        clock, number_of_it = event.data["clock"], f"{number}-{event.seq}"
         return (
-            f"工单{number}:处理时限{due}已过,{DOCUMENT_ZH[event.action]}第{number}-{event.seq}号",
-            f"Case {number}: was to be settled by {due}, {DOCUMENT_EN[event.action]} no. {number}-{event.seq}",
+            f"工单{number}:{CLOCK_ZH[clock]}时限{due}已过,{DOCUMENT_ZH[event.action]}第{number_of_it}号",
+            f"Case {number}: was to be {KEPT_EN[clock]} by {due}, {DOCUMENT_EN[event.action]} no. {number_of_it}",
         )
     if event.action == CREDIT:
         owed = f"{event.data['amount']} {event.data['currency']}"

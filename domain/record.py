@@ -11,7 +11,7 @@ from domain.clocks import Clock, ClockStatus
 from domain.intake import Intake
 from domain.lifecycle import ENDED, State
 from domain.parts import UNFINISHED, Part
-from domain.terms import Approver, Edition, Terms, unsaid
+from domain.terms import USUAL_CURRENCY, Approver, Edition, Terms, unsaid, usual
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
@@ -35,6 +35,10 @@ class Approval(BaseModel):
         return self.approvers[len(self.approved_by)] if self.approvers else None
 
 
+CREDIT_KIND = "credit"
+"""The kind of what was decided on a credit, in records and reports."""
+
+
 class Decided(BaseModel):
     """What came of an approval: the amount that the company pays or waives, or what it did not agree to."""
 
@@ -43,10 +47,19 @@ class Decided(BaseModel):
     subject: str
     amount: Decimal | None = None
     kind: str | None = None
+    grounds: str | None = None
+    currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual)
     approved: bool
+    reason: str | None = Field(default=None, description="Why, in the words of whoever had the last one.")
     requested_by: str
     decided_by: tuple[str, ...] = Field(description="All who had their turn; the last one's word was final.")
     decided_at: datetime
+    cycle: int = 1
+
+    @property
+    def of_credit(self) -> bool:
+        """Whether it was owed by itself, and not asked for by anybody."""
+        return self.kind == CREDIT_KIND
 
 
 CREDIT_WAITS = "credit_waits"
@@ -198,6 +211,12 @@ class Record(Progress):
     def calendar(self) -> WorkCalendar:
         """The working calendar that this case is held to."""
         return self.terms.calendar
+
+    @property
+    def undecided(self) -> bool:
+        """Management has still to decide in this cycle before the work is done (先批后办); a rejection decides too."""
+        decided = (each for each in self.decided if each.cycle == self.cycle and not each.of_credit)
+        return self.terms.needs_approval and not any(decided)
 
     def finished(self, at: datetime) -> bool:
         """Nothing can happen to it any more: refused, withdrawn, or closed and the reopen window has passed."""

@@ -83,7 +83,8 @@ def outcome(record: Record, incident: str) -> str:
         return record.settled
     if record.state not in BEFORE_REPLY:
         return OVER
-    return KEPT if record.unfinished or record.state is State.AWAITING_APPROVAL else SETTLED
+    own = record.unfinished or record.undecided or record.state is State.AWAITING_APPROVAL
+    return KEPT if own else SETTLED
 
 
 def next_of_settlement(record: Record, settlement: Settlement, at: datetime) -> Event | None:

@@ -54,6 +54,10 @@ RULES = 2
 Where a rule of the domain changes what an old command leads to, it asks for the edition: a case from before keeps the
 rules that it was begun under, so that its history replays.
 """
+IN_WRITING = 2
+"""The edition since which money is decided on with amount, grounds and reason, its parts as their sum, and never by
+whoever asked; and since which a late reply is pressed in writing as well (催办通知书).
+"""
 
 
 class Process(Value):
@@ -177,4 +181,7 @@ class Terms(Value):
 
     credits: tuple[Credit, ...] = Field(default=(), exclude_if=unsaid)
     currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual, description="ISO 4217, of every amount.")
+    needs_approval: bool = Field(
+        default=False, exclude_if=unsaid, description="It is completed only once management has decided, in each cycle."
+    )
     by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given by hand at intake.")

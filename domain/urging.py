@@ -1,7 +1,8 @@
 """What lateness brings by itself: a written notice (催办通知书), then criticism (通报批评); each once in a cycle.
 
-Both are about the case's own `resolve` promise. They count only while it is missed and runs on: a case that waits for
-its caller, or whose work is done, is not pressed. Urging (催办) by staff has its time before that.
+Both are about a promise of the case's own: `resolve`, and once the work is done, or where it was not promised, `reply`.
+They count only while it is missed and runs on: a case that waits for its caller is not pressed. Urging (催办) by staff
+has its time before that.
 """
 
 from datetime import datetime
@@ -13,11 +14,13 @@ from domain.events import Event
 from domain.lifecycle import CRITICISE, NOTICE, State
 from domain.parts import AT_WORK
 from domain.record import Record, Supervision, Urging
-from domain.terms import CalendarKind
+from domain.terms import IN_WRITING, CalendarKind, ClockName
 
 DOCUMENT_ZH = {NOTICE: "催办通知书", CRITICISE: "通报批评"}
 DOCUMENT_EN = {NOTICE: "notice of urging", CRITICISE: "public criticism"}
 """What each of them is called, as the documents that they are."""
+KEPT_EN = {"resolve": "settled", "reply": "replied to"}
+"""What would keep the promise that they are about."""
 
 
 class Step(NamedTuple):
@@ -28,14 +31,31 @@ class Step(NamedTuple):
     data: dict[str, Any]
 
 
-def promise(record: Record) -> Clock | None:
-    """The case's own promise to settle the matter, of the present cycle, while it is not kept."""
-    mine = (clock for clock in reversed(record.clocks) if clock.name == "resolve" and not clock.part)
+def own(record: Record, name: ClockName) -> Clock | None:
+    """The case's own promise of this name, of the present cycle, while it is not kept."""
+    mine = (clock for clock in reversed(record.clocks) if clock.name == name and not clock.part)
     return next((clock for clock in mine if clock.cycle == record.cycle and clock.live), None)
 
 
-def next_step(record: Record) -> Step | None:
-    """The notice or the criticism that comes next; None where neither does, or the time towards it stands still."""
+def promise(record: Record) -> Clock | None:
+    """The one that is pressed: to settle the matter, and where that is done or was not promised, to reply.
+
+    Once somebody is pressed for one, it is that one until it is kept.
+    """
+    if record.terms.process.rules < IN_WRITING:
+        return own(record, "resolve")
+    pressed = record.urging and record.urging.serial
+    same = next((clock for clock in record.clocks if clock.serial == pressed and clock.live), None)
+    return same or own(record, "resolve") or own(record, "reply")
+
+
+def next_step(record: Record, at: datetime | None = None) -> Step | None:
+    """The notice or the criticism that comes next; None where neither does, or the time towards it stands still.
+
+    Args:
+        record: the case.
+        at: when it goes out, where that is known; what a notice demands is counted from then.
+    """
     urging, clock = record.urging, promise(record)
     falls_at = urging.watch.instant_of(MISS, record.calendar) if urging and urging.watch else None
     if not (urging and urging.watch and falls_at and clock and clock.missed_at):
@@ -53,15 +73,16 @@ def next_step(record: Record) -> Step | None:
         "issuer": _issuer(record),
     }
     if urging.noticed is None:
-        return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, falls_at)})
+        return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, _goes_out(record, falls_at, at))})
     return Step(falls_at, CRITICISE, data | {"notice": urging.noticed, "noticed_at": _text(urging.noticed_at)})
 
 
 def keep(record: Record, event: Event) -> None:
     """Let the watch run, stand and stop with the promise that it belongs to, after the event's own effect."""
     rules, clock, urging = record.terms.process.urging, promise(record), record.urging
-    if rules and clock and clock.missed_at and (urging is None or urging.serial != clock.serial):
-        watch = _watch(clock.serial, rules.calendar, rules.notice_seconds, clock.missed_at)
+    anew = urging is None or (clock and urging.serial != clock.serial and not _noticed_now(record, urging))
+    if rules and clock and clock.missed_at and anew:
+        watch = _watch(clock.serial, rules.calendar, rules.notice_seconds, _late_since(record, clock, clock.missed_at))
         record.urging = Urging(serial=clock.serial, watch=watch)
     elif urging and urging.watch:
         mine = clock if clock and clock.serial == urging.serial else None
@@ -70,11 +91,11 @@ def keep(record: Record, event: Event) -> None:
 
 def give_notice(record: Record, event: Event) -> None:
     """The notice goes out; the criticism is counted towards from now on, where the rules have one."""
-    fell_at = datetime.fromisoformat(event.data["fell_at"])
+    went_out = _goes_out(record, datetime.fromisoformat(event.data["fell_at"]), event.at)
     serial, seconds = int(event.data["serial"]), _criticism_seconds(record)
-    watch = _watch(serial, "working", seconds, fell_at) if seconds else None
+    watch = _watch(serial, "working", seconds, went_out) if seconds else None
     record.flags = record.with_flags("noticed")
-    record.urging = Urging(serial=serial, watch=watch, noticed=event.seq, noticed_at=fell_at)
+    record.urging = Urging(serial=serial, watch=watch, noticed=event.seq, noticed_at=went_out)
 
 
 def criticise(record: Record, _: Event) -> None:
@@ -88,6 +109,24 @@ def supervise(record: Record, event: Event) -> None:
     """The case is under a supervisor's eyes, for the cycle that the event belongs to."""
     record.flags = record.with_flags("supervised")
     record.supervision = Supervision(cycle=event.cycle, since=event.at)
+
+
+def _goes_out(record: Record, falls_at: datetime, at: datetime | None) -> datetime:
+    """When the notice goes out: however late it was found to be due, there is time to comply with it."""
+    return falls_at if at is None or record.terms.process.rules < IN_WRITING else at
+
+
+def _noticed_now(record: Record, urging: Urging) -> bool:
+    """Whether the notice of the present cycle has gone out, whichever promise it was about."""
+    about = (clock for clock in record.clocks if clock.serial == urging.serial)
+    return urging.noticed is not None and any(clock.cycle == record.cycle for clock in about)
+
+
+def _late_since(record: Record, clock: Clock, missed_at: datetime) -> datetime:
+    """Since when somebody is pressed for it: to reply, since the work was done, where that was later than the miss."""
+    settled = (each for each in record.clocks if each.name == "resolve" and not each.part and clock.name == "reply")
+    done = (each.stopped_at for each in settled if each.cycle == record.cycle and each.stopped_at)
+    return max((missed_at, *done))
 
 
 def _watch(serial: int, calendar: CalendarKind, seconds: float, since: datetime) -> Clock:

@@ -18,7 +18,7 @@ from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_
 from api.schemas import Complaint
 from api.security import actor_of, request_key
 from domain import commands
-from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Row
+from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Role, Row
 from domain.views import CaseView
 
 Endpoint = Callable[..., Awaitable[Response]]
@@ -46,17 +46,19 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.DISPATCH: ("unknown-department",),
     Action.RETURN: ("return-too-late", "no-such-part"),
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
-    Action.REQUEST_APPROVAL: ("amount-too-high",),
-    Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver"),
-    Action.DECIDE_CREDIT: ("no-such-credit", "decided-already", "not-the-approver"),
+    Action.REQUEST_APPROVAL: ("amount-too-high", "request-incomplete"),
+    Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver", "reason-needed"),
+    Action.DECIDE_CREDIT: ("no-such-credit", "decided-already", "not-the-approver", "reason-needed"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
-    Action.HAND_OVER: ("same-owner",),
+    Action.DECIDE_EXTENSION: ("own-request", "extension-expired"),
+    Action.HAND_OVER: ("same-owner", "unknown-owner"),
     Action.URGE: ("urge-too-late",),
     Action.SUPERVISE: ("already-supervised",),
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
     Action.RELEASE: ("no-such-part",),
     Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),
-    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE, Action.SEND_BACK), ("no-such-part",)),
+    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.SEND_BACK), ("no-such-part",)),
+    Action.COMPLETE: ("no-such-part", "not-approved"),
 }
 
 
@@ -96,7 +98,7 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         wanted = number_in(number)
-        _check_words(backend, body)
+        _check_words(backend, body, key)
         if isinstance(body, commands.LinkIncident) and body.incident is not None:
             await backend.incidents.require_open(body.incident, actor_of(key))
         sent = "" if idempotency_key is None else request_key(key, idempotency_key)
@@ -127,8 +129,14 @@ def _nothing(body_type: type[commands.Body]) -> commands.Body | None:
         return None
 
 
-def _check_words(backend: Backend, body: commands.Body) -> None:
-    """What the case cannot know: which departments there are."""
+def _check_words(backend: Backend, body: commands.Body, key: Key) -> None:
+    """What the case cannot know: which departments there are, and who has a key."""
+    # Whoever may not hand over is told so by the case, and not who works here.
+    if isinstance(body, commands.HandOver) and key.role in {*TABLE[Action.HAND_OVER].roles, Role.ADMIN}:
+        owners = backend.bearer.owners()
+        if owners and body.owner not in owners:
+            detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
+            raise ProblemError("unknown-owner", detail, accepted=list(owners))
     if isinstance(body, (commands.Dispatch, commands.Involve)) and body.department not in backend.departments:
         accepted = sorted(backend.departments)
         detail = f"There is no department {body.department!r}; accepted: {', '.join(accepted)}."

@@ -77,6 +77,7 @@ def services(catalogue: Catalogue) -> bytes:
             department=service.department,
             priority=service.priority,
             answer_needs_follow_up=service.answer_needs_follow_up,
+            needs_approval=service.needs_approval,
             clocks=[
                 PromisedClock.model_validate(promise.model_dump()) for promise in catalogue.promises(service.code, None)
             ],

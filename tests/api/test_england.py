@@ -99,7 +99,8 @@ async def decided(open_house: House, number: str) -> None:
     unknown = await open_house.act(number, "decide_credit", {"credit": 3, "approved": True}, "gao")
     assert (unknown.status_code, unknown.json()["accepted"]) == (422, ["1", "2"])
     for credit, approved in ((1, True), (2, False)):
-        answer = await open_house.act(number, "decide_credit", {"credit": credit, "approved": approved}, "gao")
+        word = {"credit": credit, "approved": approved, "reason": "The supply was back by then."}
+        answer = await open_house.act(number, "decide_credit", word, "gao")
         assert answer.status_code == 200, answer.text
     case = await open_house.complaint(number)
     assert (case["state"], case["flags"]) == ("registered", [])

@@ -35,6 +35,7 @@ async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> 
         True,
         ["gao"],
     )
+    assert (word["grounds"], word["reason"]) == ("低保户", "情况属实")
     after = (await on_both.get("/v1/reports/approvals", "gao", month=month)).json()
     assert round(float(after["approved_amount"]) - float(before["approved_amount"]), 2) == 606.90
     kinds = {(item["kind"], item["approved"]) for item in after["items"]}
@@ -52,6 +53,18 @@ async def test_two_have_to_agree_to_a_large_amount(on_sqlite: House) -> None:
     other = await on_sqlite.case_in("in_progress")
     found = problem(await on_sqlite.act(other, "request_approval", too_much, "wu"), 422, "amount-too-high")
     assert found["accepted"] == ["an amount up to 200000"]
+
+
+async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    request = {"subject": "减免水费", "kind": "waiver", "grounds": "低保户"}
+    found = problem(await on_sqlite.act(number, "request_approval", request, "wu"), 422, "request-incomplete")
+    assert found["accepted"] == ['amount: a decimal text, as "860.00"']
+    await on_sqlite.act(number, "request_approval", request | {"amount": "126.80"}, "wu")
+    problem(await on_sqlite.act(number, "decide_approval", {"approved": False}, "gao"), 422, "reason-needed")
+    word = {"approved": False, "reason": "已减免过一次"}
+    case = (await on_sqlite.act(number, "decide_approval", word, "gao")).json()
+    assert case["decided"][0]["reason"] == "已减免过一次"
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "26-01", "august", ""])

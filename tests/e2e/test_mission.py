@@ -166,7 +166,14 @@ def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
 
     approved = complaint.act(MANAGER, "decide_approval", approved=True, note="同意。")
     assert (approved["state"], approved["flags"]) == ("in_progress", ["approved", "hardship"])
-    complaint.act(BILLING, "request_approval", subject="代为结清漏水造成的欠费", amount="126.80", kind="settlement")
+    complaint.act(
+        BILLING,
+        "request_approval",
+        subject="代为结清漏水造成的欠费",
+        amount="126.80",
+        kind="settlement",
+        grounds="低保户",
+    )
     waived = complaint.act(MANAGER, "decide_approval", approved=True, note="同意。")
     assert [(word["kind"], word["amount"]) for word in waived["decided"]] == [
         ("funded_repair", "480.00"),

@@ -156,9 +156,34 @@ async def approvals(house: Hotline) -> Complaint:
 async def approved_in_turn(house: Hotline) -> Complaint:
     complaint = await play(await house.start("waiver"), *TO_CREW)
     steps: tuple[tuple[Body, Actor], ...] = (
-        (RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair"), ADMIN),
+        (
+            RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair", grounds="低保户"),
+            ADMIN,
+        ),
         (DecideApproval(approved=True, note="同意"), Actor(name="高峰", role=Role.MANAGER)),
         (DecideApproval(approved=True, note="同意"), Actor(name="马俊", role=Role.MANAGER)),
+    )
+    for body, actor in steps:
+        outcome = await complaint.act(body, actor)
+        await complaint.published(outcome.version)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def decided_in_writing(house: Hotline) -> Complaint:
+    """A waiver waits for its decision; what the first granted counts for the second, and the last word holds."""
+    complaint = await play(await house.start("waiver"), *TO_CREW)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await complaint.act(Complete(result="已减免"))
+    manager, director = (Actor(name=name, role=Role.MANAGER) for name in ("高峰", "马俊"))
+    first = RequestApproval(subject="减免水费", amount=Decimal("900.00"), kind="waiver", grounds="低保户")
+    second = first.model_copy(update={"subject": "减免违约金", "amount": Decimal("200.00")})
+    steps: tuple[tuple[Body, Actor], ...] = (
+        (first, ADMIN),
+        (DecideApproval(approved=True, reason="情况属实"), manager),
+        (second, ADMIN),
+        (DecideApproval(approved=True, reason="情况属实"), manager),
+        (DecideApproval(approved=False, reason="违约金不予减免"), director),
     )
     for body, actor in steps:
         outcome = await complaint.act(body, actor)
@@ -299,6 +324,17 @@ async def noticed_and_criticised(house: Hotline) -> Complaint:
     await play(complaint, Suspend(reason="等用户"), Resume(note="用户来电"))
     await complaint.ahead(days=14)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def reply_pressed_for(house: Hotline) -> Complaint:
+    """The work is done in time and the reply is late: its owner is noticed, then criticised."""
+    complaint = await play(await house.start("billing"), *TO_CREW, RequestExtension(working_days=2, reason="等抄表"))
+    await complaint.ahead(hours=2)
+    await play(complaint, DecideExtension(approved=False), Complete(result="已核对"))
+    await complaint.ahead(days=25)
+    assert {"noticed", "criticised"} <= set((await complaint.view()).flags)
+    return await ended(await play(complaint, Reply(message="已核对账单"), SATISFIED), hours=73)
 
 
 @path

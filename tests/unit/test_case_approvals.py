@@ -1,16 +1,20 @@
 """Money (报批): decided by amount, in turn, by people who did not ask, and in time."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from domain import commands as c
 from domain.case import Case
+from domain.events import Event
 from domain.intake import Actor
-from domain.lifecycle import ESCALATE, Role, State
+from domain.lifecycle import ESCALATE, Action, Role, State
 from domain.notices import notices
-from domain.terms import Approver
-from tests.build import ADMIN, CREW, MANAGER, THEN, case_in, do, hours, one, refused
+from domain.record import CREDIT_KIND
+from domain.settlement import Settlement
+from domain.terms import RULES, Approver, Process
+from tests.build import ADMIN, BODIES, CREW, INCIDENT, MANAGER, OTHER_CREW, THEN, case_in, do, hours, one, refused
 
 DIRECTOR = Actor(name="Ma Jun", role=Role.MANAGER)
 DEPUTY = Actor(name="Tan Yi", role=Role.MANAGER)
@@ -27,8 +31,12 @@ APPROVERS = (
 YES, NO = c.DecideApproval(approved=True, note="Agreed."), c.DecideApproval(approved=False, note="Not ours.")
 
 
-def asked(amount: str, by: Actor = CREW, approvers: tuple[Approver, ...] = APPROVERS) -> Case:
-    case = case_in(State.IN_PROGRESS, approvers=approvers)
+BEFORE = Process()
+"""The rules of cases from before there were more."""
+
+
+def asked(amount: str, by: Actor = CREW, approvers: tuple[Approver, ...] = APPROVERS, **changes: Any) -> Case:
+    case = case_in(State.IN_PROGRESS, approvers=approvers, **changes)
     request = c.RequestApproval(
         subject="New pipes", amount=Decimal(amount), kind="funded_repair", grounds="Public relief."
     )
@@ -82,6 +90,152 @@ class TestAmount:
             c.RequestApproval.model_validate({"subject": "x", "amount": amount})
 
 
+class TestWords:
+    """What is asked for with a kind is money by the catalogue: it takes amount and grounds, and a reason."""
+
+    @pytest.mark.parametrize(
+        ("words", "accepted"),
+        [
+            ({"grounds": "Public relief."}, ("amount",)),
+            ({"amount": Decimal(10)}, ("grounds",)),
+            ({}, ("amount", "grounds")),
+        ],
+    )
+    def test_of_a_request(self, words: dict[str, Any], accepted: tuple[str, ...]) -> None:
+        case = case_in(State.IN_PROGRESS, approvers=APPROVERS)
+        refusal = refused(case, c.RequestApproval(subject="Waive the bill", kind="waiver", **words))
+        assert (refusal.kind, refusal.code) == ("invalid", "request_incomplete")
+        assert tuple(each.partition(":")[0] for each in refusal.accepted) == accepted
+
+    @pytest.mark.parametrize("approved", [True, False])
+    def test_of_a_decision(self, approved: bool) -> None:
+        case = asked("10")
+        refusal = refused(case, c.DecideApproval(approved=approved))
+        assert (refusal.kind, refusal.code) == ("invalid", "reason_needed")
+        do(case, c.DecideApproval(approved=approved, reason="She lives on relief."), THEN)
+        (decided,) = case.decided
+        assert (decided.reason, decided.grounds) == ("She lives on relief.", "Public relief.")
+
+    def test_a_note_is_reason_enough(self) -> None:
+        case = asked("10")
+        do(case, YES, THEN, MANAGER)
+        assert case.decided[0].reason == "Agreed."
+
+    @pytest.mark.parametrize("approved", [True, False])
+    def test_without_a_kind_it_takes_the_bare_word(self, approved: bool) -> None:
+        case = case_in(State.IN_PROGRESS, approvers=APPROVERS)
+        do(case, c.RequestApproval(subject="New pipes", amount=Decimal(10)), THEN)
+        do(case, c.DecideApproval(approved=approved), THEN)
+        assert (case.decided[0].approved, case.decided[0].reason) == (approved, None)
+
+    def test_a_case_from_before_takes_what_it_took(self) -> None:
+        case = case_in(State.IN_PROGRESS, approvers=APPROVERS, process=BEFORE)
+        do(case, c.RequestApproval(subject="Waive the bill", kind="waiver"), THEN)
+        do(case, c.DecideApproval(approved=False), THEN)
+        assert not case.decided[0].approved
+
+
+class TestSum:
+    """Parts of a sum are decided on as the sum."""
+
+    def ask(self, case: Case, amount: str) -> Event:
+        return one(do(case, c.RequestApproval(subject="New pipes", amount=Decimal(amount)), THEN))
+
+    def test_what_was_approved_before_counts_towards_the_limit(self) -> None:
+        case = asked("600")
+        do(case, YES, THEN, MANAGER)
+        assert self.ask(case, "400").data["approvers"][-1]["holder"] == MANAGER.name
+        do(case, YES, THEN, MANAGER)
+        event = self.ask(case, "0.01")
+        assert [who["holder"] for who in event.data["approvers"]] == [MANAGER.name, DIRECTOR.name]
+        assert event.data["approved_before"] == "1000"
+
+    def test_what_was_rejected_does_not(self) -> None:
+        case = asked("600")
+        do(case, NO, THEN, MANAGER)
+        event = self.ask(case, "1000")
+        assert len(event.data["approvers"]) == 1
+        assert "approved_before" not in event.data
+
+    def test_neither_does_what_was_owed_or_another_currency(self) -> None:
+        case = asked("1000")
+        do(case, YES, THEN, MANAGER)
+        (decided,) = case.decided
+        others = {"kind": CREDIT_KIND}, {"currency": "GBP"}
+        case.decided = tuple(decided.model_copy(update=other) for other in others)
+        assert len(self.ask(case, "1000").data["approvers"]) == 1
+
+    def test_together_they_stay_below_the_last_limit(self) -> None:
+        case = asked("19000")
+        do(case, YES, THEN, MANAGER)
+        do(case, YES, THEN, DIRECTOR)
+        refusal = refused(case, c.RequestApproval(subject="More", amount=Decimal("1000.01")))
+        assert (refusal.code, refusal.accepted) == ("amount_too_high", ("an amount up to 1000",))
+        assert "on top of 19000 CNY approved before" in refusal.message
+
+    def test_a_case_from_before_counts_each_by_itself(self) -> None:
+        case = asked("1000", process=BEFORE)
+        do(case, YES, THEN, MANAGER)
+        assert len(self.ask(case, "1000").data["approvers"]) == 1
+
+
+class TestBefore:
+    """A written decision comes before money moves, where the service says so."""
+
+    def test_nothing_is_completed_on_which_management_has_not_decided(self) -> None:
+        case = case_in(State.IN_PROGRESS, needs_approval=True)
+        refusal = refused(case, BODIES[Action.COMPLETE])
+        assert (refusal.kind, refusal.code) == ("conflict", "not_approved")
+        assert Action.REQUEST_APPROVAL in refusal.accepted
+        assert Action.COMPLETE not in case.available_actions(CREW, THEN)
+
+    @pytest.mark.parametrize("approved", [True, False])
+    def test_it_may_be_then_for_a_rejection_is_an_answer_too(self, approved: bool) -> None:
+        case = case_in(State.AWAITING_APPROVAL, needs_approval=True)
+        do(case, c.DecideApproval(approved=approved), THEN)
+        do(case, BODIES[Action.COMPLETE], THEN)
+        assert case.state is State.PENDING_REPLY
+
+    def test_each_cycle_has_its_own_decision(self) -> None:
+        case = case_in(State.AWAITING_APPROVAL, needs_approval=True)
+        for body in (YES, BODIES[Action.COMPLETE], BODIES[Action.REPLY], c.FollowUp(outcome="dissatisfied")):
+            do(case, body, THEN)
+        do(case, BODIES[Action.SIGN_FOR], THEN)
+        assert refused(case, BODIES[Action.COMPLETE]).code == "not_approved"
+
+    def test_the_part_of_another_department_waits_for_none(self) -> None:
+        case = case_in(State.IN_PROGRESS, needs_approval=True)
+        do(case, BODIES[Action.INVOLVE], THEN)
+        do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
+        do(case, BODIES[Action.COMPLETE], THEN, OTHER_CREW)
+        assert case.state is State.IN_PROGRESS
+
+    def test_no_incident_completes_it_either(self) -> None:
+        case = case_in(State.IN_PROGRESS, needs_approval=True)
+        do(case, BODIES[Action.LINK_INCIDENT], THEN)
+        events = case.settle(Settlement(incident=INCIDENT, result="x", message="x"), THEN)
+        assert [event.action for event in events] == [Action.COMMENT]
+
+
+class TestFlags:
+    @pytest.mark.parametrize(
+        ("words", "flags", "before"),
+        [
+            ((YES, NO), ("approval_rejected",), ("approval_rejected", "approved")),
+            ((NO, YES), ("approved",), ("approval_rejected", "approved")),
+        ],
+    )
+    def test_the_last_word_holds(
+        self, words: tuple[c.DecideApproval, ...], flags: tuple[str, ...], before: tuple[str, ...]
+    ) -> None:
+        for rules, expected in ((Process(rules=RULES), flags), (BEFORE, before)):
+            case = case_in(State.IN_PROGRESS, process=rules)
+            for word in words:
+                do(case, BODIES[Action.REQUEST_APPROVAL], THEN)
+                do(case, word, THEN)
+            assert case.flags == expected
+
+
 class TestWho:
     def test_nobody_decides_on_money_that_he_asked_for(self) -> None:
         asker = Actor(name=MANAGER.name, role=Role.CREW, department="repair")
@@ -109,8 +263,16 @@ class TestWho:
         do(case, YES, late, DEPUTY)
         assert case.decided[0].decided_by == (DEPUTY.name,)
 
+    @pytest.mark.parametrize("amount", [None, Decimal(10)])
+    @pytest.mark.parametrize("approvers", [(), APPROVERS])
+    def test_nor_on_a_request_of_any_other_kind(self, amount: Decimal | None, approvers: tuple[Approver, ...]) -> None:
+        case = case_in(State.IN_PROGRESS, approvers=approvers)
+        asker = Actor(name=MANAGER.name, role=Role.CREW, department="repair")
+        do(case, c.RequestApproval(subject="New pipes", amount=amount), THEN, asker)
+        assert refused(case, YES, MANAGER).code == "own_request"
+
     def test_a_case_from_before_the_limits_keeps_its_rule(self) -> None:
-        case = asked("10", Actor(name=MANAGER.name, role=Role.CREW), approvers=())
+        case = asked("10", Actor(name=MANAGER.name, role=Role.CREW), approvers=(), process=BEFORE)
         do(case, YES, THEN, MANAGER)
         assert case.decided[0].approved
 

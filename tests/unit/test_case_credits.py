@@ -14,7 +14,7 @@ from domain.intake import Actor
 from domain.lifecycle import CREDIT, Action, Role, State
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
-from domain.terms import Approver, Credit, Edition, Promise
+from domain.terms import Approver, Credit, Edition, Process, Promise
 from tests.build import (
     ADMIN,
     BODIES,
@@ -199,8 +199,19 @@ class TestDeciding:
     def test_a_rejection_is_the_last_word(self) -> None:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
-        do(case, c.DecideCredit(credit=1, approved=False), MONDAY + hours(12), GAO)
+        do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + hours(12), GAO)
         assert (case.decided[0].approved, case.credits_waiting) == (False, ())
+
+    def test_a_rejection_says_why(self) -> None:
+        case = late(approvers=POSTS)
+        bare = c.DecideCredit(credit=1, approved=False)
+        assert refused(case, bare, GAO, MONDAY + hours(12)).code == "reason_needed"
+        do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + hours(12), GAO)
+        assert case.decided[0].reason == "It was the street."
+        before = late(approvers=POSTS, process=Process())
+        before.ring(MONDAY + hours(12))
+        do(before, bare, MONDAY + hours(12), GAO)
+        assert not before.decided[0].approved
 
     def test_what_is_owed_above_every_limit_goes_to_all_of_them(self) -> None:
         case = late(owed=(OWED.model_copy(update={"amount": Decimal(5000)}),), approvers=POSTS)
@@ -251,6 +262,6 @@ class TestAfterTheEnd:
             events += do(case, BODIES[action], MONDAY)
         events += case.ring(MONDAY + hours(30))
         events += do(case, YES, MONDAY + hours(30), GAO)
-        events += do(case, c.DecideCredit(credit=2, approved=False), MONDAY + hours(31), GAO)
+        events += do(case, c.DecideCredit(credit=2, approved=False, note="It was the street."), MONDAY + hours(31), GAO)
         assert Case.fold(events) == case
         assert Case.model_validate_json(case.model_dump_json()) == case

@@ -6,9 +6,11 @@ import pytest
 
 from domain import commands as c
 from domain.errors import Refused
-from domain.lifecycle import Action, State
-from domain.terms import Process
+from domain.intake import Actor
+from domain.lifecycle import Action, Role, State
+from domain.terms import Process, Promise
 from tests.build import (
+    ADMIN,
     AGENT,
     BODIES,
     CREW,
@@ -101,6 +103,42 @@ class TestExtension:
         do(case, c.DecideExtension(approved=False), THEN)
         assert (case.clocks, case.extension, case.flags) == (clocks, None, ())
         do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+
+    def test_once_the_promise_has_expired_it_can_only_be_rejected(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        expired = MONDAY + days(7)
+        refusal = refused(case, BODIES[Action.DECIDE_EXTENSION], at=expired)
+        assert (refusal.kind, refusal.code) == ("conflict", "extension_expired")
+        assert f"resolve expired at {expired.isoformat()}" in refusal.message
+        assert Action.DECIDE_EXTENSION in refusal.accepted
+        do(case, c.DecideExtension(approved=False), expired)
+        assert (case.extension, case.extensions) == (None, 0)
+
+    def test_nobody_decides_on_his_own(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        asker, same = (Actor(name="Wu Gang", role=role, department="repair") for role in (Role.CREW, Role.SUPERVISOR))
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN, asker)
+        refusal = refused(case, BODIES[Action.DECIDE_EXTENSION], same)
+        assert (refusal.kind, refusal.code, refusal.accepted) == ("forbidden", "own_request", ("another supervisor",))
+        assert Action.DECIDE_EXTENSION not in case.available_actions(same, THEN)
+        do(case, BODIES[Action.DECIDE_EXTENSION], THEN, ADMIN)
+
+    def test_a_case_from_before_grants_what_it_granted(self) -> None:
+        case = case_in(State.IN_PROGRESS, process=Process())
+        same = Actor(name=CREW.name, role=Role.SUPERVISOR)
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        do(case, BODIES[Action.DECIDE_EXTENSION], MONDAY + days(8), same)
+        assert case.extensions == 1
+
+    def test_a_promise_round_the_clock_takes_a_working_day_ahead_too(self) -> None:
+        """So one of 24 hours is hardly ever extended; the refusal says why."""
+        whole_day = Promise(name="resolve", calendar="always", budget_seconds=86_400, starts="registration")
+        refusal = refused(case_in(State.IN_PROGRESS, promises=(whole_day,)), BODIES[Action.REQUEST_EXTENSION])
+        assert refusal.code == "extension_too_late"
+        assert "1 working day(s) ahead of the expiry of resolve, of one that runs round the clock as well" in (
+            refusal.message
+        )
 
     def test_there_must_be_something_to_decide(self) -> None:
         case = case_in(State.IN_PROGRESS)

@@ -1,6 +1,7 @@
 """What lateness brings: urging before the expiry, a written notice the day after, criticism after five working days."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import CRITICISE, NOTICE, Action, Role, State
 from domain.notices import notices
-from domain.terms import Organisation, Process, Unit, UrgingRules
+from domain.terms import IN_WRITING, Organisation, Process, Promise, Unit, UrgingRules
 from tests.build import (
     ADMIN,
     AGENT,
@@ -21,6 +22,7 @@ from tests.build import (
     MONDAY,
     OTHER_CREW,
     OWNER,
+    PROMISES,
     ROAD,
     SUPERVISOR,
     THEN,
@@ -34,8 +36,12 @@ from tests.build import (
 )
 
 RULES = Process(urging=UrgingRules(notice_seconds=86_400, criticism_days=5))
+WRITTEN = Process(rules=IN_WRITING, urging=RULES.urging)
 DUE = MONDAY + days(7)
 """Five working days after Monday 09:00."""
+REPLY_DUE = DUE + days(1)
+"""Six working days."""
+HASTY = Promise(name="reply", calendar="always", budget_seconds=3600, starts="registration")
 NOTICED = DUE + days(1)
 CRITICISED = MONDAY + days(14)
 """Five working days after Tuesday 09:00, as the Sunday in between is worked for the holiday."""
@@ -51,8 +57,16 @@ CHART = Organisation(
 )
 
 
-def late(state: State = State.IN_PROGRESS, at: datetime = MONDAY, process: Process = RULES) -> Case:
-    return case_in(state, at, process=process, organisation=CHART)
+def late(state: State = State.IN_PROGRESS, at: datetime = MONDAY, process: Process = RULES, **changes: Any) -> Case:
+    return case_in(state, at, process=process, organisation=CHART, **changes)
+
+
+def walked(case: Case, until: datetime) -> tuple[Event, ...]:
+    """What happens until then to a case that somebody looks at whenever something falls due, as its timer does."""
+    events: tuple[Event, ...] = ()
+    while (deadline := case.next_deadline()) and deadline <= until:
+        events += case.ring(deadline)
+    return events + case.ring(until)
 
 
 def papers(events: tuple[Event, ...]) -> list[tuple[str, str]]:
@@ -175,6 +189,100 @@ def test_a_case_in_time_has_the_same_events_and_timers_as_without_these_rules() 
             seen.append(case.next_deadline())
         walks.append(seen)
     assert walks[0] == walks[1]
+
+
+class TestEachInItsTime:
+    """Since the second edition of the rules: a notice that goes out late gives the time to comply with it."""
+
+    def test_looked_at_in_time_nothing_is_different(self) -> None:
+        case = late(process=WRITTEN)
+        assert papers(walked(case, CRITICISED)) == [
+            (NOTICE, NOTICED.isoformat()),
+            (CRITICISE, CRITICISED.isoformat()),
+        ]
+
+    def test_found_late_the_criticism_is_counted_from_when_the_notice_went_out(self) -> None:
+        case = late(process=WRITTEN)
+        found = NOTICED + days(20)
+        (notice,) = (event for event in case.ring(found) if event.action in (NOTICE, CRITICISE))
+        by = CALENDAR.add(found, 5 * CALENDAR.day_seconds)
+        assert (notice.action, notice.at, notice.data["fell_at"]) == (NOTICE, found, NOTICED.isoformat())
+        assert notice.data["demand_by"] == by.isoformat()
+        assert papers(case.ring(by - INSTANT)) == []
+        (criticism,) = case.ring(by)[-1:]
+        assert (criticism.action, criticism.data["noticed_at"]) == (CRITICISE, found.isoformat())
+
+    def test_so_it_is_where_work_is_sent_back_late(self) -> None:
+        case = late(process=WRITTEN, promises=tuple(each for each in PROMISES if each.name != "reply"))
+        do(case, BODIES[Action.COMPLETE], NOTICED - hours(1))
+        do(case, BODIES[Action.SEND_BACK], CRITICISED)
+        assert [action for action, _ in papers(case.ring(CRITICISED))] == [NOTICE]
+        by = CALENDAR.add(CRITICISED, 5 * CALENDAR.day_seconds)
+        assert papers(case.ring(by)) == [(CRITICISE, by.isoformat())]
+
+
+class TestReply:
+    """Since the second edition of the rules: who has only the reply to give is pressed for it."""
+
+    def test_late_though_the_work_was_done_in_time_it_brings_both_to_the_owner(self) -> None:
+        case = late(process=WRITTEN)
+        do(case, BODIES[Action.COMPLETE], DUE - hours(1))
+        events = walked(case, CRITICISED + days(7))
+        assert papers(events) == [
+            (NOTICE, (REPLY_DUE + days(1)).isoformat()),
+            (CRITICISE, CALENDAR.add(REPLY_DUE + days(1), 5 * CALENDAR.day_seconds).isoformat()),
+        ]
+        notice = next(event for event in events if event.action == NOTICE)
+        assert (notice.data["clock"], notice.data["due_at"], notice.data["to"]) == ("reply", REPLY_DUE.isoformat(), [])
+        assert [told.recipient for told in notices(case.number, notice, case)] == [f"owner:{OWNER.name}"]
+        told = notices(case.number, notice, case)[0]
+        assert "回复时限2026-09-15 09:00已过" in told.text_zh
+        assert "was to be replied to by 2026-09-15 09:00" in told.text_en
+
+    def test_it_is_counted_from_the_end_of_the_work_where_that_came_later(self) -> None:
+        case = late(process=WRITTEN, promises=tuple(HASTY if each.name == "reply" else each for each in PROMISES))
+        done = DUE - hours(1)
+        assert papers(walked(case, done)) == []
+        do(case, BODIES[Action.COMPLETE], done)
+        assert papers(walked(case, done + days(1))) == [(NOTICE, (done + days(1)).isoformat())]
+
+    def test_where_no_settling_was_promised_the_department_is_pressed_for_it(self) -> None:
+        case = late(process=WRITTEN, promises=tuple(each for each in PROMISES if each.name != "resolve"))
+        notice = next(event for event in walked(case, REPLY_DUE + days(1)) if event.action == NOTICE)
+        assert [to["department"] for to in notice.data["to"]] == ["repair"]
+
+    def test_one_notice_a_cycle_is_enough(self) -> None:
+        case = late(process=WRITTEN)
+        assert papers(walked(case, NOTICED)) == [(NOTICE, NOTICED.isoformat())]
+        do(case, BODIES[Action.COMPLETE], NOTICED)
+        assert papers(walked(case, NOTICED + days(60))) == []
+
+    def test_work_that_is_sent_back_does_not_put_it_off(self) -> None:
+        case = late(process=WRITTEN)
+        do(case, BODIES[Action.COMPLETE], DUE - hours(1))
+        noticed = REPLY_DUE + days(1)
+        assert papers(walked(case, noticed)) == [(NOTICE, noticed.isoformat())]
+        do(case, BODIES[Action.SEND_BACK], noticed)
+        by = CALENDAR.add(noticed, 5 * CALENDAR.day_seconds)
+        (criticism,) = (event for event in walked(case, by) if event.action == CRITICISE)
+        assert (criticism.data["clock"], criticism.at) == ("reply", by)
+        assert [to["department"] for to in criticism.data["to"]] == ["repair"]
+
+    def test_the_staff_urge_before_it_expires(self) -> None:
+        case = late(process=WRITTEN)
+        do(case, BODIES[Action.COMPLETE], DUE - hours(1))
+        do(case, c.Urge(), DUE + hours(1))
+        refusal = refused(case, c.Urge(), at=REPLY_DUE)
+        assert (refusal.code, f"comes at {(REPLY_DUE + days(1)).isoformat()}" in refusal.message) == (
+            "urge_too_late",
+            True,
+        )
+
+    def test_once_it_is_given_nothing_comes(self) -> None:
+        case = late(process=WRITTEN)
+        for action in (Action.COMPLETE, Action.REPLY):
+            do(case, BODIES[action], REPLY_DUE + hours(1))
+        assert papers(walked(case, REPLY_DUE + days(60))) == []
 
 
 class TestWhatItSays:

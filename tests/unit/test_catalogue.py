@@ -174,6 +174,10 @@ class TestNorms:
         unasked = {service.code for service in catalogue.services if not service.answer_needs_follow_up}
         assert unasked == {"inquiry", "thanks"}
 
+    def test_only_money_waits_for_a_decision(self, catalogue: Catalogue) -> None:
+        assert [service.code for service in catalogue.services if service.needs_approval] == ["waiver"]
+        assert catalogue.terms("waiver", None, AT).needs_approval
+
     def test_everything_has_two_names(self, catalogue: Catalogue) -> None:
         for thing in (*catalogue.services, *catalogue.departments, *catalogue.districts, *catalogue.groups):
             assert thing.name.isascii(), thing.code

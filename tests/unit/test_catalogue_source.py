@@ -215,6 +215,18 @@ MISTAKES = [
         "accepted: seconds",
     ),
     ("_percent = 100", "_percent = 101", "surges[0].follow_up_percent", "must be less than or equal to 100, not 101"),
+    (
+        'up_to = "20000"\n',
+        'up_to = "20"\n',
+        "approvers",
+        "up_to must rise from approver to approver, not 1000, 20",
+    ),
+    (
+        'up_to = "1000"\n',
+        'up_to = "1000"\nholder = "Ma"\ndeputy = "Ma"\n',
+        "approvers",
+        "customer service manager and is the holder's deputy; accepted: a person for each turn",
+    ),
     ("[phone]", "[fax]", "fax", "is no key of this table; accepted: name, name_zh, time_scale"),
     ("\n[sources]", "\ntime_scale = -1\n[sources]", "time_scale", "must be greater than 0, not -1"),
     ('\ncountry = "CN"', '\ncountry = "XX"', "calendar.country", "must be '' or 'CN', not 'XX'"),
@@ -229,6 +241,22 @@ MISTAKES = [
 
 
 class TestMistakes:
+    @pytest.mark.parametrize("as_what", ["holder", "deputy"])
+    def test_nobody_has_two_turns_on_one_request(self, edited: Path, as_what: str) -> None:
+        """The second would be waited for for ever."""
+        change(edited, 'up_to = "1000"\n', f'up_to = "1000"\n{as_what} = "Ma"\n')
+        load_catalogue(edited)
+        change(edited, 'up_to = "200000"\n', 'up_to = "200000"\nholder = "Ma"\n')
+        words = "Ma may decide as 客服经理 customer service manager and holds 总经理 general manager; accepted: a"
+        with pytest.raises(CatalogueError, match=words):
+            load_catalogue(edited)
+
+    def test_a_deputy_may_stand_in_for_several_and_for_whoever_is_above(self, edited: Path) -> None:
+        change(edited, 'up_to = "1000"\n', 'up_to = "1000"\nholder = "Gao"\ndeputy = "Tan"\n')
+        change(edited, 'up_to = "20000"\n', 'up_to = "20000"\nholder = "Ma"\ndeputy = "Tan"\n')
+        change(edited, 'up_to = "200000"\n', 'up_to = "200000"\nholder = "Liu"\ndeputy = "Gao"\n')
+        load_catalogue(edited)
+
     @pytest.mark.parametrize(("old", "new", "key", "words"), MISTAKES)
     def test_each_names_file_key_and_what_is_accepted(
         self, edited: Path, old: str, new: str, key: str, words: str

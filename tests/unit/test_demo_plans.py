@@ -47,6 +47,7 @@ def offers() -> tuple[Offer, ...]:
             department=service.department,
             answer_needs_follow_up=service.answer_needs_follow_up,
             budgets={promise.name: promise.budget_seconds for promise in catalogue().promises(service.code, None)},
+            needs_approval=service.needs_approval,
         )
         for service in catalogue().services
     )

@@ -111,6 +111,20 @@ class TestVerify:
             ring.list()
 
 
+class TestOwners:
+    def test_they_are_the_staff_whose_keys_open(self, ring: Keyring) -> None:
+        for name, role in (("root", Role.ADMIN), ("Wang", Role.AGENT), ("Wang", Role.CREW), ("portal", Role.CALLER)):
+            ring.create(name, role)
+        gone, _ = ring.create("Li", Role.AGENT)
+        ring.revoke(gone.id)
+        assert ring.owners() == ("Wang", "root")
+
+    def test_there_are_none_to_choose_from_where_only_administrators_have_keys(self, ring: Keyring) -> None:
+        for name, role in (("root", Role.ADMIN), ("portal", Role.CALLER)):
+            ring.create(name, role)
+        assert ring.owners() == ()
+
+
 class TestRevoke:
     def test_a_revoked_key_stays_listed_with_its_time(self, ring: Keyring) -> None:
         key, token = ring.create("Wang", Role.AGENT)

@@ -13,7 +13,7 @@ from domain.case import Case
 from domain.events import Event
 from domain.intake import Caller
 from domain.lifecycle import CRITICISE, NOTICE, State
-from domain.terms import Organisation, Process, Unit, UrgingRules
+from domain.terms import IN_WRITING, Organisation, Process, Unit, UrgingRules
 from post_commands import PostError, check_papers
 from settings import Settings
 from tests.build import MONDAY, case_in, days
@@ -92,6 +92,40 @@ class TestCriticism:
 
     def test_a_case_that_no_department_has_is_criticised_as_such(self) -> None:
         assert "尚无部门承办的下列工单" in words(*issued(CRITICISE, State.REGISTERED))
+
+
+class TestReply:
+    """The work is done, and the owner's reply is what is late."""
+
+    def issued(self, action: str) -> tuple[Case, Event]:
+        case = case_in(State.PENDING_REPLY, process=RULES.model_copy(update={"rules": IN_WRITING}), organisation=CHART)
+        while deadline := case.next_deadline():
+            if found := [event for event in case.ring(deadline) if event.action == action]:
+                return case, found[0]
+        raise AssertionError(action)
+
+    def test_a_notice_asks_the_owner_for_it(self) -> None:
+        text = words(*self.issued(NOTICE))
+        for part in (
+            "首问责任人 Chen Jing：",
+            "To: Chen Jing, owner of the case",
+            "回复时限已于 2026-09-15 09:00 届满，至今未回复",
+            "was to be replied to by 2026-09-15 09:00",
+            "前回复。届时仍未回复的，将予通报批评",
+            "and reply by",
+        ):
+            assert part in text
+        assert "no department" not in text
+
+    def test_a_criticism_says_whose_word_is_waited_for(self) -> None:
+        text = words(*self.issued(CRITICISE))
+        for part in (
+            "待首问责任人回复的下列工单，回复时限",
+            "which waits for its owner's reply,",
+            "still not replied to",
+        ):
+            assert part in text
+        assert "Chen Jing" not in text
 
 
 @pytest.mark.parametrize("action", [NOTICE, CRITICISE])
