@@ -323,6 +323,7 @@ class Catalogue(Value):
             each_further=further.amount if further else None,
             every_seconds=self._scaled(further.in_seconds(self.calendar.day_seconds)) if further else None,
             at_most=norm.at_most,
+            paid_by=norm.paid_by,
         )
 
     def _slice(self, at: datetime) -> WorkCalendar:

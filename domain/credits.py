@@ -18,6 +18,8 @@ from domain.terms import Approver, Credit
 
 KIND = "credit"
 """Of what was decided, in records and reports."""
+_RESTORED = 2
+"""The edition of the rules by which the supply's clock counts, a rejection does not, and those who must hear do."""
 
 
 class Due(NamedTuple):
@@ -49,6 +51,7 @@ def facts(record: Record, due: Due) -> dict[str, Any]:
         "further": due.further,
         "fell_at": due.at.isoformat(),
         "approvers": [who.model_dump(mode="json") for who in _approvers(record, due.amount)],
+        **({"paid_by": due.credit.paid_by} if due.credit.paid_by else {}),
     }
 
 
@@ -67,6 +70,7 @@ def owe(record: Record, event: Event) -> None:
         # Of the miss, as whether it was noticed late must not make another case.
         asked_at=data["fell_at"],
         approvers=data["approvers"],
+        paid_by=data.get("paid_by"),
     )
     record.credits = (*record.credits, owed)
     _flag(record)
@@ -86,6 +90,7 @@ def decision_on(record: Record, serial: int, actor: Actor, at: datetime, *, appr
         raise Refused("invalid", "no_such_credit", message, waiting)
     if refused := _objection(record, owed, actor, at):
         raise refused
+    final = not approved or len(owed.approved_by) + 1 >= len(owed.approvers)
     return {
         "subject": owed.name,
         "amount": str(owed.amount),
@@ -93,7 +98,8 @@ def decision_on(record: Record, serial: int, actor: Actor, at: datetime, *, appr
         "kind": KIND,
         "requested_by": SYSTEM.name,
         "turn": len(owed.approved_by) + 1,
-        "final": not approved or len(owed.approved_by) + 1 >= len(owed.approvers),
+        "final": final,
+        **(_to_be_paid(owed) if final and approved and _anew(record) else {}),
     }
 
 
@@ -118,10 +124,27 @@ def take_word(record: Record, event: Event) -> None:
     _flag(record)
 
 
+def _anew(record: Record) -> bool:
+    return record.terms.process.rules >= _RESTORED
+
+
+def _to_be_paid(owed: Owed) -> dict[str, Any]:
+    """Who hears of it: the customer it is owed to, and the department that pays, where the catalogue names one."""
+    payer = {"department": owed.paid_by} if owed.paid_by else {}
+    return {"notify": ["caller", *payer], **payer}
+
+
+def _restored(record: Record, clock: Clock) -> bool:
+    """Whether the department that has the case is done with it, whatever others still do: unless it is sent back."""
+    return _anew(record) and record.completed and clock.name == "resolve"
+
+
 def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
     """The next credit of this promise for this clock, which runs on, late."""
     late = clock.missed_at
     if late is None or clock.name != credit.clock or clock.part or not clock.live or not clock.running_since:
+        return None
+    if _restored(record, clock):
         return None
     raised = [owed for owed in record.credits if owed.name == credit.name]
     further = sum(owed.clock_serial == clock.serial for owed in raised)
@@ -129,11 +152,21 @@ def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
     if not further and record.retermed and late < record.retermed.at:
         return None
     amount = credit.each_further if further else credit.amount
-    if amount is None or (credit.at_most is not None and sum((one.amount for one in raised), amount) > credit.at_most):
+    if amount is None or _too_much(record, credit, amount):
         return None
     late_by = further * (credit.every_seconds or 0)
     at = clock.instant_at(clock.budget_seconds + late_by, record.calendar) if further else late
     return Due(at, credit, clock, amount, further) if at else None
+
+
+def _too_much(record: Record, credit: Credit, amount: Decimal) -> bool:
+    """Whether it would be more than the most of one case. What was rejected is not paid, and does not count."""
+    counted = (owed.amount for owed in record.credits if owed.name == credit.name and _counts(record, owed))
+    return credit.at_most is not None and sum(counted, amount) > credit.at_most
+
+
+def _counts(record: Record, owed: Owed) -> bool:
+    return owed.approved is not False or not _anew(record)
 
 
 def _approvers(record: Record, amount: Decimal) -> tuple[Approver, ...]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from domain.terms import CalendarKind, ClockName, Priority, Rung, Starts, Value
+from domain.terms import CalendarKind, ClockName, Priority, Rung, Starts, Value, unsaid
 
 Zone = Literal["town", "outskirts"]
 
@@ -233,6 +233,11 @@ class CreditNorm(Value):
     amount: Amount
     each_further: FurtherNorm | None = None
     at_most: Amount | None = Field(default=None, description="for one case, all in all")
+    paid_by: Annotated[str, known("departments")] | None = Field(
+        default=None,
+        exclude_if=unsaid,
+        description="a code of [departments]: who pays it, and hears that it is approved",
+    )
     source: Sources
 
 

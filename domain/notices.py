@@ -76,7 +76,7 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
         return ("manager",)
     if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
         return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
-    return concerned
+    return (*concerned, *event.data.get("notify", ()))
 
 
 def _of_rung(event: Event) -> tuple[str, ...]:
@@ -172,11 +172,19 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
             f"工单{number}:处理时限{due}已过,{DOCUMENT_ZH[event.action]}第{number}-{event.seq}号",
             f"Case {number}: was to be settled by {due}, {DOCUMENT_EN[event.action]} no. {number}-{event.seq}",
         )
-    if event.action == CREDIT:
-        owed = f"{event.data['amount']} {event.data['currency']}"
-        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+    if event.action in (CREDIT, Action.DECIDE_CREDIT):
+        return _of_credit(number, event)
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
     return (
         f"工单{number}:{zh},现为{STATE_ZH[event.to_state]}",
         f"Case {number}: {event.action} by {event.role}, now {event.to_state}",
     )
+
+
+def _of_credit(number: str, event: Event) -> tuple[str, str]:
+    owed = f"{event.data['amount']} {event.data['currency']}"
+    if event.action == CREDIT or not event.data["final"]:
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+    if event.data["approved"]:
+        return f"工单{number}:补偿{owed}已批准,将予支付", f"Case {number}: a credit of {owed} is approved, to be paid"
+    return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"

@@ -70,6 +70,7 @@ class Owed(BaseModel):
     approvers: tuple[Approver, ...] = ()
     approved_by: tuple[str, ...] = ()
     approved: bool | None = Field(default=None, description="Null while it waits.")
+    paid_by: str | None = Field(default=None, exclude_if=unsaid, description="The department that pays it.")
 
     @property
     def turn(self) -> Approver | None:
