@@ -48,6 +48,7 @@ from domain.terms import (
     Unit,
     UrgingRules,
     Value,
+    unsaid,
 )
 
 __all__ = [
@@ -164,6 +165,9 @@ class Catalogue(Value):
     credits: tuple[CreditNorm, ...] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+    )
+    hotline: str = Field(
+        default="", exclude_if=unsaid, max_length=40, description="The number that callers dial, as messages name it."
     )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar

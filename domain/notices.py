@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from domain.calendar import USUAL_ZONE, on_the_wall
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
 from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
-from domain.numbers import ZONE
 from domain.record import Progress
 from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
 
@@ -167,7 +167,8 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
             f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",
         )
     if event.action in DOCUMENT_ZH:
-        due = f"{datetime.fromisoformat(event.data['due_at']).astimezone(ZONE):%Y-%m-%d %H:%M}"
+        due_at = datetime.fromisoformat(event.data["due_at"])
+        due = f"{on_the_wall(due_at, event.data.get('timezone', USUAL_ZONE)):%Y-%m-%d %H:%M}"
         return (
             f"工单{number}:处理时限{due}已过,{DOCUMENT_ZH[event.action]}第{number}-{event.seq}号",
             f"Case {number}: was to be settled by {due}, {DOCUMENT_EN[event.action]} no. {number}-{event.seq}",

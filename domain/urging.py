@@ -7,7 +7,7 @@ its caller, or whose work is done, is not pressed. Urging (催办) by staff has 
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.calendar import WorkCalendar
+from domain.calendar import WorkCalendar, usual_zone
 from domain.clocks import MISS, Clock
 from domain.events import Event
 from domain.lifecycle import CRITICISE, NOTICE, State
@@ -51,6 +51,7 @@ def next_step(record: Record) -> Step | None:
         "to": _late(record),
         "general_manager": record.terms.persons(None).get("general_manager"),
         "issuer": _issuer(record),
+        **({} if usual_zone(zone := record.calendar.timezone) else {"timezone": zone}),
     }
     if urging.noticed is None:
         return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, falls_at)})

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from catalogue_source import CatalogueError, load_catalogue
+from domain.calendar import on_the_wall
 from domain.catalogue import Catalogue
 from settings import DEFAULT_CATALOGUE
 from tests.api.house import House, house
@@ -14,6 +15,7 @@ from tests.hotline import temporal_server, until
 from workflows.presentation import workflow_id
 
 ENGLAND = DEFAULT_CATALOGUE.with_name("england.toml")
+LONDON = "Europe/London"
 BRITISH = datetime(2026, 7, 1, 9, tzinfo=UTC)
 CALL = {"service_code": "supply_interruption", "description": "No water since noon.", "location": {"district": "city"}}
 
@@ -87,6 +89,8 @@ async def test_a_missed_promise_becomes_a_credit_that_is_approved_and_reported_i
             running = server.client.get_workflow_handle(workflow_id(number))
             await server.fast_forward(running, timedelta(hours=25))
             case = await until(lambda: open_house.complaint(number), lambda seen: len(seen["credits"]) == 2)
+            registered_at = datetime.fromisoformat(case["registered_at"])
+            assert number.startswith(f"{on_the_wall(registered_at, LONDON):%y%m%d}")
             assert [owed["amount"] for owed in case["credits"]] == ["50.00", "50.00"]
             assert (case["state"], case["currency"], case["flags"]) == ("registered", "GBP", ["credit_waits"])
             await decided(open_house, number)
@@ -104,7 +108,7 @@ async def decided(open_house: House, number: str) -> None:
     case = await open_house.complaint(number)
     assert (case["state"], case["flags"]) == ("registered", [])
     assert [(one["kind"], one["approved"]) for one in case["decided"]] == [("credit", True), ("credit", False)]
-    at = datetime.fromisoformat(case["decided"][0]["decided_at"]) + timedelta(hours=8)
+    at = on_the_wall(datetime.fromisoformat(case["decided"][0]["decided_at"]), LONDON)
     report = (await open_house.get("/v1/reports/approvals", month=f"{at:%Y-%m}")).json()
     assert (report["currency"], report["approved_amount"]) == ("GBP", "50.00")
     assert report["items"] == [
