@@ -13,7 +13,7 @@ from domain.errors import Refused
 from domain.events import Event
 from domain.intake import SYSTEM, Actor
 from domain.lifecycle import Role
-from domain.record import CREDIT_WAITS, Decided, Owed, Record
+from domain.record import CREDIT_WAITS, Decided, Finding, Owed, Record
 from domain.terms import Approver, Credit
 
 KIND = "credit"
@@ -23,19 +23,29 @@ _RESTORED = 2
 
 
 class Due(NamedTuple):
-    """A credit that is to be raised: when, by which promise, for which clock, and how much; `further` counts from 0."""
+    """A credit that is to be raised: when, by which promise, how much, and for which clock or what was found.
+
+    `further` counts from 0.
+    """
 
     at: datetime
     credit: Credit
-    clock: Clock
+    why: Clock | Finding
     amount: Decimal
-    further: int
+    further: int = 0
+
+    @property
+    def reason(self) -> dict[str, Any]:
+        """What it is raised for, as the event says it."""
+        if isinstance(self.why, Clock):
+            return {"clock": self.why.name, "serial": self.why.serial}
+        return {"finding": self.why.code, "found": self.why.serial}
 
 
 def next_credit(record: Record) -> Due | None:
     """The next one that is still to be raised; None where none will be, if nothing changes."""
-    found = (_due(record, credit, clock) for credit in record.terms.credits for clock in record.clocks)
-    return min((due for due in found if due), key=lambda due: (due.at, due.clock.serial), default=None)
+    owed = (due for credit in record.terms.credits for due in _due_for(record, credit))
+    return min(owed, key=lambda due: (due.at, due.why.serial), default=None)
 
 
 def facts(record: Record, due: Due) -> dict[str, Any]:
@@ -46,8 +56,7 @@ def facts(record: Record, due: Due) -> dict[str, Any]:
         "name_zh": due.credit.name_zh,
         "amount": str(due.amount),
         "currency": record.terms.currency,
-        "clock": due.clock.name,
-        "serial": due.clock.serial,
+        **due.reason,
         "further": due.further,
         "fell_at": due.at.isoformat(),
         "approvers": [who.model_dump(mode="json") for who in _approvers(record, due.amount)],
@@ -63,8 +72,10 @@ def owe(record: Record, event: Event) -> None:
         name=data["name"],
         name_zh=data["name_zh"],
         amount=data["amount"],
-        clock=data["clock"],
-        clock_serial=data["serial"],
+        clock=data.get("clock"),
+        clock_serial=data.get("serial"),
+        finding=data.get("finding"),
+        found=data.get("found"),
         further=data["further"],
         fell_at=data["fell_at"],
         # Of the miss, as whether it was noticed late must not make another case.
@@ -139,6 +150,22 @@ def _restored(record: Record, clock: Clock) -> bool:
     return _anew(record) and record.completed and clock.name == "resolve"
 
 
+def _due_for(record: Record, credit: Credit) -> list[Due]:
+    if credit.finding:
+        return [due for found in record.findings if (due := _found(record, credit, found))]
+    return [due for clock in record.clocks if (due := _due(record, credit, clock))]
+
+
+def _found(record: Record, credit: Credit, found: Finding) -> Due | None:
+    """What is owed for a finding, once, and at once."""
+    raised = any(owed.name == credit.name and owed.found == found.serial for owed in record.credits)
+    late = record.retermed is not None and found.serial < record.retermed.seq
+    amount = credit.amount_for(record.customer_class)
+    if found.code != credit.finding or raised or late or _too_much(record, credit, amount):
+        return None
+    return Due(found.found_at, credit, found, amount)
+
+
 def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
     """The next credit of this promise for this clock, which runs on, late."""
     late = clock.missed_at
@@ -151,7 +178,7 @@ def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
     # What was missed before the catalogue promised anything for it is not made up for.
     if not further and record.retermed and late < record.retermed.at:
         return None
-    amount = credit.each_further if further else credit.amount
+    amount = credit.each_further if further else credit.amount_for(record.customer_class)
     if amount is None or _too_much(record, credit, amount):
         return None
     late_by = further * (credit.every_seconds or 0)

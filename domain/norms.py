@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from domain.terms import CalendarKind, ClockName, Priority, Rung, Starts, Value, unsaid
+from domain.terms import CalendarKind, ClockName, Priority, Rung, Starts, Value
 
 Zone = Literal["town", "outskirts"]
 
@@ -215,30 +215,6 @@ class SurgeNorm(Value):
 
 
 Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2, description='as a text: "50.00"')]
-
-
-class FurtherNorm(Duration):
-    """What is owed for each further period of this length, in which the promise is still not kept."""
-
-    amount: Amount
-
-
-class CreditNorm(Value):
-    """What the company owes by itself (自动补偿) when it misses a promise of a service."""
-
-    name: str = Field(min_length=1, description="the English name")
-    name_zh: str = Field(min_length=1, description="the Chinese name")
-    service: Annotated[str, known("services")] = Field(description="a code of [services]")
-    clock: ClockName
-    amount: Amount
-    each_further: FurtherNorm | None = None
-    at_most: Amount | None = Field(default=None, description="for one case, all in all")
-    paid_by: Annotated[str, known("departments")] | None = Field(
-        default=None,
-        exclude_if=unsaid,
-        description="a code of [departments]: who pays it, and hears that it is approved",
-    )
-    source: Sources
 
 
 class ProcessNorms(Value):

@@ -111,6 +111,15 @@ def unsaid(value: object) -> bool:
     return not value
 
 
+USUAL_CLASS: CustomerClass = "household"
+"""Of customers (客户类别): of whom nothing else is known."""
+
+
+def usual_class(customer: str) -> bool:
+    """Whether it goes without saying."""
+    return customer == USUAL_CLASS
+
+
 class Credit(Value):
     """What the company owes, without being asked, for a promise that it missed (自动补偿)."""
 

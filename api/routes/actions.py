@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
+from api.credit_limit import check_limit
 from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_in
@@ -48,15 +49,16 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
     Action.REQUEST_APPROVAL: ("amount-too-high",),
     Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver"),
-    Action.DECIDE_CREDIT: ("no-such-credit", "decided-already", "not-the-approver"),
+    Action.DECIDE_CREDIT: ("no-such-credit", "credit-limit-reached", "decided-already", "not-the-approver"),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
     Action.HAND_OVER: ("same-owner",),
     Action.URGE: ("urge-too-late",),
     Action.SUPERVISE: ("already-supervised",),
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
     Action.RELEASE: ("no-such-part",),
+    Action.COMPLETE: ("no-such-part", "unknown-finding"),
     Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),
-    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE, Action.SEND_BACK), ("no-such-part",)),
+    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.SEND_BACK), ("no-such-part",)),
 }
 
 
@@ -99,6 +101,8 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
         _check_words(backend, body)
         if isinstance(body, commands.LinkIncident) and body.incident is not None:
             await backend.incidents.require_open(body.incident, actor_of(key))
+        if isinstance(body, commands.DecideCredit) and body.approved:
+            await check_limit(backend, wanted, body.credit, key)
         sent = "" if idempotency_key is None else request_key(key, idempotency_key)
         digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
         # Built of parts that have been validated already.
