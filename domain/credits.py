@@ -1,4 +1,4 @@
-"""What the company owes by itself for a promise that it missed (自动补偿): raised by time, approved as money is.
+"""What the company owes by itself (自动补偿), for a promise that it missed or for what it found: approved as money is.
 
 A credit does not change the state of its case: the work goes on while management decides on it.
 """
@@ -159,9 +159,10 @@ def _due_for(record: Record, credit: Credit) -> list[Due]:
 def _found(record: Record, credit: Credit, found: Finding) -> Due | None:
     """What is owed for a finding, once, and at once."""
     raised = any(owed.name == credit.name and owed.found == found.serial for owed in record.credits)
-    late = record.retermed is not None and found.serial < record.retermed.seq
+    # What was found before the catalogue owed anything for it is not made up for either.
+    before = record.retermed is not None and found.serial < record.retermed.seq
     amount = credit.amount_for(record.customer_class)
-    if found.code != credit.finding or raised or late or _too_much(record, credit, amount):
+    if found.code != credit.finding or raised or before or _too_much(record, credit, amount):
         return None
     return Due(found.found_at, credit, found, amount)
 

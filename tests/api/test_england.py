@@ -239,3 +239,17 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
             assert f"50.00 by case {other}" in refused["detail"]
             problem(await open_house.act(other, "decide_credit", sixth, "wu"), 403, "wrong-role")
             assert (await open_house.act(other, "decide_credit", {"credit": 2, **no}, "gao")).status_code == 200
+
+
+async def test_what_the_caller_sees_is_dated_by_the_day_in_london(tmp_path: Path) -> None:
+    """At nine of a summer evening there, tomorrow has begun in Beijing."""
+    async with await temporal_server() as server:
+        url = f"sqlite:///{tmp_path / 'hotline.db'}"
+        async with house(server.client, url, tmp_path, catalogue=ENGLAND) as open_house:
+            open_house.clock.fixed = datetime(2026, 7, 1, 20, tzinfo=UTC)
+            number = (await open_house.register(CALL)).json()["number"]
+            assert number.startswith("260701")
+            link = (await open_house.post(f"/v1/complaints/{number}/link", {})).json()["url"]
+            page = await open_house.http.get(f"/c/{link.rpartition('/')[2]}")
+            assert "2026-07-01" in page.text
+            assert "2026-07-02" not in page.text
