@@ -103,6 +103,7 @@ def build_calendar(rules: CalendarRules) -> WorkCalendar:
         on=tuple(sorted(day for day in work if not week[day.weekday()])),
         makeup=rules.makeup,
         offsets=_offsets(rules.timezone),
+        timezone=rules.timezone,
         covers_until=_covers_until(rules),
         day_seconds=rules.day_seconds or max(1, *(_length(hours) for hours in week)),
     )

@@ -20,7 +20,7 @@ WARN_BEFORE = timedelta(days=90)
 """So long before the known holidays end, the operator is warned: about as long as it takes until they are published."""
 
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
-    ("groups", "departments", "districts", "services", "organisation"), 2
+    ("groups", "departments", "districts", "services", "organisation", "findings"), 2
 )
 """How deep a section of an extending file is merged into the extended one. All else, figures too, is replaced whole."""
 

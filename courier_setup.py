@@ -18,6 +18,7 @@ from activities.notification import Courier
 from activities.postman import Letter, Postman, Sender
 from activities.routing import ParcelBox, ParcelLog, Spreader
 from activities.templates import Templates
+from catalogue_store import CatalogueStore, InForce
 from channels_source import load_channels
 from links import Links
 from readmodel.deliveries import Parcel
@@ -43,10 +44,15 @@ class Post(NamedTuple):
 
 
 def load_post(settings: Settings) -> Post | None:
-    """What the files say; None where there is none, and all goes to the log. Raises ChannelsError, TemplatesError."""
+    """What the files say; None where there is none, and all goes to the log.
+
+    The catalogue in force says which number callers dial, and in which time zone they live. Raises ChannelsError,
+    TemplatesError, CatalogueError.
+    """
     if settings.channels is None:
         return None
-    file = load_channels(settings.channels)
+    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    file = load_channels(settings.channels).at_home_in(in_force.catalogue.calendar.timezone)
     links = Links(settings.links_secret_file)
 
     def link(parcel: Parcel) -> str:
@@ -54,14 +60,17 @@ def load_post(settings: Settings) -> Post | None:
         text, _ = links.make(parcel.number, parcel.cycle, parcel.message.created_at)
         return f"{settings.public_url}/c/{text}"
 
-    return Post(file, Templates(settings.templates, file.quiet_hours.time_zone, link))
+    def hotline() -> str:
+        return in_force.catalogue.hotline
+
+    return Post(file, Templates(settings.templates, file.quiet_hours.time_zone, link, hotline))
 
 
 @asynccontextmanager
 async def courier(
     writer: GroupWriter, settings: Settings, give_up: GiveUp, clock: Callable[[], datetime] = now
 ) -> AsyncIterator[Courier]:
-    """The courier of these settings, until the context ends. Raises ChannelsError, TemplatesError."""
+    """The courier of these settings, until the context ends. Raises ChannelsError, TemplatesError, CatalogueError."""
     post = load_post(settings)
     poll: dict[str, Any] = {"poll_seconds": settings.courier_poll_seconds}
     usual = poll | {"max_tries": settings.courier_max_tries}

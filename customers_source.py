@@ -22,6 +22,7 @@ COLUMNS = {
     "address": "地址",
     "district": "区域",
     "meter": "水表",
+    "customer_class": "客户类别",
     "hardship": "困难户",
     "hardship_grounds": "困难原因",
     "free_allowance_m3": "免费水量",
@@ -30,7 +31,10 @@ COLUMNS = {
 """The columns, each by its name or in Chinese, in any order; those that are not required may be left out."""
 REQUIRED = tuple(name for name in COLUMNS if Customer.model_fields[name].is_required())
 _CHINESE = {zh: name for name, zh in COLUMNS.items()}
-_YES_NO = {"是": "yes", "否": "no"}
+_IN_CHINESE = {
+    "hardship": {"是": "yes", "否": "no"},
+    "customer_class": {"居民": "household", "单位": "business"},
+}
 _UTF_8 = "utf-8-sig"
 """With or without the mark that Excel puts at the beginning."""
 
@@ -122,8 +126,9 @@ def _customer(reading: _Reading, line: int, columns: Sequence[str], cells: Seque
         reading.fault(line, f": {len(cells)} columns, the first line names {len(columns)}. Quote text that has commas")
         return None
     given = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
-    if "hardship" in given:
-        given["hardship"] = _YES_NO.get(given["hardship"], given["hardship"])
+    for name, words in _IN_CHINESE.items():
+        if name in given:
+            given[name] = words.get(given[name], given[name])
     faults = _only_once(reading, line, given.get("account_no")) + _unknown_district(reading, given.get("district"))
     customer = None
     try:

@@ -75,13 +75,14 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 def check_post(settings: Settings) -> str:
     """What the files of channels and templates amount to. Raises PostError where they cannot be used."""
     from activities.templates import TemplatesError
+    from catalogue_source import CatalogueError
     from channels_source import ChannelsError
     from courier_setup import load_post
 
     check_papers(settings)
     try:
         post = load_post(settings)
-    except (ChannelsError, TemplatesError) as error:
+    except (ChannelsError, TemplatesError, CatalogueError) as error:
         raise PostError(str(error)) from error
     if post is None:
         return "the log channel alone"

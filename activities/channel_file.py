@@ -4,12 +4,13 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from apprise import Apprise
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
+from domain.calendar import USUAL_ZONE
 from domain.intake import Code, Phone
 from domain.lifecycle import Role
 from domain.terms import Priority, Recipient
@@ -133,7 +134,9 @@ class QuietHours(Part):
 
     start: time = Field(default=time(22), description="a local time, 22:00:00 say")
     end: time = Field(default=time(7), description="a local time, 07:00:00 say; the same as start for none")
-    time_zone: str = Field(default="Asia/Shanghai", description="a zone of the IANA database")
+    time_zone: str = Field(
+        default=USUAL_ZONE, description="a zone of the IANA database; without it, that of the catalogue in force"
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -194,6 +197,12 @@ class ChannelFile(Part):
         if awake or priority in EMERGENCIES:
             return None
         return self.quiet_hours.until(at)
+
+    def at_home_in(self, zone: str) -> Self:
+        """The same file where this is the time zone, unless the file names another."""
+        if "time_zone" in self.quiet_hours.model_fields_set:
+            return self
+        return self.model_copy(update={"quiet_hours": self.quiet_hours.model_copy(update={"time_zone": zone})})
 
     def _needs_phone(self, name: str) -> bool:
         channel = self.channels[name]

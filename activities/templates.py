@@ -25,6 +25,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from activities.channel_file import CALLER, Language
 from domain import incident_notices, notices
+from domain.calendar import USUAL_ZONE
 from domain.lifecycle import Action
 from domain.numbers import is_incident
 from readmodel.deliveries import Parcel
@@ -69,15 +70,21 @@ class Templates:
         folder: of the operator, laid out like ours; None for ours alone.
         time_zone: of the instants that templates show.
         link: the caller's own way to his case, of a message to him.
+        hotline: the number that callers dial; empty where the catalogue names none.
 
     Raises:
         TemplatesError: one of them cannot be used.
     """
 
     def __init__(
-        self, folder: Path | None = None, time_zone: str = "Asia/Shanghai", link: Callable[[Parcel], str] | None = None
+        self,
+        folder: Path | None = None,
+        time_zone: str = USUAL_ZONE,
+        link: Callable[[Parcel], str] | None = None,
+        hotline: Callable[[], str] = str,
     ) -> None:
         self._link = link
+        self._hotline = hotline
         self._zone = ZoneInfo(time_zone)
         loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN) if place is not None]
         # Plain text has nothing to escape.
@@ -121,6 +128,7 @@ class Templates:
             "text_en": message.text_en,
             "state": parcel.state,
             "said": parcel.said,
+            "hotline": self._hotline(),
             "link": self._link(parcel) if self._link and _to_caller(parcel) else "",
             "at": message.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }

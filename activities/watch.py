@@ -99,5 +99,6 @@ def _opening(surge: Surge, rule: SurgeRule, since: datetime, at: datetime) -> Op
         scope=Scope(services=(surge.service,), districts=(surge.district,)),
         since=since,
         follow_up_percent=rule.follow_up_percent,
+        timezone=rule.timezone,
         calls=surge.calls,
     )

@@ -199,6 +199,7 @@ CALLER: dict[str, Any] = {
         "address": "下闸新村 3 号",
         "district": "west",
         "meter": "M-05-1187",
+        "customer_class": "household",
         "hardship": True,
         "hardship_grounds": "Public relief 低保",
         "free_allowance_m3": "6.00",
@@ -245,6 +246,7 @@ SERVICES: dict[str, Any] = {
     "departments": [{"code": "repair", "name": "Repair crews", "name_zh": "抢修"}],
     "districts": [{"code": "west", "name": "West District", "name_zh": "西区"}],
     "groups": [{"code": "repair", "name": "Repair request", "name_zh": "报修"}],
+    "findings": [],
 }
 
 LIFECYCLE: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """Taking in a complaint (受理): who may, under which terms, what is known of the caller, and which number it gets.
 
 A registration is known by its request's key, from which the number is drawn: sent again, it finds the very case that
-it made. That holds on the day of the first use (Beijing time) and on the following one.
+it made. That holds on the day of the first use (in the catalogue's time zone) and on the following one.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Desk:
         request = Request(
             key=uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key), digest=_digest(body)
         )
-        today = local_day(at)
+        today = local_day(at, self._in_force.catalogue.calendar.timezone)
         intake = Intake.model_construct(**{name: getattr(body, name) for name in Intake.model_fields})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
         looking = asyncio.ensure_future(self._lookup(intake, at))

@@ -88,13 +88,9 @@ class Keyring:
         return tuple(sorted(self._current().values(), key=lambda key: (key.created_at, key.id)))
 
     def owners(self) -> tuple[str, ...]:
-        """The names of those who may own a case, sorted: of the staff, whoever has a key that opens.
-
-        None at all where only administrators have keys: they act for whoever is named.
-        """
+        """The names of those who may own a case, sorted: of the staff, whoever has a key that opens."""
         live = (key for key in self._current().values() if key.revoked_at is None)
-        staff = [key for key in live if key.role is not Role.CALLER]
-        return tuple(sorted({key.name for key in staff})) if any(key.role is not Role.ADMIN for key in staff) else ()
+        return tuple(sorted({key.name for key in live if key.role is not Role.CALLER}))
 
     def revoke(self, key_id: str) -> Key:
         """End a key from now on; a second time changes nothing.

@@ -13,10 +13,10 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from activities.templates import OWN, PAPERS, TemplatesError, unusable
+from domain.calendar import USUAL_ZONE, on_the_wall
 from domain.clocks import CLOCK_ZH
 from domain.events import Event
 from domain.lifecycle import CRITICISE, NOTICE, Role, State
-from domain.numbers import ZONE
 from domain.urging import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 
 SHEETS = {NOTICE: f"{PAPERS}notice.html", CRITICISE: f"{PAPERS}criticise.html"}
@@ -76,10 +76,11 @@ class Papers:
 
 
 def fields(number: str, event: Event) -> Mapping[str, Any]:
-    """What the templates may name. Instants are in the company's time; nothing in it is about the caller."""
+    """What the templates may name. Instants are in the case's local time; nothing in it is about the caller."""
     data, clock = event.data, event.data.get("clock", "resolve")
+    zone = data.get("timezone", USUAL_ZONE)
     due = datetime.fromisoformat(data["due_at"])
-    issued = event.at.astimezone(ZONE)
+    issued = on_the_wall(event.at, zone)
     late_zh, late_en = _length(event.at - due)
     issuer = data.get("issuer") or {"name": "Water hotline", "name_zh": "供水热线"}
     return {
@@ -94,8 +95,8 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "issued_en": f"{issued.day} {issued:%B %Y}",
         "service_zh": data["service"]["name_zh"],
         "service_en": data["service"]["name"],
-        "registered": _local(data["registered_at"]),
-        "due": _local(data["due_at"]),
+        "registered": _local(data["registered_at"], zone),
+        "due": _local(data["due_at"], zone),
         "promise": clock,
         "promise_zh": CLOCK_ZH[clock],
         "done_zh": {"resolve": "办结", "reply": "回复"}[clock],
@@ -105,9 +106,9 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "late_en": late_en,
         "owner": data["owner"],
         "to": data["to"],
-        "demand_by": _local(data.get("demand_by")),
+        "demand_by": _local(data.get("demand_by"), zone),
         "notice_paper": paper(number, data["notice"]) if "notice" in data else "",
-        "noticed_on": _local(data.get("noticed_at")),
+        "noticed_on": _local(data.get("noticed_at"), zone),
     }
 
 
@@ -116,8 +117,8 @@ def paper(number: str, seq: int) -> str:
     return f"{number}-{seq}"
 
 
-def _local(instant: str | None) -> str:
-    return f"{datetime.fromisoformat(instant).astimezone(ZONE):%Y-%m-%d %H:%M}" if instant else ""
+def _local(instant: str | None, zone: str) -> str:
+    return f"{on_the_wall(datetime.fromisoformat(instant), zone):%Y-%m-%d %H:%M}" if instant else ""
 
 
 def _length(late: timedelta) -> tuple[str, str]:

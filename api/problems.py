@@ -74,6 +74,8 @@ KINDS: dict[str, Kind] = {
     "unknown-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such incident"),
     "incident-closed": Kind(HTTPStatus.CONFLICT, "The incident has ended"),
     "same-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The incident already"),
+    "unknown-finding": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown finding"),
+    "credit-limit-reached": Kind(HTTPStatus.CONFLICT, "The account has had the most that is owed in such a time"),
     "no-such-credit": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such credit waits"),
     "same-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The owner already"),
     "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here"),

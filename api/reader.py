@@ -22,7 +22,7 @@ from readmodel import callers, incidents, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
 from readmodel.letters import LetterPage, dead_letters
-from readmodel.money import Total, totals
+from readmodel.money import Credited, Total, credited, totals
 from readmodel.paging import Place
 from readmodel.papers import papers
 from readmodel.parts import PartPage, list_parts
@@ -124,6 +124,10 @@ class Reader:
     async def money(self, start: datetime, end: datetime) -> tuple[Total, ...]:
         """What was decided on money from `start` on, before `end`, by kind. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: totals(sql, start, end))
+
+    async def credited(self, account_no: str, since: datetime) -> Sequence[Credited]:
+        """The credits that were approved for this account since then. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: credited(sql, account_no, since))
 
     async def timeline(self, number: str, after: int, limit: int) -> queries.TimelinePage | None:
         """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""

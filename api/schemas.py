@@ -273,7 +273,7 @@ class ServiceItem(BaseModel):
     answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.")
     needs_approval: bool = Field(description="Whether management decides (报批) before it can be completed.")
     clocks: list[PromisedClock]
-    credits: list[Credit] = Field(description="What the company owes by itself for a missed promise (自动补偿).")
+    credits: list[Credit] = Field(description="What the company owes by itself (自动补偿).")
 
 
 class Coded(BaseModel):
@@ -292,6 +292,7 @@ class Services(BaseModel):
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
+    findings: list[Coded] = Field(description="What `complete` may say was found (查实事项), where a credit is owed.")
     currency: str = Field(description="Of every amount; ISO 4217.")
 
 

@@ -28,7 +28,7 @@ class BearerKey(SecurityBase):
         self._keyring = keyring
 
     def owners(self) -> tuple[str, ...]:
-        """The names of those who may own a case; none at all where any name will do."""
+        """The names of those who may own a case."""
         return self._keyring.owners()
 
     async def __call__(self, request: Request) -> Key:

@@ -33,7 +33,7 @@ REFUSED = (
     ),
     (
         "",
-        "To somebody of the staff who has a key (422); to anybody, where only administrators have one.",
+        "To somebody of the staff who has a key (422). An administrator hands over to anybody.",
         "unknown-owner",
     ),
 )

@@ -11,6 +11,7 @@ from catalogue_source import load_catalogue
 from docs.rules import rules_in_time
 from domain.catalogue import CLOCKS, Catalogue, Service
 from domain.commands import BODIES, Body
+from domain.credit_norms import CreditNorm
 from domain.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, Row, State, mermaid
 from domain.norms import Duration, Duty
 from settings import DEFAULT_CATALOGUE, Settings, variable
@@ -60,7 +61,7 @@ table; it is in `domain/decisions.py`.
 | `escalate` | 升级 | A step of the ladder was taken. |
 | `undelivered` | 未送达 | A notification of the case has not got through for minutes, or was given up. |
 | `reterm` | 改用新服务目录 | Another catalogue is in force; the event tells each due time that moved, and why. |
-| `credit` | 自动补偿 | The company owes something for a missed promise, and the catalogue says how much. |
+| `credit` | 自动补偿 | The company owes something for a missed promise or a finding, and the catalogue says how much. |
 
 A suspended case is also resumed when its wake date comes.
 
@@ -95,8 +96,43 @@ promised. *First* in the last column: such a case is completed only once managem
 """
 
 
+_OWED_HEAD = """The default catalogue owes nothing. England's Guaranteed Standards (`catalogue/england.toml`)
+do: for a missed promise, or for what a department finds when it completes the case. Amounts are in pounds; each waits
+for its approval."""
+
+
+def _owed() -> str:
+    """What the second catalogue owes by itself, and the findings that it knows."""
+    catalogue = load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml"))
+    owed = table(
+        ("credit", "中文", "service", "raised by", "amount", "each further", "at most", "paid by", "source"),
+        (
+            (
+                credit.name,
+                credit.name_zh,
+                f"`{credit.service}`" if credit.service else "every one",
+                f"missed `{credit.clock}`" if credit.clock else f"finding `{credit.finding}`",
+                f"{credit.amount}; a business {credit.business}" if credit.business else f"{credit.amount}",
+                f"{further.amount} in {_length(further)}" if (further := credit.each_further) else "-",
+                f"{credit.at_most}{_in_such_a_time(credit)}" if credit.at_most else "-",
+                f"`{credit.paid_by}`" if credit.paid_by else "-",
+                ", ".join(credit.source),
+            )
+            for credit in catalogue.credits
+        ),
+    )
+    findings = table(
+        ("finding", "中文", "code"), ((each.name, each.name_zh, f"`{each.code}`") for each in catalogue.findings)
+    )
+    return f"{_OWED_HEAD}\n\n{owed}\n### Findings\n\n{findings}"
+
+
+def _in_such_a_time(credit: CreditNorm) -> str:
+    return f" for one account in {_length(credit.at_most_in)}" if credit.at_most_in else ""
+
+
 def catalogue_page() -> str:
-    """The default catalogue with its sources."""
+    """The default catalogue with its sources, and what the second one owes."""
     catalogue = load_catalogue(DEFAULT_CATALOGUE)
     sections = {
         "Services": table(
@@ -144,6 +180,7 @@ def catalogue_page() -> str:
             ((d.name, d.name_zh, f"`{d.code}`", d.zone) for d in catalogue.districts),
         ),
         "Sources": table(("letter", "source"), catalogue.sources.items()),
+        "Credits of a second catalogue": _owed(),
     }
     return "\n".join([_CATALOGUE_HEAD, *(f"## {title}\n\n{text}" for title, text in sections.items())])
 
@@ -238,6 +275,8 @@ def _fields(body: type[Body]) -> str:
 def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anything
     if get_origin(annotation) is Annotated:
         return _type(get_args(annotation)[0])
+    if get_origin(annotation) is tuple:
+        return f"list of {_type(get_args(annotation)[0])}"
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) in (Union, types.UnionType):

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from operator import itemgetter
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,11 +18,24 @@ DAY_MINUTES = 24 * 60
 _DAY = timedelta(days=1)
 _LONGEST = 100 * 366 * 86_400.0
 
+USUAL_ZONE = "Asia/Shanghai"
+"""The time zone that goes without saying."""
+
 Interval = tuple[int, int]
 """Minutes since local midnight, from and to; the end is not part of it. 1440 is the end of the day."""
 
 Hours = tuple[Interval, ...]
 """The working hours of one day, in order; empty on a free day."""
+
+
+def usual_zone(name: str) -> bool:
+    """Whether it goes without saying."""
+    return name == USUAL_ZONE
+
+
+def on_the_wall(at: datetime, zone: str = USUAL_ZONE) -> datetime:
+    """The instant as clocks show it there: for readers, never to decide by."""
+    return at.astimezone(ZoneInfo(zone))
 
 
 class WorkCalendar(BaseModel):
@@ -43,6 +57,11 @@ class WorkCalendar(BaseModel):
     )
     covers_until: date = Field(description="The last local day whose holidays are known.")
     day_seconds: int = Field(gt=0, description="What one working day is worth, in seconds of working time.")
+    timezone: str = Field(
+        default=USUAL_ZONE,
+        exclude_if=usual_zone,
+        description="What `offsets` are called: for texts, never to decide by.",
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -20,6 +20,7 @@ from domain.lifecycle import CREDIT, ESCALATE, RETERM, UNDELIVERED, Action, Role
 from domain.record import Record, start_of
 from domain.reterm import NewTerms, facts, held_to
 from domain.settlement import BEFORE_REPLY, Settlement, next_of_settlement
+from domain.terms import USUAL_CLASS
 from domain.urging import next_step
 
 
@@ -67,6 +68,7 @@ class Case(Record):
             intake=intake,
             terms=terms,
             possible_duplicates=tuple(first.data.get("duplicates", ())),
+            customer_class=first.data.get("customer_class", USUAL_CLASS),
         )
 
     def apply(self, command: c.Command[Any], at: datetime) -> tuple[Event, ...]:

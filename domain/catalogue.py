@@ -14,12 +14,13 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.calendar import WorkCalendar
+from domain.credit_norms import CreditNorm, Finding, check_credits
 from domain.incident import SurgeRule
 from domain.norms import (
     ApproverNorm,
-    CreditNorm,
     Department,
     District,
+    Duration,
     Duty,
     Group,
     PhoneNorms,
@@ -48,6 +49,7 @@ from domain.terms import (
     Unit,
     UrgingRules,
     Value,
+    unsaid,
 )
 
 __all__ = [
@@ -89,10 +91,6 @@ DAY_SECONDS = 86_400
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
-
-
-_IN_CALL = Duty(in_call=True, source=("-",))
-"""A duty without a clock, in the place of one that there is not."""
 
 
 class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
@@ -169,9 +167,13 @@ class Catalogue(Value):
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
+    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = Field(default=(), exclude_if=unsaid)
     credits: tuple[CreditNorm, ...] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+    )
+    hotline: str = Field(
+        default="", exclude_if=unsaid, max_length=40, description="The number that callers dial, as messages name it."
     )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
@@ -179,25 +181,15 @@ class Catalogue(Value):
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Build it from its sections; a code or source letter that is used must exist. Raises ValidationError."""
-        sections = ("sources", "groups", "departments", "services")
+        sections = ("sources", "groups", "departments", "services", "findings")
+        data = {"findings": {}, **data}
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
 
     @field_validator("credits")
     @classmethod
     def _payable(cls, norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
-        services = {service.code: service for service in info.data.get("services", ())}
-        approvers = info.data.get("approvers", ())
-        for credit in norms:
-            service = services.get(credit.service)
-            if service and (service.duty(credit.clock) or _IN_CALL).in_call:
-                raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
-            most = max(credit.amount, credit.each_further.amount if credit.each_further else credit.amount)
-            if approvers and most > approvers[-1].up_to:
-                raise ValueError(f"{most} is more than the last approver's up_to, {approvers[-1].up_to}")
-        names = [(credit.service, credit.name) for credit in norms]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"{twice[0]} has two credits named {twice[1]!r}; accepted: a name for each")
+        check_credits(norms, **{name: info.data.get(name, ()) for name in ("services", "approvers", "findings")})
         return norms
 
     @property
@@ -259,15 +251,16 @@ class Catalogue(Value):
             SurgeRule(
                 services=norm.services,
                 more_than=norm.more_than,
-                window_seconds=self._scaled(norm.within.in_seconds(self.calendar.day_seconds)),
+                window_seconds=self._seconds(norm.within),
                 follow_up_percent=norm.follow_up_percent,
+                timezone=self.calendar.timezone,
             )
             for norm in self.surges
         )
 
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
-        """What is owed for missed promises of a service."""
-        return tuple(self._credit(norm) for norm in self.credits if norm.service == service_code)
+        """What is owed for missed promises of a service, and for what is found."""
+        return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
         seconds = duty.seconds_in(zone, self.calendar.day_seconds)
@@ -283,7 +276,7 @@ class Catalogue(Value):
         return Process(
             rules=RULES,
             follow_up_attempts=norms.follow_up_attempts.count,
-            reopen_seconds=self._scaled(norms.reopen.in_seconds(self.calendar.day_seconds)),
+            reopen_seconds=self._seconds(norms.reopen),
             extension_max_days=norms.extension_max.working_days,
             extension_notice_days=norms.extension_notice.working_days,
             extensions_allowed=norms.extensions_allowed.count,
@@ -291,7 +284,7 @@ class Catalogue(Value):
             supervise_after=norms.supervise_after.count,
             day_seconds=self._scaled(DAY_SECONDS),
             urging=UrgingRules(
-                notice_seconds=self._scaled(norms.urge_notice_after.in_seconds(self.calendar.day_seconds)),
+                notice_seconds=self._seconds(norms.urge_notice_after),
                 calendar="always" if norms.urge_notice_after.working_days is None else "working",
                 criticism_days=norms.criticism_when_late.working_days,
             ),
@@ -304,7 +297,7 @@ class Catalogue(Value):
             holder=norm.holder,
             deputy=norm.deputy,
             calendar="always" if norm.within.working_days is None else "working",
-            budget_seconds=self._scaled(norm.within.in_seconds(self.calendar.day_seconds)),
+            budget_seconds=self._seconds(norm.within),
         )
 
     def _chart(self) -> Organisation:
@@ -328,16 +321,23 @@ class Catalogue(Value):
             name=norm.name,
             name_zh=norm.name_zh,
             clock=norm.clock,
+            finding=norm.finding,
             amount=norm.amount,
+            business=norm.business,
             each_further=further.amount if further else None,
-            every_seconds=self._scaled(further.in_seconds(self.calendar.day_seconds)) if further else None,
+            every_seconds=self._seconds(further) if further else None,
             at_most=norm.at_most,
+            at_most_seconds=self._seconds(norm.at_most_in) if norm.at_most_in else None,
+            paid_by=norm.paid_by,
         )
 
     def _slice(self, at: datetime) -> WorkCalendar:
         start = self.calendar.local_date(at) - timedelta(days=1)
         window = self.calendar.window(start, start + HORIZON + timedelta(days=1))
         return window.model_copy(update={"day_seconds": self.day_seconds})
+
+    def _seconds(self, duration: Duration) -> int:
+        return self._scaled(duration.in_seconds(self.calendar.day_seconds))
 
     def _scaled(self, seconds: float) -> int:
         # Rounded first, so that a figure like 0.1 hours does not gain a second from binary fractions.

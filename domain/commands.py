@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.intake import Actor, Code, IncidentNumber, Instant, Name, Text
 from domain.lifecycle import Action
+from domain.terms import unsaid
 
 
 class Body(BaseModel):
@@ -123,10 +124,13 @@ class DecideCredit(Body):
 
 
 class Complete(OfPart):
-    """处理完成: what was done."""
+    """处理完成: what was done, and what was found (查实) that the company owes a credit for."""
 
     action = Action.COMPLETE
     result: Text
+    findings: tuple[Code, ...] = Field(
+        default=(), exclude_if=unsaid, max_length=20, description="Codes of findings (查实事项) of the catalogue."
+    )
 
 
 class SendBack(OfPart, _Reasoned):

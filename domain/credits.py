@@ -1,4 +1,4 @@
-"""What the company owes by itself for a promise that it missed (自动补偿): raised by time, approved as money is.
+"""What the company owes by itself (自动补偿), for a promise that it missed or for what it found: approved as money is.
 
 A credit does not change the state of its case: the work goes on while management decides on it.
 """
@@ -14,24 +14,37 @@ from domain.errors import Refused
 from domain.events import Event
 from domain.intake import SYSTEM, Actor
 from domain.lifecycle import Role
-from domain.record import CREDIT_KIND, CREDIT_WAITS, Decided, Owed, Record
+from domain.record import CREDIT_KIND, CREDIT_WAITS, Decided, Finding, Owed, Record
 from domain.terms import Approver, Credit
+
+_RESTORED = 2
+"""The edition of the rules by which the supply's clock counts, a rejection does not, and those who must hear do."""
 
 
 class Due(NamedTuple):
-    """A credit that is to be raised: when, by which promise, for which clock, and how much; `further` counts from 0."""
+    """A credit that is to be raised: when, by which promise, how much, and for which clock or what was found.
+
+    `further` counts from 0.
+    """
 
     at: datetime
     credit: Credit
-    clock: Clock
+    why: Clock | Finding
     amount: Decimal
-    further: int
+    further: int = 0
+
+    @property
+    def reason(self) -> dict[str, Any]:
+        """What it is raised for, as the event says it."""
+        if isinstance(self.why, Clock):
+            return {"clock": self.why.name, "serial": self.why.serial}
+        return {"finding": self.why.code, "found": self.why.serial}
 
 
 def next_credit(record: Record) -> Due | None:
     """The next one that is still to be raised; None where none will be, if nothing changes."""
-    found = (_due(record, credit, clock) for credit in record.terms.credits for clock in record.clocks)
-    return min((due for due in found if due), key=lambda due: (due.at, due.clock.serial), default=None)
+    owed = (due for credit in record.terms.credits for due in _due_for(record, credit))
+    return min(owed, key=lambda due: (due.at, due.why.serial), default=None)
 
 
 def facts(record: Record, due: Due) -> dict[str, Any]:
@@ -42,11 +55,11 @@ def facts(record: Record, due: Due) -> dict[str, Any]:
         "name_zh": due.credit.name_zh,
         "amount": str(due.amount),
         "currency": record.terms.currency,
-        "clock": due.clock.name,
-        "serial": due.clock.serial,
+        **due.reason,
         "further": due.further,
         "fell_at": due.at.isoformat(),
         "approvers": [who.model_dump(mode="json") for who in _approvers(record, due.amount)],
+        **({"paid_by": due.credit.paid_by} if due.credit.paid_by else {}),
     }
 
 
@@ -58,13 +71,16 @@ def owe(record: Record, event: Event) -> None:
         name=data["name"],
         name_zh=data["name_zh"],
         amount=data["amount"],
-        clock=data["clock"],
-        clock_serial=data["serial"],
+        clock=data.get("clock"),
+        clock_serial=data.get("serial"),
+        finding=data.get("finding"),
+        found=data.get("found"),
         further=data["further"],
         fell_at=data["fell_at"],
         # Of the miss, as whether it was noticed late must not make another case.
         asked_at=data["fell_at"],
         approvers=data["approvers"],
+        paid_by=data.get("paid_by"),
     )
     record.credits = (*record.credits, owed)
     _flag(record)
@@ -89,6 +105,7 @@ def decision_on(record: Record, body: c.DecideCredit, actor: Actor, at: datetime
     if refused := _objection(record, owed, actor, at):
         raise refused
     check_reason(record, body, needed=not body.approved)
+    final = not body.approved or len(owed.approved_by) + 1 >= len(owed.approvers)
     return {
         "subject": owed.name,
         "amount": str(owed.amount),
@@ -96,7 +113,8 @@ def decision_on(record: Record, body: c.DecideCredit, actor: Actor, at: datetime
         "kind": CREDIT_KIND,
         "requested_by": SYSTEM.name,
         "turn": len(owed.approved_by) + 1,
-        "final": not body.approved or len(owed.approved_by) + 1 >= len(owed.approvers),
+        "final": final,
+        **(_to_be_paid(owed) if final and body.approved and _anew(record) else {}),
     }
 
 
@@ -124,22 +142,66 @@ def take_word(record: Record, event: Event) -> None:
     _flag(record)
 
 
+def _anew(record: Record) -> bool:
+    return record.terms.process.rules >= _RESTORED
+
+
+def _to_be_paid(owed: Owed) -> dict[str, Any]:
+    """Who hears of it: the customer it is owed to, and the department that pays, where the catalogue names one."""
+    payer = {"department": owed.paid_by} if owed.paid_by else {}
+    return {"notify": ["caller", *payer], **payer}
+
+
+def _restored(record: Record, clock: Clock) -> bool:
+    """Whether the department that has the case is done with it, whatever others still do: unless it is sent back."""
+    return _anew(record) and record.completed and clock.name == "resolve"
+
+
+def _due_for(record: Record, credit: Credit) -> list[Due]:
+    if credit.finding:
+        return [due for found in record.findings if (due := _found(record, credit, found))]
+    return [due for clock in record.clocks if (due := _due(record, credit, clock))]
+
+
+def _found(record: Record, credit: Credit, found: Finding) -> Due | None:
+    """What is owed for a finding, once, and at once."""
+    raised = any(owed.name == credit.name and owed.found == found.serial for owed in record.credits)
+    # What was found before the catalogue owed anything for it is not made up for either.
+    before = record.retermed is not None and found.serial < record.retermed.seq
+    amount = credit.amount_for(record.customer_class)
+    if found.code != credit.finding or raised or before or _too_much(record, credit, amount):
+        return None
+    return Due(found.found_at, credit, found, amount)
+
+
 def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
     """The next credit of this promise for this clock, which runs on, late."""
     late = clock.missed_at
     if late is None or clock.name != credit.clock or clock.part or not clock.live or not clock.running_since:
+        return None
+    if _restored(record, clock):
         return None
     raised = [owed for owed in record.credits if owed.name == credit.name]
     further = sum(owed.clock_serial == clock.serial for owed in raised)
     # What was missed before the catalogue promised anything for it is not made up for.
     if not further and record.retermed and late < record.retermed.at:
         return None
-    amount = credit.each_further if further else credit.amount
-    if amount is None or (credit.at_most is not None and sum((one.amount for one in raised), amount) > credit.at_most):
+    amount = credit.each_further if further else credit.amount_for(record.customer_class)
+    if amount is None or _too_much(record, credit, amount):
         return None
     late_by = further * (credit.every_seconds or 0)
     at = clock.instant_at(clock.budget_seconds + late_by, record.calendar) if further else late
     return Due(at, credit, clock, amount, further) if at else None
+
+
+def _too_much(record: Record, credit: Credit, amount: Decimal) -> bool:
+    """Whether it would be more than the most of one case. What was rejected is not paid, and does not count."""
+    counted = (owed.amount for owed in record.credits if owed.name == credit.name and _counts(record, owed))
+    return credit.at_most is not None and sum(counted, amount) > credit.at_most
+
+
+def _counts(record: Record, owed: Owed) -> bool:
+    return owed.approved is not False or not _anew(record)
 
 
 def _approvers(record: Record, amount: Decimal) -> tuple[Approver, ...]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from domain.intake import NO_NUL, AccountNo, Code, Name, Phone, Text
 from domain.lifecycle import State
+from domain.terms import USUAL_CLASS, CustomerClass
 
 
 class IntakeFlag(StrEnum):
@@ -48,6 +49,9 @@ class Customer(BaseModel):
     district: Code | None = Field(default=None, description="Code of a district of the catalogue.")
     meter: Annotated[str, _short(40)] | None = Field(
         default=None, description="Number of the meter (水表), at most 40 characters."
+    )
+    customer_class: CustomerClass = Field(
+        default=USUAL_CLASS, description="Class of the customer: household or business."
     )
     hardship: bool = Field(default=False, description="Hardship household (困难户): yes or no.")
     hardship_grounds: Annotated[str, _short(200)] | None = Field(

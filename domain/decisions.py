@@ -19,6 +19,7 @@ from domain.approvals import (
 from domain.credits import decidable, decision_on
 from domain.errors import Refused
 from domain.events import Event
+from domain.findings import check_findings
 from domain.intake import Actor
 from domain.lifecycle import TABLE, Action, Role, Row, State, available
 from domain.moments import Untimely, too_late_to_grant, too_late_to_urge, untimely, untimely_for
@@ -81,6 +82,8 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
         raise _conflict(why_not, record, command.actor, at)
     if refused := _objection(action, record, command.actor):
         raise refused
+    if action is Action.COMPLETE:
+        check_findings(record, command.body.findings)
     decision = _decision_on(part, action, record) if part else _decision(row, record, command, at)
     return Event(
         seq=record.version + 1,

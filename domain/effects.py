@@ -7,6 +7,7 @@ from domain.approvals import ask, take
 from domain.clocks import DEPARTMENT
 from domain.credits import owe, take_word
 from domain.events import Event
+from domain.findings import note_findings
 from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
 from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
@@ -25,6 +26,7 @@ def evolve(record: Record, event: Event) -> None:
     record.version = event.seq
     effect = act_on if "part" in event.data and event.action in PART_TABLE else _EFFECTS.get(event.action, _nothing)
     effect(record, event)
+    note_findings(record, event)
     record.settled = event.data.get("settled", record.settled)
     wait_for_it(record, event)
     if event.to_state in ENDED and record.state not in ENDED:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.calendar import USUAL_ZONE, usual_zone
 from domain.commands import Command
 from domain.errors import Refused
 from domain.incident_table import (
@@ -38,6 +39,7 @@ class SurgeRule(BaseModel):
     more_than: int
     window_seconds: int
     follow_up_percent: int = EVERYBODY
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone)
 
 
 class Opening(BaseModel):
@@ -55,6 +57,7 @@ class Opening(BaseModel):
         default=EVERYBODY, ge=0, le=100, description="How many of its cases are followed up."
     )
     calls: int = Field(default=0, description="How many raised the suspicion.")
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone, description="That callers are told times in.")
 
 
 class Incident(BaseModel):
@@ -78,6 +81,7 @@ class Incident(BaseModel):
     into: str | None = Field(default=None, description="The incident that this one was merged into.")
     before: IncidentState | None = Field(default=None, description="Where it stood when it was to be merged.")
     closed_at: datetime | None = None
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone)
 
     @classmethod
     def open(cls, start: Opening) -> tuple["Incident", IncidentEvent]:
@@ -93,6 +97,7 @@ class Incident(BaseModel):
             opened_at=start.at,
             opened_by=start.actor.name,
             follow_up_percent=start.follow_up_percent,
+            timezone=start.timezone,
         )
         event = IncidentEvent(
             seq=1,

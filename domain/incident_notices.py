@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from domain.calendar import USUAL_ZONE, on_the_wall, usual_zone
 from domain.incident import Incident
 from domain.incident_table import (
     FINISH,
@@ -16,7 +17,6 @@ from domain.incident_table import (
     IncidentEvent,
 )
 from domain.notices import Notice
-from domain.numbers import ZONE
 
 PREFIX = "incident_"
 """Before the kind of a message, so that templates can tell it from the same action on a case."""
@@ -49,6 +49,7 @@ class News(BaseModel):
     message: str
     message_en: str
     expected_at: datetime | None = None
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone)
     numbers: tuple[str, ...]
 
 
@@ -70,7 +71,7 @@ def news_notices(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notice]
     """The message for the caller of each of these cases, with the case's number."""
     text_zh, text_en = news.message, news.message_en
     if news.expected_at:
-        when = f"{news.expected_at.astimezone(ZONE):%Y-%m-%d %H:%M}"
+        when = f"{on_the_wall(news.expected_at, news.timezone):%Y-%m-%d %H:%M}"
         text_zh, text_en = f"{text_zh} 预计{when}恢复。", f"{text_en} Expected back: {when}."
     return tuple(
         (

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from domain.lifecycle import Role
-from domain.terms import Terms
+from domain.terms import USUAL_CLASS, CustomerClass, Terms, usual_class
 
 
 def _in_utc(instant: datetime) -> datetime:
@@ -116,3 +116,6 @@ class Registration(BaseModel):
     flags: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Of `customer.IntakeFlag`.")
     duplicates: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Cases that may be the same matter.")
     incident: str | None = Field(default=None, exclude_if=_empty, description="The incident that explains the call.")
+    customer_class: CustomerClass = Field(
+        default=USUAL_CLASS, exclude_if=usual_class, description="As the registry has it (客户类别)."
+    )

@@ -220,25 +220,6 @@ class SurgeNorm(Value):
 Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2, description='as a text: "50.00"')]
 
 
-class FurtherNorm(Duration):
-    """What is owed for each further period of this length, in which the promise is still not kept."""
-
-    amount: Amount
-
-
-class CreditNorm(Value):
-    """What the company owes by itself (自动补偿) when it misses a promise of a service."""
-
-    name: str = Field(min_length=1, description="the English name")
-    name_zh: str = Field(min_length=1, description="the Chinese name")
-    service: Annotated[str, known("services")] = Field(description="a code of [services]")
-    clock: ClockName
-    amount: Amount
-    each_further: FurtherNorm | None = None
-    at_most: Amount | None = Field(default=None, description="for one case, all in all")
-    source: Sources
-
-
 class ProcessNorms(Value):
     """The process rules with their sources."""
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from domain.calendar import USUAL_ZONE, on_the_wall
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
 from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
-from domain.numbers import ZONE
 from domain.record import Progress
 from domain.urging import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 
@@ -78,7 +78,7 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
         return ("manager",)
     if event.action == Action.FOLLOW_UP and event.to_state is State.DISPATCHED:
         return (*concerned, "department", *(("supervisor",) if "supervised" in after.flags else ()))
-    return concerned
+    return (*concerned, *event.data.get("notify", ()))
 
 
 def _of_rung(event: Event) -> tuple[str, ...]:
@@ -169,16 +169,25 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
             f"Case {number}: the {clock} promise is {verb_en} ({percent} % of its time used)",
         )
     if event.action in DOCUMENT_ZH:
-        due = f"{datetime.fromisoformat(event.data['due_at']).astimezone(ZONE):%Y-%m-%d %H:%M}"
+        due_at = datetime.fromisoformat(event.data["due_at"])
+        due = f"{on_the_wall(due_at, event.data.get('timezone', USUAL_ZONE)):%Y-%m-%d %H:%M}"
         clock, number_of_it = event.data["clock"], f"{number}-{event.seq}"
         return (
             f"工单{number}:{CLOCK_ZH[clock]}时限{due}已过,{DOCUMENT_ZH[event.action]}第{number_of_it}号",
             f"Case {number}: was to be {KEPT_EN[clock]} by {due}, {DOCUMENT_EN[event.action]} no. {number_of_it}",
         )
-    if event.action == CREDIT:
-        owed = f"{event.data['amount']} {event.data['currency']}"
-        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+    if event.action in (CREDIT, Action.DECIDE_CREDIT):
+        return _of_credit(number, event)
     return (
         f"工单{number}:{KIND_ZH.get(event.action, event.action)},现为{STATE_ZH[event.to_state]}",
         f"Case {number}: {event.action} by {event.role}, now {event.to_state}",
     )
+
+
+def _of_credit(number: str, event: Event) -> tuple[str, str]:
+    owed = f"{event.data['amount']} {event.data['currency']}"
+    if event.action == CREDIT or not event.data["final"]:
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+    if event.data["approved"]:
+        return f"工单{number}:补偿{owed}已批准,将予支付", f"Case {number}: a credit of {owed} is approved, to be paid"
+    return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"

@@ -7,9 +7,9 @@ every single wrong digit and nearly every swap of two neighbours.
 import hashlib
 import re
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("Asia/Shanghai")
+from domain.calendar import USUAL_ZONE, on_the_wall
+
 LENGTH = 13
 DRAWS = 1_000_000
 INCIDENT_DRAWS = 10_000
@@ -23,9 +23,9 @@ class NumberError(ValueError):
     """A text that is no case number; the message says why."""
 
 
-def local_day(at: datetime) -> date:
+def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
     """The day on which a case registered at `at` is counted."""
-    return at.astimezone(ZONE).date()
+    return on_the_wall(at, zone).date()
 
 
 def day_before(day: date) -> date:

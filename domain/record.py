@@ -11,7 +11,17 @@ from domain.clocks import Clock, ClockStatus
 from domain.intake import Intake
 from domain.lifecycle import ENDED, State
 from domain.parts import UNFINISHED, Part
-from domain.terms import USUAL_CURRENCY, Approver, Edition, Terms, unsaid, usual
+from domain.terms import (
+    USUAL_CLASS,
+    USUAL_CURRENCY,
+    Approver,
+    CustomerClass,
+    Edition,
+    Terms,
+    unsaid,
+    usual,
+    usual_class,
+)
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
@@ -75,19 +85,33 @@ class Owed(BaseModel):
     name: str
     name_zh: str
     amount: Decimal
-    clock: str
-    clock_serial: int
+    clock: str | None = Field(default=None, description="Of the promise; null where it was found.")
+    clock_serial: int | None = None
+    finding: str | None = Field(default=None, exclude_if=unsaid, description="What was found (查实).")
+    found: int | None = Field(default=None, exclude_if=unsaid, description="By which event.")
     further: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
     fell_at: datetime
     asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
     approvers: tuple[Approver, ...] = ()
     approved_by: tuple[str, ...] = ()
     approved: bool | None = Field(default=None, description="Null while it waits.")
+    paid_by: str | None = Field(default=None, exclude_if=unsaid, description="The department that pays it.")
 
     @property
     def turn(self) -> Approver | None:
         """Whose turn it is to decide; None where any manager may."""
         return self.approvers[len(self.approved_by)] if self.approvers else None
+
+
+class Finding(BaseModel):
+    """What was found (查实) that the catalogue owes something for: by which event, and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    cycle: int
+    serial: int = Field(description="The seq of the event.")
+    found_at: datetime
 
 
 class Retermed(BaseModel):
@@ -164,6 +188,7 @@ class Progress(BaseModel):
     supervision: Supervision | None = None
     retermed: Retermed | None = Field(default=None, exclude_if=unsaid)
     credits: tuple[Owed, ...] = Field(default=(), exclude_if=unsaid)
+    findings: tuple[Finding, ...] = Field(default=(), exclude_if=unsaid)
 
     @property
     def credits_waiting(self) -> tuple[Owed, ...]:
@@ -206,6 +231,7 @@ class Record(Progress):
     intake: Intake
     terms: Terms
     possible_duplicates: tuple[str, ...] = ()
+    customer_class: CustomerClass = Field(default=USUAL_CLASS, exclude_if=usual_class)
 
     @property
     def calendar(self) -> WorkCalendar:

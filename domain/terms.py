@@ -16,6 +16,7 @@ Starts = Literal["registration", "dispatch", "reply", "decision"]
 CalendarKind = Literal["always", "working"]
 Priority = Literal["P1", "P2", "P3", "P4", "P5"]
 Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]
+CustomerClass = Literal["household", "business"]
 
 
 class Value(BaseModel):
@@ -109,18 +110,44 @@ class Organisation(Value):
     general_manager: str | None = None
 
 
+def unsaid(value: object) -> bool:
+    """Left out of what is written: what has no such thing reads and weighs as it did before there was one."""
+    return not value
+
+
+USUAL_CLASS: CustomerClass = "household"
+"""Of customers (客户类别): of whom nothing else is known."""
+
+
+def usual_class(customer: str) -> bool:
+    """Whether it goes without saying."""
+    return customer == USUAL_CLASS
+
+
 class Credit(Value):
     """What the company owes, without being asked, for a promise that it missed (自动补偿)."""
 
     name: str
     name_zh: str
-    clock: ClockName
+    clock: ClockName | None = Field(default=None, description="The promise; null where a finding raises the credit.")
+    finding: str | None = Field(default=None, exclude_if=unsaid, description="What raises it once it is found (查实).")
     amount: Decimal = Field(gt=0, max_digits=12, decimal_places=2)
+    business: Decimal | None = Field(
+        default=None, gt=0, exclude_if=unsaid, description="What a business gets, where that is another amount."
+    )
     each_further: Decimal | None = Field(default=None, gt=0, description="For each further period; nothing without it.")
     every_seconds: int | None = Field(
         default=None, gt=0, description="That period, in seconds of the clock's calendar."
     )
     at_most: Decimal | None = Field(default=None, gt=0, description="For one case, all in all.")
+    at_most_seconds: int | None = Field(
+        default=None, gt=0, exclude_if=unsaid, description="That is also the most of one account in so many seconds."
+    )
+    paid_by: str | None = Field(default=None, exclude_if=unsaid, description="The department that pays it.")
+
+    def amount_for(self, customer: CustomerClass) -> Decimal:
+        """What a customer of this class gets."""
+        return self.business if self.business and customer == "business" else self.amount
 
 
 class Edition(Value):
@@ -129,11 +156,6 @@ class Edition(Value):
     digest: str
     name: str
     name_zh: str
-
-
-def unsaid(value: object) -> bool:
-    """Left out of what is written: what has no such thing reads and weighs as it did before there was one."""
-    return not value
 
 
 USUAL_CURRENCY = "CNY"

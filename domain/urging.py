@@ -8,7 +8,7 @@ has its time before that.
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.calendar import WorkCalendar
+from domain.calendar import WorkCalendar, usual_zone
 from domain.clocks import MISS, Clock
 from domain.events import Event
 from domain.lifecycle import CRITICISE, NOTICE, State
@@ -71,6 +71,7 @@ def next_step(record: Record, at: datetime | None = None) -> Step | None:
         "to": _late(record),
         "general_manager": record.terms.persons(None).get("general_manager"),
         "issuer": _issuer(record),
+        **({} if usual_zone(zone := record.calendar.timezone) else {"timezone": zone}),
     }
     if urging.noticed is None:
         return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, _goes_out(record, falls_at, at))})

@@ -14,6 +14,7 @@ from sqlalchemy import BindParameter, Row, bindparam, case, exists, func, litera
 
 from domain.customer import IntakeFlag
 from domain.intake import Intake
+from domain.terms import USUAL_CLASS, CustomerClass
 from readmodel.database import ReadConnection
 from readmodel.tables import case_terms, cases, customers
 from readmodel.terms import account_term, address_term, phone_term, same_address
@@ -29,10 +30,11 @@ _ROWS = 100
 
 
 class Known(NamedTuple):
-    """What is known of a caller at intake: flags, and the cases that may be the same matter, newest first."""
+    """What is known of a caller at intake: flags, cases that may be the same matter (newest first), and his class."""
 
     flags: tuple[IntakeFlag, ...] = ()
     duplicates: tuple[str, ...] = ()
+    customer_class: CustomerClass = USUAL_CLASS
 
 
 NOBODY = Known()
@@ -52,6 +54,7 @@ _customer = (
     select(
         _matched.c.account_no,
         _matched.c.hardship,
+        _matched.c.customer_class,
         func.lower(func.replace(_matched.c.account_no, "-", "")).label("account_term"),
         case((~_shared, _matched.c.phone_term)).label("phone_term"),
     )
@@ -65,6 +68,7 @@ _KNOWN = (
     select(
         _customer.c.account_no.label("customer"),
         _customer.c.hardship,
+        _customer.c.customer_class,
         _customer.c.phone_term.label("customers_phone"),
         cases.c.number,
         cases.c.registered_at,
@@ -117,7 +121,8 @@ def known(connection: ReadConnection, intake: Intake, at: datetime) -> Known:
         IntakeFlag.REPEAT_CALLER: theirs,
         IntakeFlag.POSSIBLE_DUPLICATE: same,
     }
-    return Known(tuple(flag for flag, holds in told.items() if holds), tuple(same[:MOST_DUPLICATES]))
+    flags = tuple(flag for flag, holds in told.items() if holds)
+    return Known(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)
 
 
 def _is_theirs(case: Row[*tuple[Any, ...]], accounts: set[str | None], phones: set[str | None]) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, select, tuple_
 from domain.case import Case
 from domain.events import Event
 from domain.record import Progress, start_of
-from domain.terms import Terms
+from domain.terms import USUAL_CLASS, Terms
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.search import CaseFilters, find
@@ -106,6 +106,7 @@ def _case(
         intake=intake,
         terms=later or terms,
         possible_duplicates=tuple(registration.get("duplicates", ())),
+        customer_class=registration.get("customer_class", USUAL_CLASS),
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 
+from domain.terms import USUAL_CLASS
 from readmodel.types import Exact, JsonText, UtcDateTime, code
 
 NAMES = {
@@ -245,6 +246,7 @@ customers = Table(
     Column("address", String(200)),
     Column("district", CODE),
     Column("meter", String(40)),
+    Column("customer_class", CODE, nullable=False, server_default=USUAL_CLASS),
     Column("hardship", Boolean, nullable=False),
     Column("hardship_grounds", String(200)),
     Column("free_allowance_m3", Exact, comment="A month."),

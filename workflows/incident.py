@@ -158,9 +158,9 @@ class IncidentWorkflow:
             self._gather_after = ""
             self._second_look = True
         elif event.action == IncidentAction.INFORM:
-            numbers = tuple(self._waiting)
             said = {"message_en": data["message"]} | {name: data[name] for name in _SAID if name in data}
-            self._news.append(News(incident=self._incident.number, seq=event.seq, at=event.at, numbers=numbers, **said))
+            said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
+            self._news.append(News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said))
 
     def _look_again(self) -> None:
         if self._second_look and self._again is None:

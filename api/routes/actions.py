@@ -12,13 +12,14 @@ from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
+from api.credit_limit import check_limit
 from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_in
 from api.schemas import Complaint
 from api.security import actor_of, request_key
 from domain import commands
-from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Role, Row
+from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Row
 from domain.views import CaseView
 
 Endpoint = Callable[..., Awaitable[Response]]
@@ -48,7 +49,13 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
     Action.REQUEST_APPROVAL: ("amount-too-high", "request-incomplete"),
     Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver", "reason-needed"),
-    Action.DECIDE_CREDIT: ("no-such-credit", "decided-already", "not-the-approver", "reason-needed"),
+    Action.DECIDE_CREDIT: (
+        "no-such-credit",
+        "credit-limit-reached",
+        "decided-already",
+        "not-the-approver",
+        "reason-needed",
+    ),
     Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
     Action.DECIDE_EXTENSION: ("own-request", "extension-expired"),
     Action.HAND_OVER: ("same-owner", "unknown-owner"),
@@ -56,9 +63,9 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.SUPERVISE: ("already-supervised",),
     Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
     Action.RELEASE: ("no-such-part",),
+    Action.COMPLETE: ("no-such-part", "not-approved", "unknown-finding"),
     Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),
     **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.SEND_BACK), ("no-such-part",)),
-    Action.COMPLETE: ("no-such-part", "not-approved"),
 }
 
 
@@ -101,6 +108,8 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
         _check_words(backend, body, key)
         if isinstance(body, commands.LinkIncident) and body.incident is not None:
             await backend.incidents.require_open(body.incident, actor_of(key))
+        if isinstance(body, commands.DecideCredit) and body.approved:
+            await check_limit(backend, wanted, body.credit, key)
         sent = "" if idempotency_key is None else request_key(key, idempotency_key)
         digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
         # Built of parts that have been validated already.
@@ -131,10 +140,10 @@ def _nothing(body_type: type[commands.Body]) -> commands.Body | None:
 
 def _check_words(backend: Backend, body: commands.Body, key: Key) -> None:
     """What the case cannot know: which departments there are, and who has a key."""
-    # Whoever may not hand over is told so by the case, and not who works here.
-    if isinstance(body, commands.HandOver) and key.role in {*TABLE[Action.HAND_OVER].roles, Role.ADMIN}:
+    # Whoever may not hand over is told so by the case, and not who works here. An administrator acts for anybody.
+    if isinstance(body, commands.HandOver) and key.role in TABLE[Action.HAND_OVER].roles:
         owners = backend.bearer.owners()
-        if owners and body.owner not in owners:
+        if body.owner not in owners:
             detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
             raise ProblemError("unknown-owner", detail, accepted=list(owners))
     if isinstance(body, (commands.Dispatch, commands.Involve)) and body.department not in backend.departments:

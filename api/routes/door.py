@@ -23,7 +23,6 @@ from api.schemas import CallersLink
 from api.security import actor_of, staff_only
 from domain.commands import Command, FollowUp
 from domain.lifecycle import STATE_ZH, Role, State
-from domain.numbers import ZONE
 from domain.views import CaseView
 from links import Link, LinkError
 
@@ -169,7 +168,7 @@ def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
         "case": view,
         # The operator may have taken the service out of the catalogue since the call.
         "service": next(services, None),
-        "registered_on": f"{view.registered_at.astimezone(ZONE):%Y-%m-%d}",
+        "registered_on": str(backend.catalogue.calendar.local_date(view.registered_at)),
         "state_zh": STATE_ZH[view.state],
         "state_en": _STATE_EN[view.state],
         "asked": _asked(view, link),

@@ -136,6 +136,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
             scope=Scope(services=body.services, districts=body.districts),
             since=body.since or at - timedelta(seconds=window),
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
+            timezone=backend.catalogue.calendar.timezone,
         )
         known_by = uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key)
         incident = await backend.incidents.open(opening, known_by)

@@ -12,6 +12,7 @@ from api.keyring import Key
 from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
 from domain.catalogue import Catalogue, Department, District, Group
 from domain.commands import BODIES
+from domain.credit_norms import Finding
 from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Action, Role, State, mermaid
 
 
@@ -90,6 +91,7 @@ def services(catalogue: Catalogue) -> bytes:
         departments=_coded(catalogue.departments),
         districts=_coded(catalogue.districts),
         groups=_coded(catalogue.groups),
+        findings=_coded(catalogue.findings),
         currency=catalogue.currency,
     )
     return found.model_dump_json().encode()
@@ -120,5 +122,5 @@ def lifecycle() -> bytes:
     return found.model_dump_json(by_alias=True).encode()
 
 
-def _coded(entries: Iterable[Department | District | Group]) -> list[Coded]:
+def _coded(entries: Iterable[Department | District | Finding | Group]) -> list[Coded]:
     return [Coded(code=entry.code, name=entry.name, name_zh=entry.name_zh) for entry in entries]

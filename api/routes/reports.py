@@ -1,8 +1,9 @@
 """What a month came to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
@@ -12,7 +13,6 @@ from api.backend import Backend
 from api.schemas import Money, MoneyItem
 from api.security import only_for
 from domain.lifecycle import Role
-from domain.numbers import ZONE
 
 ZERO = Decimal("0.00")
 ROLES = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
@@ -21,7 +21,7 @@ Month = Annotated[
     str,
     Query(
         pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$",
-        description="The month, by the company's calendar.",
+        description="The month, in the time zone of the catalogue.",
         examples=["2026-08"],
     ),
 ]
@@ -45,8 +45,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def report_approvals(month: Month) -> Response:
-        """What management approved and rejected, counted in the month of the last word (Beijing time)."""
-        start, end = bounds(month)
+        """What management approved and rejected, in the month of the last word (in the catalogue's time zone)."""
+        start, end = bounds(month, ZoneInfo(backend.catalogue.calendar.timezone))
         items = [MoneyItem(**total._asdict()) for total in await backend.reader.money(start, end)]
         currency = backend.catalogue.currency
         approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
@@ -54,8 +54,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         return render.answer(report.model_dump_json().encode())
 
 
-def bounds(month: str) -> tuple[datetime, datetime]:
-    """The first instant of a month of the company's calendar, and that of the next."""
+def bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """The first instant of a month in this time zone, and that of the next."""
     year, number = map(int, month.split("-"))
-    start = datetime(year, number, 1, tzinfo=ZONE)
+    start = datetime(year, number, 1, tzinfo=zone)
     return start.astimezone(UTC), start.replace(year=year + number // 12, month=number % 12 + 1).astimezone(UTC)

@@ -1,11 +1,12 @@
 """What a month came to, in money: exact, by kind, on both databases."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from api.routes.reports import bounds
-from domain.numbers import ZONE
+from domain.calendar import on_the_wall
 from tests.api.house import House, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,7 +24,7 @@ async def decided(house: House, amount: str, kind: str, *, approved: bool = True
 
 
 async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> None:
-    month = f"{on_both.clock().astimezone(ZONE):%Y-%m}"
+    month = f"{on_the_wall(on_both.clock()):%Y-%m}"
     before = (await on_both.get("/v1/reports/approvals", "gao", month=month)).json()
     case = await decided(on_both, "480.10", "funded_repair")
     await decided(on_both, "126.80", "settlement")
@@ -79,11 +80,14 @@ async def test_the_report_is_for_those_who_answer_for_the_money(on_sqlite: House
 
 
 @pytest.mark.parametrize(
-    ("month", "start", "end"),
+    ("zone", "month", "start", "end"),
     [
-        ("2026-08", datetime(2026, 7, 31, 16, tzinfo=UTC), datetime(2026, 8, 31, 16, tzinfo=UTC)),
-        ("2026-12", datetime(2026, 11, 30, 16, tzinfo=UTC), datetime(2026, 12, 31, 16, tzinfo=UTC)),
+        ("Asia/Shanghai", "2026-08", datetime(2026, 7, 31, 16, tzinfo=UTC), datetime(2026, 8, 31, 16, tzinfo=UTC)),
+        ("Asia/Shanghai", "2026-12", datetime(2026, 11, 30, 16, tzinfo=UTC), datetime(2026, 12, 31, 16, tzinfo=UTC)),
+        ("Europe/London", "2026-10", datetime(2026, 9, 30, 23, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)),
     ],
 )
-async def test_a_month_begins_at_midnight_in_beijing(month: str, start: datetime, end: datetime) -> None:
-    assert bounds(month) == (start, end)
+async def test_a_month_begins_at_midnight_where_the_catalogue_is(
+    zone: str, month: str, start: datetime, end: datetime
+) -> None:
+    assert bounds(month, ZoneInfo(zone)) == (start, end)

@@ -51,6 +51,13 @@ def test_a_hardship_household_is_known_by_account_or_telephone_however_written(d
     assert told(database, account_no="A-18") == NOBODY
 
 
+def test_a_business_is_known_as_one(database: Engine) -> None:
+    customers(database, GRANNY.model_copy(update={"customer_class": "business", "hardship": False}), SON)
+    assert told(database, account_no="A-17") == Known(customer_class="business")
+    assert told(database, phone="076088237777").customer_class == "business"
+    assert told(database, account_no="A-18").customer_class == told(database).customer_class == "household"
+
+
 @pytest.mark.parametrize(
     ("before", "again"),
     [

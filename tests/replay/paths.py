@@ -388,3 +388,21 @@ async def credits_owed(house: Hotline) -> Complaint:
     await complaint.act(DecideCredit(credit=2, approved=False))
     await complaint.closed()
     return complaint
+
+
+@path
+async def credits_found(house: Hotline) -> Complaint:
+    """A finding is credited in the task that takes it down; time adds none while another department still works."""
+    at = datetime.now(UTC)
+    found = Credit(name="No show", name_zh="爽约", finding="not_kept", amount=Decimal(50), paid_by="billing")
+    late = Credit(
+        name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(50), every_seconds=43_200
+    )
+    terms = house.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (found, late)})
+    complaint = await play(await house.start(terms=terms), *TO_CREW, Involve(department="billing", task="核对水费"))
+    await play(complaint, Complete(result="阀芯已复位", findings=("not_kept",)))
+    await complaint.ahead(hours=40)
+    view = (await complaint.act(DecideCredit(credit=1, approved=True))).case
+    assert [owed.finding for owed in view.credits] == ["not_kept"]
+    other = (SignFor(department="billing"), Complete(department="billing", result="已核对"), Reply(message="已处理"))
+    return await ended(await play(complaint, *other, SATISFIED), hours=73)

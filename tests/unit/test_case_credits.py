@@ -12,9 +12,10 @@ from domain.case import Case
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import CREDIT, Action, Role, State
+from domain.notices import notices
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
-from domain.terms import Approver, Credit, Edition, Process, Promise
+from domain.terms import RULES, Approver, Credit, Edition, Process, Promise
 from tests.build import (
     ADMIN,
     BODIES,
@@ -147,6 +148,39 @@ class TestRaising:
         case.reterm(new, MONDAY + hours(14))
         assert raised(case.ring(MONDAY + days(3))) == []
 
+    @pytest.mark.parametrize(("rules", "owed"), [(RULES, 0), (1, 3)])
+    def test_the_clock_of_the_supply_counts_not_the_part_of_another_department(self, rules: int, owed: int) -> None:
+        """Water is back after two hours; billing takes forty. A case from before keeps the rules it was begun under."""
+        case = late(process=Process(rules=rules))
+        do(case, c.Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
+        do(case, BODIES[Action.COMPLETE], MONDAY + hours(2))
+        case.ring(MONDAY + hours(40))
+        assert len(case.credits) == owed
+
+    def test_what_others_still_do_adds_no_further_period(self) -> None:
+        case = late()
+        do(case, c.Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
+        do(case, BODIES[Action.COMPLETE], MONDAY + hours(13))
+        case.ring(MONDAY + days(9))
+        assert [owed.further for owed in case.credits] == [0]
+
+    def test_work_that_is_sent_back_was_never_done_and_owes_for_the_time_between(self) -> None:
+        case = late()
+        do(case, BODIES[Action.COMPLETE], MONDAY + hours(2))
+        do(case, BODIES[Action.SEND_BACK], MONDAY + hours(30))
+        assert [each[1:] for each in raised(case.ring(MONDAY + hours(30)))] == [
+            (0, (MONDAY + hours(12)).isoformat()),
+            (1, (MONDAY + hours(24)).isoformat()),
+        ]
+
+    @pytest.mark.parametrize(("rules", "left"), [(RULES, 3), (1, 2)])
+    def test_what_was_rejected_does_not_count_towards_the_most(self, rules: int, left: int) -> None:
+        case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),), process=Process(rules=rules))
+        case.ring(MONDAY + days(9))
+        do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + days(9))
+        case.ring(MONDAY + days(9))
+        assert len(case.credits) == left
+
     @pytest.mark.parametrize("step", [minutes(1), hours(7), days(2)])
     def test_however_often_it_is_looked_at_the_same_are_raised(self, step: timedelta) -> None:
         case, whole = late(), late()
@@ -232,6 +266,42 @@ class TestDeciding:
         assert refused(case, YES, CREW, MONDAY + hours(12)).code == "wrong_role"
         no_such = refused(case, c.DecideCredit(credit=2, approved=True), MANAGER, MONDAY + hours(12))
         assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "no_such_credit", ("1",))
+
+
+class TestHearing:
+    """Who hears of a credit on which the last word was said."""
+
+    def heard(self, case: Case, *, approved: bool) -> dict[str, str]:
+        case.ring(MONDAY + hours(12))
+        event = do(case, c.DecideCredit(credit=1, approved=approved, reason="It was the street."), MONDAY + hours(13))[
+            -1
+        ]
+        return {notice.recipient: notice.text_en for notice in notices(case.number, event, case)}
+
+    def test_the_customer_it_is_owed_to_and_the_department_that_pays(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"paid_by": "billing"}),))
+        heard = self.heard(case, approved=True)
+        assert [*heard] == [f"owner:{case.owner}", f"caller:{case.number}", "department:billing"]
+        assert set(heard.values()) == {f"Case {case.number}: a credit of 50 GBP is approved, to be paid"}
+
+    def test_no_department_where_the_catalogue_names_none(self) -> None:
+        case = late()
+        assert [*self.heard(case, approved=True)] == [f"owner:{case.owner}", f"caller:{case.number}"]
+
+    def test_of_a_rejection_its_owner_alone(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"paid_by": "billing"}),))
+        heard = self.heard(case, approved=False)
+        assert heard == {f"owner:{case.owner}": f"Case {case.number}: a credit of 50 GBP is rejected"}
+
+    def test_of_one_turn_the_next_approver_alone(self) -> None:
+        case = late(approvers=POSTS)
+        case.ring(MONDAY + hours(12))
+        event = do(case, YES, MONDAY + hours(12), GAO)[-1]
+        assert [notice.recipient for notice in notices(case.number, event, case)] == [f"manager:{MA.name}"]
+
+    def test_a_case_from_before_tells_its_owner_as_it_did(self) -> None:
+        case = late(process=Process(rules=1))
+        assert [*self.heard(case, approved=True)] == [f"owner:{case.owner}"]
 
 
 class TestAfterTheEnd:

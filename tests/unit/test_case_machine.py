@@ -93,7 +93,9 @@ CREDITS = (
         name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(20), every_seconds=50_000
     ),
     Credit(name="No word", name_zh="未答复", clock="reply", amount=Decimal(2000), at_most=Decimal(3000)),
+    Credit(name="No show", name_zh="爽约", finding="not_kept", amount=Decimal(60), at_most=Decimal(100)),
 )
+findings = st.sampled_from([(), (), ("not_kept",), ("rude",)])
 credits_owed = st.sampled_from([(), CREDITS[:1], CREDITS])
 changes = st.fixed_dictionaries(
     {
@@ -139,7 +141,7 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
         Action.LINK_INCIDENT: st.builds(c.LinkIncident, incident=incidents),
         Action.SIGN_FOR: st.builds(c.SignFor, department=maybe),
         Action.ARRIVE: st.builds(c.Arrive, department=maybe),
-        Action.COMPLETE: st.builds(c.Complete, department=maybe, result=reason),
+        Action.COMPLETE: st.builds(c.Complete, department=maybe, result=reason, findings=findings),
         Action.RETURN: st.builds(c.Return, department=maybe, reason=reason),
         Action.SEND_BACK: st.builds(c.SendBack, department=maybe, reason=reason),
     }
@@ -389,12 +391,13 @@ class CaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_credit_is_raised_once_for_a_miss_and_within_its_most(self) -> None:
-        raised = [(owed.name, owed.clock_serial, owed.further) for owed in self.case.credits]
+        raised = [(owed.name, owed.clock_serial or owed.found, owed.further) for owed in self.case.credits]
         assert len(raised) == len(set(raised))
         clocks = {clock.serial: clock for clock in self.case.clocks}
-        assert all(clocks[owed.clock_serial].missed_at for owed in self.case.credits)
+        assert all(clocks[owed.clock_serial].missed_at for owed in self.case.credits if owed.clock_serial)
         for credit in self.case.terms.credits:
-            total = sum(owed.amount for owed in self.case.credits if owed.name == credit.name)
+            mine = [owed for owed in self.case.credits if owed.name == credit.name]
+            total = sum(owed.amount for owed in mine if owed.approved is not False)
             assert credit.at_most is None or total <= credit.at_most
         assert (CREDIT_WAITS in self.case.flags) == bool(self.case.credits_waiting)
 

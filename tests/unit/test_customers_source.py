@@ -111,3 +111,10 @@ def test_an_empty_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_quotation_mark_that_is_left_open_is_found(tmp_path: Path) -> None:
     (said,) = problems(tmp_path, 'account_no,name\n1,"Li\n2,Wang\n')
     assert said.startswith("line 2: unexpected end of data")
+
+
+def test_the_class_of_a_customer_may_be_left_out_and_is_named_in_either_language(tmp_path: Path) -> None:
+    text = "户号,姓名,客户类别\n1,李婆婆,\n2,Laundry,business\n3,小吃店,单位\n4,陈静,居民\n"
+    assert [each.customer_class for each in load(tmp_path, text)] == ["household", "business", "business", "household"]
+    [problem] = problems(tmp_path, "account_no,name,customer_class\n1,Wong,shop\n")
+    assert problem == "line 2, customer_class: accepted: Class of the customer: household or business."

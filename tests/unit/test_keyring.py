@@ -119,11 +119,6 @@ class TestOwners:
         ring.revoke(gone.id)
         assert ring.owners() == ("Wang", "root")
 
-    def test_there_are_none_to_choose_from_where_only_administrators_have_keys(self, ring: Keyring) -> None:
-        for name, role in (("root", Role.ADMIN), ("portal", Role.CALLER)):
-            ring.create(name, role)
-        assert ring.owners() == ()
-
 
 class TestRevoke:
     def test_a_revoked_key_stays_listed_with_its_time(self, ring: Keyring) -> None:

@@ -41,7 +41,7 @@ TOLD = {
     Action.HAND_OVER: ["owner:Li Mei", OWNER],
     Action.INVOLVE: ["department:metering"],
     Action.RELEASE: ["department:metering", OWNER],
-    Action.DECIDE_CREDIT: [OWNER],
+    Action.DECIDE_CREDIT: [OWNER, f"caller:{NUMBER}"],
     Action.LINK_INCIDENT: [DEPARTMENT],
 }
 BEFORE = {

@@ -13,10 +13,11 @@ from domain.case import Case
 from domain.events import Event
 from domain.intake import Caller
 from domain.lifecycle import CRITICISE, NOTICE, State
+from domain.notices import notices
 from domain.terms import IN_WRITING, Organisation, Process, Unit, UrgingRules
 from post_commands import PostError, check_papers
 from settings import Settings
-from tests.build import MONDAY, case_in, days
+from tests.build import CALENDAR, MONDAY, case_in, days
 
 RULES = Process(urging=UrgingRules(notice_seconds=86_400, criticism_days=5))
 CHART = Organisation(
@@ -62,6 +63,19 @@ class TestNotice:
         text = words(case, event)
         assert "逾期 2 天 6 小时" in text
         assert "2026年9月16日" in text
+
+    def test_is_in_the_time_of_the_place_and_so_is_the_message_about_it(self) -> None:
+        """Due at 09:00 in Beijing, which is 02:00 of a summer night in London."""
+        london = CALENDAR.model_copy(update={"timezone": "Europe/London"})
+        case = case_in(State.IN_PROGRESS, process=RULES, organisation=CHART, calendar=london)
+        event = next(event for event in case.ring(MONDAY + days(8)) if event.action == NOTICE)
+        assert "已于 2026-09-14 02:00 届满" in words(case, event)
+        assert "was to be settled by 2026-09-14 02:00," in notices(case.number, event, case)[0].text_en
+
+    def test_in_beijing_the_place_goes_without_saying(self) -> None:
+        case, event = issued(NOTICE)
+        assert "timezone" not in event.data
+        assert "timezone" not in case.model_dump_json()
 
     def test_goes_to_the_owner_where_no_department_has_the_case(self) -> None:
         text = words(*issued(NOTICE, State.REGISTERED))

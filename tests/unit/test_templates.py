@@ -14,7 +14,7 @@ from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, Action
 from links import Links
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
-from settings import Settings
+from settings import DEFAULT_CATALOGUE, Settings
 from tests.build import INCIDENT
 
 NUMBER = "2608034711003"
@@ -74,7 +74,7 @@ def test_the_number_of_an_incident_is_headed_as_one() -> None:
 
 @pytest.mark.parametrize("kind", sorted({NEWS} | {kind for kind, who in notices._CONCERNED.items() if "caller" in who}))
 def test_whatever_a_caller_is_told_has_words_of_its_own(kind: str) -> None:
-    words = Templates(link=lambda _: "https://example.com/c/x")
+    words = Templates(link=lambda _: "https://example.com/c/x", hotline=lambda: "88238777")
     for language in ("zh", "en"):
         told = words.text(parcel(kind=kind), language)
         assert told != words.text(parcel(kind="something_newer"), language).replace("something_newer", kind)
@@ -86,6 +86,53 @@ def test_a_caller_gets_his_link_and_staff_get_none() -> None:
     for language in ("zh", "en"):
         assert f"https://example.com/c/{NUMBER}-1" in words.text(parcel(), language)
     assert "example.com" not in words.text(parcel("supervisor"), "both")
+
+
+@pytest.mark.parametrize("kind", ["answer", "refuse", "reply", "urge"])
+def test_the_number_to_dial_is_the_catalogues(kind: str) -> None:
+    numbered, without = Templates(hotline=lambda: "01632 960777"), Templates()
+    for language in ("zh", "en"):
+        assert "01632 960777" in numbered.text(parcel(kind=kind), language)
+        assert not re.search("hotline|88238777|None", without.text(parcel(kind=kind), language).lower()[14:])
+
+
+def test_a_caller_hears_what_he_is_credited_with() -> None:
+    message = parcel(kind="decide_credit")
+    assert "回复了" in Templates().text(message, "zh")
+    assert "It was replied to" in Templates().text(message, "en")
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "number", "at", "quiet_until"),
+    [
+        ("zhongshan", "88238777", "12:00", None),
+        ("england", "01632 960777", "05:00", datetime(2026, 8, 4, 6, tzinfo=UTC)),
+    ],
+)
+def test_messages_are_at_home_where_the_catalogue_is(
+    tmp_path: Path, catalogue: str, number: str, at: str, quiet_until: datetime | None
+) -> None:
+    """Four in the morning, UTC, is noon in Beijing; and midnight in London is no time to call, seven in Beijing is."""
+    channels = tmp_path / "channels.toml"
+    channels.write_text(
+        """
+        [channels.log]
+        kind = "log"
+        [channels.sms]
+        kind = "sms"
+        url = "http://127.0.0.1:1"
+        [[routes]]
+        to = "*"
+        channels = ["log"]
+        """,
+        "utf-8",
+    )
+    file = DEFAULT_CATALOGUE.with_name(f"{catalogue}.toml")
+    post = load_post(Settings(data_dir=tmp_path, channels=channels, catalogue=file))
+    assert post is not None
+    assert number in post.letter(parcel()).text
+    assert at in post.letter(parcel("supervisor", "escalate")).text
+    assert post.file.quiet_until("sms", f"caller:{NUMBER}", "P3", datetime(2026, 8, 3, 23, tzinfo=UTC)) == quiet_until
 
 
 def test_an_operator_replaces_one_and_keeps_the_others(tmp_path: Path) -> None:

@@ -1,0 +1,165 @@
+"""What is found when work is completed: credited at once, once a cycle, by the class of the customer."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.events import Event
+from domain.lifecycle import CREDIT, Action, State
+from domain.reterm import NewTerms
+from domain.terms import Credit, Edition
+from tests.build import (
+    BODIES,
+    CREW,
+    MONDAY,
+    OTHER_CREW,
+    ROAD,
+    case_in,
+    command,
+    days,
+    do,
+    hours,
+    refused,
+    registration,
+    terms,
+)
+
+MISSED = Credit(name="Appointment not kept", name_zh="未按预约上门", finding="not_kept", amount=Decimal(50))
+LATE = Credit(
+    name="Payment late", name_zh="补偿逾期支付", finding="paid_late", amount=Decimal(40), business=Decimal(100)
+)
+
+
+def found(*codes: str) -> c.Complete:
+    return c.Complete(result="The meter is read.", findings=codes)
+
+
+def working(**changes: Any) -> Case:
+    return case_in(State.IN_PROGRESS, promises=(), **{"credits": (MISSED, LATE), **changes})
+
+
+def raised(events: tuple[Event, ...]) -> list[tuple[str, str]]:
+    return [(event.data["finding"], event.data["amount"]) for event in events if event.action == CREDIT]
+
+
+def test_a_finding_is_credited_at_once_and_once() -> None:
+    case = working()
+    do(case, found("not_kept", "paid_late"), MONDAY + hours(1))
+    assert case.next_deadline() == MONDAY + hours(1)
+    assert raised(case.ring(MONDAY + hours(1))) == [("not_kept", "50"), ("paid_late", "40")]
+    assert raised(case.ring(MONDAY + days(9))) == []
+    [first, _] = case.credits
+    assert (first.clock, first.finding, first.found, first.fell_at) == (
+        None,
+        "not_kept",
+        case.version - 2,
+        MONDAY + hours(1),
+    )
+    assert case.flags == ("credit_waits",)
+
+
+def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
+    case = working()
+    do(case, found("not_kept"), MONDAY)
+    [event] = case.ring(MONDAY)
+    assert event.data == {
+        "credit": 1,
+        "name": "Appointment not kept",
+        "name_zh": "未按预约上门",
+        "amount": "50",
+        "currency": "CNY",
+        "finding": "not_kept",
+        "found": event.seq - 1,
+        "further": 0,
+        "fell_at": MONDAY.isoformat(),
+        "approvers": [],
+    }
+
+
+@pytest.mark.parametrize(("customer", "amount"), [("household", "40"), ("business", "100")])
+def test_a_business_gets_what_the_catalogue_says_of_it(customer: Any, amount: str) -> None:
+    start = registration(promises=(), credits=(MISSED, LATE)).model_copy(update={"customer_class": customer})
+    case, _ = Case.register(start)
+    for action in ROAD[State.IN_PROGRESS]:
+        do(case, BODIES[action], MONDAY)
+    do(case, found("not_kept", "paid_late"), MONDAY)
+    assert raised(case.ring(MONDAY)) == [("not_kept", "50"), ("paid_late", amount)]
+
+
+def test_an_unknown_finding_is_refused_with_those_there_are() -> None:
+    no_such = refused(working(), found("not_kept", "rude"), at=MONDAY)
+    assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "unknown_finding", ("not_kept", "paid_late"))
+    assert "'rude'; accepted: not_kept, paid_late" in no_such.message
+    assert refused(working(credits=()), found("not_kept"), at=MONDAY).accepted == ("no findings",)
+
+
+def test_said_again_after_it_was_sent_back_it_is_the_same_finding_in_a_further_cycle_another() -> None:
+    case = working()
+    for body in (found("not_kept"), BODIES[Action.SEND_BACK], found("not_kept")):
+        do(case, body, MONDAY)
+    case.ring(MONDAY)
+    assert len(case.credits) == 1
+    for body in (BODIES[Action.REPLY], c.FollowUp(outcome="dissatisfied"), c.SignFor(), found("not_kept")):
+        do(case, body, MONDAY)
+    assert len(raised(case.ring(MONDAY))) == 1
+    assert len(case.credits) == 2
+
+
+def test_a_further_department_may_find_it_as_well() -> None:
+    case = working()
+    do(case, c.Involve(department="metering", task="Read the meter."), MONDAY)
+    do(case, c.SignFor(department="metering"), MONDAY, OTHER_CREW)
+    assert refused(case, found("rude"), OTHER_CREW, MONDAY).code == "unknown_finding"
+    case.apply(command(found("not_kept"), OTHER_CREW), MONDAY)
+    assert raised(case.ring(MONDAY)) == [("not_kept", "50")]
+    assert case.state is State.IN_PROGRESS
+
+
+def test_the_most_of_a_case_holds_for_findings() -> None:
+    capped = MISSED.model_copy(update={"at_most": Decimal(60)})
+    case = working(credits=(capped,))
+    for body in (
+        found("not_kept"),
+        BODIES[Action.REPLY],
+        c.FollowUp(outcome="dissatisfied"),
+        c.SignFor(),
+        found("not_kept"),
+    ):
+        do(case, body, MONDAY)
+    assert (raised(case.ring(MONDAY)), len(case.credits)) == ([], 1)
+    do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY)
+    assert len(raised(case.ring(MONDAY))) == 1
+
+
+def test_what_was_found_before_a_catalogue_owed_anything_for_it_is_not_made_up_for() -> None:
+    case = working()
+    do(case, found("not_kept"), MONDAY)
+    other = MISSED.model_copy(update={"name": "No show"})
+    new = NewTerms(terms=terms(promises=(), credits=(other,)), edition=Edition(digest="0" * 12, name="E", name_zh="英"))
+    case.reterm(new, MONDAY + hours(1))
+    assert [owed.name for owed in case.credits] == ["Appointment not kept"]
+    assert raised(case.ring(MONDAY + hours(2))) == []
+
+
+def test_a_completion_that_finds_nothing_reads_as_it_did() -> None:
+    case = working()
+    event = do(case, BODIES[Action.COMPLETE], MONDAY, CREW)[-1]
+    assert event.data == {"result": "The valve was lifted."}
+    assert "findings" not in case.model_dump_json()
+    assert "customer_class" not in case.model_dump_json()
+    assert "findings" not in command(BODIES[Action.COMPLETE]).model_dump_json()
+
+
+def test_a_case_folds_from_its_events_with_what_was_found() -> None:
+    start = registration(credits=(MISSED, LATE)).model_copy(update={"customer_class": "business"})
+    case, events = Case.register(start)
+    for action in ROAD[State.IN_PROGRESS]:
+        events += do(case, BODIES[action], MONDAY)
+    events += do(case, found("paid_late"), MONDAY)
+    events += case.ring(MONDAY)
+    assert Case.fold(events) == case
+    assert Case.model_validate_json(case.model_dump_json()) == case
+    assert case.credits[0].amount == 100
