@@ -68,7 +68,12 @@ def section(text: str, title: str) -> str:
     return found[2]
 
 
+def cells(text: str, place: int) -> list[str]:
+    """One column of the tables of a text, with its head."""
+    rows = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|"))
+    return [row[place].strip() for row in rows if len(row) > place]
+
+
 def column(text: str, place: int) -> list[str]:
     """The names between backticks in one column of the tables of a text."""
-    rows = [line.strip().strip("|").split(" | ") for line in text.splitlines() if line.startswith("|")]
-    return [name for row in rows if len(row) > place for name in _CODE.findall(row[place])]
+    return [name for cell in cells(text, place) for name in _CODE.findall(cell)]

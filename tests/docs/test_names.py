@@ -15,6 +15,7 @@ import cli
 from api.app import create_app
 from api.metrics import Metrics
 from api.problems import KINDS, PREFIX
+from api.routes.door import STATE_FOR_CALLERS
 from api.schemas import NewComplaint
 from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
@@ -29,7 +30,7 @@ from domain.terms import Recipient
 from readmodel.search import CaseFilters
 from settings import PREFIX as SETTING
 from settings import Settings, variable
-from tests.docs.pages import ALL, ROOT, TEXTS, column, names, page, section
+from tests.docs.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from workflows.search_attributes import REGISTRY
 
 GLOSSARY = page("docs/glossary.md")
@@ -47,9 +48,33 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert set(re.findall(rf"\b{SETTING}[A-Z_]*[A-Z]\b", ALL)) == known
 
 
+def test_every_file_that_a_setting_puts_into_the_data_folder_is_in_its_table_and_in_the_backup() -> None:
+    how_run, folder = page("docs/how-run.md"), Path("a-data-folder").absolute()
+    settings = Settings(data_dir=folder)
+    files = {
+        p.name
+        for name in Settings.model_fields
+        if isinstance(p := getattr(settings, name), Path) and p.parent == folder
+    }
+    files |= {Path(settings.database_url).name, "temporal.db"}
+    table = section(how_run, "What is in the data folder")
+    listed = dict(zip(column(table, 0), cells(table, 2)[1:], strict=False))
+    assert {name.rstrip("/") for name in listed} >= files
+    kept = {name.rstrip("/") for name, keep in listed.items() if keep == "**back it up**"}
+    (script,) = [e.text for e in examples(section(how_run, "Backup")) if "sqlite3" in e.text]
+    assert set(re.findall(r"data/([a-z.]+)", script)) == kept
+    (lost,) = [line for line in section(how_run, "When something dies").splitlines() if line.startswith("| the disk")]
+    assert {name.rstrip("/") for name in names(lost)} == kept - {name for name in kept if name.endswith(".db")}
+
+
 def test_every_state_is_in_the_glossary_and_no_other() -> None:
     assert glossary("States") == [state.value for state in State]
     assert column(section(page("docs/what.md"), "The life of a case"), 0) == [state.value for state in State]
+
+
+def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
+    _, *told = cells(section(GLOSSARY, "States"), 4)
+    assert told == [" · ".join(STATE_FOR_CALLERS[state]) for state in State]
 
 
 def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
