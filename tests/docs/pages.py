@@ -63,9 +63,11 @@ def anchors(text: str) -> set[str]:
 
 def section(text: str, title: str) -> str:
     """What stands under a heading, its subsections included."""
-    found = re.search(rf"^(#+) {re.escape(title)}[^\n]*\n(.*?)(?=^\1 |\Z)", text, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^(#+) {re.escape(title)}[^\n]*\n", text, re.MULTILINE)
     assert found, f"no heading starts with {title!r}"
-    return found[2]
+    rest = text[found.end() :]
+    after = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: after.start()] if after else rest
 
 
 def cells(text: str, place: int) -> list[str]:

@@ -108,6 +108,9 @@ def check_hotline(arguments: list[str]) -> None:
 def check_python(arguments: list[str]) -> None:
     assert arguments[0] == "-m"
     assert importlib.util.find_spec(arguments[1])
+    if arguments[1:3] == ["pip", "install"]:
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+        assert arguments[3] in {f".[{extra}]" for extra in extras}
 
 
 def check_export(arguments: list[str]) -> None:

@@ -58,7 +58,7 @@ def test_every_file_that_a_setting_puts_into_the_data_folder_is_in_its_table_and
     }
     files |= {Path(settings.database_url).name, "temporal.db"}
     table = section(how_run, "What is in the data folder")
-    listed = dict(zip(column(table, 0), cells(table, 2)[1:], strict=False))
+    listed = dict(zip(column(table, 0), cells(table, 2)[1:], strict=True))
     assert {name.rstrip("/") for name in listed} >= files
     kept = {name.rstrip("/") for name, keep in listed.items() if keep == "**back it up**"}
     (script,) = [e.text for e in examples(section(how_run, "Backup")) if "sqlite3" in e.text]
