@@ -3,17 +3,21 @@
 import dataclasses
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import typer.main
+from fastapi import FastAPI
 from starlette.routing import Route
 from temporalio.client import Client
 
 import cli
+from activities.templates import Templates, TemplatesError
 from api.app import create_app
 from api.metrics import Metrics
+from api.papers import Papers
 from api.problems import KINDS, PREFIX
 from api.routes.door import STATE_FOR_CALLERS
 from api.schemas import NewComplaint
@@ -166,6 +170,19 @@ def test_every_make_target_is_documented_and_no_other() -> None:
     assert mentioned <= targets
 
 
+@pytest.mark.parametrize(("prove", "name"), [(Templates, "staff/default.zh.txt"), (Papers, "papers/notice.html")])
+def test_every_field_of_a_template_is_documented(prove: Callable[[Path], object], name: str, tmp_path: Path) -> None:
+    """They are what a template with an unknown field is told."""
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_text("{{ nonsense }}", encoding="utf-8")
+    with pytest.raises(TemplatesError) as refused:
+        prove(tmp_path)
+    (told,) = (problem for problem in refused.value.problems if "nonsense" in problem)
+    fields = set(told.partition("accepted: ")[2].split(", "))
+    assert len(fields) > 1
+    assert fields <= names(section(page("docs/how-run.md"), "Templates"))
+
+
 def test_every_file_that_is_named_exists() -> None:
     tops = {path.name for path in ROOT.iterdir()}
     missing = sorted(
@@ -183,10 +200,14 @@ def test_every_module_that_is_run_exists() -> None:
     assert [name for name in sorted(modules) if importlib.util.find_spec(name) is None] == []
 
 
+def application() -> FastAPI:
+    """The application, to be asked what it serves."""
+    return create_app(Settings(keys_file=Path("no-such-keys.json")), Client.__new__(Client))
+
+
 def served() -> set[str]:
     """Every route of the service, as it describes them itself; actions count as one."""
-    client = Client.__new__(Client)
-    app = create_app(Settings(keys_file=Path("no-such-keys.json")), client)
+    app = application()
     described = {
         f"{method.upper()} {re.sub(r'/actions/[a-z_]+$', '/actions/{action}', path)}"
         for path, methods in app.openapi()["paths"].items()
