@@ -5,6 +5,7 @@ import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 import pytest
@@ -24,6 +25,7 @@ from api.schemas import NewComplaint
 from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
+from domain.commands import RequestApproval
 from domain.customer import IntakeFlag
 from domain.incident_table import ABSORB, FINISH, STAY, SUSPECT, IncidentAction, IncidentState
 from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RETERM, ROWS, UNDELIVERED, Action, Role, State
@@ -115,6 +117,11 @@ def test_every_clock_and_status_is_documented() -> None:
     assert {*CLOCKS, *(status.value for status in ClockStatus), *SLA} <= documented
     assert column(section(page("docs/what.md"), "Clocks"), 0)[: len(CLOCKS)] == list(CLOCKS)
     assert {status.value for status in ClockStatus} <= names(section(page("docs/what.md"), "Clocks"))
+
+
+def test_every_kind_of_approval_is_in_the_glossary() -> None:
+    kinds = next(part for part in get_args(RequestApproval.model_fields["kind"].annotation) if part is not NoneType)
+    assert {*get_args(kinds), "approvers", "deputy"} <= {*glossary("Approvals")}
 
 
 def test_every_flag_is_in_the_glossary_and_no_other() -> None:
