@@ -70,11 +70,14 @@ pictures: $(INSTALLED) ## Take the screenshots of the documentation, from a serv
 
 LOCK := pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+PDF_MACHINES := sys_platform == 'linux' and platform_machine == 'x86_64'
 
 .PHONY: lock
 lock: $(INSTALLED) ## Pin anew what pyproject.toml asks for (ARGS=--upgrade takes newer releases)
 	$(BIN)/$(LOCK) $(ARGS) --output-file requirements.txt pyproject.toml
 	$(BIN)/$(LOCK) $(ARGS) --constraint requirements.txt --extra dev --output-file requirements-dev.txt pyproject.toml
+	@# pip-compile keeps no conditions of an extra's packages, and this one has no wheel for every machine.
+	sed -i.old "s/^\(plutoprint==[^ ]*\) \\\\$$/\1 ; $(PDF_MACHINES) \\\\/" requirements-dev.txt && rm requirements-dev.txt.old
 
 .PHONY: clean
 clean: ## Remove the environment and what tools leave behind; the data of the service stays

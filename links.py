@@ -32,6 +32,8 @@ class Link(NamedTuple):
     number: str
     cycle: int
     expires_at: datetime
+    made_by: str | None = None
+    """The name on the key of who made it; None where it was made for a message to the caller."""
 
 
 class Links:
@@ -41,18 +43,19 @@ class Links:
         self._file = secret_file
         self._serializer: URLSafeSerializer | None = None
 
-    def make(self, number: str, cycle: int, at: datetime) -> tuple[str, datetime]:
+    def make(self, number: str, cycle: int, at: datetime, made_by: str | None = None) -> tuple[str, datetime]:
         """The text of a link for this cycle of the case, and the instant until which it holds."""
         expires_at = (at + VALID).replace(microsecond=0)
-        return str(self._signer().dumps([number, cycle, int(expires_at.timestamp())])), expires_at
+        maker = () if made_by is None else (made_by,)
+        return str(self._signer().dumps([number, cycle, int(expires_at.timestamp()), *maker])), expires_at
 
     def read(self, text: str, at: datetime) -> Link:
         """What the link is for. Raises LinkError: nobody here made it, or its time is over."""
         try:
-            number, cycle, expires = self._signer().loads(text)
+            number, cycle, expires, *maker = self._signer().loads(text)
         except BadSignature:
             raise LinkError(expired=False) from None
-        link = Link(number, cycle, datetime.fromtimestamp(expires, UTC))
+        link = Link(number, cycle, datetime.fromtimestamp(expires, UTC), *maker)
         if at >= link.expires_at:
             raise LinkError(expired=True)
         return link

@@ -135,6 +135,7 @@ COMPLAINT: dict[str, Any] = {
     "wake_at": None,
     "next_due_at": "2026-08-03T04:11:00Z",
     "follow_up_attempts": 0,
+    "answered": [],
     "approval": None,
     "decided": [],
     "extension": None,

@@ -39,6 +39,7 @@ KINDS: dict[str, Kind] = {
     "letter-not-found": Kind(HTTPStatus.NOT_FOUND, "No such message"),
     "unknown-action": Kind(HTTPStatus.NOT_FOUND, "No such action"),
     "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "Not by this method"),
+    "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "Not in that format"),
     "out-of-turn": Kind(HTTPStatus.CONFLICT, "Not possible now"),
     "letter-not-dead": Kind(HTTPStatus.CONFLICT, "No dead letter"),
     "return-too-late": Kind(HTTPStatus.CONFLICT, "Too late to return the case"),

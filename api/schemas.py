@@ -83,7 +83,7 @@ class NewIncident(BaseModel):
         },
     )
 
-    title: Name
+    title: Name = Field(description="What it is called.")
     services: tuple[Code, ...] = Field(min_length=1, description="Calls about any of these belong to it.")
     districts: tuple[Code, ...] = Field(min_length=1, description="Calls from any of these belong to it.")
     since: Instant | None = Field(
@@ -103,18 +103,18 @@ class IncidentLinks(BaseModel):
 class IncidentItem(BaseModel):
     """One incident (突发事件): one cause behind many calls."""
 
-    number: str
-    title: str
+    number: str = Field(description="`i` and eleven digits, the last one a check digit.")
+    title: str = Field(description="What it is called: service and district, until a dispatcher says better.")
     state: IncidentState
-    services: list[str]
-    districts: list[str]
+    services: list[str] = Field(description="Codes of its scope: calls about any of these belong to it.")
+    districts: list[str] = Field(description="Codes of its scope: calls from any of these belong to it.")
     since: datetime = Field(description="Cases registered from then on belong to it.")
-    opened_at: datetime
+    opened_at: datetime = Field(description="When it was suspected or declared.")
     opened_by: str = Field(description="`system` where it was suspected by the number of calls.")
     follow_up_percent: int = Field(description="How many of the callers are asked how it went.")
-    version: int
-    department: str | None
-    assignee: str | None
+    version: int = Field(description="The number of its last event. Grows with each.")
+    department: str | None = Field(description="Which was sent for all of its cases.")
+    assignee: str | None = Field(description="Who of that department has it.")
     expected_at: datetime | None = Field(description="When water is expected back.")
     news: str | None = Field(description="What callers were told last.")
     result: str | None = Field(description="What was done.")
@@ -123,7 +123,7 @@ class IncidentItem(BaseModel):
     closed_at: datetime | None = Field(description="When the last of its cases had been seen to.")
     cases: int = Field(description="How many are linked to it, as SQL shows them; 0 in lists.")
     cases_by_state: dict[State, int] = Field(description="The same by state; empty in lists.")
-    available_actions: list[IncidentAction]
+    available_actions: list[IncidentAction] = Field(description="What your key may do to it now.")
     links: IncidentLinks
 
 

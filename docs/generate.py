@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs import chain, saved_views, tables
+from docs import chain, keys, saved_views, tables
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -27,6 +27,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "problems": tables.problems,
     "search-attributes": tables.search_attributes,
     "saved-views": saved_views.table,
+    "options": keys.options,
+    "catalogue-keys": keys.catalogue,
+    "channel-keys": keys.channels,
+    "incident-body": keys.incident_body,
+    "incident-fields": keys.incident_fields,
 }
 """Blocks in pages that are written by hand."""
 

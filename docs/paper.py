@@ -1,13 +1,15 @@
-"""A notice of urging (催办通知书) for the documentation: of a leak in August 2026 that nobody mended in time."""
+"""Documents for the documentation: of a leak in August 2026 that nobody mended in time."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from api.papers import Papers
 from catalogue_source import load_catalogue
 from domain.case import Case
 from domain.commands import Command, Dispatch, SignFor
+from domain.events import Event
 from domain.intake import Actor, Intake, Registration
-from domain.lifecycle import NOTICE, Role
+from domain.lifecycle import CRITICISE, NOTICE, Role
 from settings import DEFAULT_CATALOGUE
 
 NUMBER = "2608034711003"
@@ -17,7 +19,16 @@ CREW = Actor(name="梁伟", role=Role.CREW, department="repair")
 
 
 def notice() -> str:
-    """The document, as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
+    """The notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
+    return _drawn(NOTICE)
+
+
+def criticism() -> str:
+    """The public criticism (通报批评) that follows it."""
+    return _drawn(CRITICISE)
+
+
+def _drawn(kind: str) -> str:
     catalogue = load_catalogue(DEFAULT_CATALOGUE)
     posts = (
         post.model_copy(update={"holder": "谭勇" if post.code == "repair_lead" else None})
@@ -30,5 +41,10 @@ def notice() -> str:
     )
     case.apply(Command[Dispatch](actor=AGENT, body=Dispatch(department="repair")), NOON)
     case.apply(Command[SignFor](actor=CREW, body=SignFor()), NOON)
-    event = next(event for event in case.ring(NOON + timedelta(days=2)) if event.action == NOTICE)
-    return Papers().html(NUMBER, event)
+    return Papers().html(NUMBER, next(event for event in _brought(case) if event.action == kind))
+
+
+def _brought(case: Case) -> Iterator[Event]:
+    """What time brings, each thing at its own time."""
+    while due := case.next_deadline():
+        yield from case.ring(due)

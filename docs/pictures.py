@@ -10,14 +10,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
 from api.keyring import Keyring
 from docs import paper
@@ -37,6 +38,10 @@ SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
 )
+CALLERS = 600
+"""With one cause, in the pictures: enough that their cases take a while."""
+LINES = 8
+"""Callers at once."""
 COLUMNS = ("Status", "Workflow ID", "Service", "State", "Sla", "Department", "Owner", "Priority", "NextDueAt")
 """What the list shows in the pictures; the UI keeps the choice in the browser."""
 BREACHED = next(view for view in VIEWS if view.name == "Breached now")
@@ -54,6 +59,7 @@ class Stage:
 
     late: str
     paused: str
+    together: str
     door: str
     incident: str
 
@@ -118,8 +124,8 @@ class Desk:
         return found
 
 
-def play(service: Service) -> Stage:
-    """A few cases in different states; returns when the late one is late."""
+def play(service: Service, callers: int = 12) -> Stage:
+    """A few cases in different states, and so many callers with one cause; returns when the late one is late."""
     agent = Desk(service, "陈美玲", Role.AGENT)
     crew = Desk(service, "梁伟", Role.CREW, "repair")
     late = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.")
@@ -140,24 +146,55 @@ def play(service: Service) -> Stage:
     network.act(asked, "sign_for")
     network.act(asked, "complete", result="阀门已全开。The valve is fully open.")
     agent.act(asked, "reply", message="水压已恢复。The pressure is back.")
-    incident = _tide(service, agent)
+    together = _granny_li(service, agent, crew)
+    incident = _tide(service, agent, callers)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    return Stage(late, paused, agent.door(asked), incident)
+    return Stage(late, paused, together, agent.door(asked), incident)
 
 
-def _tide(service: Service, agent: Desk) -> str:
-    """An incident with a dozen callers, at work on."""
+def _granny_li(service: Service, agent: Desk, crew: Desk) -> str:
+    """Two departments on one case, and management asked for money."""
+    number = agent.register("no_water", "west", "下闸新村，家里没水，低保户。No water; on public relief.")
+    agent.act(number, "dispatch", department="repair")
+    crew.act(number, "sign_for")
+    agent.act(number, "involve", department="billing", task="查欠费，能否结清 Look into the arrears")
+    billing = Desk(service, "黄丽", Role.CREW, "billing")
+    billing.act(number, "sign_for")
+    crew.act(
+        number,
+        "request_approval",
+        subject="更换室内水管 Replace the indoor pipes",
+        amount="480.00",
+        kind="funded_repair",
+        grounds="低保户 On public relief",
+    )
+    return number
+
+
+def _tide(service: Service, agent: Desk, callers: int) -> str:
+    """An incident with its callers, at work on."""
     dispatcher = Desk(service, "周国强", Role.DISPATCHER)
     number = dispatcher.declare("咸潮 Salt tide", ["water_quality"], ["tanzhou", "sanxiang"])
-    for place in range(12):
+
+    def call(place: int) -> None:
         case = agent.register("water_quality", ("tanzhou", "sanxiang")[place % 2], "水有咸味。The water tastes salty.")
         if agent.see(case)["incident"] is None:
             dispatcher.act(case, "link_incident", incident=number)
+
+    with ThreadPoolExecutor(LINES) as lines:
+        list(lines.map(call, range(callers)))
     dispatcher.direct(number, "dispatch", department="water_quality")
     Desk(service, "余锦荣", Role.CREW, "water_quality").direct(number, "sign_for")
     expected = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=6)
     dispatcher.direct(number, "inform", message="咸潮上溯，送水车已出发。", expected_at=expected.isoformat())
     return number
+
+
+def settle(service: Service, stage: Stage) -> None:
+    """The tide has gone: its cases are completed and replied to from now on."""
+    supervisor = Desk(service, "许兰", Role.SUPERVISOR)
+    message = "水质已恢复正常，感谢谅解。The water is as it should be again."
+    supervisor.direct(stage.incident, "resolve", result="引淡冲咸，水质合格。Fresh water was led in.", message=message)
 
 
 def _missed(case: dict[str, Any]) -> bool:
@@ -221,27 +258,40 @@ def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
 
 def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     """All pictures, into this folder."""
-    page = new_page(chrome, 1330)
-    show_case(page, service, stage.late)
-    page.screenshot(path=folder / "temporal-case.png")
-    page.close()
-    page = new_page(chrome, 920)
-    show_incident(page, service, stage.incident)
-    page.screenshot(path=folder / "incident-ui.png")
-    page.close()
-    page = new_page(chrome, 420)
-    show_view(page, service, BREACHED, stage.late)
-    page.screenshot(path=folder / "temporal-breached.png")
-    page.close()
-    page = chrome.new_page(viewport={"width": 390, "height": 660}, locale="zh-CN", device_scale_factor=1.5)
-    page.goto(stage.door)
-    page.get_by_role("button").first.wait_for()
-    page.screenshot(path=folder / "caller-door.png")
-    page.close()
-    page = chrome.new_page(viewport={"width": 760, "height": 950})
-    page.set_content(paper.notice())
-    page.screenshot(path=folder / "notice.png")
-    page.close()
+    for number, height, name in ((stage.late, 1560, "temporal-case"), (stage.together, 1910, "temporal-together")):
+        with closing(new_page(chrome, height)) as page:
+            show_case(page, service, number)
+            page.screenshot(path=folder / f"{name}.png")
+    with closing(new_page(chrome, 420)) as page:
+        show_view(page, service, BREACHED, stage.late)
+        page.screenshot(path=folder / "temporal-breached.png")
+    with closing(new_page(chrome, 960)) as page:
+        settle(service, stage)
+        # While it is under way, or as it ended where that was sooner.
+        details = show_incident(page, service, stage.incident)
+        while "(0 %)" in details.inner_text():
+            details = show_incident(page, service, stage.incident)
+        page.screenshot(path=folder / "incident-ui.png")
+    _take_door(chrome, stage, folder)
+    for html, name in ((paper.notice(), "notice"), (paper.criticism(), "criticism")):
+        with closing(chrome.new_page(viewport={"width": 760, "height": 950})) as page:
+            page.set_content(html)
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def _take_door(chrome: Browser, stage: Stage, folder: Path) -> None:
+    """The caller's page in both languages, and after the answer."""
+    for locale, name in (("en-GB", "caller-door-en"), ("zh-CN", "caller-door")):
+        size: ViewportSize = {"width": 390, "height": 660}
+        with closing(chrome.new_page(viewport=size, locale=locale, device_scale_factor=1.5)) as page:
+            page.goto(stage.door)
+            page.get_by_role("button").first.wait_for()
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+            if locale == "zh-CN":
+                page.get_by_role("button", name="满意", exact=True).click()
+                page.get_by_role("status").wait_for()
+                page.set_viewport_size({"width": 390, "height": 440})
+                page.screenshot(path=folder / "caller-door-answered.png")
 
 
 def main() -> None:
@@ -249,7 +299,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, running(Path(place)) as service, browser() as chrome:
-        take(chrome, service, play(service), folder)
+        take(chrome, service, play(service, CALLERS), folder)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ UI = "http://127.0.0.1:8233"
 NAMESPACE = "default"
 COMPANY_ZONE = ZoneInfo("Asia/Shanghai")
 
-RUNNING = 'WorkflowType = "ComplaintWorkflow" AND ExecutionStatus = "Running"'
+CASES = 'WorkflowType = "ComplaintWorkflow"'
+RUNNING = f'{CASES} AND ExecutionStatus = "Running"'
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,12 @@ VIEWS = (
         "Open cases of such households.",
     ),
     View(
+        "Repeat callers",
+        "重复来电",
+        f'{RUNNING} AND Flags = "repeat_caller" AND State != "closed"',
+        "Open cases of people who have called before, within 30 days.",
+    ),
+    View(
         "Possible duplicates",
         "疑似重复",
         f'{RUNNING} AND Flags = "possible_duplicate" AND State != "closed"',
@@ -110,6 +117,18 @@ VIEWS = (
         "The caller was not satisfied the first time.",
     ),
     View(
+        "Supervised",
+        "督办",
+        f'{RUNNING} AND Flags = "supervised" AND State != "closed"',
+        "Under a supervisor's eyes.",
+    ),
+    View(
+        "Extended",
+        "已延期",
+        f'{RUNNING} AND Flags = "extended" AND State != "closed"',
+        "More working days were granted; there is no second time.",
+    ),
+    View(
         "Notices and criticism",
         "催办通知书和通报批评",
         f'{RUNNING} AND Flags = "noticed" AND State != "closed"',
@@ -120,6 +139,13 @@ VIEWS = (
         "通知未送达",
         f'{RUNNING} AND Flags = "undelivered"',
         "A notification did not get through: call instead.",
+    ),
+    View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "The good news, as long as Temporal keeps it."),
+    View(
+        "Catalogue rounds",
+        "服务目录启用",
+        'WorkflowType = "CatalogueWorkflow"',
+        "A catalogue being put in force, or that was.",
     ),
 )
 

@@ -140,6 +140,8 @@ def _answer(record: Record, event: Event) -> None:
 def _follow_up(record: Record, event: Event) -> None:
     record.attempts = int(event.data["attempt"])
     stop(record, event.at, "follow_up")
+    if event.data["outcome"] != "unreachable":
+        record.answered += (record.cycle,)
     if event.to_state is State.PENDING_FOLLOW_UP:
         open_clocks(record, ["follow_up"])
         start(record, event.at, "reply")

@@ -96,10 +96,10 @@ class Duration(Value):
 class Duty(Duration):
     """A clock of a service. `in_call` means that it is done before the caller hangs up: no clock is needed."""
 
-    in_call: bool = False
+    in_call: bool = Field(default=False, description="Done before the caller hangs up; then there is no time.")
     outskirts_minutes: Positive | None = Field(default=None, description="The figure for the outskirts.")
     calendar: CalendarKind | None = Field(default=None, description="working days: working; all else: always")
-    starts: Starts | None = None
+    starts: Starts | None = Field(default=None, description="From which moment it runs, where not from the usual one.")
     also: tuple[Duration, ...] = Field(default=(), description="Figures of others, kept for comparison.")
 
     def kind(self) -> CalendarKind:
@@ -177,7 +177,7 @@ class Post(Value):
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name: str = Field(min_length=1, description="the English name of the post")
     name_zh: str = Field(min_length=1, description="the Chinese name of the post")
-    recipient: Literal["lead", "director", "general_manager"]
+    recipient: Literal["lead", "director", "general_manager"] = Field(description="what the ladder calls it")
     departments: tuple[Annotated[str, known("departments")], ...] = Field(
         default=(), description="codes of [departments]; the general manager has all"
     )
@@ -208,7 +208,9 @@ class ApproverNorm(Value):
 class SurgeNorm(Value):
     """When calls about one service from one district are suspected to have one cause (突发事件预警)."""
 
-    services: Annotated[tuple[Annotated[str, known("services")], ...], Field(min_length=1)]
+    services: Annotated[tuple[Annotated[str, known("services")], ...], Field(min_length=1)] = Field(
+        description="codes of [services], each of which is counted for itself"
+    )
     more_than: Annotated[int, Field(gt=0, strict=True)] = Field(description="cases, none of them linked yet")
     within: Duration
     follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(

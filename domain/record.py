@@ -160,6 +160,7 @@ class Progress(BaseModel):
 
     `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
     `incident` is the one cause that the case shares with others (并案), `settled` what its end came to for this case.
+    `answered` are the cycles in which the caller was asked how it went, and said it.
     """
 
     state: State = State.REGISTERED
@@ -176,6 +177,7 @@ class Progress(BaseModel):
     wake_at: datetime | None = None
     attempts: int = 0
     dissatisfactions: int = 0
+    answered: tuple[int, ...] = Field(default=(), exclude_if=unsaid)
     extensions: int = 0
     approval: Approval | None = None
     extension: Extension | None = None

@@ -60,6 +60,9 @@ class CaseView(BaseModel):
     wake_at: datetime | None
     next_due_at: datetime | None
     follow_up_attempts: int
+    answered: tuple[int, ...] = Field(
+        default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
+    )
     approval: Approval | None
     decided: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
     extension: Extension | None
@@ -133,6 +136,7 @@ _TAKEN_OVER = {
     "parts",
     "retermed",
     "credits",
+    "answered",
 }
 
 

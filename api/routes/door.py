@@ -1,6 +1,7 @@
 """The caller's own door: one page by a signed link, to see how a case stands and to answer the follow-up (回访)."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -20,12 +21,17 @@ from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
-from api.security import actor_of, staff_only
+from api.security import actor_of, only_for
 from domain.commands import Command, FollowUp
-from domain.lifecycle import STATE_ZH, Role, State
+from domain.intake import Actor
+from domain.lifecycle import Role, State
 from domain.views import CaseView
 from links import Link, LinkError
 
+log = logging.getLogger("hotline.api")
+
+MAKERS = (Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR, Role.ADMIN)
+"""Who makes links by hand. Not those who do the work: by the link they could answer for the caller."""
 VISITOR = Key(
     id="",
     name="来电人 caller",
@@ -43,7 +49,20 @@ HEADERS = {
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "pages"), undefined=StrictUndefined, autoescape=True
 )
-_STATE_EN = {state: state.value.replace("_", " ") for state in State}
+STATE_FOR_CALLERS = {
+    State.REGISTERED: ("已受理", "registered"),
+    State.DISPATCHED: ("已通知处理部门", "the department has been told"),
+    State.PENDING_REDISPATCH: ("正在转交其他部门", "being passed to another department"),
+    State.IN_PROGRESS: ("处理中", "in progress"),
+    State.SUSPENDED: ("暂缓处理", "on hold"),
+    State.AWAITING_APPROVAL: ("公司审批中", "awaiting approval"),
+    State.PENDING_REPLY: ("已处理，即将答复您", "handled, we will tell you about it"),
+    State.PENDING_FOLLOW_UP: ("已处理，等待您的评价", "handled, waiting for your answer"),
+    State.CLOSED: ("已办结", "closed"),
+    State.REFUSED: ("不属于受理范围", "not a matter of the company"),
+    State.WITHDRAWN: ("已撤销", "withdrawn"),
+}
+"""The states in words that need no knowledge of the trade, Chinese and English."""
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -60,7 +79,7 @@ def _add_make(router: APIRouter, backend: Backend) -> None:
         summary="Make a link for the caller 来电人链接",
         status_code=HTTPStatus.CREATED,
         response_model=CallersLink,
-        dependencies=[Depends(staff_only(backend.bearer))],
+        dependencies=[Depends(only_for(backend.bearer, *MAKERS))],
         responses={
             201: openapi.example("Send it to the caller, and to nobody else.", "link"),
             **openapi.errors(
@@ -76,12 +95,16 @@ def _add_make(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def make_link(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """It shows how the case stands for 14 days, and takes one answer to the follow-up of the present cycle."""
+        """It shows how the case stands for 14 days, and takes one answer to the follow-up of the present cycle.
+
+        The log says who made it, and so does the timeline, as actor of an answer that comes by it.
+        """
         wanted = number_in(number)
         view = await backend.find(wanted, key)
         if view is None:
             raise not_found(wanted)
-        text, expires_at = backend.links.make(wanted, view.cycle, backend.clock())
+        text, expires_at = backend.links.make(wanted, view.cycle, backend.clock(), made_by=key.name)
+        log.info("a link to case %s was made by %s", wanted, key.name)
         link = CallersLink(url=f"{backend.settings.public_url}/c/{text}", expires_at=expires_at)
         return render.answer(link.model_dump_json().encode(), HTTPStatus.CREATED)
 
@@ -143,7 +166,7 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
     """The case after this answer, which counts once: by this link, by another or by telephone. Raises ProblemError."""
     key = "link-" + hashlib.sha256(text.encode()).hexdigest()[:32]
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
-    command = Command[FollowUp](actor=actor_of(VISITOR), body=body, key=key, digest=digest)
+    command = Command[FollowUp](actor=_by(link), body=body, key=key, digest=digest)
     try:
         outcome = await backend.gateway.act(link.number, command, key)
     except ProblemError as error:
@@ -155,6 +178,14 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
     # Whoever reloads the page shall find it as it was. With SQL down this ends at once.
     await backend.shown(link.number, outcome.case.version)
     return outcome.case
+
+
+def _by(link: Link) -> Actor:
+    """Who answers, and who made the link where a person did: he could have opened it himself."""
+    visitor = actor_of(VISITOR)
+    return (
+        visitor.model_copy(update={"name": f"{visitor.name}, link by {link.made_by}"[:80]}) if link.made_by else visitor
+    )
 
 
 def _asked(view: CaseView, link: Link) -> bool:
@@ -169,10 +200,10 @@ def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
         # The operator may have taken the service out of the catalogue since the call.
         "service": next(services, None),
         "registered_on": str(backend.catalogue.calendar.local_date(view.registered_at)),
-        "state_zh": STATE_ZH[view.state],
-        "state_en": _STATE_EN[view.state],
+        "state": STATE_FOR_CALLERS[view.state],
         "asked": _asked(view, link),
-        "answered": view.state is State.CLOSED or view.cycle > link.cycle,
+        "answered": link.cycle in view.answered,
+        "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
     }
 
 

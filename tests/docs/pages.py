@@ -63,12 +63,19 @@ def anchors(text: str) -> set[str]:
 
 def section(text: str, title: str) -> str:
     """What stands under a heading, its subsections included."""
-    found = re.search(rf"^(#+) {re.escape(title)}[^\n]*\n(.*?)(?=^\1 |\Z)", text, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^(#+) {re.escape(title)}[^\n]*\n", text, re.MULTILINE)
     assert found, f"no heading starts with {title!r}"
-    return found[2]
+    rest = text[found.end() :]
+    after = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: after.start()] if after else rest
+
+
+def cells(text: str, place: int) -> list[str]:
+    """One column of the tables of a text, with its head."""
+    rows = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|"))
+    return [row[place].strip() for row in rows if len(row) > place]
 
 
 def column(text: str, place: int) -> list[str]:
     """The names between backticks in one column of the tables of a text."""
-    rows = [line.strip().strip("|").split(" | ") for line in text.splitlines() if line.startswith("|")]
-    return [name for row in rows if len(row) > place for name in _CODE.findall(row[place])]
+    return [name for cell in cells(text, place) for name in _CODE.findall(cell)]

@@ -3,22 +3,29 @@
 import dataclasses
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 import pytest
 import typer.main
+from fastapi import FastAPI
 from starlette.routing import Route
 from temporalio.client import Client
 
 import cli
+from activities.templates import Templates, TemplatesError
 from api.app import create_app
 from api.metrics import Metrics
+from api.papers import Papers
 from api.problems import KINDS, PREFIX
+from api.routes.door import STATE_FOR_CALLERS
 from api.schemas import NewComplaint
 from docs.saved_views import VIEWS
 from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
+from domain.commands import RequestApproval
 from domain.customer import IntakeFlag
 from domain.incident_table import ABSORB, FINISH, STAY, SUSPECT, IncidentAction, IncidentState
 from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RETERM, ROWS, UNDELIVERED, Action, Role, State
@@ -29,7 +36,7 @@ from domain.terms import Recipient
 from readmodel.search import CaseFilters
 from settings import PREFIX as SETTING
 from settings import Settings, variable
-from tests.docs.pages import ALL, ROOT, TEXTS, column, names, page, section
+from tests.docs.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from workflows.search_attributes import REGISTRY
 
 GLOSSARY = page("docs/glossary.md")
@@ -47,9 +54,33 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert set(re.findall(rf"\b{SETTING}[A-Z_]*[A-Z]\b", ALL)) == known
 
 
+def test_every_file_that_a_setting_puts_into_the_data_folder_is_in_its_table_and_in_the_backup() -> None:
+    how_run, folder = page("docs/how-run.md"), Path("a-data-folder").absolute()
+    settings = Settings(data_dir=folder)
+    files = {
+        p.name
+        for name in Settings.model_fields
+        if isinstance(p := getattr(settings, name), Path) and p.parent == folder
+    }
+    files |= {Path(settings.database_url).name, "temporal.db"}
+    table = section(how_run, "What is in the data folder")
+    listed = dict(zip(column(table, 0), cells(table, 2)[1:], strict=True))
+    assert {name.rstrip("/") for name in listed} >= files
+    kept = {name.rstrip("/") for name, keep in listed.items() if keep == "**back it up**"}
+    (script,) = [e.text for e in examples(section(how_run, "Backup")) if "sqlite3" in e.text]
+    assert set(re.findall(r"data/([a-z.]+)", script)) == kept
+    (lost,) = [line for line in section(how_run, "When something dies").splitlines() if line.startswith("| the disk")]
+    assert {name.rstrip("/") for name in names(lost)} == kept - {name for name in kept if name.endswith(".db")}
+
+
 def test_every_state_is_in_the_glossary_and_no_other() -> None:
     assert glossary("States") == [state.value for state in State]
     assert column(section(page("docs/what.md"), "The life of a case"), 0) == [state.value for state in State]
+
+
+def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
+    _, *told = cells(section(GLOSSARY, "States"), 4)
+    assert told == [" · ".join(STATE_FOR_CALLERS[state]) for state in State]
 
 
 def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
@@ -86,6 +117,11 @@ def test_every_clock_and_status_is_documented() -> None:
     assert {*CLOCKS, *(status.value for status in ClockStatus), *SLA} <= documented
     assert column(section(page("docs/what.md"), "Clocks"), 0)[: len(CLOCKS)] == list(CLOCKS)
     assert {status.value for status in ClockStatus} <= names(section(page("docs/what.md"), "Clocks"))
+
+
+def test_every_kind_of_approval_is_in_the_glossary() -> None:
+    kinds = next(part for part in get_args(RequestApproval.model_fields["kind"].annotation) if part is not NoneType)
+    assert {*get_args(kinds), "approvers", "deputy"} <= {*glossary("Approvals")}
 
 
 def test_every_flag_is_in_the_glossary_and_no_other() -> None:
@@ -141,6 +177,19 @@ def test_every_make_target_is_documented_and_no_other() -> None:
     assert mentioned <= targets
 
 
+@pytest.mark.parametrize(("prove", "name"), [(Templates, "staff/default.zh.txt"), (Papers, "papers/notice.html")])
+def test_every_field_of_a_template_is_documented(prove: Callable[[Path], object], name: str, tmp_path: Path) -> None:
+    """They are what a template with an unknown field is told."""
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_text("{{ nonsense }}", encoding="utf-8")
+    with pytest.raises(TemplatesError) as refused:
+        prove(tmp_path)
+    (told,) = (problem for problem in refused.value.problems if "nonsense" in problem)
+    fields = set(told.partition("accepted: ")[2].split(", "))
+    assert len(fields) > 1
+    assert fields <= names(section(page("docs/how-run.md"), "Templates"))
+
+
 def test_every_file_that_is_named_exists() -> None:
     tops = {path.name for path in ROOT.iterdir()}
     missing = sorted(
@@ -158,10 +207,14 @@ def test_every_module_that_is_run_exists() -> None:
     assert [name for name in sorted(modules) if importlib.util.find_spec(name) is None] == []
 
 
+def application() -> FastAPI:
+    """The application, to be asked what it serves."""
+    return create_app(Settings(keys_file=Path("no-such-keys.json")), Client.__new__(Client))
+
+
 def served() -> set[str]:
     """Every route of the service, as it describes them itself; actions count as one."""
-    client = Client.__new__(Client)
-    app = create_app(Settings(keys_file=Path("no-such-keys.json")), client)
+    app = application()
     described = {
         f"{method.upper()} {re.sub(r'/actions/[a-z_]+$', '/actions/{action}', path)}"
         for path, methods in app.openapi()["paths"].items()

@@ -1,12 +1,12 @@
 """A notice of urging (催办通知书) printed by a real browser: one page of A4, in Chinese and English."""
 
 import os
-import re
 
 import pytest
 from playwright.sync_api import expect
 
 from docs import paper, pictures
+from tests.printed import sides
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 
@@ -22,6 +22,4 @@ def test_a_notice_prints_on_one_page_of_a4() -> None:
         for words in ("抢修队", "负责人 谭勇", "To: Emergency repair crew", "逾期 1 天", paper.NUMBER):
             expect(page.locator("main")).to_contain_text(words)
         printed = page.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) == 1
-    (box,) = re.findall(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", printed)
-    assert [round(float(side) * 25.4 / 72) for side in box] == [210, 297]
+    assert sides(printed) == [[210, 297]]

@@ -81,8 +81,12 @@ def test_the_pictures_of_the_documentation_can_be_taken(
     assert {path.name for path in tmp_path.iterdir()} == {
         "temporal-case.png",
         "temporal-breached.png",
+        "temporal-together.png",
         "caller-door.png",
+        "caller-door-en.png",
+        "caller-door-answered.png",
         "notice.png",
+        "criticism.png",
         "incident-ui.png",
     }
     assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())

@@ -122,6 +122,21 @@ class TestUnreachable:
         assert case.state is (State.CLOSED if outcome == "satisfied" else State.DISPATCHED)
         assert "unreachable" not in case.flags
 
+    def test_the_case_knows_in_which_cycles_the_caller_said_how_it_went(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, UNREACHABLE, THEN)
+        assert [*case.answered] == []
+        do(case, DISSATISFIED, THEN)
+        assert [*case.answered] == [1]
+        again_to_the_follow_up(case)
+        for _ in range(3):
+            do(case, UNREACHABLE, THEN)
+        assert (case.state, [*case.answered]) == (State.CLOSED, [1])
+        do(case, c.Reopen(reason="It drips."), THEN, AGENT)
+        again_to_the_follow_up(case)
+        do(case, c.FollowUp(outcome="satisfied"), THEN)
+        assert [*case.answered] == [1, 3]
+
     def test_every_cycle_has_its_own_attempts(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
         for body in (UNREACHABLE, UNREACHABLE, DISSATISFIED):

@@ -1,0 +1,59 @@
+"""The saved views of the Temporal UI, asked of a real server: it takes every query, and finds what they promise."""
+
+from datetime import UTC, datetime
+
+import pytest
+from temporalio.client import Client
+
+from docs.saved_views import VIEWS, View, due_today
+from tests.api.house import House, Json
+from tests.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BY_NAME = {view.name: view for view in VIEWS}
+
+
+async def found(temporal: Client, view: View) -> set[str]:
+    return {each.id.removeprefix("complaint-") async for each in temporal.list_workflows(view.query)}
+
+
+@pytest.mark.parametrize("view", [*VIEWS, due_today(datetime.now(UTC))], ids=lambda view: view.name)
+async def test_the_server_takes_the_query(temporal: Client, on_sqlite: House, view: View) -> None:
+    assert on_sqlite.temporal is temporal
+    assert (await temporal.count_workflows(view.query)).count >= 0
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "steps"),
+    [
+        ("Supervised", {}, [("xu", "supervise", {})]),
+        ("Thanks", {"service_code": "thanks", "description": "谢谢梁师傅", "thanked": "梁伟"}, []),
+        ("To be dispatched", {}, []),
+        (
+            "Departments together",
+            {},
+            [
+                ("zhou", "dispatch", {"department": "repair"}),
+                ("wu", "sign_for", {}),
+                ("chen", "involve", {"department": "billing", "task": "查欠费"}),
+            ],
+        ),
+    ],
+)
+async def test_the_view_finds_its_case(
+    on_sqlite: House, name: str, call: Json, steps: list[tuple[str, str, Json]]
+) -> None:
+    usual = {"service_code": "no_water", "description": "家里没水", "location": {"district": "west"}}
+    number = (await on_sqlite.register(usual | call)).json()["number"]
+    for who, action, body in steps:
+        answer = await on_sqlite.act(number, action, body, who)
+        assert answer.is_success, answer.text
+    await until(lambda: found(on_sqlite.temporal, BY_NAME[name]), lambda numbers: number in numbers)
+
+
+async def test_who_calls_again_is_among_the_repeat_callers(on_sqlite: House) -> None:
+    call = {"service_code": "billing", "description": "水费", "caller": {"phone": "0760 8823 0909"}}
+    await on_sqlite.register(call)
+    number = (await on_sqlite.register(call)).json()["number"]
+    await until(lambda: found(on_sqlite.temporal, BY_NAME["Repeat callers"]), lambda numbers: number in numbers)
