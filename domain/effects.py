@@ -7,10 +7,10 @@ from domain.approvals import ask, take
 from domain.clocks import DEPARTMENT
 from domain.credits import owe, take_word
 from domain.events import Event
-from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
+from domain.ledger import Change, cancel, change, open_clocks, pause, reinstate, start, stop
 from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
-from domain.parts import PART_TABLE, UNFINISHED
+from domain.parts import PART_TABLE, TOGETHER, UNFINISHED
 from domain.record import Extension, Record
 from domain.reterm import hold_to
 from domain.settlement import linked, wait_for_it
@@ -96,15 +96,21 @@ def _resume(record: Record, event: Event) -> None:
 
 def _request_approval(record: Record, event: Event) -> None:
     ask(record, event)
-    pause(record, event.at, DEPARTMENT)
+    _departments(record, lambda clock: clock.pause(event.at, record.calendar))
 
 
 def _decide_approval(record: Record, event: Event) -> None:
     if not take(record, event):
         return
     record.flags = record.with_flags("approved" if event.data["approved"] else "approval_rejected")
-    change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+    _departments(record, lambda clock: clock.resume(event.at))
     start(record, event.at, "decision")
+
+
+def _departments(record: Record, then: Change) -> None:
+    """Of every department that works on the case; before the second edition of the rules, of the one that has it."""
+    whose = None if record.terms.process.rules >= TOGETHER else 0
+    change(record, lambda clock: then(clock) if clock.part or clock.name in DEPARTMENT else clock, part=whose)
 
 
 def _complete(record: Record, event: Event) -> None:

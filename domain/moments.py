@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from domain.lifecycle import TABLE, Action, State
-from domain.parts import PART_TABLE, WORKABLE, Part
+from domain.parts import PART_TABLE, TOGETHER, WORKABLE, Part
 from domain.record import Record
 from domain.together import ends_the_wait
 from domain.urging import next_step, promise
@@ -34,7 +34,8 @@ def untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
 
 def untimely_for(part: Part, action: Action, record: Record, at: datetime) -> Untimely | None:
     """The same for an action on a part of the case."""
-    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else WORKABLE
+    workable = WORKABLE if record.terms.process.rules >= TOGETHER else WORKABLE - {State.SUSPENDED}
+    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else workable
     if record.state not in states or record.finished(at):
         return _out_of_turn(action, record)
     if part.state not in PART_TABLE[action].sources:
