@@ -102,7 +102,8 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
     # Found out at the start, not by the first caller.
     keyring.list()
     gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
-    reader = Reader(engine(settings.database_url, read_only=True), settings.caller_lookup_seconds)
+    reading = engine(settings.database_url, read_only=True)
+    reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
     known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
     return Backend(
         settings=settings,

@@ -76,10 +76,12 @@ class Reader:
     Args:
         engine: to read with; disposed of by `close`.
         caller_seconds: longest wait for what is known of a caller; 0 asks nothing.
+        area_code: tells that of telephones which are said without one, by the catalogue in force.
     """
 
-    def __init__(self, engine: Engine, caller_seconds: float) -> None:
+    def __init__(self, engine: Engine, caller_seconds: float, area_code: Callable[[], str]) -> None:
         self._engine = engine
+        self._area_code = area_code
         self._caller_seconds = caller_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
         # Whoever waits for an action, or is on the telephone, must not stand in line behind a search.
@@ -104,7 +106,7 @@ class Reader:
             return NOBODY
         try:
             async with asyncio.timeout(self._caller_seconds):
-                return await self._callers.ask(lambda sql: callers.known(sql, intake, at))
+                return await self._callers.ask(lambda sql: callers.known(sql, intake, at, self._area_code()))
         except Exception as error:  # noqa: BLE001 - whatever is the matter, nobody on the telephone waits for it
             log.warning("SQL does not tell who calls: %s", type(error).__name__)
             return NOBODY
@@ -115,7 +117,7 @@ class Reader:
 
     async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> queries.CasePage:
         """A page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit))
+        return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit, self._area_code()))
 
     async def parts(self, department: str, state: PartState | None, cursor: str | None, limit: int) -> PartPage:
         """A page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
@@ -145,11 +147,11 @@ class Reader:
 
     async def caller(self, caller: Caller, before: Place) -> CallerRecord:
         """What was known of the caller before the case of this place. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.caller_record(sql, caller, before))
+        return await self._answer(lambda sql: records.caller_record(sql, caller, before, self._area_code()))
 
     async def customer(self, account_no: str) -> CallerRecord | None:
         """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.customer_record(sql, account_no))
+        return await self._answer(lambda sql: records.customer_record(sql, account_no, self._area_code()))
 
     async def letters(self, cursor: str | None, limit: int) -> LetterPage:
         """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""

@@ -48,6 +48,7 @@ from domain.terms import (
     Unit,
     UrgingRules,
     Value,
+    unsaid,
 )
 
 __all__ = [
@@ -164,6 +165,12 @@ class Catalogue(Value):
     credits: tuple[CreditNorm, ...] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+    )
+    area_code: str = Field(
+        default="",
+        pattern=r"^(0[0-9]{2,3})?$",
+        exclude_if=unsaid,
+        description='before a local telephone number of seven or eight digits: "0760"; left out, none',
     )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar

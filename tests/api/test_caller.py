@@ -29,7 +29,7 @@ def registry(database: Engine) -> None:
     """The customers of the documentation's example."""
     example = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", {"west", "east"})
     with writing(database) as connection:
-        keep(connection, example)
+        keep(connection, example, "0760")
 
 
 @asynccontextmanager
@@ -70,6 +70,22 @@ async def test_a_hardship_household_that_calls_twice_is_flagged_and_both_cases_a
         assert (read["flags"], read["possible_duplicates"]) == (second["flags"], [first["number"]])
         timeline = (await made.get(f"/v1/complaints/{second['number']}/timeline")).json()
         assert timeline["items"][0]["data"]["duplicates"] == [first["number"]]
+
+
+async def test_who_gives_a_local_number_is_known_by_the_area_code_of_the_catalogue(
+    temporal: Client, tmp_path: Path, database_url: str
+) -> None:
+    """Granny Li has a telephone in the house, and says its eight digits."""
+    async with house_with_customers(temporal, database_url, tmp_path) as (made, _):
+        first = await call(made, {"phone": "88237777"}, {})
+        assert first["flags"] == ["hardship"]
+        second = await call(made, {"phone": "0760 8823 7777"}, {})
+        assert (second["flags"][-1], second["possible_duplicates"]) == ("repeat_caller", [first["number"]])
+        seen = await record(made, second["links"]["caller"])
+        assert (seen["customer"]["name"], numbers(seen)) == ("李婆婆", [first["number"]])
+        for q in ("88237777", "0760-88237777", "(0760)88237777"):
+            page = (await made.get("/v1/complaints", "chen", q=q)).json()
+            assert [case["number"] for case in page["items"]] == [second["number"], first["number"]]
 
 
 async def test_flags_of_the_intake_stay_with_what_comes_later(

@@ -215,6 +215,7 @@ MISTAKES = [
         "accepted: seconds",
     ),
     ("_percent = 100", "_percent = 101", "surges[0].follow_up_percent", "must be less than or equal to 100, not 101"),
+    ('area_code = "0760"', 'area_code = "760"', "area_code", "should match pattern '^(0[0-9]{2,3})?$', not '760'"),
     ("[phone]", "[fax]", "fax", "is no key of this table; accepted: name, name_zh, time_scale"),
     ("\n[sources]", "\ntime_scale = -1\n[sources]", "time_scale", "must be greater than 0, not -1"),
     ('\ncountry = "CN"', '\ncountry = "XX"', "calendar.country", "must be '' or 'CN', not 'XX'"),
