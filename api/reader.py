@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, unavailable
 from domain.case import Case
-from domain.customer import CallerRecord
+from domain.customer import CallerRecord, Thanks
 from domain.events import Event
 from domain.incident import Incident
 from domain.incident_table import IncidentState, Scope
@@ -126,6 +126,10 @@ class Reader:
     async def money(self, start: datetime, end: datetime) -> tuple[Total, ...]:
         """What was decided on money from `start` on, before `end`, by kind. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: totals(sql, start, end))
+
+    async def thanks(self, start: datetime, end: datetime) -> tuple[Thanks, ...]:
+        """The thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: records.thanks_between(sql, start, end))
 
     async def timeline(self, number: str, after: int, limit: int) -> queries.TimelinePage | None:
         """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""

@@ -69,7 +69,7 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
         return _of_rung(event)
     if "incident" in event.data:
         return _of_incident(event, after)
-    concerned = _CONCERNED.get(event.action, ())
+    concerned = (*_CONCERNED.get(event.action, ()), *(("assignee",) if _thanked(event) else ()))
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
     if _waits_for_the_next(event):
@@ -93,6 +93,12 @@ def _of_incident(event: Event, after: Progress) -> tuple[str, ...]:
     return {Action.REPLY.value: ("caller",), Action.COMMENT.value: ("owner",)}.get(event.action, ())
 
 
+def _thanked(event: Event) -> str | None:
+    """The person whom the caller thanks (被表扬人), where one is named."""
+    name: str | None = event.data.get("intake", {}).get("thanked")
+    return name
+
+
 def _waits_for_the_next(event: Event) -> bool:
     """Whether one approver has had his turn, and another has his now."""
     if event.action == Action.DECIDE_CREDIT:
@@ -107,6 +113,9 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     changes = {"department": department}
     if "part" in event.data:
         changes["assignee"] = event.data.get("assignee")
+    elif name := _thanked(event):
+        # Reached as whoever has a case is, by the name on the key.
+        changes["assignee"] = name
     then = after.model_copy(update=changes)
     # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
     late = event.data.get("to", [{}]) or [{"department": None}]
@@ -175,6 +184,8 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
     if event.action == CREDIT:
         owed = f"{event.data['amount']} {event.data['currency']}"
         return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+    if name := _thanked(event):
+        return f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}"
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action
     return (
         f"工单{number}:{zh},现为{STATE_ZH[event.to_state]}",

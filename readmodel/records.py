@@ -1,6 +1,7 @@
 """The record of a caller (来电人): the customer as the registry has it, the cases of before, and thanks (表扬)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -8,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, literal, select, tuple_
 
 from domain.customer import CallerRecord, Customer, EarlierCase, Thanks
 from domain.intake import THANKS, Caller
+from domain.lifecycle import State
 from readmodel.customers import customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
@@ -104,6 +106,18 @@ def _case(row: Row[Any]) -> EarlierCase:
         closed_at=row.closed_at,
         description=row.description,
     )
+
+
+def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -> tuple[Thanks, ...]:
+    """The thanks given from `start` on, before `end`, oldest first; without what was withdrawn or refused."""
+    statement = (
+        select(cases, events.c.data.label("registration"))
+        .join(events, (events.c.number == cases.c.number) & (events.c.seq == 1))
+        .where(cases.c.service_code == THANKS, cases.c.registered_at >= start, cases.c.registered_at < end)
+        .where(cases.c.state.not_in([State.WITHDRAWN.value, State.REFUSED.value]))
+        .order_by(cases.c.registered_at, cases.c.number)
+    )
+    return tuple(map(_thanks, connection.execute(statement)))
 
 
 def _thanks(row: Row[Any]) -> Thanks:
