@@ -99,8 +99,8 @@ class Reader:
         """The versions that SQL shows of these cases. Raises what SQL raised."""
         return await self._versions.ask(lambda sql: queries.versions(sql, numbers))
 
-    async def known(self, intake: Intake, at: datetime) -> Known:
-        """What is known of the caller; nothing where SQL does not tell in time. Raises nothing: the call is taken."""
+    async def known(self, intake: Intake, at: datetime) -> Known | None:
+        """What is known of the caller; None where SQL does not tell in time. Raises nothing: the call is taken."""
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._caller_seconds or not any(said):
             return NOBODY
@@ -109,7 +109,11 @@ class Reader:
                 return await self._callers.ask(lambda sql: callers.known(sql, intake, at, self._area_code()))
         except Exception as error:  # noqa: BLE001 - whatever is the matter, nobody on the telephone waits for it
             log.warning("SQL does not tell who calls: %s", type(error).__name__)
-            return NOBODY
+            return None
+
+    async def known_late(self, intake: Intake, at: datetime, number: str) -> Known:
+        """What was known of the caller at `at`, before the case of this number. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: callers.known(sql, intake, at, self._area_code(), number))
 
     async def case(self, number: str) -> Case | None:
         """The case as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""

@@ -19,6 +19,19 @@ class IntakeFlag(StrEnum):
     POSSIBLE_DUPLICATE = "possible_duplicate"
 
 
+KNOWN = "known"
+"""The answer of a case that knows all that it is told of its caller."""
+
+
+class Recognised(BaseModel):
+    """What was known of a caller, told to a case after its intake."""
+
+    model_config = ConfigDict(frozen=True)
+
+    flags: tuple[IntakeFlag, ...]
+    duplicates: tuple[str, ...] = ()
+
+
 _CENTILITRES = Decimal("0.01")
 """Volumes are kept to a hundredth of a cubic metre, as bills state them, so that 3 and 3.00 are one allowance."""
 

@@ -8,7 +8,7 @@ from domain.clocks import DEPARTMENT
 from domain.credits import owe, take_word
 from domain.events import Event
 from domain.ledger import Change, cancel, change, open_clocks, pause, reinstate, start, stop
-from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, UNDELIVERED, Action, State
+from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RECOGNISE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, TOGETHER, UNFINISHED
 from domain.record import Extension, Record
@@ -212,6 +212,11 @@ def _undelivered(record: Record, _: Event) -> None:
     record.flags = record.with_flags("undelivered")
 
 
+def _recognise(record: Record, event: Event) -> None:
+    known = event.data["flags"]
+    record.flags = record.with_flags(*known)
+
+
 _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     Action.REGISTER: _register,
     Action.ANSWER: _answer,
@@ -240,6 +245,7 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     NOTICE: give_notice,
     CRITICISE: criticise,
     UNDELIVERED: _undelivered,
+    RECOGNISE: _recognise,
     RETERM: hold_to,
     CREDIT: owe,
     Action.DECIDE_CREDIT: take_word,

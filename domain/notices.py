@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, STATE_ZH, TABLE, Action, State
 from domain.numbers import ZONE
 from domain.record import Progress
 from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
@@ -54,6 +54,7 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.LINK_INCIDENT: ("department",),
     NOTICE: ("assignee", "lead", "owner"),
     CRITICISE: ("lead", "director", "general_manager", "owner", "supervisor"),
+    RECOGNISE: ("assignee", "owner"),
     CREDIT: ("manager", "owner"),
     Action.DECIDE_CREDIT: ("owner",),
 }
@@ -184,6 +185,8 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
     if event.action == CREDIT:
         owed = f"{event.data['amount']} {event.data['currency']}"
         return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+    if event.action == RECOGNISE:
+        return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
     if name := _thanked(event):
         return f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}"
     zh = TABLE[Action(event.action)].zh if event.action in TABLE else event.action

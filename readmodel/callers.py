@@ -99,8 +99,14 @@ _KNOWN = (
 """Customer and cases in one question, as it is asked with every call; one row at least, empty where none is known."""
 
 
-def known(connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "") -> Known:
-    """What is known of whoever says this at `at`. The area code is that of telephones which are said without one."""
+def known(
+    connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
+) -> Known:
+    """What is known of whoever says this at `at`.
+
+    The area code is that of telephones which are said without one. `own` is the number of the call's own case, where
+    there is one already.
+    """
     caller, address = intake.caller, intake.location.address
     said = phone_terms(caller.phone, area_code) if caller.phone else []
     asked = {
@@ -116,7 +122,7 @@ def known(connection: ReadConnection, intake: Intake, at: datetime, area_code: s
     accounts = {caller.account_no, customer.customer} - {None}
     phones = {phone_term(each, area_code) for each in (caller.phone, customer.customers_phone) if each}
     # A term may stand for something else as well: what is told is what the cases themselves say.
-    earlier = {row.number: row for row in rows if row.number}.values()
+    earlier = {row.number: row for row in rows if row.number not in (None, own) and row.registered_at <= at}.values()
     theirs = [row for row in earlier if _is_theirs(row, accounts, phones, area_code)]
     same = [
         row.number

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,8 @@ async def test_with_sql_down_the_call_is_taken_without_flags(
             taken = await made.register({**CALL, "caller": GRANNY})
             assert (taken.status_code, taken.json()["flags"]) == (202, [])
         number = taken.json()["number"]
-        assert await until(lambda: made.actions(number), bool) == ["register"]
+        late = await until(lambda: made.complaint(number), lambda case: bool(case["flags"]))
+        assert (late["flags"], await made.actions(number)) == (["hardship"], ["register", "recognise"])
         assert (await until(lambda: call(made, GRANNY), lambda again: bool(again["flags"])))["flags"][0] == "hardship"
 
 
@@ -149,8 +151,14 @@ async def test_with_sql_slow_the_call_is_taken_without_flags_while_it_is_slow(
     async with house_with_customers(temporal, postgresql_url, tmp_path, caller_lookup_seconds=0.05) as (made, database):
         with locked(database):
             # Answered, and shown by SQL, while the question about the caller still hangs.
-            for _ in range(3):
-                assert (await call(made, GRANNY))["flags"] == []
+            first, *others = [await call(made, GRANNY) for _ in range(3)]
+            assert [case["flags"] for case in (first, *others)] == [[], [], []]
+        # It is made up for, as it was known at each of them.
+        for case, flags in ((first, ["hardship"]), (others[0], ["hardship", "possible_duplicate", "repeat_caller"])):
+            made_up = await until(partial(made.complaint, case["number"]), lambda found: bool(found["flags"]))
+            assert made_up["flags"] == flags
+        timeline = (await made.get(f"/v1/complaints/{others[0]['number']}/timeline")).json()["items"]
+        assert [item["data"]["duplicates"] for item in timeline if item["action"] == "recognise"] == [[first["number"]]]
         known = await until(lambda: call(made, GRANNY), lambda again: bool(again["flags"]))
         assert known["flags"][0] == "hardship"
 

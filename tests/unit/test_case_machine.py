@@ -12,10 +12,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain import commands as c
 from domain.case import Case
 from domain.clocks import DEPARTMENT, MISS, Clock
+from domain.customer import IntakeFlag, Recognised
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
-from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, TABLE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import (
+    CREDIT,
+    CRITICISE,
+    ENDED,
+    ESCALATE,
+    NOTICE,
+    RECOGNISE,
+    RETERM,
+    TABLE,
+    UNDELIVERED,
+    Action,
+    Role,
+    State,
+)
 from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
@@ -243,6 +257,10 @@ class CaseMachine(RuleBasedStateMachine):
     def a_notification_is_given_up(self) -> None:
         self.take(self.case.undelivered("key", self.now))
 
+    @rule()
+    def its_caller_is_recognised_late(self) -> None:
+        self.take(self.case.recognise(Recognised(flags=(IntakeFlag.HARDSHIP,)), self.now))
+
     @rule(incident=incidents.filter(bool), follow_up=st.booleans())
     def an_incident_is_over(self, incident: str, follow_up: bool) -> None:
         settlement = Settlement(incident=incident, result="x", message="x", follow_up=follow_up)
@@ -303,7 +321,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, CREDIT, RETERM):
+        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CREDIT, RETERM):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:
