@@ -29,16 +29,13 @@ def import_(
     from readmodel.database import writing
 
     settings = Settings()
-    districts = {
-        district.code
-        for district in in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue).districts
-    }
-    found = load_customers(file, encoding, districts)
+    catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    found = load_customers(file, encoding, {district.code for district in catalogue.districts})
     if dry_run:
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return
     with _registry(settings) as database, writing(database) as connection:
-        done = keep(connection, found)
+        done = keep(connection, found, catalogue.area_code)
     typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
 
 

@@ -23,6 +23,7 @@ from api.metrics import Metrics
 from api.middleware import BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem
 from api.reader import Reader
+from api.recognition import Recognition
 from api.routes import (
     actions,
     callers,
@@ -62,6 +63,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         backend.in_force.note(settings.catalogue, clock())
         yield
+        await backend.recognition.close()
         await backend.visibility.close()
         await backend.incident_visibility.close()
         backend.reader.close()
@@ -102,14 +104,17 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
     # Found out at the start, not by the first caller.
     keyring.list()
     gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
-    reader = Reader(engine(settings.database_url, read_only=True), settings.caller_lookup_seconds)
+    reading = engine(settings.database_url, read_only=True)
+    reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
+    recognition = Recognition(reader.known_late, gateway.recognise)
     known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
     return Backend(
         settings=settings,
         bearer=BearerKey(keyring),
         in_force=in_force,
-        desk=Desk(gateway, in_force, reader.known, known_incidents, clock),
+        desk=Desk(gateway, in_force, reader.known, recognition, known_incidents, clock),
         gateway=gateway,
+        recognition=recognition,
         incidents=IncidentDesk(client, settings.task_queue, settings.update_timeout_seconds),
         reader=reader,
         letterbox=Letterbox(engine(settings.database_url), clock),

@@ -12,6 +12,7 @@ from api.letterbox import Letterbox
 from api.metrics import Metrics
 from api.problems import ProblemError
 from api.reader import Reader
+from api.recognition import Recognition
 from api.security import BearerKey, actor_of
 from api.visibility import Visibility
 from catalogue_store import InForce
@@ -31,6 +32,7 @@ class Backend:
     in_force: InForce
     desk: Desk
     gateway: Gateway
+    recognition: Recognition
     incidents: IncidentDesk
     reader: Reader
     letterbox: Letterbox

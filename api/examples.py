@@ -343,6 +343,10 @@ ANSWERS: dict[str, Any] = {
         "currency": "CNY",
         "approved_amount": "860.00",
     },
+    "thanks": {
+        "month": "2026-02",
+        "items": [{"thanked": "梁伟", "times": 1, "thanks": CALLER["thanks"]}],
+    },
     "incident": INCIDENT,
     "incidents": {"items": [INCIDENT | {"cases": 0, "cases_by_state": {}}], "next_cursor": None},
     "incident_timeline": {"items": [INCIDENT_EVENT], "next_cursor": None},

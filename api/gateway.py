@@ -26,7 +26,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.problems import ProblemError, refusal, unavailable
 from domain.case import Case
 from domain.commands import Command
+from domain.customer import KNOWN, Recognised
 from domain.intake import Actor, Registration
+from domain.lifecycle import RECOGNISE
 from domain.views import CaseView, Outcome
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import TASK_TIMEOUT, ComplaintStart
@@ -126,6 +128,21 @@ class Gateway:
                     return None
                 raise
         return outcome
+
+    async def recognise(self, number: str, known: Recognised) -> None:
+        """Tell a case what is known of its caller; one that has ended needs to know nothing. Raises ProblemError."""
+        handle = self._client.get_workflow_handle(workflow_id(number))
+        async with answering(self._timeout, "The caller"):
+            try:
+                await handle.execute_update(
+                    ComplaintWorkflow.recognise, known, id=RECOGNISE, rpc_timeout=self._rpc_timeout
+                )
+            except WorkflowUpdateFailedError as error:
+                if not isinstance(error.cause, ApplicationError) or error.cause.type != KNOWN:
+                    raise
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
 
     async def case(self, number: str, actor: Actor) -> CaseView | None:
         """The live case as `actor` sees it; None where there is none. Raises ProblemError where nobody can tell."""

@@ -15,6 +15,7 @@ from api.gateway import RETRY_SECONDS, Gateway, Request
 from api.incident_desk import OpenIncidents
 from api.keyring import Key
 from api.problems import ProblemError, unavailable
+from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.security import actor_of, request_key
 from catalogue_store import InForce
@@ -24,13 +25,13 @@ from domain.intake import Intake, Registration
 from domain.lifecycle import TABLE, Action, Role
 from domain.numbers import day_before, local_day, number_of
 from domain.terms import Terms
-from readmodel.callers import Known
+from readmodel.callers import NOBODY, Known
 
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
 
-Lookup = Callable[[Intake, datetime], Awaitable[Known]]
-"""What is known of a caller: soon, and whatever happens; at worst, nothing."""
+Lookup = Callable[[Intake, datetime], Awaitable[Known | None]]
+"""What is known of a caller: soon, and whatever happens; None where that cannot be told."""
 
 
 class Registered(NamedTuple):
@@ -48,12 +49,14 @@ class Desk:
         gateway: Gateway,
         in_force: InForce,
         lookup: Lookup,
+        recognition: Recognition,
         incidents: OpenIncidents,
         clock: Callable[[], datetime],
     ) -> None:
         self._gateway = gateway
         self._in_force = in_force
         self._lookup = lookup
+        self._recognition = recognition
         self._incidents = incidents
         self._clock = clock
 
@@ -71,6 +74,7 @@ class Desk:
         looking = asyncio.ensure_future(self._lookup(intake, at))
         if idempotency_key is not None and (number := await self._made(day_before(today), request)):
             return Registered(number, None)
+        known = await looking
         draft = Registration(
             number=number_of(today, request.key),
             at=at,
@@ -79,9 +83,12 @@ class Desk:
             intake=intake,
             terms=terms,
             incident=await self._incidents.covering(intake.service_code, intake.location.district),
-            **(await looking)._asdict(),
+            **(known or NOBODY)._asdict(),
         )
-        return await self._start(draft, today, request)
+        registered = await self._start(draft, today, request)
+        if known is None and registered.case:
+            self._recognition.begin(registered.number, intake, at)
+        return registered
 
     async def _start(self, draft: Registration, day: date, request: Request) -> Registered:
         """Start the case under the first number of the request that is free. Raises ProblemError."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, unavailable
 from domain.case import Case
-from domain.customer import CallerRecord
+from domain.customer import CallerRecord, Thanks
 from domain.events import Event
 from domain.incident import Incident
 from domain.incident_table import IncidentState, Scope
@@ -76,10 +76,12 @@ class Reader:
     Args:
         engine: to read with; disposed of by `close`.
         caller_seconds: longest wait for what is known of a caller; 0 asks nothing.
+        area_code: tells that of telephones which are said without one, by the catalogue in force.
     """
 
-    def __init__(self, engine: Engine, caller_seconds: float) -> None:
+    def __init__(self, engine: Engine, caller_seconds: float, area_code: Callable[[], str]) -> None:
         self._engine = engine
+        self._area_code = area_code
         self._caller_seconds = caller_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
         # Whoever waits for an action, or is on the telephone, must not stand in line behind a search.
@@ -97,17 +99,21 @@ class Reader:
         """The versions that SQL shows of these cases. Raises what SQL raised."""
         return await self._versions.ask(lambda sql: queries.versions(sql, numbers))
 
-    async def known(self, intake: Intake, at: datetime) -> Known:
-        """What is known of the caller; nothing where SQL does not tell in time. Raises nothing: the call is taken."""
+    async def known(self, intake: Intake, at: datetime) -> Known | None:
+        """What is known of the caller; None where SQL does not tell in time. Raises nothing: the call is taken."""
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._caller_seconds or not any(said):
             return NOBODY
         try:
             async with asyncio.timeout(self._caller_seconds):
-                return await self._callers.ask(lambda sql: callers.known(sql, intake, at))
+                return await self._callers.ask(lambda sql: callers.known(sql, intake, at, self._area_code()))
         except Exception as error:  # noqa: BLE001 - whatever is the matter, nobody on the telephone waits for it
             log.warning("SQL does not tell who calls: %s", type(error).__name__)
-            return NOBODY
+            return None
+
+    async def known_late(self, intake: Intake, at: datetime, number: str) -> Known:
+        """What was known of the caller at `at`, before the case of this number. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: callers.known(sql, intake, at, self._area_code(), number))
 
     async def case(self, number: str) -> Case | None:
         """The case as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
@@ -115,7 +121,7 @@ class Reader:
 
     async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> queries.CasePage:
         """A page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit))
+        return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit, self._area_code()))
 
     async def parts(self, department: str, state: PartState | None, cursor: str | None, limit: int) -> PartPage:
         """A page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
@@ -128,6 +134,10 @@ class Reader:
     async def credited(self, account_no: str, since: datetime) -> Sequence[Credited]:
         """The credits that were approved for this account since then. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: credited(sql, account_no, since))
+
+    async def thanks(self, start: datetime, end: datetime) -> tuple[Thanks, ...]:
+        """The thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
+        return await self._answer(lambda sql: records.thanks_between(sql, start, end))
 
     async def timeline(self, number: str, after: int, limit: int) -> queries.TimelinePage | None:
         """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""
@@ -149,11 +159,11 @@ class Reader:
 
     async def caller(self, caller: Caller, before: Place) -> CallerRecord:
         """What was known of the caller before the case of this place. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.caller_record(sql, caller, before))
+        return await self._answer(lambda sql: records.caller_record(sql, caller, before, self._area_code()))
 
     async def customer(self, account_no: str) -> CallerRecord | None:
         """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.customer_record(sql, account_no))
+        return await self._answer(lambda sql: records.customer_record(sql, account_no, self._area_code()))
 
     async def letters(self, cursor: str | None, limit: int) -> LetterPage:
         """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""

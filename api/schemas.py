@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.customer import Thanks
 from domain.incident_table import IncidentAction, IncidentState
 from domain.intake import Code, Instant, Intake, Name
 from domain.lifecycle import Action, Role, State
@@ -180,6 +181,21 @@ class Money(BaseModel):
     items: list[MoneyItem]
     currency: str = Field(description="Of the catalogue in force; ISO 4217.")
     approved_amount: Decimal = Field(description="What the company pays or waives in that currency.")
+
+
+class PersonThanked(BaseModel):
+    """The thanks for one person in a month."""
+
+    thanked: str | None = Field(description="Null: thanks that name nobody.")
+    times: int
+    thanks: list[Thanks] = Field(description="Oldest first.")
+
+
+class MonthOfThanks(BaseModel):
+    """Whom callers thanked in one month (表扬), for the assessment of the staff (考核)."""
+
+    month: str = Field(examples=["2026-08"])
+    items: list[PersonThanked] = Field(description="Whoever was thanked most comes first.")
 
 
 class TimelineItem(BaseModel):

@@ -12,7 +12,7 @@ from domain.intake import Actor
 from domain.ledger import change
 from domain.lifecycle import Role
 from domain.record import Approval, Decided, Record
-from domain.terms import IN_WRITING, Approver, usual
+from domain.terms import SECOND_EDITION, Approver, usual
 
 
 def check_request(record: Record, body: c.RequestApproval) -> None:
@@ -22,14 +22,14 @@ def check_request(record: Record, body: c.RequestApproval) -> None:
         "grounds": (body.grounds, "grounds: why it should be so"),
     }
     missing = {name: accepted for name, (value, accepted) in asked.items() if value is None}
-    if body.kind and missing and record.terms.process.rules >= IN_WRITING:
+    if body.kind and missing and record.terms.process.rules >= SECOND_EDITION:
         message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
         raise Refused("invalid", "request_incomplete", message, tuple(missing.values()))
 
 
 def check_reason(record: Record, body: c.DecideApproval | c.DecideCredit, *, needed: bool) -> None:
     """Raise Refused where a decision needs a reason and has none; a note will do for one."""
-    if needed and not (body.reason or body.note) and record.terms.process.rules >= IN_WRITING:
+    if needed and not (body.reason or body.note) and record.terms.process.rules >= SECOND_EDITION:
         message = "The decision is one in writing: it says why the money is, or is not, paid or waived."
         raise Refused("invalid", "reason_needed", message, ("reason: why it is decided so",))
 
@@ -39,7 +39,7 @@ def approved_before(record: Record) -> Decimal:
 
     A credit is owed in any case, and uses up nobody's limit. A case from before this counts nothing.
     """
-    if record.terms.process.rules < IN_WRITING:
+    if record.terms.process.rules < SECOND_EDITION:
         return Decimal(0)
     counted = (
         decided.amount or Decimal(0)
@@ -77,7 +77,7 @@ def objection(record: Record, actor: Actor) -> Refused | None:
     if approval is None or actor.role is Role.ADMIN:
         return None
     # A case from before keeps the rule that it began with: it held for amounts, where the catalogue named approvers.
-    held = record.terms.process.rules >= IN_WRITING or (approval.approvers and approval.amount is not None)
+    held = record.terms.process.rules >= SECOND_EDITION or (approval.approvers and approval.amount is not None)
     if held and actor.name == approval.requested_by:
         return own_request(actor, "manager")
     return against(actor, approval.approved_by, _turn(record), _names(record))
@@ -85,7 +85,7 @@ def objection(record: Record, actor: Actor) -> Refused | None:
 
 def objection_to_extension(record: Record, actor: Actor) -> Refused | None:
     """The same for the extension (延期) that is asked for."""
-    asked, held = record.extension, record.terms.process.rules >= IN_WRITING
+    asked, held = record.extension, record.terms.process.rules >= SECOND_EDITION
     mine = asked and asked.requested_by == actor.name and actor.role is not Role.ADMIN
     return own_request(actor, "supervisor") if held and mine else None
 

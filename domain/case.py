@@ -12,11 +12,12 @@ from domain import commands as c
 from domain.clocks import APPROVE, Clock
 from domain.credits import facts as credit_facts
 from domain.credits import next_credit
+from domain.customer import Recognised
 from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
-from domain.lifecycle import CREDIT, ESCALATE, RETERM, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CREDIT, ESCALATE, RECOGNISE, RETERM, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
 from domain.reterm import NewTerms, facts, held_to
 from domain.settlement import BEFORE_REPLY, Settlement, next_of_settlement
@@ -122,6 +123,19 @@ class Case(Record):
         event = self._system(UNDELIVERED, at, {"key": key})
         evolve(self, event)
         return (*due, event)
+
+    def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
+        """Flag the case with what is known of its caller, once; after everything that fell due before."""
+        if not self.news_of(known, at):
+            return ()
+        due = self.ring(at)
+        event = self._system(RECOGNISE, at, known.model_dump(mode="json"))
+        evolve(self, event)
+        return (*due, event)
+
+    def news_of(self, known: Recognised, at: datetime) -> bool:
+        """Whether `recognise` would change anything."""
+        return not set(known.flags) <= set(self.flags) and not self.finished(at)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident that the case is linked to; after everything that fell due before."""

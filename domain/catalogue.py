@@ -175,6 +175,12 @@ class Catalogue(Value):
     hotline: str = Field(
         default="", exclude_if=unsaid, max_length=40, description="The number that callers dial, as messages name it."
     )
+    area_code: str = Field(
+        default="",
+        pattern=r"^(0[0-9]{2,3})?$",
+        exclude_if=unsaid,
+        description='before a local telephone number of seven or eight digits: "0760"; left out, none',
+    )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
 

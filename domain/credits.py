@@ -15,10 +15,7 @@ from domain.events import Event
 from domain.intake import SYSTEM, Actor
 from domain.lifecycle import Role
 from domain.record import CREDIT_KIND, CREDIT_WAITS, Decided, Finding, Owed, Record
-from domain.terms import Approver, Credit
-
-_RESTORED = 2
-"""The edition of the rules by which the supply's clock counts, a rejection does not, and those who must hear do."""
+from domain.terms import SECOND_EDITION, Approver, Credit
 
 
 class Due(NamedTuple):
@@ -143,7 +140,7 @@ def take_word(record: Record, event: Event) -> None:
 
 
 def _anew(record: Record) -> bool:
-    return record.terms.process.rules >= _RESTORED
+    return record.terms.process.rules >= SECOND_EDITION
 
 
 def _to_be_paid(owed: Owed) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from domain.intake import NO_NUL, AccountNo, Code, Name, Phone, Text
+from domain.intake import NO_NUL, AccountNo, Code, Name, Text
 from domain.lifecycle import State
 from domain.terms import USUAL_CLASS, CustomerClass
 
@@ -18,6 +18,19 @@ class IntakeFlag(StrEnum):
     HARDSHIP = "hardship"
     REPEAT_CALLER = "repeat_caller"
     POSSIBLE_DUPLICATE = "possible_duplicate"
+
+
+KNOWN = "known"
+"""The answer of a case that knows all that it is told of its caller."""
+
+
+class Recognised(BaseModel):
+    """What was known of a caller, told to a case after its intake."""
+
+    model_config = ConfigDict(frozen=True)
+
+    flags: tuple[IntakeFlag, ...]
+    duplicates: tuple[str, ...] = ()
 
 
 _CENTILITRES = Decimal("0.01")
@@ -33,6 +46,17 @@ Volume = Annotated[
 ]
 
 
+WrittenPhone = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=26,
+        pattern=r"^\+?[(（]?[0-9][0-9 ()（）-]{2,24}((转|[eE][xX][tT]\.?|#) ?[0-9]{1,6})?$",
+    ),
+]
+"""A telephone as files have it, with a bracketed area code or an extension (分机); it is kept as it is written."""
+
+
 class Customer(BaseModel):
     """One account. Personal data: never in ids, search attributes or logs. Descriptions say what a field accepts."""
 
@@ -40,8 +64,10 @@ class Customer(BaseModel):
 
     account_no: AccountNo = Field(description="Account (户号): 1 to 32 letters, digits or dashes.")
     name: Name = Field(description="Name, 1 to 80 characters.")
-    phone: Phone | None = Field(
-        default=None, description="Telephone: 3 to 25 digits, spaces or dashes, + before them if need be."
+    phone: WrittenPhone | None = Field(
+        default=None,
+        description="Telephone: 3 to 25 digits, spaces, dashes, brackets; 转8 or ext 8 after them.",
+        examples=["(0760)88238777转8"],
     )
     address: Annotated[str, _short(200)] | None = Field(
         default=None, description="Address of the supply, at most 200 characters."

@@ -8,14 +8,14 @@ from domain.clocks import DEPARTMENT
 from domain.credits import owe, take_word
 from domain.events import Event
 from domain.findings import note_findings
-from domain.ledger import cancel, change, open_clocks, pause, reinstate, start, stop
-from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, UNDELIVERED, Action, State
+from domain.ledger import Change, cancel, change, open_clocks, pause, reinstate, start, stop
+from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RECOGNISE, RETERM, UNDELIVERED, Action, State
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
 from domain.reterm import hold_to
 from domain.settlement import linked, wait_for_it
-from domain.terms import IN_WRITING
+from domain.terms import SECOND_EDITION
 from domain.urging import criticise, give_notice, keep, supervise
 
 
@@ -99,17 +99,23 @@ def _resume(record: Record, event: Event) -> None:
 
 def _request_approval(record: Record, event: Event) -> None:
     ask(record, event)
-    pause(record, event.at, DEPARTMENT)
+    _departments(record, lambda clock: clock.pause(event.at, record.calendar))
 
 
 def _decide_approval(record: Record, event: Event) -> None:
     if not take(record, event):
         return
-    if record.terms.process.rules >= IN_WRITING:  # the last word holds
+    if record.terms.process.rules >= SECOND_EDITION:  # the last word holds
         record.flags = tuple(flag for flag in record.flags if flag not in ("approved", "approval_rejected"))
     record.flags = record.with_flags("approved" if event.data["approved"] else "approval_rejected")
-    change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+    _departments(record, lambda clock: clock.resume(event.at))
     start(record, event.at, "decision")
+
+
+def _departments(record: Record, then: Change) -> None:
+    """Of every department that works on the case; before the second edition of the rules, of the one that has it."""
+    whose = None if record.terms.process.rules >= SECOND_EDITION else 0
+    change(record, lambda clock: then(clock) if clock.part or clock.name in DEPARTMENT else clock, part=whose)
 
 
 def _complete(record: Record, event: Event) -> None:
@@ -213,6 +219,11 @@ def _undelivered(record: Record, _: Event) -> None:
     record.flags = record.with_flags("undelivered")
 
 
+def _recognise(record: Record, event: Event) -> None:
+    known = event.data["flags"]
+    record.flags = record.with_flags(*known)
+
+
 _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     Action.REGISTER: _register,
     Action.ANSWER: _answer,
@@ -241,6 +252,7 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     NOTICE: give_notice,
     CRITICISE: criticise,
     UNDELIVERED: _undelivered,
+    RECOGNISE: _recognise,
     RETERM: hold_to,
     CREDIT: owe,
     Action.DECIDE_CREDIT: take_word,

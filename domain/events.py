@@ -12,7 +12,7 @@ class Event(BaseModel):
     """One fact about one case, in the order of `seq`.
 
     `action` is a name of `lifecycle.Action`, or one of the system's own (`escalate`, `notice`, `criticise`,
-    `undelivered`, `reterm`, `credit`).
+    `undelivered`, `recognise`, `reterm`, `credit`).
     New facts go into `data` under new names, each with a default where it is read: old events stay readable.
     """
 

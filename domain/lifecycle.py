@@ -114,6 +114,8 @@ UNDELIVERED = "undelivered"
 """The system's own event (未送达): a notification of this case did not get through."""
 RETERM = "reterm"
 """The system's own event (改用新服务目录): another catalogue is in force, and the case is held to its terms."""
+RECOGNISE = "recognise"
+"""The system's own event (补充识别): what is known of the caller came too late for the intake."""
 CREDIT = "credit"
 """The system's own event (自动补偿): the company owes something for a promise that it missed."""
 

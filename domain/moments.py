@@ -7,7 +7,7 @@ from typing import NamedTuple
 from domain.lifecycle import TABLE, Action, State
 from domain.parts import PART_TABLE, WORKABLE, Part
 from domain.record import Record
-from domain.terms import IN_WRITING
+from domain.terms import SECOND_EDITION
 from domain.together import ends_the_wait
 from domain.urging import next_step, own, promise
 
@@ -35,7 +35,8 @@ def untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
 
 def untimely_for(part: Part, action: Action, record: Record, at: datetime) -> Untimely | None:
     """The same for an action on a part of the case."""
-    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else WORKABLE
+    workable = WORKABLE if record.terms.process.rules >= SECOND_EDITION else WORKABLE - {State.SUSPENDED}
+    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else workable
     if record.state not in states or record.finished(at):
         return _out_of_turn(action, record)
     if part.state not in PART_TABLE[action].sources:
@@ -117,7 +118,7 @@ def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
 def too_late_to_grant(record: Record) -> Untimely | None:
     """Why the extension that was asked for cannot be granted any more: what it would move has passed."""
     clock = own(record, "resolve")
-    if record.terms.process.rules < IN_WRITING or clock is None or clock.missed_at is None:
+    if record.terms.process.rules < SECOND_EDITION or clock is None or clock.missed_at is None:
         return None
     expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
     return Untimely("extension_expired", f"{expired}; it can be rejected (approved: false)")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from domain.calendar import USUAL_ZONE, on_the_wall
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, STATE_ZH, TABLE, Action, State
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, STATE_ZH, TABLE, Action, State
 from domain.record import Progress
 from domain.urging import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 
@@ -25,7 +25,11 @@ class Notice(NamedTuple):
     text_en: str
 
 
-KIND_ZH = {row.action.value: row.zh for row in TABLE.values()} | DOCUMENT_ZH | {ESCALATE: "升级", CREDIT: "自动补偿"}
+KIND_ZH = (
+    {row.action.value: row.zh for row in TABLE.values()}
+    | DOCUMENT_ZH
+    | {ESCALATE: "升级", CREDIT: "自动补偿", RECOGNISE: "补充识别"}
+)
 """Every kind of message that a case owes, and what it is called."""
 _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.REGISTER: ("dispatcher",),
@@ -56,6 +60,7 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.LINK_INCIDENT: ("department",),
     NOTICE: ("assignee", "lead", "owner"),
     CRITICISE: ("lead", "director", "general_manager", "owner", "supervisor"),
+    RECOGNISE: ("assignee", "owner"),
     CREDIT: ("manager", "owner"),
     Action.DECIDE_CREDIT: ("owner",),
 }
@@ -71,7 +76,7 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
         return _of_rung(event)
     if "incident" in event.data:
         return _of_incident(event, after)
-    concerned = _CONCERNED.get(event.action, ())
+    concerned = (*_CONCERNED.get(event.action, ()), *(("assignee",) if _thanked(event) else ()))
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
     if _waits_for_the_next(event):
@@ -95,6 +100,12 @@ def _of_incident(event: Event, after: Progress) -> tuple[str, ...]:
     return {Action.REPLY.value: ("caller",), Action.COMMENT.value: ("owner",)}.get(event.action, ())
 
 
+def _thanked(event: Event) -> str | None:
+    """The person whom the caller thanks (被表扬人), where one is named."""
+    name: str | None = event.data.get("intake", {}).get("thanked")
+    return name
+
+
 def _waits_for_the_next(event: Event) -> bool:
     """Whether one approver has had his turn, and another has his now."""
     if event.action == Action.DECIDE_CREDIT:
@@ -109,6 +120,9 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
     changes = {"department": department}
     if "part" in event.data:
         changes["assignee"] = event.data.get("assignee")
+    elif name := _thanked(event):
+        # Reached as whoever has a case is, by the name on the key.
+        changes["assignee"] = name
     then = after.model_copy(update=changes)
     # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
     late = event.data.get("to", [{}]) or [{"department": None, "assignee": None}]
@@ -178,6 +192,10 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
         )
     if event.action in (CREDIT, Action.DECIDE_CREDIT):
         return _of_credit(number, event)
+    if event.action == RECOGNISE:
+        return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
+    if name := _thanked(event):
+        return f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}"
     return (
         f"工单{number}:{KIND_ZH.get(event.action, event.action)},现为{STATE_ZH[event.to_state]}",
         f"Case {number}: {event.action} by {event.role}, now {event.to_state}",

@@ -73,5 +73,7 @@ PART_TABLE: dict[Action, PartRow] = {
 SHARED = frozenset({Action.COMMENT, Action.REQUEST_APPROVAL})
 """What a department that has a part may do to the whole case."""
 
-WORKABLE = frozenset({State.DISPATCHED, State.IN_PROGRESS, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH})
-"""States of the case in which parts are worked on: not while it waits for its caller."""
+WORKABLE = frozenset(
+    {State.DISPATCHED, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
+)
+"""States of the case in which parts are worked on: what one department waits for is no matter of the others."""

@@ -55,9 +55,10 @@ RULES = 2
 Where a rule of the domain changes what an old command leads to, it asks for the edition: a case from before keeps the
 rules that it was begun under, so that its history replays.
 """
-IN_WRITING = 2
-"""The edition since which money is decided on with amount, grounds and reason, its parts as their sum, and never by
-whoever asked; and since which a late reply is pressed in writing as well (催办通知书).
+SECOND_EDITION = 2
+"""Since then money is decided on with amount, grounds and reason, its parts as their sum, and never by whoever asked; a
+late reply is pressed in writing as well (催办通知书); an approval pauses the clocks of all departments, and they work on
+while the case waits for its caller; credits end with the supply's clock, and a rejected one counts for nothing.
 """
 
 

@@ -14,7 +14,7 @@ from domain.events import Event
 from domain.lifecycle import CRITICISE, NOTICE, State
 from domain.parts import AT_WORK
 from domain.record import Record, Supervision, Urging
-from domain.terms import IN_WRITING, CalendarKind, ClockName
+from domain.terms import SECOND_EDITION, CalendarKind, ClockName
 
 DOCUMENT_ZH = {NOTICE: "催办通知书", CRITICISE: "通报批评"}
 DOCUMENT_EN = {NOTICE: "notice of urging", CRITICISE: "public criticism"}
@@ -42,7 +42,7 @@ def promise(record: Record) -> Clock | None:
 
     Once somebody is pressed for one, it is that one until it is kept.
     """
-    if record.terms.process.rules < IN_WRITING:
+    if record.terms.process.rules < SECOND_EDITION:
         return own(record, "resolve")
     pressed = record.urging and record.urging.serial
     same = next((clock for clock in record.clocks if clock.serial == pressed and clock.live), None)
@@ -114,7 +114,7 @@ def supervise(record: Record, event: Event) -> None:
 
 def _goes_out(record: Record, falls_at: datetime, at: datetime | None) -> datetime:
     """When the notice goes out: however late it was found to be due, there is time to comply with it."""
-    return falls_at if at is None or record.terms.process.rules < IN_WRITING else at
+    return falls_at if at is None or record.terms.process.rules < SECOND_EDITION else at
 
 
 def _noticed_now(record: Record, urging: Urging) -> bool:

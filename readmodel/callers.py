@@ -8,16 +8,17 @@ account and to no hardship, and who gives his account is not taken for the other
 """
 
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Row, bindparam, case, exists, func, literal, select, true
+from sqlalchemy import BindParameter, Row, String, bindparam, case, exists, func, literal, select, true
 
 from domain.customer import IntakeFlag
 from domain.intake import Intake
 from domain.terms import USUAL_CLASS, CustomerClass
 from readmodel.database import ReadConnection
 from readmodel.tables import case_terms, cases, customers
-from readmodel.terms import account_term, address_term, phone_term, same_address
+from readmodel.terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.types import UtcDateTime
 
 REPEATS = timedelta(days=30)
@@ -39,10 +40,12 @@ class Known(NamedTuple):
 
 NOBODY = Known()
 
+_PHONE = [f"phone_{place}" for place in range(FORMS)]
+"""The telephone given, as cases and customers may have it."""
 _by_account = customers.c.account_no == bindparam("account_no")
 _matched = (
     select(customers, _by_account.label("by_account"))
-    .where(_by_account | (customers.c.phone_term == bindparam("phone")))
+    .where(_by_account | customers.c.phone_term.in_([bindparam(name) for name in _PHONE]))
     .order_by(_by_account.desc())
     .limit(1)
     .subquery()
@@ -50,6 +53,14 @@ _matched = (
 """The customer of the account, or else one of the telephone."""
 _others = customers.alias()
 _shared = exists().where(_others.c.phone_term == _matched.c.phone_term, _others.c.account_no != _matched.c.account_no)
+_area: BindParameter[str] = bindparam("area_code", type_=String())
+_without_area = case(
+    (
+        func.substr(_matched.c.phone_term, 1, func.length(_area)) == _area,
+        func.substr(_matched.c.phone_term, func.length(_area) + 1),
+    )
+)
+"""His telephone as he says it within the place."""
 _customer = (
     select(
         _matched.c.account_no,
@@ -57,13 +68,14 @@ _customer = (
         _matched.c.customer_class,
         func.lower(func.replace(_matched.c.account_no, "-", "")).label("account_term"),
         case((~_shared, _matched.c.phone_term)).label("phone_term"),
+        case((~_shared, _without_area)).label("local_term"),
     )
     .where(_matched.c.by_account | ~_shared)
     .subquery()
 )
 """The customer who calls, if the registry tells; without the telephone where it is another's as well."""
 _call = select(literal(1).label("call")).subquery()
-_said: list[BindParameter[str]] = [bindparam(name) for name in ("phone", "account", "address")]
+_said: list[BindParameter[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
 _KNOWN = (
     select(
         _customer.c.account_no.label("customer"),
@@ -81,7 +93,7 @@ _KNOWN = (
     .outerjoin(_customer, true())
     .outerjoin(
         case_terms,
-        case_terms.c.term.in_([*_said, _customer.c.phone_term, _customer.c.account_term])
+        case_terms.c.term.in_([*_said, _customer.c.phone_term, _customer.c.local_term, _customer.c.account_term])
         & (case_terms.c.registered_at >= bindparam("since", type_=UtcDateTime)),
     )
     .outerjoin(cases, cases.c.number == case_terms.c.number)
@@ -91,24 +103,31 @@ _KNOWN = (
 """Customer and cases in one question, as it is asked with every call; one row at least, empty where none is known."""
 
 
-def known(connection: ReadConnection, intake: Intake, at: datetime) -> Known:
-    """What is known of whoever says this at `at`."""
+def known(
+    connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
+) -> Known:
+    """What is known of whoever says this at `at`.
+
+    The area code is that of telephones which are said without one. `own` is the number of the call's own case, where
+    there is one already.
+    """
     caller, address = intake.caller, intake.location.address
-    phone = phone_term(caller.phone) if caller.phone else None
+    said = phone_terms(caller.phone, area_code) if caller.phone else []
     asked = {
         "account_no": caller.account_no,
         "account": account_term(caller.account_no) if caller.account_no else None,
-        "phone": phone,
+        **dict(zip_longest(_PHONE, said)),
+        "area_code": area_code,
         "address": address_term(address),
         "since": at - REPEATS,
     }
     rows = connection.execute(_KNOWN, asked).all()
     customer = rows[0]
     accounts = {caller.account_no, customer.customer} - {None}
-    phones = {phone, customer.customers_phone} - {None}
+    phones = {phone_term(each, area_code) for each in (caller.phone, customer.customers_phone) if each}
     # A term may stand for something else as well: what is told is what the cases themselves say.
-    earlier = {row.number: row for row in rows if row.number}.values()
-    theirs = [row for row in earlier if _is_theirs(row, accounts, phones)]
+    earlier = {row.number: row for row in rows if row.number not in (None, own) and row.registered_at <= at}.values()
+    theirs = [row for row in earlier if _is_theirs(row, accounts, phones, area_code)]
     same = [
         row.number
         for row in earlier
@@ -125,5 +144,6 @@ def known(connection: ReadConnection, intake: Intake, at: datetime) -> Known:
     return Known(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)
 
 
-def _is_theirs(case: Row[*tuple[Any, ...]], accounts: set[str | None], phones: set[str | None]) -> bool:
-    return case.caller_account_no in accounts or bool(case.caller_phone and phone_term(case.caller_phone) in phones)
+def _is_theirs(case: Row[*tuple[Any, ...]], accounts: set[str | None], phones: set[str], area_code: str) -> bool:
+    phone = case.caller_phone and phone_term(case.caller_phone, area_code)
+    return case.caller_account_no in accounts or phone in phones

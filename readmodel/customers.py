@@ -10,7 +10,7 @@ from domain.customer import Customer
 from domain.intake import Caller
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import customers
-from readmodel.terms import phone_term
+from readmodel.terms import phone_term, phone_terms
 
 GROUP = 500
 """Customers in one statement: databases bound how many parameters they take."""
@@ -36,14 +36,15 @@ def _upsert(insert: Any) -> Any:  # noqa: ANN401 - each dialect has an insert of
 _UPSERT = {"sqlite": _upsert(sqlite.insert(customers)), "postgresql": _upsert(postgresql.insert(customers))}
 
 
-def keep(connection: WriteConnection, given: Sequence[Customer]) -> Imported:
+def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
     """Add customers and bring known ones up to date; who is not among them stays. Again, it writes nothing.
 
+    The area code is that of telephones which are written without one.
     Accounts must differ. What is as it was is not written, which keeps the lock of SQLite short.
     """
     added = changed = 0
     for start in range(0, len(given), GROUP):
-        group = [_row(customer) for customer in given[start : start + GROUP]]
+        group = [_row(customer, area_code) for customer in given[start : start + GROUP]]
         found = connection.execute(_of([row["account_no"] for row in group]))
         known = {row.account_no: tuple(row) for row in found}
         news = [row for row in group if known.get(row["account_no"]) != tuple(row.values())]
@@ -60,24 +61,24 @@ def get_customer(connection: ReadConnection | WriteConnection, account_no: str) 
     return None if row is None else _customer(row)
 
 
-def customer_of(connection: ReadConnection, caller: Caller) -> Customer | None:
+def customer_of(connection: ReadConnection, caller: Caller, area_code: str) -> Customer | None:
     """The customer who calls: of the account, or else of a telephone that is nobody else's."""
     if caller.account_no and (customer := get_customer(connection, caller.account_no)):
         return customer
     if not caller.phone:
         return None
     # Of a telephone that several share, two are enough to see that it tells nothing.
-    sharing = select(customers).where(customers.c.phone_term == phone_term(caller.phone)).limit(2)
+    sharing = select(customers).where(customers.c.phone_term.in_(phone_terms(caller.phone, area_code))).limit(2)
     found = connection.execute(sharing).all()
     return _customer(found[0]) if len(found) == 1 else None
 
 
-def shares_phone(connection: ReadConnection, customer: Customer) -> bool:
+def shares_phone(connection: ReadConnection, customer: Customer, area_code: str) -> bool:
     """Whether another account has this customer's telephone as well, so that it does not lead to him."""
     if not customer.phone:
         return False
-    same = (customers.c.phone_term == phone_term(customer.phone), customers.c.account_no != customer.account_no)
-    return connection.scalar(select(exists().where(*same))) or False
+    same = customers.c.phone_term.in_(phone_terms(customer.phone, area_code))
+    return connection.scalar(select(exists().where(same, customers.c.account_no != customer.account_no))) or False
 
 
 def _of(accounts: Sequence[str]) -> Select[Any]:
@@ -89,7 +90,7 @@ def _customer(row: Row[Any]) -> Customer:
     return Customer.model_construct(**{name: getattr(row, name) for name in Customer.model_fields})
 
 
-def _row(customer: Customer) -> dict[str, Any]:
+def _row(customer: Customer, area_code: str) -> dict[str, Any]:
     """In the order of the columns."""
-    told = dict(customer) | {"phone_term": customer.phone and phone_term(customer.phone)}
+    told = dict(customer) | {"phone_term": customer.phone and phone_term(customer.phone, area_code)}
     return {name: told[name] for name in _COLUMNS}

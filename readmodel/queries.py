@@ -54,15 +54,19 @@ def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit:
 
 
 def list_cases(
-    connection: ReadConnection, filters: CaseFilters | None = None, cursor: str | None = None, limit: int = 50
+    connection: ReadConnection,
+    filters: CaseFilters | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+    area_code: str = "",
 ) -> CasePage:
-    """A page of the cases that pass the filters, newest first.
+    """A page of the cases that pass the filters, newest first. The area code is that of telephones without one.
 
     What is registered while somebody turns pages belongs to the pages before; no case comes twice or is left out.
     Raises BadCursorError.
     """
     after = None if cursor is None else Place.of(cursor)
-    places = find(connection, filters or CaseFilters(), after, limit + 1)
+    places = find(connection, filters or CaseFilters(), after, limit + 1, area_code)
     page = places[:limit]
     more = page[-1].cursor() if len(places) > len(page) else None
     return CasePage(get_cases(connection, [place.number for place in page]), more)

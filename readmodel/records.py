@@ -1,6 +1,7 @@
 """The record of a caller (来电人): the customer as the registry has it, the cases of before, and thanks (表扬)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -8,11 +9,12 @@ from sqlalchemy import ColumnElement, Row, literal, select, tuple_
 
 from domain.customer import CallerRecord, Customer, EarlierCase, Thanks
 from domain.intake import THANKS, Caller
+from domain.lifecycle import State
 from readmodel.customers import customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.tables import case_terms, cases, events
-from readmodel.terms import account_term, phone_term
+from readmodel.terms import account_term, phone_term, phone_terms
 from readmodel.types import UtcDateTime
 
 MOST = 20
@@ -27,42 +29,47 @@ class _Whose:
 
     accounts: frozenset[str]
     phones: frozenset[str]
+    area_code: str
 
     @classmethod
-    def of(cls, *callers: Caller | None) -> "_Whose":
+    def of(cls, area_code: str, *callers: Caller | None) -> "_Whose":
         known = [caller for caller in callers if caller]
         return cls(
             frozenset(caller.account_no for caller in known if caller.account_no),
-            frozenset(phone_term(caller.phone) for caller in known if caller.phone),
+            frozenset(phone_term(caller.phone, area_code) for caller in known if caller.phone),
+            area_code,
         )
 
     def terms(self) -> set[str]:
-        return {account_term(account_no) for account_no in self.accounts} | self.phones
+        kept = (term for phone in self.phones for term in phone_terms(phone, self.area_code))
+        return {*map(account_term, self.accounts), *kept}
 
     def has(self, case: Row[Any]) -> bool:
-        phone = case.caller_phone and phone_term(case.caller_phone)
+        phone = case.caller_phone and phone_term(case.caller_phone, self.area_code)
         return case.caller_account_no in self.accounts or phone in self.phones
 
 
-def caller_record(connection: ReadConnection, caller: Caller, before: Place) -> CallerRecord:
-    """What was known of this caller before the case of this place."""
-    customer = customer_of(connection, caller)
+def caller_record(connection: ReadConnection, caller: Caller, before: Place, area_code: str = "") -> CallerRecord:
+    """What was known of this caller before the case of this place. The area code is that of telephones without one."""
+    customer = customer_of(connection, caller, area_code)
     place = tuple_(literal(before.registered_at, UtcDateTime), literal(before.number))
     earlier = tuple_(case_terms.c.registered_at, case_terms.c.number) < place
-    return _record(connection, customer, _Whose.of(caller, _his(connection, customer)), earlier)
+    whose = _Whose.of(area_code, caller, _his(connection, customer, area_code))
+    return _record(connection, customer, whose, earlier)
 
 
-def customer_record(connection: ReadConnection, account_no: str) -> CallerRecord | None:
+def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:
     """What is known of this customer; None where the registry has none."""
     customer = get_customer(connection, account_no)
-    return None if customer is None else _record(connection, customer, _Whose.of(_his(connection, customer)))
+    whose = _Whose.of(area_code, _his(connection, customer, area_code))
+    return None if customer is None else _record(connection, customer, whose)
 
 
-def _his(connection: ReadConnection, customer: Customer | None) -> Caller | None:
+def _his(connection: ReadConnection, customer: Customer | None, area_code: str) -> Caller | None:
     """What leads to the cases of a customer: his account, and his telephone where no other account has it."""
     if customer is None:
         return None
-    phone = None if shares_phone(connection, customer) else customer.phone
+    phone = None if shares_phone(connection, customer, area_code) else customer.phone
     return Caller.model_construct(account_no=customer.account_no, phone=phone)
 
 
@@ -99,6 +106,18 @@ def _case(row: Row[Any]) -> EarlierCase:
         closed_at=row.closed_at,
         description=row.description,
     )
+
+
+def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -> tuple[Thanks, ...]:
+    """The thanks given from `start` on, before `end`, oldest first; without what was withdrawn or refused."""
+    statement = (
+        select(cases, events.c.data.label("registration"))
+        .join(events, (events.c.number == cases.c.number) & (events.c.seq == 1))
+        .where(cases.c.service_code == THANKS, cases.c.registered_at >= start, cases.c.registered_at < end)
+        .where(cases.c.state.not_in([State.WITHDRAWN.value, State.REFUSED.value]))
+        .order_by(cases.c.registered_at, cases.c.number)
+    )
+    return tuple(map(_thanks, connection.execute(statement)))
 
 
 def _thanks(row: Row[Any]) -> Thanks:

@@ -32,7 +32,7 @@ from domain.lifecycle import State
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.tables import FILTERS, case_terms, cases
-from readmodel.terms import sought
+from readmodel.terms import readings
 
 RARE = 10_000
 """Cases that are looked up one by one; where there are more, indexes are merged."""
@@ -64,11 +64,21 @@ class CaseFilters:
     q: str | None = None
 
 
-def find(connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int) -> list[Place]:
+def find(
+    connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, area_code: str = ""
+) -> list[Place]:
     """The places of the first `limit` cases after `after`, newest first."""
     if filters.q is None:
         return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
-    lists = _sides(filters, sorted(sought(filters.q)), after)
+    found = [_having(connection, filters, sorted(terms), after, limit) for terms in readings(filters.q, area_code)]
+    return sorted({place for places in found for place in places}, reverse=True)[:limit]
+
+
+def _having(
+    connection: ReadConnection, filters: CaseFilters, terms: Sequence[str], after: Place | None, limit: int
+) -> list[Place]:
+    """The places of those that have all of the terms."""
+    lists = _sides(filters, terms, after)
     sides = _counted(connection, filters, lists)
     if not sides or sides[0].left == 0:
         return []

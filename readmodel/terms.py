@@ -19,7 +19,13 @@ MOST = 12
 _SHORT, _LONG = (2,), (3,)
 _WORD = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"([\u3400-\u9fff\U00020000-\U0003ffff]+)")
-_TELEPHONE = re.compile(r"\+?[0-9][0-9 -]+")
+_TELEPHONE = re.compile(r"\+?[(]?[0-9][0-9 ()-]+")
+_EXTENSION = re.compile("转|ext|#", re.IGNORECASE)
+_LOCAL = re.compile("[2-9][0-9]{6,7}")
+"""A number of a town in China, without its area code."""
+_MOBILE = re.compile("1[3-9][0-9]{9}")
+FORMS = 3
+"""Most terms that one telephone may be kept under."""
 
 
 def terms_of(number: str, intake: Intake) -> frozenset[str]:
@@ -30,7 +36,7 @@ def terms_of(number: str, intake: Intake) -> frozenset[str]:
     if caller.account_no:
         found |= {account_term(caller.account_no)}
     if caller.phone:
-        digits = _joined(caller.phone)
+        digits = _digits(caller.phone)
         found |= {digits, digits[-4:], phone_term(caller.phone)}
     if place := address_term(intake.location.address):
         found |= {place}
@@ -42,14 +48,29 @@ def account_term(account_no: str) -> str:
     return _joined(account_no)
 
 
-def phone_term(phone: str) -> str:
-    """The term that is one for all ways to write a telephone number: digits, as they are dialled within China."""
-    digits = _joined(phone)
+def phone_term(phone: str, area_code: str = "") -> str:
+    """The term that is one for all ways to write a telephone number: digits, as they are dialled within China.
+
+    The area code (区号) is that of the place, where a number is said without one. An extension is left out: who calls
+    does not show it.
+    """
+    digits = _digits(phone)
+    if area_code and _LOCAL.fullmatch(digits):
+        return area_code + digits
     if not phone.startswith(("+86", "0086")):
-        return digits
+        national = digits.removeprefix("86")
+        return national if _MOBILE.fullmatch(national) else digits
     national = digits.removeprefix("00").removeprefix("86")
     # Mobile numbers begin with 1 and are dialled as they are; area codes are dialled with a 0.
     return national if national.startswith(("0", "1")) else f"0{national}"
+
+
+def phone_terms(phone: str, area_code: str) -> list[str]:
+    """All terms under which this telephone may be kept, `phone_term` first: cases keep it as it was said."""
+    term = phone_term(phone, area_code)
+    local = term.removeprefix(area_code)
+    short = [local] if area_code and local != term and _LOCAL.fullmatch(local) else []
+    return [term, *short, *([f"86{term}"] if _MOBILE.fullmatch(term) else [])]
 
 
 def address_term(address: str | None) -> str | None:
@@ -65,8 +86,23 @@ def same_address(one: str | None, other: str | None) -> bool:
 
 def sought(q: str) -> frozenset[str]:
     """The terms that a case must have, all of them, to be an answer to `q`. Empty where nothing can be sought."""
-    text = unicodedata.normalize("NFKC", q).strip()
+    text = _plain(q)
     return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, _LONG)[:MOST])
+
+
+def readings(q: str, area_code: str) -> list[frozenset[str]]:
+    """What is sought by `q`, any of it: a telephone number may have been said with and without the area code."""
+    text = _plain(q)
+    telephones = phone_terms(text, area_code) if _TELEPHONE.fullmatch(text) else []
+    return list(dict.fromkeys([sought(q), *(frozenset([term]) for term in telephones)]))
+
+
+def _plain(q: str) -> str:
+    return unicodedata.normalize("NFKC", q).strip()
+
+
+def _digits(phone: str) -> str:
+    return _joined(_EXTENSION.split(phone)[0])
 
 
 def _written(address: str | None) -> str:

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.batch import Batch
     from domain.case import Case
     from domain.commands import Command
+    from domain.customer import KNOWN, Recognised
     from domain.errors import Refused
     from domain.events import Event
     from domain.intake import Actor
@@ -90,6 +91,17 @@ class ComplaintWorkflow:
     def undelivered(self, key: str) -> None:
         """Flag the case."""
         self._note(self._case.undelivered(key, workflow.now()))
+
+    @workflow.update(description="What is known of the caller came too late for the intake. 补充识别")
+    def recognise(self, known: Recognised) -> None:
+        """Flag the case."""
+        self._note(self._case.recognise(known, workflow.now()))
+
+    @recognise.validator
+    def check_recognise(self, known: Recognised) -> None:
+        """A case that knows it says so, and keeps nothing in its history."""
+        if not self._case.news_of(known, workflow.now()):
+            raise ApplicationError("It is known already, or the case is over.", type=KNOWN, non_retryable=True)
 
     @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
     async def settle(self, settlement: Settlement) -> Settled:

@@ -10,8 +10,10 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.schemas import Money, MoneyItem
+from api.schemas import Money, MoneyItem, MonthOfThanks, PersonThanked
 from api.security import only_for
+from domain.customer import Thanks
+from domain.intake import Name
 from domain.lifecycle import Role
 
 ZERO = Decimal("0.00")
@@ -29,6 +31,7 @@ Month = Annotated[
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the reports."""
+    _add_thanks(router, backend)
 
     @router.get(
         "/v1/reports/approvals",
@@ -52,6 +55,37 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
         report = Money(month=month, items=items, currency=currency, approved_amount=approved)
         return render.answer(report.model_dump_json().encode())
+
+
+def _add_thanks(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        "/v1/reports/thanks",
+        tags=["reports"],
+        operation_id="report_thanks",
+        summary="Thanks of a month, by person 表扬月报",
+        response_model=MonthOfThanks,
+        dependencies=[Depends(only_for(backend.bearer, *ROLES))],
+        responses={
+            200: openapi.example("By person, most thanks first.", "thanks"),
+            **openapi.errors(
+                "unauthorized", "malformed-key", "wrong-role", "invalid-request", "read-model-unavailable"
+            ),
+        },
+    )
+    async def report_thanks(
+        month: Month,
+        thanked: Annotated[
+            Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
+        ] = None,
+    ) -> Response:
+        """Whom callers thanked, counted in the month of the call."""
+        given: dict[str | None, list[Thanks]] = {}
+        for thanks in await backend.reader.thanks(*bounds(month, ZoneInfo(backend.catalogue.calendar.timezone))):
+            if thanked in (None, thanks.thanked):
+                given.setdefault(thanks.thanked, []).append(thanks)
+        people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
+        items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
+        return render.answer(MonthOfThanks(month=month, items=items).model_dump_json().encode())
 
 
 def bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def registry(database: Engine) -> None:
     """The customers of the documentation's example."""
     example = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", {"west", "east"})
     with writing(database) as connection:
-        keep(connection, example)
+        keep(connection, example, "0760")
 
 
 @asynccontextmanager
@@ -70,6 +71,22 @@ async def test_a_hardship_household_that_calls_twice_is_flagged_and_both_cases_a
         assert (read["flags"], read["possible_duplicates"]) == (second["flags"], [first["number"]])
         timeline = (await made.get(f"/v1/complaints/{second['number']}/timeline")).json()
         assert timeline["items"][0]["data"]["duplicates"] == [first["number"]]
+
+
+async def test_who_gives_a_local_number_is_known_by_the_area_code_of_the_catalogue(
+    temporal: Client, tmp_path: Path, database_url: str
+) -> None:
+    """Granny Li has a telephone in the house, and says its eight digits."""
+    async with house_with_customers(temporal, database_url, tmp_path) as (made, _):
+        first = await call(made, {"phone": "88237777"}, {})
+        assert first["flags"] == ["hardship"]
+        second = await call(made, {"phone": "0760 8823 7777"}, {})
+        assert (second["flags"][-1], second["possible_duplicates"]) == ("repeat_caller", [first["number"]])
+        seen = await record(made, second["links"]["caller"])
+        assert (seen["customer"]["name"], numbers(seen)) == ("李婆婆", [first["number"]])
+        for q in ("88237777", "0760-88237777", "(0760)88237777"):
+            page = (await made.get("/v1/complaints", "chen", q=q)).json()
+            assert [case["number"] for case in page["items"]] == [second["number"], first["number"]]
 
 
 async def test_flags_of_the_intake_stay_with_what_comes_later(
@@ -115,7 +132,8 @@ async def test_with_sql_down_the_call_is_taken_without_flags(
             taken = await made.register({**CALL, "caller": GRANNY})
             assert (taken.status_code, taken.json()["flags"]) == (202, [])
         number = taken.json()["number"]
-        assert await until(lambda: made.actions(number), bool) == ["register"]
+        late = await until(lambda: made.complaint(number), lambda case: bool(case["flags"]))
+        assert (late["flags"], await made.actions(number)) == (["hardship"], ["register", "recognise"])
         assert (await until(lambda: call(made, GRANNY), lambda again: bool(again["flags"])))["flags"][0] == "hardship"
 
 
@@ -133,8 +151,14 @@ async def test_with_sql_slow_the_call_is_taken_without_flags_while_it_is_slow(
     async with house_with_customers(temporal, postgresql_url, tmp_path, caller_lookup_seconds=0.05) as (made, database):
         with locked(database):
             # Answered, and shown by SQL, while the question about the caller still hangs.
-            for _ in range(3):
-                assert (await call(made, GRANNY))["flags"] == []
+            first, *others = [await call(made, GRANNY) for _ in range(3)]
+            assert [case["flags"] for case in (first, *others)] == [[], [], []]
+        # It is made up for, as it was known at each of them.
+        for case, flags in ((first, ["hardship"]), (others[0], ["hardship", "possible_duplicate", "repeat_caller"])):
+            made_up = await until(partial(made.complaint, case["number"]), lambda found: bool(found["flags"]))
+            assert made_up["flags"] == flags
+        timeline = (await made.get(f"/v1/complaints/{others[0]['number']}/timeline")).json()["items"]
+        assert [item["data"]["duplicates"] for item in timeline if item["action"] == "recognise"] == [[first["number"]]]
         known = await until(lambda: call(made, GRANNY), lambda again: bool(again["flags"]))
         assert known["flags"][0] == "hardship"
 

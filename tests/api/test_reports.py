@@ -1,15 +1,20 @@
 """What a month came to, in money: exact, by kind, on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from temporalio.client import Client
 
 from api.routes.reports import bounds
 from domain.calendar import on_the_wall
-from tests.api.house import House, Json, problem
+from tests.api.house import House, Json, house, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AUGUST = datetime(2026, 7, 31, 16, tzinfo=UTC)
+"""Its first instant in Beijing."""
 
 
 async def decided(house: House, amount: str, kind: str, *, approved: bool = True) -> Json:
@@ -66,6 +71,42 @@ async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: Ho
     word = {"approved": False, "reason": "已减免过一次"}
     case = (await on_sqlite.act(number, "decide_approval", word, "gao")).json()
     assert case["decided"][0]["reason"] == "已减免过一次"
+
+
+async def test_a_month_of_thanks_is_told_by_person(temporal: Client, tmp_path: Path, database_url: str) -> None:
+    said = (
+        ("梁伟", AUGUST - timedelta(seconds=1)),
+        ("梁伟", AUGUST),
+        ("梁伟", AUGUST + timedelta(days=30)),
+        ("谭敏", AUGUST),
+        (None, AUGUST),
+    )
+    async with house(temporal, database_url, tmp_path) as made:
+        numbers = []
+        for thanked, at in (*said, ("误登记", AUGUST)):
+            made.clock.fixed = at
+            body = {"service_code": "thanks", "description": "谢谢师傅", "thanked": thanked}
+            numbers.append((await made.register(body)).json()["number"])
+        assert (await made.act(numbers[-1], "withdraw", {"reason": "误登记"}, "chen")).status_code == 200
+        report = (await made.get("/v1/reports/thanks", "xu", month="2026-08")).json()
+        assert [(item["thanked"], item["times"]) for item in report["items"]] == [("梁伟", 2), (None, 1), ("谭敏", 1)]
+        alone = (await made.get("/v1/reports/thanks", "xu", month="2026-08", thanked="梁伟")).json()
+        (person,) = alone["items"]
+        assert [thanks["number"] for thanks in person["thanks"]] == numbers[1:3]
+        assert person["thanks"][0] == {
+            "number": numbers[1],
+            "at": "2026-07-31T16:00:00Z",
+            "thanked": "梁伟",
+            "message": "谢谢师傅",
+        }
+        before = (await made.get("/v1/reports/thanks", "xu", month="2026-07")).json()
+        assert [item["times"] for item in before["items"]] == [1]
+        assert (await made.get("/v1/reports/thanks", "xu", month="2026-06")).json()["items"] == []
+
+
+async def test_a_month_of_thanks_is_for_those_who_assess(on_sqlite: House) -> None:
+    problem(await on_sqlite.get("/v1/reports/thanks", "wu", month="2026-08"), 403, "wrong-role")
+    problem(await on_sqlite.get("/v1/reports/thanks", "xu", month="August"), 422, "invalid-request")
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "26-01", "august", ""])

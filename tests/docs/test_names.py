@@ -28,7 +28,19 @@ from domain.clocks import ClockStatus
 from domain.commands import RequestApproval
 from domain.customer import IntakeFlag
 from domain.incident_table import ABSORB, FINISH, STAY, SUSPECT, IncidentAction, IncidentState
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RETERM, ROWS, UNDELIVERED, Action, Role, State
+from domain.lifecycle import (
+    CREDIT,
+    CRITICISE,
+    ESCALATE,
+    NOTICE,
+    RECOGNISE,
+    RETERM,
+    ROWS,
+    UNDELIVERED,
+    Action,
+    Role,
+    State,
+)
 from domain.parts import PartState
 from domain.record import CREDIT_WAITS
 from domain.settlement import KEPT, OVER, OWN_CAUSE, SETTLED
@@ -90,7 +102,7 @@ def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
-    by_itself = [ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RETERM, CREDIT]
+    by_itself = [ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, RETERM, CREDIT]
     assert glossary("Actions") == [*(action.value for action in Action), *by_itself]
 
 

@@ -38,6 +38,12 @@ class Hotline:
         assert answer.status_code == httpx.codes.CREATED, answer.text
         return Complaint(self, answer.json()["number"])
 
+    def thank(self, caller: Json, words: str, answer: str) -> "Complaint":
+        """A call to thank the crew, answered while it lasts."""
+        thanks = self.register(AGENT, service_code="thanks", caller=caller, description=words, thanked=CREW)
+        thanks.act(AGENT, "answer", message=answer)
+        return thanks
+
     def ask(self, method: str, path: str, by: str, body: Json | None = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._keys[by]}"}
         return self._http.request(method, path, headers=headers, json=body)
@@ -94,6 +100,11 @@ class Complaint:
 
     def see(self, by: str = AGENT) -> Json:
         found: Json = self._hotline.ask("GET", self._path, by).json()
+        return found
+
+    def caller(self) -> Json:
+        """What was known of the caller before this call."""
+        found: Json = self._hotline.ask("GET", f"{self._path}/caller", AGENT).json()
         return found
 
     def may(self, by: str) -> set[str]:

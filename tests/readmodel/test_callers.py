@@ -10,9 +10,11 @@ from sqlalchemy import Engine, event, text
 from domain.customer import Customer, IntakeFlag
 from domain.intake import Caller, Intake, Location
 from readmodel.callers import DUPLICATES, MOST_DUPLICATES, NOBODY, REPEATS, Known, known
-from readmodel.customers import keep
+from readmodel.customers import customer_of, keep, shares_phone
 from readmodel.database import reading, writing
+from readmodel.paging import Place
 from readmodel.projection import write
+from readmodel.records import caller_record, customer_record
 from tests.batches import call, number, published
 from tests.build import MONDAY, days, hours
 
@@ -24,9 +26,12 @@ ELSEWHERE = Location(district="east", address="兴中道 8 号")
 SECOND = timedelta(seconds=1)
 
 
-def customers(database: Engine, *given: Customer) -> None:
+HOME = "0760"
+
+
+def customers(database: Engine, *given: Customer, area_code: str = HOME) -> None:
     with writing(database) as connection:
-        keep(connection, given)
+        keep(connection, given, area_code)
 
 
 def cases(database: Engine, *calls: Any) -> None:
@@ -40,7 +45,7 @@ def told(
     told = Caller.model_validate(caller)
     intake = Intake(service_code=service, caller=told, location=location or Location(), description="-")
     with reading(database) as connection:
-        return known(connection, intake, at)
+        return known(connection, intake, at, HOME)
 
 
 def test_a_hardship_household_is_known_by_account_or_telephone_however_written(database: Engine) -> None:
@@ -56,6 +61,44 @@ def test_a_business_is_known_as_one(database: Engine) -> None:
     assert told(database, account_no="A-17") == Known(customer_class="business")
     assert told(database, phone="076088237777").customer_class == "business"
     assert told(database, account_no="A-18").customer_class == told(database).customer_class == "household"
+
+
+@pytest.mark.parametrize("listed", ["0760 8823 7777", "88237777", "(0760)88237777转8"])
+@pytest.mark.parametrize("said", ["0760-88237777", "8823 7777"])
+def test_in_her_town_nobody_says_the_area_code(database: Engine, listed: str, said: str) -> None:
+    granny = GRANNY.model_copy(update={"phone": listed})
+    customers(database, granny)
+    cases(database, call(1, MONDAY, Caller(phone="88237777"), ELSEWHERE), call(2, MONDAY, Caller(phone="076088237777")))
+    both = Known((HARD, AGAIN, TWICE), (number(2), number(1)))
+    assert told(database, MONDAY + hours(1), phone=said) == both
+    assert told(database, MONDAY + hours(1), account_no="A-17") == both
+    with reading(database) as connection:
+        caller = Caller(phone=said)
+        assert customer_of(connection, caller, HOME) == granny
+        record = caller_record(connection, caller, Place(MONDAY + days(1), number(9)), HOME)
+        assert [case.number for case in record.earlier_cases] == [number(2), number(1)]
+        assert customer_record(connection, "A-17", HOME) == record
+
+
+def test_a_registry_of_before_the_area_code_is_read_all_the_same(database: Engine) -> None:
+    customers(database, GRANNY.model_copy(update={"phone": "88237777"}), area_code="")
+    for said in ("88237777", "0760 8823 7777"):
+        assert told(database, phone=said) == Known((HARD,))
+
+
+def test_a_telephone_is_shared_however_it_is_written(database: Engine) -> None:
+    customers(database, GRANNY, SON.model_copy(update={"phone": "8823-7777"}))
+    assert told(database, phone="88237777") == NOBODY
+    with reading(database) as connection:
+        assert shares_phone(connection, GRANNY, HOME)
+        assert customer_of(connection, Caller(phone="88237777"), HOME) is None
+
+
+def test_a_mobile_is_one_with_the_code_of_the_country_or_without(database: Engine) -> None:
+    customers(database, SON.model_copy(update={"hardship": True}))
+    cases(database, call(1, MONDAY, Caller(phone="8613800138000"), ELSEWHERE))
+    for said in ("8613800138000", "13800138000", "+86 138 0013 8000"):
+        assert told(database, MONDAY + days(4), phone=said) == Known((HARD, AGAIN))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.intake import Caller, Intake, Location
-from readmodel.terms import MOST, address_term, phone_term, sought, terms_of
+from readmodel.terms import FORMS, MOST, address_term, phone_term, phone_terms, readings, sought, terms_of
 
 INTAKE = Intake(
     service_code="no_water",
@@ -71,10 +71,55 @@ def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
         ("138 0013 8000", "13800138000"),
         ("+852 2345 6789", "85223456789"),
         ("86112233", "86112233"),
+        ("8613800138000", "13800138000"),
+        ("(0760)88237777", "076088237777"),
+        ("（0760）8823 7777", "076088237777"),
+        ("0760-88237777转8", "076088237777"),
+        ("0760 8823 7777 ext. 12", "076088237777"),
     ],
 )
 def test_a_telephone_number_has_one_term_however_it_is_written(phone: str, term: str) -> None:
     assert phone_term(phone) == term
+
+
+@pytest.mark.parametrize(
+    ("phone", "term"),
+    [
+        ("88237777", "076088237777"),
+        ("8823-7777", "076088237777"),
+        ("2231234", "07602231234"),
+        ("88237777转8", "076088237777"),
+        ("0760 8823 7777", "076088237777"),
+        ("020 8823 7777", "02088237777"),
+        ("13800138000", "13800138000"),
+        ("12345", "12345"),
+        ("12345678", "12345678"),
+        ("4008882377", "4008882377"),
+        ("+852 2345 6789", "85223456789"),
+    ],
+)
+def test_a_number_of_seven_or_eight_digits_is_one_of_the_place(phone: str, term: str) -> None:
+    assert phone_term(phone, "0760") == term
+
+
+@pytest.mark.parametrize("said", ["88237777", "0760-88237777", "+86 138 0013 8000", "8613800138000", "110"])
+def test_what_was_kept_as_it_was_said_is_among_the_terms(said: str) -> None:
+    again = phone_terms(said, "0760")
+    assert again[0] == phone_term(said, "0760")
+    assert {"".join(filter(str.isdigit, said)), phone_term(said)} <= set(again)
+    assert len(again) <= FORMS
+
+
+@pytest.mark.parametrize("q", ["88237777", "0760 8823 7777", "(0760)88237777", "+86 760-88237777"])
+@pytest.mark.parametrize("said", ["88237777", "0760-88237777"])
+def test_a_telephone_is_sought_with_and_without_the_area_code(q: str, said: str) -> None:
+    kept = terms_of(NUMBER, Intake(service_code="no_water", caller=Caller(phone=said), description="-"))
+    assert any(terms <= kept for terms in readings(q, "0760"))
+
+
+def test_what_is_no_telephone_is_sought_in_one_way() -> None:
+    for q in ("下闸新村", "A-0017", "7777", NUMBER):
+        assert readings(q, "0760") == [sought(q)]
 
 
 @pytest.mark.parametrize("written", ["下闸新村 3 号", "下闸新村3号", "下闸新村，３号"])

@@ -42,6 +42,7 @@ from domain.commands import (
     Urge,
     Withdraw,
 )
+from domain.customer import IntakeFlag, Recognised
 from domain.incident import Incident, Opening
 from domain.incident_table import IncidentBody, Resolve, Scope
 from domain.intake import Actor
@@ -342,6 +343,17 @@ async def undelivered(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW)
     await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
     await until(complaint.view, lambda view: "undelivered" in view.flags)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
+async def recognised_late(house: Hotline) -> Complaint:
+    complaint = await play(await house.start(), *TO_CREW)
+    known = Recognised(flags=(IntakeFlag.HARDSHIP,), duplicates=())
+    await complaint.handle.execute_update(ComplaintWorkflow.recognise, known)
+    await until(complaint.view, lambda view: "hardship" in view.flags)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await complaint.handle.execute_update(ComplaintWorkflow.recognise, known)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 

@@ -4,15 +4,19 @@ import pytest
 
 from domain import commands as c
 from domain.case import Case
+from domain.customer import IntakeFlag, Recognised
 from domain.effects import evolve
 from domain.intake import Actor
 from domain.lifecycle import Action, State
+from domain.notices import notices
 from domain.terms import Process
 from tests.build import (
     AGENT,
     BODIES,
     CALLER,
+    CREW,
     MONDAY,
+    OWNER,
     THEN,
     case_in,
     days,
@@ -190,6 +194,22 @@ class TestUndelivered:
         assert (event.action, event.data["key"]) == ("undelivered", "2609070000017-2-owner:Chen Jing")
         assert (case.flags, case.state) == (("undelivered",), State.DISPATCHED)
         assert case.undelivered("another", THEN) == ()
+
+
+class TestRecognise:
+    KNOWN = Recognised(flags=(IntakeFlag.HARDSHIP, IntakeFlag.POSSIBLE_DUPLICATE), duplicates=("2609070000025",))
+
+    def test_flags_the_case_once_and_tells_who_works_on_it(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        event = one(case.recognise(self.KNOWN, THEN))
+        assert (event.action, event.data["duplicates"]) == ("recognise", ["2609070000025"])
+        assert (case.flags, case.state) == (("hardship", "possible_duplicate"), State.IN_PROGRESS)
+        told = [notice.recipient for notice in notices(case.number, event, case)]
+        assert told == [f"assignee:{CREW.name}", f"owner:{OWNER.name}"]
+        assert case.recognise(self.KNOWN, THEN) == ()
+
+    def test_a_case_that_is_over_needs_to_know_nothing(self) -> None:
+        assert case_in(State.WITHDRAWN).recognise(self.KNOWN, THEN) == ()
 
 
 class TestFold:

@@ -12,15 +12,29 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain import commands as c
 from domain.case import Case
 from domain.clocks import DEPARTMENT, MISS, Clock
+from domain.customer import IntakeFlag, Recognised
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
-from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RETERM, TABLE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import (
+    CREDIT,
+    CRITICISE,
+    ENDED,
+    ESCALATE,
+    NOTICE,
+    RECOGNISE,
+    RETERM,
+    TABLE,
+    UNDELIVERED,
+    Action,
+    Role,
+    State,
+)
 from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
-from domain.terms import IN_WRITING, RULES, Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
+from domain.terms import RULES, SECOND_EDITION, Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
 from tests.build import (
     ACTORS,
@@ -245,7 +259,7 @@ class CaseMachine(RuleBasedStateMachine):
             at = max(at, small.next_deadline() or at) if cut is None else at + cut
             stepped += small.ring(at)
         jumped = list(big.ring(at))
-        if small.terms.process.rules >= IN_WRITING and any(event.action == NOTICE for event in stepped):
+        if small.terms.process.rules >= SECOND_EDITION and any(event.action == NOTICE for event in stepped):
             # What a notice leads to is counted from when it went out: the two differ in that, and in nothing else.
             assert [event.action for event in jumped].count(NOTICE) == 1
             papers = (NOTICE, CRITICISE)
@@ -259,6 +273,10 @@ class CaseMachine(RuleBasedStateMachine):
     @rule()
     def a_notification_is_given_up(self) -> None:
         self.take(self.case.undelivered("key", self.now))
+
+    @rule()
+    def its_caller_is_recognised_late(self) -> None:
+        self.take(self.case.recognise(Recognised(flags=(IntakeFlag.HARDSHIP,)), self.now))
 
     @rule(incident=incidents.filter(bool), follow_up=st.booleans())
     def an_incident_is_over(self, incident: str, follow_up: bool) -> None:
@@ -320,7 +338,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, CREDIT, RETERM):
+        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CREDIT, RETERM):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:
@@ -378,7 +396,7 @@ class CaseMachine(RuleBasedStateMachine):
     def a_notice_leaves_the_time_that_it_names(self) -> None:
         issued = {event.seq: event for event in self.events if event.action == NOTICE}
         for event in self.events:
-            if event.action == CRITICISE and self.case.terms.process.rules >= IN_WRITING:
+            if event.action == CRITICISE and self.case.terms.process.rules >= SECOND_EDITION:
                 assert event.at >= datetime.fromisoformat(issued[event.data["notice"]].data["demand_by"])
 
     @invariant()
@@ -408,11 +426,11 @@ class CaseMachine(RuleBasedStateMachine):
     @invariant()
     def money_is_decided_on_in_writing_and_never_by_whoever_asked(self) -> None:
         for decided in self.case.decided:
-            if self.case.terms.process.rules < IN_WRITING or decided.of_credit:
+            if self.case.terms.process.rules < SECOND_EDITION or decided.of_credit:
                 continue
             assert decided.kind is None or (decided.amount is not None and decided.grounds and decided.reason)
             assert decided.requested_by not in decided.decided_by or decided.requested_by == ACTORS[Role.ADMIN].name
-        assert {"approved", "approval_rejected"} - {*self.case.flags} or self.case.terms.process.rules < IN_WRITING
+        assert {"approved", "approval_rejected"} - {*self.case.flags} or self.case.terms.process.rules < SECOND_EDITION
 
     @invariant()
     def clocks_count_what_has_passed_and_no_more(self) -> None:

@@ -10,8 +10,10 @@ from domain.intake import Actor
 from domain.lifecycle import ESCALATE, Action, Role, State
 from domain.notices import notices
 from domain.parts import PartState
+from domain.terms import Approver, Process
 from tests.build import (
     ADMIN,
+    AGENT,
     BODIES,
     CREW,
     DISPATCHER,
@@ -132,6 +134,67 @@ class TestWork:
         do(case, BODIES[Action.DECIDE_APPROVAL], THEN, MANAGER)
         do(case, COMPLETE, THEN, OTHER_CREW)
         assert case.state is State.PENDING_REPLY
+
+
+class TestWaiting:
+    """One department waits for management or for the caller; the others do what they can."""
+
+    def test_an_approval_pauses_the_clocks_of_every_department_and_not_the_callers(self) -> None:
+        case = together()
+        do(case, c.RequestApproval(subject="New pipes"), THEN + minutes(4), CREW)
+        later = THEN + minutes(30)
+        assert case.ring(later) == ()
+        assert {of_part(case, name).status for name in ("acknowledge", "resolve")} == {"paused"}
+        assert (main(case, "arrive").status, main(case, "resolve").status) == ("paused", "running")
+        do(case, BODIES[Action.DECIDE_APPROVAL], later, MANAGER)
+        assert of_part(case, "acknowledge").due_at(case.calendar) == later + minutes(6)
+        assert of_part(case, "resolve").status == "running"
+
+    def test_the_turn_of_the_next_approver_resumes_nothing(self) -> None:
+        two = (("lead", "10.00"), ("manager", "1000.00"))
+        approvers = tuple(Approver(post=post, up_to=Decimal(most), budget_seconds=3600) for post, most in two)
+        case = together(approvers=approvers)
+        do(case, c.RequestApproval(subject="New pipes", amount=Decimal(500)), THEN, CREW)
+        do(case, BODIES[Action.DECIDE_APPROVAL], THEN, MANAGER)
+        assert (case.state, of_part(case, "resolve").status) == (State.AWAITING_APPROVAL, "paused")
+
+    def test_what_a_department_does_meanwhile_stops_its_clock_where_it_stood(self) -> None:
+        case = together()
+        do(case, c.RequestApproval(subject="New pipes"), THEN + minutes(4), CREW)
+        do(case, BODIES[Action.SIGN_FOR], THEN + hours(1), OTHER_CREW)
+        signed = of_part(case, "acknowledge")
+        assert (signed.status, signed.consumed_seconds) == ("met", 240)
+
+    def test_a_part_is_signed_for_and_completed_while_the_case_waits_for_its_caller(self) -> None:
+        case = together()
+        do(case, BODIES[Action.SUSPEND], THEN + minutes(4))
+        assert {of_part(case, name).status for name in ("acknowledge", "resolve")} == {"paused"}
+        assert Action.SIGN_FOR in case.available_actions(OTHER_CREW, THEN + minutes(5))
+        do(case, BODIES[Action.SIGN_FOR], THEN + hours(1), OTHER_CREW)
+        do(case, COMPLETE, THEN + hours(2), OTHER_CREW)
+        assert (case.state, case.parts[0].state) == (State.SUSPENDED, PartState.COMPLETED)
+        assert (of_part(case, "resolve").status, main(case, "resolve").status) == ("met", "paused")
+        do(case, BODIES[Action.RESUME], THEN + hours(3))
+        do(case, COMPLETE, THEN + hours(4))
+        assert case.state is State.PENDING_REPLY
+
+    def test_the_last_part_that_the_reply_waits_for_ends_when_the_case_is_taken_up_again(self) -> None:
+        case = together()
+        do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
+        do(case, COMPLETE, THEN)
+        do(case, BODIES[Action.SUSPEND], THEN, OWNER)
+        assert "in_progress again" in refused(case, COMPLETE, OTHER_CREW).message
+        do(case, BODIES[Action.RESUME], THEN, AGENT)
+        do(case, COMPLETE, THEN, OTHER_CREW)
+        assert case.state is State.PENDING_REPLY
+
+    def test_a_case_from_before_keeps_the_rules_that_it_was_begun_under(self) -> None:
+        case = together(process=Process())
+        do(case, c.RequestApproval(subject="New pipes"), THEN, CREW)
+        assert {of_part(case, name).status for name in ("acknowledge", "resolve")} == {"running"}
+        do(case, BODIES[Action.DECIDE_APPROVAL], THEN, MANAGER)
+        do(case, BODIES[Action.SUSPEND], THEN)
+        assert refused(case, BODIES[Action.SIGN_FOR], OTHER_CREW).code == "out_of_turn"
 
 
 class TestBack:

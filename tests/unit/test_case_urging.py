@@ -11,7 +11,7 @@ from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import CRITICISE, NOTICE, Action, Role, State
 from domain.notices import notices
-from domain.terms import IN_WRITING, Organisation, Process, Promise, Unit, UrgingRules
+from domain.terms import SECOND_EDITION, Organisation, Process, Promise, Unit, UrgingRules
 from tests.build import (
     ADMIN,
     AGENT,
@@ -36,7 +36,7 @@ from tests.build import (
 )
 
 RULES = Process(urging=UrgingRules(notice_seconds=86_400, criticism_days=5))
-WRITTEN = Process(rules=IN_WRITING, urging=RULES.urging)
+WRITTEN = Process(rules=SECOND_EDITION, urging=RULES.urging)
 DUE = MONDAY + days(7)
 """Five working days after Monday 09:00."""
 REPLY_DUE = DUE + days(1)

@@ -227,6 +227,7 @@ MISTAKES = [
         "approvers",
         "customer service manager and is the holder's deputy; accepted: a person for each turn",
     ),
+    ('area_code = "0760"', 'area_code = "760"', "area_code", "should match pattern '^(0[0-9]{2,3})?$', not '760'"),
     ("[phone]", "[fax]", "fax", "is no key of this table; accepted: name, name_zh, time_scale"),
     ("\n[sources]", "\ntime_scale = -1\n[sources]", "time_scale", "must be greater than 0, not -1"),
     ('\ncountry = "CN"', '\ncountry = "XX"', "calendar.country", "must be '' or 'CN', not 'XX'"),

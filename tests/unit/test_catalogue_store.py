@@ -44,6 +44,16 @@ def test_every_catalogue_is_kept_without_loss(store: CatalogueStore, file: Path)
     assert store.entries() == (entry,)
 
 
+def test_a_copy_from_before_the_area_code_has_none_and_stays_the_same_edition(
+    store: CatalogueStore, default: Catalogue
+) -> None:
+    before = default.model_copy(update={"area_code": ""})
+    assert "area_code" not in before.model_dump_json()
+    assert load_catalogue(OTHER.with_name("england.toml")).area_code == ""
+    entry = store.put(before, DEFAULT_CATALOGUE, NOON, by="chief")
+    assert store.load(entry.edition).area_code == ""
+
+
 def test_an_edition_is_known_by_its_content_alone(default: Catalogue, other: Catalogue) -> None:
     moved = default.model_copy(update={"calendar_file": "/elsewhere/zhongshan.toml"})
     assert edition_of(moved) == edition_of(default)

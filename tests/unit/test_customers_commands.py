@@ -4,8 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 import cli
+from readmodel.database import engine
+from readmodel.tables import customers
 from tests.docs.pages import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "customers.csv"
@@ -42,6 +45,20 @@ def test_a_customer_is_shown_in_full(monkeypatch: pytest.MonkeyPatch, capsys: py
         assert told in shown
     assert run("show", "99", monkeypatch=monkeypatch) == 2
     assert "the registry has no account 99" in capsys.readouterr().err
+
+
+def test_a_local_number_is_one_of_the_place_that_the_catalogue_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "local.csv"
+    file.write_text("account_no,name,phone\n17,Li,88237777\n", encoding="utf-8")
+    assert run("import", str(file), monkeypatch=monkeypatch) == 0
+    database = engine(f"sqlite:///{tmp_path / 'hotline.db'}")
+    with database.connect() as connection:
+        assert connection.execute(select(customers.c.phone, customers.c.phone_term)).all() == [
+            ("88237777", "076088237777")
+        ]
+    database.dispose()
 
 
 def test_a_broken_line_in_the_middle_imports_nothing_and_is_named(

@@ -50,6 +50,29 @@ def test_yes_is_written_in_many_ways(tmp_path: Path, written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "phone",
+    [
+        "88238777",
+        "(0760)88238777",
+        "（0760） 8823 8777",
+        "0760-88238777转8",
+        "88238777 ext 8",
+        "88238777 EXT.123",
+        "(0760)88238777#8",
+    ],
+)
+def test_a_telephone_is_kept_as_it_is_written(tmp_path: Path, phone: str) -> None:
+    (found,) = load(tmp_path, f"account_no,name,phone\n17,Li,{phone}\n")
+    assert found.phone == phone
+
+
+@pytest.mark.parametrize("phone", ["转8", "88238777转", "88238777 extension 8", "88238777/88238778", "1" * 27, "()"])
+def test_a_telephone_that_cannot_be_read_is_a_broken_line(tmp_path: Path, phone: str) -> None:
+    (said,) = problems(tmp_path, f"account_no,name,phone\n17,Li,{phone}\n")
+    assert said.startswith("line 2, phone: accepted: Telephone")
+
+
+@pytest.mark.parametrize(
     ("data", "encoding"),
     [
         ("户号,姓名\r\n17,李婆婆\r\n".encode(), "utf-8"),
@@ -80,7 +103,7 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "6,Xu,,no,低保,,",
     )
     assert problems(tmp_path, HEAD + "\n".join(lines) + "\n") == [
-        "line 3, phone: accepted: Telephone: 3 to 25 digits, spaces or dashes, + before them if need be.",
+        "line 3, phone: accepted: Telephone: 3 to 25 digits, spaces, dashes, brackets; 转8 or ext 8 after them.",
         "line 4, district: a district of the catalogue is accepted: east, west",
         "line 4, name: is missing; accepted: Name, 1 to 80 characters.",
         "line 4, hardship: accepted: Hardship household (困难户): yes or no.",

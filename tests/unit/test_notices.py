@@ -80,6 +80,17 @@ class TestWho:
         case, (event,) = Case.register(registration())
         assert [notice.recipient for notice in notices(case.number, event, case)] == ["dispatcher"]
 
+    def test_thanks_are_told_to_the_person_thanked(self) -> None:
+        start = registration()
+        intake = start.intake.model_copy(update={"service_code": "thanks", "thanked": "Wu Gang"})
+        case, (event,) = Case.register(start.model_copy(update={"intake": intake}))
+        found = notices(case.number, event, case)
+        assert [notice.recipient for notice in found] == ["dispatcher", ASSIGNEE]
+        assert (found[1].text_zh, found[1].text_en) == (
+            f"工单{NUMBER}:来电表扬Wu Gang",
+            f"Case {NUMBER}: a caller thanks Wu Gang",
+        )
+
     def test_an_answer_to_be_followed_up_tells_those_who_follow_up(self) -> None:
         case = case_in(State.REGISTERED, answer_needs_follow_up=True)
         assert told(case, BODIES[Action.ANSWER]) == [f"caller:{NUMBER}", "follow_up"]

@@ -14,7 +14,7 @@ from domain.events import Event
 from domain.intake import Caller
 from domain.lifecycle import CRITICISE, NOTICE, State
 from domain.notices import notices
-from domain.terms import IN_WRITING, Organisation, Process, Unit, UrgingRules
+from domain.terms import SECOND_EDITION, Organisation, Process, Unit, UrgingRules
 from post_commands import PostError, check_papers
 from settings import Settings
 from tests.build import CALENDAR, MONDAY, case_in, days
@@ -112,7 +112,9 @@ class TestReply:
     """The work is done, and the owner's reply is what is late."""
 
     def issued(self, action: str) -> tuple[Case, Event]:
-        case = case_in(State.PENDING_REPLY, process=RULES.model_copy(update={"rules": IN_WRITING}), organisation=CHART)
+        case = case_in(
+            State.PENDING_REPLY, process=RULES.model_copy(update={"rules": SECOND_EDITION}), organisation=CHART
+        )
         while deadline := case.next_deadline():
             if found := [event for event in case.ring(deadline) if event.action == action]:
                 return case, found[0]

@@ -10,7 +10,7 @@ from activities.templates import KIND_ZH, Templates, TemplatesError
 from courier_setup import load_post
 from domain import incident_notices, notices
 from domain.incident_notices import NEWS, PREFIX
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, Action
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, Action
 from links import Links
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
@@ -61,7 +61,7 @@ def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
 
 def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
     """Of the actions that people take, of what the system does, of an incident."""
-    system = {ESCALATE, NOTICE, CRITICISE, CREDIT}
+    system = {ESCALATE, NOTICE, CRITICISE, CREDIT, RECOGNISE}
     staff = {f"{PREFIX}{action}" for action in incident_notices._CONCERNED}
     assert {*KIND_ZH} == {*Action} | system | staff | {NEWS}
 

@@ -1,0 +1,47 @@
+"""Rules of the house that a well-formed request breaks: each refusal names the rule and what would be accepted."""
+
+import pytest
+
+from domain.lifecycle import Role
+from tests.api.house import House, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LONG: dict[str, str] = {"service_code": "service_complaint"}
+"""Fifteen working days: an extension can be asked for at whatever hour the test runs."""
+
+
+async def test_nobody_decides_on_what_he_asked_for_himself(on_both: House) -> None:
+    """Wu has asked as a crew, and has a manager's key as well since."""
+    number = await on_both.case_in("in_progress")
+    asked = {"subject": "更换户内水管", "amount": "480.00", "kind": "funded_repair"}
+    assert (await on_both.act(number, "request_approval", asked, "wu")).status_code == 200
+    _, on_both.tokens["wu, promoted"] = on_both.keyring.create("wu", Role.MANAGER)
+    refused = await on_both.act(number, "decide_approval", {"approved": True}, "wu, promoted")
+    found = problem(refused, 403, "own-request")
+    assert "whoever decides on money is another person" in found["detail"]
+    assert found["accepted"] == ["another manager"]
+    assert "decide_approval" not in (await on_both.complaint(number, "wu, promoted"))["available_actions"]
+    assert (await on_both.act(number, "decide_approval", {"approved": True}, "gao")).json()["state"] == "in_progress"
+
+
+async def test_an_extension_is_granted_once(on_both: House) -> None:
+    number = await on_both.case_in("in_progress", **LONG)
+    asked = {"working_days": 3, "reason": "缺件"}
+    assert (await on_both.act(number, "request_extension", asked, "wu")).status_code == 200
+    granted = (await on_both.act(number, "decide_extension", {"approved": True}, "xu")).json()
+    assert "extended" in granted["flags"]
+    found = problem(await on_both.act(number, "request_extension", asked, "wu"), 409, "extension-used")
+    assert "an extension is granted 1 time(s) in a cycle at most" in found["detail"]
+    assert "request_extension" not in found["available_actions"]
+
+
+async def test_an_eleventh_day_is_too_long(on_both: House) -> None:
+    number = await on_both.case_in("in_progress", **LONG)
+    asked = {"working_days": 11, "reason": "缺件"}
+    found = problem(await on_both.act(number, "request_extension", asked, "wu"), 422, "extension-too-long")
+    assert "10 working days at most; 11 were asked for" in found["detail"]
+    assert found["accepted"] == ["1 to 10 working days"]
+    assert "request_extension" not in await on_both.actions(number)
+    asked["working_days"] = 10
+    assert (await on_both.act(number, "request_extension", asked, "wu")).status_code == 200
