@@ -57,7 +57,7 @@ rules that it was begun under, so that its history replays.
 """
 SECOND_EDITION = 2
 """Since then money is decided on with amount, grounds and reason, its parts as their sum, and never by whoever asked; a
-late reply is pressed in writing as well (催办通知书); an approval pauses the clocks of all departments, and they work on
+late reply is pressed in writing as well (催办通知书); an approval pauses the clocks of all departments, which work on
 while the case waits for its caller; credits end with the supply's clock, and a rejected one counts for nothing.
 """
 

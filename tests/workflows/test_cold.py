@@ -10,12 +10,23 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from domain.commands import Arrive, Command, Comment, Complete, Dispatch, FollowUp, LinkIncident, Reply, SignFor
+from domain.commands import (
+    Arrive,
+    Command,
+    Comment,
+    Complete,
+    Dispatch,
+    FollowUp,
+    HandOver,
+    LinkIncident,
+    Reply,
+    SignFor,
+)
 from domain.customer import IntakeFlag, Recognised
 from domain.incident import Opening
 from domain.incident_table import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
@@ -89,6 +100,22 @@ async def test_a_case_that_is_forgotten_after_each_step_goes_on_from_its_history
             await complaint.handle.execute_update(ComplaintWorkflow.recognise, Recognised(flags=(flag,)))
     await at_rest(complaint)
     assert (await complaint.view()).flags == tuple(sorted(IntakeFlag))
+    await replays(complaint.handle)
+
+
+async def test_a_refusal_while_sql_is_written_leaves_the_case_whole(cold: Hotline) -> None:
+    """It asks for nothing, nor does the task that learns that SQL has it: two in a row, and then comes an update."""
+    complaint = await cold.start()
+    owners = iter("ABCDE")
+    for body in (Dispatch(department="repair"), SignFor(), Arrive(), Complete(result="-"), Reply(message="-")):
+        await at_rest(complaint)
+        with busy(cold.engine):
+            await complaint.act(body)
+            with pytest.raises(WorkflowUpdateFailedError):
+                await complaint.act(Dispatch(department="repair"))
+        await rests(complaint.handle)
+        await complaint.act(HandOver(owner=next(owners)))
+    await at_rest(complaint)
     await replays(complaint.handle)
 
 

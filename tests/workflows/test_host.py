@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 
 from domain.commands import BODIES, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
 from domain.intake import Actor
-from domain.lifecycle import RETERM, Role, State
+from domain.lifecycle import RECOGNISE, RETERM, Role, State
 from domain.settlement import SETTLE
 from domain.terms import Promise
 from readmodel.database import engine as engine_of
@@ -72,8 +72,8 @@ class TestUpdates:
     async def test_each_action_is_an_update_with_a_description(self, house: Hotline) -> None:
         described = (await metadata(await house.start())).definition
         updates = {each.name: each.description for each in described.update_definitions}
-        # Two more are no action of anybody's: a catalogue that is put in force, an incident that is over.
-        assert set(updates) == {*(action.value for action in BODIES), RETERM, SETTLE}
+        # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late.
+        assert set(updates) == {*(action.value for action in BODIES), RETERM, SETTLE, RECOGNISE}
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))
