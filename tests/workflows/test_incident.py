@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.incident import Incidents
 from activities.rounds import Pace, call_on
-from domain.commands import Answer, Command, Comment, LinkIncident
+from domain.commands import Answer, Command, Comment, LinkIncident, Withdraw
 from domain.incident_table import (
     INCIDENT_BODIES,
     Dismiss,
@@ -176,6 +176,15 @@ class TestActing:
         once, again = [await declare(house, "fusha", known_by="no_water/fusha/") for _ in range(2)]
         other = await declare(house, "fusha", known_by="no_water/fusha/later")
         assert once.number == again.number != other.number
+
+    async def test_who_withdrew_hears_no_more_of_it(self, house: Hotline) -> None:
+        cause = await declare(house, "nantou")
+        gone, waits = await linked(house, cause, 2)
+        await gone.act(Withdraw(reason="用户自行解决"))
+        await gone.closed()
+        await cause.act(Inform(message="正在抢修"))
+        await until(partial(told, waits, "incident_inform"), lambda rows: len(rows) == 1)
+        assert await told(gone, "incident_inform") == []
 
     async def test_news_reach_each_caller_once_though_they_are_written_twice(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
