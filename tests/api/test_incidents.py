@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+import uuid
 from typing import Any
 
 import pytest
 
 from tests.api.house import CALL, House, Json, problem
+from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
 from workflows.watch import WATCH_ID, start_watch
 
 DIRECTIONS = {"services": ["no_water"], "districts": ["west"], "title": "爆管停水 burst main"}
@@ -57,6 +59,24 @@ async def in_state(api: House, number: str, state: str) -> Json:
 async def linked_to(api: House, case: str, number: str | None) -> Json:
     found: Json = await until(lambda: api.complaint(case), lambda seen: seen["incident"] == number)
     return found
+
+
+async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before(on_sqlite: House) -> None:
+    body, mine = {**DIRECTIONS, "districts": ["minzhong"]}, uuid.uuid4().hex
+    numbers = []
+    try:
+        for at in (BEFORE_MIDNIGHT, BEFORE_MIDNIGHT + SECOND, BEFORE_MIDNIGHT + SECOND + DAY):
+            on_sqlite.clock.fixed = at
+            answer = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
+            assert answer.status_code == 201, answer.text
+            numbers.append(answer.json()["number"])
+    finally:
+        on_sqlite.clock.fixed = None
+    declared, again, later = numbers
+    assert again == declared
+    assert (declared[:7], later[:7]) == ("i260309", "i260311")
+    for number in {*numbers}:
+        await act(on_sqlite, number, "dismiss", {"reason": "误报"})
 
 
 async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(api: House) -> None:
