@@ -154,6 +154,38 @@ async def _of(api: House, district: str) -> list[Json]:
     return [item for item in items if district in item["districts"]]
 
 
+async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_rounds(on_sqlite: House) -> None:
+    """A task has the priority of its workflow, unless the activity has its own: 1 goes first, 5 last."""
+
+    async def priority(workflow: str) -> int:
+        described = await on_sqlite.temporal.get_workflow_handle(workflow).describe()
+        return int(described.raw_description.workflow_execution_info.priority.priority_key)
+
+    calls = {"burst_main": 1, "no_water": 2, "low_pressure": 3, "billing": 4, "inquiry": 5}
+    numbers = {code: await on_sqlite.case_in("registered", service_code=code) for code in calls}
+    assert {code: await priority(f"complaint-{number}") for code, number in numbers.items()} == calls
+
+    here = {"location": {"district": "gangkou"}}
+    before = await on_sqlite.case_in("registered", **here)
+    one, other = [await declare(on_sqlite, districts=["gangkou"]) for _ in range(2)]
+    await linked_to(on_sqlite, before, one)
+    await act(on_sqlite, one, "inform", {"message": "正在抢修"})
+    await act(on_sqlite, one, "merge", {"into": other})
+    await in_state(on_sqlite, one, "merged")
+    await act(on_sqlite, other, "resolve", {"result": "已换管", "message": "已恢复供水"})
+    await in_state(on_sqlite, other, "resolved")
+    rounds: dict[str, int] = {}
+    for number in (one, other):
+        assert await priority(f"incident-{number}") == 2
+        history = await on_sqlite.temporal.get_workflow_handle(f"incident-{number}").fetch_history()
+        for event in history.events:
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name:
+                rounds[scheduled.activity_type.name] = scheduled.priority.priority_key
+    behind_all = dict.fromkeys(("gather_cases", "inform_callers", "hand_cases_on", "settle_cases"), 5)
+    assert rounds == {"publish_incident": 0, **behind_all}
+
+
 async def test_a_merged_incident_hands_its_cases_and_its_scope_on(api: House) -> None:
     one, other = await declare(api, districts=["shaxi"]), await declare(api, districts=["dachong"])
     case = await api.case_in("registered", location={"district": "banfu"})
