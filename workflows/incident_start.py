@@ -12,7 +12,7 @@ from domain.numbers import day_before, incident_number_of, local_day
 from workflows.incident import IncidentWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_presentation import incident_attributes, incident_summary
-from workflows.messages import TASK_TIMEOUT, IncidentStart
+from workflows.messages import TASK_TIMEOUT, IncidentStart, Names
 
 MOST_DRAWS = 50
 RPC_TIMEOUT = timedelta(seconds=8)
@@ -25,7 +25,7 @@ class NoNumberError(RuntimeError):
     """No number of the day was free."""
 
 
-async def start_incident(client: Client, task_queue: str, opening: Opening, known_by: str) -> Incident:
+async def start_incident(client: Client, task_queue: str, opening: Opening, known_by: str, names: Names) -> Incident:
     """Make the incident durable, or find what is known by the same since this day or the one before (Beijing time).
 
     Raises what the client raises; NoNumberError.
@@ -34,7 +34,7 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, know
         return Incident.open(opening.model_copy(update={"number": number}))[0]
     for draw in range(MOST_DRAWS):
         number = incident_number_of(local_day(opening.at), known_by, draw)
-        start = IncidentStart(source=opening.model_copy(update={"number": number}))
+        start = IncidentStart(source=opening.model_copy(update={"number": number}), names=names)
         incident, _ = Incident.open(start.source)  # type: ignore[arg-type]  # an opening, as made above
         try:
             await client.start_workflow(
@@ -42,7 +42,7 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, know
                 start,
                 id=incident_id(number),
                 task_queue=task_queue,
-                static_summary=incident_summary(incident),
+                static_summary=incident_summary(incident, names),
                 search_attributes=incident_attributes(incident),
                 memo={_MEMO: known_by},
                 task_timeout=TASK_TIMEOUT,

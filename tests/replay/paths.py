@@ -54,7 +54,7 @@ from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
-from workflows.messages import IncidentOutcome
+from workflows.messages import IncidentOutcome, Names
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}
@@ -226,7 +226,7 @@ async def incident(house: Hotline, district: str) -> Incident:
     scope = Scope(services=("leak",), districts=(district,))
     at = datetime.now(UTC)
     opening = Opening(at=at, actor=ADMIN, title="爆管 burst main", scope=scope, since=at)
-    return await start_incident(house.client, house.settings.task_queue, opening, district)
+    return await start_incident(house.client, house.settings.task_queue, opening, district, Names())
 
 
 async def direct(house: Hotline, number: str, *bodies: IncidentBody) -> None:

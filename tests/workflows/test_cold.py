@@ -25,7 +25,7 @@ from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
-from workflows.messages import IncidentOutcome
+from workflows.messages import IncidentOutcome, Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -52,7 +52,7 @@ async def begun(cold: Hotline, known_by: str) -> WorkflowHandle[Any, Any]:
     at = datetime.now(UTC)
     scope = Scope(services=("no_water",), districts=(known_by,))
     opening = Opening(at=at, actor=ADMIN, title="-", scope=scope, since=at)
-    number = (await start_incident(cold.client, cold.settings.task_queue, opening, known_by)).number
+    number = (await start_incident(cold.client, cold.settings.task_queue, opening, known_by, Names())).number
     return cold.client.get_workflow_handle(incident_id(number))
 
 

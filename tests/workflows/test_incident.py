@@ -376,7 +376,7 @@ class TestLongLife:
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
             shown = (await cause.handle.describe()).typed_search_attributes
             assert (shown[keys.STATE], shown[keys.DEPARTMENT]) == ("dispatched", "repair")
-            assert "| 并入工单 | Linked cases | 8 |" in (await metadata(cause)).current_details
+            assert "Linked cases\N{EN SPACE}| 8 |" in (await metadata(cause)).current_details
 
             before = await run_of(cause)
             await cause.act(OVER)
@@ -400,15 +400,17 @@ class TestWhatStaffSee:
         cause = await declare(house, "nanlang")
         await linked(house, cause, 2)
         described = await cause.handle.describe()
-        assert await described.static_summary() == f"突发事件 incident {cause.number} · no_water · nanlang"
+        where = "停水/无水 no_water · 南朗街道 nanlang"
+        assert await described.static_summary() == f"突发事件 incident {cause.number} · {where}"
         shown = described.typed_search_attributes
         assert (shown[keys.STATE], shown[keys.SERVICE], shown[keys.DISTRICT]) == ("confirmed", "no_water", "nanlang")
         assert shown[keys.INCIDENT] == cause.number
         for words in (
             "爆管 burst main",
             "已确认 confirmed",
-            "| Linked cases | 2 |",
-            "| Seen to | 0 (0 %) |",
+            f"| 范围\N{EN SPACE}| Scope\N{EN SPACE}| {where} |",
+            "Linked cases\N{EN SPACE}| 2 |",
+            "Seen to\N{EN SPACE}| 0 (0 %) |",
             "`resolve`",
         ):
             assert words in (await metadata(cause)).current_details
@@ -420,8 +422,9 @@ class TestWhatStaffSee:
         details = (await metadata(cause)).current_details
         for words in (
             "已解决 resolved",
-            "| Seen to | 2 (100 %) |",
-            "已办结并回复 Completed and replied to | 2 |",
+            "| 处理部门\N{EN SPACE}| Department\N{EN SPACE}| 抢修队 repair |",
+            "Seen to\N{EN SPACE}| 2 (100 %) |",
+            "已办结并回复 Completed and replied to\N{EN SPACE}| 2 |",
             "无 nothing",
         ):
             assert words in details
