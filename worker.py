@@ -31,6 +31,7 @@ from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow, start_courier
 from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
+from workflows.messages import Names
 from workflows.presentation import workflow_id
 from workflows.watch import WatchWorkflow, start_watch
 
@@ -56,7 +57,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     )
     tell = case_teller(client, workflow_id)
     in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    suspect = _suspect(client, settings.task_queue)
+    suspect = _suspect(client, settings.task_queue, in_force)
     watch = Watch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
     reader = engine(settings.database_url, read_only=True)
     renewals = Renewals(reader, client, workflow_id)
@@ -93,10 +94,11 @@ def _rules(in_force: InForce) -> Sequence[SurgeRule]:
     return in_force.catalogue.surge_rules()
 
 
-def _suspect(client: Client, task_queue: str) -> Suspect:
+def _suspect(client: Client, task_queue: str, in_force: InForce) -> Suspect:
     async def suspect(opening: Opening, ended_at: datetime | None) -> None:
         service, district = opening.scope.services[0], opening.scope.districts[0]
-        await start_incident(client, task_queue, opening, suspected_by(service, district, ended_at))
+        known_by = suspected_by(service, district, ended_at)
+        await start_incident(client, task_queue, opening, known_by, Names.of(in_force.catalogue))
 
     return suspect
 

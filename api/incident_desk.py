@@ -19,7 +19,7 @@ from domain.intake import Actor
 from workflows.incident import IncidentWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
-from workflows.messages import IncidentOutcome
+from workflows.messages import IncidentOutcome, Names
 
 log = logging.getLogger("hotline.api")
 
@@ -38,10 +38,10 @@ class IncidentDesk:
         self._task_queue = task_queue
         self._timeout = timeout_seconds
 
-    async def open(self, opening: Opening, known_by: str) -> Incident:
+    async def open(self, opening: Opening, known_by: str, names: Names) -> Incident:
         """Make it durable, or find the one that the same request made."""
         async with answering(self._timeout, "The incident"):
-            return await start_incident(self._client, self._task_queue, opening, known_by)
+            return await start_incident(self._client, self._task_queue, opening, known_by, names)
 
     async def act(self, number: str, command: Command[Any], update_id: str) -> IncidentOutcome | None:
         """Do what is asked; None where no workflow carries such an incident (any more)."""

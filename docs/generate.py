@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs import chain, keys, saved_views, tables
+from docs import chain, incidents, keys, saved_views, tables
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -24,6 +24,8 @@ PAGES: dict[str, Callable[[], str]] = {
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": tables.settings,
     "bodies": tables.bodies,
+    "incident-diagram": incidents.diagram,
+    "incident-actions": incidents.actions,
     "problems": tables.problems,
     "search-attributes": tables.search_attributes,
     "saved-views": saved_views.table,

@@ -11,6 +11,9 @@ from datetime import datetime, time, timedelta
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
+from domain.lifecycle import State
+from domain.settlement import BEFORE_REPLY
+
 UI = "http://127.0.0.1:8233"
 NAMESPACE = "default"
 COMPANY_ZONE = ZoneInfo("Asia/Shanghai")
@@ -34,6 +37,8 @@ class View:
         return f"{ui}/namespaces/{quote(namespace)}/workflows?{parameters}"
 
 
+# A case that waits for management, or for a further department, has something of its own and is kept.
+_WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - {State.AWAITING_APPROVAL})
 INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
 
 VIEWS = (
@@ -47,8 +52,9 @@ VIEWS = (
     View(
         "Waiting for an incident",
         "并案待结",
-        f'{RUNNING} AND Incident IS NOT NULL AND State NOT IN ("pending_follow_up", "closed")',
-        "Cases that are replied to when their incident is over.",
+        f"{RUNNING} AND Incident IS NOT NULL AND State IN ({_WAITING}) AND Involved IS NULL"
+        ' AND Flags != "reworked" AND Flags != "reopened"',
+        "Cases that are replied to when their incident is over; those that have something of their own are not.",
     ),
     View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "Three quarters of a promise are used up."),
     View(

@@ -4,13 +4,14 @@ import types
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from api.problems import KINDS, PREFIX
 from catalogue_source import load_catalogue
 from docs.rules import rules_in_time
 from domain.catalogue import CLOCKS, Catalogue, Service
-from domain.commands import BODIES, Body
+from domain.commands import BODIES
 from domain.credit_norms import CreditNorm
 from domain.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, Row, State, mermaid
 from domain.norms import Duration, Duty
@@ -260,17 +261,18 @@ def _accepted(field: FieldInfo) -> str:
 
 def bodies() -> str:
     """What the body of every action takes."""
-    rows = ((f"`{row.action}`", row.zh, _fields(BODIES[row.action])) for row in ROWS if row.action in BODIES)
+    rows = ((f"`{row.action}`", row.zh, fields(BODIES[row.action])) for row in ROWS if row.action in BODIES)
     return table(("action", "中文", "body; `note?` may always be added"), rows)
 
 
-def _fields(body: type[Body]) -> str:
-    fields = (
+def fields(body: type[BaseModel]) -> str:
+    """The fields of an action's body, with their types; a question mark where one may be left out."""
+    found = (
         f"`{name}{'' if field.is_required() else '?'}` {_type(field.annotation)}"
         for name, field in body.model_fields.items()
         if name != "note" or field.is_required()
     )
-    return ", ".join(fields) or "-"
+    return ", ".join(found) or "-"
 
 
 def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anything
@@ -282,9 +284,16 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anythi
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(_type(part) for part in get_args(annotation) if part is not type(None))
-    return {"AwareDatetime": "instant", "Decimal": "decimal string", "bool": "true or false", "int": "number"}.get(
-        annotation.__name__, "text"
-    )
+    return _TYPES.get(annotation.__name__, "text")
+
+
+_TYPES = {
+    "AwareDatetime": "instant",
+    "Decimal": "decimal string",
+    "bool": "true or false",
+    "int": "number",
+    "tuple": "list",
+}
 
 
 def problems() -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.calendar import USUAL_ZONE, on_the_wall, usual_zone
 from domain.incident import Incident
 from domain.incident_table import (
+    BY_ITSELF_ZH,
     FINISH,
     INCIDENT_STATE_ZH,
     INCIDENT_TABLE,
@@ -21,7 +22,7 @@ from domain.notices import Notice
 PREFIX = "incident_"
 """Before the kind of a message, so that templates can tell it from the same action on a case."""
 _ZH = {row.action.value: row.zh for row in INCIDENT_TABLE.values()}
-_ZH |= {SUSPECT: "预警", FINISH: "全部办结", STAY: "未能并入"}
+_ZH |= BY_ITSELF_ZH
 _CONCERNED: dict[str, tuple[str, ...]] = {
     SUSPECT: ("dispatcher", "supervisor"),
     IncidentAction.DECLARE: ("supervisor",),

@@ -70,6 +70,7 @@ STAY = "stay"
 """The system's own event (未并入): the incident that it was to be merged into had ended."""
 FINISH = "finish"
 """The system's own event (结束): every linked case has been seen to."""
+BY_ITSELF_ZH = {SUSPECT: "预警", ABSORB: "并入", STAY: "未能并入", FINISH: "全部办结"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Row, Table, Text, bindparam, cast, func, select, tuple_
+from sqlalchemy import JSON, Row, Table, Text, bindparam, cast, func, select, tuple_, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import Incident
@@ -13,7 +13,7 @@ from domain.incident_batch import Gathering, IncidentBatch
 from domain.incident_notices import News, incident_notices, news_notices
 from domain.incident_table import TAKING, IncidentEvent, IncidentState, Scope
 from domain.notices import Notice
-from domain.settlement import BEFORE_REPLY, OWN_CAUSE
+from domain.settlement import BEFORE_REPLY, OVER, OWN_CAUSE
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.paging import Place
 from readmodel.tables import cases, incident_events, incidents, notifications
@@ -76,8 +76,14 @@ def write(connection: WriteConnection, batch: IncidentBatch) -> None:
 
 
 def inform(connection: WriteConnection, news: News, numbers: Sequence[str]) -> None:
-    """Write the messages to the callers of these cases. Again, it changes nothing."""
-    rows = [_notification(number, news.seq, news.at, notice) for number, notice in news_notices(news, numbers)]
+    """Write the messages to the callers of these cases. Again, it changes nothing.
+
+    Whose case ended or was replied to by itself hears no more of the incident; one that SQL has no row of yet does.
+    """
+    settled = type_coerce(cases.c.document, JSON)["settled"].as_string()
+    by_itself = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
+    waits = (number for number in numbers if number not in by_itself)
+    rows = [_notification(number, news.seq, news.at, notice) for number, notice in news_notices(news, waits)]
     _add(connection, notifications, rows)
 
 

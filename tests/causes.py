@@ -20,7 +20,7 @@ from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.incident import IncidentWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
-from workflows.messages import IncidentOutcome
+from workflows.messages import IncidentOutcome, Names
 
 
 class Cause:
@@ -96,7 +96,9 @@ async def declare(
     scope = Scope(services=tuple(services), districts=(district,))
     usual = {"at": at, "actor": ADMIN, "title": "爆管 burst main", "scope": scope, "since": at}
     opening = Opening.model_validate(usual | changes)
-    incident = await start_incident(house.client, house.settings.task_queue, opening, known_by or uuid.uuid4().hex)
+    named = known_by or uuid.uuid4().hex
+    names = Names.of(house.catalogue)
+    incident = await start_incident(house.client, house.settings.task_queue, opening, named, names)
     return Cause(house, incident.number)
 
 

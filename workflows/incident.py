@@ -64,6 +64,7 @@ class IncidentWorkflow:
         self._counts = Counter(start.counts)
         self._seen = dict(start.seen)
         self._absorbed = start.absorbed
+        self._names = start.names
         self._second_look = start.gather
         if isinstance(start.source, Incident):
             self._incident = start.source
@@ -197,6 +198,7 @@ class IncidentWorkflow:
             seen=self._seen,
             gather=self._gather_after is not None or self._again is not None,
             absorbed=self._absorbed,
+            names=self._names,
         )
 
     def _collect(self) -> None:
@@ -325,7 +327,7 @@ class IncidentWorkflow:
         if changed := updates(now, self._shown):
             workflow.upsert_search_attributes(changed)
             self._shown = now
-        workflow.set_current_details(incident_details(self._incident, len(self._waiting), self._counts))
+        workflow.set_current_details(incident_details(self._incident, len(self._waiting), self._counts, self._names))
 
 
 async def _result_of(send: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,6 @@
 """What staff see of an incident in the Temporal UI: summary, search attributes, and how far it is with its cases."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
@@ -8,7 +8,8 @@ from domain.incident import Incident
 from domain.incident_table import INCIDENT_STATE_ZH, INCIDENT_TABLE
 from domain.settlement import KEPT, OVER, SETTLED
 from workflows import search_attributes as keys
-from workflows.presentation import ANYBODY, Shown, plain, when
+from workflows.messages import Names
+from workflows.presentation import ANYBODY, Shown, drawn, plain, when
 
 _COUNTED = {
     SETTLED: "已办结并回复 Completed and replied to",
@@ -20,9 +21,9 @@ _COUNTED = {
 }
 
 
-def incident_summary(incident: Incident) -> str:
+def incident_summary(incident: Incident, names: Names) -> str:
     """One line for the list of workflows."""
-    return f"突发事件 incident {incident.number} · {', '.join(incident.scope.services)} · {_where(incident)}"
+    return f"突发事件 incident {incident.number} · {_scope(incident, names)}"
 
 
 def incident_shown(incident: Incident) -> Shown:
@@ -43,18 +44,19 @@ def incident_attributes(incident: Incident) -> TypedSearchAttributes:
     )
 
 
-def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int]) -> str:
+def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: Names) -> str:
     """The details of an incident: Markdown that stands until it changes."""
     may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a.value}`" for a in incident.available_actions(ANYBODY))
+    department = _named([incident.department], names.departments) if incident.department else "-"
     total = waiting + sum(counts.values())
     done = total - waiting
     lines = [
         f"## {plain(incident.title)}",
-        "| | | |",
+        "| 项目 | Item | |",
         "|---|---|---|",
         f"| 状态 | State | {INCIDENT_STATE_ZH[incident.state]} {incident.state.value} |",
-        f"| 范围 | Scope | {', '.join(incident.scope.services)} · {_where(incident)} |",
-        f"| 处理部门 | Department | {incident.department or '-'} |",
+        f"| 范围 | Scope | {_scope(incident, names)} |",
+        f"| 处理部门 | Department | {department} |",
         f"| 预计恢复 (UTC) | Expected | {when(incident.expected_at)} |",
         f"| 并入工单 | Linked cases | {total} |",
         f"| 已处理 | Seen to | {done} ({100 * done // total if total else 0} %) |",
@@ -64,8 +66,14 @@ def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int]
         "### 可办理 · What may be done next",
         may or "- 无 nothing",
     ]
-    return "\n".join(lines)
+    return drawn(lines)
 
 
-def _where(incident: Incident) -> str:
-    return ", ".join(incident.scope.districts)
+def _scope(incident: Incident, names: Names) -> str:
+    scope = incident.scope
+    return f"{_named(scope.services, names.services)} · {_named(scope.districts, names.districts)}"
+
+
+def _named(codes: Iterable[str], names: Mapping[str, str]) -> str:
+    """Each with its Chinese name, as far as there is one."""
+    return ", ".join(f"{names[code]} {code}" if code in names else code for code in codes)

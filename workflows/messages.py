@@ -9,6 +9,7 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.case import Case
+from domain.catalogue import Catalogue
 from domain.incident import Incident, Opening
 from domain.incident_table import IncidentAction, Scope
 from domain.intake import Registration
@@ -42,6 +43,25 @@ class ComplaintStart(BaseModel):
     )
 
 
+class Names(BaseModel):
+    """What the codes of a catalogue are called in Chinese, for those who look at the Temporal UI."""
+
+    model_config = ConfigDict(frozen=True)
+
+    services: dict[str, str] = {}
+    districts: dict[str, str] = {}
+    departments: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> "Names":
+        """The names of this catalogue."""
+        return cls(
+            services={each.code: each.name_zh for each in catalogue.services},
+            districts={each.code: each.name_zh for each in catalogue.districts},
+            departments={each.code: each.name_zh for each in catalogue.departments},
+        )
+
+
 class IncidentStart(BaseModel):
     """How an incident's workflow starts: with its opening, or with what an earlier run carried over."""
 
@@ -53,6 +73,7 @@ class IncidentStart(BaseModel):
     seen: dict[str, Done] = {}
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
+    names: Names = Names()
 
 
 class Absorbed(BaseModel):

@@ -113,7 +113,12 @@ def details(record: Record, at: datetime) -> str:
         "### 可办理 · What may be done next",
         ", ".join(f"{row.zh} `{row.action.value}`" for row in may) or "- 无 nothing",
     ]
-    # The UI draws tables without space between the columns; a space that Markdown does not trim parts them.
+    return drawn(lines)
+
+
+def drawn(lines: list[str]) -> str:
+    """The lines as Markdown for the UI, which draws tables without space between the columns."""
+    # A space that Markdown does not trim parts them.
     return "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
 
 

@@ -38,6 +38,7 @@ from domain.incident_table import (
 )
 from domain.lifecycle import ROLE_ZH, Role
 from readmodel.paging import BadCursorError
+from workflows.messages import Names
 
 Endpoint = Callable[..., Awaitable[Response]]
 TAGS: list[str | Enum] = ["incidents"]
@@ -139,7 +140,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
             timezone=backend.catalogue.calendar.timezone,
         )
         known_by = uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key)
-        incident = await backend.incidents.open(opening, known_by)
+        incident = await backend.incidents.open(opening, known_by, Names.of(backend.catalogue))
         return await _answer(backend, incident, key, HTTPStatus.CREATED)
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+import uuid
 from typing import Any
 
 import pytest
 
 from tests.api.house import CALL, House, Json, problem
+from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
 from workflows.watch import WATCH_ID, start_watch
 
 DIRECTIONS = {"services": ["no_water"], "districts": ["west"], "title": "爆管停水 burst main"}
@@ -57,6 +59,24 @@ async def in_state(api: House, number: str, state: str) -> Json:
 async def linked_to(api: House, case: str, number: str | None) -> Json:
     found: Json = await until(lambda: api.complaint(case), lambda seen: seen["incident"] == number)
     return found
+
+
+async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before(on_sqlite: House) -> None:
+    body, mine = {**DIRECTIONS, "districts": ["minzhong"]}, uuid.uuid4().hex
+    numbers = []
+    try:
+        for at in (BEFORE_MIDNIGHT, BEFORE_MIDNIGHT + SECOND, BEFORE_MIDNIGHT + SECOND + DAY):
+            on_sqlite.clock.fixed = at
+            answer = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
+            assert answer.status_code == 201, answer.text
+            numbers.append(answer.json()["number"])
+    finally:
+        on_sqlite.clock.fixed = None
+    declared, again, later = numbers
+    assert again == declared
+    assert (declared[:7], later[:7]) == ("i260309", "i260311")
+    for number in {*numbers}:
+        await act(on_sqlite, number, "dismiss", {"reason": "误报"})
 
 
 async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(api: House) -> None:
@@ -132,6 +152,38 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
 async def _of(api: House, district: str) -> list[Json]:
     items = (await api.get("/v1/incidents")).json()["items"]
     return [item for item in items if district in item["districts"]]
+
+
+async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_rounds(on_sqlite: House) -> None:
+    """A task has the priority of its workflow, unless the activity has its own: 1 goes first, 5 last."""
+
+    async def priority(workflow: str) -> int:
+        described = await on_sqlite.temporal.get_workflow_handle(workflow).describe()
+        return int(described.raw_description.workflow_execution_info.priority.priority_key)
+
+    calls = {"burst_main": 1, "no_water": 2, "low_pressure": 3, "billing": 4, "inquiry": 5}
+    numbers = {code: await on_sqlite.case_in("registered", service_code=code) for code in calls}
+    assert {code: await priority(f"complaint-{number}") for code, number in numbers.items()} == calls
+
+    here = {"location": {"district": "gangkou"}}
+    before = await on_sqlite.case_in("registered", **here)
+    one, other = [await declare(on_sqlite, districts=["gangkou"]) for _ in range(2)]
+    await linked_to(on_sqlite, before, one)
+    await act(on_sqlite, one, "inform", {"message": "正在抢修"})
+    await act(on_sqlite, one, "merge", {"into": other})
+    await in_state(on_sqlite, one, "merged")
+    await act(on_sqlite, other, "resolve", {"result": "已换管", "message": "已恢复供水"})
+    await in_state(on_sqlite, other, "resolved")
+    rounds: dict[str, int] = {}
+    for number in (one, other):
+        assert await priority(f"incident-{number}") == 2
+        history = await on_sqlite.temporal.get_workflow_handle(f"incident-{number}").fetch_history()
+        for event in history.events:
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name:
+                rounds[scheduled.activity_type.name] = scheduled.priority.priority_key
+    behind_all = dict.fromkeys(("gather_cases", "inform_callers", "hand_cases_on", "settle_cases"), 5)
+    assert rounds == {"publish_incident": 0, **behind_all}
 
 
 async def test_a_merged_incident_hands_its_cases_and_its_scope_on(api: House) -> None:

@@ -1,11 +1,14 @@
 """`kill -9` in the middle of a salt tide: afterwards no call is lost and no caller is told anything twice."""
 
+import asyncio
 import json
+import re
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,16 +16,53 @@ import httpx
 import pytest
 
 from demo.client import Json
-from tests.e2e.service import ROOT, Service, wait_until
+from tests.e2e.service import CHILDREN, ROOT, Service, wait_until
+from tests.receivers import Receiver, receiver
 
 pytestmark = pytest.mark.e2e
 
 CATALOGUE = ROOT / "catalogue" / "surge.toml"
 CASES = 100
-FIRST_KILL_AFTER = 30
+KILLS_AFTER = (25, 50)
+"""How many calls are registered when the demo dies, and when it dies together with everything."""
 SECONDS_OF_DAY = "50"
 """Between two waves passes a tenth: as long as until the watch of the service looks again."""
 PATIENCE_SECONDS = 150.0
+CHANNELS = """
+# Never, whatever the hour at which this runs.
+[quiet_hours]
+start = 03:00:00
+end = 03:00:00
+
+[channels.sms]
+kind = "sms"
+url = "{url}"
+to = "13800138000"
+
+[channels.log]
+kind = "log"
+
+[[routes]]
+to = "caller:*"
+channels = ["sms", "log"]
+
+[[routes]]
+to = "*"
+channels = ["log"]
+"""
+REPORTED = (
+    "The calls (来电), wave by wave",
+    "The incident (突发事件)",
+    "callers told",
+    "all replied to",
+    "How the cases came to it (并案)",
+    "Emergencies (爆管) meanwhile",
+    "The follow-ups (回访)",
+    "The promises (时限)",
+    "Where to look",
+    f"Nothing is lost: all {CASES} calls are there and closed, one incident is left",
+    "none of them twice",
+)
 
 
 @contextmanager
@@ -38,6 +78,19 @@ def playing(service: Service, said: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
+
+
+@asynccontextmanager
+async def running(folder: Path, gateway: Receiver) -> AsyncIterator[Service]:
+    """The whole service, with text messages to callers."""
+    file = folder / "channels.toml"
+    file.write_text(CHANNELS.format(url=gateway.url), encoding="utf-8")
+    service = Service(folder, CATALOGUE, {"HOTLINE_CHANNELS": str(file)})
+    await asyncio.to_thread(service.start)
+    try:
+        yield service
+    finally:
+        await asyncio.to_thread(service.stop)
 
 
 def incidents(service: Service) -> list[Json]:
@@ -57,22 +110,56 @@ def registered(service: Service) -> int:
     return sum(path.read_text(encoding="utf-8").count('"index"') for path in journals)
 
 
-def test_a_surge_that_is_killed_in_its_middle_loses_nothing_and_tells_nobody_twice(tmp_path: Path) -> None:
-    """First the demo dies while calls come in; then demo and worker, while cases are completed and replied to."""
+def play_through_kills(service: Service, said: Path) -> None:
+    """The demo dies while calls come in, then all dies, then demo and worker die while cases are replied to."""
+
+    def played_until(holds: Callable[[], bool], *killed: str) -> None:
+        with playing(service, said):
+            wait_until(holds, lambda: said.read_text(encoding="utf-8"))
+            if killed:
+                service.kill(*killed)
+
+    played_until(lambda: registered(service) >= KILLS_AFTER[0])
+    played_until(lambda: registered(service) >= KILLS_AFTER[1], "supervisor", *CHILDREN)
+    assert registered(service) < CASES
+    service.start()
+    played_until(lambda: settling(service), "worker")
+    assert settling(service)
+    with playing(service, said) as demo:
+        assert demo.wait(PATIENCE_SECONDS) == 0, said.read_text(encoding="utf-8")
+
+
+def owed(service: Service) -> tuple[int, Counter[str]]:
+    """How many messages callers were to have, and how many replies each case had."""
+    with closing(sqlite3.connect(service.data_dir / "hotline.db")) as connection:
+        query = "SELECT count(*) FROM notifications WHERE recipient LIKE 'caller:%'"
+        [(messages,)] = connection.execute(query)
+        replied = connection.execute("SELECT number FROM events WHERE action = 'reply'").fetchall()
+    return messages, Counter(number for (number,) in replied)
+
+
+def received(gateway: Receiver) -> tuple[int, Counter[str]]:
+    """The same, of a gateway that goes by the key: what comes again under one is no second message."""
+    texts = {request.headers["Idempotency-Key"]: json.loads(request.body)["text"] for request in gateway.requests}
+    replied = [text for text in texts.values() if "已处理并回复" in text]
+    return len(texts), Counter(re.findall(r"\d{13}", text)[0] for text in replied)
+
+
+async def test_a_surge_that_is_killed_in_its_middle_loses_nothing_and_tells_nobody_twice(tmp_path: Path) -> None:
+    """Neither by the log, which remembers what it has, nor by a gateway that is told everything anew."""
     said = tmp_path / "demo.log"
-    with Service(tmp_path, CATALOGUE) as service:
-        with playing(service, said):
-            wait_until(lambda: registered(service) >= FIRST_KILL_AFTER, lambda: said.read_text(encoding="utf-8"))
-        with playing(service, said):
-            wait_until(lambda: settling(service), lambda: said.read_text(encoding="utf-8"))
-            service.kill("worker")
-        assert settling(service)
-        with playing(service, said) as demo:
-            assert demo.wait(PATIENCE_SECONDS) == 0, said.read_text(encoding="utf-8")
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(receiver())
+        service = await stack.enter_async_context(running(tmp_path, gateway))
+        await asyncio.to_thread(play_through_kills, service, said)
 
         assert registered(service) == CASES
         assert Counter(each["state"] for each in incidents(service))["resolved"] == 1
         assert service.said().count("worker ended (SIGKILL)") == 1
         lines = (service.data_dir / "notifications.log").read_text(encoding="utf-8").splitlines()
+        to_be_told = owed(service)
     assert max(Counter(json.loads(line)["key"] for line in lines).values()) == 1
-    assert "Nothing is lost" in said.read_text(encoding="utf-8")
+    assert received(gateway) == to_be_told
+    printed = " ".join(said.read_text(encoding="utf-8").split())
+    for words in REPORTED:
+        assert words in printed

@@ -128,6 +128,25 @@ class TestWriting:
         found = [(row["number"], row["status"], row["text_en"]) for row in told.values()]
         assert sorted(found) == [(numbers[0], "sent", "At work."), (numbers[1], "due", "At work.")]
 
+    def test_news_are_for_whoever_waits_for_the_incident(self, database: Engine) -> None:
+        """Not for those whose case has ended, or was replied to, by itself; SQL may not know the last one yet."""
+        mine = c.LinkIncident(incident=INCIDENT)
+        own: tuple[tuple[Action | c.Body, ...], ...] = (
+            (Action.WITHDRAW,),
+            (Action.REFUSE,),
+            (Action.ANSWER,),
+            (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY),
+        )
+        over = [register(database, place, mine, *end) for place, end in enumerate(own, start=1)]
+        at_work = (mine, Action.DISPATCH, Action.SIGN_FOR)
+        waits = [register(database, 11, mine), register(database, 12, *at_work), number(13)]
+        numbers = (*over, *waits)
+        news = News(incident=INCIDENT, seq=4, at=THEN, message="正在抢修", message_en="At work.", numbers=numbers)
+        with writing(database) as connection:
+            incidents.inform(connection, news, numbers)
+        told = [row["number"] for row in rows(database, notifications) if row["kind"] == "incident_inform"]
+        assert sorted(told) == sorted(waits)
+
 
 class TestCandidates:
     GATHERING = Gathering(incident=INCIDENT, scope=WEST, since=MONDAY)

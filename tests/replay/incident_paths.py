@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from domain.commands import LinkIncident
+from domain.commands import Command, LinkIncident
 from domain.incident_table import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
 from domain.intake import SYSTEM
 from tests.causes import Cause, declare, linked
-from tests.hotline import Hotline, until
+from tests.hotline import ADMIN, Hotline, until
 
 IncidentPlay = Callable[[Hotline], Awaitable[Cause]]
 INCIDENT_PATHS: dict[str, IncidentPlay] = {}
@@ -112,3 +112,32 @@ async def incident_told_twice(house: Hotline) -> Cause:
         await told(house, cause, 2 * times)
     await cause.act(OVER)
     return await ended(cause)
+
+
+@path
+async def incident_asked_again(house: Hotline) -> Cause:
+    """The same key by another update: the server, which knows updates by their ids, lets it through."""
+    cause = await declare(house, "dongfeng")
+    command = Command(actor=ADMIN, body=DispatchIncident(department="repair"), key="once", digest="d")
+    for _ in range(2):
+        await cause.handle.execute_update("dispatch", command)
+    await cause.published("declare", "dispatch")
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+@path
+async def incident_in_all_hands(house: Hotline) -> Cause:
+    """A suspicion that is told to nobody, and whose department changes twice: to the first one again."""
+    cause = await declare(house, "shaxi", actor=SYSTEM, calls=11)
+    await cause.act(Confirm())
+    for department in ("repair", "network", "repair"):
+        await cause.act(DispatchIncident(department=department))
+    await cause.act(SignForIncident())
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+for _play in (incident_resolved, incident_dismissed, incident_merged, incident_absorbing, incident_not_merged):
+    # The same once more, as it is since an incident publishes last.
+    INCIDENT_PATHS[f"{_play.__name__}_published_last"] = _play

@@ -55,7 +55,7 @@ from tests.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
-from workflows.messages import IncidentOutcome
+from workflows.messages import IncidentOutcome, Names
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}
@@ -252,7 +252,7 @@ async def incident(house: Hotline, district: str) -> Incident:
     scope = Scope(services=("leak",), districts=(district,))
     at = datetime.now(UTC)
     opening = Opening(at=at, actor=ADMIN, title="爆管 burst main", scope=scope, since=at)
-    return await start_incident(house.client, house.settings.task_queue, opening, district)
+    return await start_incident(house.client, house.settings.task_queue, opening, district, Names())
 
 
 async def direct(house: Hotline, number: str, *bodies: IncidentBody) -> None:
@@ -293,6 +293,16 @@ async def closed_with_an_incident(house: Hotline) -> Complaint:
     settlement = settlement.model_copy(update={"incident": cause.number})
     assert await complaint.handle.execute_update("settle", settlement) == SETTLED
     return await ended(complaint, hours=73)
+
+
+@path
+async def asked_in_order(house: Hotline) -> Complaint:
+    """Timers, an incident that is told, search attributes and publications, in the order of runs that publish last."""
+    cause = await incident(house, "nantou")
+    complaint = await play(await house.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=cause.number))
+    await play(complaint, LinkIncident(incident=None), Resume(note="用户来电"))
+    await complaint.ahead(hours=5)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
 @path

@@ -11,12 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from domain.terms import Edition
 from tests.causes import Cause
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
 from tests.replay.incident_paths import INCIDENT_PATHS
+from tests.replay.link_paths import LINK_PATHS
+from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
 from tests.replay.paths import PATHS
 from workflows.catalogue import CatalogueWorkflow, RoundStart, start_round
 from workflows.courier import start_courier
@@ -28,10 +31,14 @@ HISTORIES = Path(__file__).parent / "histories"
 Record = Callable[[Hotline], Awaitable[WorkflowHistory]]
 
 
-async def record(house: Hotline, name: str) -> None:
-    """Play the path and keep its history."""
-    played = await RECORDS[name](house)
-    (HISTORIES / f"{name}.json").write_text(played.to_json() + "\n", encoding="utf-8")
+async def record(names: list[str], *dynamic_config: str, **settings: Any) -> None:
+    """Play these paths, and keep their histories."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with await temporal_server(*dynamic_config) as server, hotline(server, Path(folder), **settings) as house:
+            for name in names:
+                played = await RECORDS[name](house)
+                (HISTORIES / f"{name}.json").write_text(played.to_json() + "\n", encoding="utf-8")
+                print(f"recorded {name}")  # noqa: T201 - a command that says what it does
 
 
 def of_path(play: Callable[[Hotline], Awaitable[Complaint | Cause]]) -> Record:
@@ -71,22 +78,24 @@ async def catalogue(house: Hotline) -> WorkflowHistory:
 
 
 RECORDS: dict[str, Record] = {
-    **{name: of_path(play) for name, play in PATHS.items()},
+    **{name: of_path(play) for name, play in (PATHS | LINK_PATHS).items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "catalogue": catalogue,
     "courier": of_shift(start_courier),
     "watch": of_shift(start_watch),
+    **LONG,
 }
 
 
 async def main(names: list[str]) -> None:
     """Record the paths of these names that have no history yet; all such paths if none is named."""
     missing = [name for name in names or RECORDS if not (HISTORIES / f"{name}.json").exists()]
-    with tempfile.TemporaryDirectory() as folder:
-        async with await temporal_server() as server, hotline(server, Path(folder)) as house:
-            for name in missing:
-                await record(house, name)
-                print(f"recorded {name}")  # noqa: T201 - a command that says what it does
+    if usual := [name for name in missing if name not in LONG]:
+        await record(usual)
+    if long := [name for name in missing if name in LONG]:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            in_short_shifts(monkeypatch)
+            await record(long, DYNAMIC_CONFIG, **SETTINGS)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.incident import Incidents
 from activities.rounds import Pace, call_on
-from domain.commands import Answer, Command, Comment, FollowUp, LinkIncident
+from domain.commands import Answer, Command, Comment, FollowUp, LinkIncident, Withdraw
 from domain.incident_table import (
     INCIDENT_BODIES,
     Dismiss,
@@ -176,6 +176,15 @@ class TestActing:
         once, again = [await declare(house, "fusha", known_by="no_water/fusha/") for _ in range(2)]
         other = await declare(house, "fusha", known_by="no_water/fusha/later")
         assert once.number == again.number != other.number
+
+    async def test_who_withdrew_hears_no_more_of_it(self, house: Hotline) -> None:
+        cause = await declare(house, "nantou")
+        gone, waits = await linked(house, cause, 2)
+        await gone.act(Withdraw(reason="用户自行解决"))
+        await gone.closed()
+        await cause.act(Inform(message="正在抢修"))
+        await until(partial(told, waits, "incident_inform"), lambda rows: len(rows) == 1)
+        assert await told(gone, "incident_inform") == []
 
     async def test_news_reach_each_caller_once_though_they_are_written_twice(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -436,7 +445,7 @@ class TestLongLife:
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
             shown = (await cause.handle.describe()).typed_search_attributes
             assert (shown[keys.STATE], shown[keys.DEPARTMENT]) == ("dispatched", "repair")
-            assert "| 并入工单 | Linked cases | 8 |" in (await metadata(cause)).current_details
+            assert "Linked cases\N{EN SPACE}| 8 |" in (await metadata(cause)).current_details
 
             before = await run_of(cause)
             await cause.act(OVER)
@@ -460,15 +469,17 @@ class TestWhatStaffSee:
         cause = await declare(house, "nanlang")
         await linked(house, cause, 2)
         described = await cause.handle.describe()
-        assert await described.static_summary() == f"突发事件 incident {cause.number} · no_water · nanlang"
+        where = "停水/无水 no_water · 南朗街道 nanlang"
+        assert await described.static_summary() == f"突发事件 incident {cause.number} · {where}"
         shown = described.typed_search_attributes
         assert (shown[keys.STATE], shown[keys.SERVICE], shown[keys.DISTRICT]) == ("confirmed", "no_water", "nanlang")
         assert shown[keys.INCIDENT] == cause.number
         for words in (
             "爆管 burst main",
             "已确认 confirmed",
-            "| Linked cases | 2 |",
-            "| Seen to | 0 (0 %) |",
+            f"| 范围\N{EN SPACE}| Scope\N{EN SPACE}| {where} |",
+            "Linked cases\N{EN SPACE}| 2 |",
+            "Seen to\N{EN SPACE}| 0 (0 %) |",
             "`resolve`",
         ):
             assert words in (await metadata(cause)).current_details
@@ -480,8 +491,9 @@ class TestWhatStaffSee:
         details = (await metadata(cause)).current_details
         for words in (
             "已解决 resolved",
-            "| Seen to | 2 (100 %) |",
-            "已办结并回复 Completed and replied to | 2 |",
+            "| 处理部门\N{EN SPACE}| Department\N{EN SPACE}| 抢修队 repair |",
+            "Seen to\N{EN SPACE}| 2 (100 %) |",
+            "已办结并回复 Completed and replied to\N{EN SPACE}| 2 |",
             "无 nothing",
         ):
             assert words in details

@@ -1,0 +1,73 @@
+"""The page about incidents shows what incidents do: each is brought to every state, and everything is tried there."""
+
+import re
+
+from domain.errors import Refused
+from domain.incident import Incident
+from domain.incident_table import ENDS, INCIDENT_BODIES, IncidentAction, IncidentState
+from domain.intake import SYSTEM, Actor
+from domain.lifecycle import Role
+from tests.build import ADMIN, THEN
+from tests.docs.pages import page, section
+from tests.incidents import BODIES, ROAD, do, incident_in, opening
+
+PAGE = page("docs/incidents.md")
+ACTIONS = section(PAGE, "Actions")
+
+
+def tried(actor: Actor = ADMIN) -> set[tuple[str, str, str]]:
+    """From where this person comes where by what."""
+    found = set()
+    for state in ROAD:
+        for action, body in BODIES.items():
+            try:
+                event = do(incident_in(state), body, actor)
+            except Refused:
+                continue
+            found.add((state.value, event.to_state.value, action.value))
+    return found
+
+
+def by_itself() -> set[tuple[str, str, str]]:
+    """Where it comes without anybody's doing."""
+    begun = [Incident.open(opening(actor))[1] for actor in (SYSTEM, ADMIN)]
+    found = {("[*]", first.to_state.value, first.action) for first in begun}
+    for ending in ENDS:
+        found.add((ending.value, incident_in(ending).finish(THEN, {}).to_state.value, "finish"))
+    for state in {source for source, _, action in tried() if action == IncidentAction.MERGE}:
+        incident = incident_in(IncidentState(state))
+        do(incident, BODIES[IncidentAction.MERGE], ADMIN)
+        found.add(("merging", incident.stay(THEN).to_state.value, "stay"))
+    return found
+
+
+def test_the_drawing_has_every_change_of_state_and_no_other() -> None:
+    drawn = set(re.findall(r"^ +(\S+) --> (\S+): \S+ (\S+)$", PAGE, re.MULTILINE))
+    moved = {(source, target, action) for source, target, action in tried() if action != IncidentAction.INFORM}
+    assert drawn == moved | by_itself()
+
+
+def test_the_drawing_names_every_state_in_both_languages() -> None:
+    assert re.findall(r"^ +(\S+): [^\x00-\x7f]+ \1$", PAGE, re.MULTILINE) == [*IncidentState]
+
+
+def rows() -> dict[str, list[list[str]]]:
+    """The code names in each cell of the table of actions, by action."""
+    names = [[re.findall(r"`([^`]+)`", cell) for cell in line.split(" | ")] for line in ACTIONS.splitlines()]
+    return {cells[0][0]: cells for cells in names if cells[0] and len(cells) > 1}
+
+
+def test_the_table_says_from_where_and_by_whom_each_action_is_done() -> None:
+    people = [Actor(name="somebody", role=role, department="repair") for role in Role if role is not Role.ADMIN]
+    may = {(person.role.value, action) for person in people for *_, action in tried(person)}
+    table = rows()
+    assert [*table] == [action.value for action in IncidentAction if action is not IncidentAction.DECLARE]
+    for action, cells in table.items():
+        assert {*cells[2]} == {source for source, _, done in tried() if done == action}
+        assert {*cells[3]} == {role for role, done in may if done == action}
+
+
+def test_the_table_has_every_field_of_a_body() -> None:
+    for action, body in INCIDENT_BODIES.items():
+        fields = {name: field.is_required() for name, field in body.model_fields.items() if name != "note"}
+        assert rows()[action][4] == [name if needed else f"{name}?" for name, needed in fields.items()]

@@ -1,0 +1,152 @@
+"""Long lives, on a server that suggests a new run after a few events: how a run ends, and with what the next begins.
+
+Shifts of the watch and of the courier last less than a second here.
+"""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHandle, WorkflowHistory
+
+from domain.commands import Comment, Dispatch, Withdraw
+from domain.incident_table import DispatchIncident, Inform
+from domain.terms import Edition
+from tests.causes import declare, linked
+from tests.hotline import Hotline, until
+from tests.replay.incident_paths import OVER, ended, told
+from workflows.catalogue import RoundStart, end_round, round_id, start_round
+from workflows.courier import start_courier
+from workflows.watch import start_watch
+
+DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
+SETTINGS: dict[str, Any] = {"watch_seconds": 0.2}
+LongPlay = Callable[[Hotline], Awaitable[WorkflowHandle[Any, Any]]]
+"""Answers the first run."""
+
+
+def in_short_shifts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("activities.notification", "activities.watch"):
+        monkeypatch.setattr(f"{module}.SHIFT", timedelta(seconds=0.5))
+
+
+def of_run(play: LongPlay, place: int) -> Callable[[Hotline], Awaitable[WorkflowHistory]]:
+    """The history of the run of this place, 0 for the first."""
+
+    async def recorded(house: Hotline) -> WorkflowHistory:
+        history = await (await play(house)).fetch_history()
+        for _ in range(place):
+            next_run = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+            handle = house.client.get_workflow_handle(history.workflow_id, run_id=next_run)
+            history = await handle.fetch_history()
+        return history
+
+    return recorded
+
+
+async def this_run(house: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+    """The run that there is now."""
+    return house.client.get_workflow_handle(handle.id, run_id=(await handle.describe()).run_id)
+
+
+async def case(house: Hotline) -> WorkflowHandle[Any, Any]:
+    """Its key is known in the next run, and its promises and its timer go on."""
+    complaint = await house.start()
+    first = await this_run(house, complaint.handle)
+    await complaint.act(Dispatch(department="repair"), key="first", digest="d")
+    for version in itertools.count(3):
+        await complaint.published(version - 1)
+        if (await complaint.handle.describe()).run_id != first.run_id:
+            break
+        await complaint.act(Comment(note=f"第{version}次"))
+    again = await complaint.act(Dispatch(department="repair"), key="first", digest="d")
+    assert again.version == 2
+    outcome = await complaint.act(Withdraw(reason="用户自行解决"))
+    await complaint.published(outcome.version)
+    await complaint.closed()
+    return first
+
+
+async def incident(house: Hotline) -> WorkflowHandle[Any, Any]:
+    """Its cases, and the second look that is still to come, are carried over."""
+    cause = await declare(house, "dachong")
+    first = await this_run(house, cause.handle)
+    await cause.act(DispatchIncident(department="repair"))
+    await linked(house, cause, 2)
+    for turn in itertools.count(1):
+        await cause.act(Inform(message=f"第{turn}次"))
+        await told(house, cause, 2 * turn)
+        if (await cause.handle.describe()).run_id != first.run_id:
+            break
+    await cause.act(OVER)
+    await ended(cause)
+    return first
+
+
+def a_round(house: Hotline, digit: str, page: int) -> RoundStart:
+    """Of a catalogue whose promises take twice as long."""
+    return RoundStart(
+        catalogue=house.catalogue.model_copy(update={"time_scale": 2.0}),
+        edition=Edition(digest=digit * 12, name="Half as fast", name_zh="放慢一半"),
+        closed_after=datetime.now(UTC) - timedelta(days=3),
+        settle_seconds=3600,
+        page=page,
+    )
+
+
+async def catalogue(house: Hotline) -> WorkflowHandle[Any, Any]:
+    """Page after page, each of one case; the next run goes on at the last number."""
+    for complaint in [await house.start() for _ in range(5)]:
+        await complaint.published(1)
+    start = a_round(house, "2", page=1)
+    first = await this_run(house, await start_round(house.client, house.settings.task_queue, start))
+    running = house.client.get_workflow_handle(round_id(start.edition))
+    runs = {first.run_id}
+    while len(runs) < 3:
+        runs.add((await until(running.describe, lambda seen: seen.run_id not in runs)).run_id)
+    return first
+
+
+async def catalogue_cancelled(house: Hotline) -> WorkflowHandle[Any, Any]:
+    """Ended for another catalogue, while registrations settle."""
+    start = a_round(house, "3", page=500)
+    running = await start_round(house.client, house.settings.task_queue, start)
+    first = await this_run(house, running)
+    await (await house.start()).published(1)
+    await until(first.fetch_history, _sleeps)
+    assert await end_round(house.client, start.edition)
+    return first
+
+
+def _sleeps(history: WorkflowHistory) -> bool:
+    return any(event.HasField("timer_started_event_attributes") for event in history.events)
+
+
+async def courier(house: Hotline) -> WorkflowHandle[Any, Any]:
+    return await _one_run(house, await start_courier(house.client, house.settings.task_queue))
+
+
+async def watch(house: Hotline) -> WorkflowHandle[Any, Any]:
+    return await _one_run(house, await start_watch(house.client, house.settings.task_queue))
+
+
+async def _one_run(house: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+    """Shift after shift, until the next run."""
+    first = await this_run(house, handle)
+    await until(handle.describe, lambda seen: seen.run_id != first.run_id)
+    return first
+
+
+LONG = {
+    "case_before_its_next_run": of_run(case, 0),
+    "case_in_its_next_run": of_run(case, 1),
+    "incident_before_its_next_run": of_run(incident, 0),
+    "incident_in_its_next_run": of_run(incident, 1),
+    "catalogue_before_its_next_run": of_run(catalogue, 0),
+    "catalogue_in_its_next_run": of_run(catalogue, 1),
+    "catalogue_cancelled": of_run(catalogue_cancelled, 0),
+    "courier_before_its_next_run": of_run(courier, 0),
+    "watch_before_its_next_run": of_run(watch, 0),
+}

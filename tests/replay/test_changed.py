@@ -1,0 +1,218 @@
+"""A workflow that was changed does not replay what is recorded: a check that cannot fail would be worth nothing."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+
+from domain.case import Case
+from tests.replay.test_replay import HISTORIES, load, replayer
+from workflows.alarm import Alarm
+from workflows.catalogue import CatalogueWorkflow, RoundStart
+from workflows.complaint import ComplaintWorkflow
+from workflows.courier import CourierWorkflow
+from workflows.incident import IncidentWorkflow
+from workflows.messages import ComplaintStart, IncidentStart
+from workflows.outbox import Outbox
+from workflows.watch import WatchWorkflow
+
+
+class Unarmed(Alarm):
+    def arm(self, deadline: datetime | None, state: str) -> None:
+        """Set no timer."""
+
+
+@workflow.defn(name="ComplaintWorkflow")
+class Forgetful(ComplaintWorkflow):
+    """Sets no timers."""
+
+    @workflow.init
+    def __init__(self, start: ComplaintStart) -> None:
+        super().__init__(start)
+        self._alarm = Unarmed(self._look, past_counts=True)
+
+    @workflow.run
+    async def run(self, start: ComplaintStart) -> None:
+        await super().run(start)
+
+
+class Shredder(Outbox):
+    def publish(self, case: Case, may_begin: Callable[[], bool]) -> None:  # noqa: ARG002 - as what it replaces
+        """Keep nothing, and tell nobody."""
+        self._events.clear()
+
+
+@workflow.defn(name="ComplaintWorkflow")
+class Silent(ComplaintWorkflow):
+    """Publishes nothing."""
+
+    @workflow.init
+    def __init__(self, start: ComplaintStart) -> None:
+        super().__init__(start)
+        self._outbox = Shredder(published=self._case.version, last=True)
+
+    @workflow.run
+    async def run(self, start: ComplaintStart) -> None:
+        await super().run(start)
+
+
+@workflow.defn(name="ComplaintWorkflow")
+class Hidden(ComplaintWorkflow):
+    """Shows no search attributes."""
+
+    @workflow.init
+    def __init__(self, start: ComplaintStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: ComplaintStart) -> None:
+        await super().run(start)
+
+    def _show(self) -> None:
+        return
+
+
+@workflow.defn(name="ComplaintWorkflow")
+class Reordered(ComplaintWorkflow):
+    """Asks for what it has always asked for, but in the order of runs from before."""
+
+    @workflow.init
+    def __init__(self, start: ComplaintStart) -> None:
+        super().__init__(start.model_copy(update={"publishes_last": False}))
+
+    @workflow.run
+    async def run(self, start: ComplaintStart) -> None:
+        await super().run(start)
+
+
+@pytest.mark.parametrize("path", ["straight", "asked_in_order"])
+@pytest.mark.parametrize("changed", [Forgetful, Silent, Hidden])
+async def test_a_changed_workflow_is_caught(changed: type[ComplaintWorkflow], path: str) -> None:
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer(changed, sandbox=False).replay_workflow(load(HISTORIES / f"{path}.json"))
+
+
+async def test_another_order_is_caught() -> None:
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer(Reordered, sandbox=False).replay_workflow(load(HISTORIES / "asked_in_order.json"))
+
+
+@workflow.defn(name="IncidentWorkflow")
+class Blind(IncidentWorkflow):
+    """Looks for cases once only."""
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:
+        await super().run(start)
+
+    def _look_again(self) -> None:
+        self._second_look = False
+
+
+@workflow.defn(name="IncidentWorkflow")
+class Dumb(IncidentWorkflow):
+    """Publishes nothing."""
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:
+        await super().run(start)
+
+    def _publish(self) -> None:
+        self._outbox.clear()
+
+
+@workflow.defn(name="IncidentWorkflow")
+class Idle(IncidentWorkflow):
+    """Calls on no case."""
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:
+        await super().run(start)
+
+    def _begin(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("changed", [Blind, Dumb, Idle])
+async def test_a_changed_workflow_of_incidents_is_caught(changed: type[IncidentWorkflow]) -> None:
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer(changed, sandbox=False).replay_workflow(load(HISTORIES / "incident_resolved.json"))
+
+
+@workflow.defn(name="WatchWorkflow")
+class Dozing(WatchWorkflow):
+    """Sleeps before its shifts."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.sleep(1)
+        await super().run()
+
+
+@workflow.defn(name="CourierWorkflow")
+class Retiring(CourierWorkflow):
+    """Begins no second run."""
+
+    @workflow.run
+    async def run(self) -> None:
+        with suppress(workflow.ContinueAsNewError):
+            await super().run()
+
+
+@workflow.defn(name="CatalogueWorkflow")
+class Hasty(CatalogueWorkflow):
+    """Calls on nobody."""
+
+    @workflow.init
+    def __init__(self, start: RoundStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: RoundStart) -> dict[str, int]:
+        return await super().run(start)
+
+    async def _call(self, numbers: list[str]) -> dict[str, int]:
+        return {"same": len(numbers)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "history"),
+    [
+        (Dozing, "watch_before_its_next_run"),
+        (Retiring, "courier_before_its_next_run"),
+        (Hasty, "catalogue"),
+        (Hasty, "catalogue_in_its_next_run"),
+        (Hasty, "catalogue_cancelled"),
+    ],
+)
+async def test_a_changed_workflow_that_runs_for_ever_is_caught(changed: type[Any], history: str) -> None:
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer(changed, sandbox=False).replay_workflow(load(HISTORIES / f"{history}.json"))
+
+
+async def test_a_history_that_was_tampered_with_is_caught() -> None:
+    """The check would be worth nothing if it passed whatever a history says."""
+    path = HISTORIES / "straight.json"
+    tampered = json.loads(path.read_text(encoding="utf-8"))
+    scheduled = [event for event in tampered["events"] if "activityTaskScheduledEventAttributes" in event]
+    scheduled[1]["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "another"
+    history = WorkflowHistory.from_json("complaint-straight", tampered)
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer().replay_workflow(history)

@@ -1,0 +1,146 @@
+"""What a surge prints at its end is what was found: every figure of the report, and what is wrong by its name."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from demo.client import Traffic
+from demo.report import MOST_DIFFERENCES, Places
+from demo.surge.messages import Messages
+from demo.surge.plan import WAVES, Call, Kind, Surge
+from demo.surge.report import report
+from demo.surge.verify import Verdict
+from tests.unit.test_surge_plan import INCIDENT, surge
+
+BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+API, UI = "http://127.0.0.1:8080", "http://127.0.0.1:8233"
+
+
+def at(seconds: float) -> str:
+    return (BEGAN + timedelta(seconds=seconds)).isoformat()
+
+
+def item(action: str, seconds: float, actor: str = "system", **data: Any) -> dict[str, Any]:
+    return {"action": action, "at": at(seconds), "actor": actor, "data": data, "seq": 1}
+
+
+def timeline(call: Call, seconds: float) -> list[dict[str, Any]]:
+    """As the kind of the call has it: linked at intake, by hand or not at all; the first to be asked is not content."""
+    first = item("register", seconds, "chen", **({"incident": INCIDENT} if call.kind is Kind.TIDE else {}))
+    match call.kind:
+        case Kind.ASKED:
+            return [first, item("link_incident", seconds + 1, "zhou", incident=INCIDENT)]
+        case Kind.EMERGENCY:
+            return [first, item("dispatch", seconds + 0.25), item("sign_for", seconds + 1.5)]
+    return [first, item("follow_up", seconds + 60, "he", outcome="satisfied")]
+
+
+def found(played: Surge) -> Verdict:
+    """All is well. Each wave takes ten seconds, and begins a minute after the one before."""
+    verdict = Verdict(messages=Messages(sent=321, news={f"{INCIDENT}-4-caller:{place}" for place in range(7)}))
+    for wave in dict.fromkeys(call.wave for call in played.calls):
+        calls = [call for call in played.calls if call.wave == wave]
+        for place, call in enumerate(calls):
+            seconds = 60 * (WAVES.index(wave) if wave in WAVES else len(WAVES)) + 10 * place / max(len(calls) - 1, 1)
+            clocks = [{"name": "reply", "status": "met" if place else "missed"}]
+            verdict.complaints[call.index] = {
+                "number": str(call.index),
+                "state": "closed",
+                "cycle": 1 if place else 2,
+                "registered_at": at(seconds),
+                "clocks": clocks,
+            }
+            verdict.timelines[call.index] = timeline(call, seconds)
+    links = {"self": f"/v1/incidents/{INCIDENT}", "timeline": "/timeline", "complaints": "/v1/complaints"}
+    verdict.incident = {"number": INCIDENT, "title": "咸潮 Salt tide", "cases": 80, "state": "resolved", "links": links}
+    verdict.merged = [{"state": "merged", "opened_at": at(90), "title": "no_water · west"}]
+    verdict.happened = [
+        item("suspect", 5, calls=31),
+        item("confirm", 8),
+        item("dispatch", 9, department="water_quality"),
+        {**item("inform", 100), "seq": 4},
+        item("resolve", 200),
+        item("finish", 220, settled=79, kept=1),
+    ]
+    return verdict
+
+
+@pytest.fixture(scope="module")
+def played() -> Surge:
+    return surge(100)
+
+
+def printed(played: Surge, verdict: Verdict, ui: str | None = UI) -> list[str]:
+    """The lines, with one space where there are several."""
+    console = Console(file=io.StringIO(), width=200)
+    report(console, played, verdict, Traffic(requests=1234, retries=5, longest_away=6.5), Places(API, ui))
+    assert isinstance(console.file, io.StringIO)
+    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
+def test_each_wave_says_how_many_calls_came_how_fast_and_when(played: Surge) -> None:
+    lines = printed(played, found(played))
+    for place, wave in enumerate(WAVES):
+        calls = sum(call.wave == wave for call in played.calls)
+        assert f"{wave} {calls} 10.0 {(calls - 1) / 10:.0f} {60 * place}" in lines
+    assert f"all {len(played.calls)}" in lines
+
+
+def test_the_incident_tells_its_story_and_how_long_the_replies_took(played: Surge) -> None:
+    lines = printed(played, found(played))
+    for line in (
+        f"The incident (突发事件) {INCIDENT} 咸潮 Salt tide",
+        "suspect 5.0 31 calls",
+        "dispatch 9.0 water_quality",
+        "inform 100.0 7 callers told",
+        "finish 220.0 79 settled, 1 kept",
+        "suspect, merged later 90.0 no_water · west",
+        "all replied to in 20.0 80 cases, 4 a second",
+    ):
+        assert line in lines
+
+
+def test_links_emergencies_follow_ups_and_promises_are_counted(played: Surge) -> None:
+    lines = printed(played, found(played))
+    of_kind = {kind: len(played.of(kind)) for kind in Kind}
+    waves = len({call.wave for call in played.calls})
+    asked = sum(of_kind[kind] for kind in Kind if kind not in (Kind.ASKED, Kind.EMERGENCY))
+    kept = len(played.calls) - waves
+    for line in (
+        f"at intake {of_kind[Kind.TIDE]}",
+        f"by hand {of_kind[Kind.ASKED]}",
+        f"not at all {of_kind[Kind.OWN_CAUSE]}",
+        f"taken out again {of_kind[Kind.OWN_CAUSE]}",
+        "in the quiet before 0.25 1.50",
+        "while cases are settled 0.25 1.50",
+        f"closed 办结 {len(played.calls)}",
+        f"satisfied {asked}",
+        f"cases done again 重办 {waves}",
+        f"reply {kept} {waves} {100 * kept / len(played.calls):.1f}",
+    ):
+        assert line in lines
+
+
+def test_it_says_where_to_look_and_how_the_service_was(played: Surge) -> None:
+    lines = printed(played, found(played))
+    assert f"self {API}/v1/incidents/{INCIDENT}" in lines
+    assert f"UI {UI}/namespaces/default/workflows/incident-{INCIDENT}" in lines
+    assert "1234 requests, 5 of them sent again; the service was away for 6.5 s at most" in lines
+    assert not any(line.startswith("UI ") for line in printed(played, found(played), ui=None))
+
+
+def test_all_is_well_only_where_nothing_is_wrong(played: Surge) -> None:
+    verdict = found(played)
+    well = f"Nothing is lost: all {len(played.calls)} calls are there and closed, one incident is left, "
+    well += "every case was replied to once in each cycle; 321 messages were sent, none of them twice."
+    assert printed(played, verdict)[-1] == well
+    verdict.messages = None
+    assert "this machine has no log of the messages" in printed(played, verdict)[-1]
+    verdict.wrong = [f"{place}: is registered, not closed" for place in range(MOST_DIFFERENCES + 2)]
+    lines = printed(played, verdict)
+    assert not any("Nothing is lost" in line for line in lines)
+    assert f"{MOST_DIFFERENCES + 2} things are wrong:" in lines
+    assert lines[-2:] == [f"{MOST_DIFFERENCES - 1}: is registered, not closed", "... and 2 more"]
