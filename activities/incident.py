@@ -1,7 +1,7 @@
 """The work of an incident: it is written down, and its cases are called on, portion by portion."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from domain.lifecycle import Action
 from domain.settlement import OVER, SETTLE, Settled, Settlement
 from readmodel import incidents
 from readmodel.database import reading
-from readmodel.projection import NotRegisteredError
+from readmodel.projection import NotRegisteredError, write
 from readmodel.writer import GroupWriter
 
 PORTION = 200
@@ -90,27 +90,33 @@ class Incidents:
             return settled.outcome
 
         async def finish() -> None:
-            await asyncio.gather(*map(self._write_lent, lent))
+            await self._write_lent(lent)
             lent.clear()
 
-        answers = await call_on(settling.numbers, ask, finish=finish)
+        answers = await call_on(settling.numbers, ask, finish=finish, served=self._served)
         answers[OVER] += answers.pop(GONE, 0)
         silent = tuple(take_silent(answers))
         return SeenTo(counts=+answers, silent=silent)
 
-    async def _write_lent(self, batch: Batch) -> None:
-        """Write what a case has lent, or let it write by itself, which goes on trying until SQL takes it."""
+    async def _write_lent(self, batches: Sequence[Batch]) -> None:
+        """Write what cases have lent, or let each write by itself, which goes on trying until SQL takes it."""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                await self._writer.submit(batch)
+                await self._writer.run(partial(write, batches=tuple(batches)))
         except (DBAPIError, NotRegisteredError, TimeoutError):
-            await self._client.get_workflow_handle(self._workflow_id(batch.number)).signal("publish")
+            for batch in batches:
+                await self._client.get_workflow_handle(self._workflow_id(batch.number)).signal("publish")
+
+    def _served(self) -> float:
+        return self._writer.submitted_at
 
     @activity.defn(name="hand_cases_on")
     async def hand_on(self, handing: HandingOn) -> SeenTo:
         """Link the cases to another incident, or to none; answer how many did."""
         why = f"{handing.incident}->{handing.to}"
-        answers = await call_on(handing.numbers, lambda number: self._link(number, handing.to, why))
+        answers = await call_on(
+            handing.numbers, lambda number: self._link(number, handing.to, why), served=self._served
+        )
         silent = tuple(take_silent(answers))
         return SeenTo(counts=answers, silent=silent)
 

@@ -1,6 +1,7 @@
 """Calling on many cases with one matter: a few at a time, so that no case of another matter has to wait behind them."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
@@ -21,9 +22,9 @@ class Pace(NamedTuple):
     handfuls: int = 1
 
 
-GENTLE = Pace(at_once=1, rest=0.7, handfuls=20)
-"""The telephone comes first. Measured on two cores: with it a burst main takes about twice as long as on an idle
-service; with sixteen cases at once and no rest four times."""
+GENTLE = Pace(at_once=1, rest=0.3, handfuls=20)
+"""The telephone comes first: a round goes at this pace, and holds still while somebody is served. `bench/surge.py` says
+how long a burst main takes meanwhile; with sixteen cases at once and no rest, four times as long as on an idle service."""
 BRISK = Pace(at_once=16, rest=0.0)
 """Somebody waits for the round, and chooses the hour."""
 GONE = "gone"
@@ -37,13 +38,25 @@ REFUSED = "refused"
 
 Ask = Callable[[str], Awaitable[str]]
 """Do it to the case of this number, and answer in one word what came of it. Asked again, it answers the same."""
-
-
 Finish = Callable[[], Awaitable[None]]
 """Do what the answers of the cases asked so far leave to do. After that, a later try asks none of them again."""
 
 
-async def call_on(numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE, finish: Finish | None = None) -> Counter[str]:
+Served = Callable[[], float]
+"""When this worker last wrote for a case that somebody acts on; by `time.monotonic`."""
+QUIET_SECONDS = 0.1
+"""For so long after that a round holds still: what is done in one go, a call and its dispatch, then has the machine."""
+LONGEST_WAIT_SECONDS = 0.3
+"""However busy the telephone is, a round goes on at a few cases a second."""
+
+
+async def call_on(
+    numbers: Sequence[str],
+    ask: Ask,
+    pace: Pace = GENTLE,
+    finish: Finish | None = None,
+    served: Served | None = None,
+) -> Counter[str]:
     """Ask every case, and count their answers. For an activity with a heartbeat time-out.
 
     Now and then it tells Temporal how far it is: a later try goes on from there.
@@ -58,6 +71,8 @@ async def call_on(numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE, finish:
         finished = done, dict(answers)
         until = min(done + pace.at_once * pace.handfuls, len(numbers))
         while done < until:
+            if served:
+                await _quiet(served)
             began = clock()
             handful = numbers[done : min(done + pace.at_once, until)]
             answers.update(await _together(ask, handful))
@@ -68,6 +83,12 @@ async def call_on(numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE, finish:
             await finish()
         activity.heartbeat(done, dict(answers))
     return answers
+
+
+async def _quiet(served: Served) -> None:
+    ends = time.monotonic() + LONGEST_WAIT_SECONDS
+    while (left := min(served() + QUIET_SECONDS, ends) - time.monotonic()) > 0:  # noqa: ASYNC110 - nobody tells of quiet
+        await asyncio.sleep(left)
 
 
 async def _together(ask: Ask, numbers: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The group commit: what many cases publish at the same moment is one transaction, written by one thread."""
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -47,6 +48,8 @@ class GroupWriter:
         self._linger_seconds = linger_seconds
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="projection-writer", daemon=True)
+        self.submitted_at = -math.inf
+        """When a case last asked, by `time.monotonic`: somebody is being served."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self.news = asyncio.Event()
@@ -65,6 +68,7 @@ class GroupWriter:
 
     async def submit(self, batch: Batch) -> None:
         """Return when the batch is committed. Raises what SQL raised, or NotRegisteredError; nothing is kept then."""
+        self.submitted_at = time.monotonic()
         await self._ask(batch)
 
     async def run(self, work: Callable[[WriteConnection], T]) -> T:
