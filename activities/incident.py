@@ -90,8 +90,9 @@ class Incidents:
             return settled.outcome
 
         async def finish() -> None:
-            await self._write_lent(lent)
-            lent.clear()
+            if lent:
+                await self._write_lent(lent)
+                lent.clear()
 
         answers = await call_on(settling.numbers, ask, finish=finish, served=self._served)
         answers[OVER] += answers.pop(GONE, 0)
