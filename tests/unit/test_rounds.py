@@ -1,5 +1,6 @@
 """A round: many cases are asked the same, a handful at a time, and a later try goes on where the last one got to."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
+from activities import rounds
 from activities.rounds import GONE, REFUSED, TRIES, Pace, call_on, take_silent
 
 NUMBERS = [f"{number:013}" for number in range(10)]
@@ -61,6 +63,26 @@ async def test_what_the_answers_leave_to_do_is_done_before_temporal_hears_of_the
     pace = Pace(at_once=2, rest=0, handfuls=3)
     await environment.run(call_on, NUMBERS, cases.ask, pace, finish)
     assert log == [*["told 0"] * 3, "finished 6", "told 6", *["told 6"] * 2, "finished 10", "told 10"]
+
+
+async def test_a_round_holds_still_while_somebody_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "QUIET_SECONDS", 0.05)
+    served, asked_at = time.monotonic(), list[float]()
+
+    async def ask(_: str) -> str:
+        asked_at.append(time.monotonic())
+        return "settled"
+
+    await ActivityEnvironment().run(call_on, NUMBERS, ask, Pace(at_once=1, rest=0), None, lambda: served)
+    assert len(asked_at) == len(NUMBERS)
+    assert asked_at[0] >= served + rounds.QUIET_SECONDS
+
+
+async def test_a_round_goes_on_however_busy_the_telephone_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "LONGEST_WAIT_SECONDS", 0.01)
+    cases = Cases()
+    await ActivityEnvironment().run(call_on, NUMBERS, cases.ask, Pace(at_once=1, rest=0), None, time.monotonic)
+    assert cases.asked == NUMBERS
 
 
 async def test_a_case_that_does_not_answer_fails_the_first_tries_and_is_then_left_to_itself() -> None:
