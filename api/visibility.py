@@ -17,7 +17,8 @@ LOOKS = 2
 LEARNING = 0.1
 """Weight of the latest wait in the usual one."""
 UNLEARNING = 0.5
-"""The same where the first look already saw it: after a busy hour, nobody shall wait as if it went on."""
+"""The same for somebody who waits alone and is told by the first look: after a busy hour, nobody shall wait as if it
+went on. Among many there is always one whose look comes just in time."""
 FAILING_TICK_SECONDS = 0.5
 """Longest pause while SQL answers with errors."""
 PATIENCE = 3
@@ -104,7 +105,7 @@ class Visibility:
 
     def _learn(self, waiter: _Waiter) -> None:
         waited = time.perf_counter() - waiter.since
-        if self._looks - waiter.looks > 1:
+        if len(self._waiting) > 1 or self._looks - waiter.looks > 1:
             self._usual += LEARNING * (waited - self._usual)
         else:
             # It was there before somebody looked, nobody knows since when.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from api.visibility import PATIENCE, Visibility
+from api.visibility import LOOKS, PATIENCE, TICK_SECONDS, Visibility
 
 LONG = 20.0
 
@@ -120,3 +120,35 @@ async def test_whoever_is_cancelled_leaves(sql: Sql, visibility: Visibility) -> 
     sql.versions["2"] = 1
     assert await visibility.shows("2", 1, LONG)
     assert sql.asked[-1] == {"2"}
+
+
+async def test_a_busy_machine_is_left_to_its_work_and_a_quiet_one_is_asked_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, pauses, began, takes, rest = 0.0, list[float](), dict[str, float](), 0.06, asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        pauses.append(seconds)
+        await rest(0)
+
+    async def look(numbers: Sequence[str]) -> Mapping[str, int]:
+        return {number: 1 for number in numbers if now >= began[number] + takes}
+
+    monkeypatch.setattr("api.visibility.asyncio.sleep", sleep)
+    monkeypatch.setattr("api.visibility.time.perf_counter", lambda: now)
+    visibility = Visibility(look)
+
+    async def show(number: str, ahead: float = 0.0) -> None:
+        began[number] = now - ahead
+        assert await visibility.shows(number, 1, LONG)
+
+    for turn in range(30):
+        # Two of three are written just before the first look.
+        await asyncio.gather(show(f"{turn} a", takes), show(f"{turn} b", takes), show(f"{turn} c"))
+    assert pauses[-1] >= takes / LOOKS / 4
+    takes = 0.0
+    for turn in range(10):
+        await show(f"quiet {turn}")
+    assert pauses[-1] == TICK_SECONDS
