@@ -88,7 +88,7 @@ def plan_surge(cases: int, seed: int, offers: Sequence[Offer], districts: Sequen
     """
     if not LEAST_CASES <= cases <= MOST_CASES:
         raise ValueError(f"a surge has {LEAST_CASES} to {MOST_CASES} cases, not {cases}")
-    known = {offer.code: offer for offer in offers if "reply" in offer.budgets}
+    known = {offer.code: offer for offer in offers if "reply" in offer.budgets and not offer.needs_approval}
     if TASTE not in known or len(districts) < 2:  # noqa: PLR2004 - one that it reaches, and one that it does not
         raise ValueError(f"a salt tide needs a catalogue with the service {TASTE} and at least two districts")
     maker = _Maker(random.Random(seed), known, districts)  # noqa: S311 - a play that can be repeated, no secret

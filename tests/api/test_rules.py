@@ -14,15 +14,16 @@ LONG: dict[str, str] = {"service_code": "service_complaint"}
 async def test_nobody_decides_on_what_he_asked_for_himself(on_both: House) -> None:
     """Wu has asked as a crew, and has a manager's key as well since."""
     number = await on_both.case_in("in_progress")
-    asked = {"subject": "更换户内水管", "amount": "480.00", "kind": "funded_repair"}
+    asked = {"subject": "更换户内水管", "amount": "480.00", "kind": "funded_repair", "grounds": "低保户，独居。"}
+    decided = {"approved": True, "reason": "情况属实。"}
     assert (await on_both.act(number, "request_approval", asked, "wu")).status_code == 200
     _, on_both.tokens["wu, promoted"] = on_both.keyring.create("wu", Role.MANAGER)
-    refused = await on_both.act(number, "decide_approval", {"approved": True}, "wu, promoted")
+    refused = await on_both.act(number, "decide_approval", decided, "wu, promoted")
     found = problem(refused, 403, "own-request")
-    assert "whoever decides on money is another person" in found["detail"]
+    assert "wu has asked for it; whoever decides on it is another person" in found["detail"]
     assert found["accepted"] == ["another manager"]
     assert "decide_approval" not in (await on_both.complaint(number, "wu, promoted"))["available_actions"]
-    assert (await on_both.act(number, "decide_approval", {"approved": True}, "gao")).json()["state"] == "in_progress"
+    assert (await on_both.act(number, "decide_approval", decided, "gao")).json()["state"] == "in_progress"
 
 
 async def test_an_extension_is_granted_once(on_both: House) -> None:

@@ -36,7 +36,8 @@ def offers() -> list[Offer]:
     for service in CATALOGUE.services:
         terms = CATALOGUE.terms(service.code, None, NOW)
         budgets: dict[str, float] = {promise.name: promise.budget_seconds for promise in terms.promises}
-        found.append(Offer(service.code, service.name_zh, service.group, terms.department, False, budgets))
+        known = (service.code, service.name_zh, service.group, terms.department, False, budgets)
+        found.append(Offer(*known, needs_approval=service.needs_approval))
     return found
 
 
@@ -62,6 +63,11 @@ def test_the_first_wave_is_one_that_the_service_suspects(cases: int, seed: int) 
     [rule] = [rule for rule in CATALOGUE.surge_rules() if TASTE in rule.services]
     assert [service for service, _ in places] == [TASTE]
     assert places.total() > rule.more_than
+
+
+def test_no_call_is_about_what_management_decides_on_first() -> None:
+    assert any(offer.needs_approval for offer in offers())
+    assert not any(call.offer.needs_approval for call in surge().calls)
 
 
 def test_every_caller_is_another_one_with_a_telephone_that_cannot_exist() -> None:
