@@ -1,33 +1,23 @@
 """Incidents over HTTP: one cause, many calls, one dispatch, one reply to all."""
 
-import asyncio
-import time
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.api.house import CALL, House, Json, problem
 from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
+from tests.hotline import until
 from workflows.watch import WATCH_ID, start_watch
 
 DIRECTIONS = {"services": ["no_water"], "districts": ["west"], "title": "爆管停水 burst main"}
-PATIENCE_SECONDS = 30
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(name="api")
 def _api(on_both: House) -> House:
     return on_both
-
-
-async def until(look: Any, holds: Any) -> Any:
-    """What `look` finds as soon as it holds."""
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not holds(seen := await look()):
-        assert time.monotonic() < ends, f"still {seen!r}"
-        await asyncio.sleep(0.05)
-    return seen
 
 
 async def declare(api: House, **changes: Any) -> str:
@@ -97,7 +87,7 @@ async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(api: Hou
 
     assert ended["expected_at"] == "2035-12-31T16:00:00Z"
     for case in (before, during):
-        shown = await until(lambda case=case: api.complaint(case), lambda seen: seen["state"] == "pending_follow_up")
+        shown = await until(partial(api.complaint, case), lambda seen: seen["state"] == "pending_follow_up")
         assert (shown["incident"], shown["sla"]) == (number, "on_time")
         assert [name for name in await api.actions(case) if name != "link_incident"][-2:] == ["complete", "reply"]
         assert {clock["name"]: clock["status"] for clock in shown["clocks"]}["follow_up"] == "running"
@@ -127,7 +117,7 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
         return await _of(api, district)
 
     try:
-        (found,) = await until(listed, lambda seen: seen)
+        (found,) = await until(listed, bool)
         await api.case_in("registered", location={"district": district})
         assert (found["state"], found["opened_by"]) == ("suspected", "system")
         assert (await api.complaint(cases[0]))["incident"] is None
