@@ -24,7 +24,7 @@ class Pace(NamedTuple):
 
 GENTLE = Pace(at_once=1, rest=0.3, handfuls=20)
 """The telephone comes first: a round goes at this pace, and holds still while somebody is served. `bench/surge.py` says
-how long a burst main takes meanwhile: 1.4 times as long as otherwise; with sixteen cases at once and no rest, four."""
+how long a burst main takes meanwhile: 1.4 to 1.6 times as long; with sixteen cases at once and no rest, four."""
 BRISK = Pace(at_once=16, rest=0.0)
 """Somebody waits for the round, and chooses the hour."""
 GONE = "gone"
