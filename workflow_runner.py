@@ -17,7 +17,6 @@ PASSED_THROUGH = (
     "workflows.incident_presentation",
     "workflows.messages",
     "workflows.outbox",
-    "workflows.patches",
     "workflows.presentation",
     "workflows.search_attributes",
     "workflows.updates",

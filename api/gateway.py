@@ -70,7 +70,7 @@ class Gateway:
             async with answering(self._timeout, "The registration"):
                 await self._client.start_workflow(
                     ComplaintWorkflow.run,
-                    ComplaintStart(source=registration, publishes_last=True),
+                    ComplaintStart(source=registration),
                     id=workflow_id(registration.number),
                     task_queue=self._task_queue,
                     static_summary=summary(case),

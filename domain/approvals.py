@@ -12,24 +12,24 @@ from domain.intake import Actor
 from domain.ledger import change
 from domain.lifecycle import Role
 from domain.record import Approval, Decided, Record
-from domain.terms import SECOND_EDITION, Approver, usual
+from domain.terms import Approver, usual
 
 
-def check_request(record: Record, body: c.RequestApproval) -> None:
+def check_request(body: c.RequestApproval) -> None:
     """Raise Refused where money of a kind is asked for, and not how much or why."""
     asked = {
         "amount": (body.amount, 'amount: a decimal text, as "860.00"'),
         "grounds": (body.grounds, "grounds: why it should be so"),
     }
     missing = {name: accepted for name, (value, accepted) in asked.items() if value is None}
-    if body.kind and missing and record.terms.process.rules >= SECOND_EDITION:
+    if body.kind and missing:
         message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
         raise Refused("invalid", "request_incomplete", message, tuple(missing.values()))
 
 
-def check_reason(record: Record, body: c.DecideApproval | c.DecideCredit, *, needed: bool) -> None:
+def check_reason(body: c.DecideApproval | c.DecideCredit, *, needed: bool) -> None:
     """Raise Refused where a decision needs a reason and has none; a note will do for one."""
-    if needed and not (body.reason or body.note) and record.terms.process.rules >= SECOND_EDITION:
+    if needed and not (body.reason or body.note):
         message = "The decision is one in writing: it says why the money is, or is not, paid or waived."
         raise Refused("invalid", "reason_needed", message, ("reason: why it is decided so",))
 
@@ -37,10 +37,8 @@ def check_reason(record: Record, body: c.DecideApproval | c.DecideCredit, *, nee
 def approved_before(record: Record) -> Decimal:
     """What was approved on this case before, in its currency: parts of a sum are decided on as the sum.
 
-    A credit is owed in any case, and uses up nobody's limit. A case from before this counts nothing.
+    A credit is owed in any case, and uses up nobody's limit.
     """
-    if record.terms.process.rules < SECOND_EDITION:
-        return Decimal(0)
     counted = (
         decided.amount or Decimal(0)
         for decided in record.decided
@@ -76,18 +74,16 @@ def objection(record: Record, actor: Actor) -> Refused | None:
     approval = record.approval
     if approval is None or actor.role is Role.ADMIN:
         return None
-    # A case from before keeps the rule that it began with: it held for amounts, where the catalogue named approvers.
-    held = record.terms.process.rules >= SECOND_EDITION or (approval.approvers and approval.amount is not None)
-    if held and actor.name == approval.requested_by:
+    if actor.name == approval.requested_by:
         return own_request(actor, "manager")
     return against(actor, approval.approved_by, _turn(record), _names(record))
 
 
 def objection_to_extension(record: Record, actor: Actor) -> Refused | None:
     """The same for the extension (延期) that is asked for."""
-    asked, held = record.extension, record.terms.process.rules >= SECOND_EDITION
+    asked = record.extension
     mine = asked and asked.requested_by == actor.name and actor.role is not Role.ADMIN
-    return own_request(actor, "supervisor") if held and mine else None
+    return own_request(actor, "supervisor") if mine else None
 
 
 def own_request(actor: Actor, another: str) -> Refused:
@@ -131,7 +127,7 @@ def final(approval: Approval, *, approved: bool) -> bool:
 def noted(approval: Approval, currency: str) -> dict[str, Any]:
     """What the event of a decision says of its request, so that it can be counted by itself."""
     facts = approval.model_dump(mode="json", include={"subject", "amount", "kind", "requested_by"}, exclude_none=True)
-    # The usual currency goes without saying, as it did before there was another.
+    # The usual currency goes without saying.
     money = {} if usual(currency) else {"currency": currency}
     return {**facts, **money, "turn": len(approval.approved_by) + 1}
 

@@ -32,7 +32,6 @@ from domain.norms import (
     Zone,
 )
 from domain.terms import (
-    RULES,
     USUAL_CURRENCY,
     Approver,
     CalendarKind,
@@ -280,7 +279,6 @@ class Catalogue(Value):
     def _process(self) -> Process:
         norms = self.process
         return Process(
-            rules=RULES,
             follow_up_attempts=norms.follow_up_attempts.count,
             reopen_seconds=self._seconds(norms.reopen),
             extension_max_days=norms.extension_max.working_days,

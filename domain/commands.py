@@ -1,6 +1,6 @@
 """What people ask of a case: one body for each action of the table, and the envelope that says who asks.
 
-The bodies are the HTTP bodies as well. A new field has a default, so that recorded commands stay readable.
+The bodies are the HTTP bodies as well.
 """
 
 from decimal import Decimal

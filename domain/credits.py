@@ -15,7 +15,7 @@ from domain.events import Event
 from domain.intake import SYSTEM, Actor
 from domain.lifecycle import Role
 from domain.record import CREDIT_KIND, CREDIT_WAITS, Decided, Finding, Owed, Record
-from domain.terms import SECOND_EDITION, Approver, Credit
+from domain.terms import Approver, Credit
 
 
 class Due(NamedTuple):
@@ -101,7 +101,7 @@ def decision_on(record: Record, body: c.DecideCredit, actor: Actor, at: datetime
         raise Refused("invalid", "no_such_credit", message, waiting)
     if refused := _objection(record, owed, actor, at):
         raise refused
-    check_reason(record, body, needed=not body.approved)
+    check_reason(body, needed=not body.approved)
     final = not body.approved or len(owed.approved_by) + 1 >= len(owed.approvers)
     return {
         "subject": owed.name,
@@ -111,7 +111,7 @@ def decision_on(record: Record, body: c.DecideCredit, actor: Actor, at: datetime
         "requested_by": SYSTEM.name,
         "turn": len(owed.approved_by) + 1,
         "final": final,
-        **(_to_be_paid(owed) if final and body.approved and _anew(record) else {}),
+        **(_to_be_paid(owed) if final and body.approved else {}),
     }
 
 
@@ -139,10 +139,6 @@ def take_word(record: Record, event: Event) -> None:
     _flag(record)
 
 
-def _anew(record: Record) -> bool:
-    return record.terms.process.rules >= SECOND_EDITION
-
-
 def _to_be_paid(owed: Owed) -> dict[str, Any]:
     """Who hears of it: the customer it is owed to, and the department that pays, where the catalogue names one."""
     payer = {"department": owed.paid_by} if owed.paid_by else {}
@@ -151,7 +147,7 @@ def _to_be_paid(owed: Owed) -> dict[str, Any]:
 
 def _restored(record: Record, clock: Clock) -> bool:
     """Whether the department that has the case is done with it, whatever others still do: unless it is sent back."""
-    return _anew(record) and record.completed and clock.name == "resolve"
+    return record.completed and clock.name == "resolve"
 
 
 def _due_for(record: Record, credit: Credit) -> list[Due]:
@@ -193,12 +189,8 @@ def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
 
 def _too_much(record: Record, credit: Credit, amount: Decimal) -> bool:
     """Whether it would be more than the most of one case. What was rejected is not paid, and does not count."""
-    counted = (owed.amount for owed in record.credits if owed.name == credit.name and _counts(record, owed))
+    counted = (owed.amount for owed in record.credits if owed.name == credit.name and owed.approved is not False)
     return credit.at_most is not None and sum(counted, amount) > credit.at_most
-
-
-def _counts(record: Record, owed: Owed) -> bool:
-    return owed.approved is not False or not _anew(record)
 
 
 def _approvers(record: Record, amount: Decimal) -> tuple[Approver, ...]:

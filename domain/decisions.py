@@ -200,7 +200,7 @@ def _suspend(_: Record, command: c.Command[c.Suspend], at: datetime) -> Decision
 
 
 def _request_approval(record: Record, command: c.Command[c.RequestApproval], _: datetime) -> Decision:
-    check_request(record, command.body)
+    check_request(command.body)
     before = approved_before(record)
     approvers = approvers_for(record, command.body.amount, before)
     # The turns travel in the event, so that it tells by itself who was asked, and why so many.
@@ -213,7 +213,7 @@ def _decide_approval(record: Record, command: c.Command[c.DecideApproval], _: da
     approval = record.approval
     if approval is None:
         return Decision(State.IN_PROGRESS)
-    check_reason(record, command.body, needed=approval.kind is not None)
+    check_reason(command.body, needed=approval.kind is not None)
     over = final(approval, approved=command.body.approved)
     return Decision(State.IN_PROGRESS if over else State.AWAITING_APPROVAL, noted(approval, record.terms.currency))
 

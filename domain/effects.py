@@ -15,7 +15,6 @@ from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
 from domain.reterm import hold_to
 from domain.settlement import linked, wait_for_it
-from domain.terms import SECOND_EDITION
 from domain.urging import criticise, give_notice, keep, supervise
 
 
@@ -105,17 +104,15 @@ def _request_approval(record: Record, event: Event) -> None:
 def _decide_approval(record: Record, event: Event) -> None:
     if not take(record, event):
         return
-    if record.terms.process.rules >= SECOND_EDITION:  # the last word holds
-        record.flags = tuple(flag for flag in record.flags if flag not in ("approved", "approval_rejected"))
+    record.flags = tuple(flag for flag in record.flags if flag not in ("approved", "approval_rejected"))
     record.flags = record.with_flags("approved" if event.data["approved"] else "approval_rejected")
     _departments(record, lambda clock: clock.resume(event.at))
     start(record, event.at, "decision")
 
 
 def _departments(record: Record, then: Change) -> None:
-    """Of every department that works on the case; before the second edition of the rules, of the one that has it."""
-    whose = None if record.terms.process.rules >= SECOND_EDITION else 0
-    change(record, lambda clock: then(clock) if clock.part or clock.name in DEPARTMENT else clock, part=whose)
+    """Change the clocks of every department that works on the case."""
+    change(record, lambda clock: then(clock) if clock.part or clock.name in DEPARTMENT else clock, part=None)
 
 
 def _complete(record: Record, event: Event) -> None:

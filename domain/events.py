@@ -13,7 +13,6 @@ class Event(BaseModel):
 
     `action` is a name of `lifecycle.Action`, or one of the system's own (`escalate`, `notice`, `criticise`,
     `undelivered`, `recognise`, `reterm`, `credit`).
-    New facts go into `data` under new names, each with a default where it is read: old events stay readable.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,9 +1,8 @@
 """What an incident publishes, and what it has done to its cases: the messages between its workflow and activities."""
 
 import hashlib
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.incident import EVERYBODY, Incident
 from domain.incident_table import IncidentEvent, Scope
@@ -59,13 +58,6 @@ class SeenTo(BaseModel):
 
     counts: dict[str, int] = {}
     silent: tuple[str, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _counts_alone(cls, recorded: Any) -> Any:  # noqa: ANN401 - whatever was recorded
-        """Histories from before hold the counts alone."""
-        alone = isinstance(recorded, dict) and all(isinstance(count, int) for count in recorded.values())
-        return {"counts": recorded} if alone else recorded
 
 
 class HandingOn(BaseModel):

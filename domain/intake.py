@@ -37,7 +37,7 @@ IncidentNumber = Annotated[str, StringConstraints(strip_whitespace=True, to_lowe
 
 
 def _empty(value: object) -> bool:
-    """Left out of what is written: a message without a later field reads and weighs as it did before there was one."""
+    """Return True if a value is left out of what is written: histories stay small."""
     return not value
 
 

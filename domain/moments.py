@@ -7,7 +7,6 @@ from typing import NamedTuple
 from domain.lifecycle import TABLE, Action, State
 from domain.parts import PART_TABLE, WORKABLE, Part
 from domain.record import Record
-from domain.terms import SECOND_EDITION
 from domain.together import ends_the_wait
 from domain.urging import next_step, own, promise
 
@@ -35,8 +34,7 @@ def untimely(action: Action, record: Record, at: datetime) -> Untimely | None:
 
 def untimely_for(part: Part, action: Action, record: Record, at: datetime) -> Untimely | None:
     """The same for an action on a part of the case."""
-    workable = WORKABLE if record.terms.process.rules >= SECOND_EDITION else WORKABLE - {State.SUSPENDED}
-    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else workable
+    states = TABLE[action].sources if action in (Action.SEND_BACK, Action.RELEASE) else WORKABLE
     if record.state not in states or record.finished(at):
         return _out_of_turn(action, record)
     if part.state not in PART_TABLE[action].sources:
@@ -51,7 +49,7 @@ def too_late_to_urge(record: Record, at: datetime) -> Untimely | None:
     """Why the staff cannot urge any more (催办): the promise has expired, and a notice takes the urging's place."""
     clock, urging = promise(record), record.urging
     due = clock.due_at(record.calendar) if clock else None
-    if record.terms.process.urging is None or due is None or at < due:
+    if due is None or at < due:
         return None
     step = next_step(record)
     if urging and urging.noticed_at:
@@ -118,7 +116,7 @@ def _when_granting_more(record: Record, _: datetime) -> Untimely | None:
 def too_late_to_grant(record: Record) -> Untimely | None:
     """Why the extension that was asked for cannot be granted any more: what it would move has passed."""
     clock = own(record, "resolve")
-    if record.terms.process.rules < SECOND_EDITION or clock is None or clock.missed_at is None:
+    if clock is None or clock.missed_at is None:
         return None
     expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
     return Untimely("extension_expired", f"{expired}; it can be rejected (approved: false)")
@@ -126,7 +124,7 @@ def too_late_to_grant(record: Record) -> Untimely | None:
 
 def _when_supervising(record: Record, _: datetime) -> Untimely | None:
     since = record.supervision
-    if record.terms.process.urging is None or since is None or since.cycle != record.cycle:
+    if since is None or since.cycle != record.cycle:
         return None
     what = (
         f"it is supervised (督办) in cycle {since.cycle} since {since.since.isoformat()}, and that is said once a cycle"

@@ -44,28 +44,18 @@ class Rung(Value):
 class UrgingRules(Value):
     """When a case whose `resolve` promise is missed gets a written notice (催办通知书), and when it is criticised."""
 
-    notice_seconds: int = Field(gt=0, description="Seconds of `calendar` from the miss to the written notice.")
+    notice_seconds: int = Field(
+        default=86_400, gt=0, description="Seconds of `calendar` from the miss to the written notice."
+    )
     calendar: CalendarKind = "always"
-    criticism_days: int = Field(ge=0, description="Working days from the notice to the criticism (通报批评); 0: never.")
-
-
-RULES = 2
-"""The edition of the rules that new cases are held to.
-
-Where a rule of the domain changes what an old command leads to, it asks for the edition: a case from before keeps the
-rules that it was begun under, so that its history replays.
-"""
-SECOND_EDITION = 2
-"""Since then money is decided on with amount, grounds and reason, its parts as their sum, and never by whoever asked; a
-late reply is pressed in writing as well (催办通知书); an approval pauses the clocks of all departments, which work on
-while the case waits for its caller; credits end with the supply's clock, and a rejected one counts for nothing.
-"""
+    criticism_days: int = Field(
+        default=5, ge=0, description="Working days from the notice to the criticism (通报批评); 0: never."
+    )
 
 
 class Process(Value):
     """The rules of the chain that are no clocks. Days are working days (工作日)."""
 
-    rules: int = Field(default=1, ge=1, description="The edition of the rules; 1: a case from before there were more.")
     follow_up_attempts: int = Field(default=3, gt=0)
     reopen_seconds: int = Field(default=259_200, gt=0)
     extension_max_days: int = Field(default=10, ge=0)
@@ -78,7 +68,7 @@ class Process(Value):
     day_seconds: int = Field(
         default=86_400, gt=0, description="A day of a round-the-clock clock, where days are added to one."
     )
-    urging: UrgingRules | None = Field(default=None, description="None: a case from before these rules; none hold.")
+    urging: UrgingRules = UrgingRules()
 
 
 class Approver(Value):
@@ -112,7 +102,7 @@ class Organisation(Value):
 
 
 def unsaid(value: object) -> bool:
-    """Left out of what is written: what has no such thing reads and weighs as it did before there was one."""
+    """Return True if a value is left out of what is written: histories stay small."""
     return not value
 
 
@@ -183,7 +173,7 @@ class Terms(Value):
     approvers: tuple[Approver, ...] = Field(
         default=(), description="By rising amount, in turn; without any, one manager decides on every amount."
     )
-    organisation: Organisation | None = Field(default=None, description="None: a case from before the chart.")
+    organisation: Organisation | None = Field(default=None, description="None: the company has no chart.")
     calendar: WorkCalendar
 
     def unit(self, department: str) -> Unit:

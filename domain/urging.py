@@ -14,7 +14,7 @@ from domain.events import Event
 from domain.lifecycle import CRITICISE, NOTICE, State
 from domain.parts import AT_WORK
 from domain.record import Record, Supervision, Urging
-from domain.terms import SECOND_EDITION, CalendarKind, ClockName
+from domain.terms import CalendarKind, ClockName
 
 DOCUMENT_ZH = {NOTICE: "催办通知书", CRITICISE: "通报批评"}
 DOCUMENT_EN = {NOTICE: "notice of urging", CRITICISE: "public criticism"}
@@ -42,8 +42,6 @@ def promise(record: Record) -> Clock | None:
 
     Once somebody is pressed for one, it is that one until it is kept.
     """
-    if record.terms.process.rules < SECOND_EDITION:
-        return own(record, "resolve")
     pressed = record.urging and record.urging.serial
     same = next((clock for clock in record.clocks if clock.serial == pressed and clock.live), None)
     return same or own(record, "resolve") or own(record, "reply")
@@ -74,7 +72,7 @@ def next_step(record: Record, at: datetime | None = None) -> Step | None:
         **({} if usual_zone(zone := record.calendar.timezone) else {"timezone": zone}),
     }
     if urging.noticed is None:
-        return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, _goes_out(record, falls_at, at))})
+        return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, at or falls_at)})
     return Step(falls_at, CRITICISE, data | {"notice": urging.noticed, "noticed_at": _text(urging.noticed_at)})
 
 
@@ -82,7 +80,7 @@ def keep(record: Record, event: Event) -> None:
     """Let the watch run, stand and stop with the promise that it belongs to, after the event's own effect."""
     rules, clock, urging = record.terms.process.urging, promise(record), record.urging
     anew = urging is None or (clock and urging.serial != clock.serial and not _noticed_now(record, urging))
-    if rules and clock and clock.missed_at and anew:
+    if clock and clock.missed_at and anew:
         watch = _watch(clock.serial, rules.calendar, rules.notice_seconds, _late_since(record, clock, clock.missed_at))
         record.urging = Urging(serial=clock.serial, watch=watch)
     elif urging and urging.watch:
@@ -92,11 +90,10 @@ def keep(record: Record, event: Event) -> None:
 
 def give_notice(record: Record, event: Event) -> None:
     """The notice goes out; the criticism is counted towards from now on, where the rules have one."""
-    went_out = _goes_out(record, datetime.fromisoformat(event.data["fell_at"]), event.at)
     serial, seconds = int(event.data["serial"]), _criticism_seconds(record)
-    watch = _watch(serial, "working", seconds, went_out) if seconds else None
+    watch = _watch(serial, "working", seconds, event.at) if seconds else None
     record.flags = record.with_flags("noticed")
-    record.urging = Urging(serial=serial, watch=watch, noticed=event.seq, noticed_at=went_out)
+    record.urging = Urging(serial=serial, watch=watch, noticed=event.seq, noticed_at=event.at)
 
 
 def criticise(record: Record, _: Event) -> None:
@@ -110,11 +107,6 @@ def supervise(record: Record, event: Event) -> None:
     """The case is under a supervisor's eyes, for the cycle that the event belongs to."""
     record.flags = record.with_flags("supervised")
     record.supervision = Supervision(cycle=event.cycle, since=event.at)
-
-
-def _goes_out(record: Record, falls_at: datetime, at: datetime | None) -> datetime:
-    """When the notice goes out: however late it was found to be due, there is time to comply with it."""
-    return falls_at if at is None or record.terms.process.rules < SECOND_EDITION else at
 
 
 def _noticed_now(record: Record, urging: Urging) -> bool:
@@ -144,8 +136,7 @@ def _alongside(watch: Clock, clock: Clock | None, at: datetime, calendar: WorkCa
 
 
 def _criticism_seconds(record: Record) -> int:
-    rules = record.terms.process.urging
-    return rules.criticism_days * record.calendar.day_seconds if rules else 0
+    return record.terms.process.urging.criticism_days * record.calendar.day_seconds
 
 
 def _demand_by(record: Record, noticed_at: datetime) -> str | None:

@@ -15,7 +15,7 @@ from domain.events import Event
 from domain.intake import SYSTEM, Actor, Caller, Intake, Location, Registration
 from domain.lifecycle import Action, Role, State
 from domain.record import Owed
-from domain.terms import RULES, Process, Promise, Rung, Terms
+from domain.terms import Process, Promise, Rung, Terms
 
 OFFICE: Hours = ((510, 720), (840, 1050))
 """08:30-12:00 and 14:00-17:30: seven hours."""
@@ -206,7 +206,7 @@ def terms(**changes: Any) -> Terms:
         "answer_needs_follow_up": False,
         "promises": PROMISES,
         "ladder": LADDER,
-        "process": Process(rules=RULES),
+        "process": Process(),
         "calendar": CALENDAR,
     }
     return Terms.model_validate(usual | changes)
@@ -263,6 +263,14 @@ def one(events: tuple[Event, ...]) -> Event:
     """The only event there is."""
     (event,) = events
     return event
+
+
+def walked(case: Case, until: datetime) -> tuple[Event, ...]:
+    """What happens until then to a case that somebody looks at whenever something falls due, as its timer does."""
+    events: tuple[Event, ...] = ()
+    while (deadline := case.next_deadline()) and deadline <= until:
+        events += case.ring(deadline)
+    return events + case.ring(until)
 
 
 def refused(case: Case, body: c.Body, actor: Actor | None = None, at: datetime = THEN) -> Refused:

@@ -155,7 +155,7 @@ class Hotline:
         case, _ = Case.register(registration)
         handle = await self.client.start_workflow(
             ComplaintWorkflow.run,
-            ComplaintStart(source=registration, publishes_last=True),
+            ComplaintStart(source=registration),
             id=workflow_id(registration.number),
             task_queue=self.settings.task_queue,
             search_attributes=attributes(case),

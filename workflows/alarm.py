@@ -9,26 +9,21 @@ from temporalio import workflow
 
 
 class Alarm:
-    """Wakes the case.
+    """Wakes the case: `wake` is called when the time has come."""
 
-    Args:
-        wake: called when the time has come.
-        past_counts: a timer whose time has passed is none, whether the case has heard of it or not: then it makes
-            no difference if it hears before an update or together with it. A run from before waits to hear.
-    """
-
-    def __init__(self, wake: Callable[[], None], *, past_counts: bool) -> None:
+    def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._past_counts = past_counts
         self._at: datetime | None = None
         self._sleep: asyncio.Task[None] | None = None
 
     def arm(self, deadline: datetime | None, state: str) -> None:
         """Be awake at the deadline. `state` says in the UI what the timer is for."""
-        at = None if self._past_counts and self._at and self._at <= workflow.now() else self._at
+        # A timer whose time has passed is none, whether the case has heard of it or not: then it makes no difference
+        # if the case hears of it before an update or together with it.
+        at = self._at if self._at and self._at > workflow.now() else None
         if deadline is None or (at and at <= deadline):
             return
-        if self._sleep and (at or not self._past_counts):
+        if self._sleep and at:
             self._sleep.cancel()
         self._at = deadline
         self._sleep = asyncio.create_task(self._wake_at(deadline, f"{state} → {deadline:%m-%d %H:%M:%S}Z"))

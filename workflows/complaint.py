@@ -23,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.incident_links import Link
     from workflows.messages import ComplaintStart, Done
     from workflows.outbox import Outbox
-    from workflows.patches import Patch
     from workflows.presentation import Shown, details, shown, updates
     from workflows.updates import with_updates
 
@@ -40,12 +39,11 @@ class ComplaintWorkflow:
             self._case = start.source
         else:
             self._case, registered = Case.register(start.source)
-        self._in_order = start.publishes_last
-        self._outbox = Outbox(self._case.version - len(registered), last=self._in_order)
+        self._outbox = Outbox(self._case.version - len(registered))
         self._outbox.add(registered)
         self._seen = dict(start.seen)
         self._shown: Shown = shown(self._case)
-        self._alarm = Alarm(self._look, past_counts=self._in_order)
+        self._alarm = Alarm(self._look)
         self._link = Link(self._case.number, start.told)
         self._changed = True
 
@@ -60,10 +58,7 @@ class ComplaintWorkflow:
             self._outbox.add(self._case.unlink(self._link.broken(), workflow.now()))
             if self._case.over(workflow.now()) or workflow.info().is_continue_as_new_suggested():
                 self._outbox.take_back()  # a run that ends leaves nothing to others
-            if self._in_order:
-                self._ask(changed=changed or self._case.version > known)
-            else:
-                self._ask_as_before(changed=changed)
+            self._ask(changed=changed or self._case.version > known)
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._carried_over())
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -75,19 +70,6 @@ class ComplaintWorkflow:
         self._alarm.arm(self._case.next_deadline(), self._case.state)
         self._link.follow(self._case.incident)
         self._outbox.publish(self._case, self._link.idle)
-
-    def _ask_as_before(self, *, changed: bool) -> None:
-        """The order of a run from before `publishes_last`."""
-        self._link.follow(self._case.incident)
-        known = self._outbox.published
-        self._outbox.publish(self._case, self._told_before)
-        if changed or self._outbox.published > known:
-            self._show()
-        self._alarm.arm(self._case.next_deadline(), self._case.state)
-
-    def _told_before(self) -> bool:
-        """Whether no incident is being told, since the patch that has the case tell first."""
-        return self._link.idle() or not workflow.patched(Patch.TELL_FIRST)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
     def case(self, actor: Actor | None = None) -> CaseView:
@@ -186,7 +168,7 @@ class ComplaintWorkflow:
         return self._idle() and workflow.all_handlers_finished()
 
     def _carried_over(self) -> ComplaintStart:
-        return ComplaintStart(source=self._case, seen=self._seen, told=self._link.told, publishes_last=True)
+        return ComplaintStart(source=self._case, seen=self._seen, told=self._link.told)
 
     def _over(self) -> bool:
         return self._idle() and self._case.over(workflow.now())

@@ -27,7 +27,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.incident_links import incident_id
     from workflows.incident_presentation import incident_details, incident_shown
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
-    from workflows.patches import Patch
     from workflows.presentation import updates
     from workflows.updates import with_incident_updates
 
@@ -85,15 +84,12 @@ class IncidentWorkflow:
             await workflow.wait_condition(self._has_news)
             self._changed = False
             self._collect()
-            if not self._publishes_last():
-                self._publish()
             self._look_again()
             self._show()
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._carried_over())
             self._begin()
-            if self._publishes_last():
-                self._publish()
+            self._publish()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
@@ -221,22 +217,15 @@ class IncidentWorkflow:
             retry_policy=RETRY,
             summary=f"{batch.events[-1].action} → v{self._incident.version}",
         )
-        # A task of its own comes after those that were begun before it.
-        self._publishing = asyncio.create_task(_result_of(send)) if self._publishes_last() else send()
+        # A task of its own comes after those that were begun before it: then it does not matter if SQL answers before
+        # an update, or together with it. A worker that has forgotten the incident may take two tasks for one.
+        self._publishing = asyncio.create_task(_result_of(send))
         self._outbox.clear()
-
-    @staticmethod
-    def _publishes_last() -> bool:
-        """Whether SQL comes last: then it does not matter if its answer comes before an update, or together with it.
-
-        A worker that has forgotten the incident may take two tasks for one, and for two when it replays.
-        """
-        return workflow.patched(Patch.PUBLISH_LAST)
 
     def _begin(self) -> None:
         """One errand and one round at a time. An errand needs SQL; a round goes on without, so it waits for none."""
         published = self._publishing is None and not self._outbox
-        if self._errand is None and (published or not self._publishes_last()) and (errand := self._next_errand()):
+        if self._errand is None and published and (errand := self._next_errand()):
             self._errand = asyncio.create_task(errand)
         if self._round is None and (step := self._next_step()):
             self._round = asyncio.create_task(step)

@@ -36,11 +36,6 @@ class ComplaintStart(BaseModel):
     source: Registration | Case
     seen: dict[str, Done] = {}
     told: str | None = Field(default=None, description="The incident that knows of the case.")
-    publishes_last: bool = Field(
-        default=False,
-        description="The order in which a task asks for things (docs/decisions/0030). No patch: a marker would cost"
-        " an event of each case. A run from before keeps its order.",
-    )
 
 
 class Names(BaseModel):

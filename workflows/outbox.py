@@ -24,13 +24,11 @@ class Outbox:
 
     Args:
         published: the version that was published before.
-        last: ask for the publication by a task of its own, after all that the present one asks for.
     """
 
-    def __init__(self, published: int, *, last: bool) -> None:
+    def __init__(self, published: int) -> None:
         self.published = published
         self._events: list[Event] = []
-        self._last = last
         self._publishing: asyncio.Future[None] | None = None
         self._lent = 0
 
@@ -76,7 +74,8 @@ class Outbox:
             retry_policy=PUBLISH_RETRY,
             summary=f"{self._events[-1].action} → v{case.version}",
         )
-        self._publishing = asyncio.create_task(_result_of(send)) if self._last else send()
+        # A task of its own asks for it after all that the present one asks for.
+        self._publishing = asyncio.create_task(_result_of(send))
         self.published = case.version
         self._events.clear()
 

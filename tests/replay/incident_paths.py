@@ -136,8 +136,3 @@ async def incident_in_all_hands(house: Hotline) -> Cause:
     await cause.act(SignForIncident())
     await cause.act(OVER)
     return await ended(cause)
-
-
-for _play in (incident_resolved, incident_dismissed, incident_merged, incident_absorbing, incident_not_merged):
-    # The same once more, as it is since an incident publishes last.
-    INCIDENT_PATHS[f"{_play.__name__}_published_last"] = _play

@@ -1,23 +1,14 @@
 """Further ways through a complaint's life: in and out of incidents, and with parts that go from hand to hand."""
 
-from datetime import UTC, datetime
-
 from domain.commands import Complete, Involve, LinkIncident, Return, SignFor, Withdraw
 from domain.incident_table import Resolve
 from domain.lifecycle import State
-from domain.terms import Terms
 from tests.build import INCIDENT
 from tests.causes import declare
 from tests.hotline import Complaint, Hotline, until
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 
 OVER = Resolve(result="已换管", message="已恢复供水")
-
-
-def first_edition(house: Hotline) -> Terms:
-    """Terms of a case that was begun under the first edition of the rules, which no later rule is for."""
-    terms = house.catalogue.terms("no_water", "west", datetime.now(UTC))
-    return terms.model_copy(update={"process": terms.process.model_copy(update={"rules": 1})})
 
 
 async def moved_between_incidents(house: Hotline) -> Complaint:
@@ -48,7 +39,7 @@ async def kept_when_its_incident_ended(house: Hotline) -> Complaint:
     """A further department is at work: the case stays open, and goes its own way."""
     cause = await declare(house, "gangkou")
     steps = (*TO_CREW, Involve(department="metering", task="检查水表"), LinkIncident(incident=cause.number))
-    complaint = await play(await house.start(terms=first_edition(house)), *steps)
+    complaint = await play(await house.start(), *steps)
     await cause.waits_for(1)
     await cause.act(OVER)
     seen = await cause.in_state("resolved")
@@ -62,7 +53,7 @@ async def kept_when_its_incident_ended(house: Hotline) -> Complaint:
 
 async def parts_returned_and_taken_over(house: Hotline) -> Complaint:
     """One part is returned and given to another department, one is taken over while it is at work."""
-    complaint = await play(await house.start(terms=first_edition(house)), *TO_CREW)
+    complaint = await play(await house.start(), *TO_CREW)
     steps = (
         Involve(department="metering", task="检查水表"),
         Return(department="metering", reason="不属本部门"),

@@ -1,7 +1,6 @@
 """The ways through a complaint's life of which a history is kept: a name, and what is done.
 
-`python -m tests.replay.record NAME ...` plays them on a real server and writes histories/NAME.json. A history is
-written once and kept: a workflow that no longer replays it needs a patch, not a new history.
+`python -m tests.replay.record NAME ...` plays them on a real server and writes histories/NAME.json.
 """
 
 from collections.abc import Awaitable, Callable
@@ -297,7 +296,7 @@ async def closed_with_an_incident(house: Hotline) -> Complaint:
 
 @path
 async def asked_in_order(house: Hotline) -> Complaint:
-    """Timers, an incident that is told, search attributes and publications, in the order of runs that publish last."""
+    """Timers, an incident that is told, search attributes and publications, in their order."""
     cause = await incident(house, "nantou")
     complaint = await play(await house.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=cause.number))
     await play(complaint, LinkIncident(incident=None), Resume(note="用户来电"))
@@ -407,7 +406,7 @@ async def credits_owed(house: Hotline) -> Complaint:
     await play(complaint, DecideCredit(credit=1, approved=True), *DONE, SATISFIED)
     view = await complaint.ahead(hours=80)
     assert "credit_waits" in view.flags
-    await complaint.act(DecideCredit(credit=2, approved=False))
+    await complaint.act(DecideCredit(credit=2, approved=False, reason="非本公司原因"))
     await complaint.closed()
     return complaint
 

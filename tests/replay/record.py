@@ -1,6 +1,6 @@
 """Records histories of new paths: `python -m tests.replay.record`, or with the names of the paths wanted.
 
-A history that is there already is never written again.
+A history that is there is not written again: delete its file first, for a change of the workflows that is meant.
 """
 
 import asyncio

@@ -34,7 +34,7 @@ class Forgetful(ComplaintWorkflow):
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
         super().__init__(start)
-        self._alarm = Unarmed(self._look, past_counts=True)
+        self._alarm = Unarmed(self._look)
 
     @workflow.run
     async def run(self, start: ComplaintStart) -> None:
@@ -54,7 +54,7 @@ class Silent(ComplaintWorkflow):
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
         super().__init__(start)
-        self._outbox = Shredder(published=self._case.version, last=True)
+        self._outbox = Shredder(published=self._case.version)
 
     @workflow.run
     async def run(self, start: ComplaintStart) -> None:
@@ -79,15 +79,19 @@ class Hidden(ComplaintWorkflow):
 
 @workflow.defn(name="ComplaintWorkflow")
 class Reordered(ComplaintWorkflow):
-    """Asks for what it has always asked for, but in the order of runs from before."""
+    """Asks for what it has always asked for, but tells incidents before it sets its timer."""
 
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
-        super().__init__(start.model_copy(update={"publishes_last": False}))
+        super().__init__(start)
 
     @workflow.run
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
+
+    def _ask(self, *, changed: bool) -> None:
+        self._link.follow(self._case.incident)
+        super()._ask(changed=changed)
 
 
 @pytest.mark.parametrize("path", ["straight", "asked_in_order"])

@@ -1,6 +1,5 @@
-"""Recorded histories replay with today's workflows; none is missing, and every patch is walked both ways."""
+"""Recorded histories replay with today's workflows, and none is missing."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from domain.settlement import KEPT, SETTLED
 from tests.replay.record import RECORDS
 from workflow_runner import runner
 from workflows.incident_links import LINKED, UNLINKED
-from workflows.patches import Patch
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))
@@ -89,14 +87,10 @@ async def test_the_histories_cover_the_whole_table() -> None:
     assert stateless - {action for action, _ in seen} == set()
 
 
-@pytest.mark.parametrize("publishes_last", [False, True])
-async def test_the_histories_of_incidents_cover_their_table(publishes_last: bool) -> None:
-    """As it was before they published last, and as it is."""
+async def test_the_histories_of_incidents_cover_their_table() -> None:
     seen: set[str] = set()
     rounds: set[str] = set()
     for path in FILES:
-        if (Patch.PUBLISH_LAST in markers(path)) is not publishes_last:
-            continue
         for event in load(path).events:
             batches = await _inputs(event, "publish_incident", IncidentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
@@ -105,35 +99,10 @@ async def test_the_histories_of_incidents_cover_their_table(publishes_last: bool
     assert {"gather_cases", "inform_callers", "settle_cases", "hand_cases_on"} <= rounds
 
 
-def markers(path: Path) -> set[str]:
-    """The patches that the history says were walked."""
-    details = [event.marker_recorded_event_attributes.details for event in load(path).events]
-    found = [payload.data for each in details for payloads in each.values() for payload in payloads.payloads]
-    return {json.loads(data)["id"] for data in found}
-
-
-async def test_every_patch_is_walked_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a history that was recorded before it, and by one that says so."""
-    walked: set[tuple[str, bool]] = set()
-    patched = workflow.patched
-
-    def noting(patch: str) -> bool:
-        new_way = patched(patch)
-        walked.add((patch, new_way))
-        return new_way
-
-    monkeypatch.setattr(workflow, "patched", noting)
-    for path in FILES:
-        await replayer(sandbox=False).replay_workflow(load(path))
-    assert walked == {(patch, new_way) for patch in Patch for new_way in (False, True)}
-
-
 def test_cases_tell_of_every_change_of_their_incident() -> None:
-    """Under the present order of things: they join one, leave one, and meet one that has ended."""
+    """They join one, leave one, and meet one that has ended."""
     seen: set[tuple[str, bool]] = set()
     for path in FILES:
-        if Patch.TELL_FIRST not in markers(path):
-            continue
         events = load(path).events
         failed = {e.signal_external_workflow_execution_failed_event_attributes.initiated_event_id for e in events}
         for event in events:

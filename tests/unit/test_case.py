@@ -54,7 +54,7 @@ class TestRegister:
         assert case.with_flags("urged") == ("hardship", "repeat_caller", "urged")
 
     def test_of_a_caller_nobody_knows_nothing_is_written(self) -> None:
-        """A plain call reads and weighs as it did before callers were known."""
+        """A plain call says nothing of flags and duplicates."""
         start = registration()
         assert one(Case.register(start)[1]).data.keys() == {"number", "owner", "intake", "terms"}
         assert start.model_dump(mode="json").keys() == {"number", "at", "actor", "owner", "intake", "terms"}

@@ -13,7 +13,7 @@ from domain.lifecycle import ESCALATE, Action, Role, State
 from domain.notices import notices
 from domain.record import CREDIT_KIND
 from domain.settlement import Settlement
-from domain.terms import RULES, Approver, Process
+from domain.terms import Approver
 from tests.build import ADMIN, BODIES, CREW, INCIDENT, MANAGER, OTHER_CREW, THEN, case_in, do, hours, one, refused
 
 DIRECTOR = Actor(name="Ma Jun", role=Role.MANAGER)
@@ -29,10 +29,6 @@ APPROVERS = (
     Approver(post="总经理 general manager", up_to=Decimal(20000), holder=DIRECTOR.name, budget_seconds=7200),
 )
 YES, NO = c.DecideApproval(approved=True, note="Agreed."), c.DecideApproval(approved=False, note="Not ours.")
-
-
-BEFORE = Process()
-"""The rules of cases from before there were more."""
 
 
 def asked(amount: str, by: Actor = CREW, approvers: tuple[Approver, ...] = APPROVERS, **changes: Any) -> Case:
@@ -128,12 +124,6 @@ class TestWords:
         do(case, c.DecideApproval(approved=approved), THEN)
         assert (case.decided[0].approved, case.decided[0].reason) == (approved, None)
 
-    def test_a_case_from_before_takes_what_it_took(self) -> None:
-        case = case_in(State.IN_PROGRESS, approvers=APPROVERS, process=BEFORE)
-        do(case, c.RequestApproval(subject="Waive the bill", kind="waiver"), THEN)
-        do(case, c.DecideApproval(approved=False), THEN)
-        assert not case.decided[0].approved
-
 
 class TestSum:
     """Parts of a sum are decided on as the sum."""
@@ -172,11 +162,6 @@ class TestSum:
         refusal = refused(case, c.RequestApproval(subject="More", amount=Decimal("1000.01")))
         assert (refusal.code, refusal.accepted) == ("amount_too_high", ("an amount up to 1000",))
         assert "on top of 19000 CNY approved before" in refusal.message
-
-    def test_a_case_from_before_counts_each_by_itself(self) -> None:
-        case = asked("1000", process=BEFORE)
-        do(case, YES, THEN, MANAGER)
-        assert len(self.ask(case, "1000").data["approvers"]) == 1
 
 
 class TestBefore:
@@ -218,22 +203,13 @@ class TestBefore:
 
 
 class TestFlags:
-    @pytest.mark.parametrize(
-        ("words", "flags", "before"),
-        [
-            ((YES, NO), ("approval_rejected",), ("approval_rejected", "approved")),
-            ((NO, YES), ("approved",), ("approval_rejected", "approved")),
-        ],
-    )
-    def test_the_last_word_holds(
-        self, words: tuple[c.DecideApproval, ...], flags: tuple[str, ...], before: tuple[str, ...]
-    ) -> None:
-        for rules, expected in ((Process(rules=RULES), flags), (BEFORE, before)):
-            case = case_in(State.IN_PROGRESS, process=rules)
-            for word in words:
-                do(case, BODIES[Action.REQUEST_APPROVAL], THEN)
-                do(case, word, THEN)
-            assert case.flags == expected
+    @pytest.mark.parametrize(("words", "flags"), [((YES, NO), ("approval_rejected",)), ((NO, YES), ("approved",))])
+    def test_the_last_word_holds(self, words: tuple[c.DecideApproval, ...], flags: tuple[str, ...]) -> None:
+        case = case_in(State.IN_PROGRESS)
+        for word in words:
+            do(case, BODIES[Action.REQUEST_APPROVAL], THEN)
+            do(case, word, THEN)
+        assert case.flags == flags
 
 
 class TestWho:
@@ -270,11 +246,6 @@ class TestWho:
         asker = Actor(name=MANAGER.name, role=Role.CREW, department="repair")
         do(case, c.RequestApproval(subject="New pipes", amount=amount), THEN, asker)
         assert refused(case, YES, MANAGER).code == "own_request"
-
-    def test_a_case_from_before_the_limits_keeps_its_rule(self) -> None:
-        case = asked("10", Actor(name=MANAGER.name, role=Role.CREW), approvers=(), process=BEFORE)
-        do(case, YES, THEN, MANAGER)
-        assert case.decided[0].approved
 
 
 class TestTime:

@@ -15,7 +15,7 @@ from domain.lifecycle import CREDIT, Action, Role, State
 from domain.notices import notices
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
-from domain.terms import RULES, Approver, Credit, Edition, Process, Promise
+from domain.terms import Approver, Credit, Edition, Promise
 from tests.build import (
     ADMIN,
     BODIES,
@@ -134,10 +134,10 @@ class TestRaising:
         case.ring(MONDAY + hours(26))
         assert [(owed.clock_serial, owed.further) for owed in case.credits] == [(1, 0), (2, 0)]
 
-    def test_a_case_without_credits_in_its_terms_owes_nothing_and_wakes_for_nothing(self) -> None:
+    def test_a_case_without_credits_in_its_terms_owes_nothing(self) -> None:
         case = late(owed=())
         case.ring(MONDAY + days(9))
-        assert (case.credits, case.next_deadline()) == ((), None)
+        assert case.credits == ()
         assert "credits" not in case.model_dump(mode="json")
 
     def test_what_was_missed_before_the_catalogue_promised_anything_is_not_made_up_for(self) -> None:
@@ -148,14 +148,13 @@ class TestRaising:
         case.reterm(new, MONDAY + hours(14))
         assert raised(case.ring(MONDAY + days(3))) == []
 
-    @pytest.mark.parametrize(("rules", "owed"), [(RULES, 0), (1, 3)])
-    def test_the_clock_of_the_supply_counts_not_the_part_of_another_department(self, rules: int, owed: int) -> None:
-        """Water is back after two hours; billing takes forty. A case from before keeps the rules it was begun under."""
-        case = late(process=Process(rules=rules))
+    def test_the_clock_of_the_supply_counts_not_the_part_of_another_department(self) -> None:
+        """Water is back after two hours; billing takes forty."""
+        case = late()
         do(case, c.Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
         do(case, BODIES[Action.COMPLETE], MONDAY + hours(2))
         case.ring(MONDAY + hours(40))
-        assert len(case.credits) == owed
+        assert case.credits == ()
 
     def test_what_others_still_do_adds_no_further_period(self) -> None:
         case = late()
@@ -173,18 +172,18 @@ class TestRaising:
             (1, (MONDAY + hours(24)).isoformat()),
         ]
 
-    @pytest.mark.parametrize(("rules", "left"), [(RULES, 3), (1, 2)])
-    def test_what_was_rejected_does_not_count_towards_the_most(self, rules: int, left: int) -> None:
-        case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),), process=Process(rules=rules))
+    def test_what_was_rejected_does_not_count_towards_the_most(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),))
         case.ring(MONDAY + days(9))
         do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + days(9))
         case.ring(MONDAY + days(9))
-        assert len(case.credits) == left
+        assert len(case.credits) == 3
 
     @pytest.mark.parametrize("step", [minutes(1), hours(7), days(2)])
     def test_however_often_it_is_looked_at_the_same_are_raised(self, step: timedelta) -> None:
         case, whole = late(), late()
-        at, end = MONDAY, MONDAY + days(2)
+        # Before the first notice, which is counted from when it really went out.
+        at, end = MONDAY, MONDAY + hours(35)
         while at < end:
             at = min(at + step, end)
             case.ring(at)
@@ -242,10 +241,6 @@ class TestDeciding:
         assert refused(case, bare, GAO, MONDAY + hours(12)).code == "reason_needed"
         do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + hours(12), GAO)
         assert case.decided[0].reason == "It was the street."
-        before = late(approvers=POSTS, process=Process())
-        before.ring(MONDAY + hours(12))
-        do(before, bare, MONDAY + hours(12), GAO)
-        assert not before.decided[0].approved
 
     def test_what_is_owed_above_every_limit_goes_to_all_of_them(self) -> None:
         case = late(owed=(OWED.model_copy(update={"amount": Decimal(5000)}),), approvers=POSTS)
@@ -298,10 +293,6 @@ class TestHearing:
         case.ring(MONDAY + hours(12))
         event = do(case, YES, MONDAY + hours(12), GAO)[-1]
         assert [notice.recipient for notice in notices(case.number, event, case)] == [f"manager:{MA.name}"]
-
-    def test_a_case_from_before_tells_its_owner_as_it_did(self) -> None:
-        case = late(process=Process(rules=1))
-        assert [*self.heard(case, approved=True)] == [f"owner:{case.owner}"]
 
 
 class TestAfterTheEnd:

@@ -34,7 +34,7 @@ from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
-from domain.terms import RULES, SECOND_EDITION, Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
+from domain.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
 from tests.build import (
     ACTORS,
@@ -74,16 +74,12 @@ processes = st.builds(
     extensions_allowed=st.integers(0, 2),
     extension_max_days=st.integers(0, 10),
     extension_notice_days=st.integers(0, 1),
-    rules=st.integers(1, RULES),
     return_within_days=st.integers(0, 2),
-    urging=st.one_of(
-        st.none(),
-        st.builds(
-            UrgingRules,
-            notice_seconds=st.sampled_from([60, 86_400]),
-            calendar=st.sampled_from(["always", "working"]),
-            criticism_days=st.integers(0, 5),
-        ),
+    urging=st.builds(
+        UrgingRules,
+        notice_seconds=st.sampled_from([60, 86_400]),
+        calendar=st.sampled_from(["always", "working"]),
+        criticism_days=st.integers(0, 5),
     ),
 )
 
@@ -259,7 +255,7 @@ class CaseMachine(RuleBasedStateMachine):
             at = max(at, small.next_deadline() or at) if cut is None else at + cut
             stepped += small.ring(at)
         jumped = list(big.ring(at))
-        if small.terms.process.rules >= SECOND_EDITION and any(event.action == NOTICE for event in stepped):
+        if any(event.action == NOTICE for event in stepped):
             # What a notice leads to is counted from when it went out: the two differ in that, and in nothing else.
             assert [event.action for event in jumped].count(NOTICE) == 1
             papers = (NOTICE, CRITICISE)
@@ -387,7 +383,6 @@ class CaseMachine(RuleBasedStateMachine):
     def a_notice_and_then_a_criticism_go_out_once_a_cycle(self) -> None:
         gone_out = [(event.cycle, event.action) for event in self.events if event.action in (NOTICE, CRITICISE)]
         assert len(gone_out) == len(set(gone_out))
-        assert not gone_out or self.case.terms.process.urging
         for cycle, action in gone_out:
             if action == CRITICISE:
                 assert gone_out.index((cycle, NOTICE)) < gone_out.index((cycle, CRITICISE))
@@ -396,7 +391,7 @@ class CaseMachine(RuleBasedStateMachine):
     def a_notice_leaves_the_time_that_it_names(self) -> None:
         issued = {event.seq: event for event in self.events if event.action == NOTICE}
         for event in self.events:
-            if event.action == CRITICISE and self.case.terms.process.rules >= SECOND_EDITION:
+            if event.action == CRITICISE:
                 assert event.at >= datetime.fromisoformat(issued[event.data["notice"]].data["demand_by"])
 
     @invariant()
@@ -426,11 +421,11 @@ class CaseMachine(RuleBasedStateMachine):
     @invariant()
     def money_is_decided_on_in_writing_and_never_by_whoever_asked(self) -> None:
         for decided in self.case.decided:
-            if self.case.terms.process.rules < SECOND_EDITION or decided.of_credit:
+            if decided.of_credit:
                 continue
             assert decided.kind is None or (decided.amount is not None and decided.grounds and decided.reason)
             assert decided.requested_by not in decided.decided_by or decided.requested_by == ACTORS[Role.ADMIN].name
-        assert {"approved", "approval_rejected"} - {*self.case.flags} or self.case.terms.process.rules < SECOND_EDITION
+        assert {"approved", "approval_rejected"} - {*self.case.flags}
 
     @invariant()
     def clocks_count_what_has_passed_and_no_more(self) -> None:

@@ -10,7 +10,7 @@ from domain.intake import Actor
 from domain.lifecycle import ESCALATE, Action, Role, State
 from domain.notices import notices
 from domain.parts import PartState
-from domain.terms import Approver, Process
+from domain.terms import Approver
 from tests.build import (
     ADMIN,
     AGENT,
@@ -187,14 +187,6 @@ class TestWaiting:
         do(case, BODIES[Action.RESUME], THEN, AGENT)
         do(case, COMPLETE, THEN, OTHER_CREW)
         assert case.state is State.PENDING_REPLY
-
-    def test_a_case_from_before_keeps_the_rules_that_it_was_begun_under(self) -> None:
-        case = together(process=Process())
-        do(case, c.RequestApproval(subject="New pipes"), THEN, CREW)
-        assert {of_part(case, name).status for name in ("acknowledge", "resolve")} == {"running"}
-        do(case, BODIES[Action.DECIDE_APPROVAL], THEN, MANAGER)
-        do(case, BODIES[Action.SUSPEND], THEN)
-        assert refused(case, BODIES[Action.SIGN_FOR], OTHER_CREW).code == "out_of_turn"
 
 
 class TestBack:

@@ -124,13 +124,6 @@ class TestExtension:
         assert Action.DECIDE_EXTENSION not in case.available_actions(same, THEN)
         do(case, BODIES[Action.DECIDE_EXTENSION], THEN, ADMIN)
 
-    def test_a_case_from_before_grants_what_it_granted(self) -> None:
-        case = case_in(State.IN_PROGRESS, process=Process())
-        same = Actor(name=CREW.name, role=Role.SUPERVISOR)
-        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
-        do(case, BODIES[Action.DECIDE_EXTENSION], MONDAY + days(8), same)
-        assert case.extensions == 1
-
     def test_a_promise_round_the_clock_takes_a_working_day_ahead_too(self) -> None:
         """So one of 24 hours is hardly ever extended; the refusal says why."""
         whole_day = Promise(name="resolve", calendar="always", budget_seconds=86_400, starts="registration")

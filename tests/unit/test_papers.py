@@ -14,12 +14,11 @@ from domain.events import Event
 from domain.intake import Caller
 from domain.lifecycle import CRITICISE, NOTICE, State
 from domain.notices import notices
-from domain.terms import SECOND_EDITION, Organisation, Process, Unit, UrgingRules
+from domain.terms import Organisation, Unit
 from post_commands import PostError, check_papers
 from settings import Settings
-from tests.build import CALENDAR, MONDAY, case_in, days
+from tests.build import CALENDAR, MONDAY, case_in, days, walked
 
-RULES = Process(urging=UrgingRules(notice_seconds=86_400, criticism_days=5))
 CHART = Organisation(
     name="City water hotline",
     name_zh="中山供水热线",
@@ -29,8 +28,8 @@ CHART = Organisation(
 
 def issued(action: str, state: State = State.IN_PROGRESS, late: timedelta | None = None) -> tuple[Case, Event]:
     """The document's event of a case that nobody settles; looked at `late` after the registration."""
-    case = case_in(state, process=RULES, organisation=CHART)
-    events = case.ring(MONDAY + (late or days(8 if action == NOTICE else 14)))
+    case = case_in(state, organisation=CHART)
+    events = case.ring(MONDAY + late) if late else walked(case, MONDAY + days(8 if action == NOTICE else 14))
     return case, next(event for event in events if event.action == action)
 
 
@@ -67,7 +66,7 @@ class TestNotice:
     def test_is_in_the_time_of_the_place_and_so_is_the_message_about_it(self) -> None:
         """Due at 09:00 in Beijing, which is 02:00 of a summer night in London."""
         london = CALENDAR.model_copy(update={"timezone": "Europe/London"})
-        case = case_in(State.IN_PROGRESS, process=RULES, organisation=CHART, calendar=london)
+        case = case_in(State.IN_PROGRESS, organisation=CHART, calendar=london)
         event = next(event for event in case.ring(MONDAY + days(8)) if event.action == NOTICE)
         assert "已于 2026-09-14 02:00 届满" in words(case, event)
         assert "was to be settled by 2026-09-14 02:00," in notices(case.number, event, case)[0].text_en
@@ -112,9 +111,7 @@ class TestReply:
     """The work is done, and the owner's reply is what is late."""
 
     def issued(self, action: str) -> tuple[Case, Event]:
-        case = case_in(
-            State.PENDING_REPLY, process=RULES.model_copy(update={"rules": SECOND_EDITION}), organisation=CHART
-        )
+        case = case_in(State.PENDING_REPLY, organisation=CHART)
         while deadline := case.next_deadline():
             if found := [event for event in case.ring(deadline) if event.action == action]:
                 return case, found[0]

@@ -84,7 +84,7 @@ class TestLinks:
         registration = house.registration(incident=INCIDENT)
         start = WithStartWorkflowOperation(
             ComplaintWorkflow.run,
-            ComplaintStart(source=registration, publishes_last=True),
+            ComplaintStart(source=registration),
             id=workflow_id(registration.number),
             task_queue=house.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
@@ -397,7 +397,7 @@ class TestFailure:
             registration = house.registration(incident=cause.number)
             stuck = await house.client.start_workflow(
                 ComplaintWorkflow.run,
-                ComplaintStart(source=registration, publishes_last=True),
+                ComplaintStart(source=registration),
                 id=workflow_id(registration.number),
                 task_queue="nobody-polls-it",
             )
