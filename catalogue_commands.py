@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from domain.catalogue import Catalogue
     from domain.renewal import Outlook
     from domain.terms import Edition
-    from workflows.catalogue import CatalogueWorkflow, RoundProgress
+    from workflows.catalogue import CatalogueRolloutWorkflow, RolloutProgress
 
 NOT_NOW = 1
 """The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
@@ -150,27 +150,27 @@ async def _put(settings: Settings, store: "CatalogueStore", order: _Order) -> di
     """For intake first, then for every open case. Answer how many cases answered what."""
     from catalogue_store import edition_of
     from temporal_connection import connect
-    from workflows.catalogue import RoundStart, end_round, start_round
+    from workflows.catalogue import RolloutStart, end_rollout, start_rollout
 
     client = await connect()
     edition = edition_of(order.catalogue)
     for other in {entry.edition for entry in store.entries()} - {edition}:
-        if await end_round(client, other):
+        if await end_rollout(client, other):
             typer.echo(f"the round of {other.name} ({other.digest}) was ended")
     if not _is_applied(store, edition):
         store.put(order.catalogue, order.file, datetime.now(UTC), order.by)
         typer.echo("in force for new cases")
-    start = RoundStart(
+    start = RolloutStart(
         catalogue=order.catalogue,
         edition=edition,
         closed_after=order.closed_after,
         # A registration ends within this, one way or the other.
         settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
     )
-    return await _watched(await start_round(client, settings.task_queue, start), order.cases)
+    return await _watched(await start_rollout(client, settings.task_queue, start), order.cases)
 
 
-async def _watched(handle: "WorkflowHandle[CatalogueWorkflow, dict[str, int]]", cases: int) -> dict[str, int]:
+async def _watched(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]", cases: int) -> dict[str, int]:
     """Show how far the round is until it has ended; it goes on without us, too."""
     from rich.progress import Progress
 
@@ -181,20 +181,20 @@ async def _watched(handle: "WorkflowHandle[CatalogueWorkflow, dict[str, int]]", 
             await asyncio.wait({result}, timeout=1)
             at = None if result.done() else await _progress(handle)
             if at is not None:
-                look = "registrations under way" if at.late else f"up to {at.after or '-'}"
+                look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
                 progress.update(task, description=look, completed=sum(at.counts.values()))
     return await result
 
 
-async def _progress(handle: "WorkflowHandle[CatalogueWorkflow, dict[str, int]]") -> "RoundProgress | None":
+async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]") -> "RolloutProgress | None":
     """How far it is; None where nobody can tell, as the worker is away."""
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
-    from workflows.catalogue import CatalogueWorkflow
+    from workflows.catalogue import CatalogueRolloutWorkflow
 
     try:
-        return await handle.query(CatalogueWorkflow.progress, rpc_timeout=timedelta(seconds=2))
+        return await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
     except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
         return None
 

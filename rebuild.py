@@ -17,7 +17,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.incident_batch import IncidentBatch
 from domain.incident_notices import News, incident_notices, news_notices
 from domain.notices import Notice, notices
@@ -31,7 +31,7 @@ from workflows.incident import IncidentWorkflow
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
-_OF_CASES: dict[str, type] = {"publish": Batch}
+_OF_CASES: dict[str, type] = {"publish": ProjectionBatch}
 _OF_INCIDENTS: dict[str, type] = {"publish_incident": IncidentBatch, "inform_callers": News}
 """The activities that write, by name, and what each is given to write."""
 
@@ -97,7 +97,7 @@ async def _runs(client: Client, workflow: type) -> dict[str, list[Run]]:
     return runs
 
 
-async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[Batch]:
+async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[ProjectionBatch]:
     """What the case has published and been told is written, in order. Of an ended run also what was under way."""
     return await _written(client, workflow_id, runs, _OF_CASES)
 
@@ -116,7 +116,7 @@ async def _written(client: Client, workflow_id: str, runs: Sequence[Run], activi
     return found
 
 
-async def _lent(client: Client, event: HistoryEvent) -> list[Batch]:
+async def _lent(client: Client, event: HistoryEvent) -> list[ProjectionBatch]:
     """What a case let an incident's round write (`domain.settlement.Settled`): it is in the answer of its update."""
     done = event.workflow_execution_update_completed_event_attributes
     if not done.meta.update_id.startswith(SETTLE) or not done.outcome.success.payloads:
@@ -135,10 +135,10 @@ async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEv
         return []
 
 
-def _write(engine: Engine, cases: Mapping[str, Sequence[Batch]]) -> list[str]:
+def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> list[str]:
     """Write them, together if that goes; the ids of those that cannot be."""
     batches = list(chain.from_iterable(cases.values()))
-    owed = (notices(batch.number, event, batch.progress) for batch in batches for event in batch.events)
+    owed = (notices(batch.number, event, batch.case) for batch in batches for event in batch.events)
     try:
         if batches:
             _write_told(engine, chain.from_iterable(owed), partial(write, batches=batches))

@@ -26,14 +26,14 @@ from readmodel.writer import GroupWriter
 from settings import Settings
 from temporal_connection import connect
 from workflow_runner import runner
-from workflows.catalogue import CatalogueWorkflow
+from workflows.catalogue import CatalogueRolloutWorkflow
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow, start_courier
 from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation import workflow_id
-from workflows.watch import WatchWorkflow, start_watch
+from workflows.watch import SurgeWatchWorkflow, start_watch
 
 log = logging.getLogger("hotline.worker")
 
@@ -43,7 +43,7 @@ STICKY_TIMEOUT = timedelta(seconds=1.5)
 Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """How long activities may go on after the worker was asked to stop."""
-WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueWorkflow, IncidentWorkflow, WatchWorkflow)
+WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)
 
 
 @asynccontextmanager
@@ -69,15 +69,15 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             workflows=WORKFLOWS,
             activities=[
                 Projection(writer).publish,
-                postman.relay,
-                renewals.open_cases,
-                renewals.renew,
-                watch.watch,
+                postman.deliver_notifications,
+                renewals.list_open_cases,
+                renewals.change_catalogue,
+                watch.watch_surges,
                 incidents.publish,
                 incidents.inform,
                 incidents.gather,
                 incidents.settle,
-                incidents.hand_on,
+                incidents.relink,
             ],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,

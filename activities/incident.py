@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from activities.projection import unavailable
 from activities.rounds import GONE, call_on, take_silent
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.commands import Command, LinkIncident
 from domain.incident_batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
 from domain.incident_notices import News
@@ -78,8 +78,8 @@ class Incidents:
         What the cases publish by that is written here, many in one transaction: a case that was asked again answers the
         same, so a later try writes the same again.
         """
-        incident, lent = settling.incident, list[Batch]()
-        words = Settlement(incident=incident, result=settling.result, message=settling.message, lent=True)
+        incident, lent = settling.incident, list[ProjectionBatch]()
+        words = Settlement(incident=incident, result=settling.result, message=settling.message, return_batch=True)
 
         async def ask(number: str) -> str:
             chosen = sampled(incident, number, settling.follow_up_percent)
@@ -99,7 +99,7 @@ class Incidents:
         silent = tuple(take_silent(answers))
         return SeenTo(counts=+answers, silent=silent)
 
-    async def _write_lent(self, batches: Sequence[Batch]) -> None:
+    async def _write_lent(self, batches: Sequence[ProjectionBatch]) -> None:
         """Write what cases have lent, or let each write by itself, which goes on trying until SQL takes it."""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
@@ -111,8 +111,8 @@ class Incidents:
     def _served(self) -> float:
         return self._writer.submitted_at
 
-    @activity.defn(name="hand_cases_on")
-    async def hand_on(self, handing: HandingOn) -> SeenTo:
+    @activity.defn(name="relink_cases")
+    async def relink(self, handing: HandingOn) -> SeenTo:
         """Link the cases to another incident, or to none; answer how many did."""
         why = f"{handing.incident}->{handing.to}"
         answers = await call_on(

@@ -59,8 +59,8 @@ class Courier:
         self._runners = runners
         self._channels = channels
 
-    @activity.defn(name="relay")
-    async def relay(self) -> int:
+    @activity.defn(name="deliver_notifications")
+    async def deliver_notifications(self) -> int:
         """Relay until the shift ends or the worker stops; answer how many messages were delivered.
 
         SQL that is down is waited for. Whatever was taken and not settled when it ends is in doubt for the next run.

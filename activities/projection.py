@@ -4,7 +4,7 @@ from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from readmodel.writer import DOWN, GroupWriter
 
 
@@ -15,7 +15,7 @@ class Projection:
         self._writer = writer
 
     @activity.defn(name="publish")
-    async def publish(self, batch: Batch) -> None:
+    async def publish(self, batch: ProjectionBatch) -> None:
         """Return when the batch is committed. Raises ApplicationError where it was not: Temporal tries again."""
         try:
             await self._writer.submit(batch)

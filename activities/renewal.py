@@ -15,9 +15,9 @@ from temporalio.exceptions import ApplicationError
 from activities.projection import unavailable
 from activities.rounds import BRISK, SILENT, call_on, take_silent
 from domain.catalogue import Catalogue, UnknownCode
-from domain.lifecycle import RETERM
+from domain.catalogue_change import SAME_TERMS, NewTerms
+from domain.lifecycle import CATALOGUE_CHANGE
 from domain.renewal import Renewal
-from domain.reterm import SAME_TERMS, NewTerms
 from domain.terms import Edition
 from readmodel.database import ReadConnection, reading
 from readmodel.open_cases import Wanted, held, open_numbers
@@ -49,7 +49,7 @@ class Calls(BaseModel):
     catalogue: Catalogue
     edition: Edition
     numbers: list[str]
-    late: bool = False
+    second_pass: bool = False
 
 
 class Renewals:
@@ -66,20 +66,20 @@ class Renewals:
         self._client = client
         self._workflow_id = workflow_id
 
-    @activity.defn(name="open_cases")
-    async def open_cases(self, page: Page) -> list[str]:
+    @activity.defn(name="list_open_cases")
+    async def list_open_cases(self, page: Page) -> list[str]:
         """The next numbers, in order; none after the last."""
         wanted = Wanted(page.closed_after, page.since)
         return await self._read(lambda connection: open_numbers(connection, wanted, page.after, page.limit))
 
-    @activity.defn(name="renew")
-    async def renew(self, calls: Calls) -> dict[str, int]:
+    @activity.defn(name="change_catalogue")
+    async def change_catalogue(self, calls: Calls) -> dict[str, int]:
         """Hold each of these cases to the catalogue; how many answered what."""
         known = await self._read(lambda connection: held(connection, calls.numbers))
         cases = {case.number: case for case in known}
         renewal = Renewal(calls.catalogue)
         # The same for every try of this round, so that a try whose answer was lost is answered again.
-        update_id = f"{RETERM}-{activity.info().workflow_run_id}{'-late' if calls.late else ''}"
+        update_id = f"{CATALOGUE_CHANGE}-{activity.info().workflow_run_id}{'-late' if calls.second_pass else ''}"
 
         async def ask(number: str) -> str:
             try:
@@ -96,7 +96,7 @@ class Renewals:
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await handle.execute_update(RETERM, new, id=update_id)
+                await handle.execute_update(CATALOGUE_CHANGE, new, id=update_id)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
                 return SAME

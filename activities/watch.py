@@ -43,8 +43,8 @@ class Watch:
         self._suspect = suspect
         self._every = every_seconds
 
-    @activity.defn(name="watch")
-    async def watch(self) -> int:
+    @activity.defn(name="watch_surges")
+    async def watch_surges(self) -> int:
         """Look until the shift ends or the worker stops; answer how many incidents were suspected.
 
         SQL or Temporal that is down is waited for: what was missed meanwhile is seen at the next look.

@@ -107,7 +107,9 @@ class Desk:
             terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
         except UnknownCode as error:
             raise ProblemError(f"unknown-{error.kind}", f"{error}.", accepted=list(error.accepted)) from None
-        return terms.model_copy(update={"priority": body.priority, "by_hand": True}) if body.priority else terms
+        return (
+            terms.model_copy(update={"priority": body.priority, "priority_by_hand": True}) if body.priority else terms
+        )
 
     async def _made(self, day: date, request: Request) -> str | None:
         """The number that this request got on that day; None where it made no case then."""

@@ -36,9 +36,11 @@ _SAMPLE = Event(
         "registered_at": (_AT - timedelta(days=2)).isoformat(),
         "service": {"name": "No water", "name_zh": "停水/无水"},
         "owner": "陈静",
-        "to": [{"department": "repair", "name": "Repair", "name_zh": "抢修队", "assignee": None, "lead": "谭勇"}],
+        "addressees": [
+            {"department": "repair", "name": "Repair", "name_zh": "抢修队", "assignee": None, "lead": "谭勇"}
+        ],
         "issuer": None,
-        "demand_by": _AT.isoformat(),
+        "deadline_at": _AT.isoformat(),
         "notice": 8,
         "noticed_at": _AT.isoformat(),
     },
@@ -105,8 +107,8 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "late_zh": late_zh,
         "late_en": late_en,
         "owner": data["owner"],
-        "to": data["to"],
-        "demand_by": _local(data.get("demand_by"), zone),
+        "addressees": data["addressees"],
+        "deadline_at": _local(data.get("deadline_at"), zone),
         "notice_paper": paper(number, data["notice"]) if "notice" in data else "",
         "noticed_on": _local(data.get("noticed_at"), zone),
     }

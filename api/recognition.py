@@ -54,7 +54,9 @@ class Recognition:
             try:
                 known = await self._lookup(intake, at, number)
                 if known.flags:
-                    await self._tell(number, Recognised(flags=known.flags, duplicates=known.duplicates))
+                    await self._tell(
+                        number, Recognised(flags=known.flags, possible_duplicates=known.possible_duplicates)
+                    )
             except ProblemError:
                 continue
             return

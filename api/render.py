@@ -62,7 +62,7 @@ def notice(number: str, event: Event) -> bytes:
         "title": DOCUMENT_EN[event.action],
         "title_zh": DOCUMENT_ZH[event.action],
         "due_at": datetime.fromisoformat(event.data["due_at"]),
-        "departments": [each["department"] for each in event.data["to"]],
+        "departments": [each["department"] for each in event.data["addressees"]],
         "links": {"self": f"/v1/complaints/{number}/notices/{event.seq}", "complaint": f"/v1/complaints/{number}"},
     }
     return to_json(item)

@@ -57,9 +57,9 @@ async def measure(service: Service, cases: int) -> Applied:
     file.write_text(NEW, encoding="utf-8")
     looked = await _apply(service, file, "--dry-run")
     seconds = await _apply(service, file, "--yes")
-    await _until(lambda: _count(database, "SELECT count(*) FROM events WHERE action = 'reterm'") >= cases)
-    reached = _count(database, "SELECT count(DISTINCT number) FROM events WHERE action = 'reterm'")
-    twice = "SELECT max(n) FROM (SELECT count(*) AS n FROM events WHERE action = 'reterm' GROUP BY number)"
+    await _until(lambda: _count(database, "SELECT count(*) FROM events WHERE action = 'catalogue_change'") >= cases)
+    reached = _count(database, "SELECT count(DISTINCT number) FROM events WHERE action = 'catalogue_change'")
+    twice = "SELECT max(n) FROM (SELECT count(*) AS n FROM events WHERE action = 'catalogue_change' GROUP BY number)"
     return Applied(cases, looked, seconds, reached, _count(database, twice))
 
 

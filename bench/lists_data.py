@@ -25,7 +25,7 @@ from domain.catalogue import Catalogue
 from domain.intake import Actor, Caller, Intake, Location, Registration
 from domain.lifecycle import ENDED, Role, State
 from domain.record import Progress
-from readmodel.tables import case_terms, cases, events
+from readmodel.tables import cases, events, search_words
 from readmodel.terms import terms_of
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
@@ -148,7 +148,7 @@ class Data:
             "cycle": 1,
             "data": data,
         }
-        found = [{"term": term, "registered_at": at, "number": number} for term in terms_of(number, intake)]
+        found = [{"word": term, "registered_at": at, "number": number} for term in terms_of(number, intake)]
         return Row(
             _line(CASE_COLUMNS, values), _line(EVENT_COLUMNS, event), [_line(TERM_COLUMNS, one) for one in found]
         )
@@ -228,7 +228,7 @@ _PATH = (
 )
 CASE_COLUMNS = tuple(column.name for column in cases.columns)
 EVENT_COLUMNS = tuple(column.name for column in events.columns)
-TERM_COLUMNS = tuple(column.name for column in case_terms.columns)
+TERM_COLUMNS = tuple(column.name for column in search_words.columns)
 
 
 def load(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
@@ -246,9 +246,9 @@ def _copy(cursor: Cursor[Any], chunk: list[Row]) -> None:
     lines = {
         "cases": "".join(row.case for row in chunk),
         "events": "".join(row.event for row in chunk),
-        "case_terms": "".join(line for row in chunk for line in row.terms),
+        "search_words": "".join(line for row in chunk for line in row.terms),
     }
-    columns = {"cases": CASE_COLUMNS, "events": EVENT_COLUMNS, "case_terms": TERM_COLUMNS}
+    columns = {"cases": CASE_COLUMNS, "events": EVENT_COLUMNS, "search_words": TERM_COLUMNS}
     for table, text in lines.items():
         named = ", ".join(f'"{name}"' for name in columns[table])
         with cursor.copy(f"COPY {table} ({named}) FROM STDIN") as copy:

@@ -11,7 +11,7 @@ from domain.incident_table import (
     INCIDENT_ROWS,
     INCIDENT_STATE_ZH,
     LINKABLE,
-    STAY,
+    MERGE_FAILED,
     SUSPECT,
     IncidentRow,
     IncidentState,
@@ -30,7 +30,10 @@ def diagram() -> str:
         if row.target is not None
         for source in _in_order(row.sources) or ["[*]"]
     ]
-    lines += [_arrow(IncidentState.MERGING, before, BY_ITSELF_ZH[STAY], STAY) for before in _in_order(LINKABLE)]
+    lines += [
+        _arrow(IncidentState.MERGING, before, BY_ITSELF_ZH[MERGE_FAILED], MERGE_FAILED)
+        for before in _in_order(LINKABLE)
+    ]
     lines += [_arrow(ending, end, BY_ITSELF_ZH[FINISH], FINISH) for ending, end in ENDS.items()]
     lines += [f"    {end.value} --> [*]" for end in ENDS.values()]
     return "\n".join([*lines, "```"]) + "\n"

@@ -150,7 +150,7 @@ VIEWS = (
     View(
         "Catalogue rounds",
         "服务目录启用",
-        'WorkflowType = "CatalogueWorkflow"',
+        'WorkflowType = "CatalogueRolloutWorkflow"',
         "A catalogue being put in force, or that was.",
     ),
 )

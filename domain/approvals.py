@@ -41,7 +41,7 @@ def approved_before(record: Record) -> Decimal:
     """
     counted = (
         decided.amount or Decimal(0)
-        for decided in record.decided
+        for decided in record.decisions
         if decided.approved and not decided.of_credit and decided.currency == record.terms.currency
     )
     return sum(counted, Decimal(0))
@@ -171,7 +171,7 @@ def take(record: Record, event: Event) -> bool:
         decided_at=event.at,
         cycle=record.cycle,
     )
-    record.decided = (*record.decided, decided)
+    record.decisions = (*record.decisions, decided)
     return True
 
 

@@ -9,7 +9,7 @@ from domain.record import Progress
 from domain.terms import Priority, unsaid
 
 
-class Batch(BaseModel):
+class ProjectionBatch(BaseModel):
     """One publication of one case. Written again, it writes the same rows.
 
     The first batch starts with the registration, whose data hold intake and terms; later ones need neither.
@@ -18,12 +18,14 @@ class Batch(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     number: str
-    since: int = Field(ge=0, description="The version published before: clocks with a higher version have changed.")
+    since_version: int = Field(
+        ge=0, description="The version published before: clocks with a higher version have changed."
+    )
     sla: str
     overdue: bool
-    next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the progress.")
+    next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the case.")
     priority: Priority | None = Field(
         default=None, exclude_if=unsaid, description="Told where a later catalogue may have changed it."
     )
-    progress: Progress
+    case: Progress
     events: tuple[Event, ...] = Field(min_length=1)

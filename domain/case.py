@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from domain import commands as c
+from domain.catalogue_change import NewTerms, facts, held_to
 from domain.clocks import APPROVE, Clock
 from domain.credits import facts as credit_facts
 from domain.credits import next_credit
@@ -17,9 +18,8 @@ from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
-from domain.lifecycle import CREDIT, ESCALATE, RECOGNISE, RETERM, UNDELIVERED, Action, Role, State
+from domain.lifecycle import CATALOGUE_CHANGE, CREDIT, ESCALATE, RECOGNISE, UNDELIVERED, Action, Role, State
 from domain.record import Record, start_of
-from domain.reterm import NewTerms, facts, held_to
 from domain.settlement import BEFORE_REPLY, Settlement, next_of_settlement
 from domain.terms import USUAL_CLASS
 from domain.urging import next_step
@@ -68,7 +68,7 @@ class Case(Record):
             registered_at=first.at,
             intake=intake,
             terms=terms,
-            possible_duplicates=tuple(first.data.get("duplicates", ())),
+            possible_duplicates=tuple(first.data.get("possible_duplicates", ())),
             customer_class=first.data.get("customer_class", USUAL_CLASS),
         )
 
@@ -105,8 +105,8 @@ class Case(Record):
         if owed := next_credit(self):
             instants.append(owed.at)
         # With a credit to decide on, the end of the window ends nothing; whoever decides wakes the case.
-        if self.reopen_until and not self.credits_waiting:
-            instants.append(self.reopen_until)
+        if self.reopen_ends_at and not self.credits_waiting:
+            instants.append(self.reopen_ends_at)
         return min(instants, default=None)
 
     def available_actions(self, actor: Actor, at: datetime) -> tuple[Action, ...]:
@@ -158,7 +158,7 @@ class Case(Record):
         evolve(self, event)
         return (*due, event)
 
-    def reterm(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
+    def change_catalogue(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
         """Hold the case to the terms of another catalogue, after everything that fell due before under its own.
 
         Nothing happens where they are the same, or where the case is over.
@@ -166,12 +166,12 @@ class Case(Record):
         if not self.differs(new, at):
             return ()
         due = self.ring(at)
-        event = self._system(RETERM, at, facts(self, new, at))
+        event = self._system(CATALOGUE_CHANGE, at, facts(self, new, at))
         evolve(self, event)
         return (*due, event)
 
     def differs(self, new: NewTerms, at: datetime) -> bool:
-        """Whether `reterm` would change anything."""
+        """Whether `catalogue_change` would change anything."""
         return held_to(self.terms, new.terms) != self.terms and not self.finished(at)
 
     def over(self, at: datetime) -> bool:

@@ -135,7 +135,7 @@ def take_word(record: Record, event: Event) -> None:
         decided_at=event.at,
         cycle=record.cycle,
     )
-    record.decided = (*record.decided, decided)
+    record.decisions = (*record.decisions, decided)
     _flag(record)
 
 
@@ -160,7 +160,7 @@ def _found(record: Record, credit: Credit, found: Finding) -> Due | None:
     """What is owed for a finding, once, and at once."""
     raised = any(owed.name == credit.name and owed.found == found.serial for owed in record.credits)
     # What was found before the catalogue owed anything for it is not made up for either.
-    before = record.retermed is not None and found.serial < record.retermed.seq
+    before = record.catalogue_change is not None and found.serial < record.catalogue_change.seq
     amount = credit.amount_for(record.customer_class)
     if found.code != credit.finding or raised or before or _too_much(record, credit, amount):
         return None
@@ -177,7 +177,7 @@ def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
     raised = [owed for owed in record.credits if owed.name == credit.name]
     further = sum(owed.clock_serial == clock.serial for owed in raised)
     # What was missed before the catalogue promised anything for it is not made up for.
-    if not further and record.retermed and late < record.retermed.at:
+    if not further and record.catalogue_change and late < record.catalogue_change.at:
         return None
     amount = credit.each_further if further else credit.amount_for(record.customer_class)
     if amount is None or _too_much(record, credit, amount):

@@ -30,7 +30,7 @@ class Recognised(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     flags: tuple[IntakeFlag, ...]
-    duplicates: tuple[str, ...] = ()
+    possible_duplicates: tuple[str, ...] = ()
 
 
 _CENTILITRES = Decimal("0.01")

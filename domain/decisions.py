@@ -162,7 +162,7 @@ def _conflict(why: Untimely, record: Record, actor: Actor, at: datetime) -> Refu
 
 
 def _closing(record: Record, at: datetime) -> dict[str, Any]:
-    return {"reopen_until": (at + timedelta(seconds=record.terms.process.reopen_seconds)).isoformat()}
+    return {"reopen_ends_at": (at + timedelta(seconds=record.terms.process.reopen_seconds)).isoformat()}
 
 
 def _answer(record: Record, _: c.Command[c.Answer], at: datetime) -> Decision:
@@ -232,10 +232,10 @@ def _involve(record: Record, command: c.Command[c.Involve], _: datetime) -> Deci
 
 
 def _follow_up(record: Record, command: c.Command[c.FollowUp], at: datetime) -> Decision:
-    attempt = {"attempt": record.attempts + 1}
+    attempt = {"attempt": record.follow_up_attempts + 1}
     if command.body.outcome == "dissatisfied":
         return Decision(State.DISPATCHED, {**attempt, "department": _again(record)}, record.cycle + 1)
-    last = record.attempts + 1 >= record.terms.process.follow_up_attempts
+    last = record.follow_up_attempts + 1 >= record.terms.process.follow_up_attempts
     if command.body.outcome == "unreachable" and not last:
         return Decision(State.PENDING_FOLLOW_UP, attempt)
     return Decision(State.CLOSED, {**attempt, **_closing(record, at)})

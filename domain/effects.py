@@ -4,16 +4,27 @@ from collections.abc import Callable
 from datetime import datetime
 
 from domain.approvals import ask, take
+from domain.catalogue_change import hold_to
 from domain.clocks import DEPARTMENT
 from domain.credits import owe, take_word
 from domain.events import Event
 from domain.findings import note_findings
 from domain.ledger import Change, cancel, change, open_clocks, pause, reinstate, start, stop
-from domain.lifecycle import CREDIT, CRITICISE, ENDED, ESCALATE, NOTICE, RECOGNISE, RETERM, UNDELIVERED, Action, State
+from domain.lifecycle import (
+    CATALOGUE_CHANGE,
+    CREDIT,
+    CRITICISE,
+    ENDED,
+    ESCALATE,
+    NOTICE,
+    RECOGNISE,
+    UNDELIVERED,
+    Action,
+    State,
+)
 from domain.part_effects import act_on, involve, release
 from domain.parts import PART_TABLE, UNFINISHED
 from domain.record import Extension, Record
-from domain.reterm import hold_to
 from domain.settlement import linked, wait_for_it
 from domain.urging import criticise, give_notice, keep, supervise
 
@@ -39,7 +50,7 @@ def _nothing(_: Record, __: Event) -> None:
 
 
 def _open_cycle(record: Record, at: datetime) -> None:
-    record.attempts = 0
+    record.follow_up_attempts = 0
     record.completed = False
     record.extensions = 0
     record.approval = record.extension = None
@@ -141,10 +152,10 @@ def _answer(record: Record, event: Event) -> None:
 
 
 def _follow_up(record: Record, event: Event) -> None:
-    record.attempts = int(event.data["attempt"])
+    record.follow_up_attempts = int(event.data["attempt"])
     stop(record, event.at, "follow_up")
     if event.data["outcome"] != "unreachable":
-        record.answered += (record.cycle,)
+        record.answered_cycles += (record.cycle,)
     if event.to_state is State.PENDING_FOLLOW_UP:
         open_clocks(record, ["follow_up"])
         start(record, event.at, "reply")
@@ -160,7 +171,7 @@ def _follow_up(record: Record, event: Event) -> None:
 
 def _reopen(record: Record, event: Event) -> None:
     record.flags = record.with_flags("reopened")
-    record.closed_at = record.reopen_until = None
+    record.closed_at = record.reopen_ends_at = None
     _next_cycle(record, event)
 
 
@@ -177,8 +188,8 @@ def _close(record: Record, event: Event) -> None:
     cancel(record, event.at, None)
     record.closed_at = event.at
     record.wake_at = record.approval = record.extension = None
-    until = event.data.get("reopen_until")
-    record.reopen_until = datetime.fromisoformat(until) if until else None
+    until = event.data.get("reopen_ends_at")
+    record.reopen_ends_at = datetime.fromisoformat(until) if until else None
 
 
 def _urge(record: Record, _: Event) -> None:
@@ -250,7 +261,7 @@ _EFFECTS: dict[str, Callable[[Record, Event], None]] = {
     CRITICISE: criticise,
     UNDELIVERED: _undelivered,
     RECOGNISE: _recognise,
-    RETERM: hold_to,
+    CATALOGUE_CHANGE: hold_to,
     CREDIT: owe,
     Action.DECIDE_CREDIT: take_word,
 }

@@ -16,7 +16,7 @@ from domain.incident_table import (
     ENDS,
     FINISH,
     INCIDENT_TABLE,
-    STAY,
+    MERGE_FAILED,
     SUSPECT,
     IncidentAction,
     IncidentEvent,
@@ -79,7 +79,9 @@ class Incident(BaseModel):
     result: str | None = None
     reply: str | None = None
     into: str | None = Field(default=None, description="The incident that this one was merged into.")
-    before: IncidentState | None = Field(default=None, description="Where it stood when it was to be merged.")
+    state_before_merge: IncidentState | None = Field(
+        default=None, description="Where it stood when it was to be merged."
+    )
     closed_at: datetime | None = None
     timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone)
 
@@ -144,9 +146,11 @@ class Incident(BaseModel):
         both = self.scope.with_(scope).model_dump(mode="json")
         return self._happened(ABSORB, SYSTEM, at, self.state, {"incident": other, "scope": both})
 
-    def stay(self, at: datetime) -> IncidentEvent:
+    def fail_merge(self, at: datetime) -> IncidentEvent:
         """It could not be merged."""
-        return self._happened(STAY, SYSTEM, at, self.before or IncidentState.CONFIRMED, {"into": self.into})
+        return self._happened(
+            MERGE_FAILED, SYSTEM, at, self.state_before_merge or IncidentState.CONFIRMED, {"into": self.into}
+        )
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """Every linked case has been seen to: how many were settled, kept open, or had ended before."""
@@ -206,7 +210,7 @@ class Incident(BaseModel):
         for field, key in _NOTED.get(event.action, {}).items():
             setattr(self, field, data.get(key))
         if event.action == IncidentAction.MERGE:
-            self.before = event.from_state
+            self.state_before_merge = event.from_state
         if "scope" in data:
             self.scope = Scope.model_validate(data["scope"])
         if "expected_at" in data:
@@ -223,6 +227,6 @@ _NOTED: dict[str, dict[str, str]] = {
     IncidentAction.INFORM: {"news": "message"},
     IncidentAction.RESOLVE: {"result": "result", "reply": "message"},
     IncidentAction.MERGE: {"into": "into"},
-    STAY: {"into": "nothing", "before": "nothing"},
+    MERGE_FAILED: {"into": "nothing", "state_before_merge": "nothing"},
 }
 """What an event leaves on the incident: the field, and under which name the event has it."""

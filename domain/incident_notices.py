@@ -12,7 +12,7 @@ from domain.incident_table import (
     FINISH,
     INCIDENT_STATE_ZH,
     INCIDENT_TABLE,
-    STAY,
+    MERGE_FAILED,
     SUSPECT,
     IncidentAction,
     IncidentEvent,
@@ -30,7 +30,7 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
     IncidentAction.DISPATCH: ("department",),
     IncidentAction.SIGN_FOR: ("dispatcher",),
     IncidentAction.RESOLVE: ("dispatcher", "supervisor"),
-    STAY: ("dispatcher",),
+    MERGE_FAILED: ("dispatcher",),
     FINISH: ("dispatcher", "supervisor"),
 }
 NEWS = f"{PREFIX}{IncidentAction.INFORM}"

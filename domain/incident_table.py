@@ -66,11 +66,11 @@ SUSPECT = "suspect"
 """The system's own event (预警): more calls of one kind came from one district than the catalogue takes for chance."""
 ABSORB = "absorb"
 """The system's own event (并入): another incident was merged into this one, which covers its scope from now on."""
-STAY = "stay"
+MERGE_FAILED = "merge_failed"
 """The system's own event (未并入): the incident that it was to be merged into had ended."""
 FINISH = "finish"
 """The system's own event (结束): every linked case has been seen to."""
-BY_ITSELF_ZH = {SUSPECT: "预警", ABSORB: "并入", STAY: "未能并入", FINISH: "全部办结"}
+BY_ITSELF_ZH = {SUSPECT: "预警", ABSORB: "并入", MERGE_FAILED: "未能并入", FINISH: "全部办结"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,9 @@ class Registration(BaseModel):
     intake: Intake
     terms: Terms
     flags: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Of `customer.IntakeFlag`.")
-    duplicates: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Cases that may be the same matter.")
+    possible_duplicates: tuple[str, ...] = Field(
+        default=(), exclude_if=_empty, description="Cases that may be the same matter."
+    )
     incident: str | None = Field(default=None, exclude_if=_empty, description="The incident that explains the call.")
     customer_class: CustomerClass = Field(
         default=USUAL_CLASS, exclude_if=usual_class, description="As the registry has it (客户类别)."

@@ -126,9 +126,7 @@ def _when_supervising(record: Record, _: datetime) -> Untimely | None:
     since = record.supervision
     if since is None or since.cycle != record.cycle:
         return None
-    what = (
-        f"it is supervised (督办) in cycle {since.cycle} since {since.since.isoformat()}, and that is said once a cycle"
-    )
+    what = f"it is supervised (督办) since {since.supervised_at.isoformat()}, which is said once a cycle"
     return Untimely("already_supervised", what)
 
 

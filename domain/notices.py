@@ -125,7 +125,7 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
         changes["assignee"] = name
     then = after.model_copy(update=changes)
     # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
-    late = event.data.get("to", [{}]) or [{"department": None, "assignee": None}]
+    late = event.data.get("addressees", [{}]) or [{"department": None, "assignee": None}]
     recipients = dict.fromkeys(
         _person(who, event.data | one) or _address(who, number, then.model_copy(update=one), event)
         for who in _concerned(event, then)

@@ -114,7 +114,7 @@ class Finding(BaseModel):
     found_at: datetime
 
 
-class Retermed(BaseModel):
+class CatalogueChange(BaseModel):
     """The last catalogue that the case was moved to: by which event, when, and which one."""
 
     model_config = ConfigDict(frozen=True)
@@ -135,14 +135,14 @@ class Extension(BaseModel):
 class Urging(BaseModel):
     """What a late case has before it in its cycle: the written notice (催办通知书), then the criticism (通报批评).
 
-    `watch` counts towards the next of the two and stands still with the promise that was missed.
+    `countdown` counts towards the next of the two and stands still with the promise that was missed.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    serial: int = Field(description="Of the promise that was missed.")
-    watch: Clock | None = Field(description="None once nothing more comes.")
-    noticed: int | None = Field(default=None, description="The seq of the notice, once it went out.")
+    clock_serial: int = Field(description="Of the promise that was missed.")
+    countdown: Clock | None = Field(description="None once nothing more comes.")
+    notice_seq: int | None = Field(default=None, description="The seq of the notice, once it went out.")
     noticed_at: datetime | None = None
 
 
@@ -152,7 +152,7 @@ class Supervision(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     cycle: int
-    since: datetime
+    supervised_at: datetime
 
 
 class Progress(BaseModel):
@@ -160,7 +160,7 @@ class Progress(BaseModel):
 
     `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
     `incident` is the one cause that the case shares with others (并案), `settled` what its end came to for this case.
-    `answered` are the cycles in which the caller was asked how it went, and said it.
+    `answered_cycles` are those in which the caller was asked how it went, and said it.
     """
 
     state: State = State.REGISTERED
@@ -173,22 +173,22 @@ class Progress(BaseModel):
     clocks: tuple[Clock, ...] = ()
     dispatched_at: datetime | None = None
     closed_at: datetime | None = None
-    reopen_until: datetime | None = None
+    reopen_ends_at: datetime | None = None
     wake_at: datetime | None = None
-    attempts: int = 0
+    follow_up_attempts: int = 0
     dissatisfactions: int = 0
-    answered: tuple[int, ...] = Field(default=(), exclude_if=unsaid)
+    answered_cycles: tuple[int, ...] = Field(default=(), exclude_if=unsaid)
     extensions: int = 0
     approval: Approval | None = None
     extension: Extension | None = None
-    decided: tuple[Decided, ...] = ()
+    decisions: tuple[Decided, ...] = ()
     parts: tuple[Part, ...] = ()
     completed: bool = False
     incident: str | None = None
     settled: str | None = None
     urging: Urging | None = None
     supervision: Supervision | None = None
-    retermed: Retermed | None = Field(default=None, exclude_if=unsaid)
+    catalogue_change: CatalogueChange | None = Field(default=None, exclude_if=unsaid)
     credits: tuple[Owed, ...] = Field(default=(), exclude_if=unsaid)
     findings: tuple[Finding, ...] = Field(default=(), exclude_if=unsaid)
 
@@ -243,13 +243,13 @@ class Record(Progress):
     @property
     def undecided(self) -> bool:
         """Management has still to decide in this cycle before the work is done (先批后办); a rejection decides too."""
-        decided = (each for each in self.decided if each.cycle == self.cycle and not each.of_credit)
+        decided = (each for each in self.decisions if each.cycle == self.cycle and not each.of_credit)
         return self.terms.needs_approval and not any(decided)
 
     def finished(self, at: datetime) -> bool:
         """Nothing can happen to it any more: refused, withdrawn, or closed and the reopen window has passed."""
         if self.state is State.CLOSED:
-            return self.reopen_until is None or at >= self.reopen_until
+            return self.reopen_ends_at is None or at >= self.reopen_ends_at
         return self.state in ENDED
 
     def next_due(self) -> datetime | None:
@@ -267,5 +267,5 @@ class Record(Progress):
 
 
 def start_of(registration: dict[str, Any]) -> tuple[Intake, Terms]:
-    """Intake and terms out of the data of a `register` event; later terms are in the event that `retermed` names."""
+    """Return intake and terms of a `register` event; later terms are in the event that `catalogue_change` names."""
     return Intake.model_validate(registration["intake"]), Terms.model_validate(registration["terms"])

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from domain.case import Case
 from domain.catalogue import Catalogue, UnknownCode
-from domain.lifecycle import RETERM
-from domain.reterm import NewTerms
+from domain.catalogue_change import NewTerms
+from domain.lifecycle import CATALOGUE_CHANGE
 from domain.terms import Edition, Terms
 
 
@@ -84,8 +84,8 @@ class Outlook:
         except UnknownCode as error:
             self.kept.append((case.number, f"{error.kind} {error.code}"))
             return
-        events = case.model_copy().reterm(NewTerms(terms=terms, edition=self.edition), self.at)
-        event = next((event for event in events if event.action == RETERM), None)
+        events = case.model_copy().change_catalogue(NewTerms(terms=terms, edition=self.edition), self.at)
+        event = next((event for event in events if event.action == CATALOGUE_CHANGE), None)
         if event is None:
             self.same += 1
             return

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.clocks import DEPARTMENT
 from domain.events import Event
 from domain.intake import SYSTEM
@@ -35,7 +35,7 @@ class Settlement(BaseModel):
     result: str
     message: str
     follow_up: bool = True
-    lent: bool = Field(default=False, description="Whoever asks writes what comes of it to SQL: see `Settled`.")
+    return_batch: bool = Field(default=False, description="Whoever asks writes what comes of it to SQL: see `Settled`.")
 
 
 class Settled(BaseModel):
@@ -48,7 +48,7 @@ class Settled(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     outcome: str
-    batch: Batch | None = None
+    batch: ProjectionBatch | None = None
 
 
 def linked(record: Record, event: Event) -> None:
@@ -106,7 +106,7 @@ def next_of_settlement(record: Record, settlement: Settlement, at: datetime) -> 
     if settlement.follow_up:
         return _event(record, at, Action.REPLY, State.PENDING_FOLLOW_UP, data)
     until = at + timedelta(seconds=record.terms.process.reopen_seconds)
-    return _event(record, at, Action.REPLY, State.CLOSED, {**data, "reopen_until": until.isoformat()})
+    return _event(record, at, Action.REPLY, State.CLOSED, {**data, "reopen_ends_at": until.isoformat()})
 
 
 def _event(record: Record, at: datetime, action: Action, target: State, data: dict[str, Any]) -> Event:

@@ -1,7 +1,7 @@
 """What a running case carries of the catalogue, as immutable values of the start message.
 
 It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
-catalogue that is put in force for open cases too (`domain.reterm`).
+catalogue that is put in force for open cases too (`domain.catalogue_change`).
 """
 
 from decimal import Decimal
@@ -197,4 +197,4 @@ class Terms(Value):
     needs_approval: bool = Field(
         default=False, exclude_if=unsaid, description="It is completed only once management has decided, in each cycle."
     )
-    by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given by hand at intake.")
+    priority_by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given at intake.")

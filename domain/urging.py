@@ -42,7 +42,7 @@ def promise(record: Record) -> Clock | None:
 
     Once somebody is pressed for one, it is that one until it is kept.
     """
-    pressed = record.urging and record.urging.serial
+    pressed = record.urging and record.urging.clock_serial
     same = next((clock for clock in record.clocks if clock.serial == pressed and clock.live), None)
     return same or own(record, "resolve") or own(record, "reply")
 
@@ -55,8 +55,8 @@ def next_step(record: Record, at: datetime | None = None) -> Step | None:
         at: when it goes out, where that is known; what a notice demands is counted from then.
     """
     urging, clock = record.urging, promise(record)
-    falls_at = urging.watch.instant_of(MISS, record.calendar) if urging and urging.watch else None
-    if not (urging and urging.watch and falls_at and clock and clock.missed_at):
+    falls_at = urging.countdown.instant_of(MISS, record.calendar) if urging and urging.countdown else None
+    if not (urging and urging.countdown and falls_at and clock and clock.missed_at):
         return None
     data = {
         "clock": clock.name,
@@ -66,26 +66,28 @@ def next_step(record: Record, at: datetime | None = None) -> Step | None:
         "service": {"name": record.terms.name, "name_zh": record.terms.name_zh},
         "registered_at": record.registered_at.isoformat(),
         "owner": record.owner,
-        "to": _late(record),
+        "addressees": _late(record),
         "general_manager": record.terms.persons(None).get("general_manager"),
         "issuer": _issuer(record),
         **({} if usual_zone(zone := record.calendar.timezone) else {"timezone": zone}),
     }
-    if urging.noticed is None:
-        return Step(falls_at, NOTICE, data | {"demand_by": _demand_by(record, at or falls_at)})
-    return Step(falls_at, CRITICISE, data | {"notice": urging.noticed, "noticed_at": _text(urging.noticed_at)})
+    if urging.notice_seq is None:
+        return Step(falls_at, NOTICE, data | {"deadline_at": _deadline_at(record, at or falls_at)})
+    return Step(falls_at, CRITICISE, data | {"notice": urging.notice_seq, "noticed_at": _text(urging.noticed_at)})
 
 
 def keep(record: Record, event: Event) -> None:
     """Let the watch run, stand and stop with the promise that it belongs to, after the event's own effect."""
     rules, clock, urging = record.terms.process.urging, promise(record), record.urging
-    anew = urging is None or (clock and urging.serial != clock.serial and not _noticed_now(record, urging))
+    anew = urging is None or (clock and urging.clock_serial != clock.serial and not _noticed_now(record, urging))
     if clock and clock.missed_at and anew:
         watch = _watch(clock.serial, rules.calendar, rules.notice_seconds, _late_since(record, clock, clock.missed_at))
-        record.urging = Urging(serial=clock.serial, watch=watch)
-    elif urging and urging.watch:
-        mine = clock if clock and clock.serial == urging.serial else None
-        record.urging = urging.model_copy(update={"watch": _alongside(urging.watch, mine, event.at, record.calendar)})
+        record.urging = Urging(clock_serial=clock.serial, countdown=watch)
+    elif urging and urging.countdown:
+        mine = clock if clock and clock.serial == urging.clock_serial else None
+        record.urging = urging.model_copy(
+            update={"countdown": _alongside(urging.countdown, mine, event.at, record.calendar)}
+        )
 
 
 def give_notice(record: Record, event: Event) -> None:
@@ -93,26 +95,26 @@ def give_notice(record: Record, event: Event) -> None:
     serial, seconds = int(event.data["serial"]), _criticism_seconds(record)
     watch = _watch(serial, "working", seconds, event.at) if seconds else None
     record.flags = record.with_flags("noticed")
-    record.urging = Urging(serial=serial, watch=watch, noticed=event.seq, noticed_at=event.at)
+    record.urging = Urging(clock_serial=serial, countdown=watch, notice_seq=event.seq, noticed_at=event.at)
 
 
 def criticise(record: Record, _: Event) -> None:
     """The criticism goes out: the last thing that the cycle brings by itself."""
     record.flags = record.with_flags("criticised")
     if record.urging:
-        record.urging = record.urging.model_copy(update={"watch": None})
+        record.urging = record.urging.model_copy(update={"countdown": None})
 
 
 def supervise(record: Record, event: Event) -> None:
     """The case is under a supervisor's eyes, for the cycle that the event belongs to."""
     record.flags = record.with_flags("supervised")
-    record.supervision = Supervision(cycle=event.cycle, since=event.at)
+    record.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
 
 
 def _noticed_now(record: Record, urging: Urging) -> bool:
     """Whether the notice of the present cycle has gone out, whichever promise it was about."""
-    about = (clock for clock in record.clocks if clock.serial == urging.serial)
-    return urging.noticed is not None and any(clock.cycle == record.cycle for clock in about)
+    about = (clock for clock in record.clocks if clock.serial == urging.clock_serial)
+    return urging.notice_seq is not None and any(clock.cycle == record.cycle for clock in about)
 
 
 def _late_since(record: Record, clock: Clock, missed_at: datetime) -> datetime:
@@ -139,7 +141,7 @@ def _criticism_seconds(record: Record) -> int:
     return record.terms.process.urging.criticism_days * record.calendar.day_seconds
 
 
-def _demand_by(record: Record, noticed_at: datetime) -> str | None:
+def _deadline_at(record: Record, noticed_at: datetime) -> str | None:
     seconds = _criticism_seconds(record)
     return _text(record.calendar.add(noticed_at, seconds)) if seconds else None
 

@@ -9,7 +9,7 @@ from domain.clocks import Clock, ClockStatus
 from domain.intake import Caller, Location
 from domain.lifecycle import Action, State
 from domain.parts import Part
-from domain.record import Approval, Decided, Extension, Owed, Record, Retermed
+from domain.record import Approval, CatalogueChange, Decided, Extension, Owed, Record
 from domain.terms import USUAL_CURRENCY
 
 
@@ -56,20 +56,22 @@ class CaseView(BaseModel):
     description: str
     registered_at: datetime
     closed_at: datetime | None
-    reopen_until: datetime | None
+    reopen_ends_at: datetime | None
     wake_at: datetime | None
     next_due_at: datetime | None
     follow_up_attempts: int
-    answered: tuple[int, ...] = Field(
+    answered_cycles: tuple[int, ...] = Field(
         default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
     )
     approval: Approval | None
-    decided: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
+    decisions: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
     extension: Extension | None
     parts: tuple[Part, ...] = Field(default=(), description="What further departments have to do (协办).")
     credits: tuple[Owed, ...] = Field(default=(), description="What the company owes for missed promises (自动补偿).")
     currency: str = Field(default=USUAL_CURRENCY, description="Of every amount of the case; ISO 4217.")
-    retermed: Retermed | None = Field(default=None, description="The catalogue that it was moved to (改用新服务目录).")
+    catalogue_change: CatalogueChange | None = Field(
+        default=None, description="The catalogue that it was moved to (改用新服务目录)."
+    )
     clocks: tuple[ClockView, ...]
     available_actions: tuple[Action, ...] = ()
 
@@ -109,7 +111,7 @@ def view_case(record: Record, at: datetime, available: tuple[Action, ...] = ()) 
         location=intake.location,
         description=intake.description,
         next_due_at=record.next_due(),
-        follow_up_attempts=record.attempts,
+        follow_up_attempts=record.follow_up_attempts,
         clocks=tuple(view_clock(clock, record, at) for clock in record.clocks),
         available_actions=available,
     )
@@ -128,15 +130,15 @@ _TAKEN_OVER = {
     "possible_duplicates",
     "registered_at",
     "closed_at",
-    "reopen_until",
+    "reopen_ends_at",
     "wake_at",
     "approval",
-    "decided",
+    "decisions",
     "extension",
     "parts",
-    "retermed",
+    "catalogue_change",
     "credits",
-    "answered",
+    "answered_cycles",
 }
 
 

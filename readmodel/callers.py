@@ -17,7 +17,7 @@ from domain.customer import IntakeFlag
 from domain.intake import Intake
 from domain.terms import USUAL_CLASS, CustomerClass
 from readmodel.database import ReadConnection
-from readmodel.tables import case_terms, cases, customers
+from readmodel.tables import cases, customers, search_words
 from readmodel.terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.types import UtcDateTime
 
@@ -34,7 +34,7 @@ class Known(NamedTuple):
     """What is known of a caller at intake: flags, cases that may be the same matter (newest first), and his class."""
 
     flags: tuple[IntakeFlag, ...] = ()
-    duplicates: tuple[str, ...] = ()
+    possible_duplicates: tuple[str, ...] = ()
     customer_class: CustomerClass = USUAL_CLASS
 
 
@@ -92,12 +92,12 @@ _KNOWN = (
     .select_from(_call)
     .outerjoin(_customer, true())
     .outerjoin(
-        case_terms,
-        case_terms.c.term.in_([*_said, _customer.c.phone_term, _customer.c.local_term, _customer.c.account_term])
-        & (case_terms.c.registered_at >= bindparam("since", type_=UtcDateTime)),
+        search_words,
+        search_words.c.word.in_([*_said, _customer.c.phone_term, _customer.c.local_term, _customer.c.account_term])
+        & (search_words.c.registered_at >= bindparam("since", type_=UtcDateTime)),
     )
-    .outerjoin(cases, cases.c.number == case_terms.c.number)
-    .order_by(case_terms.c.registered_at.desc(), case_terms.c.number.desc())
+    .outerjoin(cases, cases.c.number == search_words.c.number)
+    .order_by(search_words.c.registered_at.desc(), search_words.c.number.desc())
     .limit(_ROWS)
 )
 """Customer and cases in one question, as it is asked with every call; one row at least, empty where none is known."""

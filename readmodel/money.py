@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from domain.record import CREDIT_KIND
 from readmodel.database import ReadConnection
-from readmodel.tables import case_terms, cases, decisions, events
+from readmodel.tables import cases, decisions, events, search_words
 from readmodel.terms import account_term
 
 FEN = Decimal(100)
@@ -62,10 +62,10 @@ def credited(connection: ReadConnection, account_no: str, since: datetime) -> Se
     term = account_term(account_no)
     statement = (
         select(decisions, cases.c.caller_account_no, events.c.data)
-        .join(case_terms, case_terms.c.number == decisions.c.number)
+        .join(search_words, search_words.c.number == decisions.c.number)
         .join(cases, cases.c.number == decisions.c.number)
         .join(events, (events.c.number == decisions.c.number) & (events.c.seq == decisions.c.seq))
-        .where(case_terms.c.term == term, decisions.c.kind == CREDIT_KIND, decisions.c.approved)
+        .where(search_words.c.word == term, decisions.c.kind == CREDIT_KIND, decisions.c.approved)
         .where(decisions.c.decided_at >= since)
         .order_by(decisions.c.decided_at, decisions.c.number)
     )

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from sqlalchemy import Insert, Table, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.events import Event
 from domain.intake import Intake
 from domain.lifecycle import Action, State
@@ -22,7 +22,7 @@ from domain.record import Progress
 from domain.terms import USUAL_CURRENCY
 from readmodel.database import WriteConnection
 from readmodel.money import FEN
-from readmodel.tables import case_terms, cases, clocks, decisions, events, notifications, parts
+from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
 from readmodel.terms import terms_of
 
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ class NotRegisteredError(Exception):
     """A batch of a case whose first batch has not been written: to be tried again."""
 
 
-def write(connection: WriteConnection, batches: Sequence[Batch]) -> int:
+def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> int:
     """Write the batches; answer how many notifications they owe.
 
     Raises:
@@ -88,7 +88,7 @@ class _Statements:
         self.events = self._missing(events)
         self.decisions = self._missing(decisions)
         self.notifications = self._missing(notifications)
-        self.terms = self._missing(case_terms)
+        self.terms = self._missing(search_words)
 
     def _missing(self, table: Table) -> Insert:
         made: Insert = self._insert(table).on_conflict_do_nothing()
@@ -126,7 +126,7 @@ def _update(connection: WriteConnection, rows: list[Row]) -> None:
         raise NotRegisteredError(f"no row yet for the registration of {', '.join(missing)}")
 
 
-def _case(batch: Batch) -> Row:
+def _case(batch: ProjectionBatch) -> Row:
     registered = batch.events[0]
     intake = Intake.model_validate(registered.data["intake"])
     row = _moving(batch)
@@ -145,8 +145,8 @@ def _case(batch: Batch) -> Row:
     }
 
 
-def _moving(batch: Batch) -> Row:
-    progress = batch.progress
+def _moving(batch: ProjectionBatch) -> Row:
+    progress = batch.case
     return {
         "the_number": batch.number,
         "state": progress.state.value,
@@ -182,7 +182,7 @@ def _event(number: str, event: Event) -> Row:
     }
 
 
-def _clocks(batch: Batch) -> list[Row]:
+def _clocks(batch: ProjectionBatch) -> list[Row]:
     return [
         {
             "number": batch.number,
@@ -201,12 +201,12 @@ def _clocks(batch: Batch) -> list[Row]:
             "rung": clock.rung,
             "version": clock.version,
         }
-        for clock in batch.progress.clocks
-        if clock.version > batch.since
+        for clock in batch.case.clocks
+        if clock.version > batch.since_version
     ]
 
 
-def _parts(batch: Batch) -> list[Row]:
+def _parts(batch: ProjectionBatch) -> list[Row]:
     return [
         {
             "number": batch.number,
@@ -217,12 +217,12 @@ def _parts(batch: Batch) -> list[Row]:
             "version": part.version,
             "document": part.model_dump_json(),
         }
-        for part in batch.progress.parts
-        if part.version > batch.since
+        for part in batch.case.parts
+        if part.version > batch.since_version
     ]
 
 
-def _decisions(batch: Batch) -> list[Row]:
+def _decisions(batch: ProjectionBatch) -> list[Row]:
     """The last words on approvals and credits: a turn that leaves the case waiting for the next decides nothing yet."""
     return [
         {
@@ -240,7 +240,7 @@ def _decisions(batch: Batch) -> list[Row]:
     ]
 
 
-def _notifications(batch: Batch) -> list[Row]:
+def _notifications(batch: ProjectionBatch) -> list[Row]:
     return [
         {
             "key": notice.key,
@@ -256,14 +256,14 @@ def _notifications(batch: Batch) -> list[Row]:
             "next_try_at": event.at,
         }
         for event in batch.events
-        for notice in notices(batch.number, event, batch.progress)
+        for notice in notices(batch.number, event, batch.case)
     ]
 
 
-def _terms(batch: Batch) -> list[Row]:
+def _terms(batch: ProjectionBatch) -> list[Row]:
     registered = batch.events[0]
     intake = Intake.model_validate(registered.data["intake"])
     return [
-        {"term": term, "registered_at": registered.at, "number": batch.number}
+        {"word": term, "registered_at": registered.at, "number": batch.number}
         for term in sorted(terms_of(batch.number, intake))
     ]

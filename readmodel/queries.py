@@ -81,7 +81,7 @@ def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case,
     )
     rows = [(Progress.model_validate_json(row.document), row) for row in connection.execute(statement)]
     later = _later_terms(
-        connection, [(row.number, progress.retermed.seq) for progress, row in rows if progress.retermed]
+        connection, [(row.number, progress.catalogue_change.seq) for progress, row in rows if progress.catalogue_change]
     )
     found = {
         row.number: _case(row.number, row.registered_at, progress, from_json(row.data), later.get(row.number))
@@ -109,7 +109,7 @@ def _case(
         registered_at=registered_at,
         intake=intake,
         terms=later or terms,
-        possible_duplicates=tuple(registration.get("duplicates", ())),
+        possible_duplicates=tuple(registration.get("possible_duplicates", ())),
         customer_class=registration.get("customer_class", USUAL_CLASS),
     )
 

@@ -13,7 +13,7 @@ from domain.lifecycle import State
 from readmodel.customers import customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
-from readmodel.tables import case_terms, cases, events
+from readmodel.tables import cases, events, search_words
 from readmodel.terms import account_term, phone_term, phone_terms
 from readmodel.types import UtcDateTime
 
@@ -53,7 +53,7 @@ def caller_record(connection: ReadConnection, caller: Caller, before: Place, are
     """What was known of this caller before the case of this place. The area code is that of telephones without one."""
     customer = customer_of(connection, caller, area_code)
     place = tuple_(literal(before.registered_at, UtcDateTime), literal(before.number))
-    earlier = tuple_(case_terms.c.registered_at, case_terms.c.number) < place
+    earlier = tuple_(search_words.c.registered_at, search_words.c.number) < place
     whose = _Whose.of(area_code, caller, _his(connection, customer, area_code))
     return _record(connection, customer, whose, earlier)
 
@@ -85,11 +85,11 @@ def _cases(connection: ReadConnection, whose: _Whose, *conditions: ColumnElement
     """The newest cases that meet the conditions, each once, with what was registered."""
     statement = (
         select(cases, events.c.data.label("registration"))
-        .select_from(case_terms)
-        .join(cases, cases.c.number == case_terms.c.number)
-        .join(events, (events.c.number == case_terms.c.number) & (events.c.seq == 1))
-        .where(case_terms.c.term.in_(whose.terms()), *conditions)
-        .order_by(case_terms.c.registered_at.desc(), case_terms.c.number.desc())
+        .select_from(search_words)
+        .join(cases, cases.c.number == search_words.c.number)
+        .join(events, (events.c.number == search_words.c.number) & (events.c.seq == 1))
+        .where(search_words.c.word.in_(whose.terms()), *conditions)
+        .order_by(search_words.c.registered_at.desc(), search_words.c.number.desc())
         .limit(_ROWS)
     )
     found = {row.number: row for row in connection.execute(statement) if whose.has(row)}

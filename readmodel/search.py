@@ -31,7 +31,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from domain.lifecycle import State
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
-from readmodel.tables import FILTERS, case_terms, cases
+from readmodel.tables import FILTERS, cases, search_words
 from readmodel.terms import readings
 
 RARE = 10_000
@@ -160,13 +160,13 @@ def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) 
 
 
 def _of_term(term: str, after: Place | None) -> Select[Any]:
-    having = case_terms.alias()
-    return _list(having.c, after, having.c.term == term)
+    having = search_words.alias()
+    return _list(having.c, after, having.c.word == term)
 
 
 def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
     """Read the cases of the first side in order, and look each up under the others, until the page is full."""
-    columns: Columns = cases.c if first.term is None else case_terms.c
+    columns: Columns = cases.c if first.term is None else search_words.c
     conditions = _conditions(filters)
     if first.term is None:
         statement = _list(columns, after, *conditions)
@@ -176,8 +176,8 @@ def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after
             statement = statement.where(_looked_for(cases.c.number == columns.number, *conditions))
     for side in sides:
         if side.term is not None and side is not first:
-            other = case_terms.alias()
-            statement = statement.where(_looked_for(other.c.term == side.term, *_same(other.c, columns)))
+            other = search_words.alias()
+            statement = statement.where(_looked_for(other.c.word == side.term, *_same(other.c, columns)))
     return statement
 
 
@@ -193,12 +193,12 @@ def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:
 def _merged(sides: Sequence[_Side], filters: CaseFilters, begin: Place) -> Select[Any]:
     """Read all sides beside each other, each from the place where the last of them begins."""
     terms = [side.term for side in sides if side.term is not None]
-    first = case_terms.alias()
-    statement = _list(first.c, None, first.c.term == terms[0], _from(first.c, begin))
+    first = search_words.alias()
+    statement = _list(first.c, None, first.c.word == terms[0], _from(first.c, begin))
     for term in terms[1:]:
-        other = case_terms.alias()
+        other = search_words.alias()
         statement = statement.join(other, and_(*_same(other.c, first.c)))
-        statement = statement.where(other.c.term == term, _from(other.c, begin))
+        statement = statement.where(other.c.word == term, _from(other.c, begin))
     if narrow := _conditions(filters, narrow=True):
         statement = statement.join(cases, and_(*_same(cases.c, first.c))).where(*narrow, _from(cases.c, begin))
     if filters.overdue is False:

@@ -227,10 +227,10 @@ deliveries = Table(
 )
 """A notification on each channel that its recipient is routed to; none while everything goes to the log channel."""
 
-case_terms = Table(
-    "case_terms",
+search_words = Table(
+    "search_words",
     metadata,
-    Column("term", code(40), primary_key=True),
+    Column("word", code(40), primary_key=True),
     Column("registered_at", UtcDateTime, primary_key=True),
     Column("number", NUMBER, ForeignKey("cases.number"), primary_key=True),
     sqlite_with_rowid=False,

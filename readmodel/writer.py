@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from readmodel.database import WriteConnection, writing
 from readmodel.projection import write
 
@@ -23,7 +23,7 @@ DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 class _Job(NamedTuple):
-    work: Callable[[WriteConnection], Any] | Batch
+    work: Callable[[WriteConnection], Any] | ProjectionBatch
     answer: asyncio.Future[Any]
 
 
@@ -66,7 +66,7 @@ class GroupWriter:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def submit(self, batch: Batch) -> None:
+    async def submit(self, batch: ProjectionBatch) -> None:
         """Return when the batch is committed. Raises what SQL raised, or NotRegisteredError; nothing is kept then."""
         self.submitted_at = time.monotonic()
         await self._ask(batch)
@@ -76,7 +76,7 @@ class GroupWriter:
         answer: T = await self._ask(work)
         return answer
 
-    async def _ask(self, work: Callable[[WriteConnection], Any] | Batch) -> Any:  # noqa: ANN401 - see the two above
+    async def _ask(self, work: Callable[[WriteConnection], Any] | ProjectionBatch) -> Any:  # noqa: ANN401 - see the two above
         if self._closed or self._loop is None:
             raise RuntimeError("the writer takes work within its `async with` only")
         answer: asyncio.Future[Any] = self._loop.create_future()
@@ -88,11 +88,11 @@ class GroupWriter:
         last = False
         while not last:
             jobs, last = self._take()
-            batches = [job for job in jobs if isinstance(job.work, Batch)]
+            batches = [job for job in jobs if isinstance(job.work, ProjectionBatch)]
             if batches:
                 self._tell(*self._write(batches))
             for job in jobs:
-                if not isinstance(job.work, Batch):
+                if not isinstance(job.work, ProjectionBatch):
                     self._tell([self._run(job, job.work)])
 
     def _take(self) -> tuple[list[_Job], bool]:
@@ -107,7 +107,7 @@ class GroupWriter:
 
     def _write(self, jobs: Sequence[_Job]) -> tuple[list[_Done], int]:
         """Write a group, or each alone where one of them spoils it; with SQL down, all that wait are told."""
-        batches = [job.work for job in jobs if isinstance(job.work, Batch)]
+        batches = [job.work for job in jobs if isinstance(job.work, ProjectionBatch)]
         try:
             owed = self._transaction(lambda connection: write(connection, batches))
         except DOWN as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.case import Case
 from domain.commands import Body
 from domain.events import Event
@@ -36,7 +36,9 @@ def call(
     return usual.model_copy(update={"intake": usual.intake.model_copy(update=told | code)})
 
 
-def published(start: Registration, actions: Iterable[Action | Body] = PLAIN, step: timedelta = STEP) -> list[Batch]:
+def published(
+    start: Registration, actions: Iterable[Action | Body] = PLAIN, step: timedelta = STEP
+) -> list[ProjectionBatch]:
     """The batches of a case that is registered and then acted on, one batch each, `step` apart."""
     case, first = Case.register(start)
     batches = [batch(case, first)]
@@ -49,16 +51,16 @@ def published(start: Registration, actions: Iterable[Action | Body] = PLAIN, ste
     return batches
 
 
-def batch(case: Case, events: Sequence[Event]) -> Batch:
+def batch(case: Case, events: Sequence[Event]) -> ProjectionBatch:
     """What the workflow publishes after these events, once through JSON as Temporal carries it."""
-    made = Batch(
+    made = ProjectionBatch(
         number=case.number,
-        since=events[0].seq - 1,
+        since_version=events[0].seq - 1,
         sla=case.sla,
         overdue=case.overdue,
         next_due_at=case.next_due(),
-        priority=case.terms.priority if case.retermed else None,
-        progress=case,
+        priority=case.terms.priority if case.catalogue_change else None,
+        case=case,
         events=tuple(events),
     )
-    return Batch.model_validate_json(made.model_dump_json())
+    return ProjectionBatch.model_validate_json(made.model_dump_json())

@@ -34,18 +34,18 @@ LATE = (CHANGED, SILENT)
 """What the second look adds to the count: all others are counted already."""
 
 
-class RoundProgress(BaseModel):
+class RolloutProgress(BaseModel):
     """How far a round is: the last number called on, what the cases answered, and when the second look begins."""
 
     model_config = ConfigDict(frozen=True)
 
     after: str = ""
     began_at: datetime | None = None
-    late: bool = False
+    second_pass: bool = False
     counts: dict[str, int] = {}
 
 
-class RoundStart(BaseModel):
+class RolloutStart(BaseModel):
     """What a round starts from; `settle_seconds` is how long a registration may be under way."""
 
     model_config = ConfigDict(frozen=True)
@@ -55,33 +55,33 @@ class RoundStart(BaseModel):
     closed_after: datetime
     settle_seconds: float
     page: int = PAGE
-    progress: RoundProgress = RoundProgress()
+    progress: RolloutProgress = RolloutProgress()
 
 
-@workflow.defn(name="CatalogueWorkflow")
-class CatalogueWorkflow:
+@workflow.defn(name="CatalogueRolloutWorkflow")
+class CatalogueRolloutWorkflow:
     """Calls on every open case, page after page."""
 
     @workflow.init
-    def __init__(self, start: RoundStart) -> None:
+    def __init__(self, start: RolloutStart) -> None:
         self._start = start
         self._at = start.progress
         self._counts = Counter(start.progress.counts)
 
     @workflow.run
-    async def run(self, start: RoundStart) -> dict[str, int]:  # noqa: ARG002 - taken by __init__, as the SDK wants both
+    async def run(self, start: RolloutStart) -> dict[str, int]:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Both looks; answer how many cases answered what."""
         self._note(began_at=self._at.began_at or workflow.now())
-        if not self._at.late:
+        if not self._at.second_pass:
             await self._walk(None)
             settle = timedelta(seconds=self._start.settle_seconds)
             await workflow.sleep(settle, summary="registrations under way settle 等待在途受理")
-            self._note(after="", late=True)
+            self._note(after="", second_pass=True)
         await self._walk(self._since())
         return dict(self._counts)
 
     @workflow.query(description="How far the round is. 进度")
-    def progress(self) -> RoundProgress:
+    def progress(self) -> RolloutProgress:
         """The last number, and the counts so far."""
         return self._at
 
@@ -91,7 +91,7 @@ class CatalogueWorkflow:
     async def _walk(self, since: datetime | None) -> None:
         while numbers := await self._next(since):
             answers = await self._call(numbers)
-            kept = {answer: count for answer, count in answers.items() if not self._at.late or answer in LATE}
+            kept = {answer: count for answer, count in answers.items() if not self._at.second_pass or answer in LATE}
             self._counts.update(kept)
             self._note(after=numbers[-1], counts=dict(self._counts))
             if workflow.info().is_continue_as_new_suggested():
@@ -100,7 +100,7 @@ class CatalogueWorkflow:
     async def _next(self, since: datetime | None) -> list[str]:
         page = Page(closed_after=self._start.closed_after, since=since, after=self._at.after, limit=self._start.page)
         return await workflow.execute_activity_method(
-            Renewals.open_cases,
+            Renewals.list_open_cases,
             page,
             start_to_close_timeout=LOOK_TIMEOUT,
             retry_policy=RETRY,
@@ -109,9 +109,14 @@ class CatalogueWorkflow:
         )
 
     async def _call(self, numbers: list[str]) -> dict[str, int]:
-        calls = Calls(catalogue=self._start.catalogue, edition=self._start.edition, numbers=numbers, late=self._at.late)
+        calls = Calls(
+            catalogue=self._start.catalogue,
+            edition=self._start.edition,
+            numbers=numbers,
+            second_pass=self._at.second_pass,
+        )
         return await workflow.execute_activity_method(
-            Renewals.renew,
+            Renewals.change_catalogue,
             calls,
             start_to_close_timeout=CALLS_TIMEOUT,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
@@ -126,7 +131,7 @@ class CatalogueWorkflow:
         self._at = self._at.model_copy(update=changes)
         rows = [f"| {_ZH[answer]} | {answer} | {count} |" for answer, count in sorted(self._counts.items())]
         edition = self._start.edition
-        look = "第二遍 the second look" if self._at.late else "第一遍 the first look"
+        look = "第二遍 the second look" if self._at.second_pass else "第一遍 the first look"
         lines = [
             f"## {edition.name_zh} {edition.name} · {edition.digest}",
             "",
@@ -149,20 +154,20 @@ _ZH = {
 }
 
 
-def round_id(edition: Edition) -> str:
+def rollout_id(edition: Edition) -> str:
     """The workflow of a catalogue's round."""
-    return f"catalogue-{edition.digest}"
+    return f"catalogue-rollout-{edition.digest}"
 
 
-async def start_round(
-    client: Client, task_queue: str, start: RoundStart
-) -> WorkflowHandle[CatalogueWorkflow, dict[str, int]]:
+async def start_rollout(
+    client: Client, task_queue: str, start: RolloutStart
+) -> WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]:
     """Start the round; one that is under way is found. After its end, a further one changes what is left to change."""
     edition = start.edition
     return await client.start_workflow(
-        CatalogueWorkflow.run,
+        CatalogueRolloutWorkflow.run,
         start,
-        id=round_id(edition),
+        id=rollout_id(edition),
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         priority=LOW,
@@ -171,9 +176,9 @@ async def start_round(
     )
 
 
-async def end_round(client: Client, edition: Edition) -> bool:
+async def end_rollout(client: Client, edition: Edition) -> bool:
     """End the round of another catalogue, if it is under way, and wait until it calls on nobody any more."""
-    handle = client.get_workflow_handle(round_id(edition))
+    handle = client.get_workflow_handle(rollout_id(edition))
     try:
         if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
             return False

@@ -11,12 +11,12 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from domain.case import Case
+    from domain.catalogue_change import SAME_TERMS, NewTerms
     from domain.commands import Command
     from domain.customer import KNOWN, Recognised
     from domain.errors import Refused
     from domain.events import Event
     from domain.intake import Actor
-    from domain.reterm import SAME_TERMS, NewTerms
     from domain.settlement import SETTLED, Settled, Settlement, outcome
     from domain.views import CaseView, Outcome, view_case
     from workflows.alarm import Alarm
@@ -44,7 +44,7 @@ class ComplaintWorkflow:
         self._seen = dict(start.seen)
         self._shown: Shown = shown(self._case)
         self._alarm = Alarm(self._look)
-        self._link = Link(self._case.number, start.told)
+        self._link = Link(self._case.number, start.linked_incident)
         self._changed = True
 
     @workflow.run
@@ -102,17 +102,17 @@ class ComplaintWorkflow:
         events = self._case.settle(settlement, workflow.now())
         self._note(events)
         settled = Settled(outcome=outcome(self._case, settlement.incident))
-        if not (settlement.lent and events and settled.outcome == SETTLED):
+        if not (settlement.return_batch and events and settled.outcome == SETTLED):
             return settled
         return settled.model_copy(update={"batch": self._outbox.lend(self._case)})
 
     @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
-    def reterm(self, new: NewTerms) -> None:
+    def catalogue_change(self, new: NewTerms) -> None:
         """Move the case to these terms."""
-        self._note(self._case.reterm(new, workflow.now()))
+        self._note(self._case.change_catalogue(new, workflow.now()))
 
-    @reterm.validator
-    def check_reterm(self, new: NewTerms) -> None:
+    @catalogue_change.validator
+    def check_catalogue_change(self, new: NewTerms) -> None:
         """A case that nothing changes for says so, and keeps nothing in its history."""
         if not self._case.differs(new, workflow.now()):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
@@ -168,7 +168,7 @@ class ComplaintWorkflow:
         return self._idle() and workflow.all_handlers_finished()
 
     def _carried_over(self) -> ComplaintStart:
-        return ComplaintStart(source=self._case, seen=self._seen, told=self._link.told)
+        return ComplaintStart(source=self._case, seen=self._seen, linked_incident=self._link.told)
 
     def _over(self) -> bool:
         return self._idle() and self._case.over(workflow.now())

@@ -24,7 +24,7 @@ class CourierWorkflow:
         """Run one shift after the other; a new run when the history has grown."""
         while not workflow.info().is_continue_as_new_suggested():
             delivered = await workflow.execute_activity_method(
-                Courier.relay,
+                Courier.deliver_notifications,
                 start_to_close_timeout=2 * SHIFT,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=RETRY,

@@ -261,7 +261,7 @@ class IncidentWorkflow:
         try:
             await other.signal("absorb", Absorbed(incident=self._incident.number, scope=self._incident.scope))
         except FailureError:
-            self._note(self._incident.stay(workflow.now()))
+            self._note(self._incident.fail_merge(workflow.now()))
         else:
             self._absorbed = True
 
@@ -289,7 +289,7 @@ class IncidentWorkflow:
         else:
             to = incident.into if incident.end is IncidentState.MERGED else None
             handing = HandingOn(incident=incident.number, to=to, numbers=numbers)
-            answers = await self._run(Incidents.hand_on, handing, f"hands cases on 转并工单, {left}")
+            answers = await self._run(Incidents.relink, handing, f"hands cases on 转并工单, {left}")
         self._counts.update(answers.counts)
         for number in numbers:
             self._waiting.pop(number, None)

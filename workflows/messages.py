@@ -35,7 +35,7 @@ class ComplaintStart(BaseModel):
 
     source: Registration | Case
     seen: dict[str, Done] = {}
-    told: str | None = Field(default=None, description="The incident that knows of the case.")
+    linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
 
 
 class Names(BaseModel):

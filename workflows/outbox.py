@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from activities.projection import Projection
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.case import Case
 from domain.events import Event
 
@@ -39,7 +39,7 @@ class Outbox:
         """They are to be published."""
         self._events.extend(events)
 
-    def lend(self, case: Case) -> Batch:
+    def lend(self, case: Case) -> ProjectionBatch:
         """Let another write them; they stay here until something more happens, or `take_back`."""
         self._lent = case.version
         return self._batch(case)
@@ -79,15 +79,15 @@ class Outbox:
         self.published = case.version
         self._events.clear()
 
-    def _batch(self, case: Case) -> Batch:
-        return Batch(
+    def _batch(self, case: Case) -> ProjectionBatch:
+        return ProjectionBatch(
             number=case.number,
-            since=self.published,
+            since_version=self.published,
             sla=case.sla,
             overdue=case.overdue,
             next_due_at=case.next_due(),
-            priority=case.terms.priority if case.retermed else None,
-            progress=case.model_copy(),
+            priority=case.terms.priority if case.catalogue_change else None,
+            case=case.model_copy(),
             events=tuple(self._events),
         )
 

@@ -135,8 +135,8 @@ def _waiting(record: Record) -> list[str]:
     if owed := record.credits_waiting:
         total = sum(one.amount for one in owed)
         rows.append(f"| 待批补偿 | Credits to approve | {len(owed)}: {total} {record.terms.currency} |")
-    if record.reopen_until:
-        rows.append(f"| 可重开至 | May be reopened until | {when(record.reopen_until)} |")
+    if record.reopen_ends_at:
+        rows.append(f"| 可重开至 | May be reopened until | {when(record.reopen_ends_at)} |")
     return rows
 
 

@@ -9,11 +9,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.watch import Watch
     from workflows.courier import HEARTBEAT_TIMEOUT, RETRY
 
-WATCH_ID = "watch"
+WATCH_ID = "surge-watch"
 
 
-@workflow.defn(name="WatchWorkflow")
-class WatchWorkflow:
+@workflow.defn(name="SurgeWatchWorkflow")
+class SurgeWatchWorkflow:
     """Watches the calls for surges (突发事件预警), shift after shift."""
 
     @workflow.run
@@ -21,7 +21,7 @@ class WatchWorkflow:
         """Run one shift after the other; a new run when the history has grown."""
         while not workflow.info().is_continue_as_new_suggested():
             suspected = await workflow.execute_activity_method(
-                Watch.watch,
+                Watch.watch_surges,
                 start_to_close_timeout=2 * SHIFT,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=RETRY,
@@ -32,10 +32,10 @@ class WatchWorkflow:
         workflow.continue_as_new()
 
 
-async def start_watch(client: Client, task_queue: str) -> WorkflowHandle[WatchWorkflow, None]:
+async def start_watch(client: Client, task_queue: str) -> WorkflowHandle[SurgeWatchWorkflow, None]:
     """Start the watch where it does not run yet; again, or by many at once, it does no harm."""
     return await client.start_workflow(
-        WatchWorkflow.run,
+        SurgeWatchWorkflow.run,
         id=WATCH_ID,
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -202,7 +202,7 @@ def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
         "registered_on": str(backend.catalogue.calendar.local_date(view.registered_at)),
         "state": STATE_FOR_CALLERS[view.state],
         "asked": _asked(view, link),
-        "answered": link.cycle in view.answered,
+        "answered": link.cycle in view.answered_cycles,
         "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
     }
 

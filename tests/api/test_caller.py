@@ -70,7 +70,7 @@ async def test_a_hardship_household_that_calls_twice_is_flagged_and_both_cases_a
         read = await made.complaint(second["number"])
         assert (read["flags"], read["possible_duplicates"]) == (second["flags"], [first["number"]])
         timeline = (await made.get(f"/v1/complaints/{second['number']}/timeline")).json()
-        assert timeline["items"][0]["data"]["duplicates"] == [first["number"]]
+        assert timeline["items"][0]["data"]["possible_duplicates"] == [first["number"]]
 
 
 async def test_who_gives_a_local_number_is_known_by_the_area_code_of_the_catalogue(
@@ -159,7 +159,9 @@ async def test_with_sql_slow_the_call_is_taken_without_flags_while_it_is_slow(
             made_up = await until(partial(made.complaint, case["number"]), lambda found: bool(found["flags"]))
             assert made_up["flags"] == flags
         timeline = (await made.get(f"/v1/complaints/{others[0]['number']}/timeline")).json()["items"]
-        assert [item["data"]["duplicates"] for item in timeline if item["action"] == "recognise"] == [[first["number"]]]
+        assert [item["data"]["possible_duplicates"] for item in timeline if item["action"] == "recognise"] == [
+            [first["number"]]
+        ]
         known = await until(lambda: call(made, GRANNY), lambda again: bool(again["flags"]))
         assert known["flags"][0] == "hardship"
 

@@ -8,7 +8,7 @@ import pytest
 from catalogue_source import load_catalogue
 from catalogue_store import CatalogueStore, edition_of
 from domain.catalogue import Catalogue
-from domain.reterm import NewTerms
+from domain.catalogue_change import NewTerms
 from settings import DEFAULT_CATALOGUE
 from tests.api.house import CALL, House
 from tests.hotline import until
@@ -64,14 +64,16 @@ async def test_a_priority_given_at_intake_outlives_another_catalogue(on_sqlite: 
     terms = catalogue.terms("no_water", "west", at).model_copy(update={"priority": "P3"})
     for number in (given, usual):
         handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
-        await handle.execute_update(ComplaintWorkflow.reterm, NewTerms(terms=terms, edition=edition_of(catalogue)))
+        await handle.execute_update(
+            ComplaintWorkflow.catalogue_change, NewTerms(terms=terms, edition=edition_of(catalogue))
+        )
 
     async def priorities() -> list[str]:
         return [(await on_sqlite.complaint(number))["priority"] for number in (given, usual)]
 
     assert await until(priorities, lambda seen: seen[1] == "P3") == ["P1", "P3"]
     timeline = (await on_sqlite.get(f"/v1/complaints/{usual}/timeline")).json()["items"]
-    assert timeline[-1]["action"] == "reterm"
+    assert timeline[-1]["action"] == "catalogue_change"
     assert "terms" not in timeline[-1]["data"]
     assert {moved["clock"] for moved in timeline[-1]["data"]["moved"]} >= {"resolve", "reply"}
     assert store.entries()

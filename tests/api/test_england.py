@@ -169,8 +169,8 @@ async def decided(open_house: House, number: str) -> None:
         assert answer.status_code == 200, answer.text
     case = await open_house.complaint(number)
     assert (case["state"], case["flags"]) == ("registered", [])
-    assert [(one["kind"], one["approved"]) for one in case["decided"]] == [("credit", True), ("credit", False)]
-    at = on_the_wall(datetime.fromisoformat(case["decided"][0]["decided_at"]), LONDON)
+    assert [(one["kind"], one["approved"]) for one in case["decisions"]] == [("credit", True), ("credit", False)]
+    at = on_the_wall(datetime.fromisoformat(case["decisions"][0]["decided_at"]), LONDON)
     report = (await open_house.get("/v1/reports/approvals", month=f"{at:%Y-%m}")).json()
     assert (report["currency"], report["approved_amount"]) == ("GBP", "50.00")
     assert report["items"] == [

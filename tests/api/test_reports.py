@@ -34,7 +34,7 @@ async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> 
     case = await decided(on_both, "480.10", "funded_repair")
     await decided(on_both, "126.80", "settlement")
     await decided(on_both, "99.00", "settlement", approved=False)
-    (word,) = case["decided"]
+    (word,) = case["decisions"]
     assert (word["amount"], word["kind"], word["approved"], word["decided_by"]) == (
         "480.10",
         "funded_repair",
@@ -70,7 +70,7 @@ async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: Ho
     problem(await on_sqlite.act(number, "decide_approval", {"approved": False}, "gao"), 422, "reason-needed")
     word = {"approved": False, "reason": "已减免过一次"}
     case = (await on_sqlite.act(number, "decide_approval", word, "gao")).json()
-    assert case["decided"][0]["reason"] == "已减免过一次"
+    assert case["decisions"][0]["reason"] == "已减免过一次"
 
 
 async def test_a_month_of_thanks_is_told_by_person(temporal: Client, tmp_path: Path, database_url: str) -> None:

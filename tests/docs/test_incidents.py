@@ -37,7 +37,7 @@ def by_itself() -> set[tuple[str, str, str]]:
     for state in {source for source, _, action in tried() if action == IncidentAction.MERGE}:
         incident = incident_in(IncidentState(state))
         do(incident, BODIES[IncidentAction.MERGE], ADMIN)
-        found.add(("merging", incident.stay(THEN).to_state.value, "stay"))
+        found.add(("merging", incident.fail_merge(THEN).to_state.value, "merge_failed"))
     return found
 
 

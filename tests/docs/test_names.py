@@ -27,14 +27,14 @@ from domain.catalogue import CLOCKS
 from domain.clocks import ClockStatus
 from domain.commands import RequestApproval
 from domain.customer import IntakeFlag
-from domain.incident_table import ABSORB, FINISH, STAY, SUSPECT, IncidentAction, IncidentState
+from domain.incident_table import ABSORB, FINISH, MERGE_FAILED, SUSPECT, IncidentAction, IncidentState
 from domain.lifecycle import (
+    CATALOGUE_CHANGE,
     CREDIT,
     CRITICISE,
     ESCALATE,
     NOTICE,
     RECOGNISE,
-    RETERM,
     ROWS,
     UNDELIVERED,
     Action,
@@ -102,12 +102,12 @@ def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
-    by_itself = [ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, RETERM, CREDIT]
+    by_itself = [ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CATALOGUE_CHANGE, CREDIT]
     assert glossary("Actions") == [*(action.value for action in Action), *by_itself]
 
 
 def test_every_word_of_incidents_is_in_the_glossary() -> None:
-    words = {*IncidentState, *IncidentAction, SUSPECT, ABSORB, STAY, FINISH, SETTLED, KEPT, OVER}
+    words = {*IncidentState, *IncidentAction, SUSPECT, ABSORB, MERGE_FAILED, FINISH, SETTLED, KEPT, OVER}
     assert set(glossary("Incidents")) == words | {"incident", "watch"}
 
 

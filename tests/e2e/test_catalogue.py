@@ -60,10 +60,10 @@ async def register(service: Service, count: int) -> list[dict[str, Any]]:
         return await asyncio.gather(*(one() for _ in range(count)))
 
 
-def retermed(service: Service) -> Counter[str]:
+def changed(service: Service) -> Counter[str]:
     """How often each case was held to another catalogue, as SQL tells."""
     with closing(sqlite3.connect(service.data_dir / "hotline.db")) as connection:
-        rows = connection.execute("SELECT number FROM events WHERE action = 'reterm'").fetchall()
+        rows = connection.execute("SELECT number FROM events WHERE action = 'catalogue_change'").fetchall()
     return Counter(number for (number,) in rows)
 
 
@@ -75,24 +75,27 @@ def test_through_the_death_of_the_worker_every_open_case_is_reached_once_and_aga
     assert "services.no_water.resolve: 24 hours → 48 hours" in shown
     assert f"open cases: {CASES} change, 0 stay the same, 0 keep their terms" in shown
     assert re.search(r"no_water\s+│\s+resolve\s+│\s+300\s+│\s+budget", shown)
-    assert not retermed(service)
+    assert not changed(service)
 
     applying = service.begin("catalogue", "apply", str(new), "--yes", "--by", "chief")
-    wait_until(lambda: bool(retermed(service)), lambda: "no case was called on")
+    wait_until(lambda: bool(changed(service)), lambda: "no case was called on")
     service.kill("worker")
     said, _ = applying.communicate(timeout=120)
     assert applying.returncode == 0, said
-    wait_until(lambda: len(retermed(service)) == CASES, lambda: f"only {len(retermed(service))} cases were reached")
-    assert retermed(service) == {case["number"]: 1 for case in cases}
+    wait_until(
+        lambda: len(changed(service)) == CASES,
+        lambda: f"only {len(changed(service))} cases were reached",
+    )
+    assert changed(service) == {case["number"]: 1 for case in cases}
 
     [fresh] = asyncio.run(register(service, 1))
     assert {clock["name"]: clock["budget_seconds"] for clock in fresh["clocks"]}["resolve"] == 172_800
     record = json.loads((service.data_dir / "catalogues" / "in_force.json").read_text(encoding="utf-8"))
     assert [entry["by"] for entry in record["entries"]] == [None, "chief"]
 
-    before = retermed(service)
+    before = changed(service)
     assert "nothing to change" in service.run("catalogue", "apply", str(new), "--yes")
-    assert retermed(service) == before
+    assert changed(service) == before
 
 
 def test_a_file_with_mistakes_changes_nothing(service: Service, tmp_path: Path) -> None:

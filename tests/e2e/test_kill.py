@@ -24,7 +24,7 @@ from demo.people import Cast, Person
 from demo.play import Stage, play
 from demo.run import offer_of
 from demo.verify import verify
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.lifecycle import ESCALATE, Role
 from domain.notices import notices
 from rebuild import chains, published
@@ -72,7 +72,7 @@ class Ledger:
                 self._settled.add(one)
         return wrong + [f"{key} was delivered {times} times" for key, times in lines.items() if times > 1]
 
-    def _compare(self, batches: Sequence[Batch], lines: Mapping[str, int]) -> Iterator[str]:
+    def _compare(self, batches: Sequence[ProjectionBatch], lines: Mapping[str, int]) -> Iterator[str]:
         number = batches[0].number
         happened = [event for batch in batches for event in batch.events]
         if [event.seq for event in happened] != list(range(1, len(happened) + 1)):
@@ -85,10 +85,7 @@ class Ledger:
         if version != len(happened):
             yield f"SQL shows version {version} of {len(happened)}"
         owed = {
-            notice.key
-            for batch in batches
-            for event in batch.events
-            for notice in notices(number, event, batch.progress)
+            notice.key for batch in batches for event in batch.events for notice in notices(number, event, batch.case)
         }
         kept = {key for (key,) in self._rows("SELECT key FROM notifications WHERE number = ?", number)}
         if kept != owed:

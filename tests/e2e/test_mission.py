@@ -187,7 +187,7 @@ def test_granny_li_xiazha_new_village_2005(hotline: Hotline) -> None:
         grounds="低保户",
     )
     waived = complaint.act(MANAGER, "decide_approval", approved=True, note="同意。")
-    assert [(word["kind"], word["amount"]) for word in waived["decided"]] == [
+    assert [(word["kind"], word["amount"]) for word in waived["decisions"]] == [
         ("funded_repair", "480.00"),
         ("waiver", "126.80"),
     ]

@@ -76,7 +76,7 @@ class House:
         """The courier relays until the end of the block."""
         environment = ActivityEnvironment()
         async with courier(self.writer, self.settings(), self.give_up, self.clock) as made:
-            task = asyncio.create_task(environment.run(made.relay))
+            task = asyncio.create_task(environment.run(made.deliver_notifications))
             waits = asyncio.current_task()
             # A courier that fails ends the test at once.
             task.add_done_callback(lambda done: waits and not done.cancelled() and done.exception() and waits.cancel())

@@ -39,7 +39,7 @@ async def test_a_courier_that_ends_while_a_gateway_hangs_sends_again_under_the_s
     house.write(sms(gateway, to="13800138000", timeout_seconds=60), DISPATCHER.format(["sms"]))
     await house.owe()
     async with GroupWriter(house.database) as writer, courier(writer, house.settings(), house.give_up) as made:
-        task = asyncio.create_task(ActivityEnvironment().run(made.relay))
+        task = asyncio.create_task(ActivityEnvironment().run(made.deliver_notifications))
         await house.parcels(lambda found: found[0]["status"] == "sending" and len(gateway.requests) == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

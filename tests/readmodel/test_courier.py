@@ -71,7 +71,7 @@ class House:
     async def relaying(self) -> AsyncIterator[ActivityEnvironment]:
         """The activity runs, until its worker is shut down at the end of the block."""
         environment = ActivityEnvironment()
-        task = asyncio.create_task(environment.run(self.courier().relay))
+        task = asyncio.create_task(environment.run(self.courier().deliver_notifications))
         try:
             yield environment
         finally:
@@ -276,7 +276,7 @@ async def test_it_beats_and_can_be_cancelled(house: House) -> None:
     beaten = asyncio.Event()
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda *_: beaten.set()
-    task = asyncio.create_task(environment.run(house.courier().relay))
+    task = asyncio.create_task(environment.run(house.courier().deliver_notifications))
     await asyncio.wait_for(beaten.wait(), PATIENCE)
     environment.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -286,7 +286,7 @@ async def test_it_beats_and_can_be_cancelled(house: House) -> None:
 async def test_a_shift_ends_and_says_how_much_it_delivered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notification, "SHIFT", timedelta(milliseconds=300))
     await house.owe(2)
-    assert await ActivityEnvironment().run(house.courier().relay) == 2
+    assert await ActivityEnvironment().run(house.courier().deliver_notifications) == 2
 
 
 async def test_an_idle_courier_costs_one_statement_a_poll(house: House, database: Engine) -> None:

@@ -8,22 +8,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from domain import commands as c
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.case import Case
+from domain.catalogue_change import NewTerms
 from domain.intake import Registration
 from domain.lifecycle import Action
-from domain.reterm import NewTerms
 from domain.terms import Edition, Promise
 from readmodel.database import reading, writing
 from readmodel.projection import NotRegisteredError, write
 from readmodel.queries import get_case, timeline
-from readmodel.tables import case_terms, cases, clocks, events, notifications
+from readmodel.tables import cases, clocks, events, notifications, search_words
 from tests.batches import PLAIN, batch, call, number, published
 from tests.build import BODIES, days, do, minutes
 from tests.readmodel.rows import clear, everything, rows
 
 
-def retermed(start: Registration) -> list[Batch]:
+def catalogue_change(start: Registration) -> list[ProjectionBatch]:
     """Dispatched, then held to another catalogue, whose priority is another and whose promises are longer, twice."""
     case, first = Case.register(start)
     made = [batch(case, first), batch(case, do(case, BODIES[Action.DISPATCH], start.at))]
@@ -31,7 +31,9 @@ def retermed(start: Registration) -> list[Batch]:
         longer = tuple(each.model_copy(update={"budget_seconds": 10**6 * place}) for each in start.terms.promises)
         terms = start.terms.model_copy(update={"priority": priority, "promises": longer})
         edition = Edition(digest=f"{place:012}", name="New", name_zh="新")
-        made.append(batch(case, case.reterm(NewTerms(terms=terms, edition=edition), start.at + minutes(place))))
+        made.append(
+            batch(case, case.change_catalogue(NewTerms(terms=terms, edition=edition), start.at + minutes(place)))
+        )
     return [*made, batch(case, do(case, BODIES[Action.SIGN_FOR], start.at + minutes(4)))]
 
 
@@ -45,11 +47,11 @@ STORIES = (
     ),
     published(call(3), (Action.DISPATCH, Action.RETURN, c.Dispatch(department="metering"), Action.SUPERVISE)),
     published(call(4), (Action.WITHDRAW,)),
-    retermed(call(5)),
+    catalogue_change(call(5)),
 )
 
 
-def put(database: Engine, *batches: Batch) -> None:
+def put(database: Engine, *batches: ProjectionBatch) -> None:
     with writing(database) as connection:
         write(connection, batches)
 
@@ -65,7 +67,7 @@ def test_a_case_folds_from_the_events_in_sql(database: Engine, reader: Engine) -
         for story in STORIES:
             case = Case.fold(timeline(connection, story[0].number).items)
             assert case == get_case(connection, story[0].number)
-            assert case.version == story[-1].progress.version
+            assert case.version == story[-1].case.version
 
 
 def test_a_case_is_read_with_the_terms_and_the_priority_of_the_last_catalogue(database: Engine, reader: Engine) -> None:
@@ -90,7 +92,7 @@ def test_row_shows_registration_and_progress(database: Engine) -> None:
     assert (row["caller_name"], row["address"], row["channel"]) == ("李婆婆", "下闸新村 3 号", "phone")
     assert row["registered_at"] == STORIES[0][0].events[0].at
     assert row["next_due_at"] == STORIES[0][1].next_due_at is not None
-    assert row["document"] == STORIES[0][1].progress.model_dump_json()
+    assert row["document"] == STORIES[0][1].case.model_dump_json()
 
 
 def test_several_batches_of_one_case_may_share_a_transaction(database: Engine) -> None:
@@ -169,7 +171,7 @@ def test_a_notification_that_was_sent_is_not_owed_again(database: Engine) -> Non
 
 def test_terms_are_written_once_and_stay(database: Engine) -> None:
     put(database, *STORIES[0])
-    terms = {row["term"] for row in rows(database, case_terms)}
+    terms = {row["word"] for row in rows(database, search_words)}
     assert terms == {
         *(number(1), "076088237777", "7777", "a17", "a", "17"),
         *("李婆", "婆婆", "李婆婆", "下闸", "闸新", "新村", "下闸新", "闸新村", "3", "=下闸新村3号"),
@@ -189,4 +191,4 @@ def test_a_case_that_waits_long_keeps_its_document(database: Engine, reader: Eng
     with reading(reader) as connection:
         case = get_case(connection, number(5))
     assert case is not None
-    assert case.model_dump(include=set(type(story[-1].progress).model_fields)) == story[-1].progress.model_dump()
+    assert case.model_dump(include=set(type(story[-1].case).model_fields)) == story[-1].case.model_dump()

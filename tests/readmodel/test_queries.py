@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
 from domain import commands as c
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.intake import Caller, Location
 from domain.lifecycle import Action
 from domain.views import view_case
@@ -45,7 +45,7 @@ PLACES = (
 HOUSE = 60
 
 
-def story(place: int) -> list[Batch]:
+def story(place: int) -> list[ProjectionBatch]:
     """The case of this place: every mixture of state, people, place and service comes up; some share an instant."""
     start = call(
         place,
@@ -61,7 +61,7 @@ STORIES = [story(place) for place in range(HOUSE)]
 NEWEST = sorted((Place(story[0].events[0].at, story[0].number) for story in STORIES), reverse=True)
 
 
-def put(database: Engine, stories: Sequence[Sequence[Batch]]) -> None:
+def put(database: Engine, stories: Sequence[Sequence[ProjectionBatch]]) -> None:
     with writing(database) as connection:
         write(connection, [batch for story in stories for batch in story])
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError, StatementError
 
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.lifecycle import Action
 from readmodel.database import engine
 from readmodel.migrate import migrate
@@ -53,7 +53,7 @@ async def held(writer: GroupWriter) -> AsyncIterator[None]:
         await holding
 
 
-def submit(writer: GroupWriter, *batches: Batch) -> list[asyncio.Task[None]]:
+def submit(writer: GroupWriter, *batches: ProjectionBatch) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(writer.submit(batch)) for batch in batches]
 
 
@@ -63,13 +63,13 @@ async def queued(tasks: list[asyncio.Task[None]]) -> None:
     assert not any(task.done() for task in tasks)
 
 
-def broken(batch: Batch) -> Batch:
+def broken(batch: ProjectionBatch) -> ProjectionBatch:
     """A batch that no database takes: its instant has no zone."""
     naive = batch.events[0].model_copy(update={"at": datetime(2026, 9, 7)})  # noqa: DTZ001 - that is what is wrong with it
     return batch.model_copy(update={"events": (naive,)})
 
 
-def registrations(count: int) -> list[Batch]:
+def registrations(count: int) -> list[ProjectionBatch]:
     return [published(call(place), ())[0] for place in range(count)]
 
 

@@ -17,7 +17,7 @@ from domain.terms import Edition
 from tests.causes import declare, linked
 from tests.hotline import Hotline, until
 from tests.replay.incident_paths import OVER, ended, told
-from workflows.catalogue import RoundStart, end_round, round_id, start_round
+from workflows.catalogue import RolloutStart, end_rollout, rollout_id, start_rollout
 from workflows.courier import start_courier
 from workflows.watch import start_watch
 
@@ -85,9 +85,9 @@ async def incident(house: Hotline) -> WorkflowHandle[Any, Any]:
     return first
 
 
-def a_round(house: Hotline, digit: str, page: int) -> RoundStart:
+def a_round(house: Hotline, digit: str, page: int) -> RolloutStart:
     """Of a catalogue whose promises take twice as long."""
-    return RoundStart(
+    return RolloutStart(
         catalogue=house.catalogue.model_copy(update={"time_scale": 2.0}),
         edition=Edition(digest=digit * 12, name="Half as fast", name_zh="放慢一半"),
         closed_after=datetime.now(UTC) - timedelta(days=3),
@@ -101,8 +101,8 @@ async def catalogue(house: Hotline) -> WorkflowHandle[Any, Any]:
     for complaint in [await house.start() for _ in range(5)]:
         await complaint.published(1)
     start = a_round(house, "2", page=1)
-    first = await this_run(house, await start_round(house.client, house.settings.task_queue, start))
-    running = house.client.get_workflow_handle(round_id(start.edition))
+    first = await this_run(house, await start_rollout(house.client, house.settings.task_queue, start))
+    running = house.client.get_workflow_handle(rollout_id(start.edition))
     runs = {first.run_id}
     while len(runs) < 3:
         runs.add((await until(running.describe, lambda seen: seen.run_id not in runs)).run_id)
@@ -112,11 +112,11 @@ async def catalogue(house: Hotline) -> WorkflowHandle[Any, Any]:
 async def catalogue_cancelled(house: Hotline) -> WorkflowHandle[Any, Any]:
     """Ended for another catalogue, while registrations settle."""
     start = a_round(house, "3", page=500)
-    running = await start_round(house.client, house.settings.task_queue, start)
+    running = await start_rollout(house.client, house.settings.task_queue, start)
     first = await this_run(house, running)
     await (await house.start()).published(1)
     await until(first.fetch_history, _sleeps)
-    assert await end_round(house.client, start.edition)
+    assert await end_rollout(house.client, start.edition)
     return first
 
 

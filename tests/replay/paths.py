@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from domain.catalogue_change import NewTerms
 from domain.commands import (
     Answer,
     Arrive,
@@ -46,7 +47,6 @@ from domain.incident import Incident, Opening
 from domain.incident_table import IncidentBody, Resolve, Scope
 from domain.intake import Actor
 from domain.lifecycle import Role, State
-from domain.reterm import NewTerms
 from domain.settlement import OVER, SETTLE, SETTLED, Settled, Settlement
 from domain.terms import Credit, Edition
 from tests.build import INCIDENT
@@ -309,7 +309,9 @@ async def lent_to_its_incident(house: Hotline) -> Complaint:
     """Nobody writes what it lends, and it says so; then its window ends."""
     cause = await incident(house, "dayong")
     complaint = await play(await house.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
-    settlement = Settlement(incident=cause.number, result="已换管", message="已恢复供水", follow_up=False, lent=True)
+    settlement = Settlement(
+        incident=cause.number, result="已换管", message="已恢复供水", follow_up=False, return_batch=True
+    )
     await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
     await complaint.handle.signal(ComplaintWorkflow.publish)
     await complaint.published(5)
@@ -358,7 +360,7 @@ async def undelivered(house: Hotline) -> Complaint:
 @path
 async def recognised_late(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW)
-    known = Recognised(flags=(IntakeFlag.HARDSHIP,), duplicates=())
+    known = Recognised(flags=(IntakeFlag.HARDSHIP,), possible_duplicates=())
     await complaint.handle.execute_update(ComplaintWorkflow.recognise, known)
     await until(complaint.view, lambda view: "hardship" in view.flags)
     with pytest.raises(WorkflowUpdateFailedError):
@@ -375,7 +377,7 @@ async def published_in_one_go(house: Hotline) -> Complaint:
 
 
 @path
-async def retermed(house: Hotline) -> Complaint:
+async def catalogue_changed(house: Hotline) -> Complaint:
     """A new catalogue leaves half the time for every promise; what is past then rings."""
     complaint = await play(await house.start(), *TO_CREW)
     await complaint.ahead(hours=1, minutes=30)
@@ -386,10 +388,10 @@ async def retermed(house: Hotline) -> Complaint:
         terms=terms.model_copy(update={"promises": halves}),
         edition=Edition(digest="0" * 12, name="Half", name_zh="减半"),
     )
-    await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
     await until(complaint.view, lambda view: view.sla == "missed")
     with pytest.raises(WorkflowUpdateFailedError):
-        await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+        await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 

@@ -21,7 +21,7 @@ from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
 from tests.replay.paths import PATHS
-from workflows.catalogue import CatalogueWorkflow, RoundStart, start_round
+from workflows.catalogue import CatalogueRolloutWorkflow, RolloutStart, start_rollout
 from workflows.courier import start_courier
 from workflows.watch import start_watch
 
@@ -65,12 +65,12 @@ async def catalogue(house: Hotline) -> WorkflowHistory:
     """The history of a round over two open cases, one of which is reached by the second look."""
     slower = house.catalogue.model_copy(update={"time_scale": 0.5})
     edition = Edition(digest="0" * 12, name="Half as fast", name_zh="放慢一半")
-    start = RoundStart(
+    start = RolloutStart(
         catalogue=slower, edition=edition, closed_after=datetime.now(UTC) - timedelta(days=3), settle_seconds=3600
     )
     await (await house.start()).published(1)
-    running = await start_round(house.client, house.settings.task_queue, start)
-    await until(lambda: running.query(CatalogueWorkflow.progress), lambda at: at.counts.get("changed") == 1)
+    running = await start_rollout(house.client, house.settings.task_queue, start)
+    await until(lambda: running.query(CatalogueRolloutWorkflow.progress), lambda at: at.counts.get("changed") == 1)
     await (await house.start()).published(1)
     await house.server.fast_forward(running, timedelta(seconds=3601))
     await running.result()

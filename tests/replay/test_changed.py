@@ -13,13 +13,13 @@ from temporalio.client import WorkflowHistory
 from domain.case import Case
 from tests.replay.test_replay import HISTORIES, load, replayer
 from workflows.alarm import Alarm
-from workflows.catalogue import CatalogueWorkflow, RoundStart
+from workflows.catalogue import CatalogueRolloutWorkflow, RolloutStart
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart, IncidentStart
 from workflows.outbox import Outbox
-from workflows.watch import WatchWorkflow
+from workflows.watch import SurgeWatchWorkflow
 
 
 class Unarmed(Alarm):
@@ -160,8 +160,8 @@ async def test_a_changed_workflow_of_incidents_is_caught(changed: type[IncidentW
         await replayer(changed, sandbox=False).replay_workflow(load(HISTORIES / "incident_resolved.json"))
 
 
-@workflow.defn(name="WatchWorkflow")
-class Dozing(WatchWorkflow):
+@workflow.defn(name="SurgeWatchWorkflow")
+class Dozing(SurgeWatchWorkflow):
     """Sleeps before its shifts."""
 
     @workflow.run
@@ -180,16 +180,16 @@ class Retiring(CourierWorkflow):
             await super().run()
 
 
-@workflow.defn(name="CatalogueWorkflow")
-class Hasty(CatalogueWorkflow):
+@workflow.defn(name="CatalogueRolloutWorkflow")
+class Hasty(CatalogueRolloutWorkflow):
     """Calls on nobody."""
 
     @workflow.init
-    def __init__(self, start: RoundStart) -> None:
+    def __init__(self, start: RolloutStart) -> None:
         super().__init__(start)
 
     @workflow.run
-    async def run(self, start: RoundStart) -> dict[str, int]:
+    async def run(self, start: RolloutStart) -> dict[str, int]:
         return await super().run(start)
 
     async def _call(self, numbers: list[str]) -> dict[str, int]:

@@ -12,11 +12,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 import worker
-from domain.batch import Batch
+from domain.batch import ProjectionBatch
 from domain.events import Event
 from domain.incident_batch import IncidentBatch
-from domain.incident_table import ABSORB, FINISH, INCIDENT_TABLE, STAY, SUSPECT
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, RETERM, ROWS, UNDELIVERED
+from domain.incident_table import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
+from domain.lifecycle import CATALOGUE_CHANGE, CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, ROWS, UNDELIVERED
 from domain.settlement import KEPT, SETTLED
 from tests.replay.record import RECORDS
 from workflow_runner import runner
@@ -45,7 +45,7 @@ def replayer(*workflows: type[Any], sandbox: bool = True) -> Replayer:
 
 async def published(path: Path) -> list[Event]:
     """The events that a complaint's projections carry."""
-    batches = [batch for event in load(path).events for batch in await _inputs(event, "publish", Batch)]
+    batches = [batch for event in load(path).events for batch in await _inputs(event, "publish", ProjectionBatch)]
     return [event for batch in batches for event in batch.events]
 
 
@@ -81,7 +81,7 @@ async def test_the_histories_cover_the_whole_table() -> None:
     for path in FILES:
         seen |= {(event.action, event.to_state.value) for event in await published(path)}
     wanted = {(row.action.value, target.value) for row in ROWS for target in row.targets}
-    by_itself = {ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, RETERM, CREDIT}
+    by_itself = {ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CATALOGUE_CHANGE, CREDIT}
     stateless = {row.action.value for row in ROWS if not row.targets} | by_itself
     assert wanted - seen == set()
     assert stateless - {action for action, _ in seen} == set()
@@ -95,8 +95,8 @@ async def test_the_histories_of_incidents_cover_their_table() -> None:
             batches = await _inputs(event, "publish_incident", IncidentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
             rounds.add(event.activity_task_scheduled_event_attributes.activity_type.name)
-    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, STAY, FINISH}
-    assert {"gather_cases", "inform_callers", "settle_cases", "hand_cases_on"} <= rounds
+    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, MERGE_FAILED, FINISH}
+    assert {"gather_cases", "inform_callers", "settle_cases", "relink_cases"} <= rounds
 
 
 def test_cases_tell_of_every_change_of_their_incident() -> None:
@@ -126,4 +126,4 @@ def test_the_end_of_a_run_and_the_beginning_of_the_next_have_a_history() -> None
         if first.workflow_execution_started_event_attributes.continued_execution_run_id:
             begun.add(workflow_of(path))
     assert ended == {workflow._Definition.must_from_class(each).name for each in worker.WORKFLOWS}
-    assert begun == ended - {"WatchWorkflow", "CourierWorkflow"}
+    assert begun == ended - {"SurgeWatchWorkflow", "CourierWorkflow"}

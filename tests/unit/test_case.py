@@ -46,10 +46,10 @@ class TestRegister:
         assert len(case.clocks) == 5
 
     def test_what_was_known_of_the_caller_is_taken_over(self) -> None:
-        known = {"flags": ("repeat_caller", "hardship"), "duplicates": ("2609060000019",)}
+        known = {"flags": ("repeat_caller", "hardship"), "possible_duplicates": ("2609060000019",)}
         case, events = Case.register(registration().model_copy(update=known))
         assert (case.flags, case.possible_duplicates) == (("hardship", "repeat_caller"), ("2609060000019",))
-        assert one(events).data.keys() == {"number", "owner", "intake", "terms", "flags", "duplicates"}
+        assert one(events).data.keys() == {"number", "owner", "intake", "terms", "flags", "possible_duplicates"}
         assert Case.fold(events) == case
         assert case.with_flags("urged") == ("hardship", "repeat_caller", "urged")
 
@@ -120,7 +120,7 @@ class TestAnswer:
     def test_closes(self) -> None:
         case = case_in(State.REGISTERED)
         do(case, c.Answer(message="Half past eight."), THEN)
-        assert (case.state, case.closed_at, case.reopen_until) == (State.CLOSED, THEN, THEN + hours(72))
+        assert (case.state, case.closed_at, case.reopen_ends_at) == (State.CLOSED, THEN, THEN + hours(72))
         assert {clock.name: clock.status.value for clock in case.clocks} == {
             "acknowledge": "cancelled",
             "arrive": "cancelled",
@@ -215,4 +215,4 @@ class TestWithdrawAndRefuse:
     def test_refused_it_is_over_and_cannot_be_reopened(self) -> None:
         case = case_in(State.REGISTERED)
         do(case, c.Refuse(reason="Not water."), THEN, DISPATCHER)
-        assert (case.state, case.finished(THEN), case.reopen_until) == (State.REFUSED, True, None)
+        assert (case.state, case.finished(THEN), case.reopen_ends_at) == (State.REFUSED, True, None)

@@ -45,7 +45,7 @@ class TestAmount:
         case = asked("1000.00")
         event = one(do(case, YES, THEN, MANAGER))
         assert (case.state, case.approval) == (State.IN_PROGRESS, None)
-        (decided,) = case.decided
+        (decided,) = case.decisions
         assert (decided.amount, decided.approved, decided.decided_by) == (Decimal("1000.00"), True, (MANAGER.name,))
         assert (event.data["amount"], event.data["kind"], event.data["requested_by"]) == (
             "1000.00",
@@ -61,14 +61,14 @@ class TestAmount:
         assert refused(case, YES, MANAGER).code == "decided_already"
         do(case, YES, THEN, DIRECTOR)
         assert (case.state, case.flags) == (State.IN_PROGRESS, ("approved",))
-        assert case.decided[0].decided_by == (MANAGER.name, DIRECTOR.name)
+        assert case.decisions[0].decided_by == (MANAGER.name, DIRECTOR.name)
 
     def test_a_rejection_ends_it_at_any_turn(self) -> None:
         case = asked("5000")
         do(case, YES, THEN, MANAGER)
         do(case, NO, THEN, DIRECTOR)
         assert (case.state, case.flags) == (State.IN_PROGRESS, ("approval_rejected",))
-        assert (case.decided[0].approved, case.decided[0].decided_by) == (False, (MANAGER.name, DIRECTOR.name))
+        assert (case.decisions[0].approved, case.decisions[0].decided_by) == (False, (MANAGER.name, DIRECTOR.name))
         assert not any(clock.live for clock in case.clocks if clock.name == "approve")
 
     def test_nobody_may_approve_more_than_the_last_limit(self) -> None:
@@ -109,20 +109,20 @@ class TestWords:
         refusal = refused(case, c.DecideApproval(approved=approved))
         assert (refusal.kind, refusal.code) == ("invalid", "reason_needed")
         do(case, c.DecideApproval(approved=approved, reason="She lives on relief."), THEN)
-        (decided,) = case.decided
+        (decided,) = case.decisions
         assert (decided.reason, decided.grounds) == ("She lives on relief.", "Public relief.")
 
     def test_a_note_is_reason_enough(self) -> None:
         case = asked("10")
         do(case, YES, THEN, MANAGER)
-        assert case.decided[0].reason == "Agreed."
+        assert case.decisions[0].reason == "Agreed."
 
     @pytest.mark.parametrize("approved", [True, False])
     def test_without_a_kind_it_takes_the_bare_word(self, approved: bool) -> None:
         case = case_in(State.IN_PROGRESS, approvers=APPROVERS)
         do(case, c.RequestApproval(subject="New pipes", amount=Decimal(10)), THEN)
         do(case, c.DecideApproval(approved=approved), THEN)
-        assert (case.decided[0].approved, case.decided[0].reason) == (approved, None)
+        assert (case.decisions[0].approved, case.decisions[0].reason) == (approved, None)
 
 
 class TestSum:
@@ -150,9 +150,9 @@ class TestSum:
     def test_neither_does_what_was_owed_or_another_currency(self) -> None:
         case = asked("1000")
         do(case, YES, THEN, MANAGER)
-        (decided,) = case.decided
+        (decided,) = case.decisions
         others = {"kind": CREDIT_KIND}, {"currency": "GBP"}
-        case.decided = tuple(decided.model_copy(update=other) for other in others)
+        case.decisions = tuple(decided.model_copy(update=other) for other in others)
         assert len(self.ask(case, "1000").data["approvers"]) == 1
 
     def test_together_they_stay_below_the_last_limit(self) -> None:
@@ -237,7 +237,7 @@ class TestWho:
         case.ring(late)
         assert "decide_approval" in case.available_actions(DEPUTY, late)
         do(case, YES, late, DEPUTY)
-        assert case.decided[0].decided_by == (DEPUTY.name,)
+        assert case.decisions[0].decided_by == (DEPUTY.name,)
 
     @pytest.mark.parametrize("amount", [None, Decimal(10)])
     @pytest.mark.parametrize("approvers", [(), APPROVERS])

@@ -9,12 +9,12 @@ import pytest
 from domain import commands as c
 from domain.approvals import approvers_for
 from domain.case import Case
+from domain.catalogue_change import NewTerms
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import CREDIT, Action, Role, State
 from domain.notices import notices
 from domain.record import CREDIT_WAITS
-from domain.reterm import NewTerms
 from domain.terms import Approver, Credit, Edition, Promise
 from tests.build import (
     ADMIN,
@@ -145,7 +145,7 @@ class TestRaising:
         case.ring(MONDAY + hours(13))
         there = terms(promises=(RESOLVE,), credits=(OWED,), currency="GBP")
         new = NewTerms(terms=there, edition=Edition(digest="0" * 12, name="England", name_zh="英格兰"))
-        case.reterm(new, MONDAY + hours(14))
+        case.change_catalogue(new, MONDAY + hours(14))
         assert raised(case.ring(MONDAY + days(3))) == []
 
     def test_the_clock_of_the_supply_counts_not_the_part_of_another_department(self) -> None:
@@ -200,7 +200,7 @@ class TestDeciding:
         assert (event.from_state, event.to_state) == (State.IN_PROGRESS, State.IN_PROGRESS)
         assert event.data | {"credit": 1} == event.data
         assert (event.data["amount"], event.data["currency"], event.data["final"]) == ("50", "GBP", True)
-        [decided] = case.decided
+        [decided] = case.decisions
         assert (decided.kind, decided.amount, decided.approved, decided.requested_by, decided.decided_by) == (
             "credit",
             Decimal(50),
@@ -217,10 +217,10 @@ class TestDeciding:
         assert refused(case, YES, MA, at).code == "not_the_approver"
         assert refused(case, YES, REN, at).accepted == (GAO.name,)
         first = do(case, YES, at, GAO)[-1]
-        assert (first.data["final"], case.decided) == (False, ())
+        assert (first.data["final"], case.decisions) == (False, ())
         assert refused(case, YES, GAO, at).code == "decided_already"
         assert do(case, YES, at, MA)[-1].data["final"] is True
-        assert case.decided[0].decided_by == (GAO.name, MA.name)
+        assert case.decisions[0].decided_by == (GAO.name, MA.name)
 
     def test_the_deputy_may_as_well_once_the_time_has_lapsed(self) -> None:
         case = late(approvers=POSTS)
@@ -233,14 +233,14 @@ class TestDeciding:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
         do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + hours(12), GAO)
-        assert (case.decided[0].approved, case.credits_waiting) == (False, ())
+        assert (case.decisions[0].approved, case.credits_waiting) == (False, ())
 
     def test_a_rejection_says_why(self) -> None:
         case = late(approvers=POSTS)
         bare = c.DecideCredit(credit=1, approved=False)
         assert refused(case, bare, GAO, MONDAY + hours(12)).code == "reason_needed"
         do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + hours(12), GAO)
-        assert case.decided[0].reason == "It was the street."
+        assert case.decisions[0].reason == "It was the street."
 
     def test_what_is_owed_above_every_limit_goes_to_all_of_them(self) -> None:
         case = late(owed=(OWED.model_copy(update={"amount": Decimal(5000)}),), approvers=POSTS)

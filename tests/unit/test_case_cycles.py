@@ -41,8 +41,8 @@ class TestSatisfied:
     def test_closes_with_a_window_to_reopen(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
         event = one(do(case, c.FollowUp(outcome="satisfied"), THEN))
-        assert event.data == {"outcome": "satisfied", "attempt": 1, "reopen_until": WINDOW.isoformat()}
-        assert (case.state, case.closed_at, case.reopen_until, case.flags) == (State.CLOSED, THEN, WINDOW, ())
+        assert event.data == {"outcome": "satisfied", "attempt": 1, "reopen_ends_at": WINDOW.isoformat()}
+        assert (case.state, case.closed_at, case.reopen_ends_at, case.flags) == (State.CLOSED, THEN, WINDOW, ())
         assert not any(clock.live for clock in case.clocks)
 
 
@@ -53,7 +53,7 @@ class TestDissatisfied:
         event = one(do(case, DISSATISFIED, THEN))
         assert (event.cycle, event.data["department"]) == (2, "repair")
         assert (case.state, case.cycle, case.department, case.assignee) == (State.DISPATCHED, 2, "repair", None)
-        assert (case.attempts, case.dissatisfactions, case.flags) == (0, 1, ("reworked",))
+        assert (case.follow_up_attempts, case.dissatisfactions, case.flags) == (0, 1, ("reworked",))
         assert {clock.serial: clock.status for clock in case.clocks if clock.cycle == 1} == old | {5: "met"}
         new = [clock for clock in case.clocks if clock.cycle == 2]
         assert [clock.serial for clock in new] == [6, 7, 8, 9, 10]
@@ -110,11 +110,15 @@ class TestUnreachable:
         for attempt in (1, 2):
             at = MONDAY + attempt * hours(20)
             event = do(case, UNREACHABLE, at)[-1]
-            assert (event.data["attempt"], case.attempts, case.state) == (attempt, attempt, State.PENDING_FOLLOW_UP)
+            assert (event.data["attempt"], case.follow_up_attempts, case.state) == (
+                attempt,
+                attempt,
+                State.PENDING_FOLLOW_UP,
+            )
             assert (case.clocks[-1].name, case.clocks[-1].due_at(case.calendar)) == ("follow_up", at + days(1))
             assert case.flags == ()
         do(case, UNREACHABLE, MONDAY + hours(60))
-        assert (case.state, case.attempts, case.flags) == (State.CLOSED, 3, ("unreachable",))
+        assert (case.state, case.follow_up_attempts, case.flags) == (State.CLOSED, 3, ("unreachable",))
         assert [clock.status.value for clock in case.clocks if clock.name == "follow_up"] == ["met"] * 3
 
     @pytest.mark.parametrize("outcome", ["satisfied", "dissatisfied"])
@@ -129,17 +133,17 @@ class TestUnreachable:
     def test_the_case_knows_in_which_cycles_the_caller_said_how_it_went(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
         do(case, UNREACHABLE, THEN)
-        assert [*case.answered] == []
+        assert [*case.answered_cycles] == []
         do(case, DISSATISFIED, THEN)
-        assert [*case.answered] == [1]
+        assert [*case.answered_cycles] == [1]
         again_to_the_follow_up(case)
         for _ in range(3):
             do(case, UNREACHABLE, THEN)
-        assert (case.state, [*case.answered]) == (State.CLOSED, [1])
+        assert (case.state, [*case.answered_cycles]) == (State.CLOSED, [1])
         do(case, c.Reopen(reason="It drips."), THEN, AGENT)
         again_to_the_follow_up(case)
         do(case, c.FollowUp(outcome="satisfied"), THEN)
-        assert [*case.answered] == [1, 3]
+        assert [*case.answered_cycles] == [1, 3]
 
     def test_every_cycle_has_its_own_attempts(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
@@ -147,7 +151,7 @@ class TestUnreachable:
             do(case, body, THEN)
         again_to_the_follow_up(case)
         do(case, UNREACHABLE, THEN)
-        assert (case.state, case.attempts) == (State.PENDING_FOLLOW_UP, 1)
+        assert (case.state, case.follow_up_attempts) == (State.PENDING_FOLLOW_UP, 1)
 
 
 class TestReopen:
@@ -156,7 +160,7 @@ class TestReopen:
         case = case_in(State.CLOSED)
         event = one(do(case, c.Reopen(reason="It drips."), THEN, actor))
         assert (event.cycle, case.cycle, case.state, case.department) == (2, 2, State.DISPATCHED, "repair")
-        assert (case.closed_at, case.reopen_until, case.flags) == (None, None, ("reopened",))
+        assert (case.closed_at, case.reopen_ends_at, case.flags) == (None, None, ("reopened",))
         assert case.dispatched_at == THEN
 
     def test_of_an_answered_case_goes_to_the_department_of_the_service(self) -> None:
@@ -197,12 +201,14 @@ class TestUndelivered:
 
 
 class TestRecognise:
-    KNOWN = Recognised(flags=(IntakeFlag.HARDSHIP, IntakeFlag.POSSIBLE_DUPLICATE), duplicates=("2609070000025",))
+    KNOWN = Recognised(
+        flags=(IntakeFlag.HARDSHIP, IntakeFlag.POSSIBLE_DUPLICATE), possible_duplicates=("2609070000025",)
+    )
 
     def test_flags_the_case_once_and_tells_who_works_on_it(self) -> None:
         case = case_in(State.IN_PROGRESS)
         event = one(case.recognise(self.KNOWN, THEN))
-        assert (event.action, event.data["duplicates"]) == ("recognise", ["2609070000025"])
+        assert (event.action, event.data["possible_duplicates"]) == ("recognise", ["2609070000025"])
         assert (case.flags, case.state) == (("hardship", "possible_duplicate"), State.IN_PROGRESS)
         told = [notice.recipient for notice in notices(case.number, event, case)]
         assert told == [f"assignee:{CREW.name}", f"owner:{OWNER.name}"]

@@ -7,9 +7,9 @@ import pytest
 
 from domain import commands as c
 from domain.case import Case
+from domain.catalogue_change import NewTerms
 from domain.events import Event
 from domain.lifecycle import CREDIT, Action, State
-from domain.reterm import NewTerms
 from domain.terms import Credit, Edition
 from tests.build import (
     BODIES,
@@ -139,7 +139,7 @@ def test_what_was_found_before_a_catalogue_owed_anything_for_it_is_not_made_up_f
     do(case, found("not_kept"), MONDAY)
     other = MISSED.model_copy(update={"name": "No show"})
     new = NewTerms(terms=terms(promises=(), credits=(other,)), edition=Edition(digest="0" * 12, name="E", name_zh="英"))
-    case.reterm(new, MONDAY + hours(1))
+    case.change_catalogue(new, MONDAY + hours(1))
     assert [owed.name for owed in case.credits] == ["Appointment not kept"]
     assert raised(case.ring(MONDAY + hours(2))) == []
 

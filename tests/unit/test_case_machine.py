@@ -11,19 +11,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain import commands as c
 from domain.case import Case
+from domain.catalogue_change import NewTerms
 from domain.clocks import DEPARTMENT, MISS, Clock
 from domain.customer import IntakeFlag, Recognised
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import (
+    CATALOGUE_CHANGE,
     CREDIT,
     CRITICISE,
     ENDED,
     ESCALATE,
     NOTICE,
     RECOGNISE,
-    RETERM,
     TABLE,
     UNDELIVERED,
     Action,
@@ -32,7 +33,6 @@ from domain.lifecycle import (
 )
 from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
-from domain.reterm import NewTerms
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
 from domain.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
@@ -300,15 +300,15 @@ class CaseMachine(RuleBasedStateMachine):
         edition = Edition(digest="0" * 12, name="New", name_zh="新")
         new = NewTerms(terms=self.case.terms.model_copy(update={"promises": made}), edition=edition)
         before = {clock.serial: clock for clock in self.case.clocks}
-        events = self.case.reterm(new, self.now)
+        events = self.case.change_catalogue(new, self.now)
         self.take(events)
         if events:
-            assert events[-1].action == RETERM
+            assert events[-1].action == CATALOGUE_CHANGE
             self.shrunk |= {clock.serial for clock in self.case.clocks if clock.paused}
             for moved in events[-1].data["moved"]:
                 clock = before.get(moved["serial"])
                 assert clock is None or (clock.live and not clock.missed_at)
-        assert self.case.reterm(new, self.now) == ()
+        assert self.case.change_catalogue(new, self.now) == ()
 
     def act(self, sent: c.Command[Any]) -> None:
         note(f"{self.now} {self.case.state} {sent.actor.role} {sent.body!r}")
@@ -334,7 +334,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CREDIT, RETERM):
+        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CREDIT, CATALOGUE_CHANGE):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:
@@ -392,11 +392,11 @@ class CaseMachine(RuleBasedStateMachine):
         issued = {event.seq: event for event in self.events if event.action == NOTICE}
         for event in self.events:
             if event.action == CRITICISE:
-                assert event.at >= datetime.fromisoformat(issued[event.data["notice"]].data["demand_by"])
+                assert event.at >= datetime.fromisoformat(issued[event.data["notice"]].data["deadline_at"])
 
     @invariant()
     def nobody_is_pressed_who_waits_or_is_done(self) -> None:
-        watch = self.case.urging and self.case.urging.watch
+        watch = self.case.urging and self.case.urging.countdown
         if watch and watch.running_since:
             clock = next(clock for clock in self.case.clocks if clock.serial == watch.serial)
             assert clock.missed_at
@@ -420,7 +420,7 @@ class CaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def money_is_decided_on_in_writing_and_never_by_whoever_asked(self) -> None:
-        for decided in self.case.decided:
+        for decided in self.case.decisions:
             if decided.of_credit:
                 continue
             assert decided.kind is None or (decided.amount is not None and decided.grounds and decided.reason)

@@ -8,10 +8,10 @@ import pytest
 
 from domain import commands as c
 from domain.case import Case
+from domain.catalogue_change import NewTerms
 from domain.clocks import ClockStatus
 from domain.events import Event
-from domain.lifecycle import RETERM, Role, State
-from domain.reterm import NewTerms
+from domain.lifecycle import CATALOGUE_CHANGE, Role, State
 from domain.terms import Approver, Edition, Promise
 from tests.build import (
     BODIES,
@@ -56,8 +56,8 @@ def moved(event: Event) -> dict[str, dict[str, Any]]:
 class TestTheEvent:
     def test_says_which_catalogue_what_differs_and_why_the_due_time_moved(self) -> None:
         case = case_in(State.DISPATCHED)
-        event = one(case.reterm(new(promises=promised("arrive", budget_seconds=7200)), MONDAY + minutes(2)))
-        assert (event.action, event.actor, event.role) == (RETERM, "system", Role.SYSTEM)
+        event = one(case.change_catalogue(new(promises=promised("arrive", budget_seconds=7200)), MONDAY + minutes(2)))
+        assert (event.action, event.actor, event.role) == (CATALOGUE_CHANGE, "system", Role.SYSTEM)
         assert (event.from_state, event.to_state) == (State.DISPATCHED, State.DISPATCHED)
         assert event.data["catalogue"] == EDITION.model_dump()
         assert event.data["changed"] == ["promises"]
@@ -72,37 +72,37 @@ class TestTheEvent:
                 "budget_after": 7200,
             }
         ]
-        assert case.retermed is not None
-        assert (case.retermed.seq, case.retermed.catalogue) == (event.seq, EDITION)
+        assert case.catalogue_change is not None
+        assert (case.catalogue_change.seq, case.catalogue_change.catalogue) == (event.seq, EDITION)
 
     def test_there_is_none_where_nothing_changes(self) -> None:
         case = case_in(State.IN_PROGRESS)
         before = case.model_copy()
-        assert case.reterm(new(), MONDAY + hours(1)) == ()
+        assert case.change_catalogue(new(), MONDAY + hours(1)) == ()
         assert case == before
         assert not case.differs(new(), MONDAY + hours(1))
 
     def test_there_is_one_for_rules_that_move_no_due_time(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        event = one(case.reterm(new(ladder=LADDER[:3]), MONDAY + minutes(1)))
+        event = one(case.change_catalogue(new(ladder=LADDER[:3]), MONDAY + minutes(1)))
         assert (event.data["changed"], event.data["moved"]) == (["ladder"], [])
 
     def test_comes_after_what_fell_due_under_the_terms_of_before(self) -> None:
         case = case_in(State.DISPATCHED)
-        events = case.reterm(new(promises=promised("acknowledge", budget_seconds=6000)), MONDAY + minutes(6))
-        assert [event.action for event in events] == ["escalate", RETERM]
+        events = case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=6000)), MONDAY + minutes(6))
+        assert [event.action for event in events] == ["escalate", CATALOGUE_CHANGE]
         assert rungs(events) == [("acknowledge", 50)]
 
     def test_a_second_time_changes_nothing(self) -> None:
         case = case_in(State.DISPATCHED)
         there = new(promises=promised("arrive", budget_seconds=7200))
-        case.reterm(there, MONDAY)
-        assert case.reterm(there, MONDAY + minutes(1)) == ()
+        case.change_catalogue(there, MONDAY)
+        assert case.change_catalogue(there, MONDAY + minutes(1)) == ()
 
     @pytest.mark.parametrize("state", State)
     def test_folds_to_the_same_case_in_every_state(self, state: State) -> None:
         case, events = folded(state)
-        events += case.reterm(new(promises=without("acknowledge"), ladder=LADDER[:3]), MONDAY + minutes(9))
+        events += case.change_catalogue(new(promises=without("acknowledge"), ladder=LADDER[:3]), MONDAY + minutes(9))
         assert Case.fold(events) == case
 
 
@@ -117,21 +117,21 @@ def folded(state: State) -> tuple[Case, tuple[Event, ...]]:
 class TestClocks:
     def test_a_running_one_keeps_what_was_consumed(self) -> None:
         case = case_in(State.DISPATCHED)
-        case.reterm(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + minutes(20))
+        case.change_catalogue(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + minutes(20))
         arrive = clock(case, "arrive")
         assert arrive.elapsed(MONDAY + minutes(20), CALENDAR) == 1200
         assert arrive.due_at(CALENDAR) == MONDAY + minutes(30)
 
     def test_a_waiting_one_gets_the_new_budget_and_waits(self) -> None:
         case = case_in(State.REGISTERED)
-        event = one(case.reterm(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + minutes(20)))
+        event = one(case.change_catalogue(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + minutes(20)))
         assert clock(case, "arrive").status is ClockStatus.WAITING
         assert clock(case, "arrive").budget_seconds == 1800
         assert (moved(event)["arrive"]["due_after"], moved(event)["arrive"]["why"]) == (None, ["budget"])
 
     def test_a_paused_one_stays_paused(self) -> None:
         case = case_in(State.SUSPENDED)
-        case.reterm(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + days(3))
+        case.change_catalogue(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + days(3))
         assert clock(case, "arrive").paused
         do(case, c.Resume(), MONDAY + days(3))
         assert clock(case, "arrive").due_at(CALENDAR) == MONDAY + days(3) + minutes(30)
@@ -141,21 +141,21 @@ class TestClocks:
         case.ring(MONDAY + minutes(61))
         kept, missed = clock(case, "acknowledge"), clock(case, "arrive")
         shorter = tuple(each.model_copy(update={"budget_seconds": 60}) for each in PROMISES)
-        case.reterm(new(promises=shorter), MONDAY + minutes(62))
+        case.change_catalogue(new(promises=shorter), MONDAY + minutes(62))
         assert (clock(case, "acknowledge"), clock(case, "arrive")) == (kept, missed)
 
     def test_another_calendar_keeps_the_share_that_was_used_up(self) -> None:
         """Half of an hour round the clock is half of a working day, not half an hour of it."""
         case = case_in(State.DISPATCHED)
         there = promised("arrive", calendar="working", budget_seconds=WORKING_DAY)
-        event = case.reterm(new(promises=there), MONDAY + minutes(30) - minutes(1))[-1]
+        event = case.change_catalogue(new(promises=there), MONDAY + minutes(30) - minutes(1))[-1]
         assert clock(case, "arrive").consumed_seconds == pytest.approx(WORKING_DAY * 29 / 60)
         assert moved(event)["arrive"]["why"] == ["budget", "calendar"]
 
     def test_a_new_holiday_moves_what_is_due_after_it(self) -> None:
         case = case_in(State.IN_PROGRESS)
         holiday = CALENDAR.model_copy(update={"off": (date(2026, 9, 9), *CALENDAR.off)})
-        event = case.reterm(new(calendar=holiday), MONDAY + hours(3))[-1]
+        event = case.change_catalogue(new(calendar=holiday), MONDAY + hours(3))[-1]
         assert event.data["changed"] == ["calendar"]
         resolve = moved(event)["resolve"]
         assert resolve["why"] == ["calendar"]
@@ -166,66 +166,68 @@ class TestClocks:
         case = case_in(State.IN_PROGRESS)
         do(case, c.RequestExtension(working_days=3, reason="Parts."), MONDAY)
         do(case, c.DecideExtension(approved=True), MONDAY)
-        case.reterm(new(promises=promised("resolve", budget_seconds=2 * WORKING_DAY)), MONDAY)
+        case.change_catalogue(new(promises=promised("resolve", budget_seconds=2 * WORKING_DAY)), MONDAY)
         assert clock(case, "resolve").budget_seconds == 5 * WORKING_DAY
 
 
 class TestPromises:
     def test_one_that_is_dropped_is_cancelled(self) -> None:
         case = case_in(State.DISPATCHED)
-        event = one(case.reterm(new(promises=without("arrive")), MONDAY + minutes(1)))
+        event = one(case.change_catalogue(new(promises=without("arrive")), MONDAY + minutes(1)))
         assert clock(case, "arrive").status is ClockStatus.CANCELLED
         entry = moved(event)["arrive"]
         assert (entry["why"], entry["due_after"], entry["budget_after"]) == (["dropped"], None, None)
 
     def test_a_new_one_counts_from_when_it_would_have_begun(self) -> None:
         case = case_in(State.DISPATCHED, promises=without("arrive"))
-        event = one(case.reterm(new(), MONDAY + minutes(4)))
+        event = one(case.change_catalogue(new(), MONDAY + minutes(4)))
         assert clock(case, "arrive").due_at(CALENDAR) == MONDAY + minutes(60)
         assert moved(event)["arrive"]["why"] == ["promised"]
         assert moved(event)["arrive"]["due_before"] is None
 
     def test_a_new_one_whose_moment_is_still_to_come_waits_for_it(self) -> None:
         case = case_in(State.REGISTERED, promises=without("arrive"))
-        case.reterm(new(), MONDAY + minutes(4))
+        case.change_catalogue(new(), MONDAY + minutes(4))
         assert clock(case, "arrive").status is ClockStatus.WAITING
         do(case, c.Dispatch(department="repair"), MONDAY + minutes(5))
         assert clock(case, "arrive").due_at(CALENDAR) == MONDAY + minutes(65)
 
     def test_none_is_made_for_what_lies_behind(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP, promises=without("acknowledge", "arrive", "resolve", "reply"))
-        case.reterm(new(), MONDAY + minutes(4))
+        case.change_catalogue(new(), MONDAY + minutes(4))
         assert [each.name for each in case.clocks] == ["follow_up"]
 
     def test_a_new_one_stands_still_while_the_case_waits_for_its_caller(self) -> None:
         case = case_in(State.SUSPENDED, promises=without("reply"))
-        case.reterm(new(), MONDAY + days(7))
+        case.change_catalogue(new(), MONDAY + days(7))
         assert clock(case, "reply").paused
         # resolve started at the same moment on the same calendar, and has stood still since.
         assert clock(case, "reply").consumed_seconds == 0
 
     def test_a_new_follow_up_counts_from_the_reply(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP, promises=without("follow_up"))
-        case.reterm(new(), MONDAY + hours(2))
+        case.change_catalogue(new(), MONDAY + hours(2))
         assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + days(1)
 
     def test_in_a_second_cycle_it_counts_from_the_beginning_of_that_cycle(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP, promises=without("resolve"))
         do(case, c.FollowUp(outcome="dissatisfied"), MONDAY + hours(2))
         at = MONDAY + hours(2) + minutes(1)
-        case.reterm(new(promises=promised("resolve", calendar="always", budget_seconds=3600)), at)
+        case.change_catalogue(new(promises=promised("resolve", calendar="always", budget_seconds=3600)), at)
         assert clock(case, "resolve").due_at(CALENDAR) == MONDAY + hours(3)
 
     def test_one_that_starts_earlier_now_starts(self) -> None:
         case = case_in(State.DISPATCHED, promises=promised("reply", starts="decision"))
-        event = one(case.reterm(new(), MONDAY + minutes(1)))
+        event = one(case.change_catalogue(new(), MONDAY + minutes(1)))
         assert clock(case, "reply").started_at == MONDAY
         assert moved(event)["reply"]["why"] == ["started"]
 
     def test_the_clocks_of_a_further_department_follow(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, c.Involve(department="metering", task="Read the meter."), MONDAY)
-        event = one(case.reterm(new(promises=promised("acknowledge", budget_seconds=1200)), MONDAY + minutes(1)))
+        event = one(
+            case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=1200)), MONDAY + minutes(1))
+        )
         (entry,) = event.data["moved"]
         assert (entry["clock"], entry["part"], entry["due_after"]) == (
             "acknowledge",
@@ -238,13 +240,13 @@ class TestRungs:
     def test_what_has_rung_does_not_ring_again(self) -> None:
         case = case_in(State.DISPATCHED)
         assert rungs(case.ring(MONDAY + minutes(6))) == [("acknowledge", 50)]
-        case.reterm(new(promises=promised("acknowledge", budget_seconds=1200)), MONDAY + minutes(6))
+        case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=1200)), MONDAY + minutes(6))
         assert rungs(case.ring(MONDAY + minutes(16))) == [("acknowledge", 75)]
 
     def test_what_is_past_under_the_new_terms_rings_once_and_now(self) -> None:
         case = case_in(State.DISPATCHED)
         at = MONDAY + minutes(4)
-        case.reterm(new(promises=promised("acknowledge", budget_seconds=120)), at)
+        case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=120)), at)
         rang = case.ring(at)
         assert rungs(rang) == [("acknowledge", percent) for percent in (50, 75, 100, 150, 200)]
         assert {event.data["fell_at"] for event in rang} == {at.isoformat()}
@@ -254,32 +256,32 @@ class TestRungs:
 
 class TestTheRest:
     def test_a_priority_given_by_hand_stays(self) -> None:
-        case = case_in(State.DISPATCHED, priority="P1", by_hand=True)
-        case.reterm(new(priority="P3", ladder=LADDER[:3]), MONDAY)
-        assert (case.terms.priority, case.terms.by_hand) == ("P1", True)
+        case = case_in(State.DISPATCHED, priority="P1", priority_by_hand=True)
+        case.change_catalogue(new(priority="P3", ladder=LADDER[:3]), MONDAY)
+        assert (case.terms.priority, case.terms.priority_by_hand) == ("P1", True)
         assert not case.differs(new(priority="P4", ladder=LADDER[:3]), MONDAY)
 
     def test_a_priority_of_the_catalogue_follows_it(self) -> None:
         case = case_in(State.DISPATCHED)
-        case.reterm(new(priority="P3"), MONDAY)
+        case.change_catalogue(new(priority="P3"), MONDAY)
         assert case.terms.priority == "P3"
 
     def test_an_approval_under_way_keeps_its_approvers(self) -> None:
         manager = Approver(post="manager", up_to=Decimal(1000), budget_seconds=3600)
         case = case_in(State.AWAITING_APPROVAL, approvers=(manager,))
         asked = case.approval
-        case.reterm(new(approvers=(manager.model_copy(update={"post": "director"}),)), MONDAY + minutes(1))
+        case.change_catalogue(new(approvers=(manager.model_copy(update={"post": "director"}),)), MONDAY + minutes(1))
         assert case.approval == asked
         assert clock(case, "approve").running_since == MONDAY
 
     def test_a_closed_case_may_be_reopened_under_the_new_terms(self) -> None:
         case = case_in(State.CLOSED)
-        event = one(case.reterm(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + hours(1)))
+        event = one(case.change_catalogue(new(promises=promised("arrive", budget_seconds=1800)), MONDAY + hours(1)))
         assert event.data["moved"] == []
         do(case, c.Reopen(reason="It drips again."), MONDAY + hours(2))
         assert clock(case, "arrive").budget_seconds == 1800
 
     def test_a_case_that_is_over_is_left_alone(self) -> None:
         late = datetime(2027, 1, 1, tzinfo=UTC)
-        assert case_in(State.CLOSED).reterm(new(ladder=LADDER[:3]), late) == ()
-        assert case_in(State.WITHDRAWN).reterm(new(ladder=LADDER[:3]), MONDAY) == ()
+        assert case_in(State.CLOSED).change_catalogue(new(ladder=LADDER[:3]), late) == ()
+        assert case_in(State.WITHDRAWN).change_catalogue(new(ladder=LADDER[:3]), MONDAY) == ()

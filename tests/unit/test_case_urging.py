@@ -137,7 +137,7 @@ class TestWhen:
         rules = Process(urging=UrgingRules(notice_seconds=86_400, criticism_days=0))
         events = late(process=rules).ring(CRITICISED + days(60))
         assert papers(events) == [(NOTICE, NOTICED.isoformat())]
-        assert next(event for event in events if event.action == NOTICE).data["demand_by"] is None
+        assert next(event for event in events if event.action == NOTICE).data["deadline_at"] is None
 
     def test_the_notice_may_be_due_after_working_time(self) -> None:
         friday = MONDAY + days(4)
@@ -163,7 +163,7 @@ class TestEachInItsTime:
         (notice,) = (event for event in case.ring(found) if event.action in (NOTICE, CRITICISE))
         by = CALENDAR.add(found, 5 * CALENDAR.day_seconds)
         assert (notice.action, notice.at, notice.data["fell_at"]) == (NOTICE, found, NOTICED.isoformat())
-        assert notice.data["demand_by"] == by.isoformat()
+        assert notice.data["deadline_at"] == by.isoformat()
         assert papers(case.ring(by - INSTANT)) == []
         (criticism,) = case.ring(by)[-1:]
         assert (criticism.action, criticism.data["noticed_at"]) == (CRITICISE, found.isoformat())
@@ -189,7 +189,11 @@ class TestReply:
             (CRITICISE, CALENDAR.add(REPLY_DUE + days(1), 5 * CALENDAR.day_seconds).isoformat()),
         ]
         notice = next(event for event in events if event.action == NOTICE)
-        assert (notice.data["clock"], notice.data["due_at"], notice.data["to"]) == ("reply", REPLY_DUE.isoformat(), [])
+        assert (notice.data["clock"], notice.data["due_at"], notice.data["addressees"]) == (
+            "reply",
+            REPLY_DUE.isoformat(),
+            [],
+        )
         assert [told.recipient for told in notices(case.number, notice, case)] == [f"owner:{OWNER.name}"]
         told = notices(case.number, notice, case)[0]
         assert "回复时限2026-09-15 09:00已过" in told.text_zh
@@ -205,7 +209,7 @@ class TestReply:
     def test_where_no_settling_was_promised_the_department_is_pressed_for_it(self) -> None:
         case = late(promises=tuple(each for each in PROMISES if each.name != "resolve"))
         notice = next(event for event in walked(case, REPLY_DUE + days(1)) if event.action == NOTICE)
-        assert [to["department"] for to in notice.data["to"]] == ["repair"]
+        assert [to["department"] for to in notice.data["addressees"]] == ["repair"]
 
     def test_one_notice_a_cycle_is_enough(self) -> None:
         case = late()
@@ -222,7 +226,7 @@ class TestReply:
         by = CALENDAR.add(noticed, 5 * CALENDAR.day_seconds)
         (criticism,) = (event for event in walked(case, by) if event.action == CRITICISE)
         assert (criticism.data["clock"], criticism.at) == ("reply", by)
-        assert [to["department"] for to in criticism.data["to"]] == ["repair"]
+        assert [to["department"] for to in criticism.data["addressees"]] == ["repair"]
 
     def test_the_staff_urge_before_it_expires(self) -> None:
         case = late()
@@ -256,7 +260,7 @@ class TestWhatItSays:
             "service": {"name": "No water", "name_zh": "停水"},
             "registered_at": MONDAY.isoformat(),
             "owner": OWNER.name,
-            "to": [
+            "addressees": [
                 {
                     "department": "repair",
                     "name": "Repair",
@@ -268,7 +272,7 @@ class TestWhatItSays:
             ],
             "general_manager": "Ma Jun",
             "issuer": {"name": "The hotline", "name_zh": "供水热线"},
-            "demand_by": CRITICISED.isoformat(),
+            "deadline_at": CRITICISED.isoformat(),
         }
 
     def test_a_criticism_names_the_notice_before_it(self) -> None:
@@ -283,13 +287,15 @@ class TestWhatItSays:
         do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
         do(case, BODIES[Action.COMPLETE], THEN)
         notice = self.paper(case, NOTICE)
-        assert [(to["department"], to["assignee"]) for to in notice.data["to"]] == [("metering", OTHER_CREW.name)]
+        assert [(to["department"], to["assignee"]) for to in notice.data["addressees"]] == [
+            ("metering", OTHER_CREW.name)
+        ]
 
     @pytest.mark.parametrize("state", [State.REGISTERED, State.PENDING_REDISPATCH])
     def test_a_case_that_no_department_has_is_its_owners_matter(self, state: State) -> None:
         case = late(state)
         notice = self.paper(case, NOTICE)
-        assert notice.data["to"] == []
+        assert notice.data["addressees"] == []
         assert [told.recipient for told in notices(case.number, notice, case)] == [f"owner:{OWNER.name}"]
 
 

@@ -193,9 +193,9 @@ class TestLife:
         incident = incident_in(before)
         do(incident, Merge(into=OTHER_INCIDENT, reason="Same main."))
         assert (incident.state, incident.into) == ("merging", OTHER_INCIDENT)
-        event = incident.stay(THEN)
-        assert (event.action, event.to_state, event.data) == ("stay", before, {"into": OTHER_INCIDENT})
-        assert (incident.state, incident.into, incident.before) == (before, None, None)
+        event = incident.fail_merge(THEN)
+        assert (event.action, event.to_state, event.data) == ("merge_failed", before, {"into": OTHER_INCIDENT})
+        assert (incident.state, incident.into, incident.state_before_merge) == (before, None, None)
 
     def test_it_is_not_merged_into_itself(self) -> None:
         refusal = refused(incident_in(IncidentState.CONFIRMED), Merge(into=INCIDENT))

@@ -94,11 +94,11 @@ class TestLinking:
         assert (refusal.code, refusal.accepted) == ("same_incident", ("the number of an open incident",))
 
     def test_whom_a_person_takes_out_has_a_cause_of_his_own(self) -> None:
-        by_hand, by_system = linked(), linked()
-        do(by_hand, UNLINK, THEN, DISPATCHER)
+        priority_by_hand, by_system = linked(), linked()
+        do(priority_by_hand, UNLINK, THEN, DISPATCHER)
         do(by_system, UNLINK, THEN, SYSTEM)
-        assert (by_hand.incident, by_system.incident) == (None, None)
-        assert OWN_CAUSE in by_hand.flags
+        assert (priority_by_hand.incident, by_system.incident) == (None, None)
+        assert OWN_CAUSE in priority_by_hand.flags
         assert OWN_CAUSE not in by_system.flags
 
     def test_a_case_takes_itself_out_of_an_incident_that_had_ended(self) -> None:
@@ -216,7 +216,7 @@ class TestSettling:
         assert (case.state, outcome(case, INCIDENT)) == (State.CLOSED, SETTLED)
         assert clock(case, "follow_up").status == "cancelled"
         assert not case.finished(LATER)
-        assert case.finished(case.reopen_until or LATER)
+        assert case.finished(case.reopen_ends_at or LATER)
 
     def test_keeps_a_case_that_waits_for_an_approval(self) -> None:
         case = linked(State.AWAITING_APPROVAL)
@@ -314,7 +314,7 @@ class TestIncidentNotices:
         found = incident_notices(incident, incident.finish(THEN, {}))
         assert [notice.recipient for notice in found] == ["dispatcher", "supervisor"]
         merging = incident_in(IncidentState.MERGING)
-        assert [notice.recipient for notice in incident_notices(merging, merging.stay(THEN))] == ["dispatcher"]
+        assert [notice.recipient for notice in incident_notices(merging, merging.fail_merge(THEN))] == ["dispatcher"]
 
     def test_name_it_in_both_languages_under_a_kind_and_a_key_of_its_own(self) -> None:
         (notice,) = of_incident(IncidentState.CONFIRMED, IncidentAction.DISPATCH)

@@ -13,9 +13,9 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from catalogue_store import edition_of
 from domain.catalogue import Catalogue
 from domain.commands import Body, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
-from domain.lifecycle import RETERM
+from domain.lifecycle import CATALOGUE_CHANGE
 from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
-from workflows.catalogue import CatalogueWorkflow, RoundProgress, RoundStart, end_round, start_round
+from workflows.catalogue import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart, end_rollout, start_rollout
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -26,7 +26,7 @@ STRAIGHT: tuple[Body, ...] = (
     Reply(message="已恢复供水"),
     FollowUp(outcome="satisfied"),
 )
-Round = WorkflowHandle[CatalogueWorkflow, dict[str, int]]
+Round = WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]
 
 
 @pytest_asyncio.fixture
@@ -42,14 +42,14 @@ def slower(catalogue: Catalogue, factor: int = 2) -> Catalogue:
 
 
 async def begin(house: Hotline, catalogue: Catalogue, settle_seconds: float = 0, page: int = 500) -> Round:
-    start = RoundStart(
+    start = RolloutStart(
         catalogue=catalogue,
         edition=edition_of(catalogue),
         closed_after=datetime.now(UTC) - timedelta(seconds=catalogue.reopen_seconds),
         settle_seconds=settle_seconds,
         page=page,
     )
-    return await start_round(house.client, house.settings.task_queue, start)
+    return await start_rollout(house.client, house.settings.task_queue, start)
 
 
 async def published(complaint: Complaint) -> Counter[str]:
@@ -69,11 +69,11 @@ async def test_every_open_case_is_reached_once_and_a_second_round_changes_nothin
     await ended.closed()
     catalogue = slower(house.catalogue)
     assert await (await begin(house, catalogue)).result() == {"changed": 3}
-    assert [(await published(complaint))[RETERM] for complaint in (fresh, sent, closed)] == [1, 1, 1]
+    assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in (fresh, sent, closed)] == [1, 1, 1]
     resolve = next(clock for clock in (await sent.view()).clocks if clock.name == "resolve")
     assert resolve.budget_seconds == 172_800
     assert await (await begin(house, catalogue)).result() == {"same": 3}
-    assert [(await published(complaint))[RETERM] for complaint in (fresh, sent, closed)] == [1, 1, 1]
+    assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in (fresh, sent, closed)] == [1, 1, 1]
 
 
 async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(house: Hotline) -> None:
@@ -91,7 +91,7 @@ async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(ho
         }
     )
     assert await (await begin(house, lacking)).result() == {"kept": 3}
-    assert (await without_department.view()).retermed is None
+    assert (await without_department.view()).catalogue_change is None
 
 
 async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(house: Hotline) -> None:
@@ -104,11 +104,11 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
     await published(late)
     await house.server.fast_forward(running, timedelta(seconds=3601))
     assert await running.result() == {"changed": 2}
-    assert [(await published(complaint))[RETERM] for complaint in (early, late)] == [1, 1]
+    assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in (early, late)] == [1, 1]
 
 
-async def progress(running: Round) -> RoundProgress:
-    return await running.query(CatalogueWorkflow.progress)
+async def progress(running: Round) -> RolloutProgress:
+    return await running.query(CatalogueRolloutWorkflow.progress)
 
 
 async def test_a_round_that_was_overtaken_ends_and_calls_on_nobody_any_more(house: Hotline) -> None:
@@ -117,12 +117,12 @@ async def test_a_round_that_was_overtaken_ends_and_calls_on_nobody_any_more(hous
     old, new = slower(house.catalogue), slower(house.catalogue, 3)
     overtaken = await begin(house, old, settle_seconds=3600)
     await until(lambda: progress(overtaken), lambda at: at.counts == {"changed": 1})
-    assert await end_round(house.client, edition_of(old))
+    assert await end_rollout(house.client, edition_of(old))
     assert (await overtaken.describe()).status is WorkflowExecutionStatus.CANCELED
-    assert not await end_round(house.client, edition_of(old))
-    assert not await end_round(house.client, edition_of(new))
+    assert not await end_rollout(house.client, edition_of(old))
+    assert not await end_rollout(house.client, edition_of(new))
     assert await (await begin(house, new)).result() == {"changed": 1}
-    rows = [row for row in await complaint.published(3) if row["action"] == RETERM]
+    rows = [row for row in await complaint.published(3) if row["action"] == CATALOGUE_CHANGE]
     assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]
 
 
@@ -135,7 +135,7 @@ async def test_continue_as_new_carries_cursor_and_counts(tmp_path: Path) -> None
         running = await begin(house, slower(house.catalogue), page=1)
         assert await running.result() == {"changed": 7}
         assert (await house.client.get_workflow_handle(running.id).describe()).run_id != running.first_execution_run_id
-        assert [(await published(complaint))[RETERM] for complaint in complaints] == [1] * 7
+        assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in complaints] == [1] * 7
 
 
 async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(house: Hotline) -> None:

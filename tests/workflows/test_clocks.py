@@ -140,6 +140,6 @@ async def test_three_attempts_on_following_days_then_closed_and_flagged(house: H
 async def test_the_workflow_ends_with_the_reopen_window(house: Hotline) -> None:
     complaint = await brought_to(house, BEFORE["follow_up"])
     closed = (await complaint.act(FollowUp(outcome="satisfied"))).case
-    assert closed.reopen_until is not None
+    assert closed.reopen_ends_at is not None
     await complaint.ahead(hours=73)
     await complaint.closed()

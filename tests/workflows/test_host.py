@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 
 from domain.commands import BODIES, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
 from domain.intake import Actor
-from domain.lifecycle import RECOGNISE, RETERM, Role, State
+from domain.lifecycle import CATALOGUE_CHANGE, RECOGNISE, Role, State
 from domain.settlement import SETTLE
 from domain.terms import Promise
 from readmodel.database import engine as engine_of
@@ -73,7 +73,7 @@ class TestUpdates:
         described = (await metadata(await house.start())).definition
         updates = {each.name: each.description for each in described.update_definitions}
         # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late.
-        assert set(updates) == {*(action.value for action in BODIES), RETERM, SETTLE, RECOGNISE}
+        assert set(updates) == {*(action.value for action in BODIES), CATALOGUE_CHANGE, SETTLE, RECOGNISE}
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))

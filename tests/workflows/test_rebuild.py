@@ -22,7 +22,7 @@ from workflows.presentation import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TABLES = ("cases", "case_terms", "clocks", "events", "incidents", "incident_events", "notifications")
+TABLES = ("cases", "search_words", "clocks", "events", "incidents", "incident_events", "notifications")
 KEPT_BY_COURIER = ("status", "tries", "next_try_at", "sent_at", "last_error")
 STRAIGHT = (
     Dispatch(department="repair"),

@@ -7,8 +7,8 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from domain.catalogue_change import SAME_TERMS, NewTerms
 from domain.commands import Dispatch
-from domain.reterm import SAME_TERMS, NewTerms
 from domain.terms import Edition
 from tests.hotline import Complaint, Hotline, until
 from workflows import search_attributes as keys
@@ -30,7 +30,7 @@ async def relaxed(house: Hotline, complaint: Complaint, factor: int = 2) -> NewT
 
 async def refused(complaint: Complaint, new: NewTerms) -> str | None:
     with pytest.raises(WorkflowUpdateFailedError) as failed:
-        await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+        await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
     assert isinstance(failed.value.cause, ApplicationError)
     return failed.value.cause.type
 
@@ -38,10 +38,10 @@ async def refused(complaint: Complaint, new: NewTerms) -> str | None:
 async def test_due_times_move_and_rungs_ring_by_the_new_ones(house: Hotline) -> None:
     complaint = await house.start()
     await complaint.act(Dispatch(department="repair"))
-    await complaint.handle.execute_update(ComplaintWorkflow.reterm, await relaxed(house, complaint))
+    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(house, complaint))
     view = await complaint.ahead(minutes=9)
     rows = await complaint.published(view.version)
-    assert [row["action"] for row in rows] == ["register", "dispatch", "reterm"]
+    assert [row["action"] for row in rows] == ["register", "dispatch", "catalogue_change"]
     view = await complaint.ahead(minutes=2)
     rows = await complaint.published(view.version)
     [acknowledge] = [entry for entry in json.loads(rows[2]["data"])["moved"] if entry["clock"] == "acknowledge"]
@@ -54,11 +54,11 @@ async def test_due_times_move_and_rungs_ring_by_the_new_ones(house: Hotline) -> 
 
 async def test_the_priority_follows_in_sql_and_in_the_ui(house: Hotline) -> None:
     complaint = await house.start()
-    await complaint.handle.execute_update(ComplaintWorkflow.reterm, await relaxed(house, complaint))
+    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(house, complaint))
     view = await complaint.view()
     await complaint.published(view.version)
-    assert view.retermed is not None
-    assert view.retermed.catalogue == EDITION
+    assert view.catalogue_change is not None
+    assert view.catalogue_change.catalogue == EDITION
     assert [row["priority"] for row in await complaint.rows("cases")] == ["P3"]
 
     async def shown() -> str | None:
@@ -70,7 +70,7 @@ async def test_the_priority_follows_in_sql_and_in_the_ui(house: Hotline) -> None
 async def test_the_same_terms_again_leave_nothing_in_the_history(house: Hotline) -> None:
     complaint = await house.start()
     new = await relaxed(house, complaint)
-    await complaint.handle.execute_update(ComplaintWorkflow.reterm, new)
+    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
     await complaint.published(2)
     assert await refused(complaint, new) == SAME_TERMS
     history = await complaint.handle.fetch_history()

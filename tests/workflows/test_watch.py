@@ -19,7 +19,7 @@ from readmodel.database import reading
 from tests.causes import Cause, declare
 from tests.hotline import Hotline, hotline, temporal_server, until
 from tests.readmodel.outage import down
-from workflows.watch import WATCH_ID, WatchWorkflow, start_watch
+from workflows.watch import WATCH_ID, SurgeWatchWorkflow, start_watch
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,7 +30,7 @@ ENOUGH = 11
 @asynccontextmanager
 async def watched(
     server: WorkflowEnvironment, folder: Path, **changes: Any
-) -> AsyncIterator[tuple[Hotline, WorkflowHandle[WatchWorkflow, None]]]:
+) -> AsyncIterator[tuple[Hotline, WorkflowHandle[SurgeWatchWorkflow, None]]]:
     """A hotline with a task queue and a watch of its own, which looks many times a second."""
     queue = f"watch-{folder.name}"
     async with hotline(server, folder, task_queue=queue, watch_seconds=0.1, **changes) as house:

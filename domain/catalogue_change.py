@@ -12,7 +12,7 @@ from typing import Any
 from domain.clocks import APPROVE, DEPARTMENT, Clock
 from domain.events import Event
 from domain.lifecycle import OPEN, State
-from domain.record import Record, Retermed
+from domain.record import CatalogueChange, Record
 from domain.terms import ClockName, Edition, Promise, Terms, Value
 
 _TO_SIGN = frozenset({State.REGISTERED, State.DISPATCHED, State.PENDING_REDISPATCH})
@@ -39,7 +39,7 @@ class NewTerms(Value):
 
 def held_to(old: Terms, new: Terms) -> Terms:
     """The new terms as this case takes them: a priority that was given by hand at intake stays."""
-    return new.model_copy(update={"priority": old.priority, "by_hand": True}) if old.by_hand else new
+    return new.model_copy(update={"priority": old.priority, "priority_by_hand": True}) if old.priority_by_hand else new
 
 
 def facts(record: Record, new: NewTerms, at: datetime) -> dict[str, Any]:
@@ -62,7 +62,9 @@ def hold_to(record: Record, event: Event) -> None:
         for clock in _clocks(record, terms, event.at)
     )
     record.terms = terms
-    record.retermed = Retermed(seq=event.seq, at=event.at, catalogue=Edition.model_validate(event.data["catalogue"]))
+    record.catalogue_change = CatalogueChange(
+        seq=event.seq, at=event.at, catalogue=Edition.model_validate(event.data["catalogue"])
+    )
 
 
 def _clocks(record: Record, terms: Terms, at: datetime) -> tuple[Clock, ...]:
@@ -159,7 +161,7 @@ def _since(record: Record, promise: Promise, at: datetime) -> datetime | None:
             replied = (clock.stopped_at for clock in reversed(record.clocks) if clock.name == "reply")
             return (next(replied, None) or at) if record.state is State.PENDING_FOLLOW_UP else None
         case "decision":
-            decided = record.decided[-1].decided_at if record.decided else None
+            decided = record.decisions[-1].decided_at if record.decisions else None
             return decided if decided and began and decided >= began else None
 
 
