@@ -38,7 +38,7 @@ class ComplaintStart(BaseModel):
     told: str | None = Field(default=None, description="The incident that knows of the case.")
     publishes_last: bool = Field(
         default=False,
-        description="The order in which a task asks for things (docs/decisions/0030). No patch: a marker would cost"
+        description="The order in which a task asks for things (docs/decisions/0004). No patch: a marker would cost"
         " an event of each case. A run from before keeps its order.",
     )
 

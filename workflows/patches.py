@@ -11,6 +11,6 @@ class Patch(StrEnum):
     """The names given to `workflow.patched`."""
 
     TELL_FIRST = "tell-first"
-    """A case tells the incident that it is linked, and publishes after that (docs/decisions/0030)."""
+    """A case tells the incident that it is linked, and publishes after that (docs/decisions/0004)."""
     PUBLISH_LAST = "publish-last"
     """An incident begins what an update asks for, and publishes after that; its errands come after both."""
