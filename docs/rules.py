@@ -75,5 +75,5 @@ What time brings by itself, each once in a cycle:
 
 The time towards both stands still while the case is suspended, and ends with the work. They go to the departments whose
 work is waited for: not to one that has completed the case and waits for another's part.
-[Why](decisions/0025-notices-count-beside-the-clock.md).
+[Why](decisions/0013-notices-and-documents.md).
 """

@@ -64,7 +64,7 @@ class ComplaintWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _ask(self, *, changed: bool) -> None:
-        """What one task asks Temporal for, in this order: docs/decisions/0030 says why it matters."""
+        """What one task asks Temporal for, in this order: docs/decisions/0004 says why it matters."""
         if changed:
             self._show()
         self._alarm.arm(self._case.next_deadline(), self._case.state)

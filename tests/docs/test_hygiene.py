@@ -11,6 +11,7 @@ from tests.docs.pages import ALL, DOCS, PAGES, ROOT, TEXTS, section
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+SCREEN_LINES, SCREEN_WIDTH = 45, 120
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
 
 
@@ -63,6 +64,13 @@ def test_a_decision_has_its_three_parts_and_a_line_in_the_index(decision: Path) 
         assert section(text, part).strip(), part
     assert f"| [{decision.stem[:4]}]({decision.name}) | {title[5:]} |" in TEXTS[DOCS / "decisions" / "README.md"]
     assert title.startswith(decision.stem[:4])
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_fits_one_screen(decision: Path) -> None:
+    lines = TEXTS[decision].splitlines()
+    assert len(lines) <= SCREEN_LINES
+    assert [line for line in lines if len(line) > SCREEN_WIDTH] == []
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

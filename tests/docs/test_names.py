@@ -108,7 +108,7 @@ def test_every_action_is_in_the_glossary_and_no_other() -> None:
 
 def test_every_word_of_incidents_is_in_the_glossary() -> None:
     words = {*IncidentState, *IncidentAction, SUSPECT, ABSORB, MERGE_FAILED, FINISH, SETTLED, KEPT, OVER}
-    assert set(glossary("Incidents")) == words | {"incident", "watch"}
+    assert set(glossary("Incidents")) == words | {"incident", "surge-watch"}
 
 
 def test_every_role_is_in_the_glossary_and_no_other() -> None:
