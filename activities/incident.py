@@ -79,7 +79,7 @@ class Incidents:
         same, so a later try writes the same again.
         """
         incident, lent = settling.incident, list[ProjectionBatch]()
-        words = Settlement(incident=incident, result=settling.result, message=settling.message, return_batch=True)
+        words = Settlement(incident=incident, result=settling.result, message=settling.message)
 
         async def ask(number: str) -> str:
             chosen = sampled(incident, number, settling.follow_up_percent)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from domain.batch import ProjectionBatch
 from domain.clocks import DEPARTMENT
@@ -35,11 +35,10 @@ class Settlement(BaseModel):
     result: str
     message: str
     follow_up: bool = True
-    return_batch: bool = Field(default=False, description="Whoever asks writes what comes of it to SQL: see `Settled`.")
 
 
 class Settled(BaseModel):
-    """What a case answers: the outcome, and, where it was asked so, its publication, for the asker to write.
+    """Answer of a case: the outcome, and what the case publishes if it is settled, for the incident to write.
 
     The answer is in the case's history before anybody has it, as the input of an activity is: it may be written again,
     or late. The case writes it once more with what it publishes next, so nothing is lost with the asker.

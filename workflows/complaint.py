@@ -102,7 +102,7 @@ class ComplaintWorkflow:
         events = self._case.settle(settlement, workflow.now())
         self._note(events)
         settled = Settled(outcome=outcome(self._case, settlement.incident))
-        if not (settlement.return_batch and events and settled.outcome == SETTLED):
+        if not (events and settled.outcome == SETTLED):
             return settled
         return settled.model_copy(update={"batch": self._outbox.lend(self._case)})
 

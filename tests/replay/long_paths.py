@@ -111,6 +111,7 @@ async def catalogue(house: Hotline) -> WorkflowHandle[Any, Any]:
 
 async def catalogue_cancelled(house: Hotline) -> WorkflowHandle[Any, Any]:
     """Ended for another catalogue, while registrations settle."""
+    await (await house.start()).published(1)
     start = a_round(house, "3", page=500)
     running = await start_rollout(house.client, house.settings.task_queue, start)
     first = await this_run(house, running)

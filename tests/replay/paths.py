@@ -286,11 +286,13 @@ async def closed_with_an_incident(house: Hotline) -> Complaint:
     settlement = Settlement(incident=INCIDENT, result="已换管", message="已恢复供水", follow_up=False)
     # No such incident runs: the case is told so, and goes its own way; an incident that does not know that is refused.
     await until(complaint.view, lambda view: view.incident is None)
-    assert await complaint.handle.execute_update("settle", settlement) == OVER
+    answer: Settled = await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
+    assert answer.outcome == OVER
     cause = await incident(house, "wuguishan")
     await play(complaint, LinkIncident(incident=cause.number))
     settlement = settlement.model_copy(update={"incident": cause.number})
-    assert await complaint.handle.execute_update("settle", settlement) == SETTLED
+    answer = await complaint.handle.execute_update(SETTLE, settlement, id="again", result_type=Settled)
+    assert answer.outcome == SETTLED
     return await ended(complaint, hours=73)
 
 
@@ -309,9 +311,7 @@ async def lent_to_its_incident(house: Hotline) -> Complaint:
     """Nobody writes what it lends, and it says so; then its window ends."""
     cause = await incident(house, "dayong")
     complaint = await play(await house.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
-    settlement = Settlement(
-        incident=cause.number, result="已换管", message="已恢复供水", follow_up=False, return_batch=True
-    )
+    settlement = Settlement(incident=cause.number, result="已换管", message="已恢复供水", follow_up=False)
     await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
     await complaint.handle.signal(ComplaintWorkflow.publish)
     await complaint.published(5)

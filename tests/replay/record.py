@@ -78,9 +78,9 @@ async def catalogue(house: Hotline) -> WorkflowHistory:
 
 
 RECORDS: dict[str, Record] = {
+    "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
     **{name: of_path(play) for name, play in (PATHS | LINK_PATHS).items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
-    "catalogue": catalogue,
     "courier": of_shift(start_courier),
     "watch": of_shift(start_watch),
     **LONG,

@@ -79,7 +79,7 @@ class Hidden(ComplaintWorkflow):
 
 @workflow.defn(name="ComplaintWorkflow")
 class Reordered(ComplaintWorkflow):
-    """Asks for what it has always asked for, but tells incidents before it sets its timer."""
+    """Asks for what it has always asked for, but publishes before it sets its timer."""
 
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
@@ -90,7 +90,7 @@ class Reordered(ComplaintWorkflow):
         await super().run(start)
 
     def _ask(self, *, changed: bool) -> None:
-        self._link.follow(self._case.incident)
+        self._outbox.publish(self._case, self._link.idle)
         super()._ask(changed=changed)
 
 

@@ -94,11 +94,11 @@ class TestLinking:
         assert (refusal.code, refusal.accepted) == ("same_incident", ("the number of an open incident",))
 
     def test_whom_a_person_takes_out_has_a_cause_of_his_own(self) -> None:
-        priority_by_hand, by_system = linked(), linked()
-        do(priority_by_hand, UNLINK, THEN, DISPATCHER)
+        by_hand, by_system = linked(), linked()
+        do(by_hand, UNLINK, THEN, DISPATCHER)
         do(by_system, UNLINK, THEN, SYSTEM)
-        assert (priority_by_hand.incident, by_system.incident) == (None, None)
-        assert OWN_CAUSE in priority_by_hand.flags
+        assert (by_hand.incident, by_system.incident) == (None, None)
+        assert OWN_CAUSE in by_hand.flags
         assert OWN_CAUSE not in by_system.flags
 
     def test_a_case_takes_itself_out_of_an_incident_that_had_ended(self) -> None:

@@ -117,20 +117,20 @@ async def test_a_refusal_while_sql_is_written_leaves_the_case_whole(cold: Hotlin
     await replays(complaint.handle)
 
 
-@pytest.mark.parametrize("lent", [True, False])
 @pytest.mark.parametrize("at_intake", [True, False])
-async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, *, at_intake: bool, lent: bool) -> None:
+async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, at_intake: bool) -> None:
     """Nobody writes what it lends: then it is in SQL with what happens next."""
-    incident = await begun(cold, f"{'at_intake' if at_intake else 'priority_by_hand'}{'_lent' * lent}")
+    incident = await begun(cold, "at_intake" if at_intake else "by_hand")
     number = number_of(incident)
     complaint = await cold.start(incident=number if at_intake else None)
     await at_rest(complaint)
     if not at_intake:
         await complaint.act(LinkIncident(incident=number))
         await at_rest(complaint)
-    settlement = Settlement(incident=number, result="-", message="-", return_batch=lent)
+    settlement = Settlement(incident=number, result="-", message="-")
     answer: Settled = await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
-    assert (answer.outcome, answer.batch is not None) == (SETTLED, lent)
+    assert answer.outcome == SETTLED
+    assert answer.batch is not None
     await rests(complaint.handle)
     await complaint.act(FollowUp(outcome="satisfied"))
     await at_rest(complaint)
@@ -147,7 +147,7 @@ async def test_a_case_that_lends_while_it_is_writing_itself_asks_for_the_same_on
         await at_rest(complaint)
         with busy(cold.engine):
             await complaint.act(Comment(note="-"))
-            settlement = Settlement(incident=number, result="-", message="-", return_batch=True)
+            settlement = Settlement(incident=number, result="-", message="-")
             await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
         await rests(complaint.handle)
         await complaint.act(FollowUp(outcome="satisfied"))
