@@ -164,9 +164,11 @@ async def start_rollout(
 ) -> WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]:
     """Start the round; one that is under way is found. After its end, a further one changes what is left to change."""
     edition = start.edition
+    # Where the operator keeps his files is no matter of the history.
+    catalogue = start.catalogue.model_copy(update={"calendar_file": ""})
     return await client.start_workflow(
         CatalogueRolloutWorkflow.run,
-        start,
+        start.model_copy(update={"catalogue": catalogue}),
         id=rollout_id(edition),
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -115,7 +115,6 @@ async def catalogue_cancelled(house: Hotline) -> WorkflowHandle[Any, Any]:
     start = a_round(house, "3", page=500)
     running = await start_rollout(house.client, house.settings.task_queue, start)
     first = await this_run(house, running)
-    await (await house.start()).published(1)
     await until(first.fetch_history, _sleeps)
     assert await end_rollout(house.client, start.edition)
     return first
