@@ -1,12 +1,24 @@
-"""Further ways through a complaint's life: in and out of incidents, parts of other departments, an outage."""
+"""Further ways through a complaint's life: incidents, parts of other departments, money, an outage."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from temporalio.client import WorkflowHistory
 
 import worker
-from domain.commands import Answer, Complete, Dispatch, Involve, LinkIncident, Return, SignFor, Withdraw
+from domain.commands import (
+    Answer,
+    Complete,
+    DecideApproval,
+    Dispatch,
+    Involve,
+    LinkIncident,
+    RequestApproval,
+    Return,
+    SignFor,
+    Withdraw,
+)
 from domain.incident_table import Resolve
 from domain.lifecycle import State
 from domain.terms import Terms
@@ -106,6 +118,15 @@ async def rung_with_a_signal_after_an_outage(house: Hotline) -> Complaint:
         return await ended(await play(complaint, SignFor(), *DONE, SATISFIED), hours=73)
 
 
+async def approved_by_any_manager(house: Hotline) -> Complaint:
+    """Its catalogue names nobody who decides: so there is no turn."""
+    terms = house.catalogue.terms("waiver", "west", datetime.now(UTC)).model_copy(update={"approvers": ()})
+    asked = RequestApproval(subject="减免水费", amount=Decimal(90), kind="waiver", grounds="低保户")
+    decided = DecideApproval(approved=True, reason="情况属实")
+    steps = (*TO_CREW, asked, decided, *DONE, SATISFIED)
+    return await ended(await play(await house.start("waiver", terms=terms), *steps), hours=73)
+
+
 def _rang(history: WorkflowHistory) -> bool:
     return any(event.HasField("timer_fired_event_attributes") for event in history.events)
 
@@ -119,5 +140,6 @@ LINK_PATHS: dict[str, Play] = {
         parts_returned_and_taken_over,
         answered_before_its_incident_was_told,
         rung_with_a_signal_after_an_outage,
+        approved_by_any_manager,
     )
 }
