@@ -40,13 +40,13 @@ NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default",
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
 _SAMPLE = Parcel(
     Message(
-        key="2608034711003-7-caller:2608034711003",
-        number="2608034711003",
+        key="2608034711004-7-caller:2608034711004",
+        number="2608034711004",
         seq=7,
-        recipient="caller:2608034711003",
+        recipient="caller:2608034711004",
         kind=Action.REPLY,
-        text_zh="工单2608034711003:回复,现为待回访",
-        text_en="Case 2608034711003: reply by agent, now pending_follow_up",
+        text_zh="工单2608034711004:回复,现为待回访",
+        text_en="Case 2608034711004: reply by agent, now pending_follow_up",
         created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),
         tries=1,
     ),

@@ -6,7 +6,7 @@ from api.schemas import NEW_COMPLAINT
 from domain.incident_table import IncidentAction
 from domain.lifecycle import Action
 
-NUMBER = "2608034711003"
+NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
 NOON = "2026-08-03T04:00:00Z"
 
@@ -49,7 +49,7 @@ BODIES: dict[Action, dict[str, Any]] = {
 INCIDENT_BODIES: dict[IncidentAction, dict[str, Any]] = {
     IncidentAction.CONFIRM: {"title": "Salt tide 咸潮", "districts": ["west", "south"]},
     IncidentAction.DISMISS: {"reason": "One street, one owner's pump."},
-    IncidentAction.MERGE: {"into": "i26080300019", "reason": "The same tide."},
+    IncidentAction.MERGE: {"into": "i26080300014", "reason": "The same tide."},
     IncidentAction.DISPATCH: {"department": "water_quality"},
     IncidentAction.SIGN_FOR: {"assignee": "梁伟"},
     IncidentAction.INFORM: {
@@ -208,7 +208,7 @@ CALLER: dict[str, Any] = {
     },
     "earlier_cases": [
         {
-            "number": "2602169021485",
+            "number": "2602169021484",
             "service_code": "thanks",
             "state": "closed",
             "flags": ["hardship"],
@@ -219,7 +219,7 @@ CALLER: dict[str, Any] = {
     ],
     "thanks": [
         {
-            "number": "2602169021485",
+            "number": "2602169021484",
             "at": "2026-02-16T02:00:00Z",
             "thanked": "梁伟",
             "message": "A happy New Year to the young man of the repair crew. 给师傅拜年。",

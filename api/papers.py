@@ -63,7 +63,7 @@ class Papers:
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, autoescape=True, auto_reload=False
         )
         mine = [name for name in self._sheets.list_templates() if name.startswith(PAPERS)]
-        sample, accepted = fields("2608034711003", _SAMPLE), ", ".join(sorted(NAMES))
+        sample, accepted = fields("2608034711004", _SAMPLE), ", ".join(sorted(NAMES))
         problems = [
             problem
             for name in mine

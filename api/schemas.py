@@ -35,7 +35,7 @@ class NewComplaint(Intake):
 class Links(BaseModel):
     """Where to go on from here."""
 
-    self: str = Field(examples=["/v1/complaints/2608034711003"])
+    self: str = Field(examples=["/v1/complaints/2608034711004"])
     timeline: str
     notices: str = Field(description="What the case was urged and criticised by in writing, for staff.")
     caller: str = Field(description="What is known of the caller, for staff.")

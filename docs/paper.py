@@ -12,7 +12,7 @@ from domain.intake import Actor, Intake, Registration
 from domain.lifecycle import CRITICISE, NOTICE, Role
 from settings import DEFAULT_CATALOGUE
 
-NUMBER = "2608034711003"
+NUMBER = "2608034711004"
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 AGENT = Actor(name="陈美玲", role=Role.AGENT)
 CREW = Actor(name="梁伟", role=Role.CREW, department="repair")

@@ -1,12 +1,14 @@
 """Case numbers: thirteen digits that can be read out over the telephone.
 
-`yymmdd` of the local day, six digits drawn from the request's key, and a check digit (ISO 7064, MOD 11,10) that finds
-every single wrong digit and nearly every swap of two neighbours.
+`yymmdd` of the local day, six digits drawn from the request's key, and a check digit (Verhoeff) that finds every single
+wrong digit and every swap of two neighbours. Damm's finds them too, but misses twice as many twins and jump swaps.
 """
 
 import hashlib
 import re
 from datetime import date, datetime, timedelta
+
+from stdnum import verhoeff
 
 from domain.calendar import USUAL_ZONE, on_the_wall
 
@@ -37,14 +39,14 @@ def number_of(day: date, key: str, draw: int = 0) -> str:
     """The number that a request's key leads to on a day; further draws give further candidates."""
     digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
     body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % DRAWS:06}"
-    return body + check_digit(body)
+    return body + verhoeff.calc_check_digit(body)
 
 
 def incident_number_of(day: date, key: str, draw: int = 0) -> str:
     """The number of an incident: `i`, the day, four digits drawn from the key, and a check digit."""
     digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
     body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % INCIDENT_DRAWS:04}"
-    return f"i{body}{check_digit(body)}"
+    return f"i{body}{verhoeff.calc_check_digit(body)}"
 
 
 def is_incident(number: str) -> bool:
@@ -52,20 +54,11 @@ def is_incident(number: str) -> bool:
     return number.startswith("i")
 
 
-def check_digit(digits: str) -> str:
-    """The digit that makes `digits` a valid number of ISO 7064, MOD 11,10."""
-    product = 10
-    for digit in digits:
-        total = (int(digit) + product) % 10 or 10
-        product = total * 2 % 11
-    return str((11 - product) % 10)
-
-
 def parse_number(text: str) -> str:
     """The number as written, without dashes and spaces. Raises NumberError."""
     digits = text if _DIGITS.fullmatch(text) else _SEPARATORS.sub("", text)
     if not _DIGITS.fullmatch(digits):
         raise NumberError(f"A case number has {ACCEPTED}.")
-    if check_digit(digits[:-1]) != digits[-1]:
+    if not verhoeff.is_valid(digits):
         raise NumberError("The check digit does not fit: a digit was misheard or mistyped. Ask for the number again.")
     return digits

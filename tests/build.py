@@ -49,7 +49,7 @@ PROMISES = (
     Promise(name="follow_up", calendar="always", budget_seconds=86_400, starts="reply"),
 )
 
-INCIDENT, OTHER_INCIDENT = "i26080347119", "i26080300019"
+INCIDENT, OTHER_INCIDENT = "i26080347119", "i26080300014"
 MONDAY = datetime(2026, 9, 7, 1, tzinfo=UTC)
 """Monday, 09:00 in Beijing."""
 THEN = MONDAY + timedelta(minutes=3)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from sqlalchemy import text
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -109,6 +110,12 @@ async def linked(house: Hotline, cause: Cause, count: int, district: str | None 
     started = [await house.start(district=where, incident=cause.number) for _ in range(count)]
     await cause.waits_for(before + count)
     return started
+
+
+async def count_timers(cause: Cause) -> int:
+    """How many timers its history has."""
+    history = (await cause.handle.fetch_history()).events
+    return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in history)
 
 
 async def replied(complaint: Complaint) -> CaseView:

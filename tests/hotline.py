@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine, text
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
@@ -163,6 +164,20 @@ class Hotline:
             task_timeout=TASK_TIMEOUT,
         )
         return Complaint(self, registration.number, handle)
+
+    async def start_with(self, body: Body, **changes: Any) -> Complaint:
+        """Register a complaint whose first task has this update in it."""
+        registration = self.registration(**changes)
+        start = WithStartWorkflowOperation(
+            ComplaintWorkflow.run,
+            ComplaintStart(source=registration),
+            id=workflow_id(registration.number),
+            task_queue=self.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        )
+        command: Command[Any] = Command(actor=ADMIN, body=body)
+        await self.client.execute_update_with_start_workflow(body.action, command, start_workflow_operation=start)
+        return Complaint(self, registration.number, await start.workflow_handle())
 
 
 @asynccontextmanager

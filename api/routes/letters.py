@@ -65,7 +65,7 @@ def _add_resend(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def resend_letter(
-        key: Annotated[str, Path(description="The `key` of the letter.", examples=["2608034711003-7-supervisor"])],
+        key: Annotated[str, Path(description="The `key` of the letter.", examples=["2608034711004-7-supervisor"])],
     ) -> Response:
         """By the channels as they are configured now. A channel that had taken its copy is not given it again."""
         await backend.letterbox.resend(key)

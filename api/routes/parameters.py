@@ -17,7 +17,7 @@ USUAL_PAGE = 50
 
 NumberText = Annotated[
     str,
-    Path(alias="number", description=f"The case number (工单号): {ACCEPTED}.", examples=["2608034711003"]),
+    Path(alias="number", description=f"The case number (工单号): {ACCEPTED}.", examples=["2608034711004"]),
 ]
 IdempotencyKey = Annotated[
     str | None,

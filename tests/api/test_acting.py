@@ -150,7 +150,7 @@ async def test_a_case_that_is_over_says_how_it_ended(on_both: House) -> None:
 
 
 async def test_an_action_on_no_case_is_not_found(on_both: House) -> None:
-    problem(await on_both.act("2001010000001", "arrive"), 404, "complaint-not-found")
+    problem(await on_both.act("2001010000008", "arrive"), 404, "complaint-not-found")
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ async def test_records_are_for_staff(on_sqlite: House, path: str) -> None:
 
 async def test_what_is_not_there_is_said(on_sqlite: House) -> None:
     problem(await on_sqlite.get("/v1/customers/0420013", "chen"), 404, "customer-not-found")
-    problem(await on_sqlite.get("/v1/complaints/2001010000001/caller", "chen"), 404, "complaint-not-found")
+    problem(await on_sqlite.get("/v1/complaints/2001010000008/caller", "chen"), 404, "complaint-not-found")
     said = problem(await on_sqlite.get("/v1/customers/no such account", "chen"), 422, "invalid-request")
     assert "1 to 32 letters, digits or dashes" in said["detail"]
 

@@ -172,7 +172,7 @@ async def test_a_day_late_is_late(on_sqlite: House) -> None:
 
 async def test_nothing_can_be_guessed(on_sqlite: House) -> None:
     path = await door(on_sqlite, await replied(on_sqlite))
-    for wrong in ("/c/1", f"{path}x", path[:-1], path.replace("/c/", "/c/x"), "/c/2608034711003"):
+    for wrong in ("/c/1", f"{path}x", path[:-1], path.replace("/c/", "/c/x"), "/c/2608034711004"):
         page = await on_sqlite.http.get(wrong, headers=ENGLISH)
         assert (page.status_code, "opens nothing" in page.text) == (HTTPStatus.NOT_FOUND, True)
 
@@ -184,13 +184,13 @@ async def test_a_link_is_made_for_a_case_that_is_there_and_not_by_those_who_do_t
         problem(await on_sqlite.post(f"/v1/complaints/{number}/link", None, who), 403, "wrong-role")
     for who in ("chen", "he", "xu", "chief"):
         await door(on_sqlite, number, who)
-    problem(await on_sqlite.post("/v1/complaints/2001010000001/link", None, "chen"), 404, "complaint-not-found")
+    problem(await on_sqlite.post("/v1/complaints/2001010000008/link", None, "chen"), 404, "complaint-not-found")
 
 
 async def test_two_processes_sign_with_one_secret_and_another_house_with_another(tmp_path: Path) -> None:
     one, same, other = (Links(tmp_path / name / "links.key") for name in ("a", "a", "b"))
-    text, expires_at = one.make("2608034711003", 2, NOON)
-    assert same.read(text, NOON) == Link("2608034711003", 2, expires_at)
+    text, expires_at = one.make("2608034711004", 2, NOON)
+    assert same.read(text, NOON) == Link("2608034711004", 2, expires_at)
     assert (tmp_path / "a" / "links.key").stat().st_mode & 0o777 == 0o600
     with pytest.raises(LinkError) as unknown:
         other.read(text, NOON)

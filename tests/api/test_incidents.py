@@ -245,7 +245,7 @@ async def test_a_case_is_linked_to_no_incident_that_has_ended(api: House) -> Non
 
     assert "dismissed" in found["detail"]
     assert (await api.complaint(case))["incident"] is None
-    problem(await api.act(case, "link_incident", {"incident": "i26080300019"}, "zhou"), 422, "unknown-incident")
+    problem(await api.act(case, "link_incident", {"incident": "i26080300014"}, "zhou"), 422, "unknown-incident")
     problem(await api.act(case, "link_incident", {"incident": "salt tide"}, "zhou"), 422, "invalid-request")
     problem(await api.act(case, "link_incident", {"incident": None}, "zhou"), 422, "same-incident")
 
@@ -257,16 +257,16 @@ async def test_what_cannot_be_done_to_an_incident_is_said(api: House) -> None:
     problem(await api.post(f"{path}/dispatch", {"department": "repair"}, "chen"), 403, "wrong-role")
     problem(await api.post(f"{path}/dispatch", {"department": "moon"}, "zhou"), 422, "unknown-department")
     problem(await api.post(f"{path}/merge", {"into": number}, "zhou"), 422, "same-incident")
-    problem(await api.post(f"{path}/merge", {"into": "i26080300019"}, "zhou"), 422, "unknown-incident")
+    problem(await api.post(f"{path}/merge", {"into": "i26080300014"}, "zhou"), 422, "unknown-incident")
     await act(api, number, "dispatch", {"department": "repair"})
     problem(await api.post(f"{path}/sign_for", {}, "sun"), 403, "other-department")
     problem(await api.post("/v1/incidents", {**DIRECTIONS, "districts": ["moon"]}, "zhou"), 422, "unknown-district")
     problem(await api.post("/v1/incidents", DIRECTIONS, "chen"), 403, "wrong-role")
-    problem(await api.get("/v1/incidents/i26080300019"), 404, "incident-not-found")
+    problem(await api.get("/v1/incidents/i26080300014"), 404, "incident-not-found")
     problem(await api.get("/v1/incidents/salt-tide"), 422, "invalid-request")
 
 
-@pytest.mark.parametrize("path", ["/v1/incidents", "/v1/incidents/i26080300019"])
+@pytest.mark.parametrize("path", ["/v1/incidents", "/v1/incidents/i26080300014"])
 async def test_callers_read_no_incidents(api: House, path: str) -> None:
     problem(await api.get(path, "portal"), 403, "wrong-role")
 

@@ -60,7 +60,7 @@ async def test_pages_follow_each_other(on_sqlite: House) -> None:
     problem(await on_sqlite.get("/v1/letters", cursor="x"), 422, "invalid-cursor")
 
 
-@pytest.mark.parametrize("key", ["2001010000001-1-dispatcher", "a/b", "王 x"])
+@pytest.mark.parametrize("key", ["2001010000008-1-dispatcher", "a/b", "王 x"])
 async def test_an_unknown_letter_is_not_found(on_sqlite: House, key: str) -> None:
     problem(await on_sqlite.post(f"/v1/letters/{quote(key, safe='')}/resend", None), 404, "letter-not-found")
 

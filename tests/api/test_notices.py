@@ -169,6 +169,6 @@ async def test_only_what_is_a_notice_is_one(hasty: House, late: str) -> None:
 
 @pytest.mark.parametrize("path", ["notices", "notices/7"])
 async def test_of_no_case_there_is_none_and_none_is_for_callers(on_sqlite: House, path: str) -> None:
-    problem(await on_sqlite.get(f"/v1/complaints/2608034711003/{path}", "li"), 404, "complaint-not-found")
-    problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "li"), 422, "invalid-number")
-    problem(await on_sqlite.get(f"/v1/complaints/2608034711003/{path}", "portal"), 403, "wrong-role")
+    problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "li"), 404, "complaint-not-found")
+    problem(await on_sqlite.get(f"/v1/complaints/2608034711003/{path}", "li"), 422, "invalid-number")
+    problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "portal"), 403, "wrong-role")

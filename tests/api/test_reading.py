@@ -116,7 +116,7 @@ async def test_a_timeline_comes_in_pages_oldest_first(on_both: House) -> None:
     assert second["next_cursor"] is None
 
 
-@pytest.mark.parametrize("path", ["/v1/complaints/2001010000001", "/v1/complaints/2001010000001/timeline"])
+@pytest.mark.parametrize("path", ["/v1/complaints/2001010000008", "/v1/complaints/2001010000008/timeline"])
 async def test_a_number_that_no_case_has_is_not_found(on_both: House, path: str) -> None:
     problem(await on_both.get(path), 404, "complaint-not-found")
 

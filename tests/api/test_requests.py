@@ -24,7 +24,7 @@ async def pieces(size: int, count: int) -> AsyncIterator[bytes]:
         yield b" " * size
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/complaint", "/v1/complaints/2001010000001/history"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/complaint", "/v1/complaints/2001010000008/history"])
 async def test_an_unknown_path_is_a_problem(on_sqlite: House, path: str) -> None:
     assert path in problem(await on_sqlite.get(path), 404, "not-found")["detail"]
 
@@ -106,7 +106,7 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
 
     monkeypatch.setattr("api.routes.complaints.number_in", fault)
     with caplog.at_level(logging.ERROR, "hotline.api"):
-        answer = await on_sqlite.get("/v1/complaints/2001010000001")
+        answer = await on_sqlite.get("/v1/complaints/2001010000008")
     found = problem(answer, 500, "internal")
     assert found["request_id"] == answer.headers["x-request-id"]
     assert found["request_id"] in caplog.text

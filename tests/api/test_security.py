@@ -9,7 +9,7 @@ from tests.api.house import House, problem
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KEYLESS = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
-KEYED = ("/v1/complaints", "/v1/complaints/2001010000001", "/v1/services", "/v1/lifecycle", "/v1/letters")
+KEYED = ("/v1/complaints", "/v1/complaints/2001010000008", "/v1/services", "/v1/lifecycle", "/v1/letters")
 
 
 async def knock(house: House, authorization: str | None, path: str = "/v1/complaints") -> httpx.Response:

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy
 import typer.main
 from pydantic import BaseModel
+from stdnum import verhoeff
 
 import cli
 from calendar_source import Override
@@ -25,7 +26,7 @@ from channels_source import load_channels
 from domain.commands import BODIES
 from domain.incident_table import INCIDENT_BODIES
 from readmodel.tables import metadata
-from tests.docs.pages import ROOT, Example, all_examples, examples, page
+from tests.docs.pages import ALL, ROOT, Example, all_examples, examples, page
 from tests.docs.test_names import application
 
 PLAYED_BY_E2E = {"curl", "API=http://127.0.0.1:8080/v1", 'AUTH="Authorization:'}
@@ -48,6 +49,12 @@ def test_python_examples_run_and_print_what_is_shown(example: Example, monkeypat
     after = next(place for place, block in enumerate(blocks) if block.text == example.text) + 1
     if printed.getvalue():
         assert (blocks[after].language, blocks[after].text) == ("text", printed.getvalue())
+
+
+def test_numbers_on_the_pages_have_their_check_digit() -> None:
+    numbers = {case or incident for case, incident in re.findall(r"\b(\d{13})\b|\bi(\d{11})\b", ALL)}
+    assert numbers
+    assert {number for number in numbers if not verhoeff.is_valid(number)} == set()
 
 
 @pytest.mark.parametrize("example", all_examples("json"), ids=named)

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
+
+import pytest
 
 from domain.commands import Command, LinkIncident
 from domain.incident_table import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
 from domain.intake import SYSTEM
-from tests.causes import Cause, declare, linked
+from tests.causes import Cause, count_timers, declare, linked
 from tests.hotline import ADMIN, Hotline, until
 
 IncidentPlay = Callable[[Hotline], Awaitable[Cause]]
@@ -124,6 +127,34 @@ async def incident_asked_again(house: Hotline) -> Cause:
     await cause.published("declare", "dispatch")
     await cause.act(OVER)
     return await ended(cause)
+
+
+@path
+async def incident_with_a_case_that_does_not_answer(house: Hotline) -> Cause:
+    """It has no worker. Another incident is absorbed while it is asked to link; at the end it is asked once more."""
+    other = await declare(house, "nanlang")
+    stuck = await house.start(district="sanxiang")
+    await stuck.published(1)
+    registered_at = (await stuck.view()).registered_at
+    await stuck.handle.terminate()
+    silent = await house.client.start_workflow("ComplaintWorkflow", id=stuck.handle.id, task_queue="nobody-polls-it")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("activities.incident.UPDATE_TIMEOUT", timedelta(seconds=0.3))
+        cause = await declare(house, "sanxiang", since=registered_at)
+        await cause.handle.signal("linked", stuck.number)
+        await until(partial(_activities, cause), {"gather_cases"}.__eq__)
+        await other.act(Merge(into=cause.number))
+        await ended(other)
+        await cause.act(OVER)
+        await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second look
+        await silent.terminate()
+        await house.server.fast_forward(cause.handle, 360)
+        return await ended(cause)
+
+
+async def _activities(cause: Cause) -> set[str]:
+    described = (await cause.handle.describe()).raw_description
+    return {each.activity_type.name for each in described.pending_activities}
 
 
 @path

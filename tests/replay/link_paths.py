@@ -1,12 +1,32 @@
-"""Further ways through a complaint's life: in and out of incidents, and with parts that go from hand to hand."""
+"""Further ways through a complaint's life: incidents, parts of other departments, money, an outage."""
 
-from domain.commands import Complete, Involve, LinkIncident, Return, SignFor, Withdraw
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from temporalio.client import WorkflowHistory
+
+import worker
+from domain.commands import (
+    Answer,
+    Complete,
+    DecideApproval,
+    Dispatch,
+    Involve,
+    LinkIncident,
+    RequestApproval,
+    Return,
+    SignFor,
+    Withdraw,
+)
 from domain.incident_table import Resolve
 from domain.lifecycle import State
 from tests.build import INCIDENT
 from tests.causes import declare
 from tests.hotline import Complaint, Hotline, until
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
+from tests.workflows.test_host import at_rest
+from workflows.complaint import ComplaintWorkflow
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 
@@ -68,6 +88,42 @@ async def parts_returned_and_taken_over(house: Hotline) -> Complaint:
     return await ended(await play(complaint, *steps), hours=73)
 
 
+async def answered_before_its_incident_was_told(house: Hotline) -> Complaint:
+    """The incident had ended, and the answer cannot be taken back: the case stays linked, and tells it once."""
+    complaint = await house.start_with(Answer(message="管网抢修，今晚恢复"), incident=INCIDENT)
+    await complaint.published(2)
+    return await ended(await play(complaint, SATISFIED), hours=73)
+
+
+async def rung_with_a_signal_after_an_outage(house: Hotline) -> Complaint:
+    """A timer fires while no worker is there. The signal in the same task is handled first, and sets the next timer."""
+    settings = house.settings.model_copy(update={"task_queue": "with-outages"})
+    interrupted = Hotline(house.server, settings, house.engine)
+    async with worker.running(house.client, settings):
+        complaint = await play(await interrupted.start(), Dispatch(department="repair"))
+        await at_rest(complaint)
+    # No time is skipped while a task waits for a worker: this ends when there is one.
+    skipped = asyncio.create_task(house.server.fast_forward(complaint.handle, timedelta(minutes=6)))
+    await until(complaint.handle.fetch_history, _rang)
+    await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
+    async with worker.running(house.client, settings):
+        await skipped
+        return await ended(await play(complaint, SignFor(), *DONE, SATISFIED), hours=73)
+
+
+async def approved_by_any_manager(house: Hotline) -> Complaint:
+    """Its catalogue names nobody who decides: so there is no turn."""
+    terms = house.catalogue.terms("waiver", "west", datetime.now(UTC)).model_copy(update={"approvers": ()})
+    asked = RequestApproval(subject="减免水费", amount=Decimal(90), kind="waiver", grounds="低保户")
+    decided = DecideApproval(approved=True, reason="情况属实")
+    steps = (*TO_CREW, asked, decided, *DONE, SATISFIED)
+    return await ended(await play(await house.start("waiver", terms=terms), *steps), hours=73)
+
+
+def _rang(history: WorkflowHistory) -> bool:
+    return any(event.HasField("timer_fired_event_attributes") for event in history.events)
+
+
 LINK_PATHS: dict[str, Play] = {
     path.__name__: path
     for path in (
@@ -75,5 +131,8 @@ LINK_PATHS: dict[str, Play] = {
         linked_to_an_incident_that_had_ended,
         kept_when_its_incident_ended,
         parts_returned_and_taken_over,
+        answered_before_its_incident_was_told,
+        rung_with_a_signal_after_an_outage,
+        approved_by_any_manager,
     )
 }

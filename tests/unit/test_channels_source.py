@@ -43,7 +43,7 @@ def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> 
 @pytest.mark.parametrize(
     ("recipient", "channels"),
     [
-        ("caller:2608034711003", ["sms", "city"]),
+        ("caller:2608034711004", ["sms", "city"]),
         ("department:repair", ["repair_group"]),
         ("department:billing", ["log"]),
         ("supervisor", ["duty_mail", "log"]),
@@ -77,7 +77,7 @@ def test_the_addresses_of_the_example_are_accepted_and_lead_where_they_say(tmp_p
 
 
 def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
-    assert example.channels_to("caller:2608034711003", has_phone=False) == ["city"]
+    assert example.channels_to("caller:2608034711004", has_phone=False) == ["city"]
 
 
 @pytest.mark.parametrize(
@@ -92,22 +92,22 @@ def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
 def test_quiet_hours_are_local_and_pass_midnight(example: ChannelFile, at: str, until: str | None) -> None:
     instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
     expected = until and datetime.fromisoformat(until).replace(tzinfo=UTC)
-    assert example.quiet_until("sms", "caller:2608034711003", "P3", instant) == expected
-    assert example.quiet_until("sms", "caller:2608034711003", "P2", instant) is None
+    assert example.quiet_until("sms", "caller:2608034711004", "P3", instant) == expected
+    assert example.quiet_until("sms", "caller:2608034711004", "P2", instant) is None
     assert example.quiet_until("duty_mail", "supervisor", "P3", instant) is None
 
 
 @pytest.mark.parametrize("channel", ["city", "log"])
 def test_programs_do_not_sleep(example: ChannelFile, channel: str) -> None:
     midnight = datetime(2026, 9, 7, 16, tzinfo=UTC)
-    assert example.quiet_until("sms", "caller:2608034711003", "P3", midnight) is not None
-    assert example.quiet_until(channel, "caller:2608034711003", "P3", midnight) is None
+    assert example.quiet_until("sms", "caller:2608034711004", "P3", midnight) is not None
+    assert example.quiet_until(channel, "caller:2608034711004", "P3", midnight) is None
 
 
 @pytest.mark.parametrize(
     ("recipient", "channels"),
     [
-        ("caller:2608034711003", ["city"]),
+        ("caller:2608034711004", ["city"]),
         ("department:repair", ["repair_group", "city"]),
         ("owner:Chen Meiling", ["city"]),
     ],

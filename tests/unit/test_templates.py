@@ -17,7 +17,7 @@ from readmodel.mailbox import Message
 from settings import DEFAULT_CATALOGUE, Settings
 from tests.build import INCIDENT
 
-NUMBER = "2608034711003"
+NUMBER = "2608034711004"
 
 
 def parcel(recipient: str = f"caller:{NUMBER}", kind: str = "reply") -> Parcel:

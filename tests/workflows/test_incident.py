@@ -11,15 +11,14 @@ from typing import Any, cast
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateFailedError
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.incident import Incidents
 from activities.rounds import Pace, call_on
-from domain.commands import Answer, Command, Comment, FollowUp, LinkIncident, Withdraw
+from domain.commands import Answer, Comment, FollowUp, LinkIncident, Withdraw
 from domain.incident_table import (
     INCIDENT_BODIES,
     Dismiss,
@@ -33,8 +32,8 @@ from domain.intake import SYSTEM
 from domain.lifecycle import State
 from readmodel.database import engine as engine_of
 from tests.build import INCIDENT
-from tests.causes import Cause, actions, declare, linked, replied
-from tests.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
+from tests.causes import Cause, actions, count_timers, declare, linked, replied
+from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
 from tests.readmodel.outage import down
 from workflows import search_attributes as keys
 from workflows.complaint import ComplaintWorkflow
@@ -81,17 +80,7 @@ class TestLinks:
         self, house: Hotline
     ) -> None:
         """It was answered before it could hear so: then there is nothing to take it out of."""
-        registration = house.registration(incident=INCIDENT)
-        start = WithStartWorkflowOperation(
-            ComplaintWorkflow.run,
-            ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
-            task_queue=house.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        )
-        answer: Command[Any] = Command(actor=ADMIN, body=Answer(message="管网抢修，今晚恢复"))
-        await house.client.execute_update_with_start_workflow("answer", answer, start_workflow_operation=start)
-        complaint = Complaint(house, registration.number, await start.workflow_handle())
+        complaint = await house.start_with(Answer(message="管网抢修，今晚恢复"), incident=INCIDENT)
         told = EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED
         await until(partial(count_of, complaint, told), (1).__eq__)
         await complaint.act(Comment(note="补充"))
@@ -417,11 +406,6 @@ class TestFailure:
 
 async def _lost(_: Incidents, __: object) -> None:
     """The round died before it could write."""
-
-
-async def count_timers(cause: Cause) -> int:
-    history = (await cause.handle.fetch_history()).events
-    return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in history)
 
 
 class TestLongLife:

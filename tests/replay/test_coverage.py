@@ -1,0 +1,113 @@
+"""The recorded histories walk every line and every branch of the workflows; `pytest -rP` shows the table."""
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import coverage
+
+from tests.replay.test_replay import FILES, HISTORIES, load, replayer
+
+WORKFLOWS = Path(__file__).parents[2] / "workflows"
+NEVER_ENTERED = {
+    "queries are in no history": {
+        "catalogue.CatalogueRolloutWorkflow.progress",
+        "complaint.ComplaintWorkflow.case",
+        "incident.IncidentWorkflow.incident",
+    },
+    "a history holds what validators have accepted, and replay does not ask them again": {
+        "complaint.ComplaintWorkflow.check",
+        "complaint.ComplaintWorkflow.check_recognise",
+        "complaint.ComplaintWorkflow.check_catalogue_change",
+        "incident.IncidentWorkflow.check",
+        "updates._update.check",
+    },
+    "clients start and end workflows": {
+        "catalogue.end_rollout",
+        "catalogue.rollout_id",
+        "catalogue.start_rollout",
+        "courier.start_courier",
+        "incident_presentation.incident_attributes",
+        "incident_presentation.incident_summary",
+        "incident_start._known_by",
+        "incident_start._made",
+        "incident_start.start_incident",
+        "incident_start.suspected_by",
+        "messages.Names.of",
+        "presentation.attributes",
+        "presentation.summary",
+        "presentation.urgency",
+        "presentation.workflow_id",
+        "watch.start_watch",
+    },
+    "handlers of updates are made when the modules are loaded": {
+        "updates.Update.__call__",
+        "updates.Update.__init__",
+        "updates.Update.validator",
+        "updates._of",
+        "updates._update",
+        "updates.with_incident_updates",
+        "updates.with_updates",
+    },
+}
+"""Functions, by the reason for which no replay enters them. All others are walked whole."""
+
+Functions = Mapping[str, Any]
+"""What coverage.py reports of each function, by module and name."""
+
+
+async def walked(histories: Iterable[Path], folder: Path) -> Functions:
+    """Replay the histories, and report what they walked."""
+    measured = coverage.Coverage(data_file=None, config_file=False, branch=True, source=[str(WORKFLOWS)])
+    with measured.collect():
+        for path in histories:
+            await replayer(sandbox=False).replay_workflow(load(path))
+    measured.json_report(outfile=str(folder / "coverage.json"))
+    files = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))["files"]
+    return {
+        f"{Path(file).stem}.{name}": function
+        for file, report in files.items()
+        for name, function in report["functions"].items()
+        if name and function["summary"]["num_statements"]
+    }
+
+
+def partly(functions: Functions) -> dict[str, str]:
+    """The lines, and the branches as `from→to`, that were not walked in functions that were entered."""
+    return {name: missing for name, each in functions.items() if each["executed_lines"] and (missing := _missing(each))}
+
+
+def _missing(function: Mapping[str, Any]) -> str:
+    lines = function["missing_lines"]
+    if not function["executed_lines"]:
+        return "-".join(map(str, sorted({lines[0], lines[-1]})))
+    # A branch to the end of the function is reported as one to a line below zero.
+    branches = [f"{begin}→{end if end > 0 else 'end'}" for begin, end in function["missing_branches"]]
+    return ", ".join(map(str, [*lines, *branches]))
+
+
+def table(functions: Functions) -> str:
+    """The lines in functions of each module, how many were walked, and which were not."""
+    rows = [f"{'module':22}{'lines':>6}{'walked':>8}  not walked"]
+    for module, names in groupby(functions, lambda name: name.partition(".")[0]):
+        reports = [functions[name] for name in names]
+        lines, covered = (sum(each["summary"][of] for each in reports) for of in ("num_statements", "covered_lines"))
+        rows.append(f"{module:22}{lines:6}{covered:8}  {', '.join(filter(None, map(_missing, reports)))}")
+    return "\n".join(rows)
+
+
+async def test_the_histories_walk_every_line_and_every_branch(tmp_path: Path) -> None:
+    functions = await walked(FILES, tmp_path)
+    print(table(functions))  # noqa: T201 - pytest shows it
+    assert partly(functions) == {}
+    never = {name for name, each in functions.items() if not each["executed_lines"]}
+    assert never == set().union(*NEVER_ENTERED.values())
+
+
+async def test_what_no_history_walks_is_found(tmp_path: Path) -> None:
+    """The check would be worth nothing if it passed whatever is replayed."""
+    functions = await walked([HISTORIES / "straight.json"], tmp_path)
+    assert "→" in partly(functions)["complaint.ComplaintWorkflow.run"]
+    assert not functions["incident.IncidentWorkflow.run"]["executed_lines"]
