@@ -12,21 +12,19 @@ import typer
 
 import catalogue_commands
 import customers_commands
+import key_commands
 import post_commands
-from domain.lifecycle import Role
 from settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from api.keyring import Keyring
     from domain.catalogue import Catalogue
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 catalogue_app.command("apply")(catalogue_commands.apply)
-app.add_typer(key_app, name="key")
+app.add_typer(key_commands.app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(customers_commands.app, name="customers")
 app.add_typer(post_commands.letters, name="letters")
@@ -231,38 +229,6 @@ def catalogue_check(file: Annotated[Path, typer.Argument(help="The TOML file.")]
     )
 
 
-@key_app.command("create")
-def key_create(
-    name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
-    role: Annotated[Role, typer.Option(help="In which capacity.")],
-    department: Annotated[str | None, typer.Option(help="Code of the department, for those who act for one.")] = None,
-) -> None:
-    """Make a key and print it: the only time it can be seen."""
-    key, token = _keyring().create(name, role, department)
-    typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
-    typer.echo(token)
-
-
-@key_app.command("list")
-def key_list() -> None:
-    """Show every key, revoked ones too; secrets are not kept."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("id", "name", "role", "department", "created (UTC)", "revoked (UTC)")
-    for key in _keyring().list():
-        times = [at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else "" for at in (key.created_at, key.revoked_at)]
-        table.add_row(key.id, key.name, key.role, key.department or "", *times)
-    Console().print(table)
-
-
-@key_app.command("revoke")
-def key_revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
-    """End a key; a running API refuses it from the next request on."""
-    key = _keyring().revoke(key_id)
-    typer.echo(f"key {key.id} of {key.name} is revoked")
-
-
 def _settings(**given: object) -> Settings:
     """The settings of the environment, and before them the options that were given."""
     return Settings(**{name: value for name, value in given.items() if value is not None})
@@ -278,12 +244,6 @@ def _catalogue(file: Path) -> "Catalogue":
     for warning in calendar_warnings(found, datetime.now(UTC).date()):
         typer.echo(f"hotline: WARNING: {warning}", err=True)
     return found
-
-
-def _keyring() -> "Keyring":
-    from api.keyring import Keyring
-
-    return Keyring(Settings().keys_file)
 
 
 def _say(text: str) -> None:
