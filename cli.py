@@ -2,16 +2,16 @@
 
 import asyncio
 import os
-import runpy
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 import catalogue_commands
 import customers_commands
+import entry
 import key_commands
 import post_commands
 from settings import Settings, SettingsError
@@ -141,14 +141,18 @@ def demo(  # noqa: PLR0913 - an argument for each option
 def api() -> None:
     """Run the API alone; Temporal and worker run elsewhere."""
     post_commands.check_papers(Settings())
-    runpy.run_module("api", run_name="__main__")
+    from api.__main__ import main as run
+
+    run()
 
 
 @app.command()
 def worker() -> None:
     """Run a worker alone; Temporal and API run elsewhere. Several may run."""
     post_commands.check_post(Settings())
-    runpy.run_module("worker", run_name="__main__")
+    from worker import main as run
+
+    run()
 
 
 @app.command()
@@ -255,5 +259,10 @@ def _say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def program() -> NoReturn:
+    """Run the command as a process of its own; this is what `hotline` runs."""
+    entry.run_main(main)
+
+
 if __name__ == "__main__":
-    main()
+    program()
