@@ -21,10 +21,11 @@ help: ## Show this list
 .PHONY: install
 install: $(INSTALLED) ## Make .venv with everything in it and the `hotline` command
 
-$(INSTALLED): requirements-dev.txt pyproject.toml tools/make-venv
-	tools/make-venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(INSTALLED): requirements-dev.txt pyproject.toml tools/make-venv tools/install-packages
+	@tools/make-venv $(VENV)
+	@tools/install-packages $(VENV) requirements-dev.txt
+	@echo "Installing the hotline command"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: run

@@ -2,7 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 NOT_NOW = 1
 """The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
-QUIET_SECONDS = 0.5
 SHOWN = 20
 """Cases that keep their terms and are named; of more, how many."""
 
@@ -70,7 +69,7 @@ def apply(
             return
         with store.alone():
             order = _Order(new, file.absolute(), closed_after, by or _somebody(), outlook.changed + outlook.same)
-            answers = asyncio.run(_at_rest(_put(settings, store, order)))
+            answers = asyncio.run(_put(settings, store, order))
     typer.echo(_told(answers))
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
@@ -136,14 +135,6 @@ def _somebody() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "operator"
-
-
-async def _at_rest(work: Awaitable[dict[str, int]]) -> dict[str, int]:
-    """Do it, and let the SDK's own threads finish with the last answer: a process that ended before could abort."""
-    try:
-        return await work
-    finally:
-        await asyncio.sleep(QUIET_SECONDS)
 
 
 async def _put(settings: Settings, store: "CatalogueStore", order: _Order) -> dict[str, int]:

@@ -2,31 +2,29 @@
 
 import asyncio
 import os
-import runpy
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 import catalogue_commands
 import customers_commands
+import entry
+import key_commands
 import post_commands
-from domain.lifecycle import Role
 from settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from api.keyring import Keyring
     from domain.catalogue import Catalogue
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-key_app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 catalogue_app.command("apply")(catalogue_commands.apply)
-app.add_typer(key_app, name="key")
+app.add_typer(key_commands.app, name="key")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(customers_commands.app, name="customers")
 app.add_typer(post_commands.letters, name="letters")
@@ -143,14 +141,18 @@ def demo(  # noqa: PLR0913 - an argument for each option
 def api() -> None:
     """Run the API alone; Temporal and worker run elsewhere."""
     post_commands.check_papers(Settings())
-    runpy.run_module("api", run_name="__main__")
+    from api.__main__ import main as run
+
+    run()
 
 
 @app.command()
 def worker() -> None:
     """Run a worker alone; Temporal and API run elsewhere. Several may run."""
     post_commands.check_post(Settings())
-    runpy.run_module("worker", run_name="__main__")
+    from worker import main as run
+
+    run()
 
 
 @app.command()
@@ -231,38 +233,6 @@ def catalogue_check(file: Annotated[Path, typer.Argument(help="The TOML file.")]
     )
 
 
-@key_app.command("create")
-def key_create(
-    name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
-    role: Annotated[Role, typer.Option(help="In which capacity.")],
-    department: Annotated[str | None, typer.Option(help="Code of the department, for those who act for one.")] = None,
-) -> None:
-    """Make a key and print it: the only time it can be seen."""
-    key, token = _keyring().create(name, role, department)
-    typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
-    typer.echo(token)
-
-
-@key_app.command("list")
-def key_list() -> None:
-    """Show every key, revoked ones too; secrets are not kept."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("id", "name", "role", "department", "created (UTC)", "revoked (UTC)")
-    for key in _keyring().list():
-        times = [at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else "" for at in (key.created_at, key.revoked_at)]
-        table.add_row(key.id, key.name, key.role, key.department or "", *times)
-    Console().print(table)
-
-
-@key_app.command("revoke")
-def key_revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
-    """End a key; a running API refuses it from the next request on."""
-    key = _keyring().revoke(key_id)
-    typer.echo(f"key {key.id} of {key.name} is revoked")
-
-
 def _settings(**given: object) -> Settings:
     """The settings of the environment, and before them the options that were given."""
     return Settings(**{name: value for name, value in given.items() if value is not None})
@@ -280,12 +250,6 @@ def _catalogue(file: Path) -> "Catalogue":
     return found
 
 
-def _keyring() -> "Keyring":
-    from api.keyring import Keyring
-
-    return Keyring(Settings().keys_file)
-
-
 def _say(text: str) -> None:
     try:
         sys.stdout.write(f"hotline: {text}\n")
@@ -295,5 +259,10 @@ def _say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def program() -> NoReturn:
+    """Run the command as a process of its own; this is what `hotline` runs."""
+    entry.run_main(main)
+
+
 if __name__ == "__main__":
-    main()
+    program()

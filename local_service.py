@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from api.keyring import Keyring, ensure_admin_key
-from settings import Settings, variable
+from entry import close_to_others
+from settings import Settings, encryption_warning, variable
 from supervisor import Program, Say, Supervisor, SupervisorError
 
 ROOT = Path(__file__).resolve().parent
@@ -41,6 +42,9 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
         SupervisorError: it cannot be brought up, and trying again would not help.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    close_to_others(settings.data_dir)
+    if warning := encryption_warning(settings):
+        say(f"WARNING: {warning}")
     with _alone_in(settings.data_dir):
         supervisor = Supervisor(settings.data_dir, say)
         await supervisor.records.end_stale(say)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 import uvloop
 
 import logs
+from entry import close_to_others
 from settings import Settings
 
 YOUNGEST = 5_000
@@ -20,6 +21,7 @@ def run(serve: Callable[[Settings], Coroutine[None, None, None]]) -> None:
     """
     settings = Settings()
     logs.configure(settings)
+    close_to_others(settings.data_dir)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNGEST)

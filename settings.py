@@ -4,6 +4,7 @@ How to reach Temporal is not among them: that is `TEMPORAL_ADDRESS` and its rela
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: AbsolutePath = Field(default=Path("data"), validate_default=True)
-    """Folder for everything the service writes: databases, keys, logs. Made when missing."""
+    """Folder for everything the service writes: databases, keys, logs. Made when missing, for its owner alone."""
 
     database_url: Annotated[str, AfterValidator(_known_database)] = Field(
         default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'hotline.db'}", repr=False
@@ -151,6 +152,23 @@ class Settings(BaseSettings):
 def variable(field: str) -> str:
     """Name of the environment variable that sets a field."""
     return PREFIX + field.upper()
+
+
+def encryption_warning(settings: Settings) -> str | None:
+    """Return what an operator must know if the API can be reached from the network; None if it cannot."""
+    if _is_loopback(settings.api_host):
+        return None
+    return (
+        f"HTTP on {settings.api_host} is not encrypted: keys and callers' data can be read on the way."
+        f" Put a proxy with TLS before the API; let {variable('api_host')} be an address that only the proxy reaches"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:

@@ -17,7 +17,6 @@ from temporalio.service import GrpcCompression
 DEFAULT_ADDRESS = "127.0.0.1:7233"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
-SETTLE_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +46,6 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: st
             return await Client.connect(**config)
         except RuntimeError as error:
             left = give_up_at - time.monotonic()
-            # The SDK's own thread may still be handing us this error. A process that ended now would abort.
-            await asyncio.sleep(SETTLE_SECONDS)
             if left <= 0:
                 raise RuntimeError(f"Temporal does not answer at {config['target_host']}: {error}") from error
             logger.warning("Temporal does not answer at %s yet, trying on", config["target_host"])

@@ -12,6 +12,7 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+import entry
 import process
 from activities.incident import Incidents
 from activities.notification import case_teller
@@ -123,4 +124,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run_main(main)

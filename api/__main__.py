@@ -1,11 +1,16 @@
 """Runs the API: `python -m api`."""
 
+import logging
+
 import uvicorn
 
+import entry
 import process
 from api.app import create_app
-from settings import Settings
+from settings import Settings, encryption_warning
 from temporal_connection import connect
+
+log = logging.getLogger("hotline.api")
 
 GRACE_SECONDS = 12
 """Requests that are under way may end: longer than any of them may take."""
@@ -13,6 +18,8 @@ GRACE_SECONDS = 12
 
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT, then end what is under way."""
+    if warning := encryption_warning(settings):
+        log.warning("%s", warning)
     app = create_app(settings, await connect(lazy=True))
     config = uvicorn.Config(
         app,
@@ -34,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run_main(main)

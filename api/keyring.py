@@ -14,19 +14,38 @@ import os
 import re
 import secrets
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+from domain.intake import SYSTEM
 from domain.lifecycle import Role
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
 NAME_LENGTH = 64
-ISSUED_ROLES = frozenset(Role) - {Role.OWNER, Role.SYSTEM}
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that show nothing, and that Python calls printable all the same."""
+IssuedRole = Literal[
+    Role.ADMIN,
+    Role.AGENT,
+    Role.CALLER,
+    Role.CREW,
+    Role.DISPATCHER,
+    Role.FOLLOW_UP,
+    Role.MANAGER,
+    Role.SUPERVISOR,
+]
+"""Roles that keys are issued for: all but those of a case's owner and of the service itself."""
+ISSUED_ROLES: frozenset[Role] = frozenset(get_args(IssuedRole))
+Namesakes = Literal["refuse", "revoke", "keep"]
+"""What becomes of live keys of the same person when one more is asked for."""
 OWNER_ONLY = 0o600
 
 logger = logging.getLogger(__name__)
@@ -66,21 +85,39 @@ class Keyring:
         self._stamp: tuple[int, int, int] | None = None
         self._keys: dict[str, Key] = {}
 
-    def create(self, name: str, role: Role, department: str | None = None) -> tuple[Key, str]:
-        """Add a key; answer it and its text, which is kept nowhere else.
+    def create(
+        self, name: str, role: Role, department: str | None = None, *, namesakes: Namesakes = "refuse"
+    ) -> tuple[Key, str]:
+        """Add a key; return it and its text, which is kept nowhere else.
+
+        Args:
+            name: the person who acts with it.
+            role: in which capacity.
+            department: code of the department that the person acts for; a crew needs one.
+            namesakes: refuse the new key if the person has a live one, revoke that one, or keep both.
 
         Raises:
-            KeyringError: no name that can be shown on an event, or a role that no key is issued for.
+            KeyringError: no name that can be shown on an event, a role that no key is issued for, a crew without a
+                department, or a person who has a live key.
         """
-        if not name.strip() or len(name) > NAME_LENGTH or not name.isprintable():
-            raise KeyringError(f"a key needs the name of a person: 1 to {NAME_LENGTH} printable characters")
+        _require_person(name)
         if role not in ISSUED_ROLES:
             raise KeyringError(f"no key is issued for {role}; accepted are {', '.join(sorted(ISSUED_ROLES))}")
+        if role is Role.CREW and department is None:
+            raise KeyringError("a crew's key needs a department: without one it would act for all")
         secret = secrets.token_urlsafe(32)
         with self._locked() as keys:
+            at = self._clock()
+            live = [key for key in keys.values() if key.revoked_at is None and _person(key.name) == _person(name)]
+            if live and namesakes == "refuse":
+                known = ", ".join(f"{key.id} ({key.role})" for key in live)
+                raise KeyringError(
+                    f"{live[0].name} has a live key, {known}; accepted: another name, or --replace, which revokes it"
+                )
+            ended = {key.id: replace(key, revoked_at=at) for key in live if namesakes == "revoke"}
             new_id = next(made for made in iter(lambda: secrets.token_hex(4), None) if made not in keys)
-            key = Key(new_id, name.strip(), role, department, self._clock(), None, _digest(secret))
-            self._write({**keys, new_id: key})
+            key = Key(new_id, name.strip(), role, department, at, None, _digest(secret))
+            self._write({**keys, **ended, new_id: key})
         return key, f"hk_{new_id}_{secret}"
 
     def list(self) -> tuple[Key, ...]:
@@ -177,7 +214,8 @@ def ensure_admin_key(ring: Keyring, path: Path) -> None:
             return
     except (FileNotFoundError, MalformedTokenError):
         pass
-    _, token = ring.create("admin", Role.ADMIN)
+    # One that was moved to a safe place stays good.
+    _, token = ring.create("admin", Role.ADMIN, namesakes="keep")
     write_secret(path, token + "\n")
 
 
@@ -190,6 +228,23 @@ def write_secret(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+def _require_person(name: str) -> None:
+    """Raise KeyringError unless the name shows who acts, and is not the service's own."""
+    shown = any(character.isalnum() for character in name)
+    if not shown or len(name) > NAME_LENGTH or not name.isprintable() or INVISIBLE.search(name):
+        raise KeyringError(
+            f"a key needs the name of a person: 1 to {NAME_LENGTH} printable characters, a letter or digit among them"
+            " and none that is invisible or turns the direction of the text"
+        )
+    if _person(name) == SYSTEM.name:
+        raise KeyringError(f"the name {SYSTEM.name} is the service's own on events; accepted: the name of a person")
+
+
+def _person(name: str) -> str:
+    """Return what two spellings of one name have in common: neither case, nor width, nor how accents are encoded."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _key(entry: dict[str, Any]) -> Key:

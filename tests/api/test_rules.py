@@ -17,7 +17,7 @@ async def test_nobody_decides_on_what_he_asked_for_himself(on_both: House) -> No
     asked = {"subject": "更换户内水管", "amount": "480.00", "kind": "funded_repair", "grounds": "低保户，独居。"}
     decided = {"approved": True, "reason": "情况属实。"}
     assert (await on_both.act(number, "request_approval", asked, "wu")).status_code == 200
-    _, on_both.tokens["wu, promoted"] = on_both.keyring.create("wu", Role.MANAGER)
+    _, on_both.tokens["wu, promoted"] = on_both.keyring.create("wu", Role.MANAGER, namesakes="keep")
     refused = await on_both.act(number, "decide_approval", decided, "wu, promoted")
     found = problem(refused, 403, "own-request")
     assert "wu has asked for it; whoever decides on it is another person" in found["detail"]

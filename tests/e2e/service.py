@@ -94,7 +94,7 @@ class Service:
         }
         argv = ["up", *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
-            env = {**_environment(), **self._variables}
+            env = {**environment(), **self._variables}
             self._process = subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=said, stderr=said)
         try:
             wait_until(self._ready, self.said)
@@ -130,15 +130,16 @@ class Service:
         env = self._env() | more
         return subprocess.run(_hotline(*argv), cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
 
-    def begin(self, *argv: str) -> subprocess.Popen[str]:
+    def begin(self, *argv: str, **more: str) -> subprocess.Popen[str]:
         """Run one beside the test, which waits for its end."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(_hotline(*argv), cwd=ROOT, env=self._env(), stdout=pipe, stderr=pipe, text=True)
+        env = self._env() | more
+        return subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
 
     def _env(self) -> dict[str, str]:
         # Wide enough that no table is folded.
         more = {"HOTLINE_DATA_DIR": str(self.data_dir), "TEMPORAL_ADDRESS": self.temporal, "COLUMNS": "200"}
-        return _environment() | more
+        return environment() | more
 
     def make_key(self, name: str, role: str, department: str | None = None) -> str:
         """A key of the service, made as an operator makes it."""
@@ -169,6 +170,6 @@ def _hotline(*argv: str) -> list[str]:
     return [sys.executable, "-m", "cli", *argv]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Without what the shell has set up for another service."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("HOTLINE_", "TEMPORAL_"))}

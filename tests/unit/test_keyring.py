@@ -46,10 +46,38 @@ class TestCreate:
         assert token.rpartition("_")[2] not in path.read_text(encoding="utf-8")
         assert token[12:] not in path.read_text(encoding="utf-8")
 
-    @pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 65])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("", "  ", "two\nlines", "x" * 65, "\x1b[2J", "—", "\u0301"),
+            *("\u200b", "\u200d\ufeff", "\u2800", "\u3164", "\u115f", "\u034f"),
+            *(
+                "Wang\u202eil",
+                "Wang\u2066il\u2069",
+                "\u200fWang",
+                "Wa\u200bng",
+                "Wa\u034fng",
+                "Wang\ufe0f",
+                "Wang\u3164",
+            ),
+        ],
+    )
     def test_a_name_that_cannot_stand_on_an_event_is_refused(self, ring: Keyring, name: str) -> None:
         with pytest.raises(KeyringError, match="name of a person"):
             ring.create(name, Role.AGENT)
+
+    @pytest.mark.parametrize("name", ["system", "SYSTEM", " System ", "ｓｙｓｔｅｍ", "ſystem"])
+    def test_the_name_of_the_service_itself_is_nobodys(self, ring: Keyring, name: str) -> None:
+        with pytest.raises(KeyringError, match="the service's own on events; accepted: the name of a person"):
+            ring.create(name, Role.AGENT)
+
+    @pytest.mark.parametrize("name", ["陈伟", "O'Brien-Smith 2", "José", "Nguyễn Văn A", "ناصر", "网上服务厅"])
+    def test_names_of_people_are_accepted(self, ring: Keyring, name: str) -> None:
+        assert ring.create(name, Role.AGENT)[0].name == name
+
+    def test_a_crew_without_a_department_would_act_for_all_and_is_refused(self, ring: Keyring) -> None:
+        with pytest.raises(KeyringError, match="a crew's key needs a department"):
+            ring.create("Wang", Role.CREW)
 
     @pytest.mark.parametrize("role", [Role.OWNER, Role.SYSTEM])
     def test_no_key_is_issued_for_an_inner_role(self, ring: Keyring, role: Role) -> None:
@@ -62,6 +90,41 @@ class TestCreate:
 
         assert {key.name for key in Keyring(path).list()} == {f"agent {number}" for number in range(24)}
         assert {file.name for file in path.parent.iterdir()} == {"keys.json", "keys.json.lock"}
+
+
+class TestNamesakes:
+    @pytest.mark.parametrize(
+        ("first", "second"), [("Wang", " wANG "), ("José", "Jose\u0301"), ("Wang", "Ｗａｎｇ"), ("陈伟", "陈伟")]
+    )
+    def test_one_person_has_one_live_key(self, ring: Keyring, first: str, second: str) -> None:
+        key, token = ring.create(first, Role.AGENT)
+        with pytest.raises(KeyringError, match=rf"{first} has a live key, {key.id} \(agent\); accepted: another name"):
+            ring.create(second, Role.AGENT)
+        assert ring.verify(token) == key
+        assert len(ring.list()) == 1
+
+    def test_a_name_is_free_again_when_its_key_is_revoked(self, ring: Keyring) -> None:
+        ring.revoke(ring.create("Wang", Role.AGENT)[0].id)
+        assert ring.create("Wang", Role.AGENT)[0].revoked_at is None
+
+    def test_every_live_key_of_the_person_is_revoked_for_the_new_one(self, ring: Keyring) -> None:
+        _, other = ring.create("Li", Role.AGENT)
+        old = [ring.create("Wang", Role.AGENT, namesakes="keep")[1] for _ in range(2)]
+        key, token = ring.create("WANG", Role.MANAGER, namesakes="revoke")
+        assert [ring.verify(one) for one in old] == [None, None]
+        assert (ring.verify(token), ring.verify(other) is None) == (key, False)
+
+    def test_of_many_who_ask_for_one_name_at_once_one_gets_it(self, path: Path) -> None:
+        def ask(_: int) -> bool:
+            try:
+                Keyring(path).create("Wang", Role.AGENT)
+            except KeyringError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(ask, range(24))) == 1
+        assert len(Keyring(path).list()) == 1
 
 
 class TestVerify:
@@ -113,8 +176,8 @@ class TestVerify:
 
 class TestOwners:
     def test_they_are_the_staff_whose_keys_open(self, ring: Keyring) -> None:
-        for name, role in (("root", Role.ADMIN), ("Wang", Role.AGENT), ("Wang", Role.CREW), ("portal", Role.CALLER)):
-            ring.create(name, role)
+        for name, role in (("root", Role.ADMIN), ("Wang", Role.AGENT), ("Wang", Role.MANAGER), ("portal", Role.CALLER)):
+            ring.create(name, role, namesakes="keep")
         gone, _ = ring.create("Li", Role.AGENT)
         ring.revoke(gone.id)
         assert ring.owners() == ("Wang", "root")
@@ -154,6 +217,16 @@ class TestAdminKey:
         assert key.role is Role.ADMIN
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert len(ring.list()) == 1
+
+    def test_one_that_was_moved_to_a_safe_place_stays_good(self, ring: Keyring, path: Path) -> None:
+        file = path.with_name("admin.key")
+        path.parent.mkdir()
+        ensure_admin_key(ring, file)
+        moved = file.rename(path.with_name("moved.key")).read_text(encoding="utf-8").strip()
+        ensure_admin_key(ring, file)
+
+        assert ring.verify(moved) is not None
+        assert ring.verify(file.read_text(encoding="utf-8").strip()) is not None
 
     def test_it_is_made_anew_once_it_opens_nothing(self, ring: Keyring, path: Path) -> None:
         file = path.with_name("admin.key")

@@ -57,6 +57,14 @@ class TestKeys:
         assert key is not None
         assert (key.name, key.role, key.department) == ("容锦荣", Role.CREW, "repair")
 
+    def test_people_whose_keys_are_lost_get_new_ones_for_them(self, tmp_path: Path) -> None:
+        ring = Keyring(tmp_path / "keys.json")
+        make_key = local_demo._key_maker(tmp_path / "keys.json", ring.create("admin", Role.ADMIN)[1])
+        assert make_key is not None
+        person = Person("容锦荣", Role.CREW, "repair")
+        lost, made = make_key(person), make_key(person)
+        assert (ring.verify(lost), ring.verify(made) is None) == (None, False)
+
     def test_another_service_keeps_its_ring_to_itself(self, tmp_path: Path) -> None:
         _, elsewhere = Keyring(tmp_path / "there.json").create("admin", Role.ADMIN)
         assert local_demo._key_maker(tmp_path / "here.json", elsewhere) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from settings import DEFAULT_CATALOGUE, Settings, SettingsError, variable
+from settings import DEFAULT_CATALOGUE, Settings, SettingsError, encryption_warning, variable
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +104,16 @@ def test_settings_do_not_change_once_they_are_built() -> None:
 
     with pytest.raises(ValidationError, match="frozen"):
         settings.api_port = 1  # type: ignore[misc]  # the very thing that is refused
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LocalHost"])
+def test_the_loopback_needs_no_encryption(host: str) -> None:
+    assert encryption_warning(Settings(api_host=host)) is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "fe80::1", "hotline.example.com"])  # noqa: S104 - nothing is bound
+def test_any_other_address_is_warned_of(host: str) -> None:
+    warning = encryption_warning(Settings(api_host=host))
+    assert warning is not None
+    assert f"HTTP on {host} is not encrypted" in warning
+    assert "HOTLINE_API_HOST" in warning

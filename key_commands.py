@@ -1,0 +1,68 @@
+"""The commands `hotline key`: who may act over HTTP, and in which role."""
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.keyring import IssuedRole, Keyring, KeyringError
+from domain.lifecycle import Role
+from settings import Settings
+
+if TYPE_CHECKING:
+    from domain.catalogue import Catalogue
+
+app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
+    role: Annotated[IssuedRole, typer.Option(help="In which capacity.")],
+    department: Annotated[
+        str | None, typer.Option(help="Code of the department that the person acts for; a crew needs one.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Revoke the live key that has this name.")] = False,
+) -> None:
+    """Make a key and print it: the only time it can be seen."""
+    settings = Settings()
+    if department is not None or role is Role.CREW:
+        department = _known(department, _in_force(settings))
+    key, token = Keyring(settings.keys_file).create(name, role, department, namesakes="revoke" if replace else "refuse")
+    typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
+    typer.echo(token)
+
+
+@app.command("list")
+def list_() -> None:
+    """Show every key, revoked ones too; secrets are not kept."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "name", "role", "department", "created (UTC)", "revoked (UTC)")
+    for key in Keyring(Settings().keys_file).list():
+        times = [at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else "" for at in (key.created_at, key.revoked_at)]
+        table.add_row(key.id, key.name, key.role, key.department or "", *times)
+    Console().print(table)
+
+
+@app.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
+    """End a key; a running API refuses it from the next request on."""
+    key = Keyring(Settings().keys_file).revoke(key_id)
+    typer.echo(f"key {key.id} of {key.name} is revoked")
+
+
+def _known(department: str | None, catalogue: "Catalogue") -> str:
+    """Return the department's code. Raises KeyringError if it is missing or the catalogue does not have it."""
+    if department in {known.code for known in catalogue.departments}:
+        return str(department)
+    wrong = "a crew's key needs --department" if department is None else f"there is no department {department!r}"
+    accepted = ", ".join(f"{known.code} ({known.name} {known.name_zh})" for known in catalogue.departments)
+    raise KeyringError(f"{wrong}; accepted: {accepted}")
+
+
+def _in_force(settings: Settings) -> "Catalogue":
+    from catalogue_store import CatalogueStore, in_force_now
+
+    return in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)

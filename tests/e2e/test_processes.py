@@ -1,0 +1,142 @@
+"""How the processes of the service begin and end: files that nobody else can read, a warning, and no abort."""
+
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from settings import DEFAULT_CATALOGUE
+from tests.e2e.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
+from tests.e2e.service import Service, environment, wait_until
+
+pytestmark = pytest.mark.e2e
+
+AT_ONCE = 4
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose operator has the widest umask, and has made the folder for all to see."""
+    service = Service(tmp_path_factory.mktemp("processes"))
+    usual = os.umask(0)
+    service.data_dir.mkdir()
+    try:
+        with service:
+            yield service
+    finally:
+        os.umask(usual)
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """The folder and what is in it, as far as group or others have any right to it."""
+    found = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.rglob("*")]}
+    return [f"{path}: {mode:o}" for path, mode in found.items() if mode & 0o077]
+
+
+def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path: Path) -> None:
+    hotline = Hotline(service)
+    hotline.import_customers()
+    location = {"district": "west", "address": "西区长洲 12 号"}
+    case = hotline.register(
+        AGENT, service_code="no_water", caller={"phone": "0760 88230001"}, location=location, description="家里没水"
+    )
+    case.act(DISPATCHER, "dispatch", department="repair")
+    case.act(CREW, "sign_for")
+    case.told()
+    assert hotline.ask("POST", f"/complaints/{case.number}/link", AGENT, {}).is_success
+    hotline.close()
+    new = tmp_path / "new.toml"
+    new.write_text(f'extends = "{DEFAULT_CATALOGUE}"\nname = "Another"\n', encoding="utf-8")
+    service.run("catalogue", "apply", str(new), "--yes")
+
+    assert open_to_others(service.data_dir) == []
+    files = {path.relative_to(service.data_dir).as_posix() for path in service.data_dir.rglob("*")}
+    databases = {f"{name}.db{more}" for name in ("hotline", "temporal") for more in ("", "-wal", "-shm")}
+    logs = {f"logs/{name}.log" for name in ("temporal", "migrate", "temporal-setup", "worker", "api")}
+    catalogues = {"catalogues/in_force.json", "catalogues/lock", "catalogues/apply.lock"}
+    keys = {"keys.json", "keys.json.lock", "admin.key", "links.key"}
+    assert files >= {"lock", "run.json", "notifications.log"} | databases | logs | catalogues | keys
+
+
+@pytest.mark.parametrize(
+    "command", [["key", "create", "Wang", "--role", "agent"], ["migrate"], ["customers", "import", str(CUSTOMERS)]]
+)
+def test_a_command_makes_files_for_its_user_alone(command: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    env = environment() | {"HOTLINE_DATA_DIR": str(folder)}
+    argv = [sys.executable, "-m", "cli", *command]
+    subprocess.run(argv, cwd=ROOT, env=env, umask=0, check=True, capture_output=True)
+    assert any(path.is_file() for path in folder.iterdir())
+    assert open_to_others(folder) == []
+
+
+def test_the_api_alone_makes_files_for_its_user_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = environment() | {"HOTLINE_DATA_DIR": str(folder), "HOTLINE_API_PORT": str(port)}
+    argv = [sys.executable, "-m", "cli", "api"]
+    with subprocess.Popen(argv, cwd=ROOT, env=env, umask=0, stderr=subprocess.DEVNULL) as process:
+
+        def answers() -> bool:
+            assert process.poll() is None
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).is_success
+            except httpx.TransportError:
+                return False
+
+        try:
+            wait_until(answers, lambda: "no answer")
+        finally:
+            process.terminate()
+    assert (folder / "catalogues" / "in_force.json").exists()
+    assert open_to_others(folder) == []
+
+
+@pytest.mark.parametrize(("reached", "code", "times"), [(True, 0, 20), (False, 2, 4)])
+def test_a_command_that_talked_to_temporal_ends_in_order(
+    service: Service, reached: bool, code: int, times: int
+) -> None:
+    """Taken down as usual, the interpreter aborts about once in seven times."""
+    more = {} if reached else {"TEMPORAL_ADDRESS": "127.0.0.1:9"}
+    for _ in range(times // AT_ONCE):
+        for process in [service.begin("temporal-setup", "--wait", "0", **more) for _ in range(AT_ONCE)]:
+            out, said = process.communicate(timeout=60)
+            assert process.returncode == code, said
+            assert bool(out) is reached
+            assert said.startswith("" if reached else "hotline: Temporal does not answer")
+            assert said.count("\n") == (not reached), said
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which something listens, so that nothing else comes up there on any interface."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize(("host", "times"), [("0.0.0.0", 1), ("127.0.0.1", 0)])  # noqa: S104 - the port is taken
+@pytest.mark.parametrize("command", ["api", "up"])
+def test_http_for_the_network_is_warned_of_once(
+    command: str, host: str, times: int, taken: int, tmp_path: Path
+) -> None:
+    settings = {"HOTLINE_DATA_DIR": tmp_path / "data", "HOTLINE_API_HOST": host, "HOTLINE_API_PORT": taken}
+    env = environment() | {name: str(value) for name, value in settings.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", command], cwd=ROOT, env=env, check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert len(re.findall(r"(?i)warning\W+HTTP on \S+ is not encrypted", said)) == times
