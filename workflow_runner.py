@@ -13,6 +13,7 @@ PASSED_THROUGH = (
     "pydantic",
     "readmodel",
     "workflows.alarm",
+    "workflows.cancellation",
     "workflows.incident_links",
     "workflows.incident_presentation",
     "workflows.messages",

@@ -62,6 +62,7 @@ table; it is in `domain/decisions.py`.
 | `escalate` | 升级 | A step of the ladder was taken. |
 | `undelivered` | 未送达 | A notification of the case has not got through for minutes, or was given up. |
 | `recognise` | 补充识别 | Who calls was known too late for the intake; possible duplicates are in the event. |
+| `cancellation_requested` | 请求取消 | Somebody asked Temporal to cancel the workflow; the case goes on. |
 | `catalogue_change` | 改用新服务目录 | Another catalogue is in force; the event says why each due time moved. |
 | `credit` | 自动补偿 | The company owes something for a missed promise or a finding, and the catalogue says how much. |
 

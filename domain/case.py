@@ -18,7 +18,17 @@ from domain.decisions import available_actions, decide
 from domain.effects import evolve
 from domain.events import Event
 from domain.intake import SYSTEM, Actor, Registration
-from domain.lifecycle import CATALOGUE_CHANGE, CREDIT, ESCALATE, RECOGNISE, UNDELIVERED, Action, Role, State
+from domain.lifecycle import (
+    CANCELLATION,
+    CATALOGUE_CHANGE,
+    CREDIT,
+    ESCALATE,
+    RECOGNISE,
+    UNDELIVERED,
+    Action,
+    Role,
+    State,
+)
 from domain.record import Record, start_of
 from domain.settlement import BEFORE_REPLY, Settlement, next_of_settlement
 from domain.terms import USUAL_CLASS
@@ -121,6 +131,13 @@ class Case(Record):
             return ()
         due = self.ring(at)
         event = self._system(UNDELIVERED, at, {"key": key})
+        evolve(self, event)
+        return (*due, event)
+
+    def note_cancellation(self, reason: str, at: datetime) -> tuple[Event, ...]:
+        """Note that the workflow was asked to be cancelled; after what fell due before."""
+        due = self.ring(at)
+        event = self._system(CANCELLATION, at, {"reason": reason} if reason else {})
         evolve(self, event)
         return (*due, event)
 

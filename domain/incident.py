@@ -24,7 +24,7 @@ from domain.incident_table import (
     Scope,
 )
 from domain.intake import SYSTEM, Actor
-from domain.lifecycle import Role
+from domain.lifecycle import CANCELLATION, Role
 
 EVERYBODY = 100
 """Percent of the callers whose cases are followed up, where the catalogue does not say otherwise."""
@@ -151,6 +151,10 @@ class Incident(BaseModel):
         return self._happened(
             MERGE_FAILED, SYSTEM, at, self.state_before_merge or IncidentState.CONFIRMED, {"into": self.into}
         )
+
+    def note_cancellation(self, reason: str, at: datetime) -> IncidentEvent:
+        """Note that the workflow was asked to be cancelled."""
+        return self._happened(CANCELLATION, SYSTEM, at, self.state, {"reason": reason} if reason else {})
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """Every linked case has been seen to: how many were settled, kept open, or had ended before."""

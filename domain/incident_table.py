@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.intake import Code, IncidentNumber, Instant, Name, Text
-from domain.lifecycle import Role
+from domain.lifecycle import CANCELLATION, Role
 
 
 class IncidentState(StrEnum):
@@ -70,7 +70,7 @@ MERGE_FAILED = "merge_failed"
 """The system's own event (未并入): the incident that it was to be merged into had ended."""
 FINISH = "finish"
 """The system's own event (结束): every linked case has been seen to."""
-BY_ITSELF_ZH = {SUSPECT: "预警", ABSORB: "并入", MERGE_FAILED: "未能并入", FINISH: "全部办结"}
+BY_ITSELF_ZH = {CANCELLATION: "请求取消", SUSPECT: "预警", ABSORB: "并入", MERGE_FAILED: "未能并入", FINISH: "全部办结"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,8 @@ CATALOGUE_CHANGE = "catalogue_change"
 """The system's own event (改用新服务目录): another catalogue is in force, and the case is held to its terms."""
 RECOGNISE = "recognise"
 """The system's own event (补充识别): what is known of the caller came too late for the intake."""
+CANCELLATION = "cancellation_requested"
+"""The system's own event (请求取消): somebody asked Temporal to cancel the workflow, which changes nothing."""
 CREDIT = "credit"
 """The system's own event (自动补偿): the company owes something for a promise that it missed."""
 

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.settlement import SETTLED, Settled, Settlement, outcome
     from domain.views import CaseView, Outcome, view_case
     from workflows.alarm import Alarm
+    from workflows.cancellation import wait_or_note
     from workflows.incident_links import Link
     from workflows.messages import ComplaintStart, Done
     from workflows.outbox import Outbox
@@ -51,7 +52,7 @@ class ComplaintWorkflow:
     async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the case until nothing can happen to it any more."""
         while not self._over():
-            await workflow.wait_condition(self._has_news)
+            await wait_or_note(self._has_news, self._note_cancellation)
             known = self._case.version
             self._outbox.add(self._case.ring(workflow.now()))
             changed, self._changed = self._changed or bool(self._outbox), False
@@ -149,6 +150,9 @@ class ComplaintWorkflow:
         """Publish what is in the outbox."""
         self._outbox.take_back()
         self._look()
+
+    def _note_cancellation(self, reason: str) -> None:
+        self._note(self._case.note_cancellation(reason, workflow.now()))
 
     def _note(self, events: tuple[Event, ...]) -> None:
         self._outbox.add(events)

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident_notices import News
     from domain.incident_table import ABSORB, ENDS, IncidentAction, IncidentEvent, IncidentState
     from domain.intake import Actor
+    from workflows.cancellation import wait_or_note
     from workflows.incident_links import incident_id
     from workflows.incident_presentation import incident_details, incident_shown
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
@@ -81,7 +82,7 @@ class IncidentWorkflow:
     async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the incident until it is over and no case waits for it."""
         while not self._over():
-            await workflow.wait_condition(self._has_news)
+            await wait_or_note(self._has_news, self._note_cancellation)
             self._changed = False
             self._collect()
             self._look_again()
@@ -146,6 +147,9 @@ class IncidentWorkflow:
             waiting=len(self._waiting),
             available_actions=self._incident.available_actions(actor) if actor else (),
         )
+
+    def _note_cancellation(self, reason: str) -> None:
+        self._note(self._incident.note_cancellation(reason, workflow.now()))
 
     def _note(self, event: IncidentEvent) -> None:
         self._outbox.append(event)

@@ -29,6 +29,7 @@ from domain.commands import RequestApproval
 from domain.customer import IntakeFlag
 from domain.incident_table import ABSORB, FINISH, MERGE_FAILED, SUSPECT, IncidentAction, IncidentState
 from domain.lifecycle import (
+    CANCELLATION,
     CATALOGUE_CHANGE,
     CREDIT,
     CRITICISE,
@@ -102,7 +103,7 @@ def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:
-    by_itself = [ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CATALOGUE_CHANGE, CREDIT]
+    by_itself = [ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CANCELLATION, CATALOGUE_CHANGE, CREDIT]
     assert glossary("Actions") == [*(action.value for action in Action), *by_itself]
 
 

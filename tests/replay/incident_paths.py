@@ -106,6 +106,16 @@ async def incident_not_merged(house: Hotline) -> Cause:
 
 
 @path
+async def incident_asked_to_cancel(house: Hotline) -> Cause:
+    """The most prominent button of the Temporal UI is pressed: the incident goes on."""
+    cause = await declare(house, "fusha")
+    await cause.handle.cancel()
+    await cause.published("declare", "cancellation_requested")
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+@path
 async def incident_told_twice(house: Hotline) -> Cause:
     """The same news twice, each when SQL has what came before."""
     cause = await declare(house, "banfu")

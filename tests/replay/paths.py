@@ -358,6 +358,15 @@ async def undelivered(house: Hotline) -> Complaint:
 
 
 @path
+async def asked_to_cancel(house: Hotline) -> Complaint:
+    """The most prominent button of the Temporal UI is pressed: the case goes on."""
+    complaint = await play(await house.start(), *TO_CREW)
+    await complaint.handle.cancel(reason="误点")
+    await complaint.published(4)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
 async def recognised_late(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW)
     known = Recognised(flags=(IntakeFlag.HARDSHIP,), possible_duplicates=())

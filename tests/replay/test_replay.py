@@ -16,7 +16,17 @@ from domain.batch import ProjectionBatch
 from domain.events import Event
 from domain.incident_batch import IncidentBatch
 from domain.incident_table import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
-from domain.lifecycle import CATALOGUE_CHANGE, CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, ROWS, UNDELIVERED
+from domain.lifecycle import (
+    CANCELLATION,
+    CATALOGUE_CHANGE,
+    CREDIT,
+    CRITICISE,
+    ESCALATE,
+    NOTICE,
+    RECOGNISE,
+    ROWS,
+    UNDELIVERED,
+)
 from domain.settlement import KEPT, SETTLED
 from tests.replay.record import RECORDS
 from workflow_runner import runner
@@ -81,7 +91,7 @@ async def test_the_histories_cover_the_whole_table() -> None:
     for path in FILES:
         seen |= {(event.action, event.to_state.value) for event in await published(path)}
     wanted = {(row.action.value, target.value) for row in ROWS for target in row.targets}
-    by_itself = {ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CATALOGUE_CHANGE, CREDIT}
+    by_itself = {ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CANCELLATION, CATALOGUE_CHANGE, CREDIT}
     stateless = {row.action.value for row in ROWS if not row.targets} | by_itself
     assert wanted - seen == set()
     assert stateless - {action for action, _ in seen} == set()
@@ -95,7 +105,7 @@ async def test_the_histories_of_incidents_cover_their_table() -> None:
             batches = await _inputs(event, "publish_incident", IncidentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
             rounds.add(event.activity_task_scheduled_event_attributes.activity_type.name)
-    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, MERGE_FAILED, FINISH}
+    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, MERGE_FAILED, FINISH, CANCELLATION}
     assert {"gather_cases", "inform_callers", "settle_cases", "relink_cases"} <= rounds
 
 

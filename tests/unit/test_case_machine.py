@@ -18,6 +18,7 @@ from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
 from domain.lifecycle import (
+    CANCELLATION,
     CATALOGUE_CHANGE,
     CREDIT,
     CRITICISE,
@@ -54,6 +55,7 @@ from tests.build import (
 ZERO = timedelta()
 TOLERANCE = 1e-3
 """Seconds. The ledger keeps fractions, instants are whole microseconds."""
+BY_ITSELF = {ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CREDIT, CATALOGUE_CHANGE, CANCELLATION}
 ENOUGH = 400
 """Events after which a case is only looked at."""
 
@@ -266,6 +268,10 @@ class CaseMachine(RuleBasedStateMachine):
         ringing = [rung_of(event) for event in stepped if event.action == ESCALATE]
         assert ringing == [rung_of(event) for event in jumped if event.action == ESCALATE]
 
+    @rule(reason=st.sampled_from(["", "A slip."]))
+    def somebody_asks_to_cancel_the_workflow(self, reason: str) -> None:
+        self.take(self.case.note_cancellation(reason, self.now))
+
     @rule()
     def a_notification_is_given_up(self) -> None:
         self.take(self.case.undelivered("key", self.now))
@@ -334,7 +340,16 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CREDIT, CATALOGUE_CHANGE):
+        if event.action in (
+            ESCALATE,
+            NOTICE,
+            CRITICISE,
+            UNDELIVERED,
+            RECOGNISE,
+            CREDIT,
+            CATALOGUE_CHANGE,
+            CANCELLATION,
+        ):
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:
