@@ -3,13 +3,13 @@
 The bodies are the HTTP bodies as well. A new field has a default, so that recorded commands stay readable.
 """
 
-from decimal import Decimal
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.intake import Actor, Code, IncidentNumber, Instant, Name, Text
 from domain.lifecycle import Action
+from domain.money import Money
 from domain.terms import unsaid
 
 
@@ -101,7 +101,7 @@ class RequestApproval(Body):
 
     action = Action.REQUEST_APPROVAL
     subject: Text
-    amount: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] | None = None
+    amount: Money | None = None
     kind: Literal["funded_repair", "waiver", "settlement"] | None = None
     grounds: Text | None = None
 
