@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -85,7 +86,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         exception_handlers={
             ProblemError: on_problem,
             HTTPException: on_http_error,
-            RequestValidationError: on_invalid,
+            RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
         },
     )
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
