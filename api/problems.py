@@ -217,12 +217,14 @@ async def on_invalid(timezone: Callable[[], str], request: Request, error: Excep
         return answer(describe("malformed-json", detail))
     if _is_no_json(request, found):
         return answer(describe("unsupported-media-type", "Send JSON, with the header Content-Type: application/json."))
-    faults = [_field_error(request, fault, timezone()) for fault in found]
-    accepted = [each for fault in faults for each in fault.accepted or ()]
+    return answer(invalid_request([_field_error(request, fault, timezone()) for fault in found]).problem)
+
+
+def invalid_request(faults: Sequence[FieldError]) -> ProblemError:
+    """Return the problem of fields that are not as they must be."""
+    accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-    problem = describe("invalid-request", detail, accepted=list(dict.fromkeys(accepted)) or None)
-    problem.errors = faults
-    return answer(problem)
+    return ProblemError("invalid-request", detail, accepted=[*accepted] or None, errors=list(faults))
 
 
 def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
@@ -233,7 +235,9 @@ def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _field_error(request: Request, fault: Mapping[str, Any], timezone: str) -> FieldError:
-    field = ".".join(map(str, fault["loc"]))
+    # The values of a repeated parameter have no names.
+    place = fault["loc"][:2] if fault["loc"][0] == "query" else fault["loc"]
+    field = ".".join(map(str, place))
     if fault["type"] == "instant":
         example = instant_like(fault["input"], timezone)
         return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example])

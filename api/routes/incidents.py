@@ -76,7 +76,9 @@ IncidentNumberText = Annotated[
 class IncidentListing(Paging):
     """Which incidents a list shows."""
 
-    state: IncidentState | None = Field(default=None, description="Where it stands.", examples=["suspected"])
+    state: tuple[IncidentState, ...] = Field(
+        default=(), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
+    )
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -160,7 +162,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """The latest first; of one state, where one is named."""
+        """The latest first; of the states that are named."""
         try:
             page = await backend.reader.incident_page(wanted.state, wanted.cursor, wanted.limit)
         except BadCursorError as error:

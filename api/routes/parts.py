@@ -25,7 +25,9 @@ class PartListing(Paging):
     department: Code | None = Field(
         default=None, description="Code of the department; your own key's, where it is left out."
     )
-    state: PartState | None = Field(default=None, description="Where the part stands.", examples=["dispatched"])
+    state: tuple[PartState, ...] = Field(
+        default=(), description="Where the part stands; repeat it for several states.", examples=[["dispatched"]]
+    )
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
