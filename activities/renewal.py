@@ -14,7 +14,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.projection import unavailable
 from activities.rounds import BRISK, SILENT, call_on, take_silent
-from domain.catalogue import Catalogue, UnknownCode
+from domain.catalogue import Catalogue
+from domain.codes import UnknownCode
 from domain.lifecycle import RETERM
 from domain.renewal import Renewal
 from domain.reterm import SAME_TERMS, NewTerms

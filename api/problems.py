@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from domain.codes import UNKNOWN_CODE, UnknownCode
 from domain.intake import NO_INSTANT, NO_NUL, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
@@ -176,6 +177,16 @@ async def on_problem(_: Request, error: Exception) -> Response:
     return answer(error.problem, error.headers)
 
 
+async def on_unknown_code(_: Request, error: Exception) -> Response:
+    """Answer a code that the catalogue in force lacks."""
+    assert isinstance(error, UnknownCode)  # noqa: S101 - how it is registered
+    return answer(describe(f"unknown-{error.kind}", f"{_capitalised(str(error))}.", accepted=error.accepted))
+
+
+def _capitalised(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 async def on_http_error(request: Request, error: Exception) -> Response:
     """Answer what the framework itself refuses: an unknown path, a method, a body that cannot be read."""
     assert isinstance(error, HTTPException)  # noqa: S101 - how it is registered
@@ -217,14 +228,20 @@ async def on_invalid(timezone: Callable[[], str], request: Request, error: Excep
         return answer(describe("malformed-json", detail))
     if _is_no_json(request, found):
         return answer(describe("unsupported-media-type", "Send JSON, with the header Content-Type: application/json."))
-    return answer(invalid_request([_field_error(request, fault, timezone()) for fault in found]).problem)
+    # A list that counts as empty since nothing in it is right.
+    places = [fault["loc"] for fault in found]
+    found = [fault for fault in found if not any(fault["loc"] == each[:-1] for each in places)]
+    # The kind of each code that is wrong, None for any other fault.
+    kinds = [fault["ctx"]["kind"] if fault["type"] == UNKNOWN_CODE else None for fault in found]
+    slug = "invalid-request" if None in kinds else f"unknown-{kinds[0]}"
+    return answer(invalid_request([_field_error(request, fault, timezone()) for fault in found], slug).problem)
 
 
-def invalid_request(faults: Sequence[FieldError]) -> ProblemError:
+def invalid_request(faults: Sequence[FieldError], slug: str = "invalid-request") -> ProblemError:
     """Return the problem of fields that are not as they must be."""
     accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-    return ProblemError("invalid-request", detail, accepted=[*accepted] or None, errors=list(faults))
+    return ProblemError(slug, detail, accepted=[*accepted] or None, errors=list(faults))
 
 
 def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
@@ -241,6 +258,8 @@ def _field_error(request: Request, fault: Mapping[str, Any], timezone: str) -> F
     if fault["type"] == "instant":
         example = instant_like(fault["input"], timezone)
         return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example])
+    if fault["type"] == UNKNOWN_CODE:
+        return FieldError(field=field, message=_capitalised(fault["msg"]), accepted=fault["ctx"]["accepted"])
     return FieldError(field=field, message=_message(request, fault))
 
 

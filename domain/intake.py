@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from domain.codes import Code, DistrictCode, ServiceCode
 from domain.lifecycle import Role
 from domain.terms import USUAL_CLASS, CustomerClass, Terms, usual_class
 
@@ -43,7 +44,6 @@ NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no NUL: a case that carried one could never be published."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=NO_NUL)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 
@@ -83,7 +83,7 @@ class Location(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    district: Code | None = None
+    district: DistrictCode | None = None
     address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_NUL)] | None = None
     lat: float | None = Field(default=None, ge=-90, le=90)
     lng: float | None = Field(default=None, ge=-180, le=180)
@@ -99,7 +99,7 @@ class Intake(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    service_code: Code
+    service_code: ServiceCode
     channel: Channel = "phone"
     caller: Caller = Caller()
     location: Location = Location()

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.problems import FieldError, ProblemError, invalid_request
 from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
-from domain.intake import Code, Name
+from domain.codes import Code, DepartmentCode, DistrictCode, ServiceCode
+from domain.intake import Name
 from domain.lifecycle import State
 from domain.numbers import ACCEPTED, NumberError, parse_number
 from readmodel.search import CaseFilters
@@ -89,10 +90,12 @@ class Listing(Paging):
     state: tuple[State, ...] = Field(
         default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
     )
-    department: Code | None = Field(default=None, description="Code of the department that has it.")
+    department: DepartmentCode | None = Field(
+        default=None, description="Department that has it, by code or name.", examples=["repair"]
+    )
     owner: Name | None = Field(default=None, description="Name of the agent who owns it (首问责任人).")
-    service: Code | None = Field(default=None, description="Code of the service.")
-    district: Code | None = Field(default=None, description="Code of the district.")
+    service: ServiceCode | None = Field(default=None, description="Service, by code or name.", examples=["no_water"])
+    district: DistrictCode | None = Field(default=None, description="District, by code or name.", examples=["west"])
     overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
     incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
     q: str | None = Field(

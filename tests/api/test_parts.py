@@ -133,7 +133,7 @@ async def test_a_part_is_nobody_elses(on_sqlite: House) -> None:
     body = {"department": "metering", "result": "我来"}
     problem(await on_sqlite.act(number, "complete", body, "wu"), 403, "other-department")
     found = problem(
-        await on_sqlite.act(number, "send_back", {"department": "legal", "reason": "?"}, "xu"), 422, "no-such-part"
+        await on_sqlite.act(number, "send_back", {"department": "billing", "reason": "?"}, "xu"), 422, "no-such-part"
     )
     assert found["accepted"] == ["metering"]
 
