@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from catalogue_source import CatalogueError, load_catalogue
 from domain.catalogue import Catalogue
+from domain.codes import Kind
 from domain.terms import Edition
 
 log = logging.getLogger("hotline.catalogue")
@@ -78,6 +79,15 @@ class CatalogueStore:
         except (ValidationError, OSError) as error:
             raise CatalogueError([f"{path}: cannot be used: {_first(error)}; apply its file again"]) from error
 
+    def codes(self) -> set[tuple[Kind, str]]:
+        """Return the codes of every catalogue that was ever in force, except of those that cannot be read."""
+        found: set[tuple[Kind, str]] = set()
+        with suppress(CatalogueError):
+            for edition in {entry.edition for entry in self.entries()}:
+                with suppress(CatalogueError):
+                    found.update(self.load(edition).codes())
+        return found
+
     def put(self, catalogue: Catalogue, file: Path, at: datetime, by: str | None = None) -> Entry:
         """Keep a copy and put it in force from `at` on, for every API that shares the folder."""
         entry = Entry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
@@ -131,6 +141,8 @@ class InForce:
         self._catalogue = catalogue
         self._stamp = store.stamp()
         self._reloading = threading.Lock()
+        self._known: set[tuple[Kind, str]] = set()
+        self._known_at: tuple[int, int, int] | None = None
 
     @classmethod
     def begin(cls, store: CatalogueStore, file: Path) -> Self:
@@ -166,6 +178,13 @@ class InForce:
             with self._reloading:
                 self._reload(stamp)
         return self._catalogue
+
+    def knew(self, kind: Kind, code: str) -> bool:
+        """Return True if a catalogue that was ever in force has this code: cases of its time carry it."""
+        stamp = self._store.stamp()
+        if stamp != self._known_at:
+            self._known, self._known_at = self._store.codes(), stamp
+        return (kind, code) in self._known
 
     def _reload(self, stamp: tuple[int, int, int]) -> None:
         if stamp == self._stamp:

@@ -30,7 +30,7 @@ def import_(
 
     settings = Settings()
     catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    found = load_customers(file, encoding, {district.code for district in catalogue.districts})
+    found = load_customers(file, encoding, catalogue)
     if dry_run:
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return

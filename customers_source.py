@@ -5,7 +5,7 @@ A file is taken whole or not at all: everything that is wrong with it is said at
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from domain.catalogue import Catalogue
+from domain.codes import UNKNOWN_CODE
 from domain.customer import Customer
 
 COLUMNS = {
@@ -52,7 +54,7 @@ class _Reading:
     """One file while it is read."""
 
     path: Path
-    districts: Collection[str]
+    catalogue: Catalogue
     problems: list[str] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     """On which line each account stands."""
@@ -61,19 +63,19 @@ class _Reading:
         self.problems.append(f"{self.path}, line {line}{what}")
 
 
-def load_customers(path: Path, encoding: str, districts: Collection[str]) -> list[Customer]:
+def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
     """The customers of this file, each account once.
 
     Args:
         path: a CSV file with a line of column names.
         encoding: `utf-8` or `gb18030`, which is GBK and more.
-        districts: the codes that the column `district` may hold.
+        catalogue: has the districts that the column `district` names, by code or name.
 
     Raises:
         CustomersError: the file, or any line of it, cannot be used.
         OSError: it cannot be read.
     """
-    reading = _Reading(path, districts)
+    reading = _Reading(path, catalogue)
     rows = csv.reader(io.StringIO(_text(path, encoding), newline=""), strict=True)
     found = list(_customers(reading, rows))
     if reading.problems:
@@ -129,10 +131,10 @@ def _customer(reading: _Reading, line: int, columns: Sequence[str], cells: Seque
     for name, words in _IN_CHINESE.items():
         if name in given:
             given[name] = words.get(given[name], given[name])
-    faults = _only_once(reading, line, given.get("account_no")) + _unknown_district(reading, given.get("district"))
+    faults = _only_once(reading, line, given.get("account_no"))
     customer = None
     try:
-        customer = Customer.model_validate(given)
+        customer = Customer.model_validate(given, context={"codes": reading.catalogue.code})
     except ValidationError as error:
         faults += [_explained(fault) for fault in error.errors(include_url=False, include_input=False)]
     for fault in faults:
@@ -145,16 +147,12 @@ def _only_once(reading: _Reading, line: int, account_no: str | None) -> list[str
     return [f", account_no: this account stands on line {first} already"] if account_no and first != line else []
 
 
-def _unknown_district(reading: _Reading, district: str | None) -> list[str]:
-    if district is None or district in reading.districts:
-        return []
-    return [f", district: a district of the catalogue is accepted: {', '.join(sorted(reading.districts))}"]
-
-
 def _explained(fault: ErrorDetails) -> str:
     """The column and what it accepts. What stands there is not repeated: it may be personal."""
     if not fault["loc"]:
         return f", hardship: {fault['msg'].removeprefix('Value error, ')}"
     name = str(fault["loc"][0])
+    if fault["type"] == UNKNOWN_CODE:
+        return f", {name}: {fault['msg']}"
     missing = "is missing; " if fault["type"] == "missing" else ""
     return f", {name}: {missing}accepted: {Customer.model_fields[name].description}"

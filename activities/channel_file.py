@@ -11,7 +11,8 @@ from apprise import Apprise
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from domain.calendar import USUAL_ZONE
-from domain.intake import Code, Phone
+from domain.codes import Code
+from domain.intake import Phone
 from domain.lifecycle import Role
 from domain.terms import Priority, Recipient
 

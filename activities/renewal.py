@@ -14,8 +14,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.projection import unavailable
 from activities.rounds import BRISK, SILENT, call_on, take_silent
-from domain.catalogue import Catalogue, UnknownCode
+from domain.catalogue import Catalogue
 from domain.catalogue_change import SAME_TERMS, NewTerms
+from domain.codes import UnknownCode
 from domain.lifecycle import CATALOGUE_CHANGE
 from domain.renewal import Renewal
 from domain.terms import Edition

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from temporalio.client import Client
 
 from api import openapi
 from api.backend import Backend
+from api.codes import ByName
 from api.gateway import Gateway
 from api.incident_desk import IncidentDesk, OpenIncidents
 from api.intake import Desk
@@ -21,7 +23,7 @@ from api.keyring import Keyring
 from api.letterbox import Letterbox
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Watch
-from api.problems import ProblemError, on_http_error, on_invalid, on_problem
+from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.reader import Reader
 from api.recognition import Recognition
 from api.routes import (
@@ -37,9 +39,11 @@ from api.routes import (
     reference,
     reports,
 )
+from api.routes.parameters import OnceRoute
 from api.security import BearerKey
 from api.visibility import Visibility
 from catalogue_store import CatalogueStore, InForce
+from domain.codes import UnknownCode
 from links import Links
 from readmodel.database import engine
 from settings import Settings
@@ -84,10 +88,12 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         ],
         exception_handlers={
             ProblemError: on_problem,
+            UnknownCode: on_unknown_code,
             HTTPException: on_http_error,
-            RequestValidationError: on_invalid,
+            RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
         },
     )
+    app.router.route_class = OnceRoute
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
     records = (complaints, incidents, notices, parts, callers, door, letters)
     for part in (actions, *records, reports, reference, operations):
@@ -112,6 +118,7 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
         settings=settings,
         bearer=BearerKey(keyring),
         in_force=in_force,
+        by_name=ByName(in_force),
         desk=Desk(gateway, in_force, reader.known, recognition, known_incidents, clock),
         gateway=gateway,
         recognition=recognition,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from api.codes import ByName
 from api.gateway import Gateway
 from api.incident_desk import IncidentDesk
 from api.intake import Desk
@@ -30,6 +31,7 @@ class Backend:
     settings: Settings
     bearer: BearerKey
     in_force: InForce
+    by_name: ByName
     desk: Desk
     gateway: Gateway
     recognition: Recognition
@@ -46,11 +48,6 @@ class Backend:
     def catalogue(self) -> Catalogue:
         """The catalogue in force now."""
         return self.in_force.catalogue
-
-    @property
-    def departments(self) -> frozenset[str]:
-        """The codes of its departments."""
-        return frozenset(department.code for department in self.catalogue.departments)
 
     async def find(self, number: str, key: Key) -> CaseView | None:
         """The case as the key's holder sees it: from SQL, or from its workflow where SQL has none; None for no case.

@@ -20,7 +20,7 @@ from api.schemas import NewComplaint
 from api.security import actor_of, request_key
 from catalogue_store import InForce
 from domain.case import Case
-from domain.catalogue import UnknownCode
+from domain.codes import UnknownCode
 from domain.intake import Intake, Registration
 from domain.lifecycle import TABLE, Action, Role
 from domain.numbers import day_before, local_day, number_of

@@ -1,8 +1,10 @@
 """Errors as RFC 9457 problems: a stable type, a status, and words that say what would be accepted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.intake import NO_NUL
+from domain.codes import UNKNOWN_CODE, UnknownCode
+from domain.intake import NO_INSTANT, NO_NUL, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"
@@ -91,8 +94,11 @@ KINDS: dict[str, Kind] = {
 class FieldError(BaseModel):
     """What is wrong with one field."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
     field: str = Field(description="Path of the field: `body.caller.phone`, `query.limit`.", examples=["body.reason"])
     message: str = Field(description="What is wrong, and what is accepted.", examples=["Field required"])
+    accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
 
 
 class Problem(BaseModel):
@@ -171,6 +177,16 @@ async def on_problem(_: Request, error: Exception) -> Response:
     return answer(error.problem, error.headers)
 
 
+async def on_unknown_code(_: Request, error: Exception) -> Response:
+    """Answer a code that the catalogue in force lacks."""
+    assert isinstance(error, UnknownCode)  # noqa: S101 - how it is registered
+    return answer(describe(f"unknown-{error.kind}", f"{_capitalised(str(error))}.", accepted=error.accepted))
+
+
+def _capitalised(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 async def on_http_error(request: Request, error: Exception) -> Response:
     """Answer what the framework itself refuses: an unknown path, a method, a body that cannot be read."""
     assert isinstance(error, HTTPException)  # noqa: S101 - how it is registered
@@ -199,8 +215,11 @@ def _methods(request: Request) -> list[str]:
     return [method for method in ("GET", "POST") if known(method)]
 
 
-async def on_invalid(request: Request, error: Exception) -> Response:
-    """Answer a body or parameter that is not as it must be. What was sent is not repeated: it may be personal."""
+async def on_invalid(timezone: Callable[[], str], request: Request, error: Exception) -> Response:
+    """Answer a body or parameter that is not as it must be. What was sent is not repeated: it may be personal.
+
+    Examples of instants are in the time zone, by its IANA name.
+    """
     assert isinstance(error, RequestValidationError)  # noqa: S101 - how it is registered
     found = error.errors()
     if any(fault["type"] == "json_invalid" for fault in found):
@@ -209,10 +228,20 @@ async def on_invalid(request: Request, error: Exception) -> Response:
         return answer(describe("malformed-json", detail))
     if _is_no_json(request, found):
         return answer(describe("unsupported-media-type", "Send JSON, with the header Content-Type: application/json."))
-    faults = [FieldError(field=".".join(map(str, fault["loc"])), message=_message(request, fault)) for fault in found]
-    problem = describe("invalid-request", "; ".join(f"{fault.field}: {fault.message}" for fault in faults))
-    problem.errors = faults
-    return answer(problem)
+    # A list that counts as empty since nothing in it is right.
+    places = [fault["loc"] for fault in found]
+    found = [fault for fault in found if not any(fault["loc"] == each[:-1] for each in places)]
+    # The kind of each code that is wrong, None for any other fault.
+    kinds = [fault["ctx"]["kind"] if fault["type"] == UNKNOWN_CODE else None for fault in found]
+    slug = "invalid-request" if None in kinds else f"unknown-{kinds[0]}"
+    return answer(invalid_request([_field_error(request, fault, timezone()) for fault in found], slug).problem)
+
+
+def invalid_request(faults: Sequence[FieldError], slug: str = "invalid-request") -> ProblemError:
+    """Return the problem of fields that are not as they must be."""
+    accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
+    detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
+    return ProblemError(slug, detail, accepted=[*accepted] or None, errors=list(faults))
 
 
 def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
@@ -220,6 +249,32 @@ def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
     return "json" not in request.headers.get("content-type", "") and any(
         tuple(fault["loc"]) == ("body",) and fault["type"] != "missing" for fault in found
     )
+
+
+def _field_error(request: Request, fault: Mapping[str, Any], timezone: str) -> FieldError:
+    # The values of a repeated parameter have no names.
+    place = fault["loc"][:2] if fault["loc"][0] == "query" else fault["loc"]
+    field = ".".join(map(str, place))
+    if fault["type"] == "instant":
+        example = instant_like(fault["input"], timezone)
+        return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example])
+    if fault["type"] == UNKNOWN_CODE:
+        return FieldError(field=field, message=_capitalised(fault["msg"]), accepted=fault["ctx"]["accepted"])
+    return FieldError(field=field, message=_message(request, fault))
+
+
+def instant_like(given: object, timezone: str) -> str:
+    """Return an accepted instant: the date and time that were given, in the time zone, if they can be read."""
+    try:
+        read = datetime.fromisoformat(str(given))
+    except ValueError:
+        read = _SOME_TIME
+    example = (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(timezone))).isoformat()
+    # Before zones were introduced, clocks differed by odd seconds.
+    return example if RFC_3339.fullmatch(example) else instant_like(_SOME_TIME, timezone)
+
+
+_SOME_TIME = datetime(2026, 12, 1, 10)  # noqa: DTZ001 - the zone is added
 
 
 def _message(request: Request, fault: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeVar
@@ -123,9 +123,9 @@ class Reader:
         """A page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit, self._area_code()))
 
-    async def parts(self, department: str, state: PartState | None, cursor: str | None, limit: int) -> PartPage:
+    async def parts(self, department: str, states: Collection[PartState], cursor: str | None, limit: int) -> PartPage:
         """A page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
-        return await self._answer(lambda sql: list_parts(sql, department, state, cursor, limit))
+        return await self._answer(lambda sql: list_parts(sql, department, states, cursor, limit))
 
     async def money(self, start: datetime, end: datetime) -> tuple[Total, ...]:
         """What was decided on money from `start` on, before `end`, by kind. Raises ProblemError with SQL down."""
@@ -186,10 +186,10 @@ class Reader:
         return await self._answer(lambda sql: incidents.case_counts(sql, number))
 
     async def incident_page(
-        self, state: IncidentState | None, cursor: str | None, limit: int
+        self, states: Collection[IncidentState], cursor: str | None, limit: int
     ) -> incidents.IncidentPage:
         """A page of incidents, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: incidents.page(sql, state, cursor, limit))
+        return await self._answer(lambda sql: incidents.page(sql, states, cursor, limit))
 
     async def incident_timeline(self, number: str, after: int, limit: int) -> incidents.IncidentTimeline | None:
         """A page of what happened, oldest first; None where SQL shows no such incident. Raises ProblemError."""

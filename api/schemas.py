@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.codes import DistrictCode, ServiceCode
 from domain.customer import Thanks
 from domain.incident_table import IncidentAction, IncidentState
-from domain.intake import Code, Instant, Intake, Name
+from domain.intake import Instant, Intake, Name
 from domain.lifecycle import Action, Role, State
 from domain.parts import Part
 from domain.terms import Credit, Priority
@@ -85,8 +86,8 @@ class NewIncident(BaseModel):
     )
 
     title: Name = Field(description="What it is called.")
-    services: tuple[Code, ...] = Field(min_length=1, description="Calls about any of these belong to it.")
-    districts: tuple[Code, ...] = Field(min_length=1, description="Calls from any of these belong to it.")
+    services: tuple[ServiceCode, ...] = Field(min_length=1, description="Calls about any of these belong to it.")
+    districts: tuple[DistrictCode, ...] = Field(min_length=1, description="Calls from any of these belong to it.")
     since: Instant | None = Field(
         default=None, description="Cases registered from then on belong to it; the catalogue's window, where left out."
     )

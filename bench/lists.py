@@ -165,7 +165,7 @@ def _pairs(connection: Connection, one: str, other: str) -> list[tuple[Any, Any]
 
 
 def _pages(database: Engine, values: Values) -> Iterator[Page]:
-    filters = CaseFilters(**values)
+    filters = _filters(values)
     with reading(database) as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         places = find(connection, filters, None, PAGE * (DEEP - 1))
@@ -176,9 +176,15 @@ def _pages(database: Engine, values: Values) -> Iterator[Page]:
             yield _page(connection, values, places[-1 if len(places) == PAGE * (DEEP - 1) else -PAGE].cursor())
 
 
+def _filters(values: Values) -> CaseFilters:
+    """Filters of one value each."""
+    filters: dict[str, Any] = {name: (value,) if name == "state" else value for name, value in values.items()}
+    return CaseFilters(**filters)
+
+
 def _page(connection: ReadConnection, values: Values, cursor: str | None) -> Page:
     with _listening(connection) as sent:
-        rows = len(list_cases(connection, CaseFilters(**values), cursor, PAGE).items)
+        rows = len(list_cases(connection, _filters(values), cursor, PAGE).items)
     runs = [_explain(connection, sent) for _ in range(REPEATS)]
     scans = {name for plans in runs for plan in plans for name in _sequential(plan["Plan"])}
     return Page(

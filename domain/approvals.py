@@ -11,6 +11,7 @@ from domain.events import Event
 from domain.intake import Actor
 from domain.ledger import change
 from domain.lifecycle import Role
+from domain.money import ZERO
 from domain.record import Approval, Decided, Record
 from domain.terms import Approver, usual
 
@@ -40,14 +41,14 @@ def approved_before(record: Record) -> Decimal:
     A credit is owed in any case, and uses up nobody's limit.
     """
     counted = (
-        decided.amount or Decimal(0)
+        decided.amount or ZERO
         for decided in record.decisions
         if decided.approved and not decided.of_credit and decided.currency == record.terms.currency
     )
-    return sum(counted, Decimal(0))
+    return sum(counted, ZERO)
 
 
-def approvers_for(record: Record, amount: Decimal | None, before: Decimal = Decimal(0)) -> tuple[Approver, ...]:
+def approvers_for(record: Record, amount: Decimal | None, before: Decimal = ZERO) -> tuple[Approver, ...]:
     """Who decides on this amount on top of what was approved before, in turn; nobody in particular without a list.
 
     Raises Refused: together they are above what the last of them may decide on.
@@ -62,7 +63,7 @@ def approvers_for(record: Record, amount: Decimal | None, before: Decimal = Deci
         message = (
             f"{amount} {currency}{on_top} is more than anybody may approve here; the last limit is {most} {currency}."
         )
-        raise Refused("invalid", "amount_too_high", message, (f"an amount up to {max(most - before, Decimal(0))}",))
+        raise Refused("invalid", "amount_too_high", message, (f"an amount up to {max(most - before, ZERO)}",))
     return approvers[: last + 1]
 
 

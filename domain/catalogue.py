@@ -5,7 +5,7 @@ one case takes with it (`domain.terms`). Whoever needs either imports it from he
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
@@ -14,10 +14,12 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.calendar import WorkCalendar
+from domain.codes import Kind, code_of, entry_of
 from domain.credit_norms import CreditNorm, Finding, check_credits
 from domain.incident import SurgeRule
 from domain.norms import (
     ApproverNorm,
+    Coded,
     Department,
     District,
     Duration,
@@ -67,9 +69,6 @@ __all__ = [
     "Service",
     "Starts",
     "Terms",
-    "UnknownCode",
-    "UnknownDistrict",
-    "UnknownService",
     "Zone",
 ]
 
@@ -90,24 +89,6 @@ DAY_SECONDS = 86_400
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
-
-
-class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
-    """A code that the catalogue does not have; `accepted` lists those it has."""
-
-    def __init__(self, kind: str, code: str, accepted: tuple[str, ...]) -> None:
-        super().__init__(f"unknown {kind} {code!r}; accepted: {', '.join(accepted)}")
-        self.kind = kind
-        self.code = code
-        self.accepted = accepted
-
-
-class UnknownService(UnknownCode):
-    """A service code that the catalogue does not have."""
-
-
-class UnknownDistrict(UnknownCode):
-    """A district code that the catalogue does not have."""
 
 
 def _by_code(table: object) -> object:
@@ -208,18 +189,24 @@ class Catalogue(Value):
         return self._process().reopen_seconds
 
     def service(self, code: str) -> Service:
-        """The service of this code. Raises UnknownService."""
-        for service in self.services:
-            if service.code == code:
-                return service
-        raise UnknownService("service", code, tuple(service.code for service in self.services))
+        """Return the service of this code. Raises UnknownCode."""
+        return entry_of("service", self.services, code)
 
     def district(self, code: str) -> District:
-        """The district of this code. Raises UnknownDistrict."""
-        for district in self.districts:
-            if district.code == code:
-                return district
-        raise UnknownDistrict("district", code, tuple(district.code for district in self.districts))
+        """Return the district of this code. Raises UnknownCode."""
+        return entry_of("district", self.districts, code)
+
+    def department(self, code: str) -> Department:
+        """Return the department of this code. Raises UnknownCode."""
+        return entry_of("department", self.departments, code)
+
+    def code(self, kind: Kind, given: str) -> str:
+        """Return the code of a service, district or department that is given by code or name. Raises UnknownCode."""
+        return code_of(kind, self._entries()[kind], given)
+
+    def codes(self) -> Iterator[tuple[Kind, str]]:
+        """Return every code of a service, district or department."""
+        return ((kind, entry.code) for kind, entries in self._entries().items() for entry in entries)
 
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
         """The clocks of a service in a district; a place not known counts as town, the stricter promise."""
@@ -229,7 +216,7 @@ class Catalogue(Value):
         return tuple(self._promise(clock, duty, zone) for clock, duty in duties if duty and not duty.in_call)
 
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
-        """What a case registered at `at` (UTC) takes with it. Raises UnknownService, UnknownDistrict."""
+        """What a case registered at `at` (UTC) takes with it. Raises UnknownCode."""
         service = self.service(service_code)
         return Terms(
             service_code=service.code,
@@ -266,6 +253,9 @@ class Catalogue(Value):
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
         """What is owed for missed promises of a service, and for what is found."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
+
+    def _entries(self) -> Mapping[Kind, Sequence[Coded]]:
+        return {"service": self.services, "district": self.districts, "department": self.departments}
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
         seconds = duty.seconds_in(zone, self.calendar.day_seconds)

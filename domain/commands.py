@@ -3,13 +3,14 @@
 The bodies are the HTTP bodies as well.
 """
 
-from decimal import Decimal
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.intake import Actor, Code, IncidentNumber, Instant, Name, Text
+from domain.codes import Code, DepartmentCode
+from domain.intake import Actor, IncidentNumber, Instant, Name, Text
 from domain.lifecycle import Action
+from domain.money import Money
 from domain.terms import unsaid
 
 
@@ -37,7 +38,7 @@ class Dispatch(Body):
     """派单 to a department of the catalogue, to a person there if known."""
 
     action = Action.DISPATCH
-    department: Code
+    department: DepartmentCode
     assignee: Name | None = None
 
 
@@ -50,7 +51,7 @@ class Refuse(_Reasoned):
 class OfPart(Body):
     """What is done to the case, or to the part in it that a further department has."""
 
-    department: Code | None = Field(
+    department: DepartmentCode | None = Field(
         default=None, description="Whose part it is (协办), where it is not your own department's."
     )
 
@@ -101,7 +102,7 @@ class RequestApproval(Body):
 
     action = Action.REQUEST_APPROVAL
     subject: Text
-    amount: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] | None = None
+    amount: Money | None = None
     kind: Literal["funded_repair", "waiver", "settlement"] | None = None
     grounds: Text | None = None
 
@@ -209,16 +210,16 @@ class Involve(Body):
     """协办: what a further department is to do; in the place of another, where one is named."""
 
     action = Action.INVOLVE
-    department: Code
+    department: DepartmentCode
     task: Text
-    takes_over: Code | None = None
+    takes_over: DepartmentCode | None = None
 
 
 class Release(_Reasoned):
     """撤回协办: the part of this department, with the reason."""
 
     action = Action.RELEASE
-    department: Code
+    department: DepartmentCode
 
 
 class LinkIncident(Body):

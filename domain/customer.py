@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from domain.intake import NO_NUL, AccountNo, Code, Name, Text
+from domain.codes import DistrictCode
+from domain.intake import NO_NUL, AccountNo, Name, Text
 from domain.lifecycle import State
 from domain.terms import USUAL_CLASS, CustomerClass
 
@@ -72,7 +73,7 @@ class Customer(BaseModel):
     address: Annotated[str, _short(200)] | None = Field(
         default=None, description="Address of the supply, at most 200 characters."
     )
-    district: Code | None = Field(default=None, description="Code of a district of the catalogue.")
+    district: DistrictCode | None = Field(default=None, description="District of the catalogue, by code or name.")
     meter: Annotated[str, _short(40)] | None = Field(
         default=None, description="Number of the meter (水表), at most 40 characters."
     )

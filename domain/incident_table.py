@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.intake import Code, IncidentNumber, Instant, Name, Text
+from domain.codes import Code, DepartmentCode, DistrictCode, ServiceCode
+from domain.intake import IncidentNumber, Instant, Name, Text
 from domain.lifecycle import CANCELLATION, Role
 
 
@@ -160,8 +161,8 @@ class Confirm(IncidentBody):
 
     action = IncidentAction.CONFIRM
     title: Name | None = None
-    services: tuple[Code, ...] = ()
-    districts: tuple[Code, ...] = ()
+    services: tuple[ServiceCode, ...] = ()
+    districts: tuple[DistrictCode, ...] = ()
     expected_at: Instant | None = Field(default=None, description="When water is expected back.")
 
 
@@ -184,7 +185,7 @@ class DispatchIncident(IncidentBody):
     """派单 to a department of the catalogue, to a person there if known."""
 
     action = IncidentAction.DISPATCH
-    department: Code
+    department: DepartmentCode
     assignee: Name | None = None
 
 

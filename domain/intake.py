@@ -1,5 +1,6 @@
 """What a caller says (受理), who acts, and the types that their words are made of."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -7,13 +8,16 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from domain.codes import Code, DistrictCode, ServiceCode
 from domain.lifecycle import Role
 from domain.terms import USUAL_CLASS, CustomerClass, Terms, usual_class
 
@@ -24,12 +28,22 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+NO_INSTANT = "An instant is RFC 3339 text with its zone; accepted: {example}"
+
+
+def _written_out(value: object) -> object:
+    """Return the value unless pydantic would guess at it: it takes numbers, in text too, for seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and RFC_3339.fullmatch(value)):
+        return value
+    raise PydanticCustomError("instant", NO_INSTANT, {"example": "2026-12-01T10:00:00+08:00"})
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no NUL: a case that carried one could never be published."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=NO_NUL)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 
@@ -69,7 +83,7 @@ class Location(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    district: Code | None = None
+    district: DistrictCode | None = None
     address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_NUL)] | None = None
     lat: float | None = Field(default=None, ge=-90, le=90)
     lng: float | None = Field(default=None, ge=-180, le=180)
@@ -85,7 +99,7 @@ class Intake(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    service_code: Code
+    service_code: ServiceCode
     channel: Channel = "phone"
     caller: Caller = Caller()
     location: Location = Location()

@@ -1,10 +1,10 @@
 """The norms that a catalogue is made of, as an operator writes them: every figure with its source beside it."""
 
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
+from domain.money import Money, PositiveMoney
 from domain.terms import CalendarKind, ClockName, Priority, Rung, Starts, Value
 
 Zone = Literal["town", "outskirts"]
@@ -200,7 +200,7 @@ class ApproverNorm(Value):
     post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="decides as well once the time has lapsed")
-    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description='as a text: "1000.00"')
+    up_to: Money = Field(description='as a text: "1000.00"')
     within: Duration
     source: Sources
 
@@ -219,7 +219,7 @@ class SurgeNorm(Value):
     source: Sources
 
 
-Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2, description='as a text: "50.00"')]
+Amount = Annotated[PositiveMoney, Field(description='as a text: "50.00"')]
 
 
 class ProcessNorms(Value):

@@ -1,7 +1,6 @@
 """What a case is made of: the data alone, without the rules."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +9,7 @@ from domain.calendar import WorkCalendar
 from domain.clocks import Clock, ClockStatus
 from domain.intake import Intake
 from domain.lifecycle import ENDED, State
+from domain.money import Money
 from domain.parts import UNFINISHED, Part
 from domain.terms import (
     USUAL_CLASS,
@@ -31,7 +31,7 @@ class Approval(BaseModel):
     """What management was asked for (报批). `approvers` decide in turn; `approved_by` have."""
 
     subject: str
-    amount: Decimal | None = None
+    amount: Money | None = None
     kind: str | None = None
     grounds: str | None = None
     requested_by: str
@@ -55,7 +55,7 @@ class Decided(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     subject: str
-    amount: Decimal | None = None
+    amount: Money | None = None
     kind: str | None = None
     grounds: str | None = None
     currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual)
@@ -84,7 +84,7 @@ class Owed(BaseModel):
     serial: int
     name: str
     name_zh: str
-    amount: Decimal
+    amount: Money
     clock: str | None = Field(default=None, description="Of the promise; null where it was found.")
     clock_serial: int | None = None
     finding: str | None = Field(default=None, exclude_if=unsaid, description="What was found (查实).")

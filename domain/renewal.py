@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from domain.case import Case
-from domain.catalogue import Catalogue, UnknownCode
+from domain.catalogue import Catalogue
 from domain.catalogue_change import NewTerms
+from domain.codes import UnknownCode
 from domain.lifecycle import CATALOGUE_CHANGE
 from domain.terms import Edition, Terms
 
@@ -33,7 +34,6 @@ class Renewal:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._departments = tuple(department.code for department in catalogue.departments)
         self._terms: dict[tuple[str, str | None, date], Terms] = {}
 
     def terms(self, held: Held) -> Terms:
@@ -41,8 +41,8 @@ class Renewal:
 
         Raises UnknownCode where the catalogue lacks its service, district or department: it keeps what it has.
         """
-        if held.department not in (None, *self._departments):
-            raise UnknownCode("department", str(held.department), self._departments)
+        if held.department is not None:
+            self._catalogue.department(held.department)
         day = self._catalogue.calendar.local_date(held.registered_at)
         key = (held.service_code, held.district, day)
         if key not in self._terms:

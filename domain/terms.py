@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.calendar import WorkCalendar
+from domain.money import Money, PositiveMoney
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
@@ -75,7 +76,7 @@ class Approver(Value):
     """Somebody who decides on money, in his turn: whoever holds a post, and the deputy once the time has lapsed."""
 
     post: str = Field(min_length=1, description="what the post is called")
-    up_to: Decimal = Field(ge=0, max_digits=12, decimal_places=2, description="Above it, the next decides as well.")
+    up_to: Money = Field(description="Above it, the next decides as well.")
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
     calendar: CalendarKind = "working"
@@ -122,15 +123,15 @@ class Credit(Value):
     name_zh: str
     clock: ClockName | None = Field(default=None, description="The promise; null where a finding raises the credit.")
     finding: str | None = Field(default=None, exclude_if=unsaid, description="What raises it once it is found (查实).")
-    amount: Decimal = Field(gt=0, max_digits=12, decimal_places=2)
-    business: Decimal | None = Field(
-        default=None, gt=0, exclude_if=unsaid, description="What a business gets, where that is another amount."
+    amount: PositiveMoney
+    business: PositiveMoney | None = Field(
+        default=None, exclude_if=unsaid, description="What a business gets, where that is another amount."
     )
-    each_further: Decimal | None = Field(default=None, gt=0, description="For each further period; nothing without it.")
+    each_further: PositiveMoney | None = Field(default=None, description="For each further period; nothing without it.")
     every_seconds: int | None = Field(
         default=None, gt=0, description="That period, in seconds of the clock's calendar."
     )
-    at_most: Decimal | None = Field(default=None, gt=0, description="For one case, all in all.")
+    at_most: PositiveMoney | None = Field(default=None, description="For one case, all in all.")
     at_most_seconds: int | None = Field(
         default=None, gt=0, exclude_if=unsaid, description="That is also the most of one account in so many seconds."
     )

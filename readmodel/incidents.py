@@ -156,11 +156,11 @@ def case_counts(connection: ReadConnection, number: str) -> dict[str, int]:
     return {row.state: row.calls for row in connection.execute(statement)}
 
 
-def page(connection: ReadConnection, state: IncidentState | None, cursor: str | None, limit: int) -> IncidentPage:
-    """A page of incidents, the latest first. Raises BadCursorError."""
+def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> IncidentPage:
+    """A page of incidents in one of these states, or in whichever, the latest first. Raises BadCursorError."""
     statement = select(_row.document)
-    if state is not None:
-        statement = statement.where(_row.state == state.value)
+    if states:
+        statement = statement.where(_row.state.in_(states))
     if cursor is not None:
         after = Place.of(cursor)
         at = bindparam("after_at", after.registered_at, _row.opened_at.type)

@@ -1,8 +1,9 @@
 """What a department has to do in the cases of others (协办): its own work, as a list."""
 
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import Select, bindparam, select, tuple_
 
 from domain.parts import Part, PartState
 from readmodel.database import ReadConnection
@@ -30,23 +31,33 @@ class PartPage(NamedTuple):
 
 
 def list_parts(
-    connection: ReadConnection, department: str, state: PartState | None, cursor: str | None, limit: int
+    connection: ReadConnection, department: str, states: Collection[PartState], cursor: str | None, limit: int
 ) -> PartPage:
-    """A page of what this department has been involved in, the latest first. Raises BadCursorError."""
+    """A page of this department's parts in one of these states, or in whichever, the latest first.
+
+    Raises BadCursorError.
+    """
+    after = None if cursor is None else Place.of(cursor)
+    # One list for each state, as an index has it.
+    lists = [_list(department, state, after).limit(limit + 1) for state in {*states} or (None,)]
+    rows = [row for statement in lists for row in connection.execute(statement)]
+    found = [PartOfCase(number, Part.model_validate_json(document), *rest) for number, document, *rest in rows]
+    found.sort(key=_place, reverse=True)
+    return PartPage(tuple(found[:limit]), _place(found[limit - 1]).cursor() if len(found) > limit else None)
+
+
+def _place(item: PartOfCase) -> Place:
+    return Place(item.part.involved_at, item.number)
+
+
+def _list(department: str, state: PartState | None, after: Place | None) -> Select[Any]:
     seen = (cases.c.state, cases.c.service_code, cases.c.priority, cases.c.district, cases.c.owner)
     statement = select(parts.c.number, parts.c.document, *seen).join(cases, cases.c.number == parts.c.number)
     statement = statement.where(parts.c.department == department)
     if state is not None:
         statement = statement.where(parts.c.state == state.value)
-    if cursor is not None:
-        after = Place.of(cursor)
+    if after is not None:
         at = bindparam("after_at", after.registered_at, parts.c.involved_at.type)
         place = tuple_(at, bindparam("after_number", after.number))
         statement = statement.where(tuple_(parts.c.involved_at, parts.c.number) < place)
-    statement = statement.order_by(parts.c.involved_at.desc(), parts.c.number.desc()).limit(limit + 1)
-    found = [
-        PartOfCase(number, Part.model_validate_json(document), *rest)
-        for number, document, *rest in connection.execute(statement)
-    ]
-    last = found[limit - 1] if len(found) > limit else None
-    return PartPage(tuple(found[:limit]), last and Place(last.part.involved_at, last.number).cursor())
+    return statement.order_by(parts.c.involved_at.desc(), parts.c.number.desc())

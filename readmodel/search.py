@@ -8,7 +8,7 @@ The planner is left no choice: its statistics do not know that two frequent valu
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -52,9 +52,12 @@ class _Side(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CaseFilters:
-    """What the cases of a list have in common; None asks for nothing. `q` is cut into terms as readmodel.terms says."""
+    """What the cases of a list have in common; None asks for nothing. `q` is cut into terms as readmodel.terms says.
 
-    state: State | None = None
+    A case is in one of the states; without any, in whichever.
+    """
+
+    state: tuple[State, ...] = ()
     department: str | None = None
     owner: str | None = None
     service_code: str | None = None
@@ -63,15 +66,32 @@ class CaseFilters:
     incident: str | None = None
     q: str | None = None
 
+    def by_state(self) -> list["CaseFilters"]:
+        """Return filters of at most one state each, which together let pass the same: an index serves one state."""
+        return [replace(self, state=(state,)) for state in dict.fromkeys(self.state)] or [self]
+
 
 def find(
     connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, area_code: str = ""
 ) -> list[Place]:
     """The places of the first `limit` cases after `after`, newest first."""
+    found = [_find(connection, each, after, limit, area_code) for each in filters.by_state()]
+    return _first(found, limit)
+
+
+def _find(
+    connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, area_code: str
+) -> list[Place]:
+    """The same for filters of one state at most."""
     if filters.q is None:
         return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
     found = [_having(connection, filters, sorted(terms), after, limit) for terms in readings(filters.q, area_code)]
-    return sorted({place for places in found for place in places}, reverse=True)[:limit]
+    return _first(found, limit)
+
+
+def _first(lists: Sequence[Sequence[Place]], limit: int) -> list[Place]:
+    """The first places of all of these lists together."""
+    return sorted({place for places in lists for place in places}, reverse=True)[:limit]
 
 
 def _having(
@@ -103,8 +123,9 @@ def _merging(connection: ReadConnection, statement: Select[Any], limit: int) -> 
 
 def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
     """The filters on the case itself; `narrow` leaves out that it is not overdue, which nearly every case is not."""
-    named = {name: getattr(filters, name) for name in (*FILTERS, "incident")}
-    conditions = [cases.c[name] == value for name, value in named.items() if value is not None]
+    named = {name: getattr(filters, name) for name in (*FILTERS, "incident") if name != "state"}
+    conditions = [cases.c.state == state for state in filters.state]
+    conditions += [cases.c[name] == value for name, value in named.items() if value is not None]
     if filters.overdue or (filters.overdue is False and not narrow):
         conditions.append(cases.c.overdue == (true() if filters.overdue else false()))
     return conditions

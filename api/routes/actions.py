@@ -44,7 +44,6 @@ _ERRORS = (
     "no-answer-in-time",
 )
 _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
-    Action.DISPATCH: ("unknown-department",),
     Action.RETURN: ("return-too-late", "no-such-part"),
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
     Action.REQUEST_APPROVAL: ("amount-too-high", "request-incomplete"),
@@ -61,7 +60,7 @@ _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
     Action.HAND_OVER: ("same-owner", "unknown-owner"),
     Action.URGE: ("urge-too-late",),
     Action.SUPERVISE: ("already-supervised",),
-    Action.INVOLVE: ("unknown-department", "already-involved", "no-such-part"),
+    Action.INVOLVE: ("already-involved", "no-such-part"),
     Action.RELEASE: ("no-such-part",),
     Action.COMPLETE: ("no-such-part", "not-approved", "unknown-finding"),
     Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),
@@ -88,10 +87,14 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             responses={
                 200: openapi.example("Done, and lists show it: the complaint as it stands now.", "complaint"),
                 202: openapi.accepted("complaint"),
-                **openapi.errors(*_ERRORS, *_MORE_ERRORS.get(action, ())),
+                **openapi.errors(*_ERRORS, *_MORE_ERRORS.get(action, ()), *_of_codes(body)),
             },
         )
     router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
+
+
+def _of_codes(body: type[commands.Body]) -> tuple[str, ...]:
+    return ("unknown-department",) if "department" in body.model_fields else ()
 
 
 def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) -> Endpoint:
@@ -124,7 +127,7 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
 
     act.__name__ = action.value
     example = Body(openapi_examples={"usual": {"summary": TABLE[action].zh, "value": examples.BODIES[action]}})
-    act.__annotations__["body"] = Annotated[body_type, example]
+    act.__annotations__["body"] = Annotated[body_type, example, backend.by_name]
     if (nothing := _nothing(body_type)) is not None:
         act.__defaults__ = (nothing, None)
     return act
@@ -146,10 +149,8 @@ def _check_words(backend: Backend, body: commands.Body, key: Key) -> None:
         if body.owner not in owners:
             detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
             raise ProblemError("unknown-owner", detail, accepted=list(owners))
-    if isinstance(body, (commands.Dispatch, commands.Involve)) and body.department not in backend.departments:
-        accepted = sorted(backend.departments)
-        detail = f"There is no department {body.department!r}; accepted: {', '.join(accepted)}."
-        raise ProblemError("unknown-department", detail, accepted=accepted)
+    if isinstance(body, (commands.Dispatch, commands.Involve)):
+        backend.catalogue.department(body.department)
 
 
 async def _gone(backend: Backend, number: str, action: Action, key: Key) -> ProblemError:

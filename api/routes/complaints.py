@@ -21,6 +21,7 @@ from readmodel.paging import BadCursorError
 
 TAGS: list[str | Enum] = ["complaints"]
 _KEY = ("unauthorized", "malformed-key")
+_FILTERED = ("unknown-service", "unknown-district", "unknown-department")
 _POSTED = (
     *_KEY,
     "malformed-json",
@@ -59,7 +60,7 @@ def _add_register(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def register(
-        body: NewComplaint,
+        body: Annotated[NewComplaint, backend.by_name],
         key: Annotated[Key, Depends(backend.bearer)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
@@ -102,11 +103,13 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         dependencies=[Depends(staff_only(backend.bearer))],
         responses={
             200: openapi.example("A page, the newest first.", "complaints"),
-            **openapi.errors(*_KEY, "wrong-role", "invalid-request", "invalid-cursor", "read-model-unavailable"),
+            **openapi.errors(
+                *_KEY, "wrong-role", "invalid-request", *_FILTERED, "invalid-cursor", "read-model-unavailable"
+            ),
         },
     )
     async def list_complaints(
-        wanted: Annotated[Listing, Query()], key: Annotated[Key, Depends(backend.bearer)]
+        wanted: Annotated[Listing, Query(), backend.by_name], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
         """The newest registration first. Filters narrow the list together.
 

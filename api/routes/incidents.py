@@ -76,7 +76,9 @@ IncidentNumberText = Annotated[
 class IncidentListing(Paging):
     """Which incidents a list shows."""
 
-    state: IncidentState | None = Field(default=None, description="Where it stands.", examples=["suspected"])
+    state: tuple[IncidentState, ...] = Field(
+        default=(), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
+    )
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -121,7 +123,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def declare_incident(
-        body: NewIncident,
+        body: Annotated[NewIncident, backend.by_name],
         key: Annotated[Key, Depends(only_for(backend.bearer, Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN))],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
@@ -160,7 +162,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """The latest first; of one state, where one is named."""
+        """The latest first; of the states that are named."""
         try:
             page = await backend.reader.incident_page(wanted.state, wanted.cursor, wanted.limit)
         except BadCursorError as error:
@@ -236,7 +238,7 @@ def _endpoint(backend: Backend, action: IncidentAction, body_type: type[Incident
 
     act.__name__ = f"incident_{action.value}"
     shown = {"summary": INCIDENT_TABLE[action].zh, "value": examples.INCIDENT_BODIES[action]}
-    act.__annotations__["body"] = Annotated[body_type, Body(openapi_examples={"usual": shown})]  # type: ignore[dict-item]  # as documented
+    act.__annotations__["body"] = Annotated[body_type, Body(openapi_examples={"usual": shown}), backend.by_name]  # type: ignore[dict-item]  # as documented
     with suppress(ValidationError):
         act.__defaults__ = (body_type(), None)
     return act
@@ -245,10 +247,8 @@ def _endpoint(backend: Backend, action: IncidentAction, body_type: type[Incident
 async def _check_words(backend: Backend, body: IncidentBody, key: Key) -> None:
     """What the incident cannot know: which departments and places there are, and how another incident stands."""
     match body:
-        case DispatchIncident() if body.department not in backend.departments:
-            accepted = sorted(backend.departments)
-            detail = f"There is no department {body.department!r}; accepted: {', '.join(accepted)}."
-            raise ProblemError("unknown-department", detail, accepted=accepted)
+        case DispatchIncident():
+            backend.catalogue.department(body.department)
         case Confirm():
             _check_scope(backend, body.services, body.districts)
         case Merge():
@@ -256,15 +256,10 @@ async def _check_words(backend: Backend, body: IncidentBody, key: Key) -> None:
 
 
 def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[str, ...]) -> None:
-    for kind, given, there in (
-        ("service", services, backend.catalogue.services),
-        ("district", districts, backend.catalogue.districts),
-    ):
-        known = [each.code for each in there]
-        for code in given:
-            if code not in known:
-                detail = f"There is no {kind} {code!r}; accepted: {', '.join(known)}."
-                raise ProblemError(f"unknown-{kind}", detail, accepted=known)
+    for service in services:
+        backend.catalogue.service(service)
+    for district in districts:
+        backend.catalogue.district(district)
 
 
 async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPStatus) -> Response:

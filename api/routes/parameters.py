@@ -1,13 +1,17 @@
 """Parameters that several operations share."""
 
-from typing import Annotated
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Annotated, Any, get_origin
 
-from fastapi import Header, Path
+from fastapi import Header, Path, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.problems import ProblemError
+from api.problems import FieldError, ProblemError, invalid_request
 from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
-from domain.intake import Code, Name
+from domain.codes import Code, DepartmentCode, DistrictCode, ServiceCode
+from domain.intake import Name
 from domain.lifecycle import State
 from domain.numbers import ACCEPTED, NumberError, parse_number
 from readmodel.search import CaseFilters
@@ -32,6 +36,35 @@ IdempotencyKey = Annotated[
 ]
 
 
+class OnceRoute(APIRoute):
+    """A route that refuses a query parameter which is given several times, unless a tuple of its values is taken."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what serves a request."""
+        serve = super().get_route_handler()
+        parameters = [field.field_info.annotation for field in self.dependant.query_params]
+        if not parameters:
+            return serve
+        several = {*_several(parameters)}
+
+        async def once(request: Request) -> Response:
+            given = Counter(name for name, _ in request.query_params.multi_items() if name not in several)
+            if repeated := [(name, times) for name, times in given.items() if times > 1]:
+                fault = "Given {} times; accepted: once"
+                raise invalid_request(
+                    [FieldError(field=f"query.{name}", message=fault.format(times)) for name, times in repeated]
+                )
+            return await serve(request)
+
+        return once
+
+
+def _several(parameters: Iterable[Any]) -> Iterable[str]:
+    """Names of the fields of parameters' models that take several values."""
+    fields = [field for model in parameters for field in getattr(model, "model_fields", {}).items()]
+    return (name for name, field in fields if get_origin(field.annotation) is tuple)
+
+
 class Paging(BaseModel):
     """Which page of a list; a parameter that does not exist is refused, so that a slip does not list everything."""
 
@@ -54,11 +87,15 @@ class LongPaging(Paging):
 class Listing(Paging):
     """Which complaints a list shows; the filters narrow it together."""
 
-    state: State | None = Field(default=None, description="Where it stands.", examples=["in_progress"])
-    department: Code | None = Field(default=None, description="Code of the department that has it.")
+    state: tuple[State, ...] = Field(
+        default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
+    )
+    department: DepartmentCode | None = Field(
+        default=None, description="Department that has it, by code or name.", examples=["repair"]
+    )
     owner: Name | None = Field(default=None, description="Name of the agent who owns it (首问责任人).")
-    service: Code | None = Field(default=None, description="Code of the service.")
-    district: Code | None = Field(default=None, description="Code of the district.")
+    service: ServiceCode | None = Field(default=None, description="Service, by code or name.", examples=["no_water"])
+    district: DistrictCode | None = Field(default=None, description="District, by code or name.", examples=["west"])
     overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
     incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
     q: str | None = Field(

@@ -14,7 +14,7 @@ from api.routes.complaints import bad_cursor
 from api.routes.parameters import Paging
 from api.schemas import PartPage
 from api.security import staff_only
-from domain.intake import Code
+from domain.codes import DepartmentCode, words
 from domain.parts import PartState
 from readmodel.paging import BadCursorError
 
@@ -22,10 +22,12 @@ from readmodel.paging import BadCursorError
 class PartListing(Paging):
     """Whose parts, and which of them."""
 
-    department: Code | None = Field(
-        default=None, description="Code of the department; your own key's, where it is left out."
+    department: DepartmentCode | None = Field(
+        default=None, description="The department, by code or name; your own key's, where it is left out."
     )
-    state: PartState | None = Field(default=None, description="Where the part stands.", examples=["dispatched"])
+    state: tuple[PartState, ...] = Field(
+        default=(), description="Where the part stands; repeat it for several states.", examples=[["dispatched"]]
+    )
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -52,16 +54,15 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def list_parts(
-        wanted: Annotated[PartListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
+        wanted: Annotated[PartListing, Query(), backend.by_name], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
         """What the department has been involved in. Cases that it has itself are found by `GET /v1/complaints`."""
         department = wanted.department or key.department
-        if department not in backend.departments:
-            accepted = sorted(backend.departments)
-            detail = f"Say whose parts: department is one of {', '.join(accepted)}."
-            raise ProblemError("unknown-department", detail, accepted=accepted)
+        if department is None:
+            detail = "Your key has no department: say by `department` whose parts are meant."
+            raise ProblemError("unknown-department", detail, accepted=list(words(backend.catalogue.departments)))
         try:
-            page = await backend.reader.parts(str(department), wanted.state, wanted.cursor, wanted.limit)
+            page = await backend.reader.parts(department, wanted.state, wanted.cursor, wanted.limit)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         return render.page(map(render.part, page.items), page.next_cursor)

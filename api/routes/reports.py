@@ -1,7 +1,6 @@
 """What a month came to."""
 
 from datetime import UTC, datetime, tzinfo
-from decimal import Decimal
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -15,8 +14,8 @@ from api.security import only_for
 from domain.customer import Thanks
 from domain.intake import Name
 from domain.lifecycle import Role
+from domain.money import ZERO
 
-ZERO = Decimal("0.00")
 ROLES = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
 
 Month = Annotated[

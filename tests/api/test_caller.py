@@ -11,10 +11,12 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
+from catalogue_source import load_catalogue
 from customers_source import load_customers
 from domain.customer import CallerRecord, Customer
 from readmodel.customers import keep
 from readmodel.database import engine, writing
+from settings import DEFAULT_CATALOGUE
 from tests.api.house import CALL, House, Json, house, problem
 from tests.docs.pages import ROOT
 from tests.hotline import until
@@ -28,7 +30,7 @@ AT_HOME: Json = {"district": "west", "address": "下闸新村 3 号"}
 
 def registry(database: Engine) -> None:
     """The customers of the documentation's example."""
-    example = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", {"west", "east"})
+    example = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", load_catalogue(DEFAULT_CATALOGUE))
     with writing(database) as connection:
         keep(connection, example, "0760")
 

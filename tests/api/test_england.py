@@ -111,7 +111,7 @@ def test_the_calendar_knows_the_clock_change_and_the_bank_holidays(england: Cata
         ('service = "no_water"\nclock = "resolve"\namount = "0"', "credits[0].amount: must be greater than 0"),
         (
             'service = "no_water"\nclock = "resolve"\namount = "900000"',
-            "credits: 900000 is more than the last approver",
+            "credits: 900000.00 is more than the last approver",
         ),
         ('service = "no_water"\nclock = "resolve"', "credits[0].amount: is missing; accepted: as a text"),
         ('service = "no_water"\namount = "5"', "credits[0]: say exactly one of clock, finding"),

@@ -133,7 +133,7 @@ async def test_a_part_is_nobody_elses(on_sqlite: House) -> None:
     body = {"department": "metering", "result": "我来"}
     problem(await on_sqlite.act(number, "complete", body, "wu"), 403, "other-department")
     found = problem(
-        await on_sqlite.act(number, "send_back", {"department": "legal", "reason": "?"}, "xu"), 422, "no-such-part"
+        await on_sqlite.act(number, "send_back", {"department": "billing", "reason": "?"}, "xu"), 422, "no-such-part"
     )
     assert found["accepted"] == ["metering"]
 
@@ -161,6 +161,21 @@ async def test_pages_hang_together(on_both: House) -> None:
         wanted["cursor"] = page["next_cursor"]
     assert [number for number in found if number in numbers] == numbers[::-1]
     assert len(found) == len(set(found))
+
+
+async def test_parts_of_several_states_are_one_list(on_both: House) -> None:
+    waiting, signed, finished = [await involved(on_both) for _ in range(3)]
+    for number in (signed, finished):
+        done(await on_both.act(number, "sign_for", {}, "sun"))
+    done(await on_both.act(finished, "complete", {"result": "读数无误"}, "sun"))
+    again = await involved(on_both)
+    found: list[str] = []
+    wanted: Json = {"state": ["in_progress", "dispatched"], "limit": 1}
+    while waiting not in found:
+        page = done(await on_both.get("/v1/parts", "sun", **wanted))
+        found += [item["number"] for item in page["items"]]
+        wanted["cursor"] = page["next_cursor"]
+    assert found == [again, signed, waiting]
 
 
 async def test_whose_parts_must_be_known(on_sqlite: House) -> None:

@@ -86,7 +86,6 @@ async def test_an_item_of_a_list_is_the_complaint_itself(on_both: House) -> None
         ({"limit": "all"}, "query.limit", "integer"),
         ({"state": "lost"}, "query.state", "in_progress"),
         ({"overdue": "perhaps"}, "query.overdue", "boolean"),
-        ({"department": "Repair!"}, "query.department", "lower-case"),
         ({"q": ""}, "query.q", "1 character"),
         ({"stat": "closed"}, "query.stat", "state, department, owner"),
     ],

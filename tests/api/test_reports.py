@@ -48,6 +48,16 @@ async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> 
     assert {("funded_repair", True), ("settlement", True), ("settlement", False)} <= kinds
 
 
+@pytest.mark.parametrize(("given", "shown"), [(0.1, "0.10"), (860, "860.00")])
+async def test_an_amount_given_as_a_number_is_shown_as_money(on_both: House, given: float, shown: str) -> None:
+    number = await on_both.case_in("in_progress")
+    asked = await on_both.act(number, "request_approval", {"subject": "换管", "amount": given}, "wu")
+    word = await on_both.act(number, "decide_approval", {"approved": True}, "gao")
+    timeline = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    amounts = {item["data"]["amount"] for item in timeline if "amount" in item["data"]}
+    assert {asked.json()["approval"]["amount"], word.json()["decisions"][0]["amount"], *amounts} == {shown}
+
+
 async def test_two_have_to_agree_to_a_large_amount(on_sqlite: House) -> None:
     number = await on_sqlite.case_in("in_progress")
     request = {"subject": "更换整幢管道", "amount": "1000.01"}
@@ -58,7 +68,7 @@ async def test_two_have_to_agree_to_a_large_amount(on_sqlite: House) -> None:
     too_much = {"subject": "新水厂", "amount": "200000.01"}
     other = await on_sqlite.case_in("in_progress")
     found = problem(await on_sqlite.act(other, "request_approval", too_much, "wu"), 422, "amount-too-high")
-    assert found["accepted"] == ["an amount up to 200000"]
+    assert found["accepted"] == ["an amount up to 200000.00"]
 
 
 async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: House) -> None:

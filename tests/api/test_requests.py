@@ -55,7 +55,7 @@ async def test_a_missing_body_says_what_is_missing(on_sqlite: House) -> None:
 
 async def test_every_wrong_field_is_named_and_nothing_sent_is_repeated(on_sqlite: House) -> None:
     wrong = {
-        "service_code": "No Water",
+        "service_code": "No Tea!",
         "caller": {"phone": "ask李婆婆"},
         "location": {"lat": 91, "lon": 1},
         "extra": "李婆婆",

@@ -245,20 +245,21 @@ class TestReading:
         numbers = [f"i260907000{place}9" for place in range(5)]
         for place, name in enumerate(numbers):
             put(database, *story(name, (A.CONFIRM,) if place % 2 else (), at=MONDAY + days(place // 2)))
-        assert turned(database, None) == numbers[::-1]
+        assert turned(database) == numbers[::-1]
         assert turned(database, IncidentState.CONFIRMED) == [numbers[3], numbers[1]]
+        assert turned(database, IncidentState.SUSPECTED, IncidentState.CONFIRMED) == numbers[::-1]
         assert turned(database, IncidentState.MERGED) == []
         with reading(database) as connection, pytest.raises(BadCursorError):
-            incidents.page(connection, None, "x", 2)
+            incidents.page(connection, (), "x", 2)
 
 
-def turned(database: Engine, state: IncidentState | None) -> list[str]:
+def turned(database: Engine, *states: IncidentState) -> list[str]:
     """Every page, two at a time."""
     seen: list[str] = []
     cursor: str | None = None
     with reading(database) as connection:
         while True:
-            page = incidents.page(connection, state, cursor, 2)
+            page = incidents.page(connection, states, cursor, 2)
             seen += [each.number for each in page.items]
             if (cursor := page.next_cursor) is None:
                 return seen
@@ -285,7 +286,7 @@ QUESTIONS: dict[str, Callable[[ReadConnection], Any]] = {
     "candidates": lambda connection: incidents.candidates(connection, TestCandidates.GATHERING, 200),
     "surges": lambda connection: incidents.surges(connection, MONDAY, ["no_water", "leak"], 10),
     "taking": incidents.taking,
-    "page": lambda connection: incidents.page(connection, None, None, 20),
+    "page": lambda connection: incidents.page(connection, (), None, 20),
     "case_counts": lambda connection: incidents.case_counts(connection, INCIDENT),
 }
 

@@ -17,7 +17,7 @@ from tests.batches import call, published
 from tests.build import MONDAY, minutes
 
 VALUES: dict[str, Any] = {
-    "state": "registered",
+    "state": ("registered",),
     "department": "repair",
     "owner": "Chen Jing",
     "service_code": "no_water",
@@ -79,3 +79,14 @@ def test_a_list_is_read_from_an_index_in_its_order(
         assert f"ix_cases_{'_'.join(names)}" in found[-1]
     if "q" in names and len(names) == 2 and rare == 0:
         assert "Merge Join" in found[-1]
+
+
+@pytest.mark.parametrize("names", [("state",), ("state", "department")], ids="-".join)
+def test_of_several_states_each_is_read_from_its_index(filled: Engine, names: tuple[str, ...]) -> None:
+    filters = {name: VALUES[name] for name in names} | {"state": ("registered", "dispatched", "registered")}
+    with reading(filled) as connection:
+        found = plans(connection, CaseFilters(**filters))
+    assert len(found) == 2
+    for plan in found:
+        assert f"ix_cases_{'_'.join(names)}" in plan
+        assert "Sort" not in plan

@@ -77,13 +77,24 @@ class TestAmount:
         assert (refusal.kind, refusal.code, refusal.accepted) == (
             "invalid",
             "amount_too_high",
-            ("an amount up to 20000",),
+            ("an amount up to 20000.00",),
         )
 
     @pytest.mark.parametrize("amount", ["-0.01", "0.001", "1e12", "NaN", "Infinity"])
     def test_no_amount_is_below_zero_or_finer_than_a_fen(self, amount: str) -> None:
         with pytest.raises(ValueError, match="amount"):
             c.RequestApproval.model_validate({"subject": "x", "amount": amount})
+
+    @pytest.mark.parametrize(
+        ("given", "kept"), [("0.1", "0.10"), ("860", "860.00"), ('"1e3"', "1000.00"), ("-0.0", "0.00")]
+    )
+    def test_an_amount_is_kept_with_two_places_however_it_is_given(self, given: str, kept: str) -> None:
+        case = case_in(State.IN_PROGRESS)
+        body = c.RequestApproval.model_validate_json(f'{{"subject": "Pipes", "amount": {given}}}')
+        (asked,) = do(case, body, THEN)
+        waiting = str(case.approval and case.approval.amount)
+        (decided,) = do(case, YES, THEN, MANAGER)
+        assert {asked.data["amount"], waiting, decided.data["amount"], str(case.decisions[0].amount)} == {kept}
 
 
 class TestWords:
@@ -138,7 +149,7 @@ class TestSum:
         do(case, YES, THEN, MANAGER)
         event = self.ask(case, "0.01")
         assert [who["holder"] for who in event.data["approvers"]] == [MANAGER.name, DIRECTOR.name]
-        assert event.data["approved_before"] == "1000"
+        assert event.data["approved_before"] == "1000.00"
 
     def test_what_was_rejected_does_not(self) -> None:
         case = asked("600")
@@ -160,8 +171,8 @@ class TestSum:
         do(case, YES, THEN, MANAGER)
         do(case, YES, THEN, DIRECTOR)
         refusal = refused(case, c.RequestApproval(subject="More", amount=Decimal("1000.01")))
-        assert (refusal.code, refusal.accepted) == ("amount_too_high", ("an amount up to 1000",))
-        assert "on top of 19000 CNY approved before" in refusal.message
+        assert (refusal.code, refusal.accepted) == ("amount_too_high", ("an amount up to 1000.00",))
+        assert "on top of 19000.00 CNY approved before" in refusal.message
 
 
 class TestBefore:

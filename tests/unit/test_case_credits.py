@@ -68,11 +68,11 @@ class TestRaising:
     def test_the_miss_raises_one_and_each_further_period_another(self) -> None:
         case = late()
         assert raised(case.ring(MONDAY + hours(11))) == []
-        assert raised(case.ring(MONDAY + hours(12))) == [("50", 0, (MONDAY + hours(12)).isoformat())]
+        assert raised(case.ring(MONDAY + hours(12))) == [("50.00", 0, (MONDAY + hours(12)).isoformat())]
         assert raised(case.ring(MONDAY + hours(23))) == []
         assert case.next_deadline() == MONDAY + hours(24)
         assert raised(case.ring(MONDAY + hours(49))) == [
-            ("50", further, (MONDAY + hours(12 * further + 12)).isoformat()) for further in (1, 2, 3)
+            ("50.00", further, (MONDAY + hours(12 * further + 12)).isoformat()) for further in (1, 2, 3)
         ]
         assert [owed.serial for owed in case.credits] == [1, 2, 3, 4]
 
@@ -88,7 +88,7 @@ class TestRaising:
             "credit": 1,
             "name": "Supply not restored",
             "name_zh": "未按时恢复供水",
-            "amount": "50",
+            "amount": "50.00",
             "currency": "GBP",
             "clock": "resolve",
             "serial": 1,
@@ -115,7 +115,7 @@ class TestRaising:
         assert raised(case.ring(MONDAY + hours(40))) == []
         assert case.next_deadline() is None
         do(case, BODIES[Action.RESUME], MONDAY + hours(40))
-        assert raised(case.ring(MONDAY + hours(52))) == [("50", 1, (MONDAY + hours(51)).isoformat())]
+        assert raised(case.ring(MONDAY + hours(52))) == [("50.00", 1, (MONDAY + hours(51)).isoformat())]
 
     def test_at_most_is_the_most_of_one_case(self) -> None:
         case = late(owed=(OWED.model_copy(update={"at_most": Decimal(120)}),))
@@ -199,7 +199,7 @@ class TestDeciding:
         event = do(case, YES, MONDAY + hours(13))[-1]
         assert (event.from_state, event.to_state) == (State.IN_PROGRESS, State.IN_PROGRESS)
         assert event.data | {"credit": 1} == event.data
-        assert (event.data["amount"], event.data["currency"], event.data["final"]) == ("50", "GBP", True)
+        assert (event.data["amount"], event.data["currency"], event.data["final"]) == ("50.00", "GBP", True)
         [decided] = case.decisions
         assert (decided.kind, decided.amount, decided.approved, decided.requested_by, decided.decided_by) == (
             "credit",
@@ -277,7 +277,7 @@ class TestHearing:
         case = late(owed=(OWED.model_copy(update={"paid_by": "billing"}),))
         heard = self.heard(case, approved=True)
         assert [*heard] == [f"owner:{case.owner}", f"caller:{case.number}", "department:billing"]
-        assert set(heard.values()) == {f"Case {case.number}: a credit of 50 GBP is approved, to be paid"}
+        assert set(heard.values()) == {f"Case {case.number}: a credit of 50.00 GBP is approved, to be paid"}
 
     def test_no_department_where_the_catalogue_names_none(self) -> None:
         case = late()
@@ -286,7 +286,7 @@ class TestHearing:
     def test_of_a_rejection_its_owner_alone(self) -> None:
         case = late(owed=(OWED.model_copy(update={"paid_by": "billing"}),))
         heard = self.heard(case, approved=False)
-        assert heard == {f"owner:{case.owner}": f"Case {case.number}: a credit of 50 GBP is rejected"}
+        assert heard == {f"owner:{case.owner}": f"Case {case.number}: a credit of 50.00 GBP is rejected"}
 
     def test_of_one_turn_the_next_approver_alone(self) -> None:
         case = late(approvers=POSTS)

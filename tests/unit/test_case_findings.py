@@ -49,7 +49,7 @@ def test_a_finding_is_credited_at_once_and_once() -> None:
     case = working()
     do(case, found("not_kept", "paid_late"), MONDAY + hours(1))
     assert case.next_deadline() == MONDAY + hours(1)
-    assert raised(case.ring(MONDAY + hours(1))) == [("not_kept", "50"), ("paid_late", "40")]
+    assert raised(case.ring(MONDAY + hours(1))) == [("not_kept", "50.00"), ("paid_late", "40.00")]
     assert raised(case.ring(MONDAY + days(9))) == []
     [first, _] = case.credits
     assert (first.clock, first.finding, first.found, first.fell_at) == (
@@ -69,7 +69,7 @@ def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
         "credit": 1,
         "name": "Appointment not kept",
         "name_zh": "未按预约上门",
-        "amount": "50",
+        "amount": "50.00",
         "currency": "CNY",
         "finding": "not_kept",
         "found": event.seq - 1,
@@ -79,14 +79,14 @@ def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
     }
 
 
-@pytest.mark.parametrize(("customer", "amount"), [("household", "40"), ("business", "100")])
+@pytest.mark.parametrize(("customer", "amount"), [("household", "40.00"), ("business", "100.00")])
 def test_a_business_gets_what_the_catalogue_says_of_it(customer: Any, amount: str) -> None:
     start = registration(promises=(), credits=(MISSED, LATE)).model_copy(update={"customer_class": customer})
     case, _ = Case.register(start)
     for action in ROAD[State.IN_PROGRESS]:
         do(case, BODIES[action], MONDAY)
     do(case, found("not_kept", "paid_late"), MONDAY)
-    assert raised(case.ring(MONDAY)) == [("not_kept", "50"), ("paid_late", amount)]
+    assert raised(case.ring(MONDAY)) == [("not_kept", "50.00"), ("paid_late", amount)]
 
 
 def test_an_unknown_finding_is_refused_with_those_there_are() -> None:
@@ -114,7 +114,7 @@ def test_a_further_department_may_find_it_as_well() -> None:
     do(case, c.SignFor(department="metering"), MONDAY, OTHER_CREW)
     assert refused(case, found("rude"), OTHER_CREW, MONDAY).code == "unknown_finding"
     case.apply(command(found("not_kept"), OTHER_CREW), MONDAY)
-    assert raised(case.ring(MONDAY)) == [("not_kept", "50")]
+    assert raised(case.ring(MONDAY)) == [("not_kept", "50.00")]
     assert case.state is State.IN_PROGRESS
 
 

@@ -219,7 +219,7 @@ MISTAKES = [
         'up_to = "20000"\n',
         'up_to = "20"\n',
         "approvers",
-        "up_to must rise from approver to approver, not 1000, 20",
+        "up_to must rise from approver to approver, not 1000.00, 20.00",
     ),
     (
         'up_to = "1000"\n',

@@ -54,6 +54,24 @@ def test_a_copy_from_before_the_area_code_has_none_and_stays_the_same_edition(
     assert store.load(entry.edition).area_code == ""
 
 
+def test_codes_of_earlier_catalogues_stay_known(store: CatalogueStore) -> None:
+    in_force = started(store, DEFAULT_CATALOGUE)
+    store.put(load_catalogue(OTHER.with_name("england.toml")), OTHER, NOON, by="chief")
+    assert in_force.knew("department", "networks")
+    assert in_force.knew("department", "repair")
+    assert in_force.knew("service", "no_water")
+    assert not in_force.knew("district", "repair")
+
+
+def test_a_copy_that_cannot_be_read_takes_its_own_codes_alone_with_it(
+    store: CatalogueStore, tmp_path: Path, default: Catalogue
+) -> None:
+    in_force = started(store, DEFAULT_CATALOGUE)
+    store.put(load_catalogue(OTHER.with_name("england.toml")), OTHER, NOON, by="chief")
+    (tmp_path / "catalogues" / f"{edition_of(default).digest}.json").write_text("nothing")
+    assert [in_force.knew("department", code) for code in ("networks", "repair")] == [True, False]
+
+
 def test_an_edition_is_known_by_its_content_alone(default: Catalogue, other: Catalogue) -> None:
     moved = default.model_copy(update={"calendar_file": "/elsewhere/zhongshan.toml"})
     assert edition_of(moved) == edition_of(default)

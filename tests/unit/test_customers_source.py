@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from catalogue_source import load_catalogue
 from customers_source import COLUMNS, CustomersError, load_customers
 from domain.customer import Customer
+from settings import DEFAULT_CATALOGUE
 from tests.docs.pages import ROOT
 
 HEAD = "account_no,name,phone,hardship,hardship_grounds,free_allowance_m3,district\n"
-DISTRICTS = {"west", "east"}
+CATALOGUE = load_catalogue(DEFAULT_CATALOGUE)
 
 
 def file_of(folder: Path, text: str | bytes) -> Path:
@@ -20,7 +22,7 @@ def file_of(folder: Path, text: str | bytes) -> Path:
 
 
 def load(folder: Path, text: str | bytes, encoding: str = "utf-8") -> list[Customer]:
-    return load_customers(file_of(folder, text), encoding, DISTRICTS)
+    return load_customers(file_of(folder, text), encoding, CATALOGUE)
 
 
 def problems(folder: Path, text: str | bytes, encoding: str = "utf-8") -> list[str]:
@@ -31,7 +33,7 @@ def problems(folder: Path, text: str | bytes, encoding: str = "utf-8") -> list[s
 
 
 def test_the_example_of_the_documentation_can_be_imported() -> None:
-    granny, chen, wong = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", DISTRICTS)
+    granny, chen, wong = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", CATALOGUE)
     assert (granny.name, granny.hardship, granny.free_allowance_m3) == ("李婆婆", True, Decimal(6))
     assert (chen.hardship, chen.free_allowance_m3) == (False, None)
     assert wong.name == "Wong & Sons, Laundry"
@@ -95,7 +97,7 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
     lines = (
         "1,Li,0760 8823 7777,yes,低保,6,west",
         "2,Wang,call me,no,,3,west",
-        "3,,,maybe,,6.555,moon",
+        "3,,,maybe,,6.555,",
         "4,Zhou",
         "",
         '5,"Liang\nand sons",,,,,',
@@ -104,7 +106,6 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
     )
     assert problems(tmp_path, HEAD + "\n".join(lines) + "\n") == [
         "line 3, phone: accepted: Telephone: 3 to 25 digits, spaces, dashes, brackets; 转8 or ext 8 after them.",
-        "line 4, district: a district of the catalogue is accepted: east, west",
         "line 4, name: is missing; accepted: Name, 1 to 80 characters.",
         "line 4, hardship: accepted: Hardship household (困难户): yes or no.",
         "line 4, free_allowance_m3: accepted: Free allowance in m³ a month, 0 to 999999.99, two decimals at most.",
@@ -112,6 +113,28 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "line 9, account_no: this account stands on line 2 already",
         "line 10, hardship: grounds are given, so hardship must be yes",
     ]
+
+
+@pytest.mark.parametrize("written", ["west", "West", "West District", "西区", "西区街道", " ｗｅｓｔ "])
+def test_a_district_is_written_by_code_or_name(tmp_path: Path, written: str) -> None:
+    (found,) = load(tmp_path, f"account_no,name,district\n17,Li,{written}\n")
+    assert found.district == "west"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("moon", "there is no such district; accepted: shiqi (Shiqi / 石岐街道), east (East District / 东区街道), "),
+        ("West!", "there is no such district; accepted: shiqi (Shiqi / 石岐街道), east (East District / 东区街道), "),
+        (
+            "nan",
+            "this may be any of several districts; accepted: nanlang (Nanlang / 南朗街道), nantou (Nantou ",
+        ),
+    ],
+)
+def test_another_district_is_answered_with_the_known_ones(tmp_path: Path, written: str, said: str) -> None:
+    (problem,) = problems(tmp_path, f"account_no,name,district\n17,Li,{written}\n")
+    assert problem.startswith(f"line 2, district: {said}")
 
 
 def test_what_stands_in_a_broken_line_is_not_repeated(tmp_path: Path) -> None:

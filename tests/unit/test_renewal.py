@@ -7,7 +7,8 @@ import pytest
 from catalogue_source import load_catalogue
 from catalogue_store import edition_of
 from domain.case import Case
-from domain.catalogue import Catalogue, UnknownCode
+from domain.catalogue import Catalogue
+from domain.codes import UnknownCode
 from domain.commands import Dispatch
 from domain.renewal import Held, Outlook, Renewal
 from settings import DEFAULT_CATALOGUE

@@ -70,7 +70,7 @@ class TestCase:
         assert shown["registered_at"] == "2026-09-07T01:00:00Z"
         assert shown["approval"] == {
             "subject": "Pipes",
-            "amount": "1250.5",
+            "amount": "1250.50",
             "kind": None,
             "grounds": None,
             "approvers": [],
