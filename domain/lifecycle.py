@@ -285,11 +285,6 @@ ROWS: tuple[Row, ...] = (
 TABLE: dict[Action, Row] = {row.action: row for row in ROWS}
 
 
-def available(state: State, roles: frozenset[Role]) -> tuple[Action, ...]:
-    """The actions that the table offers in `state` to somebody who acts in one of `roles`, in table order."""
-    return tuple(row.action for row in ROWS if state in row.sources and row.roles & roles)
-
-
 def mermaid() -> str:
     """The table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
 
