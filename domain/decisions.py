@@ -158,9 +158,8 @@ def _answer(record: Record, _: c.Command[c.Answer], at: datetime) -> Decision:
     return Decision(State.CLOSED, _closing(record, at))
 
 
-def _sign_for(record: Record, command: c.Command[c.SignFor], _: datetime) -> Decision:
-    assignee = command.body.assignee or record.assignee or command.actor.name
-    return Decision(State.IN_PROGRESS, {"assignee": assignee})
+def _sign_for(_: Record, command: c.Command[c.SignFor], __: datetime) -> Decision:
+    return Decision(State.IN_PROGRESS, {"assignee": command.body.assignee or command.actor.name})
 
 
 def _reject_return(record: Record, _: c.Command[c.RejectReturn], __: datetime) -> Decision:
