@@ -158,6 +158,21 @@ def _answer(record: Record, _: c.Command[c.Answer], at: datetime) -> Decision:
     return Decision(State.CLOSED, _closing(record, at))
 
 
+def _dispatch(record: Record, command: c.Command[c.Dispatch], _: datetime) -> Decision:
+    """Return the dispatch; a redirect (改派) names the department that the case leaves."""
+    department, assignee = command.body.department, command.body.assignee
+    if record.state is not State.DISPATCHED or record.department is None:
+        return Decision(State.DISPATCHED)
+    if (department, assignee) == (record.department, record.assignee):
+        whom = f"{department} for {assignee}" if assignee else department
+        accepted = ("another department", f"another assignee in {department}")
+        raise Refused("invalid", "same_department", f"The case {record.number} is with {whom} already.", accepted)
+    if department == record.department:
+        return Decision(State.DISPATCHED)
+    left = record.terms.unit(record.department).model_dump(include={"name", "name_zh"})
+    return Decision(State.DISPATCHED, {"previous_department": record.department, "previous_unit": left})
+
+
 def _sign_for(_: Record, command: c.Command[c.SignFor], __: datetime) -> Decision:
     return Decision(State.IN_PROGRESS, {"assignee": command.body.assignee or command.actor.name})
 
@@ -272,6 +287,7 @@ def _link_incident(record: Record, command: c.Command[c.LinkIncident], _: dateti
 
 _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.ANSWER: _answer,
+    Action.DISPATCH: _dispatch,
     Action.SIGN_FOR: _sign_for,
     Action.REJECT_RETURN: _reject_return,
     Action.SUSPEND: _suspend,

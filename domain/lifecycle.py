@@ -147,7 +147,14 @@ ROWS: tuple[Row, ...] = (
         (S.CLOSED, S.PENDING_FOLLOW_UP),
         "Answered during the call; followed up if so promised.",
     ),
-    Row(A.DISPATCH, "派单", {R.AGENT, R.DISPATCHER}, _TO_DISPATCH, (S.DISPATCHED,), "Handed to a department."),
+    Row(
+        A.DISPATCH,
+        "派单",
+        {R.AGENT, R.DISPATCHER},
+        _TO_DISPATCH | {S.DISPATCHED},
+        (S.DISPATCHED,),
+        "Handed to a department; before it is signed for, to another one (改派).",
+    ),
     Row(A.REFUSE, "不予受理", {R.DISPATCHER}, _TO_DISPATCH, (S.REFUSED,), "No matter of the company, with the reason."),
     Row(A.SIGN_FOR, "签收", {R.CREW}, {S.DISPATCHED}, (S.IN_PROGRESS,), "The department takes the case."),
     Row(

@@ -101,7 +101,9 @@ class TestTable:
         for state in row.sources:
             for role in (*row.roles - shadowed, Role.ADMIN):
                 case = case_in(state)
-                event = one(do(case, BODIES[action], THEN, ACTORS[role]))
+                again = (action, state) == (Action.DISPATCH, State.DISPATCHED)
+                body = c.Dispatch(department="metering") if again else BODIES[action]
+                event = one(do(case, body, THEN, ACTORS[role]))
                 assert (event.role, event.actor) == (role, ACTORS[role].name)
                 assert (event.from_state, event.to_state) == (state, case.state)
                 assert case.state in (row.targets or (state,))

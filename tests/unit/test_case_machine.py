@@ -136,7 +136,9 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
     departments = st.sampled_from(["repair", "metering", "billing"])
     maybe = st.one_of(st.none(), departments)
     varied: dict[Action, st.SearchStrategy[c.Body]] = {
-        Action.DISPATCH: st.builds(c.Dispatch, department=st.sampled_from(["repair", "metering"])),
+        Action.DISPATCH: st.builds(
+            c.Dispatch, department=st.sampled_from(["repair", "metering"]), assignee=st.one_of(st.none(), names)
+        ),
         Action.FOLLOW_UP: st.builds(c.FollowUp, outcome=outcomes),
         Action.SUSPEND: st.builds(c.Suspend, reason=reason, wake_at=st.one_of(st.none(), ahead, local)),
         Action.REQUEST_APPROVAL: st.builds(
