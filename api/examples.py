@@ -257,9 +257,9 @@ LIFECYCLE: dict[str, Any] = {
         {
             "action": "dispatch",
             "name_zh": "派单",
-            "description": "Handed to a department.",
+            "description": "Handed to a department; before it is signed for, to another one (改派).",
             "roles": ["agent", "dispatcher"],
-            "from": ["registered", "pending_redispatch"],
+            "from": ["registered", "dispatched", "pending_redispatch"],
             "to": ["dispatched"],
             "offered": True,
         }

@@ -81,6 +81,7 @@ KINDS: dict[str, Kind] = {
     "unknown-finding": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown finding"),
     "credit-limit-reached": Kind(HTTPStatus.CONFLICT, "The account has had the most that is owed in such a time"),
     "no-such-credit": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such credit waits"),
+    "same-department": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The same department and assignee"),
     "same-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The owner already"),
     "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here"),
     "read-model-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Lists and searches are not available"),

@@ -1,6 +1,11 @@
 """The rules of the lifecycle that have their time, for the page that is drawn from its table."""
 
 REFUSED = (
+    (
+        "派单 `dispatch`",
+        "Once dispatched, until it is signed for, to another department or another assignee (422).",
+        "same-department",
+    ),
     ("退单 `return`", "Within two working days of the dispatch, with the reason.", "return-too-late"),
     (
         "处理完成 `complete`",

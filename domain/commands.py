@@ -35,7 +35,7 @@ class Answer(Body):
 
 
 class Dispatch(Body):
-    """派单 to a department of the catalogue, to a person there if known."""
+    """派单 to a department of the catalogue, to a person there if known; again before it is signed for, 改派."""
 
     action = Action.DISPATCH
     department: DepartmentCode

@@ -21,11 +21,20 @@ from domain.errors import Refused
 from domain.events import Event
 from domain.findings import check_findings
 from domain.intake import Actor
-from domain.lifecycle import TABLE, Action, Role, Row, State, available
+from domain.lifecycle import TABLE, Action, Role, Row, State
 from domain.moments import Untimely, too_late_to_grant, too_late_to_urge, untimely, untimely_for
-from domain.parts import PART_TABLE, SHARED, Part
+from domain.parts import PART_TABLE, Part
 from domain.record import Record
-from domain.together import check_involved, ends_the_wait, own_part, part_meant
+from domain.together import (
+    check_involved,
+    department_meant,
+    departments_at_work,
+    ends_the_wait,
+    forbidden,
+    held,
+    is_of_part,
+    no_such_part,
+)
 
 LONGEST_WAIT = timedelta(days=366)
 """How far ahead a wake date may lie. Inferred: a slip in the year must not put a case to sleep for good."""
@@ -40,29 +49,19 @@ class Decision(NamedTuple):
     cycle: int | None = None
 
 
-def capacities(actor: Actor, record: Record) -> frozenset[Role]:
-    """The roles in which this person may act on this case; the administrator in all."""
-    if actor.role is Role.ADMIN:
-        return frozenset(Role)
-    return frozenset({actor.role, Role.OWNER}) if actor.name == record.owner else frozenset({actor.role})
-
-
 def available_actions(record: Record, actor: Actor, at: datetime) -> tuple[Action, ...]:
-    """What this person may do now, in table order."""
-    part = own_part(record, actor)
-    foreign = _foreign_crew(actor, record)
-    may = {
-        action
-        for action in available(record.state, capacities(actor, record))
-        if _why_not(action, record, actor, at) is None
-        and not (foreign and _only_as_crew(action, actor, record) and not (part and action in SHARED))
-        and _objection(action, record, actor) is None
-        and not (action is Action.DECIDE_CREDIT and not decidable(record, actor, at))
-    }
-    if part:
-        crews = (action for action in PART_TABLE if Role.CREW in TABLE[action].roles)
-        may |= {action for action in crews if untimely_for(part, action, record, at) is None}
-    return tuple(action for action in TABLE if action in may)
+    """Return what this person may do now, to the case or to a part of it, in table order."""
+    return tuple(action for action in TABLE if _may(action, record, actor, at))
+
+
+def _may(action: Action, record: Record, actor: Actor, at: datetime) -> bool:
+    if record.state not in TABLE[action].sources and action not in PART_TABLE:  # most of them, on every row of a list
+        return False
+    if action is Action.DECIDE_CREDIT and not decidable(record, actor, at):
+        return False
+    whole = department_meant(record, actor, action)
+    departments = {record.department, *departments_at_work(record)} if action in PART_TABLE else {whole}
+    return any(_against(action, record, actor, department, at) is None for department in departments)
 
 
 def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
@@ -71,25 +70,23 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     Raises Refused: `forbidden` for the wrong person, `conflict` for the wrong moment, `invalid` for the wrong words.
     """
     action: Action = command.body.action
-    row = TABLE[action]
-    role = _capacity(row, command.actor, record)
-    why_not = _why_not(action, record, command.actor, at)
-    # Where there is nothing to release, that is the matter, whatever department is named.
-    part = None if why_not and action is Action.RELEASE else part_meant(record, command)
-    if part:
-        why_not = untimely_for(part, action, record, at)
-    if why_not:
-        raise _conflict(why_not, record, command.actor, at)
-    if refused := _objection(action, record, command.actor):
-        raise refused
+    actor, row = command.actor, TABLE[action]
+    named = command.body.department if action in PART_TABLE else None
+    department = department_meant(record, actor, action, named)
+    against = _against(action, record, actor, department, at)
+    if isinstance(against, Untimely):
+        raise _conflict(against, record, actor, at)
+    if against:
+        raise against
     if action is Action.COMPLETE:
         check_findings(record, command.body.findings)
+    part = record.part_of(department) if is_of_part(record, action, department) else None
     decision = _decision_on(part, action, record) if part else _decision(row, record, command, at)
     return Event(
         seq=record.version + 1,
         at=at,
-        actor=command.actor.name,
-        role=role,
+        actor=actor.name,
+        role=actor.role if actor.role in {Role.ADMIN, *held(action, record, actor, department)} else Role.OWNER,
         action=action,
         from_state=record.state,
         to_state=decision.target,
@@ -98,11 +95,31 @@ def decide(record: Record, command: c.Command[Any], at: datetime) -> Event:
     )
 
 
-def _why_not(action: Action, record: Record, actor: Actor, at: datetime) -> Untimely | None:
-    """Why it is not the moment, for this person: callers may urge at any time, the staff before the expiry."""
-    why_not = untimely(action, record, at)
-    late = action is Action.URGE and Role.CALLER not in capacities(actor, record)
-    return why_not or (too_late_to_urge(record, at) if late else None)
+def _against(
+    action: Action, record: Record, actor: Actor, department: str | None, at: datetime
+) -> Refused | Untimely | None:
+    """Return what is against this action by this person on that department's work: the case, or its part in it."""
+    return (
+        forbidden(action, record, actor, department)
+        or _untimely(action, record, actor, department, at)
+        or _objection(action, record, actor)
+    )
+
+
+def _untimely(
+    action: Action, record: Record, actor: Actor, department: str | None, at: datetime
+) -> Refused | Untimely | None:
+    """Return why it is not the moment; Refused if that department has no part in the case."""
+    if is_of_part(record, action, department):
+        part = record.part_of(department)
+        if part:
+            return untimely_for(part, action, record, at)
+        # Where there is nothing to release, that is the matter, whatever department is named.
+        nothing = untimely(action, record, at) if action is Action.RELEASE else None
+        return nothing or no_such_part(record, department)
+    # Callers may urge at any time, the staff before the expiry.
+    late = action is Action.URGE and actor.role not in (Role.CALLER, Role.ADMIN)
+    return untimely(action, record, at) or (too_late_to_urge(record, at) if late else None)
 
 
 def _objection(action: Action, record: Record, actor: Actor) -> Refused | None:
@@ -124,36 +141,6 @@ def _decision_on(part: Part, action: Action, record: Record) -> Decision:
     return Decision(target, {"part": part.serial, "department": part.department})
 
 
-def _capacity(row: Row, actor: Actor, record: Record) -> Role:
-    held = row.roles & capacities(actor, record)
-    if not held:
-        allowed = tuple(sorted(row.roles - {Role.SYSTEM}))
-        raise Refused(
-            "forbidden",
-            "wrong_role",
-            f"{row.action} is not for the role {actor.role}; it takes {' or '.join(allowed)}.",
-            allowed,
-        )
-    involved = own_part(record, actor) and row.action in {*PART_TABLE, *SHARED}
-    if _foreign_crew(actor, record) and _only_as_crew(row.action, actor, record) and not involved:
-        raise Refused(
-            "forbidden",
-            "other_department",
-            f"The case is with the department {record.department}; your key acts for {actor.department}.",
-            (str(record.department),),
-        )
-    return actor.role if actor.role in held or actor.role is Role.ADMIN else Role.OWNER
-
-
-def _foreign_crew(actor: Actor, record: Record) -> bool:
-    mine = actor.department
-    return actor.role is Role.CREW and mine is not None and record.department not in (None, mine)
-
-
-def _only_as_crew(action: Action, actor: Actor, record: Record) -> bool:
-    return TABLE[action].roles & capacities(actor, record) == {Role.CREW}
-
-
 def _conflict(why: Untimely, record: Record, actor: Actor, at: datetime) -> Refused:
     allowed = available_actions(record, actor, at)
     may = f"You may: {', '.join(allowed)}." if allowed else "There is nothing your role may do to it now."
@@ -171,9 +158,23 @@ def _answer(record: Record, _: c.Command[c.Answer], at: datetime) -> Decision:
     return Decision(State.CLOSED, _closing(record, at))
 
 
-def _sign_for(record: Record, command: c.Command[c.SignFor], _: datetime) -> Decision:
-    assignee = command.body.assignee or record.assignee or command.actor.name
-    return Decision(State.IN_PROGRESS, {"assignee": assignee})
+def _dispatch(record: Record, command: c.Command[c.Dispatch], _: datetime) -> Decision:
+    """Return the dispatch; a redirect (改派) names the department that the case leaves."""
+    department, assignee = command.body.department, command.body.assignee
+    if record.state is not State.DISPATCHED or record.department is None:
+        return Decision(State.DISPATCHED)
+    if (department, assignee) == (record.department, record.assignee):
+        whom = f"{department} for {assignee}" if assignee else department
+        accepted = ("another department", f"another assignee in {department}")
+        raise Refused("invalid", "same_department", f"The case {record.number} is with {whom} already.", accepted)
+    if department == record.department:
+        return Decision(State.DISPATCHED)
+    left = record.terms.unit(record.department).model_dump(include={"name", "name_zh"})
+    return Decision(State.DISPATCHED, {"previous_department": record.department, "previous_unit": left})
+
+
+def _sign_for(_: Record, command: c.Command[c.SignFor], __: datetime) -> Decision:
+    return Decision(State.IN_PROGRESS, {"assignee": command.body.assignee or command.actor.name})
 
 
 def _reject_return(record: Record, _: c.Command[c.RejectReturn], __: datetime) -> Decision:
@@ -286,6 +287,7 @@ def _link_incident(record: Record, command: c.Command[c.LinkIncident], _: dateti
 
 _RULES: dict[Action, Callable[[Record, c.Command[Any], datetime], Decision]] = {
     Action.ANSWER: _answer,
+    Action.DISPATCH: _dispatch,
     Action.SIGN_FOR: _sign_for,
     Action.REJECT_RETURN: _reject_return,
     Action.SUSPEND: _suspend,

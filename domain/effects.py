@@ -67,10 +67,13 @@ def _register(record: Record, event: Event) -> None:
 
 def _dispatch(record: Record, event: Event) -> None:
     department = str(event.data["department"])
-    if record.department not in (None, department):
+    same = department == record.department
+    if record.department and not same:
+        record.extension = None
         change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
         open_clocks(record, DEPARTMENT)
-    if event.action != Action.REJECT_RETURN:  # which leaves the department no new time to return the case
+    # Neither a rejected return nor another assignee gives the department new time to return the case.
+    if event.action != Action.REJECT_RETURN and not (same and event.from_state is State.DISPATCHED):
         record.dispatched_at = event.at
     if (part := record.part_of(department)) and part.state in UNFINISHED:
         release(record, part, event.at)

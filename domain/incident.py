@@ -170,7 +170,7 @@ class Incident(BaseModel):
                 both = self.scope.with_(wider).model_dump(mode="json")
                 return {"title": body.title or self.title, "scope": both}
             case IncidentAction.SIGN_FOR:
-                return {"assignee": body.assignee or self.assignee or actor.name}
+                return {"assignee": body.assignee or actor.name}
             case _:
                 return {}
 

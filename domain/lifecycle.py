@@ -149,7 +149,14 @@ ROWS: tuple[Row, ...] = (
         (S.CLOSED, S.PENDING_FOLLOW_UP),
         "Answered during the call; followed up if so promised.",
     ),
-    Row(A.DISPATCH, "派单", {R.AGENT, R.DISPATCHER}, _TO_DISPATCH, (S.DISPATCHED,), "Handed to a department."),
+    Row(
+        A.DISPATCH,
+        "派单",
+        {R.AGENT, R.DISPATCHER},
+        _TO_DISPATCH | {S.DISPATCHED},
+        (S.DISPATCHED,),
+        "Handed to a department; before it is signed for, to another one (改派).",
+    ),
     Row(A.REFUSE, "不予受理", {R.DISPATCHER}, _TO_DISPATCH, (S.REFUSED,), "No matter of the company, with the reason."),
     Row(A.SIGN_FOR, "签收", {R.CREW}, {S.DISPATCHED}, (S.IN_PROGRESS,), "The department takes the case."),
     Row(
@@ -285,11 +292,6 @@ ROWS: tuple[Row, ...] = (
 )
 
 TABLE: dict[Action, Row] = {row.action: row for row in ROWS}
-
-
-def available(state: State, roles: frozenset[Role]) -> tuple[Action, ...]:
-    """The actions that the table offers in `state` to somebody who acts in one of `roles`, in table order."""
-    return tuple(row.action for row in ROWS if state in row.sources and row.roles & roles)
 
 
 def mermaid() -> str:

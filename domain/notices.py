@@ -34,7 +34,7 @@ KIND_ZH = (
 _CONCERNED: dict[str, tuple[str, ...]] = {
     Action.REGISTER: ("dispatcher",),
     Action.ANSWER: ("caller",),
-    Action.DISPATCH: ("department",),
+    Action.DISPATCH: ("department", "previous_department"),
     Action.REFUSE: ("caller", "owner"),
     Action.SIGN_FOR: ("owner",),
     Action.RETURN: ("dispatcher", "owner"),
@@ -67,6 +67,8 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
 """Who hears of what. A comment calls nobody; an escalation calls whom the ladder names."""
 
 
+PREVIOUS = "previous_"
+"""Before the owner or department that the case leaves, where the event names it."""
 CHART = frozenset({"lead", "director", "general_manager"})
 """The posts that the organisation chart may name a person for."""
 
@@ -76,7 +78,8 @@ def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
         return _of_rung(event)
     if "incident" in event.data:
         return _of_incident(event, after)
-    concerned = (*_CONCERNED.get(event.action, ()), *(("assignee",) if _thanked(event) else ()))
+    usual = (who for who in _CONCERNED.get(event.action, ()) if not who.startswith(PREVIOUS) or who in event.data)
+    concerned = (*usual, *(("assignee",) if _thanked(event) else ()))
     if event.action == Action.ANSWER and event.to_state is State.PENDING_FOLLOW_UP:
         return (*concerned, "follow_up")
     if _waits_for_the_next(event):
@@ -139,7 +142,9 @@ def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
 
 
 def _person(who: str, facts: Mapping[str, Any]) -> str | None:
-    """Who holds the post, where the event says what the organisation chart said."""
+    """Return who had the case before, or holds the post by the organisation chart, where the event says so."""
+    if who.startswith(PREVIOUS):
+        return f"{who.removeprefix(PREVIOUS)}:{facts[who]}"
     name = facts.get(who) if who in CHART else None
     return f"{who}:{name}" if name else None
 
@@ -150,8 +155,8 @@ def _address(who: str, number: str, after: Progress, event: Event) -> str:
         case "manager" | "approver" | "deputy":
             name = _approver(who, after, event)
             return f"manager:{name}" if name else "manager"
-        case "owner" | "previous_owner":
-            return f"owner:{after.owner if who == 'owner' else event.data[who]}"
+        case "owner":
+            return f"owner:{after.owner}"
         case "assignee":
             return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after, event)
         case "department" | "lead":
@@ -196,9 +201,12 @@ def _texts(number: str, event: Event) -> tuple[str, str]:
         return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
     if name := _thanked(event):
         return f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}"
+    done_zh, done_en = KIND_ZH.get(event.action, event.action), event.action
+    if left := event.data.get("previous_unit"):
+        done_zh, done_en = f"改派,不再由{left['name_zh']}处理", f"redirected from {left['name']}"
     return (
-        f"工单{number}:{KIND_ZH.get(event.action, event.action)},现为{STATE_ZH[event.to_state]}",
-        f"Case {number}: {event.action} by {event.role}, now {event.to_state}",
+        f"工单{number}:{done_zh},现为{STATE_ZH[event.to_state]}",
+        f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
     )
 
 

@@ -1,12 +1,10 @@
 """Whose part of a case an action is about, where several departments handle it together (部门联动)."""
 
-from typing import Any
-
 from domain import commands as c
 from domain.errors import Refused
 from domain.intake import Actor
-from domain.lifecycle import Action, Role
-from domain.parts import AT_WORK, PART_TABLE, UNFINISHED, Part, PartState
+from domain.lifecycle import TABLE, Action, Role
+from domain.parts import AT_WORK, PART_TABLE, SHARED, UNFINISHED, Part, PartState
 from domain.record import Record
 
 
@@ -18,29 +16,59 @@ def own_part(record: Record, actor: Actor) -> Part | None:
     return part if part and part.state in AT_WORK else None
 
 
-def part_meant(record: Record, command: c.Command[Any]) -> Part | None:
-    """The part that the action is about: that of the department named, else the actor's own; None for the case itself.
+def department_meant(record: Record, actor: Actor, action: Action, named: str | None = None) -> str | None:
+    """Return the department whose work the action is about: the one named, the actor's own, or that of the case."""
+    if named is not None:
+        return named
+    part = own_part(record, actor) if action in {*PART_TABLE, *SHARED} else None
+    return part.department if part else record.department
 
-    Raises Refused: the named department has no part, or a crew names another's.
-    """
-    action: Action = command.body.action
-    if action not in PART_TABLE:
+
+def departments_at_work(record: Record) -> tuple[str, ...]:
+    """Return those that have, or had, a part in the present cycle."""
+    return tuple(dict.fromkeys(part.department for part in record.parts if part.cycle == record.cycle))
+
+
+def is_of_part(record: Record, action: Action, department: str | None) -> bool:
+    """Return True if the action on that department's work is one on a part, False if on the case itself."""
+    return action in PART_TABLE and (department != record.department or action is Action.RELEASE)
+
+
+def _is_foreign(record: Record, actor: Actor, department: str | None) -> bool:
+    """Return True if a crew's key is for another department than that one, or for one with no work on the case."""
+    mine = actor.department
+    if actor.role is not Role.CREW or mine is None:
+        return False
+    return department not in (None, mine) or (record.department not in (None, mine) and record.part_of(mine) is None)
+
+
+def held(action: Action, record: Record, actor: Actor, department: str | None) -> frozenset[Role]:
+    """Return the roles in which this person may do it to that department's work; the administrator has all."""
+    roles = frozenset(TABLE[action].roles)
+    if actor.role is Role.ADMIN:
+        return roles
+    mine = set() if _is_foreign(record, actor, department) else {actor.role}
+    return roles & (mine | {Role.OWNER} if actor.name == record.owner else mine)
+
+
+def forbidden(action: Action, record: Record, actor: Actor, department: str | None) -> Refused | None:
+    """Return the refusal for a person who has no role for it, or a crew of another department; None for all others."""
+    if held(action, record, actor, department):
         return None
-    named: str | None = command.body.department
-    if named is None:
-        return own_part(record, command.actor)
-    if named == record.department and action is not Action.RELEASE:
-        return None
-    mine = command.actor.department
-    if command.actor.role is Role.CREW and mine not in (None, named):
-        message = f"The part is for the department {named}; your key acts for {mine}."
-        raise Refused("forbidden", "other_department", message, (named,))
-    part = record.part_of(named)
-    if part is None:
-        departments = tuple(dict.fromkeys(part.department for part in record.parts if part.cycle == record.cycle))
-        message = f"{named} has no part in the case {record.number}."
-        raise Refused("invalid", "no_such_part", message, departments or ("involve the department first",))
-    return part
+    roles, mine = TABLE[action].roles, actor.department
+    if actor.role not in roles:
+        allowed = tuple(sorted(roles - {Role.SYSTEM}))
+        message = f"{action} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
+        return Refused("forbidden", "wrong_role", message, allowed)
+    whose = str(record.department if department == mine else department)
+    message = f"The work is that of the department {whose}; your key acts for {mine}."
+    return Refused("forbidden", "other_department", message, (whose,))
+
+
+def no_such_part(record: Record, department: str | None) -> Refused:
+    """Return the refusal for a department that has no part in the case."""
+    accepted = departments_at_work(record) or ("involve the department first",)
+    return Refused("invalid", "no_such_part", f"{department} has no part in the case {record.number}.", accepted)
 
 
 def ends_the_wait(part: Part, action: Action, record: Record) -> bool:

@@ -44,6 +44,7 @@ _ERRORS = (
     "no-answer-in-time",
 )
 _MORE_ERRORS: dict[Action, tuple[str, ...]] = {
+    Action.DISPATCH: ("same-department",),
     Action.RETURN: ("return-too-late", "no-such-part"),
     Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
     Action.REQUEST_APPROVAL: ("amount-too-high", "request-incomplete"),

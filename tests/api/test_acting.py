@@ -111,9 +111,26 @@ async def test_two_who_do_the_same_at_once_do_it_once(on_both: House) -> None:
     both = [on_both.act(number, "dispatch", {"department": "repair"}, by) for by in ("chen", "zhou")]
     first, second = sorted(await asyncio.gather(*both), key=lambda answer: answer.status_code)
     assert first.status_code == 200
-    found = problem(second, 409, "out-of-turn")
+    found = problem(second, 422, "same-department")
     assert (found["state"], found["version"]) == ("dispatched", 2)
     assert await on_both.actions(number) == ["register", "dispatch"]
+
+
+async def test_a_dispatch_is_redirected_until_it_is_signed_for(on_both: House) -> None:
+    number = await on_both.case_in("dispatched")
+    answer = await on_both.act(number, "dispatch", {"department": "metering", "assignee": "sun"}, "chen")
+    found = answer.json()
+    assert (answer.status_code, found["state"], found["department"]) == (200, "dispatched", "metering")
+    acknowledged = [clock["status"] for clock in found["clocks"] if clock["name"] == "acknowledge"]
+    assert acknowledged == ["cancelled", "running"]
+    problem(await on_both.act(number, "sign_for", {}, "wu"), 403, "other-department")
+    listed = (await on_both.get("/v1/complaints", department="metering", state="dispatched", limit=200)).json()["items"]
+    assert number in [item["number"] for item in listed]
+    same = {"department": "metering", "assignee": "sun"}
+    refused = problem(await on_both.act(number, "dispatch", same, "zhou"), 422, "same-department")
+    assert refused["accepted"] == ["another department", "another assignee in metering"]
+    assert (await on_both.act(number, "sign_for", {}, "sun")).json()["assignee"] == "sun"
+    problem(await on_both.act(number, "dispatch", {"department": "repair"}, "zhou"), 409, "out-of-turn")
 
 
 async def test_the_same_request_is_carried_out_once(on_both: House) -> None:

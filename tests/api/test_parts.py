@@ -138,6 +138,38 @@ async def test_a_part_is_nobody_elses(on_sqlite: House) -> None:
     assert found["accepted"] == ["metering"]
 
 
+@pytest.mark.parametrize(
+    ("state", "action", "body"),
+    [
+        ("dispatched", "sign_for", {}),
+        ("dispatched", "return", {"reason": "人手不足"}),
+        ("in_progress", "arrive", {}),
+        ("in_progress", "complete", {"result": "我来"}),
+    ],
+)
+async def test_a_department_with_a_part_does_not_act_on_the_case_by_naming_it(
+    on_sqlite: House, state: str, action: str, body: Json
+) -> None:
+    number = await on_sqlite.case_in(state)
+    await on_sqlite.act(number, "involve", {"department": "metering", "task": TASK}, "chen")
+    if state == "in_progress":
+        await on_sqlite.act(number, "sign_for", {}, "sun")
+    before = await on_sqlite.actions(number)
+    answer = await on_sqlite.act(number, action, {**body, "department": "repair"}, "sun")
+    assert problem(answer, 403, "other-department")["accepted"] == ["repair"]
+    assert await on_sqlite.actions(number) == before
+    done(await on_sqlite.act(number, action, {**body, "department": "metering"}, "sun"))
+
+
+async def test_the_administrator_is_offered_what_may_be_done_to_a_part(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    done(await on_sqlite.act(number, "involve", {"department": "metering", "task": TASK}, "chen"))
+    done(await on_sqlite.act(number, "sign_for", {}, "sun"))
+    assert "complete" in (await on_sqlite.complaint(number, "chief"))["available_actions"]
+    assert "complete" not in (await on_sqlite.complaint(number, "wu"))["available_actions"]
+    done(await on_sqlite.act(number, "complete", {"department": "metering", "result": "读数无误"}, "chief"))
+
+
 async def test_a_department_that_does_not_exist_is_not_involved(on_sqlite: House) -> None:
     number = await on_sqlite.case_in("in_progress")
     body = {"department": "brewery", "task": "Brew."}

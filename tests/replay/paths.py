@@ -131,6 +131,22 @@ async def returned_and_dispatched_elsewhere(house: Hotline) -> Complaint:
 
 
 @path
+async def redirected(house: Hotline) -> Complaint:
+    """Sent on before anybody signs for it: to a department whose part it had been, and there to another person."""
+    complaint = await play(await house.start(), Dispatch(department="repair"))
+    await complaint.ahead(minutes=3)
+    steps = (
+        Involve(department="network", task="检查管网"),
+        Dispatch(department="network", note="改派"),
+        Dispatch(department="network", assignee="赵工"),
+        *TO_CREW[1:],
+        *DONE,
+        SATISFIED,
+    )
+    return await ended(await play(complaint, *steps), hours=73)
+
+
+@path
 async def suspended_until_the_wake_date(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), *TO_CREW)
     wake_at = await complaint.now() + timedelta(hours=6)

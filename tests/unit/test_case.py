@@ -101,7 +101,9 @@ class TestTable:
         for state in row.sources:
             for role in (*row.roles - shadowed, Role.ADMIN):
                 case = case_in(state)
-                event = one(do(case, BODIES[action], THEN, ACTORS[role]))
+                again = (action, state) == (Action.DISPATCH, State.DISPATCHED)
+                body = c.Dispatch(department="metering") if again else BODIES[action]
+                event = one(do(case, body, THEN, ACTORS[role]))
                 assert (event.role, event.actor) == (role, ACTORS[role].name)
                 assert (event.from_state, event.to_state) == (state, case.state)
                 assert case.state in (row.targets or (state,))
@@ -151,19 +153,22 @@ class TestDispatch:
 
 
 class TestSignFor:
-    def test_the_signer_is_the_assignee(self) -> None:
-        case = case_in(State.DISPATCHED)
-        event = one(do(case, c.SignFor(), THEN))
-        assert case.assignee == event.data["assignee"] == CREW.name
-
-    def test_unless_another_is_named_now_or_was_before(self) -> None:
-        case = case_in(State.DISPATCHED)
-        do(case, c.SignFor(assignee="Ma Li"), THEN)
-        assert case.assignee == "Ma Li"
+    @pytest.mark.parametrize("expected", [None, "Ma Li"])
+    def test_the_signer_is_the_assignee_whoever_was_named_at_dispatch(self, expected: str | None) -> None:
         case = case_in(State.REGISTERED)
-        do(case, c.Dispatch(department="repair", assignee="Ma Li"), THEN)
-        do(case, c.SignFor(), THEN)
-        assert case.assignee == "Ma Li"
+        do(case, c.Dispatch(department="repair", assignee=expected), THEN)
+        do(case, BODIES[Action.INVOLVE], THEN)
+        event = one(do(case, c.SignFor(), THEN))
+        do(case, c.SignFor(), THEN, OTHER_CREW)
+        assert case.assignee == event.data["assignee"] == CREW.name
+        assert case.parts[0].assignee == OTHER_CREW.name
+
+    def test_unless_the_signer_names_another(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, BODIES[Action.INVOLVE], THEN)
+        do(case, c.SignFor(assignee="Ma Li"), THEN)
+        do(case, c.SignFor(assignee="Lu Ping"), THEN, OTHER_CREW)
+        assert (case.assignee, case.parts[0].assignee) == ("Ma Li", "Lu Ping")
 
 
 class TestCrew:

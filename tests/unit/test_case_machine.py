@@ -37,6 +37,7 @@ from domain.record import CREDIT_WAITS
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
 from domain.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.views import view_case
+from tests import offers
 from tests.build import (
     ACTORS,
     BODIES,
@@ -44,13 +45,13 @@ from tests.build import (
     INCIDENT,
     LADDER,
     MONDAY,
-    OTHER_CREW,
     OTHER_INCIDENT,
     PROMISES,
     USUAL,
     command,
     registration,
 )
+from tests.offers import PEOPLE
 
 ZERO = timedelta()
 TOLERANCE = 1e-3
@@ -67,7 +68,7 @@ spans = st.one_of(
     st.integers(0, 240).map(lambda count: timedelta(minutes=count)),
     st.integers(0, 6 * 24).map(lambda count: timedelta(hours=count)),
 )
-actors = st.sampled_from([*ACTORS.values(), OTHER_CREW])
+actors = st.sampled_from(PEOPLE)
 starts = st.integers(0, 40 * 24 * 60).map(lambda count: MONDAY + timedelta(minutes=count))
 ladders = st.sampled_from([LADDER, (), (Rung(percent=33, notify=("owner",)), Rung(percent=300, notify=("lead",)))])
 processes = st.builds(
@@ -133,7 +134,9 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
     departments = st.sampled_from(["repair", "metering", "billing"])
     maybe = st.one_of(st.none(), departments)
     varied: dict[Action, st.SearchStrategy[c.Body]] = {
-        Action.DISPATCH: st.builds(c.Dispatch, department=st.sampled_from(["repair", "metering"])),
+        Action.DISPATCH: st.builds(
+            c.Dispatch, department=st.sampled_from(["repair", "metering"]), assignee=st.one_of(st.none(), names)
+        ),
         Action.FOLLOW_UP: st.builds(c.FollowUp, outcome=outcomes),
         Action.SUSPEND: st.builds(c.Suspend, reason=reason, wake_at=st.one_of(st.none(), ahead, local)),
         Action.REQUEST_APPROVAL: st.builds(
@@ -158,22 +161,6 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
         Action.SEND_BACK: st.builds(c.SendBack, department=maybe, reason=reason),
     }
     return varied.get(action, st.just(BODIES[action]))
-
-
-def acceptable(case: Case) -> list[c.Body]:
-    """For each action the body that has the best chance."""
-    best = BODIES | {
-        Action.REQUEST_EXTENSION: c.RequestExtension(working_days=1, reason="x"),
-        Action.HAND_OVER: c.HandOver(owner=f"not {case.owner}"),
-        Action.DECIDE_APPROVAL: c.DecideApproval(approved=True, reason="x"),
-        Action.DECIDE_EXTENSION: c.DecideExtension(approved=False),
-        Action.INVOLVE: c.Involve(department="network", task="x"),
-        Action.LINK_INCIDENT: c.LinkIncident(incident=None if case.incident else INCIDENT),
-    }
-    if open_parts := case.unfinished:
-        best[Action.RELEASE] = c.Release(department=open_parts[0].department, reason="x")
-    waiting = [c.DecideCredit(credit=owed.serial, approved=True) for owed in case.credits_waiting]
-    return [*best.values(), *waiting]
 
 
 def accepted(case: Case, sent: c.Command[Any], at: datetime) -> bool:
@@ -245,7 +232,7 @@ class CaseMachine(RuleBasedStateMachine):
     def what_is_offered_is_what_is_accepted(self, actor: Actor) -> None:
         then = self.case.model_copy()
         then.ring(self.now)  # a credit that falls due at this very moment may be decided on, too
-        may = {body.action for body in acceptable(then) if accepted(self.case, command(body, actor), self.now)}
+        may = {body.action for body in offers.bodies(then) if accepted(self.case, command(body, actor), self.now)}
         assert sorted(self.case.available_actions(actor, self.now)) == sorted(may)
 
     @rule(cuts=st.lists(st.one_of(spans, st.none()), min_size=2, max_size=12))

@@ -1,0 +1,177 @@
+"""What is offered is what is accepted: `available_actions` against `apply`, for everybody in every state."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.errors import Refused
+from domain.intake import Actor
+from domain.lifecycle import TABLE, Action, Role, State
+from domain.parts import PART_TABLE, SHARED, UNFINISHED, PartState
+from tests.build import (
+    BODIES,
+    CREW,
+    DISPATCHER,
+    MONDAY,
+    OTHER_CREW,
+    OWED,
+    OWNER,
+    ROAD,
+    THEN,
+    case_in,
+    command,
+    days,
+    do,
+    hours,
+    minutes,
+    refused,
+)
+from tests.offers import ANY_CREW, DEPARTMENTS, PEOPLE, STRANGER, bodies
+
+INVOLVE, SIGN_FOR, COMPLETE, RETURN = (
+    BODIES[action] for action in (Action.INVOLVE, Action.SIGN_FOR, Action.COMPLETE, Action.RETURN)
+)
+PART_ROAD: dict[PartState, tuple[tuple[c.Body, Actor], ...]] = {
+    PartState.DISPATCHED: (),
+    PartState.IN_PROGRESS: ((SIGN_FOR, OTHER_CREW),),
+    PartState.COMPLETED: ((SIGN_FOR, OTHER_CREW), (COMPLETE, OTHER_CREW)),
+    PartState.RETURNED: ((RETURN, OTHER_CREW),),
+    PartState.RELEASED: ((BODIES[Action.RELEASE], OWNER),),
+}
+"""How metering's part comes to each state."""
+DISPATCHED = [state for state, road in ROAD.items() if Action.DISPATCH in road]
+
+
+def with_part(state: State, part: PartState) -> Case:
+    """A case of repair's on the way to this state, in which metering has a part; an unfinished part holds it up."""
+    case = case_in(State.DISPATCHED)
+    for body, actor in ((INVOLVE, OWNER), *PART_ROAD[part]):
+        do(case, body, MONDAY, actor)
+    for action in ROAD[state][1:]:
+        if case.completed and part in UNFINISHED:
+            break
+        do(case, BODIES[action], MONDAY)
+    return case
+
+
+def out_of_the_ordinary() -> Iterator[tuple[str, Case]]:
+    """Cases that are not told by their state and the state of one part."""
+    for before in (State.IN_PROGRESS, State.DISPATCHED):
+        asked = case_in(before)
+        do(asked, BODIES[Action.REQUEST_EXTENSION], MONDAY)
+        yield f"extension asked for while {before}", asked
+    owing = case_in(State.CLOSED)
+    owing.credits = (OWED,)
+    yield "a credit waits", owing
+    linked = with_part(State.IN_PROGRESS, PartState.DISPATCHED)
+    do(linked, BODIES[Action.LINK_INCIDENT], MONDAY)
+    yield "an incident is waited for", linked
+    for part in (PartState.DISPATCHED, PartState.COMPLETED):
+        moved = with_part(State.PENDING_REDISPATCH, part)
+        do(moved, c.Dispatch(department="metering"), MONDAY)
+        yield f"metering, whose part was {part}, has the case", moved
+    reworked = with_part(State.CLOSED, PartState.COMPLETED)
+    do(reworked, BODIES[Action.REOPEN], MONDAY)
+    yield "a part of the cycle before", reworked
+    two = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)
+    do(two, c.Involve(department="billing", task="Find the arrears."), MONDAY, DISPATCHER)
+    yield "two parts", two
+    suspended = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)
+    do(suspended, COMPLETE, MONDAY)
+    do(suspended, BODIES[Action.SUSPEND], MONDAY)
+    yield "the last part is waited for while the case is suspended", suspended
+
+
+CASES = {
+    **{state.value: case_in(state) for state in State},
+    **{f"{state}, part {part}": with_part(state, part) for state in DISPATCHED for part in PartState},
+    **dict(out_of_the_ordinary()),
+}
+
+
+def accepted(case: Case, body: c.Body, actor: Actor, at: datetime) -> bool:
+    try:
+        case.model_copy().apply(command(body, actor), at)
+    except Refused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("at", [THEN, MONDAY + days(2) + hours(1)], ids=["at once", "too late to return it"])
+@pytest.mark.parametrize("name", CASES)
+def test_an_action_is_offered_if_and_only_if_some_body_of_it_is_accepted(name: str, at: datetime) -> None:
+    case = CASES[name].model_copy()
+    case.ring(at)
+    for actor in PEOPLE:
+        may = {body.action for body in bodies(case) if accepted(case, body, actor, at)}
+        assert set(case.available_actions(actor, at)) == may, actor
+
+
+class TestOfAnotherDepartment:
+    @pytest.mark.parametrize("part", [None, *PartState])
+    @pytest.mark.parametrize("crew", [CREW, OTHER_CREW, STRANGER], ids=lambda crew: crew.department)
+    def test_a_crew_that_names_another_department_is_kept_out(self, crew: Actor, part: PartState | None) -> None:
+        for state in DISPATCHED:
+            case = with_part(state, part) if part else case_in(state)
+            for action in {*PART_TABLE} - {Action.SEND_BACK, Action.RELEASE}:
+                for other in {*DEPARTMENTS, "network"} - {crew.department}:
+                    body = BODIES[action].model_copy(update={"department": other})
+                    refusal = refused(case, body, crew)
+                    assert (refusal.kind, refusal.code) == ("forbidden", "other_department")
+                    assert refusal.accepted == (other,)
+                    assert other in refusal.message
+
+    @pytest.mark.parametrize(
+        "action", [each for each in TABLE if Role.CREW in TABLE[each].roles and each not in PART_TABLE]
+    )
+    def test_a_crew_with_a_part_does_to_the_case_only_what_is_shared(self, action: Action) -> None:
+        for state in TABLE[action].sources & {*DISPATCHED}:
+            case = with_part(state, PartState.IN_PROGRESS)
+            if action in SHARED:
+                do(case, BODIES[action], THEN, OTHER_CREW)
+            else:
+                assert refused(case, BODIES[action], OTHER_CREW).code == "other_department"
+
+    def test_one_without_a_part_that_names_itself_is_told_who_has_the_case(self) -> None:
+        refusal = refused(case_in(State.DISPATCHED), c.SignFor(department="billing"), STRANGER)
+        assert (refusal.code, refusal.accepted) == ("other_department", ("repair",))
+
+    def test_one_that_names_its_own_finished_part_is_told_so(self) -> None:
+        case = with_part(State.IN_PROGRESS, PartState.COMPLETED)
+        refusal = refused(case, c.Complete(department="metering", result="x"), OTHER_CREW)
+        assert (refusal.code, refusal.accepted) == ("out_of_turn", ())
+
+
+class TestOwner:
+    """Whoever owns the case and has the key of a crew acts as owner, where that is enough."""
+
+    def owner(self, crew: Actor) -> Actor:
+        return Actor(name=OWNER.name, role=Role.CREW, department=crew.department)
+
+    def test_releases_a_part(self) -> None:
+        case = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)
+        (event,) = do(case, BODIES[Action.RELEASE], THEN, self.owner(CREW))
+        assert (event.role, case.parts[0].state) == (Role.OWNER, PartState.RELEASED)
+
+    def test_sends_back_a_part(self) -> None:
+        case = with_part(State.PENDING_REPLY, PartState.COMPLETED)
+        (event,) = do(case, c.SendBack(department="metering", reason="Which?"), THEN, self.owner(STRANGER))
+        assert (event.role, case.parts[0].state) == (Role.OWNER, PartState.IN_PROGRESS)
+
+    def test_acts_on_a_case_of_another_department_as_owner(self) -> None:
+        for crew, role in ((STRANGER, Role.OWNER), (CREW, Role.CREW), (ANY_CREW, Role.CREW)):
+            (event,) = do(case_in(State.IN_PROGRESS), BODIES[Action.SUSPEND], THEN, self.owner(crew))
+            assert event.role is role
+
+
+def test_a_part_is_returned_within_its_own_time() -> None:
+    """It counts from the moment at which the department was involved, not from the dispatch of the case."""
+    case = case_in(State.IN_PROGRESS)
+    do(case, INVOLVE, MONDAY + days(1), OWNER)
+    late = MONDAY + days(2) + minutes(1)
+    assert refused(case, RETURN, CREW, late).code == "return_too_late"
+    do(case, RETURN, late, OTHER_CREW)
+    assert case.parts[0].state is PartState.RETURNED

@@ -1,0 +1,185 @@
+"""A dispatch is redirected (改派) before it is signed for: to another department, or to another person there."""
+
+import pytest
+
+from domain import commands as c
+from domain.case import Case
+from domain.clocks import DEPARTMENT
+from domain.lifecycle import NOTICE, Action, State
+from domain.notices import notices
+from domain.parts import PartState
+from domain.terms import RULES, Process, UrgingRules
+from tests.build import (
+    AGENT,
+    BODIES,
+    CALENDAR,
+    CREW,
+    DISPATCHER,
+    MONDAY,
+    OTHER_CREW,
+    OWNER,
+    SUPERVISOR,
+    THEN,
+    case_in,
+    clock,
+    days,
+    do,
+    hours,
+    minutes,
+    one,
+    refused,
+    registration,
+)
+
+ELSEWHERE = c.Dispatch(department="metering")
+RETURN, SIGN_FOR = BODIES[Action.RETURN], BODIES[Action.SIGN_FOR]
+
+
+def dispatched(assignee: str | None = "Ma Li") -> Case:
+    """A case that was dispatched to a person of the repair crew on Monday."""
+    case = case_in(State.REGISTERED)
+    do(case, c.Dispatch(department="repair", assignee=assignee), MONDAY)
+    return case
+
+
+class TestToAnotherDepartment:
+    def test_it_has_the_case_and_the_former_one_has_not(self) -> None:
+        case = dispatched()
+        event = one(do(case, ELSEWHERE, THEN, AGENT))
+        assert (event.from_state, event.to_state) == (State.DISPATCHED, State.DISPATCHED)
+        assert (case.department, case.assignee, case.dispatched_at) == ("metering", None, THEN)
+        assert refused(case, SIGN_FOR, CREW).code == "other_department"
+        do(case, SIGN_FOR, THEN, OTHER_CREW)
+        assert refused(case, c.Dispatch(department="repair"), DISPATCHER).code == "out_of_turn"
+
+    def test_its_clocks_start_anew_and_the_owners_go_on(self) -> None:
+        case = dispatched()
+        do(case, ELSEWHERE, THEN)
+        old = [(each.status.value, each.consumed_seconds) for each in case.clocks if each.name in DEPARTMENT][:2]
+        assert old == [("cancelled", 180), ("cancelled", 180)]
+        assert clock(case, "acknowledge").due_at(CALENDAR) == THEN + minutes(10)
+        assert clock(case, "arrive").due_at(CALENDAR) == THEN + minutes(60)
+        assert clock(case, "resolve").running_since == clock(case, "reply").running_since == MONDAY
+
+    def test_what_the_former_one_missed_stays_missed(self) -> None:
+        case = dispatched()
+        do(case, ELSEWHERE, MONDAY + minutes(11))
+        assert [each.status.value for each in case.clocks if each.name == "acknowledge"] == ["missed", "running"]
+
+    def test_it_may_return_the_case_for_two_working_days_from_then_on(self) -> None:
+        case = dispatched()
+        do(case, ELSEWHERE, MONDAY + days(1))
+        do(case, RETURN, MONDAY + days(2) + minutes(1), OTHER_CREW)
+
+    def test_both_hear_of_it_and_whom_it_left(self) -> None:
+        case = dispatched()
+        event = one(do(case, ELSEWHERE, THEN))
+        told = notices(case.number, event, case)
+        assert [notice.recipient for notice in told] == ["department:metering", "department:repair"]
+        assert told[1].text_zh == f"工单{case.number}:改派,不再由repair处理,现为待签收"
+        assert told[1].text_en == f"Case {case.number}: redirected from repair by dispatcher, now dispatched"
+
+    def test_both_hear_of_it_though_the_batch_went_on(self) -> None:
+        case = dispatched()
+        event = one(do(case, ELSEWHERE, THEN))
+        do(case, c.Dispatch(department="network"), THEN)
+        recipients = [notice.recipient for notice in notices(case.number, event, case)]
+        assert recipients == ["department:metering", "department:repair"]
+
+    def test_the_part_that_it_had_becomes_its_case(self) -> None:
+        case = dispatched()
+        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
+        do(case, ELSEWHERE, THEN)
+        assert (case.unfinished, case.parts[0].state) == ((), PartState.RELEASED)
+        assert not any(each.live for each in case.clocks if each.part)
+
+    def test_parts_of_others_stay(self) -> None:
+        case = dispatched()
+        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
+        do(case, c.Dispatch(department="network"), THEN)
+        assert [part.department for part in case.unfinished] == ["metering"]
+
+    def test_an_extension_that_the_former_one_asked_for_is_gone(self) -> None:
+        case = dispatched()
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        do(case, ELSEWHERE, THEN)
+        assert case.extension is None
+        assert refused(case, BODIES[Action.DECIDE_EXTENSION], SUPERVISOR).code == "out_of_turn"
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN, OTHER_CREW)
+
+    def test_while_an_incident_is_waited_for_the_new_clocks_stand_still(self) -> None:
+        case = dispatched()
+        do(case, BODIES[Action.LINK_INCIDENT], THEN)
+        do(case, ELSEWHERE, THEN + minutes(1))
+        assert (clock(case, "acknowledge").status, clock(case, "acknowledge").consumed_seconds) == ("paused", 0)
+        assert case.ring(THEN + hours(5)) == ()
+        do(case, c.LinkIncident(incident=None), THEN + hours(5))
+        assert clock(case, "acknowledge").due_at(CALENDAR) == THEN + hours(5) + minutes(10)
+
+    def test_urging_and_the_written_notice_go_to_it(self) -> None:
+        urging = UrgingRules(notice_seconds=86_400, criticism_days=5)
+        case = case_in(State.DISPATCHED, process=Process(rules=RULES, urging=urging))
+        do(case, ELSEWHERE, THEN)
+        urged = one(do(case, BODIES[Action.URGE], THEN))
+        assert [told.recipient for told in notices(case.number, urged, case)] == ["department:metering"]
+        notice = next(event for event in case.ring(MONDAY + days(9)) if event.action == NOTICE)
+        assert [(to["department"], to["assignee"]) for to in notice.data["addressees"]] == [("metering", None)]
+
+    def test_the_events_are_the_case(self) -> None:
+        case, events = Case.register(registration())
+        for body in (c.Dispatch(department="repair"), ELSEWHERE, c.Dispatch(department="metering", assignee="Sun Hao")):
+            events += do(case, body, THEN)
+        assert Case.fold(events) == case
+        assert case.assignee == "Sun Hao"
+
+
+class TestToAnotherPerson:
+    @pytest.mark.parametrize("assignee", ["Lu Ping", None])
+    def test_what_runs_for_the_department_goes_on(self, assignee: str | None) -> None:
+        case = dispatched()
+        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        clocks, asked = case.clocks, case.extension
+        event = one(do(case, c.Dispatch(department="repair", assignee=assignee), THEN))
+        assert (case.department, case.assignee, case.dispatched_at) == ("repair", assignee, MONDAY)
+        assert (case.clocks, case.extension) == (clocks, asked)
+        assert [told.recipient for told in notices(case.number, event, case)] == ["department:repair"]
+
+    def test_there_is_no_new_time_to_return_the_case(self) -> None:
+        case = dispatched()
+        do(case, c.Dispatch(department="repair", assignee="Lu Ping"), MONDAY + days(1))
+        assert refused(case, RETURN, CREW, MONDAY + days(2) + minutes(1)).code == "return_too_late"
+
+    def test_while_an_incident_is_waited_for_the_clocks_stay_where_they_stood(self) -> None:
+        case = dispatched()
+        do(case, BODIES[Action.LINK_INCIDENT], THEN)
+        do(case, c.Dispatch(department="repair"), THEN + hours(1))
+        assert (clock(case, "acknowledge").status, clock(case, "acknowledge").consumed_seconds) == ("paused", 180)
+
+
+@pytest.mark.parametrize("assignee", ["Ma Li", None])
+def test_to_the_same_department_and_person_it_is_refused(assignee: str | None) -> None:
+    case = dispatched(assignee)
+    refusal = refused(case, c.Dispatch(department="repair", assignee=assignee))
+    assert (refusal.kind, refusal.code) == ("invalid", "same_department")
+    assert refusal.accepted == ("another department", "another assignee in repair")
+    assert "repair" in refusal.message
+
+
+def test_after_a_return_the_same_department_may_have_it_again() -> None:
+    case = dispatched(None)
+    do(case, RETURN, THEN)
+    event = one(do(case, c.Dispatch(department="repair"), MONDAY + days(1)))
+    assert case.dispatched_at == MONDAY + days(1)
+    assert "previous_department" not in event.data
+
+
+def test_the_rework_of_a_reopened_case_may_be_redirected() -> None:
+    case = case_in(State.CLOSED)
+    do(case, BODIES[Action.REOPEN], THEN)
+    do(case, ELSEWHERE, THEN)
+    assert (case.cycle, case.department, case.dispatched_at) == (2, "metering", THEN)
+
+
+@pytest.mark.parametrize("state", [State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REPLY])
+def test_once_signed_for_it_is_returned_first(state: State) -> None:
+    assert refused(case_in(state), ELSEWHERE).code == "out_of_turn"
