@@ -57,7 +57,7 @@ format: $(INSTALLED) ## Rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure and print the figures of bench/
+bench: $(INSTALLED) ## Measure and print the figures of bench/ (ARGS="--against REF" compares with another commit)
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: docs

@@ -63,7 +63,7 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     began = time.monotonic()
     env = _environment(settings)
     say(f"starting in {settings.data_dir}")
-    supervisor.start(_temporal(settings, env))
+    supervisor.start(temporal(settings, env))
     # A database server may be down for now: what is taken in meanwhile, it gets when it is back.
     away = not settings.database_url.startswith("sqlite")
     migrated = supervisor.start(_module("migrate", env, "cli", "migrate"), until_success=True, patient=away)
@@ -148,9 +148,16 @@ Ctrl-C stops everything."""
 
 GARBAGE_PERCENT = "400"
 """How much garbage the Temporal server, a Go program, lets grow before it collects: 100 MB more for 5 % less work."""
+SYNCHRONOUS = "normal"
+"""How often Temporal's SQLite waits for the disk: `normal`, or `full` for each commit."""
 
 
-def _temporal(settings: Settings, env: dict[str, str]) -> Program:
+def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRONOUS) -> Program:
+    """Return the program of Temporal's development server, whose SQLite runs in this mode.
+
+    Raises:
+        SupervisorError: the `temporal` program is missing.
+    """
     beside = Path(sys.executable).with_name("temporal")
     binary = str(beside) if beside.exists() else shutil.which("temporal")
     if binary is None:
@@ -165,7 +172,7 @@ def _temporal(settings: Settings, env: dict[str, str]) -> Program:
     argv = [binary, "server", "start-dev", "--ui-disable-news-fetch"]
     argv += [str(part) for option in options.items() for part in option]
     # Twice as fast as the defaults, and as safe against the death of the process: WAL is in the file before a commit.
-    argv += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1"]
+    argv += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
     # With one shard, the default of 20 polls a second makes every activity and timer wait up to 50 ms for its turn.
     for queue in ("transfer", "timer"):
         argv += ["--dynamic-config-value", f"history.{queue}ProcessorMaxPollRPS=200"]

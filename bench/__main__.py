@@ -1,24 +1,28 @@
 """`python -m bench`: every figure, in one run, on services that are started for it. `make bench` calls it.
 
 Exit code 1 means that a bar was missed, 2 that it could not be measured. Nothing else should run meanwhile.
+TMPDIR names the folder of all data.
 """
 
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
 
-from bench import catalogue, compare, history, lists, report, restart, surge
+from bench import against, catalogue, compare, history, lists, report, restart, surge
 from bench.measure import MILLISECONDS
 from bench.report import Figure
-from bench.server import Service, ServiceError, answer
+from bench.server import Service, ServiceError, answer, running, tell
+from local_service import SYNCHRONOUS
+from supervisor import SupervisorError
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]
@@ -28,6 +32,7 @@ OPEN_CASES, QUICK_OPEN_CASES = 10_000, 500
 SHOWN_PAGES = 10
 STRANGERS = 0.15
 """The driver's own start is counted among the strangers: some of it is always there."""
+NOT_MEASURED, INTERRUPTED = 2, 130
 
 
 async def cases(service: Service, *, quick: bool) -> Result:
@@ -168,51 +173,107 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "catalogue": new_catalogue,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {"sandbox": sandbox_start, "lists": long_lists}
+NAMES = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]
 
 
-async def run(wanted: list[str], *, quick: bool) -> tuple[list[Figure], Raw]:
+async def run(wanted: list[str], synchronous: str, *, quick: bool) -> tuple[list[Figure], Raw]:
     """Measure what is wanted; one service for all that need one."""
     figures: list[Figure] = []
     raw: Raw = {}
 
     async def note(name: str, result: Awaitable[Result]) -> None:
         began = time.monotonic()
-        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        tell(f"measuring {name} ...")
         more, raw[name] = await result
         figures.extend(more)
-        print(report.table(more), file=sys.stderr, flush=True)
-        print(f"  took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        tell(report.table(more))
+        tell(f"  took {time.monotonic() - began:.0f} s")
 
     if any(name in WITH_SERVICE for name in wanted):
-        async with Service() as service:
+        async with running(synchronous) as service:
             for name in (name for name in WITH_SERVICE if name in wanted):
                 await note(name, WITH_SERVICE[name](service, quick=quick))
     for name in (name for name in WITH_SERVICE_OF_ITS_OWN if name in wanted):
-        async with Service() as service:
+        async with running(synchronous) as service:
             await note(name, WITH_SERVICE_OF_ITS_OWN[name](service, quick=quick))
     for name in (name for name in ALONE if name in wanted):
         await note(name, ALONE[name](quick=quick))
     return figures, raw
 
 
-def main() -> None:
-    """Measure, print the table, answer by the exit code."""
-    names = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]
+async def measured(given: argparse.Namespace) -> tuple[str, list[Figure], Raw]:
+    """Measure what the command line asks for; return it as text, as figures with their bars, and raw."""
+    task = asyncio.current_task()
+    assert task is not None
+    # Ends as Ctrl-C does, so that no server and no checkout is left.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    if given.against is None:
+        figures, raw = await run(given.only or NAMES, given.sqlite_synchronous, quick=given.quick)
+        return report.table(figures), figures, raw
+    size = compare.QUICK if given.quick else compare.FULL
+    cases = given.cases or size.concurrent_cases
+    plan = against.Plan(given.sqlite_synchronous, given.rounds or against.ROUNDS, cases, min(cases, size.warm))
+    text, pairs = await against.measure(given.against, plan)
+    return text, [], {"plan": asdict(plan), "rounds": pairs}
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; wrong options end the process with exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run, too small for the bars to mean much")
-    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help=f"one of {', '.join(NAMES)}")
+    parser.add_argument(
+        "--sqlite-synchronous",
+        choices=("normal", "full"),
+        default=SYNCHRONOUS,
+        help="mode of Temporal's SQLite: full waits for the disk at each commit; default: %(default)s, as `hotline up`",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="REF",
+        help="compare with another commit: it is checked out and installed in a temporary folder, and the same cases "
+        "are played on this checkout and on that one in turns, each turn on empty data",
+    )
+    parser.add_argument("--rounds", type=_count, metavar="N", help=f"with --against: default {against.ROUNDS}")
+    parser.add_argument(
+        "--cases",
+        type=_count,
+        metavar="N",
+        help=f"with --against: cases of a turn; default {compare.FULL.concurrent_cases}, "
+        f"with --quick {compare.QUICK.concurrent_cases}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file as well")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    if given.against is not None and given.only:
+        parser.error("--against plays whole cases and nothing else; leave out --only")
+    if given.against is None and (given.rounds or given.cases):
+        parser.error("--rounds and --cases are for a comparison; give --against REF too")
+    return given
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number from 1")
+    return int(text)
+
+
+def main() -> None:
+    """Measure, print the table, answer by the exit code."""
+    given = parse()
     try:
-        figures, raw = asyncio.run(run(given.only or names, quick=given.quick))
-    except ServiceError as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
-    print(report.table(figures))
-    print("\n".join(f"{name}: {value}" for name, value in report.machine().items()))
+        table, figures, raw = asyncio.run(measured(given))
+    except (ServiceError, SupervisorError, OSError) as error:
+        tell(f"python -m bench: {error}")
+        sys.exit(NOT_MEASURED)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(INTERRUPTED)
+    where = report.machine(given.sqlite_synchronous)
+    print(table)
+    print("\n".join(f"{name}: {value}" for name, value in where.items()))
     print("The workflow sandbox is on, for the product and for the floor.")
     print(f"Where other programs had a share over {STRANGERS:g}, times on the clock mean little: run again at rest.")
     if given.json:
-        given.json.write_text(json.dumps(report.document(figures, raw), indent=1, default=str), encoding="utf-8")
+        given.json.write_text(json.dumps(report.document(figures, raw, where), indent=1, default=str), encoding="utf-8")
     sys.exit(not all(figure.reached for figure in figures))
 
 

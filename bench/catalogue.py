@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from bench.load import Hotline
 from bench.measure import Round, closed_loop
-from bench.server import Service, ServiceError, clean_environment
+from bench.server import Service, ServiceError
 
 CONCURRENT = 20
 LOOK_EVERY_SECONDS = 0.2
@@ -64,14 +63,8 @@ async def measure(service: Service, cases: int) -> Applied:
 
 
 async def _apply(service: Service, file: Path, how: str) -> float:
-    environment = clean_environment(HOTLINE_DATA_DIR=str(service.data_dir), TEMPORAL_ADDRESS=service.temporal_address)
-    argv = (sys.executable, "-m", "cli", "catalogue", "apply", str(file), how)
-    pipe = asyncio.subprocess.PIPE
     began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(*argv, env=environment, stdout=pipe, stderr=pipe)
-    _, errors = await process.communicate()
-    if process.returncode:
-        raise ServiceError(f"hotline catalogue apply failed with code {process.returncode}: {errors.decode()}")
+    await service.hotline("catalogue", "apply", str(file), how)
     return time.perf_counter() - began
 
 

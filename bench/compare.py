@@ -89,7 +89,7 @@ async def measure(service: Service, size: Size) -> dict[str, Side]:
     sides = {PRODUCT: Side(), FLOOR: Side(), SMALLER_FLOOR: Side()}
     with child("bench.floor", "worker", service.temporal_address, ready="ready") as worker:
         legs: dict[str, Leg] = {
-            PRODUCT: _over_http(service),
+            PRODUCT: over_http(service),
             FLOOR: _bare(service, floor.OPERATIONS),
             SMALLER_FLOOR: _bare(service, floor.OPERATIONS - 1),
         }
@@ -99,14 +99,15 @@ async def measure(service: Service, size: Size) -> dict[str, Side]:
         for turn in range(size.turns):
             # Forwards and backwards in turn, so that no side is always the one that comes after the other.
             for name in list(legs)[:: 1 if turn % 2 else -1]:
-                await _take_turn(sides[name], legs[name], size, processes)
+                sides[name].single.append(await legs[name](cases=size.single_cases, concurrent=1))
+                await take_turn(sides[name], legs[name], size.concurrent_cases, processes)
     return sides
 
 
-async def _take_turn(side: Side, leg: Leg, size: Size, processes: Mapping[str, int]) -> None:
-    side.single.append(await leg(cases=size.single_cases, concurrent=1))
+async def take_turn(side: Side, leg: Leg, cases: int, processes: Mapping[str, int]) -> None:
+    """Play that many cases at 20 concurrent, and note what the processes used meanwhile."""
     before, busy = processor_seconds(processes), busy_seconds()
-    played = await leg(cases=size.concurrent_cases, concurrent=CONCURRENT)
+    played = await leg(cases=cases, concurrent=CONCURRENT)
     after = processor_seconds(processes)
     side.busy.append(busy_seconds() - busy)
     side.concurrent.append(played)
@@ -114,7 +115,9 @@ async def _take_turn(side: Side, leg: Leg, size: Size, processes: Mapping[str, i
     side.processors.append({**used, "load": played.processor_seconds})
 
 
-def _over_http(service: Service) -> Leg:
+def over_http(service: Service) -> Leg:
+    """Return what plays complaints over HTTP."""
+
     async def play(*, cases: int, concurrent: int) -> Round:
         arguments = (service.url, *_options(cases, concurrent))
         return Round(**await answer("bench.load", *arguments, **{load.KEY_VARIABLE: service.key}))

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -70,23 +71,32 @@ def table(figures: Iterable[Figure]) -> str:
     return "\n".join([lines[0], "-" * max(len(line) for line in lines), *lines[1:]])
 
 
-def machine() -> dict[str, str]:
-    """Where it was measured, and with what."""
+def machine(synchronous: str) -> dict[str, str]:
+    """Where it was measured, and with what; `synchronous` is the mode of Temporal's SQLite."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return {
         "processor": f"{psutil.cpu_count()} x {_processor()}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": platform.platform(),
+        "Temporal's SQLite": f"journal_mode=wal, synchronous={synchronous}",
+        "data": f"in {tempfile.gettempdir()}, {_file_system(tempfile.gettempdir())}",
         "load average at the end": load,
         "python": platform.python_version(),
         "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
     }
 
 
-def document(figures: Iterable[Figure], raw: Mapping[str, Any]) -> dict[str, Any]:
+def document(figures: Iterable[Figure], raw: Mapping[str, Any], where: Mapping[str, str]) -> dict[str, Any]:
     """Everything, for a JSON file."""
     lines = [{**asdict(one), "reached": one.reached} for one in figures]
-    return {"machine": machine(), "figures": lines, "raw": raw}
+    return {"machine": where, "figures": lines, "raw": raw}
+
+
+def _file_system(folder: str) -> str:
+    # On one that lies in memory, no mode of SQLite waits for a disk.
+    mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
+    around = [mount for mount in mounts if Path(folder).resolve().is_relative_to(mount)]
+    return mounts[max(around, key=len)] if around else "file system unknown"
 
 
 def _processor() -> str:

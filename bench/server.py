@@ -1,29 +1,40 @@
-"""The whole service for a benchmark: the real `hotline up`, in a data folder of its own, on free ports."""
+"""The service for a benchmark: Temporal, worker and API in a data folder of their own, on free ports.
+
+The benchmark starts Temporal itself. All else is done by `hotline` commands of the checkout that is measured, so that
+another commit can be measured as well.
+"""
 
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
+
+import local_service
+from settings import Settings
+from supervisor import Program, Supervisor
 
 READY_WITHIN_SECONDS = 90.0
 LOOK_EVERY_SECONDS = 0.1
 STOP_WITHIN_SECONDS = 60.0
 HTTP_OK = 200
+FOLDER_PREFIX = "hotline-bench-"
+INSTALLED_HERE = Path(sys.executable).parent
+"""Folder of the present checkout's programs."""
 
 
 class ServiceError(Exception):
-    """The service did not come up, or not back; the text holds what it said."""
+    """A program of the benchmark failed, or the service did not become ready; the text holds what it said."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -36,83 +47,66 @@ def free_ports(count: int) -> list[int]:
 
 
 class Service:
-    """A running service: `async with Service() as service`. Leaving ends every process and removes the data."""
+    """A running service, as `running` yields it."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="hotline-bench-")
-        self.data_dir = Path(self._folder.name)
-        self._api_port, self._temporal_port, self._ui_port = free_ports(3)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Where the API answers."""
-        return f"http://127.0.0.1:{self._api_port}"
-
-    @property
-    def temporal_address(self) -> str:
-        """Host and port of Temporal's front end."""
-        return f"127.0.0.1:{self._temporal_port}"
-
-    @property
-    def key(self) -> str:
+    def __init__(self, data_dir: Path, programs: Path) -> None:
+        self.data_dir = data_dir
+        self.key = ""
         """The administrator's API key."""
-        return (self.data_dir / "admin.key").read_text(encoding="utf-8").strip()
+        api, temporal, ui = free_ports(3)
+        self.url = f"http://127.0.0.1:{api}"
+        self.temporal_address = f"127.0.0.1:{temporal}"
+        self._settings = Settings(data_dir=data_dir, api_port=api, temporal_port=temporal, ui_port=ui)
+        self._hotline = str(programs / "hotline")
+        self._environment = clean_environment(
+            HOTLINE_DATA_DIR=str(data_dir),
+            HOTLINE_API_PORT=str(api),
+            TEMPORAL_ADDRESS=self.temporal_address,
+            TEMPORAL_CONFIG_FILE=os.devnull,
+        )
+        self._supervisor = Supervisor(data_dir, tell)
 
     def processes(self) -> dict[str, int]:
         """The supervised programs that run now: name to process id."""
         entries = json.loads((self.data_dir / "run.json").read_bytes())
         return {name: int(entry["pid"]) for name, entry in entries.items()}
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
+    async def hotline(self, *arguments: str) -> str:
+        """Run another `hotline` command on the same data; return what it printed. Raises ServiceError."""
+        return await run([self._hotline, *arguments], self._environment)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        self._folder.cleanup()
-
-    async def start(self) -> None:
+    async def start(self, synchronous: str) -> None:
         """Start the service and wait until it takes complaints.
 
         Raises:
-            ServiceError: it ended, or was not ready within `READY_WITHIN_SECONDS`.
+            ServiceError: a command failed, or the service was not ready within `READY_WITHIN_SECONDS`.
+            SupervisorError: a program ended again and again.
         """
-        options = {
-            "--data-dir": self.data_dir,
-            "--api-port": self._api_port,
-            "--temporal-port": self._temporal_port,
-            "--ui-port": self._ui_port,
-        }
-        argv = [sys.executable, "-m", "cli", "up", *(str(part) for option in options.items() for part in option)]
-        self._process = _launch(argv, self._log)
+        self._supervisor.start(local_service.temporal(self._settings, self._environment, synchronous))
+        await self.hotline("migrate")
+        # Until Temporal answers, it is started again.
+        await self._supervisor.start(self._program("temporal-setup"), until_success=True)
+        self.key = (await self.hotline("key", "create", "bench", "--role", "admin")).strip()
+        for command in ("worker", "api"):
+            self._supervisor.start(self._program(command))
         await self._until_ready()
+        self._supervisor.steady()
 
-    def stop(self) -> None:
-        """End the service as an operator would, by SIGTERM to the supervisor."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_WITHIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    async def stop(self) -> None:
+        """End every program."""
+        await self._supervisor.stop()
 
-    @property
-    def _log(self) -> Path:
-        return self.data_dir / "up.log"
+    def _program(self, command: str) -> Program:
+        return Program(command, (self._hotline, command), self._environment, local_service.GRACE_SECONDS)
 
     async def _until_ready(self) -> None:
         give_up_at = time.monotonic() + READY_WITHIN_SECONDS
         async with aiohttp.ClientSession() as session:
             while not await self._ready(session):
-                ended = self._process is None or self._process.poll() is not None
-                if ended or time.monotonic() > give_up_at:
-                    self.stop()
-                    raise ServiceError(f"the service is not ready:\n{self._log.read_text(encoding='utf-8')}")
+                if self._supervisor.broken.done():
+                    self._supervisor.broken.result()
+                if time.monotonic() > give_up_at:
+                    raise ServiceError(f"{self.url}/readyz does not answer 200 within {READY_WITHIN_SECONDS:g} s")
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _ready(self, session: aiohttp.ClientSession) -> bool:
@@ -123,18 +117,33 @@ class Service:
             return False
 
 
+@asynccontextmanager
+async def running(synchronous: str, programs: Path = INSTALLED_HERE) -> AsyncIterator[Service]:
+    """Yield a running service; leaving ends every process and removes the data.
+
+    Args:
+        synchronous: mode of Temporal's SQLite, `normal` or `full`.
+        programs: folder of the `hotline` command that is measured.
+
+    Raises:
+        ServiceError, SupervisorError: the service did not come up.
+    """
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
+        service = Service(Path(folder), programs)
+        try:
+            await service.start(synchronous)
+            yield service
+        finally:
+            await service.stop()
+
+
 def clean_environment(**more: str) -> dict[str, str]:
-    """The environment for what is measured: without what the shell has set up for another service.
+    """The environment for what is measured: without what make or the shell has set up for something else.
 
     Python may cache compiled modules, which some shells switch off: the sandbox loads modules anew for every run.
     """
-    ours = ("HOTLINE_", "TEMPORAL_", "PYTHONDONTWRITEBYTECODE")
+    ours = ("HOTLINE_", "TEMPORAL_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "MAKE", "MFLAGS")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
-
-
-def _launch(argv: list[str], log_file: Path) -> subprocess.Popen[bytes]:
-    with log_file.open("ab") as log:
-        return subprocess.Popen(argv, env=clean_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
 @contextmanager
@@ -157,15 +166,32 @@ def child(module: str, *arguments: str, ready: str) -> Iterator[subprocess.Popen
 
 
 async def answer(module: str, *arguments: str, **environment: str) -> Any:  # noqa: ANN401 - any JSON
-    """Run another of the benchmark's own programs to its end; answer the JSON that it prints.
+    """Run another of the benchmark's own programs to its end; answer the JSON that it prints. Raises ServiceError."""
+    return json.loads(await run([sys.executable, "-m", module, *arguments], clean_environment(**environment)))
+
+
+async def run(argv: Sequence[str], environment: dict[str, str]) -> str:
+    """Run a program to its end and return what it printed. If this is cancelled, the program's processes are killed.
 
     Raises:
-        ServiceError: it failed; what it said stands above, in the terminal.
+        ServiceError: it failed.
     """
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments, env=clean_environment(**environment), stdout=subprocess.PIPE
+        *argv, env=environment, stdout=pipe, stderr=pipe, start_new_session=True
     )
-    said, _ = await process.communicate()
+    try:
+        said, errors = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
     if process.returncode:
-        raise ServiceError(f"{module} {' '.join(arguments)} failed with code {process.returncode}")
-    return json.loads(said)
+        raise ServiceError(f"{' '.join(argv)} failed with code {process.returncode}\n{errors.decode().strip()}")
+    return said.decode()
+
+
+def tell(text: str) -> None:
+    """Say on standard error how far the benchmark is; its figures alone go to standard output."""
+    print(text, file=sys.stderr, flush=True)

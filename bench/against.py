@@ -1,0 +1,156 @@
+"""The service of another commit beside the present one: the same load, in turns, each turn on a service started anew.
+
+A round is a turn of this checkout and a turn of the other, so that a drift of the machine meets both. Of the other
+checkout nothing is used but its `hotline` command and its HTTP; load, Temporal and its SQLite are the same for both.
+"""
+
+import statistics
+import sys
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from bench import history
+from bench.compare import CONCURRENT, Side, over_http, take_turn
+from bench.server import FOLDER_PREFIX, INSTALLED_HERE, Service, ServiceError, clean_environment, run, running, tell
+
+ROOT = Path(__file__).resolve().parents[1]
+ROUNDS = 3
+COUNTED_HISTORIES = 50
+"""Cases of a turn whose events are counted, at most."""
+PROCESSES = ("temporal", "worker", "api")
+WITHOUT_RATIO = ("202", "others")
+WIDTH = 11
+SHORT = 10
+THIS, THAT, RATIO = "this", "that", "this/that"
+LEGEND = """ms: processor time of a case. events: of a case's history, under this load.
+202: answers before SQL showed the case. others: share of other programs in the processor time of the machine."""
+
+Figures = Mapping[str, float]
+"""What one turn came to, by the heading of its column."""
+Pair = tuple[Figures, Figures]
+"""A round: this checkout's turn and the other's."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Size of a comparison; `warm` cases before each turn are not counted. `synchronous` is of Temporal's SQLite."""
+
+    synchronous: str
+    rounds: int
+    cases: int
+    warm: int
+
+    def __str__(self) -> str:
+        return f"{self.cases} cases a turn, {CONCURRENT} at a time, after {self.warm} that are not counted."
+
+
+async def commit_of(ref: str) -> str:
+    """Return the full id of a commit. Raises ServiceError."""
+    try:
+        return (await _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")).strip()
+    except ServiceError:
+        raise ServiceError(f"{ref!r} is no commit of {ROOT}; give a branch, a tag or a commit that git knows") from None
+
+
+@asynccontextmanager
+async def checkout(commit: str) -> AsyncIterator[Path]:
+    """Yield a folder with the files of a commit, apart from the working tree; it is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
+        archive = Path(folder) / "checkout.tar"
+        await _git("archive", "--format=tar", f"--output={archive}", commit)
+        with tarfile.open(archive) as files:
+            files.extractall(folder, filter="data")
+        archive.unlink()
+        yield Path(folder)
+
+
+async def install(folder: Path) -> Path:
+    """Install a checkout by its own `make install`, on the Python that runs this; return its folder of programs."""
+    # An installation that is killed leaves temporary files, which are removed with the folder.
+    environment = clean_environment(PYTHON=sys.executable, TMPDIR=tempfile.mkdtemp(dir=folder))
+    await run(["make", "--directory", str(folder), "install"], environment)
+    return folder / ".venv" / "bin"
+
+
+async def measure(ref: str, plan: Plan) -> tuple[str, list[Pair]]:
+    """Install a commit and measure it beside this checkout; return the figures as text and raw.
+
+    Raises:
+        ServiceError: there is no such commit, it cannot be installed, or one of the services failed.
+        SupervisorError: one of the services did not come up.
+    """
+    commit = await commit_of(ref)
+    here = (await _git("describe", "--always", "--dirty", "--exclude=*", f"--abbrev={SHORT}")).strip()
+    async with checkout(commit) as folder:
+        tell(f"installing {ref} in {folder} ...")
+        pairs = await in_turns(await install(folder), plan)
+    return f"{THIS}: {here}, {THAT}: {commit[:SHORT]} ({ref})\n{table(pairs)}\n{LEGEND}\n{plan}", pairs
+
+
+async def in_turns(that: Path, plan: Plan) -> list[Pair]:
+    """Measure this checkout and the programs of another folder in turns."""
+    pairs: list[Pair] = []
+    for _ in range(plan.rounds):
+        one, other = await _turn(INSTALLED_HERE, plan), await _turn(that, plan)
+        pairs.append((one, other))
+        rates = f"{one['cases/s']:.2f} and {other['cases/s']:.2f} cases per second"
+        tell(f"round {len(pairs)} of {plan.rounds}: {rates}")
+    return pairs
+
+
+async def _turn(programs: Path, plan: Plan) -> Figures:
+    async with running(plan.synchronous, programs) as service:
+        play, side = over_http(service), Side()
+        await play(cases=plan.warm, concurrent=CONCURRENT)
+        await take_turn(side, play, plan.cases, service.processes())
+        events = await _events_of_a_case(service)
+    used = {name: side.processor_milliseconds()[name] for name in PROCESSES}
+    return {
+        "cases/s": side.rate,
+        **{f"{name} ms": value for name, value in used.items()},
+        "together ms": sum(used.values()),
+        "events": events,
+        "202": side.waiting,
+        "others": side.strangers(),
+    }
+
+
+async def _events_of_a_case(service: Service) -> float:
+    """Return the mean of events in the histories of cases that the load played."""
+    client = await Client.connect(service.temporal_address)
+    of_cases = f"WorkflowId STARTS_WITH '{history.WORKFLOW_ID.format(number='')}'"
+    found = client.list_workflows(of_cases, limit=COUNTED_HISTORIES)
+    return statistics.fmean([len(await history.settled(client.get_workflow_handle(one.id))) async for one in found])
+
+
+def table(pairs: Sequence[Pair]) -> str:
+    """Return each round and the median of all as lines of text: this checkout, the other, and the ratio of the two."""
+    rounds = [(*pair, _ratio(*pair)) for pair in pairs]
+    medians = [_median(figures) for figures in zip(*rounds, strict=True)]
+    labels = [*map(str, range(1, len(rounds) + 1)), "median"]
+    rows = [("round", "", *(f"{name:>{WIDTH}}" for name in pairs[0][0]))]
+    for label, triple in zip(labels, [*rounds, medians], strict=True):
+        rows += [(label, side, *_cells(figures)) for side, figures in zip((THIS, THAT, RATIO), triple, strict=True)]
+    return "\n".join(f"{row[0]:<6}  {row[1]:<{len(RATIO)}}  {'  '.join(row[2:])}".rstrip() for row in rows)
+
+
+def _ratio(one: Figures, other: Figures) -> Figures:
+    return {name: one[name] / other[name] for name in one if name not in WITHOUT_RATIO}
+
+
+def _median(turns: Sequence[Figures]) -> Figures:
+    return {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+
+
+def _cells(figures: Figures) -> Iterator[str]:
+    return (f"{value:{WIDTH}.2f}" for value in figures.values())
+
+
+async def _git(*arguments: str) -> str:
+    return await run(["git", "-C", str(ROOT), *arguments], clean_environment())

@@ -1,0 +1,90 @@
+"""The benchmark's command line, its checkout of another commit and its table; no times."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import against
+from bench.__main__ import parse
+from bench.against import Figures, checkout, commit_of, table
+from bench.server import ServiceError
+from tests.repositories import git, make_repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose working tree differs from its commit."""
+    folder = make_repository(tmp_path / "repository", "file", "committed")
+    (folder / "file").write_text("changed")
+    (folder / "new").touch()
+    monkeypatch.setattr(against, "ROOT", folder)
+    return folder
+
+
+@pytest.mark.usefixtures("repository")
+async def test_the_checkout_has_the_files_of_the_commit_alone() -> None:
+    async with checkout(await commit_of("first")) as folder:
+        assert [path.name for path in folder.iterdir()] == ["file"]
+        assert (folder / "file").read_text() == "committed"
+
+
+async def test_the_checkout_leaves_the_working_tree_as_it_is_and_no_folder(repository: Path) -> None:
+    before = git(repository, "status", "--porcelain", "--branch"), git(repository, "worktree", "list")
+    async with checkout(await commit_of("HEAD")) as folder:
+        pass
+    assert not folder.exists()
+    assert (repository / "file").read_text() == "changed"
+    assert (git(repository, "status", "--porcelain", "--branch"), git(repository, "worktree", "list")) == before
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize("ref", ["second", "", "-h", "HEAD:file"])
+async def test_a_reference_that_is_no_commit_is_refused_by_name(ref: str) -> None:
+    with pytest.raises(ServiceError, match=f"^'{ref}' is no commit .* give a branch, a tag or a commit"):
+        await commit_of(ref)
+
+
+def test_the_default_mode_of_sqlite_is_that_of_hotline_up() -> None:
+    assert parse([]).sqlite_synchronous == "normal"
+    assert parse(["--sqlite-synchronous", "full"]).sqlite_synchronous == "full"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--against", "HEAD", "--only", "cases"], "leave out --only"),
+        (["--rounds", "2"], "give --against REF too"),
+        (["--cases", "2"], "give --against REF too"),
+        (["--against", "HEAD", "--rounds", "0"], "'0' should be a whole number from 1"),
+        (["--against", "HEAD", "--cases", "many"], "'many' should be a whole number from 1"),
+        (["--sqlite-synchronous", "off"], "choose from"),
+    ],
+)
+def test_wrong_options_are_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_ratio_is_the_median_of_the_ratios_within_each_round() -> None:
+    def turn(rate: float) -> Figures:
+        return {"cases/s": rate, "worker ms": 100 / rate, "202": 0}
+
+    lines = table([(turn(2), turn(1)), (turn(5), turn(5)), (turn(1), turn(1))]).splitlines()
+    assert [line.split() for line in lines] == [
+        ["round", "cases/s", "worker", "ms", "202"],
+        ["1", "this", "2.00", "50.00", "0.00"],
+        ["1", "that", "1.00", "100.00", "0.00"],
+        ["1", "this/that", "2.00", "0.50"],
+        ["2", "this", "5.00", "20.00", "0.00"],
+        ["2", "that", "5.00", "20.00", "0.00"],
+        ["2", "this/that", "1.00", "1.00"],
+        ["3", "this", "1.00", "100.00", "0.00"],
+        ["3", "that", "1.00", "100.00", "0.00"],
+        ["3", "this/that", "1.00", "1.00"],
+        # Not 2.00, which the medians of the two sides would give.
+        ["median", "this", "2.00", "50.00", "0.00"],
+        ["median", "that", "1.00", "100.00", "0.00"],
+        ["median", "this/that", "1.00", "1.00"],
+    ]
