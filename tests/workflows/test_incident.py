@@ -38,6 +38,7 @@ from tests.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, u
 from tests.readmodel.outage import down
 from workflows import search_attributes as keys
 from workflows.complaint import ComplaintWorkflow
+from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation import workflow_id
 
@@ -441,6 +442,8 @@ class TestLongLife:
                     break
             seen = await cause.seen()
             assert (seen.waiting, seen.incident.department) == (8, "repair")
+            asked = [await cause.handle.query(IncidentWorkflow.done, args=[key, ADMIN]) for key in ("first", "other")]
+            assert [each and each.version for each in asked] == [2, None]
             again = await cause.act(DispatchIncident(department="repair"), key="first", digest="d")
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
             shown = (await cause.handle.describe()).typed_search_attributes
