@@ -34,6 +34,7 @@ from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation import workflow_id
+from workflows.requests import Request
 from workflows.watch import SurgeWatchWorkflow, start_watch
 
 log = logging.getLogger("hotline.worker")
@@ -98,8 +99,8 @@ def _rules(in_force: InForce) -> Sequence[SurgeRule]:
 def _suspect(client: Client, task_queue: str, in_force: InForce) -> Suspect:
     async def suspect(opening: Opening, ended_at: datetime | None) -> None:
         service, district = opening.scope.services[0], opening.scope.districts[0]
-        known_by = suspected_by(service, district, ended_at)
-        await start_incident(client, task_queue, opening, known_by, Names.of(in_force.catalogue))
+        request = Request(key=suspected_by(service, district, ended_at))
+        await start_incident(client, task_queue, opening, request, Names.of(in_force.catalogue))
 
     return suspect
 

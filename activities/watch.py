@@ -67,7 +67,7 @@ class Watch:
             found = await asyncio.to_thread(self._openings, now())
             for opening, ended_at in found:
                 await self._suspect(opening, ended_at)
-        except (SQLAlchemyError, RPCError) as error:
+        except (SQLAlchemyError, RPCError, TimeoutError) as error:
             logger.warning("the calls cannot be watched: %s", type(error).__name__)
             return 0
         return len(found)

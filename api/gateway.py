@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
+    WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
@@ -33,6 +34,7 @@ from domain.views import CaseView, Outcome
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import TASK_TIMEOUT, ComplaintStart
 from workflows.presentation import attributes, summary, urgency, workflow_id
+from workflows.requests import MEMO, KeyReusedError, Request, find_started
 
 log = logging.getLogger("hotline.api")
 
@@ -42,16 +44,7 @@ RETRY_SECONDS = 2
 """When a client may come back: about what a worker or server needs to be up again."""
 POLL_SECONDS = 75
 """A worker that has not asked for tasks for so long is gone: a poll lasts 60 s at most."""
-_MEMO = "request"
-
-
-class Request(BaseModel):
-    """What a registration is known by, kept in the memo of its workflow."""
-
-    model_config = ConfigDict(frozen=True)
-
-    key: str
-    digest: str
+T = TypeVar("T")
 
 
 class Gateway:
@@ -64,10 +57,13 @@ class Gateway:
         self._rpc_timeout = timedelta(seconds=timeout_seconds)
         self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
 
-    async def start(self, registration: Registration, case: Case, request: Request) -> bool:
-        """Make the registration durable; False where its number is taken."""
+    async def start(self, registration: Registration, case: Case, request: Request, seconds: float = math.inf) -> bool:
+        """Make the registration durable, within so many seconds; False where its number is taken."""
+        within = min(self._timeout, seconds)
         try:
-            async with answering(self._timeout, "The registration"):
+            async with answering(within, "The registration"):
+                if within <= 0:
+                    raise TimeoutError
                 await self._client.start_workflow(
                     ComplaintWorkflow.run,
                     ComplaintStart(source=registration),
@@ -75,28 +71,20 @@ class Gateway:
                     task_queue=self._task_queue,
                     static_summary=summary(case),
                     search_attributes=attributes(case),
-                    memo={_MEMO: request},
+                    memo={MEMO: request},
                     task_timeout=TASK_TIMEOUT,
                     priority=urgency(case),
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    rpc_timeout=self._rpc_timeout,
+                    rpc_timeout=timedelta(seconds=within),
                 )
         except WorkflowAlreadyStartedError:
             return False
         return True
 
-    async def request_of(self, number: str) -> Request | None:
-        """The request that registered this case; None where there is no such case."""
-        handle = self._client.get_workflow_handle(workflow_id(number))
+    async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
+        """Return the first of a day's candidates that this request registered; None if there is none."""
         async with answering(self._timeout, "The registration"):
-            try:
-                found = await handle.describe(rpc_timeout=self._rpc_timeout)
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-                raise
-            request: Request = await found.memo_value(_MEMO, Request(key="", digest=""), type_hint=Request)
-        return request
+            return await find_started(self._client, request, numbers, workflow_id)
 
     async def started_as(self, number: str) -> Case:
         """The case as its workflow started, out of the first event of the history: this needs no worker."""
@@ -109,25 +97,10 @@ class Gateway:
                 return source if isinstance(source, Case) else Case.register(source)[0]
         raise LookupError(f"the history of case {number} is empty")
 
-    async def act(self, number: str, command: Command[Any], update_id: str) -> Outcome | None:
-        """Do what is asked; None where no workflow carries such a case (any more). Raises ProblemError."""
+    async def act(self, number: str, command: Command[Any], refused: ProblemError | None = None) -> Outcome | None:
+        """Do what is asked; None where no workflow carries such a case (any more). `refused`: see `carry_out`."""
         handle = self._client.get_workflow_handle(workflow_id(number))
-        async with answering(self._timeout, "The action"):
-            try:
-                outcome: Outcome = await handle.execute_update(
-                    command.body.action.value,
-                    command,
-                    id=update_id,
-                    result_type=Outcome,
-                    rpc_timeout=self._rpc_timeout,
-                )
-            except WorkflowUpdateFailedError as error:
-                raise refused(error) from None
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-                raise
-        return outcome
+        return await carry_out(handle, command, Outcome, self._timeout, refused)
 
     async def recognise(self, number: str, known: Recognised) -> None:
         """Tell a case what is known of its caller; one that has ended needs to know nothing. Raises ProblemError."""
@@ -147,15 +120,7 @@ class Gateway:
     async def case(self, number: str, actor: Actor) -> CaseView | None:
         """The live case as `actor` sees it; None where there is none. Raises ProblemError where nobody can tell."""
         handle = self._client.get_workflow_handle(workflow_id(number))
-        async with answering(self._query_timeout, "The case"):
-            try:
-                return await handle.query(
-                    ComplaintWorkflow.case, actor, rpc_timeout=timedelta(seconds=self._query_timeout)
-                )
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-                raise
+        return await ask(handle, "case", [actor], CaseView, self._query_timeout, "The case")
 
     async def alive(self, seconds: float) -> bool:
         """Whether Temporal answers within so many seconds."""
@@ -194,12 +159,73 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
         log.warning("a query failed: %s", error)
         raise unavailable("temporal-unavailable", f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
+    except KeyReusedError:
+        detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
+        accepted = ["the same body", "a new Idempotency-Key"]
+        raise ProblemError("idempotency-key-reused", detail, accepted=accepted) from None
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
         log.warning("Temporal is not available: %s", error)
         detail = f"{what} was not taken: Temporal does not answer. Send the same again, with the same Idempotency-Key."
         raise unavailable("temporal-unavailable", detail, RETRY_SECONDS) from None
+
+
+async def ask(
+    handle: WorkflowHandle[Any, Any], query: str, arguments: Sequence[Any], answer: type[T], seconds: float, what: str
+) -> T | None:
+    """Return what the workflow answers to a query; None if there is no such workflow. Raises ProblemError."""
+    async with answering(seconds, what):
+        try:
+            timeout = timedelta(seconds=seconds)
+            found: T | None = await handle.query(query, args=arguments, result_type=answer, rpc_timeout=timeout)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+    return found
+
+
+async def carry_out(
+    handle: WorkflowHandle[Any, Any],
+    command: Command[Any],
+    outcome: type[T],
+    seconds: float,
+    refused: ProblemError | None,
+) -> T | None:
+    """Send a command, and return its outcome; None if no workflow takes it (any more). Raises ProblemError.
+
+    `refused` is what a check in front of the workflow has found. It is raised unless the workflow knows the command's
+    key: what was carried out is answered again, whatever has changed since. Asking leaves nothing in the history.
+    """
+    found = None if refused else await _update(handle, command, outcome, seconds)
+    if found is None and command.key:
+        asked = [command.key, command.actor]
+        found = await ask(handle, "done", asked, outcome, min(QUERY_SECONDS, seconds), "The action")
+    if found is None and refused:
+        raise refused
+    return found
+
+
+async def _update(
+    handle: WorkflowHandle[Any, Any], command: Command[Any], outcome: type[T], seconds: float
+) -> T | None:
+    async with answering(seconds, "The action"):
+        try:
+            found: T = await handle.execute_update(
+                command.body.action.value,
+                command,
+                id=command.key or None,
+                result_type=outcome,
+                rpc_timeout=timedelta(seconds=seconds),
+            )
+        except WorkflowUpdateFailedError as error:
+            raise refused_by(error) from None
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+    return found
 
 
 def _no_answer(what: str, seconds: float) -> ProblemError:
@@ -210,7 +236,7 @@ def _no_answer(what: str, seconds: float) -> ProblemError:
     return unavailable("no-answer-in-time", detail, RETRY_SECONDS)
 
 
-def refused(error: WorkflowUpdateFailedError) -> BaseException:
+def refused_by(error: WorkflowUpdateFailedError) -> BaseException:
     """What the case said; anything else is a fault of ours."""
     cause = error.cause
     if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):

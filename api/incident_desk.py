@@ -3,23 +3,24 @@
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
-from temporalio.client import Client, WorkflowUpdateFailedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
-from api.gateway import QUERY_SECONDS, answering, refused
+from api.gateway import QUERY_SECONDS, answering, ask, carry_out
 from api.problems import ProblemError
 from domain.commands import Command
-from domain.incident import Incident, Opening
+from domain.incident import Opening
 from domain.incident_table import LINKABLE, Scope
 from domain.intake import Actor
-from workflows.incident import IncidentWorkflow
+from domain.numbers import days_around, local_day, time_to_settle
 from workflows.incident_links import incident_id
-from workflows.incident_start import start_incident
+from workflows.incident_start import Begun, find_incident, start_incident
 from workflows.messages import IncidentOutcome, Names
+from workflows.requests import Request
 
 log = logging.getLogger("hotline.api")
 
@@ -38,43 +39,30 @@ class IncidentDesk:
         self._task_queue = task_queue
         self._timeout = timeout_seconds
 
-    async def open(self, opening: Opening, known_by: str, names: Names) -> Incident:
-        """Make it durable, or find the one that the same request made."""
+    async def open(self, opening: Opening, request: Request | None, names: Names) -> Begun:
+        """Make it durable, or find the one that the same request made; without a key there is none to find."""
+        if request:
+            await asyncio.sleep(time_to_settle(opening.at).total_seconds())
         async with answering(self._timeout, "The incident"):
+            known_by = request or Request(key=uuid.uuid4().hex)
             return await start_incident(self._client, self._task_queue, opening, known_by, names)
 
-    async def act(self, number: str, command: Command[Any], update_id: str) -> IncidentOutcome | None:
-        """Do what is asked; None where no workflow carries such an incident (any more)."""
+    async def made(self, request: Request, at: datetime) -> str | None:
+        """Return the number of the incident that this request has made; None if it has made none."""
+        async with answering(self._timeout, "The incident"):
+            return await find_incident(self._client, request, local_day(at), *days_around(at))
+
+    async def act(
+        self, number: str, command: Command[Any], refused: ProblemError | None = None
+    ) -> IncidentOutcome | None:
+        """Do what is asked; None where no workflow carries such an incident (any more). `refused`: see `carry_out`."""
         handle = self._client.get_workflow_handle(incident_id(number))
-        async with answering(self._timeout, "The action"):
-            try:
-                outcome: IncidentOutcome = await handle.execute_update(
-                    command.body.action.value,
-                    command,
-                    id=update_id,
-                    result_type=IncidentOutcome,
-                    rpc_timeout=timedelta(seconds=self._timeout),
-                )
-            except WorkflowUpdateFailedError as error:
-                raise refused(error) from None
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-                raise
-        return outcome
+        return await carry_out(handle, command, IncidentOutcome, self._timeout, refused)
 
     async def live(self, number: str, actor: Actor) -> IncidentOutcome | None:
         """The incident as its workflow has it; None where there is none."""
         handle = self._client.get_workflow_handle(incident_id(number))
-        async with answering(QUERY_SECONDS, "The incident"):
-            try:
-                return await handle.query(
-                    IncidentWorkflow.incident, actor, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
-                )
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-                raise
+        return await ask(handle, "incident", [actor], IncidentOutcome, QUERY_SECONDS, "The incident")
 
     async def require_open(self, number: str, actor: Actor) -> None:
         """Raise ProblemError where no case can be linked to it: it is unknown, or has ended."""

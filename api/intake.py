@@ -6,12 +6,13 @@ it made. That holds on the day of the first use (in the catalogue's time zone) a
 
 import asyncio
 import hashlib
+import math
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, datetime
 from typing import NamedTuple
 
-from api.gateway import RETRY_SECONDS, Gateway, Request
+from api.gateway import RETRY_SECONDS, Gateway
 from api.incident_desk import OpenIncidents
 from api.keyring import Key
 from api.problems import ProblemError, unavailable
@@ -23,9 +24,10 @@ from domain.case import Case
 from domain.codes import UnknownCode
 from domain.intake import Intake, Registration
 from domain.lifecycle import TABLE, Action, Role
-from domain.numbers import day_before, local_day, number_of
+from domain.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
 from domain.terms import Terms
 from readmodel.callers import NOBODY, Known
+from workflows.requests import Request
 
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
@@ -62,21 +64,27 @@ class Desk:
 
     async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
         """Make a case, or find the one that the same request made. Raises ProblemError."""
-        owner = _owner(key, body)
         at = self._clock()
-        terms = self._terms(body, at)
-        request = Request(
-            key=uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key), digest=_digest(body)
-        )
-        today = local_day(at, self._in_force.catalogue.calendar.timezone)
+        zone = self._in_force.catalogue.calendar.timezone
+        sent = idempotency_key is not None
+        request = Request(key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex, digest=_digest(body))
+        try:
+            owner, terms = _owner(key, body), self._terms(body, at)
+        except ProblemError:
+            if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
+                return Registered(number, None)
+            raise
+        if sent:
+            # As long as the same request may be under way under the number of yesterday.
+            await asyncio.sleep(time_to_settle(at, zone).total_seconds())
         intake = Intake.model_construct(**{name: getattr(body, name) for name in Intake.model_fields})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
         looking = asyncio.ensure_future(self._lookup(intake, at))
-        if idempotency_key is not None and (number := await self._made(day_before(today), request)):
+        if sent and (number := await self._made(request, *days_around(at, zone))):
             return Registered(number, None)
         known = await looking
         draft = Registration(
-            number=number_of(today, request.key),
+            number="",
             at=at,
             actor=actor_of(key),
             owner=owner,
@@ -85,22 +93,34 @@ class Desk:
             incident=await self._incidents.covering(intake.service_code, intake.location.district),
             **(known or NOBODY)._asdict(),
         )
-        registered = await self._start(draft, today, request)
+        registered = await self._start(draft, request, sent=sent)
         if known is None and registered.case:
             self._recognition.begin(registered.number, intake, at)
         return registered
 
-    async def _start(self, draft: Registration, day: date, request: Request) -> Registered:
-        """Start the case under the first number of the request that is free. Raises ProblemError."""
-        for draw in range(MOST_DRAWS):
-            number = number_of(day, request.key, draw)
+    async def _start(self, draft: Registration, request: Request, *, sent: bool) -> Registered:
+        """Start the case under the first number of the request that is free. Raises ProblemError.
+
+        One whose key the client `sent` is started before the number of the next day may be (`domain.numbers`).
+        """
+        zone = self._in_force.catalogue.calendar.timezone
+        day = local_day(draft.at, zone)
+        for number in _numbers(day, request):
             registration = draft.model_copy(update={"number": number})
             case, _ = Case.register(registration)
-            if await self._gateway.start(registration, case, request):
+            seconds = time_to_start(day, self._clock(), zone).total_seconds() if sent else math.inf
+            if await self._gateway.start(registration, case, request, seconds):
                 return Registered(number, case)
-            if await self._is_ours(number, request):
+            if await self._gateway.registered_by(request, [number]):
                 return Registered(number, None)
         raise unavailable("temporal-unavailable", "No free number was found; send the same again.", RETRY_SECONDS)
+
+    async def _made(self, request: Request, *days: date) -> str | None:
+        """The number that this request got on one of these days; None where it made no case then."""
+        for day in days:
+            if number := await self._gateway.registered_by(request, _numbers(day, request)):
+                return number
+        return None
 
     def _terms(self, body: NewComplaint, at: datetime) -> Terms:
         try:
@@ -111,29 +131,9 @@ class Desk:
             terms.model_copy(update={"priority": body.priority, "priority_by_hand": True}) if body.priority else terms
         )
 
-    async def _made(self, day: date, request: Request) -> str | None:
-        """The number that this request got on that day; None where it made no case then."""
-        for draw in range(MOST_DRAWS):
-            number = number_of(day, request.key, draw)
-            found = await self._gateway.request_of(number)
-            if found is None:
-                return None
-            if _same(found, request):
-                return number
-        return None
 
-    async def _is_ours(self, number: str, request: Request) -> bool:
-        found = await self._gateway.request_of(number)
-        return found is not None and _same(found, request)
-
-
-def _same(found: Request, request: Request) -> bool:
-    if found.key != request.key:
-        return False
-    if found.digest != request.digest:
-        detail = "This Idempotency-Key has registered another complaint. Send a new key with a new complaint."
-        raise ProblemError("idempotency-key-reused", detail, accepted=["the same body", "a new Idempotency-Key"])
-    return True
+def _numbers(day: date, request: Request) -> Iterator[str]:
+    return (number_of(day, request.key, draw) for draw in range(MOST_DRAWS))
 
 
 def _owner(key: Key, body: NewComplaint) -> str:

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problems: a stable type, a status, and words that say what would be accepted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -127,6 +127,15 @@ class ProblemError(Exception):
         kind = KINDS.get(slug, KINDS["other"])
         self.headers = dict(headers or {})
         self.problem = Problem(type=PREFIX + slug, title=kind.title, status=kind.status, detail=detail, **members)
+
+
+async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
+    """Return the ProblemError that a check raises; None if it raises none."""
+    try:
+        await check
+    except ProblemError as refused:
+        return refused
+    return None
 
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:

@@ -6,7 +6,8 @@ wrong digit and every swap of two neighbours. Damm's finds them too, but misses 
 
 import hashlib
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from stdnum import verhoeff
 
@@ -15,6 +16,11 @@ from domain.calendar import USUAL_ZONE, on_the_wall
 LENGTH = 13
 DRAWS = 1_000_000
 INCIDENT_DRAWS = 10_000
+STARTS_END = timedelta(seconds=1)
+"""Time after the end of a day in which a start under a number of that day may still be under way, if it has a key."""
+SETTLED = timedelta(seconds=2)
+"""Time after the end of a day from which no such start is under way, also where clocks differ by the rest."""
+_DAY = timedelta(days=1)
 _SEPARATORS = re.compile(r"[\s-]+")
 _DIGITS = re.compile(r"[0-9]{13}")
 
@@ -32,7 +38,27 @@ def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
 
 def day_before(day: date) -> date:
     """Yesterday."""
-    return day - timedelta(days=1)
+    return day - _DAY
+
+
+def days_around(at: datetime, zone: str = USUAL_ZONE) -> tuple[date, ...]:
+    """Return the other days whose number a request may have got: yesterday, and tomorrow if a clock may be there."""
+    today = local_day(at, zone)
+    return (day_before(today), *({local_day(at + SETTLED, zone)} - {today}))
+
+
+def time_to_start(day: date, at: datetime, zone: str = USUAL_ZONE) -> timedelta:
+    """Return the time that is left at `at` for a start under a number of this day; zero or less if none is left."""
+    return _beginning(day + _DAY, zone) - at + STARTS_END
+
+
+def time_to_settle(at: datetime, zone: str = USUAL_ZONE) -> timedelta:
+    """Return the time from `at` until no start under yesterday's number is under way; zero or less if none is."""
+    return _beginning(local_day(at, zone), zone) - at + SETTLED
+
+
+def _beginning(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone))
 
 
 def number_of(day: date, key: str, draw: int = 0) -> str:

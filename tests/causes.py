@@ -22,6 +22,7 @@ from workflows.incident import IncidentWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
+from workflows.requests import Request
 
 
 class Cause:
@@ -99,7 +100,7 @@ async def declare(
     opening = Opening.model_validate(usual | changes)
     named = known_by or uuid.uuid4().hex
     names = Names.of(house.catalogue)
-    incident = await start_incident(house.client, house.settings.task_queue, opening, named, names)
+    incident, _ = await start_incident(house.client, house.settings.task_queue, opening, Request(key=named), names)
     return Cause(house, incident.number)
 
 

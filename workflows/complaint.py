@@ -78,6 +78,12 @@ class ComplaintWorkflow:
         now = workflow.now()
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
+    @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
+    def done(self, key: str, actor: Actor) -> Outcome | None:
+        """Return what an action with this key did, with the case as it stands; None if there was none."""
+        done = self._seen.get(key)
+        return self._outcome(done, actor) if done else None
+
     @workflow.signal(description="A notification of this case did not get through; the case is flagged. 通知未送达")
     def undelivered(self, key: str) -> None:
         """Flag the case."""
@@ -141,9 +147,12 @@ class ComplaintWorkflow:
             done = Done(action=command.body.action, digest=command.digest, version=self._case.version)
             if command.key:
                 self._seen[command.key] = done
-        available = self._case.available_actions(command.actor, now)
-        case = view_case(self._case, now, available)
-        return Outcome(action=done.action, digest=done.digest, version=done.version, case=case)
+        return self._outcome(done, command.actor)
+
+    def _outcome(self, done: Done, actor: Actor) -> Outcome:
+        now = workflow.now()
+        case = view_case(self._case, now, self._case.available_actions(actor, now))
+        return Outcome(**done.model_dump(), case=case)
 
     @workflow.signal(description="What was lent could not be written: the case does it itself. 自行写入")
     def publish(self) -> None:

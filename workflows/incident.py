@@ -98,6 +98,12 @@ class IncidentWorkflow:
         """The live incident, with what `actor` may do to it."""
         return self._outcome(Done(action="", digest="", version=self._incident.version), actor)
 
+    @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
+    def done(self, key: str, actor: Actor) -> IncidentOutcome | None:
+        """Return what an action with this key did, with the incident as it stands; None if there was none."""
+        done = self._seen.get(key)
+        return self._outcome(done, actor) if done else None
+
     @workflow.signal(description="A case belongs to it. 工单并入")
     def linked(self, number: str) -> None:
         """Keep the case's number."""

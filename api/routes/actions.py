@@ -1,7 +1,6 @@
 """Everything that is done to a complaint: one operation for each action of the lifecycle table."""
 
 import hashlib
-import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
@@ -14,7 +13,7 @@ from api import examples, openapi, render
 from api.backend import Backend
 from api.credit_limit import check_limit
 from api.keyring import Key
-from api.problems import ProblemError
+from api.problems import ProblemError, refusal_of
 from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_in
 from api.schemas import Complaint
 from api.security import actor_of, request_key
@@ -109,16 +108,12 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         wanted = number_in(number)
-        _check_words(backend, body, key)
-        if isinstance(body, commands.LinkIncident) and body.incident is not None:
-            await backend.incidents.require_open(body.incident, actor_of(key))
-        if isinstance(body, commands.DecideCredit) and body.approved:
-            await check_limit(backend, wanted, body.credit, key)
+        refused = await refusal_of(_check(backend, wanted, body, key))
         sent = "" if idempotency_key is None else request_key(key, idempotency_key)
         digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
         # Built of parts that have been validated already.
         command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
-        outcome = await backend.gateway.act(wanted, command, sent or uuid.uuid4().hex)
+        outcome = await backend.gateway.act(wanted, command, refused)
         if outcome is None:
             raise await _gone(backend, wanted, action, key)
         if (outcome.action, outcome.digest) != (action, digest):
@@ -142,8 +137,12 @@ def _nothing(body_type: type[commands.Body]) -> commands.Body | None:
         return None
 
 
-def _check_words(backend: Backend, body: commands.Body, key: Key) -> None:
-    """What the case cannot know: which departments there are, and who has a key."""
+async def _check(backend: Backend, number: str, body: commands.Body, key: Key) -> None:
+    """Raise ProblemError for what the case cannot know: departments, keys, incidents, other cases of its account."""
+    if isinstance(body, commands.LinkIncident) and body.incident is not None:
+        await backend.incidents.require_open(body.incident, actor_of(key))
+    if isinstance(body, commands.DecideCredit) and body.approved:
+        await check_limit(backend, number, body.credit, key)
     # Whoever may not hand over is told so by the case, and not who works here. An administrator acts for anybody.
     if isinstance(body, commands.HandOver) and key.role in TABLE[Action.HAND_OVER].roles:
         owners = backend.bearer.owners()

@@ -168,7 +168,7 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
     command = Command[FollowUp](actor=_by(link), body=body, key=key, digest=digest)
     try:
-        outcome = await backend.gateway.act(link.number, command, key)
+        outcome = await backend.gateway.act(link.number, command)
     except ProblemError as error:
         if error.problem.status == HTTPStatus.CONFLICT:
             return await _alive(backend, link)

@@ -1,7 +1,6 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
 import hashlib
-import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -16,7 +15,7 @@ from starlette.responses import Response
 from api import examples, openapi, render
 from api.backend import Backend
 from api.keyring import Key
-from api.problems import ProblemError
+from api.problems import ProblemError, refusal_of
 from api.routes.complaints import after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
@@ -39,6 +38,7 @@ from domain.incident_table import (
 from domain.lifecycle import ROLE_ZH, Role
 from readmodel.paging import BadCursorError
 from workflows.messages import Names
+from workflows.requests import Request
 
 Endpoint = Callable[..., Awaitable[Response]]
 TAGS: list[str | Enum] = ["incidents"]
@@ -128,8 +128,17 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Cases of its scope are linked to it from now on, and those of the last while that wait for their reply."""
-        _check_scope(backend, body.services, body.districts)
         at = backend.clock()
+        request = None
+        if idempotency_key is not None:
+            digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
+            request = Request(key=request_key(key, idempotency_key), digest=digest)
+        try:
+            _check_scope(backend, body.services, body.districts)
+        except ProblemError:
+            if request is None or (number := await backend.incidents.made(request, at)) is None:
+                raise
+            return await _answer(backend, await _found(backend, number, key), key, HTTPStatus.CREATED)
         rules = [rule for rule in backend.catalogue.surge_rules() if {*rule.services} & {*body.services}]
         window = max((rule.window_seconds for rule in rules), default=0)
         opening = Opening(
@@ -141,8 +150,10 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
             timezone=backend.catalogue.calendar.timezone,
         )
-        known_by = uuid.uuid4().hex if idempotency_key is None else request_key(key, idempotency_key)
-        incident = await backend.incidents.open(opening, known_by, Names.of(backend.catalogue))
+        incident, again = await backend.incidents.open(opening, request, Names.of(backend.catalogue))
+        if again:
+            with suppress(ProblemError):  # where nobody can tell how it stands, the answer is how it began
+                incident = await _found(backend, incident.number, key)
         return await _answer(backend, incident, key, HTTPStatus.CREATED)
 
 
@@ -187,7 +198,9 @@ def _add_get(router: APIRouter, backend: Backend) -> None:
     )
     async def get_incident(number: IncidentNumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """With the number of its cases in each state. The cases are `GET /v1/complaints?incident=...`."""
-        return await _shown(backend, number.lower(), key, HTTPStatus.OK)
+        incident = await _found(backend, number.lower(), key)
+        available = incident.available_actions(actor_of(key))
+        return render.answer(render.incident(incident, await _counts(backend, incident.number), available))
 
 
 def _add_timeline(router: APIRouter, backend: Backend) -> None:
@@ -224,11 +237,11 @@ def _endpoint(backend: Backend, action: IncidentAction, body_type: type[Incident
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         wanted = number.lower()
-        await _check_words(backend, body, key)
+        refused = await refusal_of(_check_words(backend, body, key))
         sent = "" if idempotency_key is None else request_key(key, idempotency_key)
         digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
         command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
-        outcome = await backend.incidents.act(wanted, command, sent or uuid.uuid4().hex)
+        outcome = await backend.incidents.act(wanted, command, refused)
         if outcome is None:
             raise await _gone(backend, wanted, action)
         if (outcome.action, outcome.digest) != (action, digest):
@@ -280,7 +293,8 @@ async def _counts(backend: Backend, number: str) -> dict[str, int]:
         return {}
 
 
-async def _shown(backend: Backend, number: str, key: Key, status: HTTPStatus) -> Response:
+async def _found(backend: Backend, number: str, key: Key) -> Incident:
+    """The incident as SQL shows it, or as its workflow has it. Raises ProblemError."""
     try:
         incident = await backend.reader.incident(number)
     except ProblemError:
@@ -290,8 +304,7 @@ async def _shown(backend: Backend, number: str, key: Key, status: HTTPStatus) ->
         if live is None:
             raise _not_found(number)
         incident = live.incident
-    available = incident.available_actions(actor_of(key))
-    return render.answer(render.incident(incident, await _counts(backend, number), available), status)
+    return incident
 
 
 def _not_found(number: str) -> ProblemError:

@@ -1,6 +1,7 @@
 """One Temporal server for all tests of the interface, and a house on each kind of database."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from catalogue_source import load_catalogue
+from catalogue_store import CatalogueStore
+from settings import DEFAULT_CATALOGUE
 from tests.api.house import House, house
 from tests.databases import fresh
 from tests.hotline import TEMPORAL
@@ -56,3 +60,11 @@ def on_both(request: pytest.FixtureRequest) -> House:
     """Each house in turn."""
     made: House = request.getfixturevalue(f"on_{request.param}")
     return made
+
+
+@pytest.fixture
+def store(on_sqlite: House) -> Iterator[CatalogueStore]:
+    """Left as it was found, for the other tests of the house."""
+    store = CatalogueStore(on_sqlite.settings.catalogues_dir)
+    yield store
+    store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC))

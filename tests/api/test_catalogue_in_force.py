@@ -1,6 +1,5 @@
 """A running API takes calls by the catalogue that was put in force last."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 def doubled(catalogue: Catalogue) -> Catalogue:
     """Twice as much time for everything."""
     return catalogue.model_copy(update={"time_scale": 0.5, "name": "Doubled"})
-
-
-@pytest.fixture
-def store(on_sqlite: House) -> Iterator[CatalogueStore]:
-    """Left as it was found, for the other tests of the house."""
-    store = CatalogueStore(on_sqlite.settings.catalogues_dir)
-    yield store
-    store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC))
 
 
 async def test_what_is_put_in_force_moves_new_cases_without_a_restart(on_sqlite: House, store: CatalogueStore) -> None:

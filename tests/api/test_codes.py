@@ -12,11 +12,9 @@ from catalogue_store import CatalogueStore
 from domain.catalogue import Catalogue
 from settings import DEFAULT_CATALOGUE
 from tests.api.house import CALL, House, Json, problem
-from tests.api.test_catalogue_in_force import store as _store
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-store = _store
 WRONG = ["Repair!", "", "x" * 41, "no_such_thing", "S"]
 """Malformed, empty, too long, unknown, too short for a name."""
 CASE, INCIDENT = "/v1/complaints/2001010000001", "/v1/incidents/i26080347119"

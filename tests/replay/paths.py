@@ -55,6 +55,7 @@ from workflows.complaint import ComplaintWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
+from workflows.requests import Request
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}
@@ -267,7 +268,8 @@ async def incident(house: Hotline, district: str) -> Incident:
     scope = Scope(services=("leak",), districts=(district,))
     at = datetime.now(UTC)
     opening = Opening(at=at, actor=ADMIN, title="爆管 burst main", scope=scope, since=at)
-    return await start_incident(house.client, house.settings.task_queue, opening, district, Names())
+    begun = await start_incident(house.client, house.settings.task_queue, opening, Request(key=district), Names())
+    return begun.incident
 
 
 async def direct(house: Hotline, number: str, *bodies: IncidentBody) -> None:

@@ -8,7 +8,7 @@ from domain.clocks import DEPARTMENT
 from domain.lifecycle import NOTICE, Action, State
 from domain.notices import notices
 from domain.parts import PartState
-from domain.terms import RULES, Process, UrgingRules
+from domain.terms import Process, UrgingRules
 from tests.build import (
     AGENT,
     BODIES,
@@ -118,7 +118,7 @@ class TestToAnotherDepartment:
 
     def test_urging_and_the_written_notice_go_to_it(self) -> None:
         urging = UrgingRules(notice_seconds=86_400, criticism_days=5)
-        case = case_in(State.DISPATCHED, process=Process(rules=RULES, urging=urging))
+        case = case_in(State.DISPATCHED, process=Process(urging=urging))
         do(case, ELSEWHERE, THEN)
         urged = one(do(case, BODIES[Action.URGE], THEN))
         assert [told.recipient for told in notices(case.number, urged, case)] == ["department:metering"]

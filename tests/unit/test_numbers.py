@@ -1,14 +1,25 @@
 """Case numbers: what a slip of the tongue cannot turn into somebody else's case."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stdnum import verhoeff
 
-from domain.numbers import NumberError, day_before, local_day, number_of, parse_number
+from domain.numbers import (
+    SETTLED,
+    STARTS_END,
+    NumberError,
+    day_before,
+    days_around,
+    local_day,
+    number_of,
+    parse_number,
+    time_to_settle,
+    time_to_start,
+)
 
 DIGITS = "0123456789"
 BODIES = st.text(DIGITS, min_size=12, max_size=12)
@@ -70,3 +81,28 @@ def test_the_day_is_that_of_the_city(hour: int, day: date) -> None:
 
 def test_the_day_before_the_first_of_a_month() -> None:
     assert day_before(date(2026, 3, 1)) == date(2026, 2, 28)
+
+
+ZONES = st.sampled_from(["Asia/Shanghai", "Europe/London", "Africa/Cairo", "Asia/Beirut", "America/St_Johns"])
+"""In two of them the clocks of summer are set at midnight."""
+
+
+@given(st.integers(0, 2 * 365 * 86_400), ZONES)
+@example(112 * 86_400, "Africa/Cairo")  # the next day begins at one
+@example(301 * 86_400, "Africa/Cairo")  # one that has 25 hours
+def test_a_day_is_settled_after_the_last_start_of_the_day_before(seconds: int, zone: str) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    today = local_day(at, zone)
+    midnight = at + time_to_start(today, at, zone) - STARTS_END
+    assert local_day(midnight - timedelta(microseconds=1), zone) == today
+    assert day_before(local_day(midnight, zone)) == today
+    assert time_to_settle(midnight, zone) == SETTLED > STARTS_END
+
+
+@pytest.mark.parametrize(
+    ("clock", "days"),
+    [("23:59:57", ["2026-08-02"]), ("23:59:59", ["2026-08-02", "2026-08-04"]), ("00:00:00", ["2026-08-02"])],
+)
+def test_a_request_is_looked_for_under_the_day_that_another_clock_shows(clock: str, days: list[str]) -> None:
+    at = datetime.fromisoformat(f"2026-08-03T{clock}+08:00").astimezone(UTC)
+    assert [day.isoformat() for day in days_around(at)] == days

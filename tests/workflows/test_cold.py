@@ -38,6 +38,7 @@ from workflows.incident import IncidentWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
+from workflows.requests import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,8 +65,8 @@ async def begun(cold: Hotline, known_by: str) -> WorkflowHandle[Any, Any]:
     at = datetime.now(UTC)
     scope = Scope(services=("no_water",), districts=(known_by,))
     opening = Opening(at=at, actor=ADMIN, title="-", scope=scope, since=at)
-    number = (await start_incident(cold.client, cold.settings.task_queue, opening, known_by, Names())).number
-    return cold.client.get_workflow_handle(incident_id(number))
+    incident, _ = await start_incident(cold.client, cold.settings.task_queue, opening, Request(key=known_by), Names())
+    return cold.client.get_workflow_handle(incident_id(incident.number))
 
 
 def number_of(incident: WorkflowHandle[Any, Any]) -> str:

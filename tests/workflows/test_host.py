@@ -23,7 +23,7 @@ from domain.lifecycle import CATALOGUE_CHANGE, RECOGNISE, Role, State
 from domain.settlement import SETTLE
 from domain.terms import Promise
 from readmodel.database import engine as engine_of
-from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
 from workflows import complaint as complaint_module
 from workflows import search_attributes as keys
 
@@ -234,6 +234,11 @@ class TestLongLife:
                     break
                 await complaint.act(Comment(note=f"第{version}次"))
             view = await complaint.view()
+            sent = ("first", "other")
+            asked = [
+                await complaint.handle.query(complaint_module.ComplaintWorkflow.done, args=[key, ADMIN]) for key in sent
+            ]
+            assert [each and each.version for each in asked] == [2, None]
             again = await complaint.act(Dispatch(department="repair"), key="first", digest="d")
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
             described = await complaint.handle.describe()

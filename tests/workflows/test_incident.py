@@ -33,10 +33,11 @@ from domain.lifecycle import State
 from readmodel.database import engine as engine_of
 from tests.build import INCIDENT
 from tests.causes import Cause, actions, count_timers, declare, linked, replied
-from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
 from tests.readmodel.outage import down
 from workflows import search_attributes as keys
 from workflows.complaint import ComplaintWorkflow
+from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation import workflow_id
 
@@ -425,6 +426,8 @@ class TestLongLife:
                     break
             seen = await cause.seen()
             assert (seen.waiting, seen.incident.department) == (8, "repair")
+            asked = [await cause.handle.query(IncidentWorkflow.done, args=[key, ADMIN]) for key in ("first", "other")]
+            assert [each and each.version for each in asked] == [2, None]
             again = await cause.act(DispatchIncident(department="repair"), key="first", digest="d")
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
             shown = (await cause.handle.describe()).typed_search_attributes

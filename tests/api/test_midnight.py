@@ -1,0 +1,162 @@
+"""One request on either side of midnight: two API processes make one case of it, or one incident."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from api.app import create_app
+from api.gateway import Gateway
+from api.problems import ProblemError
+from domain.case import Case
+from tests.api.house import CALL, KEPT, House, house, problem, served
+from tests.api.proxy import relay
+from tests.build import registration
+from tests.hotline import until
+from workflows.requests import Request
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MIDNIGHT = datetime(2026, 3, 9, 16, tzinfo=UTC)
+"""In Beijing, between Monday and Tuesday."""
+PAIRS = 12
+MOMENT = timedelta(milliseconds=300)
+INCIDENT = {"services": ["no_water"], "districts": ["west"], "title": "爆管停水 burst main"}
+
+both_kinds = pytest.mark.parametrize(
+    ("path", "body", "by"), [("/v1/complaints", CALL, "chen"), ("/v1/incidents", INCIDENT, "zhou")]
+)
+
+
+@dataclass
+class Going:
+    """A clock that a test sets, and that goes on from there."""
+
+    began: datetime
+    at: float = 0
+
+    def set(self, to: datetime) -> None:
+        self.began, self.at = to, time.monotonic()
+
+    def __call__(self) -> datetime:
+        return self.began + timedelta(seconds=time.monotonic() - self.at)
+
+
+@asynccontextmanager
+async def further_api(made: House, clock: Callable[[], datetime]) -> AsyncIterator[House]:
+    """Another API process of the same service, with a clock of its own."""
+    app = create_app(made.settings, made.temporal, clock)
+    async with (
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,
+    ):
+        yield replace(made, url=url, app=app, http=http)
+
+
+@dataclass
+class Sides:
+    """Two API processes: the clock of `before` is a moment behind that of `after`."""
+
+    before: House
+    after: House
+    clocks: tuple[Going, Going]
+
+    def meet(self) -> None:
+        """Let one of them be just before midnight, and the other at it."""
+        for clock, at in zip(self.clocks, (MIDNIGHT - MOMENT, MIDNIGHT), strict=True):
+            clock.set(at)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def sides(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sides]:
+    folder = tmp_path_factory.mktemp("midnight")
+    clocks = (Going(MIDNIGHT), Going(MIDNIGHT))
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(house(temporal, f"sqlite:///{folder / 'hotline.db'}", folder))
+        before, after = [await stack.enter_async_context(further_api(made, clock)) for clock in clocks]
+        yield Sides(before, after, clocks)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "by"), [("/v1/complaints", CALL, "chen"), ("/v1/incidents", INCIDENT, "zhou")]
+)
+@pytest.mark.parametrize("first", ["before", "after"])
+async def test_a_key_on_both_sides_of_midnight_makes_one(
+    sides: Sides, path: str, body: dict[str, Any], by: str, first: str
+) -> None:
+    async def pair() -> list[httpx.Response]:
+        mine, apis = uuid.uuid4().hex, [sides.before, sides.after]
+        if first == "after":
+            apis.reverse()
+        return await asyncio.gather(*(api.post(path, body, by, mine) for api in apis))
+
+    sides.meet()
+    answers = await asyncio.gather(*(pair() for _ in range(PAIRS)))
+
+    assert {answer.status_code for both in answers for answer in both} <= {201, 202}
+    numbers = [{answer.json()["number"] for answer in both} for both in answers]
+    assert [len(both) for both in numbers] == [1] * PAIRS
+    assert len(set.union(*numbers)) == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "by"), [("/v1/complaints", CALL, "chen"), ("/v1/incidents", INCIDENT, "zhou")]
+)
+async def test_a_clock_that_is_behind_finds_what_was_made_under_the_new_day(
+    sides: Sides, path: str, body: dict[str, Any], by: str
+) -> None:
+    mine, numbers = uuid.uuid4().hex, []
+    for api in (sides.after, sides.before):
+        sides.meet()
+        numbers.append((await api.post(path, body, by, mine)).json()["number"])
+    assert numbers[0] == numbers[1]
+    assert "260310" in numbers[0]
+
+
+async def test_only_a_registration_with_a_key_waits_for_the_day_to_settle(sides: Sides) -> None:
+    sides.meet()
+    keyed = asyncio.create_task(sides.after.register(key=uuid.uuid4().hex))
+    plain = asyncio.create_task(sides.after.register())
+    done, _ = await asyncio.wait({keyed, plain}, return_when=asyncio.FIRST_COMPLETED)
+    assert done == {plain}
+    assert (await keyed).status_code == 201
+
+
+async def test_a_start_that_comes_too_late_for_its_day_is_not_made(sides: Sides) -> None:
+    """Its clock says so at the last moment: another process may look already."""
+    instants: list[datetime] = []
+    mine = uuid.uuid4().hex
+
+    def clock() -> datetime:
+        return instants.pop() if instants else MIDNIGHT + timedelta(seconds=1)
+
+    async with further_api(sides.before, clock) as late:
+        instants.append(MIDNIGHT - MOMENT)
+        answer = await late.register(key=mine)
+    assert "Idempotency-Key" in problem(answer, 503, "no-answer-in-time")["detail"]
+    sides.meet()
+    assert (await sides.after.register(key=mine)).json()["number"].startswith("260310")
+
+
+async def test_a_start_that_gets_no_answer_in_its_time_is_not_made_later(temporal: Client) -> None:
+    """Not by the client either, which tries again by itself as long as it is let."""
+    async with relay(temporal.service_client.config.target_host) as way:
+        client = await Client.connect(f"127.0.0.1:{way.port}", data_converter=temporal.data_converter)
+        gateway = Gateway(client, "nobody", timeout_seconds=8)
+        late, request = registration(number="2603090000017"), Request(key=uuid.uuid4().hex)
+        await way.cut()
+        with pytest.raises(ProblemError) as raised:
+            await gateway.start(late, Case.register(late)[0], request, seconds=0.2)
+        assert raised.value.problem.type.endswith("no-answer-in-time")
+        await way.mend()
+        await until(lambda: gateway.alive(1), bool)
+        assert await gateway.registered_by(request, [late.number]) is None

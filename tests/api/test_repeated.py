@@ -1,0 +1,279 @@
+"""A request sent again with its Idempotency-Key gets its first answer, whatever stands in its way by now."""
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus
+
+from catalogue_source import load_catalogue
+from catalogue_store import CatalogueStore
+from domain.incident import Opening
+from domain.incident_table import Scope
+from domain.lifecycle import Role
+from settings import DEFAULT_CATALOGUE
+from tests.api.house import CALL, House, Json, house, problem
+from tests.api.test_england import ENGLAND
+from tests.api.test_incidents import act, declare, in_state
+from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
+from tests.hotline import temporal_server, until
+from workflows.incident_links import incident_id
+from workflows.incident_start import start_incident
+from workflows.messages import Names
+from workflows.presentation import workflow_id
+from workflows.requests import Request
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FOR_NOW = "for_now"
+"""The code of a service, a department and a district that leave the catalogue again."""
+ELSEWHERE = {"district": "minzhong"}
+
+
+def key() -> str:
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def wider(store: CatalogueStore) -> CatalogueStore:
+    """The default catalogue with a service, a department and a district more is in force."""
+    usual = load_catalogue(DEFAULT_CATALOGUE)
+    more = {
+        name: (*codes, codes[-1].model_copy(update={"code": FOR_NOW}))
+        for name, codes in (
+            ("services", usual.services),
+            ("departments", usual.departments),
+            ("districts", usual.districts),
+        )
+    }
+    store.put(usual.model_copy(update=more), DEFAULT_CATALOGUE, datetime.now(UTC))
+    return store
+
+
+def narrow(store: CatalogueStore) -> None:
+    """Put the default catalogue in force again."""
+    store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC))
+
+
+class Sent(NamedTuple):
+    """A request that was carried out, and one with another body that its key must not pass for."""
+
+    path: str
+    body: Json
+    by: str
+    key: str
+    other: Json
+    answer: Json
+
+    def workflow(self) -> str:
+        number = self.path.split("/")[3]
+        return incident_id(number) if number.startswith("i") else workflow_id(number)
+
+
+async def sent(api: House, path: str, body: Json, by: str, other: Json) -> Sent:
+    mine = key()
+    answer = await api.post(path, body, by, mine)
+    assert answer.is_success, answer.text
+    return Sent(path, body, by, mine, other, answer.json())
+
+
+async def taken(api: House, workflow: str) -> int:
+    """The updates in the workflow's history."""
+    history = await api.temporal.get_workflow_handle(workflow).fetch_history()
+    wanted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+    return len([event for event in history.events if event.event_type == wanted])
+
+
+async def answered_again(api: House, first: Sent, status: int, slug: str) -> Json:
+    """The answer to the request when it is repeated; another one is refused, and none of them leaves anything."""
+    before = await taken(api, first.workflow())
+    answer = await api.post(first.path, first.body, first.by, first.key)
+    assert answer.status_code == 200, answer.text
+    problem(await api.post(first.path, first.other, first.by, first.key), 422, "idempotency-key-reused")
+    problem(await api.post(first.path, first.body, first.by, key()), status, slug)
+    problem(await api.post(first.path, first.body, first.by), status, slug)
+    assert await taken(api, first.workflow()) == before
+    found: Json = answer.json()
+    assert found["number"] == first.answer["number"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "body"),
+    [("registered", "dispatch", {}), ("in_progress", "involve", {"task": "检查水表"})],
+)
+async def test_answered_again_when_the_department_left_the_catalogue(
+    on_sqlite: House, wider: CatalogueStore, state: str, action: str, body: Json
+) -> None:
+    path = f"/v1/complaints/{await on_sqlite.case_in(state)}/actions/{action}"
+    to = {**body, "department": FOR_NOW}
+    first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
+    narrow(wider)
+    again = await answered_again(on_sqlite, first, 422, "unknown-department")
+    assert (again["state"], again["version"]) == (first.answer["state"], first.answer["version"])
+
+
+async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: House, wider: CatalogueStore) -> None:
+    number = await on_sqlite.case_in("registered")
+    path, to = f"/v1/complaints/{number}/actions/dispatch", {"department": FOR_NOW}
+    first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
+    await on_sqlite.act(number, "withdraw", {"reason": "自己修好了"}, "chen")
+    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
+    narrow(wider)
+    again = await answered_again(on_sqlite, first, 422, "unknown-department")
+    assert again["state"] == "withdrawn"
+
+
+async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite: House) -> None:
+    new, _ = on_sqlite.keyring.create("temp", Role.AGENT)
+    path = f"/v1/complaints/{await on_sqlite.case_in('registered')}/actions/hand_over"
+    first = await sent(on_sqlite, path, {"owner": "temp"}, "xu", {"owner": "li"})
+    on_sqlite.keyring.revoke(new.id)
+    assert (await answered_again(on_sqlite, first, 422, "unknown-owner"))["owner"] == "temp"
+
+
+async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite: House) -> None:
+    number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
+    case = await on_sqlite.case_in("registered", location=ELSEWHERE)
+    path = f"/v1/complaints/{case}/actions/link_incident"
+    first = await sent(on_sqlite, path, {"incident": number}, "zhou", {"incident": None})
+    await act(on_sqlite, number, "dismiss", {"reason": "误报"})
+    await in_state(on_sqlite, number, "dismissed")
+    await answered_again(on_sqlite, first, 409, "incident-closed")
+
+
+async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(tmp_path: Path) -> None:
+    text = (
+        ENGLAND.read_text().replace('up_to = "100"', 'up_to = "40"').replace('at_most = "250.00"', 'at_most = "50.00"')
+    )
+    two_words = tmp_path / "two_words.toml"
+    two_words.write_text(text)
+    async with await temporal_server() as server:
+        url = f"sqlite:///{tmp_path / 'hotline.db'}"
+        async with house(server.client, url, tmp_path, catalogue=two_words) as made:
+            call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
+            mine, other = [
+                (await made.register({**call, "caller": {"account_no": "B-1"}})).json()["number"] for _ in range(2)
+            ]
+            for number in (mine, other):
+                await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=4))
+                await until(partial(made.complaint, number), lambda seen: len(seen["credits"]) == 1)
+            yes = {"credit": 1, "approved": True}
+            first = await sent(made, f"/v1/complaints/{mine}/actions/decide_credit", yes, "chief", {**yes, "note": "-"})
+            for _ in range(2):
+                assert (await made.act(other, "decide_credit", yes)).status_code == 200
+            again = await answered_again(made, first, 409, "credit-limit-reached")
+            assert again["credits"][0]["approved"] is None
+
+
+@pytest.mark.parametrize("change", [{"service_code": FOR_NOW}, {"location": {"district": FOR_NOW}}])
+@pytest.mark.parametrize("later", [timedelta(), SECOND], ids=["today", "tomorrow"])
+async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
+    on_sqlite: House, wider: CatalogueStore, change: Json, later: timedelta
+) -> None:
+    mine, call = key(), {**CALL, **change}
+    slug = "unknown-service" if "service_code" in change else "unknown-district"
+    on_sqlite.clock.fixed = BEFORE_MIDNIGHT
+    try:
+        first = await on_sqlite.register(call, key=mine)
+        narrow(wider)
+        on_sqlite.clock.fixed = BEFORE_MIDNIGHT + later
+        again = await on_sqlite.register(call, key=mine)
+        problem(await on_sqlite.register({**call, "priority": "P1"}, key=mine), 422, "idempotency-key-reused")
+        problem(await on_sqlite.register(call, key=key()), 422, slug)
+        problem(await on_sqlite.register(call), 422, slug)
+    finally:
+        on_sqlite.clock.fixed = None
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["number"] == again.json()["number"]
+    assert first.headers["Location"] == again.headers["Location"]
+
+
+async def test_answered_again_when_the_key_may_name_no_other_owner_any_more(on_sqlite: House) -> None:
+    mine, call = key(), {**CALL, "owner": "li"}
+    _, on_sqlite.tokens["temp"] = on_sqlite.keyring.create("temp", Role.ADMIN)
+    first = await on_sqlite.register(call, "temp", mine)
+    ring = json.loads(on_sqlite.settings.keys_file.read_text())
+    ring["keys"][-1]["role"] = Role.AGENT
+    on_sqlite.settings.keys_file.write_text(json.dumps(ring))
+    problem(await on_sqlite.register(call, "temp", key()), 403, "other-owner")
+    again = await on_sqlite.register(call, "temp", mine)
+    assert (again.status_code, again.json()["number"]) == (201, first.json()["number"])
+
+
+SCOPES = [{"services": [FOR_NOW]}, {"districts": [FOR_NOW]}]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_answered_again_when_the_scope_of_a_declared_incident_left_the_catalogue(
+    on_sqlite: House, wider: CatalogueStore, scope: Json
+) -> None:
+    slug = "unknown-service" if "services" in scope else "unknown-district"
+    mine, body = key(), {"title": "停水", "services": ["leak"], "districts": ["minzhong"], **scope}
+    first = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
+    number = first.json()["number"]
+    await act(on_sqlite, number, "dispatch", {"department": "repair"})
+    narrow(wider)
+    again = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
+    assert (again.status_code, again.json()["number"], again.json()["state"]) == (201, number, "dispatched")
+    assert again.headers["Location"] == first.headers["Location"]
+    other = {**body, "title": "爆管"}
+    problem(await on_sqlite.post("/v1/incidents", other, "zhou", mine), 422, "idempotency-key-reused")
+    problem(await on_sqlite.post("/v1/incidents", body, "zhou", key()), 422, slug)
+    await act(on_sqlite, number, "resolve", {"result": "-", "message": "-"})
+
+
+async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite: House) -> None:
+    mine, body = key(), {"title": "停水", "services": ["leak"], "districts": ["minzhong"]}
+    first = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
+    number = first.json()["number"]
+    await act(on_sqlite, number, "dismiss", {"reason": "误报"})
+    await in_state(on_sqlite, number, "dismissed")
+    again = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
+    assert (again.status_code, again.json()["number"], again.json()["state"]) == (201, number, "dismissed")
+    other = {**body, "title": "爆管"}
+    problem(await on_sqlite.post("/v1/incidents", other, "zhou", mine), 422, "idempotency-key-reused")
+
+
+async def test_answered_again_when_the_department_of_an_incident_left_the_catalogue(
+    on_sqlite: House, wider: CatalogueStore
+) -> None:
+    number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
+    path, to = f"/v1/incidents/{number}/actions/dispatch", {"department": FOR_NOW}
+    first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
+    narrow(wider)
+    assert (await answered_again(on_sqlite, first, 422, "unknown-department"))["department"] == FOR_NOW
+    await act(on_sqlite, number, "resolve", {"result": "-", "message": "-"})
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_catalogue(
+    on_sqlite: House, wider: CatalogueStore, scope: Json
+) -> None:
+    at = datetime.now(UTC)
+    opening = Opening(at=at, title="-", scope=Scope(services=("leak",), districts=("minzhong",)), since=at)
+    settings, request = on_sqlite.settings, Request(key=key())
+    (suspected, _) = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, Names())
+    path = f"/v1/incidents/{suspected.number}/actions/confirm"
+    first = await sent(on_sqlite, path, scope, "zhou", {**scope, "title": "爆管"})
+    narrow(wider)
+    await answered_again(on_sqlite, first, 422, "unknown-service" if "services" in scope else "unknown-district")
+    await act(on_sqlite, suspected.number, "dismiss", {"reason": "误报"})
+
+
+async def test_answered_again_when_the_incident_merged_into_has_ended(on_sqlite: House) -> None:
+    one, other = [await declare(on_sqlite, districts=["minzhong"], services=["leak"]) for _ in range(2)]
+    path = f"/v1/incidents/{one}/actions/merge"
+    first = await sent(on_sqlite, path, {"into": other}, "zhou", {"into": other, "reason": "同一原因"})
+    await in_state(on_sqlite, one, "merged")
+    await act(on_sqlite, other, "dismiss", {"reason": "误报"})
+    await in_state(on_sqlite, other, "dismissed")
+    handle = on_sqlite.temporal.get_workflow_handle(incident_id(one))
+    await handle.result()
+    assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert (await answered_again(on_sqlite, first, 409, "incident-closed"))["state"] == "merged"
