@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from catalogue_source import CatalogueError, load_catalogue
 from domain.catalogue import Catalogue
-from domain.codes import Kind
+from domain.codes import Kind, UnknownCode
 from domain.terms import Edition
 
 log = logging.getLogger("hotline.catalogue")
@@ -79,13 +79,13 @@ class CatalogueStore:
         except (ValidationError, OSError) as error:
             raise CatalogueError([f"{path}: cannot be used: {_first(error)}; apply its file again"]) from error
 
-    def codes(self) -> set[tuple[Kind, str]]:
-        """Return the codes of every catalogue that was ever in force, except of those that cannot be read."""
-        found: set[tuple[Kind, str]] = set()
+    def catalogues(self) -> list[Catalogue]:
+        """Return every catalogue that was ever in force, the last first, except those that cannot be read."""
+        found: list[Catalogue] = []
         with suppress(CatalogueError):
-            for edition in {entry.edition for entry in self.entries()}:
+            for edition in dict.fromkeys(entry.edition for entry in reversed(self.entries())):
                 with suppress(CatalogueError):
-                    found.update(self.load(edition).codes())
+                    found.append(self.load(edition))
         return found
 
     def put(self, catalogue: Catalogue, file: Path, at: datetime, by: str | None = None) -> Entry:
@@ -141,7 +141,7 @@ class InForce:
         self._catalogue = catalogue
         self._stamp = store.stamp()
         self._reloading = threading.Lock()
-        self._known: set[tuple[Kind, str]] = set()
+        self._known: list[Catalogue] = []
         self._known_at: tuple[int, int, int] | None = None
 
     @classmethod
@@ -179,12 +179,15 @@ class InForce:
                 self._reload(stamp)
         return self._catalogue
 
-    def knew(self, kind: Kind, code: str) -> bool:
-        """Return True if a catalogue that was ever in force has this code: cases of its time carry it."""
+    def former_code(self, kind: Kind, given: str) -> str | None:
+        """Return the code by the last catalogue that knows it, as cases of its time carry it; None if none ever did."""
         stamp = self._store.stamp()
         if stamp != self._known_at:
-            self._known, self._known_at = self._store.codes(), stamp
-        return (kind, code) in self._known
+            self._known, self._known_at = self._store.catalogues(), stamp
+        for catalogue in self._known:
+            with suppress(UnknownCode):
+                return catalogue.code(kind, given)
+        return None
 
     def _reload(self, stamp: tuple[int, int, int]) -> None:
         if stamp == self._stamp:

@@ -13,7 +13,7 @@ from domain.codes import Kind, UnknownCode
 class ByName:
     """Annotation of a body or of query parameters: makes codes of names, by the catalogue in force at the request.
 
-    A code that only an earlier catalogue had is let pass, as cases of that time carry it. Where a new thing is to refer
+    What only an earlier catalogue had is let pass, as cases of that time carry it. Where a new thing is to refer
     to the catalogue in force, the route checks that.
     """
 
@@ -32,6 +32,7 @@ class ByName:
         try:
             return self._in_force.catalogue.code(kind, given)
         except UnknownCode:
-            if self._in_force.knew(kind, given):
-                return given
-            raise
+            former = self._in_force.former_code(kind, given)
+            if former is None:
+                raise
+            return former

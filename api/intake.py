@@ -15,7 +15,7 @@ from typing import NamedTuple
 from api.gateway import RETRY_SECONDS, Gateway
 from api.incident_desk import OpenIncidents
 from api.keyring import Key
-from api.problems import ProblemError, unavailable
+from api.problems import ProblemError, unavailable, unknown_code
 from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.security import actor_of, request_key
@@ -126,7 +126,7 @@ class Desk:
         try:
             terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
         except UnknownCode as error:
-            raise ProblemError(f"unknown-{error.kind}", f"{error}.", accepted=list(error.accepted)) from None
+            raise unknown_code(error) from None
         return (
             terms.model_copy(update={"priority": body.priority, "priority_by_hand": True}) if body.priority else terms
         )

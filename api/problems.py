@@ -130,12 +130,19 @@ class ProblemError(Exception):
 
 
 async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
-    """Return the ProblemError that a check raises; None if it raises none."""
+    """Return the ProblemError that a check raises, also for an UnknownCode; None if it raises neither."""
     try:
         await check
     except ProblemError as refused:
         return refused
+    except UnknownCode as unknown:
+        return unknown_code(unknown)
     return None
+
+
+def unknown_code(error: UnknownCode) -> ProblemError:
+    """Return the problem of a code that the catalogue in force lacks."""
+    return ProblemError(f"unknown-{error.kind}", f"{_capitalised(str(error))}.", accepted=error.accepted)
 
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
@@ -190,7 +197,7 @@ async def on_problem(_: Request, error: Exception) -> Response:
 async def on_unknown_code(_: Request, error: Exception) -> Response:
     """Answer a code that the catalogue in force lacks."""
     assert isinstance(error, UnknownCode)  # noqa: S101 - how it is registered
-    return answer(describe(f"unknown-{error.kind}", f"{_capitalised(str(error))}.", accepted=error.accepted))
+    return answer(unknown_code(error).problem)
 
 
 def _capitalised(text: str) -> str:

@@ -5,7 +5,7 @@ one case takes with it (`domain.terms`). Whoever needs either imports it from he
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
@@ -203,10 +203,6 @@ class Catalogue(Value):
     def code(self, kind: Kind, given: str) -> str:
         """Return the code of a service, district or department that is given by code or name. Raises UnknownCode."""
         return code_of(kind, self._entries()[kind], given)
-
-    def codes(self) -> Iterator[tuple[Kind, str]]:
-        """Return every code of a service, district or department."""
-        return ((kind, entry.code) for kind, entries in self._entries().items() for entry in entries)
 
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
         """The clocks of a service in a district; a place not known counts as town, the stricter promise."""

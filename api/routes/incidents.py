@@ -20,6 +20,7 @@ from api.routes.complaints import after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import actor_of, only_for, request_key, staff_only
+from domain.codes import UnknownCode
 from domain.commands import Command
 from domain.incident import Incident, Opening
 from domain.incident_table import (
@@ -135,7 +136,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
             request = Request(key=request_key(key, idempotency_key), digest=digest)
         try:
             _check_scope(backend, body.services, body.districts)
-        except ProblemError:
+        except (ProblemError, UnknownCode):
             if request is None or (number := await backend.incidents.made(request, at)) is None:
                 raise
             return await _answer(backend, await _found(backend, number, key), key, HTTPStatus.CREATED)
