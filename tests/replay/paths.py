@@ -103,6 +103,12 @@ async def answered_and_followed_up(house: Hotline) -> Complaint:
 
 
 @path
+async def still_at_work(house: Hotline) -> Complaint:
+    """The worker forgets it at the end of the replay."""
+    return await play(await house.start(), *TO_CREW)
+
+
+@path
 async def refused(house: Hotline) -> Complaint:
     complaint = await play(await house.start(), Refuse(reason="非供水范围"))
     await complaint.closed()

@@ -15,6 +15,8 @@ NEVER_ENTERED = {
     "queries are in no history": {
         "catalogue.CatalogueRolloutWorkflow.progress",
         "complaint.ComplaintWorkflow.case",
+        "complaint.ComplaintWorkflow.done",
+        "incident.IncidentWorkflow.done",
         "incident.IncidentWorkflow.incident",
     },
     "a history holds what validators have accepted, and replay does not ask them again": {
@@ -31,8 +33,9 @@ NEVER_ENTERED = {
         "courier.start_courier",
         "incident_presentation.incident_attributes",
         "incident_presentation.incident_summary",
-        "incident_start._known_by",
-        "incident_start._made",
+        "incident_start._numbered",
+        "incident_start._numbers",
+        "incident_start.find_incident",
         "incident_start.start_incident",
         "incident_start.suspected_by",
         "messages.Names.of",
@@ -40,6 +43,8 @@ NEVER_ENTERED = {
         "presentation.summary",
         "presentation.urgency",
         "presentation.workflow_id",
+        "requests._request_of",
+        "requests.find_started",
         "watch.start_watch",
     },
     "handlers of updates are made when the modules are loaded": {
