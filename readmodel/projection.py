@@ -256,7 +256,7 @@ def _notifications(batch: Batch) -> list[Row]:
             "next_try_at": event.at,
         }
         for event in batch.events
-        for notice in notices(batch.number, event, batch.progress)
+        for notice in notices(batch.number, event)
     ]
 
 

@@ -276,7 +276,7 @@ class TestHearing:
         event = do(case, c.DecideCredit(credit=1, approved=approved, reason="It was the street."), MONDAY + hours(13))[
             -1
         ]
-        return {notice.recipient: notice.text_en for notice in notices(case.number, event, case)}
+        return {notice.recipient: notice.text_en for notice in notices(case.number, event)}
 
     def test_the_customer_it_is_owed_to_and_the_department_that_pays(self) -> None:
         case = late(owed=(OWED.model_copy(update={"paid_by": "billing"}),))
@@ -297,7 +297,7 @@ class TestHearing:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
         event = do(case, YES, MONDAY + hours(12), GAO)[-1]
-        assert [notice.recipient for notice in notices(case.number, event, case)] == [f"manager:{MA.name}"]
+        assert [notice.recipient for notice in notices(case.number, event)] == [f"manager:{MA.name}"]
 
     def test_a_case_from_before_tells_its_owner_as_it_did(self) -> None:
         case = late(process=Process(rules=1))

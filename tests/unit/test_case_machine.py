@@ -13,6 +13,7 @@ from domain import commands as c
 from domain.case import Case
 from domain.clocks import DEPARTMENT, MISS, Clock
 from domain.customer import IntakeFlag, Recognised
+from domain.effects import evolve
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
@@ -30,6 +31,7 @@ from domain.lifecycle import (
     Role,
     State,
 )
+from domain.notices import addressed
 from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
 from domain.reterm import NewTerms
@@ -201,6 +203,7 @@ class CaseMachine(RuleBasedStateMachine):
         self.now = at
         self.case, events = Case.register(registration(at, **terms).model_copy(update={"incident": incident}))
         self.events = list(events)
+        self.then = Case.fold(events)
         self.elapsed: dict[int, float] = {}
         self.shrunk: set[int] = set()
         for _ in range(lead):
@@ -335,6 +338,8 @@ class CaseMachine(RuleBasedStateMachine):
         for event in events:
             self.follows_the_table(event, self.events[-1])
             self.events.append(event)
+            evolve(self.then, event)
+            assert event == addressed(event, self.then), "told to whoever had the case when it happened"
 
     def follows_the_table(self, event: Event, before: Event) -> None:
         assert (event.seq, event.from_state) == (before.seq + 1, before.to_state)

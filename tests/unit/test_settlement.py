@@ -308,7 +308,7 @@ class TestSettling:
 
 
 def told(case: Case, *events: Event) -> dict[str, list[str]]:
-    return {event.action: [notice.recipient for notice in notices(case.number, event, case)] for event in events}
+    return {event.action: [notice.recipient for notice in notices(case.number, event)] for event in events}
 
 
 class TestNotices:
