@@ -172,17 +172,14 @@ class Case(Record):
         return [(ring[0], ring[1], clock) for ring, clock in found if ring]
 
     def _next_event(self, at: datetime) -> Event | None:
-        if self.state is State.SUSPENDED:
-            if self.wake_at is None or self.wake_at > at:
-                return None
-            return self._system(Action.RESUME, self.wake_at, {"woke": True}, State.IN_PROGRESS)
+        at = min(at, self.wake_at or at)  # nothing comes after the wake date before the case is taken up again
         rung = min(self._rungs(), key=lambda rung: (rung[0], rung[2].serial), default=None)
         step, owed = next_step(self, at), next_credit(self)
         # At the same instant, in this order: a miss comes before what it leads to.
         instants = (rung and rung[0], step and step.falls_at, owed and owed.at)
         first = min((instant for instant in instants if instant and instant <= at), default=None)
         if first is None:
-            return None
+            return self._system(Action.RESUME, at, {"woke": True}, State.IN_PROGRESS) if at == self.wake_at else None
         if rung and rung[0] == first:
             return self._escalation(rung, at)
         if step and step.falls_at == first:
