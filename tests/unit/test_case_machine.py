@@ -148,7 +148,12 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
             grounds=st.sampled_from([None, "x"]),
         ),
         Action.DECIDE_APPROVAL: st.builds(c.DecideApproval, approved=st.booleans(), reason=why),
-        Action.DECIDE_CREDIT: st.builds(c.DecideCredit, credit=st.integers(1, 4), approved=st.booleans(), reason=why),
+        Action.DECIDE_CREDIT: st.builds(
+            lambda credit, reason, word: c.DecideCredit(credit=credit, reason=reason, **word),
+            st.integers(1, 4),
+            why,
+            st.sampled_from([{"approved": True}, {"approved": False}, {"approved": False, "ground": "limit_reached"}]),
+        ),
         Action.DECIDE_EXTENSION: st.builds(c.DecideExtension, approved=st.booleans()),
         Action.REQUEST_EXTENSION: st.builds(c.RequestExtension, working_days=st.integers(1, 11), reason=reason),
         Action.HAND_OVER: st.builds(c.HandOver, owner=names),
@@ -423,9 +428,13 @@ class CaseMachine(RuleBasedStateMachine):
         assert all(clocks[owed.clock_serial].missed_at for owed in self.case.credits if owed.clock_serial)
         for credit in self.case.terms.credits:
             mine = [owed for owed in self.case.credits if owed.name == credit.name]
-            total = sum(owed.amount for owed in mine if owed.approved is not False)
+            total = sum(owed.amount for owed in mine if owed.approved is not False or owed.ground)
             assert credit.at_most is None or total <= credit.at_most
         assert (CREDIT_WAITS in self.case.flags) == bool(self.case.credits_waiting)
+        for owed in self.case.credits:
+            assert owed.fell_at <= owed.asked_at <= self.now
+            since = clocks[owed.clock_serial].missed_at if owed.clock_serial else None
+            assert since is None or owed.fell_at >= since
 
     @invariant()
     def what_needs_a_decision_is_not_completed_without_one(self) -> None:
