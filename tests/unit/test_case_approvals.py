@@ -295,6 +295,12 @@ class TestTime:
         ]
         assert told == [f"manager:{MANAGER.name}", "owner:Chen Jing", "supervisor", f"manager:{DEPUTY.name}"]
 
+    def test_before_the_lapse_the_deputy_is_told_nothing(self) -> None:
+        rungs = [event for event in asked("10").ring(THEN + hours(3)) if event.data["clock"] == "approve"]
+        deputy = f"manager:{DEPUTY.name}"
+        told = {event.data["percent"]: deputy in event.recipients for event in rungs}
+        assert told == {50: False, 75: False, 100: True, 150: True, 200: True}
+
     def test_a_request_is_told_to_whose_turn_it_is(self) -> None:
         case = asked("5000")
         event = one(do(case, YES, THEN, MANAGER))

@@ -372,6 +372,15 @@ class TestWhoIsTold:
         assert [notice.recipient for notice in told[150]] == ["director:Luo Ping"]
         assert [notice.recipient for notice in told[200]] == ["general_manager:Ma Jun"]
 
+    def test_the_rungs_of_a_part_climb_the_chart_of_its_own_department(self) -> None:
+        case = late()
+        do(case, BODIES[Action.INVOLVE], MONDAY)
+        events = case.ring(MONDAY + minutes(15))
+        told = {event.data["percent"]: event.recipients for event in events if event.data.get("part")}
+        assert told[75] == ("department:metering", "lead:Deng Hui")
+        assert told[100] == ("lead:Deng Hui", f"owner:{OWNER.name}", "supervisor")
+        assert told[150] == ("director",)
+
     def test_the_words_name_the_document(self) -> None:
         case = late()
         event = next(event for event in case.ring(NOTICED) if event.action == NOTICE)
