@@ -29,5 +29,7 @@ class Event(BaseModel):
     cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
     data: dict[str, Any] = Field(default_factory=dict)
     recipients: tuple[str, ...] = Field(
-        default=(), exclude_if=unsaid, description="Addresses that are told of it, as they were when it happened."
+        default=(),
+        exclude_if=unsaid,
+        description="Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications.",
     )
