@@ -138,7 +138,7 @@ async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEv
 def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> list[str]:
     """Write them, together if that goes; the ids of those that cannot be."""
     batches = list(chain.from_iterable(cases.values()))
-    owed = (notices(batch.number, event, batch.case) for batch in batches for event in batch.events)
+    owed = (notices(batch.number, event) for batch in batches for event in batch.events)
     try:
         if batches:
             _write_told(engine, chain.from_iterable(owed), partial(write, batches=batches))

@@ -47,6 +47,8 @@ def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[Credi
     had = ", ".join(f"{one.amount} by case {one.number}" for one in before) or "nothing yet"
     detail = (
         f"{owed.name}: an account gets {most} {currency} at most in {time / DAY:g} days. It has had {had};"
-        f" {owed.amount} more is too much. Reject this credit, and say why."
+        f" {owed.amount} more is too much. Reject this credit for that ground, and say why."
     )
-    return ProblemError("credit-limit-reached", detail, accepted=["approved: false, with a reason"])
+    return ProblemError(
+        "credit-limit-reached", detail, accepted=["approved: false, ground: limit_reached, with a reason"]
+    )

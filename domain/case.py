@@ -10,7 +10,7 @@ from typing import Any
 
 from domain import commands as c
 from domain.catalogue_change import NewTerms, facts, held_to
-from domain.clocks import APPROVE, Clock
+from domain.clocks import Clock
 from domain.credits import facts as credit_facts
 from domain.credits import next_credit
 from domain.customer import Recognised
@@ -29,6 +29,7 @@ from domain.lifecycle import (
     Role,
     State,
 )
+from domain.notices import addressed
 from domain.record import Record, start_of
 from domain.settlement import BEFORE_REPLY, Settlement, next_of_settlement
 from domain.terms import USUAL_CLASS
@@ -51,7 +52,8 @@ class Case(Record):
             cycle=1,
             data=start.model_dump(mode="json", exclude={"at", "actor"}),
         )
-        return cls.fold([event]), (event,)
+        case = cls.fold([event])
+        return case, (addressed(event, case),)
 
     @classmethod
     def fold(cls, events: Iterable[Event]) -> "Case":
@@ -84,10 +86,7 @@ class Case(Record):
 
     def apply(self, command: c.Command[Any], at: datetime) -> tuple[Event, ...]:
         """Do what is asked at `at`, after everything that fell due before. Raises Refused and changes nothing."""
-        events = self._ahead(command, at)
-        for event in events:
-            evolve(self, event)
-        return events
+        return tuple(self._happen(event) for event in self._ahead(command, at))
 
     def check(self, command: c.Command[Any], at: datetime) -> None:
         """Raise Refused exactly where `apply` would."""
@@ -101,8 +100,7 @@ class Case(Record):
         """Everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
         while due := self._next_event(at):
-            evolve(self, due)
-            events.append(due)
+            events.append(self._happen(due))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
@@ -130,25 +128,19 @@ class Case(Record):
         if "undelivered" in self.flags:
             return ()
         due = self.ring(at)
-        event = self._system(UNDELIVERED, at, {"key": key})
-        evolve(self, event)
-        return (*due, event)
+        return (*due, self._happen(self._system(UNDELIVERED, at, {"key": key})))
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[Event, ...]:
         """Note that the workflow was asked to be cancelled; after what fell due before."""
         due = self.ring(at)
-        event = self._system(CANCELLATION, at, {"reason": reason} if reason else {})
-        evolve(self, event)
-        return (*due, event)
+        return (*due, self._happen(self._system(CANCELLATION, at, {"reason": reason} if reason else {})))
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
         """Flag the case with what is known of its caller, once; after everything that fell due before."""
         if not self.news_of(known, at):
             return ()
         due = self.ring(at)
-        event = self._system(RECOGNISE, at, known.model_dump(mode="json"))
-        evolve(self, event)
-        return (*due, event)
+        return (*due, self._happen(self._system(RECOGNISE, at, known.model_dump(mode="json"))))
 
     def news_of(self, known: Recognised, at: datetime) -> bool:
         """Whether `recognise` would change anything."""
@@ -158,8 +150,7 @@ class Case(Record):
         """Complete and reply with the incident that the case is linked to; after everything that fell due before."""
         events = list(self.ring(at))
         while event := next_of_settlement(self, settlement, at):
-            evolve(self, event)
-            events.append(event)
+            events.append(self._happen(event))
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
@@ -171,9 +162,7 @@ class Case(Record):
             return ()
         due = self.ring(at)
         data = {"incident": None, "previous_incident": self.incident}
-        event = self._system(Action.LINK_INCIDENT, at, data)
-        evolve(self, event)
-        return (*due, event)
+        return (*due, self._happen(self._system(Action.LINK_INCIDENT, at, data)))
 
     def change_catalogue(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
         """Hold the case to the terms of another catalogue, after everything that fell due before under its own.
@@ -183,9 +172,7 @@ class Case(Record):
         if not self.differs(new, at):
             return ()
         due = self.ring(at)
-        event = self._system(CATALOGUE_CHANGE, at, facts(self, new, at))
-        evolve(self, event)
-        return (*due, event)
+        return (*due, self._happen(self._system(CATALOGUE_CHANGE, at, facts(self, new, at))))
 
     def differs(self, new: NewTerms, at: datetime) -> bool:
         """Whether `catalogue_change` would change anything."""
@@ -200,17 +187,14 @@ class Case(Record):
         return [(ring[0], ring[1], clock) for ring, clock in found if ring]
 
     def _next_event(self, at: datetime) -> Event | None:
-        if self.state is State.SUSPENDED:
-            if self.wake_at is None or self.wake_at > at:
-                return None
-            return self._system(Action.RESUME, self.wake_at, {"woke": True}, State.IN_PROGRESS)
+        at = min(at, self.wake_at or at)  # nothing comes after the wake date before the case is taken up again
         rung = min(self._rungs(), key=lambda rung: (rung[0], rung[2].serial), default=None)
         step, owed = next_step(self, at), next_credit(self)
         # At the same instant, in this order: a miss comes before what it leads to.
         instants = (rung and rung[0], step and step.falls_at, owed and owed.at)
         first = min((instant for instant in instants if instant and instant <= at), default=None)
         if first is None:
-            return None
+            return self._system(Action.RESUME, at, {"woke": True}, State.IN_PROGRESS) if at == self.wake_at else None
         if rung and rung[0] == first:
             return self._escalation(rung, at)
         if step and step.falls_at == first:
@@ -229,25 +213,14 @@ class Case(Record):
                 "percent": percent,
                 "fell_at": fell_at.isoformat(),
                 "notify": list(notify),
-                **self._persons(clock, notify),
-                **self._whose(clock),
+                **({"part": clock.part} if clock.part else {}),
             },
         )
 
-    def _persons(self, clock: Clock, notify: Iterable[str]) -> dict[str, str]:
-        """Who holds the posts that are told, where the organisation chart names them."""
-        department = self.parts[clock.part - 1].department if clock.part else self.department
-        return {post: name for post, name in self.terms.persons(department).items() if post in notify}
-
-    def _whose(self, clock: Clock) -> dict[str, Any]:
-        """Of a part's clock: whom its rungs concern."""
-        if clock.name == APPROVE:
-            who = self.approval and self.approval.turn
-            return {"approver": who and who.holder, "deputy": who and who.deputy}
-        if not clock.part:
-            return {}
-        part = self.parts[clock.part - 1]
-        return {"part": part.serial, "department": part.department, "assignee": part.assignee}
+    def _happen(self, event: Event) -> Event:
+        """Bring the case along; the event, addressed to those whom it concerns at that moment."""
+        evolve(self, event)
+        return addressed(event, self)
 
     def _system(self, action: str, at: datetime, data: dict[str, Any], target: State | None = None) -> Event:
         return Event(

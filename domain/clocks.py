@@ -6,12 +6,12 @@ is due when it is. Seconds are seconds of the clock's calendar: round the clock 
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.calendar import WorkCalendar
-from domain.terms import ClockName, Rung
+from domain.terms import ClockName, Rung, unsaid
 
 MISS = 100
 """Percent of the budget at which a promise is missed, whatever the ladder says."""
@@ -45,6 +45,13 @@ APPROVE: Literal["approve"] = "approve"
 """An approver's time to decide: a promise within the house, opened with each turn of an approval."""
 
 
+class Run(NamedTuple):
+    """A time in which a clock ran: since when, and what it had consumed before."""
+
+    since: datetime
+    consumed_seconds: float
+
+
 class Clock(BaseModel):
     """One promise of one case. Every change gives a new value.
 
@@ -61,6 +68,9 @@ class Clock(BaseModel):
     consumed_seconds: float = Field(default=0, ge=0)
     started_at: datetime | None = None
     running_since: datetime | None = None
+    runs: tuple[Run, ...] = Field(
+        default=(), exclude_if=unsaid, description="Of a missed clock: when it ran before `running_since`."
+    )
     stopped_at: datetime | None = None
     missed_at: datetime | None = Field(
         default=None, description="The instant at which the promise was due and not kept."
@@ -107,12 +117,11 @@ class Clock(BaseModel):
         """When so many seconds are or were used up, if the clock goes on as it is; None while it does not run."""
         if self.running_since is None:
             return None
-        left = seconds - self.consumed_seconds
-        if left <= 0:
-            return self.running_since
-        if self.calendar == "always":
-            return self.running_since + timedelta(seconds=left)
-        return calendar.add(self.running_since, left)
+        runs = (*self.runs, Run(self.running_since, self.consumed_seconds))
+        # A budget that was shortened below what was consumed is used up where the clock runs on.
+        since, consumed = next((run for run in reversed(runs) if run.consumed_seconds < seconds), runs[0])
+        left = max(seconds - consumed, 0)
+        return since + timedelta(seconds=left) if self.calendar == "always" else calendar.add(since, left)
 
     def due_at(self, calendar: WorkCalendar) -> datetime | None:
         """When the promise falls due; when it fell due, if missed; when it would have been, if met.
@@ -144,7 +153,10 @@ class Clock(BaseModel):
         """Put what has run into the ledger and stand still."""
         if not self.live or self.running_since is None:
             return self
-        return self.model_copy(update={"consumed_seconds": self.elapsed(at, calendar), "running_since": None})
+        run = Run(self.running_since, self.consumed_seconds)
+        runs = (*self.runs, run) if self.missed_at else ()
+        changes = {"consumed_seconds": self.elapsed(at, calendar), "running_since": None, "runs": runs}
+        return self.model_copy(update=changes)
 
     def resume(self, at: datetime) -> "Clock":
         """Run on from `at`, if paused."""

@@ -3,9 +3,9 @@
 The bodies are the HTTP bodies as well.
 """
 
-from typing import Annotated, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.codes import Code, DepartmentCode
 from domain.intake import Actor, IncidentNumber, Instant, Name, Text
@@ -122,6 +122,17 @@ class DecideCredit(Body):
     credit: Annotated[int, Field(ge=1)]
     approved: bool
     reason: Text | None = None
+    ground: Literal["limit_reached"] | None = Field(
+        default=None,
+        exclude_if=unsaid,
+        description="It is owed, and the account has had the most of its time; a rejection without it: not owed.",
+    )
+
+    @model_validator(mode="after")
+    def _ground_of_a_rejection(self) -> Self:
+        if self.approved and self.ground:
+            raise ValueError("ground says why a credit is rejected; accepted: approved: false, or no ground")
+        return self
 
 
 class Complete(OfPart):

@@ -13,9 +13,12 @@ from domain.clocks import Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import SYSTEM, Actor
-from domain.lifecycle import Role
+from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, Role
 from domain.record import CREDIT_KIND, CREDIT_WAITS, Decided, Finding, Owed, Record
 from domain.terms import Approver, Credit
+
+_OF_TIME = frozenset({ESCALATE, NOTICE, CRITICISE, CREDIT})
+"""The events that time alone brings; their instant is that at which they are noticed."""
 
 
 class Due(NamedTuple):
@@ -63,6 +66,7 @@ def facts(record: Record, due: Due) -> dict[str, Any]:
 def owe(record: Record, event: Event) -> None:
     """The effect: the credit waits for its approval."""
     data = event.data
+    fell_at = datetime.fromisoformat(data["fell_at"])
     owed = Owed(
         serial=data["credit"],
         name=data["name"],
@@ -73,14 +77,21 @@ def owe(record: Record, event: Event) -> None:
         finding=data.get("finding"),
         found=data.get("found"),
         further=data["further"],
-        fell_at=data["fell_at"],
-        # Of the miss, as whether it was noticed late must not make another case.
-        asked_at=data["fell_at"],
+        fell_at=fell_at,
+        # Since it is owed, not since this event: a worker that is late must make the same case. All that was owed
+        # before the last act was raised before it; what fell due before it, and is raised after it, is owed since then.
+        asked_at=max(fell_at, record.acted_at or fell_at),
         approvers=data["approvers"],
         paid_by=data.get("paid_by"),
     )
     record.credits = (*record.credits, owed)
     _flag(record)
+
+
+def note_act(record: Record, event: Event) -> None:
+    """Note when anything but the passing of time has changed a case that may come to owe a credit."""
+    if record.terms.credits and event.action not in _OF_TIME:
+        record.acted_at = event.at
 
 
 def decidable(record: Record, actor: Actor, at: datetime) -> bool:
@@ -122,7 +133,8 @@ def take_word(record: Record, event: Event) -> None:
     if not event.data["final"]:
         _put(record, owed.model_copy(update={"approved_by": approved_by, "asked_at": event.at}))
         return
-    _put(record, owed.model_copy(update={"approved_by": approved_by, "approved": event.data["approved"]}))
+    word = {"approved": event.data["approved"], "ground": event.data.get("ground")}
+    _put(record, owed.model_copy(update={"approved_by": approved_by, **word}))
     decided = Decided(
         subject=owed.name,
         amount=owed.amount,
@@ -188,9 +200,13 @@ def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
 
 
 def _too_much(record: Record, credit: Credit, amount: Decimal) -> bool:
-    """Whether it would be more than the most of one case. What was rejected is not paid, and does not count."""
-    counted = (owed.amount for owed in record.credits if owed.name == credit.name and owed.approved is not False)
+    """Whether it would be more than the most of one case. What was rejected as not owed does not count."""
+    counted = (owed.amount for owed in record.credits if owed.name == credit.name and _counts(owed))
     return credit.at_most is not None and sum(counted, amount) > credit.at_most
+
+
+def _counts(owed: Owed) -> bool:
+    return owed.approved is not False or owed.ground is not None
 
 
 def _approvers(record: Record, amount: Decimal) -> tuple[Approver, ...]:

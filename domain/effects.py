@@ -6,7 +6,7 @@ from datetime import datetime
 from domain.approvals import ask, take
 from domain.catalogue_change import hold_to
 from domain.clocks import DEPARTMENT
-from domain.credits import owe, take_word
+from domain.credits import note_act, owe, take_word
 from domain.events import Event
 from domain.findings import note_findings
 from domain.ledger import Change, cancel, change, open_clocks, pause, reinstate, start, stop
@@ -37,6 +37,7 @@ def evolve(record: Record, event: Event) -> None:
     effect = act_on if "part" in event.data and event.action in PART_TABLE else _EFFECTS.get(event.action, _nothing)
     effect(record, event)
     note_findings(record, event)
+    note_act(record, event)
     record.settled = event.data.get("settled", record.settled)
     wait_for_it(record, event)
     if event.to_state in ENDED and record.state not in ENDED:

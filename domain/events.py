@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.lifecycle import Role, State
+from domain.terms import unsaid
 
 
 class Event(BaseModel):
@@ -26,3 +27,8 @@ class Event(BaseModel):
     to_state: State
     cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
     data: dict[str, Any] = Field(default_factory=dict)
+    recipients: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=unsaid,
+        description="Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications.",
+    )

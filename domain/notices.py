@@ -3,15 +3,14 @@
 Texts name the case by its number and hold no personal data; templates and channels are the courier's matter.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from domain.calendar import USUAL_ZONE, on_the_wall
 from domain.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.events import Event
 from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, STATE_ZH, TABLE, Action, State
-from domain.record import Progress
+from domain.record import Record
 from domain.urging import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 
 
@@ -69,11 +68,9 @@ _CONCERNED: dict[str, tuple[str, ...]] = {
 
 PREVIOUS = "previous_"
 """Before the owner or department that the case leaves, where the event names it."""
-CHART = frozenset({"lead", "director", "general_manager"})
-"""The posts that the organisation chart may name a person for."""
 
 
-def _concerned(event: Event, after: Progress) -> tuple[str, ...]:
+def _concerned(event: Event, after: Record) -> tuple[str, ...]:
     if event.action == ESCALATE:
         return _of_rung(event)
     if "incident" in event.data:
@@ -96,7 +93,7 @@ def _of_rung(event: Event) -> tuple[str, ...]:
     return (*told, *(("deputy",) if event.data["percent"] >= MISS else ()))
 
 
-def _of_incident(event: Event, after: Progress) -> tuple[str, ...]:
+def _of_incident(event: Event, after: Record) -> tuple[str, ...]:
     """Of what an incident does to many cases, only those hear who have to do something, or wait for the reply."""
     if event.action == Action.LINK_INCIDENT:
         return ("department",) if after.department else () if event.data["incident"] else ("dispatcher",)
@@ -116,40 +113,49 @@ def _waits_for_the_next(event: Event) -> bool:
     return event.action == Action.DECIDE_APPROVAL and event.to_state is State.AWAITING_APPROVAL
 
 
-def notices(number: str, event: Event, after: Progress) -> tuple[Notice, ...]:
-    """The messages that this event owes, given the case as the event (or a later one of its batch) left it."""
-    # A later event of the same batch may have moved the case on: whom this one was handed to stands in itself.
-    department = event.data.get("department") or after.department
-    changes = {"department": department}
-    if "part" in event.data:
-        changes["assignee"] = event.data.get("assignee")
-    elif name := _thanked(event):
-        # Reached as whoever has a case is, by the name on the key.
-        changes["assignee"] = name
-    then = after.model_copy(update=changes)
-    # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
-    late = event.data.get("addressees", [{}]) or [{"department": None, "assignee": None}]
-    recipients = dict.fromkeys(
-        _person(who, event.data | one) or _address(who, number, then.model_copy(update=one), event)
-        for who in _concerned(event, then)
-        for one in late
-    )
+def notices(number: str, event: Event) -> tuple[Notice, ...]:
+    """The messages that this event owes."""
     text_zh, text_en = _texts(number, event)
     return tuple(
         Notice(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
-        for recipient in recipients
+        for recipient in event.recipients
     )
 
 
-def _person(who: str, facts: Mapping[str, Any]) -> str | None:
-    """Return who had the case before, or holds the post by the organisation chart, where the event says so."""
+def addressed(event: Event, after: Record) -> Event:
+    """Return the event with the addresses of those it concerns, given the case as the event left it.
+
+    Once the event is published, others may have the case.
+    """
+    then = after.model_copy(update=_holders(event, after))
+    # A notice of lateness goes to all whose work is waited for; where nobody has the case, its owner stands in.
+    late = event.data.get("addressees", [{}]) or [{"department": None, "assignee": None}]
+    cases = [then.model_copy(update=one) for one in late]
+    told = (
+        _person(who, case, event) or _address(who, case, event) for who in _concerned(event, then) for case in cases
+    )
+    return event.model_copy(update={"recipients": tuple(dict.fromkeys(told))})
+
+
+def _holders(event: Event, after: Record) -> dict[str, str | None]:
+    """The department and person that the event is about, where they are not those that have the case."""
+    if event.action == ESCALATE and "part" in event.data:
+        part = after.parts[event.data["part"] - 1]
+        return {"department": part.department, "assignee": part.assignee}
+    department = {"department": event.data["department"]} if event.data.get("department") else {}
+    # Reached as whoever has a case is, by the name on the key.
+    return department | ({"assignee": name} if (name := _thanked(event)) else {})
+
+
+def _person(who: str, after: Record, event: Event) -> str | None:
+    """Return who had the case before, or who holds the post by the organisation chart, if it names somebody."""
     if who.startswith(PREVIOUS):
-        return f"{who.removeprefix(PREVIOUS)}:{facts[who]}"
-    name = facts.get(who) if who in CHART else None
+        return f"{who.removeprefix(PREVIOUS)}:{event.data[who]}"
+    name = after.terms.persons(after.department).get(who)
     return f"{who}:{name}" if name else None
 
 
-def _address(who: str, number: str, after: Progress, event: Event) -> str:
+def _address(who: str, after: Record, event: Event) -> str:
     """`role:whom`, resolved as far as the case knows; the owner stands in where no department has the case yet."""
     match who:
         case "manager" | "approver" | "deputy":
@@ -158,25 +164,21 @@ def _address(who: str, number: str, after: Progress, event: Event) -> str:
         case "owner":
             return f"owner:{after.owner}"
         case "assignee":
-            return f"assignee:{after.assignee}" if after.assignee else _address("department", number, after, event)
+            return f"assignee:{after.assignee}" if after.assignee else _address("department", after, event)
         case "department" | "lead":
-            return f"{who}:{after.department}" if after.department else _address("owner", number, after, event)
+            return f"{who}:{after.department}" if after.department else _address("owner", after, event)
         case "caller":
-            return f"caller:{number}"
+            return f"caller:{after.number}"
         case _:
             return who
 
 
-def _approver(who: str, after: Progress, event: Event) -> str | None:
+def _approver(who: str, after: Record, event: Event) -> str | None:
     """The name of the one whose turn it is, or of the deputy, where the catalogue names them."""
-    if event.action == ESCALATE:
-        name: str | None = event.data.get(who)
-        return name
-    if event.action in (CREDIT, Action.DECIDE_CREDIT):
-        turn = after.credits[event.data["credit"] - 1].turn
-        return turn.holder if turn else None
-    approval = after.approval
-    return approval.turn.holder if approval and approval.turn else None
+    of_credit = event.action in (CREDIT, Action.DECIDE_CREDIT)
+    asked = after.credits[event.data["credit"] - 1] if of_credit else after.approval
+    turn = asked and asked.turn
+    return (turn.deputy if who == "deputy" else turn.holder) if turn else None
 
 
 def _texts(number: str, event: Event) -> tuple[str, str]:

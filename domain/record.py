@@ -95,12 +95,15 @@ class Owed(BaseModel):
     approvers: tuple[Approver, ...] = ()
     approved_by: tuple[str, ...] = ()
     approved: bool | None = Field(default=None, description="Null while it waits.")
+    ground: str | None = Field(
+        default=None, exclude_if=unsaid, description="Why it was rejected, where not for it being not owed."
+    )
     paid_by: str | None = Field(default=None, exclude_if=unsaid, description="The department that pays it.")
 
     @property
     def turn(self) -> Approver | None:
-        """Whose turn it is to decide; None where any manager may."""
-        return self.approvers[len(self.approved_by)] if self.approvers else None
+        """Whose turn it is to decide; None where any manager may, and once it is decided."""
+        return self.approvers[len(self.approved_by)] if self.approvers and self.approved is None else None
 
 
 class Finding(BaseModel):
@@ -191,6 +194,9 @@ class Progress(BaseModel):
     catalogue_change: CatalogueChange | None = Field(default=None, exclude_if=unsaid)
     credits: tuple[Owed, ...] = Field(default=(), exclude_if=unsaid)
     findings: tuple[Finding, ...] = Field(default=(), exclude_if=unsaid)
+    acted_at: datetime | None = Field(
+        default=None, exclude_if=unsaid, description="When more than time changed a case that may come to owe a credit."
+    )
 
     @property
     def credits_waiting(self) -> tuple[Owed, ...]:

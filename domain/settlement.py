@@ -58,20 +58,28 @@ def linked(record: Record, event: Event) -> None:
         return
     if event.role is not Role.SYSTEM:
         record.flags = record.with_flags(OWN_CAUSE)
-    if record.state in (State.DISPATCHED, State.IN_PROGRESS) and not record.completed:
-        change(record, lambda clock: clock.resume(event.at), DEPARTMENT)
+    _run_on(record, event.at)
 
 
 def wait_for_it(record: Record, event: Event) -> None:
     """While a case waits for its incident, the incident's dispatch stands for its own, whose clocks stand still.
 
-    One that is replied to or ends by itself waits no longer, and goes its own way if it is reopened.
+    One that is kept waits no longer. Neither does one that is replied to or ends by itself; it goes its own way if it
+    is reopened.
     """
-    if record.incident and not record.settled:
+    if event.data.get("settled") == KEPT:
+        _run_on(record, event.at)
+    elif record.incident and not record.settled:
         if event.to_state in BEFORE_REPLY:
             pause(record, event.at, DEPARTMENT)
         else:
             record.settled = OVER
+
+
+def _run_on(record: Record, at: datetime) -> None:
+    """Resume the department's clocks if the case is at work; in any other state they resume when that ends."""
+    if record.state in (State.DISPATCHED, State.IN_PROGRESS):
+        change(record, lambda clock: clock.resume(at), DEPARTMENT)
 
 
 def outcome(record: Record, incident: str) -> str:

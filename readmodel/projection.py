@@ -256,7 +256,7 @@ def _notifications(batch: ProjectionBatch) -> list[Row]:
             "next_try_at": event.at,
         }
         for event in batch.events
-        for notice in notices(batch.number, event, batch.case)
+        for notice in notices(batch.number, event)
     ]
 
 

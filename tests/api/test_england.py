@@ -227,7 +227,8 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
             for number in (first, other):
                 await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=16))
                 await until(partial(open_house.complaint, number), lambda seen: len(seen["credits"]) == 5)
-            yes, no = {"approved": True}, {"approved": False, "reason": "It was the street."}
+            yes = {"approved": True}
+            no = {"approved": False, "ground": "limit_reached", "reason": "Five are paid."}
             for credit in range(1, 5):
                 assert (
                     await open_house.act(first, "decide_credit", {"credit": credit, **yes}, "gao")
@@ -239,7 +240,12 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
             assert refused["detail"].count(f"50.00 by case {first}") == 4
             assert f"50.00 by case {other}" in refused["detail"]
             problem(await open_house.act(other, "decide_credit", sixth, "wu"), 403, "wrong-role")
+            assert refused["accepted"] == ["approved: false, ground: limit_reached, with a reason"]
+            mistaken = await open_house.act(other, "decide_credit", {"credit": 2, **no, **yes}, "gao")
+            assert "accepted: approved: false, or no ground" in problem(mistaken, 422, "invalid-request")["detail"]
             assert (await open_house.act(other, "decide_credit", {"credit": 2, **no}, "gao")).status_code == 200
+            credit = (await open_house.complaint(other))["credits"][1]
+            assert (credit["approved"], credit["ground"]) == (False, "limit_reached")
 
 
 async def test_what_the_caller_sees_is_dated_by_the_day_in_london(tmp_path: Path) -> None:

@@ -84,9 +84,7 @@ class Ledger:
         [(version,)] = self._rows("SELECT version FROM cases WHERE number = ?", number)
         if version != len(happened):
             yield f"SQL shows version {version} of {len(happened)}"
-        owed = {
-            notice.key for batch in batches for event in batch.events for notice in notices(number, event, batch.case)
-        }
+        owed = {notice.key for batch in batches for event in batch.events for notice in notices(number, event)}
         kept = {key for (key,) in self._rows("SELECT key FROM notifications WHERE number = ?", number)}
         if kept != owed:
             yield f"notifications differ: {sorted(kept ^ owed)}"

@@ -273,11 +273,17 @@ class TestTime:
             notice.recipient
             for event in case.ring(THEN + hours(1.01))
             if event.action == ESCALATE and event.data["clock"] == "approve" and event.data["percent"] == 100
-            for notice in notices(case.number, event, case)
+            for notice in notices(case.number, event)
         ]
         assert told == [f"manager:{MANAGER.name}", "owner:Chen Jing", "supervisor", f"manager:{DEPUTY.name}"]
+
+    def test_before_the_lapse_the_deputy_is_told_nothing(self) -> None:
+        rungs = [event for event in asked("10").ring(THEN + hours(3)) if event.data["clock"] == "approve"]
+        deputy = f"manager:{DEPUTY.name}"
+        told = {event.data["percent"]: deputy in event.recipients for event in rungs}
+        assert told == {50: False, 75: False, 100: True, 150: True, 200: True}
 
     def test_a_request_is_told_to_whose_turn_it_is(self) -> None:
         case = asked("5000")
         event = one(do(case, YES, THEN, MANAGER))
-        assert [notice.recipient for notice in notices(case.number, event, case)] == [f"manager:{DIRECTOR.name}"]
+        assert [notice.recipient for notice in notices(case.number, event)] == [f"manager:{DIRECTOR.name}"]

@@ -1,10 +1,12 @@
 """What the company owes for a missed promise: raised by time, once, and decided on while the work goes on."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from domain import commands as c
 from domain.approvals import approvers_for
@@ -50,6 +52,7 @@ POSTS = (
     Approver(post="director", up_to=Decimal(1000), holder=MA.name, budget_seconds=3600, calendar="always"),
 )
 YES = c.DecideCredit(credit=1, approved=True)
+Unlocked = Callable[[], tuple[Case, list[int]]]
 
 
 def late(state: State = State.IN_PROGRESS, owed: tuple[Credit, ...] = (OWED,), **changes: Any) -> Case:
@@ -179,6 +182,14 @@ class TestRaising:
         case.ring(MONDAY + days(9))
         assert len(case.credits) == 3
 
+    def test_a_rejection_for_the_limit_of_the_account_frees_nothing_for_further_credits(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),))
+        case.ring(MONDAY + hours(30))
+        word = c.DecideCredit(credit=2, approved=False, ground="limit_reached", reason="Paid by another case.")
+        event = do(case, word, MONDAY + hours(30))[-1]
+        assert event.data["ground"] == case.credits[1].ground == "limit_reached"
+        assert raised(case.ring(MONDAY + days(9))) == []
+
     @pytest.mark.parametrize("step", [minutes(1), hours(7), days(2)])
     def test_however_often_it_is_looked_at_the_same_are_raised(self, step: timedelta) -> None:
         case, whole = late(), late()
@@ -189,6 +200,68 @@ class TestRaising:
             case.ring(at)
         whole.ring(end)
         assert case == whole
+
+
+CAPPED = OWED.model_copy(update={"at_most": Decimal(100)})
+NO = c.DecideCredit(credit=1, approved=False, reason="It was the street.")
+
+
+def unlocked_by_a_rejection() -> tuple[Case, list[int]]:
+    """The third period ended after 36 hours; it is owed since the first credit was rejected, after 61."""
+    case = late(owed=(CAPPED,), approvers=POSTS)
+    do(case, BODIES[Action.SUSPEND], MONDAY + hours(40))
+    do(case, BODIES[Action.RESUME], MONDAY + hours(60))
+    do(case, NO, MONDAY + hours(61), GAO)
+    return case, [36]
+
+
+def unlocked_by_sending_it_back() -> tuple[Case, list[int]]:
+    """The work was said to be done after two hours, while billing went on; after 61 it turned out that it was not."""
+    case = late(approvers=POSTS)
+    do(case, c.Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
+    do(case, BODIES[Action.COMPLETE], MONDAY + hours(2))
+    billing = Actor(name="Sun Hao", role=Role.CREW, department="billing")
+    for body in (c.SignFor(), c.Complete(result="Credited.")):
+        do(case, body, MONDAY + hours(40), billing)
+    do(case, BODIES[Action.SEND_BACK], MONDAY + hours(61))
+    return case, [12, 24, 36, 48, 60]
+
+
+def unlocked_by_a_catalogue() -> tuple[Case, list[int]]:
+    """A new catalogue owes for further periods as well; the case has waited for its caller from 30 to 40."""
+    case = late(owed=(OWED.model_copy(update={"each_further": None}),), approvers=POSTS)
+    do(case, BODIES[Action.SUSPEND], MONDAY + hours(30))
+    do(case, BODIES[Action.RESUME], MONDAY + hours(40))
+    there = case.terms.model_copy(update={"credits": (OWED,)})
+    case.change_catalogue(
+        NewTerms(terms=there, edition=Edition(digest="0" * 12, name="E", name_zh="英")), MONDAY + hours(61)
+    )
+    return case, [24, 46, 58]
+
+
+@pytest.mark.parametrize("unlocked", [unlocked_by_a_rejection, unlocked_by_sending_it_back, unlocked_by_a_catalogue])
+class TestUnlocking:
+    """A credit that is owed long after its period ended, as something else stood in its way."""
+
+    def test_it_fell_due_at_the_end_of_its_period(self, unlocked: Unlocked) -> None:
+        case, ends = unlocked()
+        fell = [datetime.fromisoformat(fell_at) for _, _, fell_at in raised(case.ring(MONDAY + hours(61)))]
+        assert fell == [MONDAY + hours(end) for end in ends]
+
+    def test_its_approver_is_asked_when_it_is_owed_and_the_deputy_waits_from_then(self, unlocked: Unlocked) -> None:
+        case, ends = unlocked()
+        case.ring(MONDAY + hours(61))
+        assert {owed.asked_at for owed in case.credits[-len(ends) :]} == {MONDAY + hours(61)}
+        word = c.DecideCredit(credit=len(case.credits), approved=True)
+        assert refused(case, word, REN, MONDAY + hours(61) + minutes(59)).code == "not_the_approver"
+        do(case, word, MONDAY + hours(62), REN)
+
+    def test_a_worker_that_is_late_makes_the_same_case(self, unlocked: Unlocked) -> None:
+        (punctual, _), (late, _) = unlocked(), unlocked()
+        for at in (61, 62, 80):
+            punctual.ring(MONDAY + hours(at))
+        late.ring(MONDAY + hours(80))
+        assert punctual == late
 
 
 class TestDeciding:
@@ -262,6 +335,18 @@ class TestDeciding:
         no_such = refused(case, c.DecideCredit(credit=2, approved=True), MANAGER, MONDAY + hours(12))
         assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "no_such_credit", ("1",))
 
+    def test_of_a_decided_credit_it_is_nobodys_turn(self) -> None:
+        case = late(approvers=POSTS)
+        case.ring(MONDAY + hours(24))
+        for who in (GAO, MA):
+            do(case, YES, MONDAY + hours(24), who)
+        do(case, c.DecideCredit(credit=2, approved=False, reason="It was the street."), MONDAY + hours(24), GAO)
+        assert [owed.turn for owed in case.credits] == [None, None]
+
+    def test_the_limit_of_the_account_is_a_ground_to_reject_alone(self) -> None:
+        with pytest.raises(ValidationError, match="accepted: approved: false, or no ground"):
+            c.DecideCredit(credit=1, approved=True, ground="limit_reached")
+
 
 class TestHearing:
     """Who hears of a credit on which the last word was said."""
@@ -271,7 +356,7 @@ class TestHearing:
         event = do(case, c.DecideCredit(credit=1, approved=approved, reason="It was the street."), MONDAY + hours(13))[
             -1
         ]
-        return {notice.recipient: notice.text_en for notice in notices(case.number, event, case)}
+        return {notice.recipient: notice.text_en for notice in notices(case.number, event)}
 
     def test_the_customer_it_is_owed_to_and_the_department_that_pays(self) -> None:
         case = late(owed=(OWED.model_copy(update={"paid_by": "billing"}),))
@@ -292,7 +377,7 @@ class TestHearing:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
         event = do(case, YES, MONDAY + hours(12), GAO)[-1]
-        assert [notice.recipient for notice in notices(case.number, event, case)] == [f"manager:{MA.name}"]
+        assert [notice.recipient for notice in notices(case.number, event)] == [f"manager:{MA.name}"]
 
 
 class TestAfterTheEnd:

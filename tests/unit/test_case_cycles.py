@@ -210,7 +210,7 @@ class TestRecognise:
         event = one(case.recognise(self.KNOWN, THEN))
         assert (event.action, event.data["possible_duplicates"]) == ("recognise", ["2609070000025"])
         assert (case.flags, case.state) == (("hardship", "possible_duplicate"), State.IN_PROGRESS)
-        told = [notice.recipient for notice in notices(case.number, event, case)]
+        told = [notice.recipient for notice in notices(case.number, event)]
         assert told == [f"assignee:{CREW.name}", f"owner:{OWNER.name}"]
         assert case.recognise(self.KNOWN, THEN) == ()
 

@@ -118,6 +118,20 @@ def test_a_further_department_may_find_it_as_well() -> None:
     assert case.state is State.IN_PROGRESS
 
 
+@pytest.mark.parametrize("late", [0, 80])
+def test_while_the_case_waits_for_its_caller_it_is_credited_at_once_as_well(late: int) -> None:
+    case = working()
+    do(case, c.Involve(department="metering", task="Read the meter."), MONDAY)
+    do(case, c.SignFor(department="metering"), MONDAY, OTHER_CREW)
+    do(case, c.Suspend(reason="Nobody in.", wake_at=MONDAY + hours(70)), MONDAY)
+    do(case, found("not_kept"), MONDAY + hours(1), OTHER_CREW)
+    assert case.next_deadline() == MONDAY + hours(1)
+    events = case.ring(MONDAY + hours(1 + late))
+    assert [event.action for event in events] == [CREDIT, Action.RESUME][: 1 + bool(late)]
+    assert case.next_deadline() == (None if late else MONDAY + hours(70))
+    assert [event.at for event in events] == sorted(event.at for event in events)
+
+
 def test_the_most_of_a_case_holds_for_findings() -> None:
     capped = MISSED.model_copy(update={"at_most": Decimal(60)})
     case = working(credits=(capped,))

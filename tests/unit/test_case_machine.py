@@ -14,6 +14,7 @@ from domain.case import Case
 from domain.catalogue_change import NewTerms
 from domain.clocks import DEPARTMENT, MISS, Clock
 from domain.customer import IntakeFlag, Recognised
+from domain.effects import evolve
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import Actor
@@ -32,6 +33,7 @@ from domain.lifecycle import (
     Role,
     State,
 )
+from domain.notices import addressed
 from domain.parts import AT_WORK, PART_TABLE
 from domain.record import CREDIT_WAITS
 from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
@@ -147,7 +149,12 @@ def bodies(action: Action, now: datetime) -> st.SearchStrategy[c.Body]:
             grounds=st.sampled_from([None, "x"]),
         ),
         Action.DECIDE_APPROVAL: st.builds(c.DecideApproval, approved=st.booleans(), reason=why),
-        Action.DECIDE_CREDIT: st.builds(c.DecideCredit, credit=st.integers(1, 4), approved=st.booleans(), reason=why),
+        Action.DECIDE_CREDIT: st.builds(
+            lambda credit, reason, word: c.DecideCredit(credit=credit, reason=reason, **word),
+            st.integers(1, 4),
+            why,
+            st.sampled_from([{"approved": True}, {"approved": False}, {"approved": False, "ground": "limit_reached"}]),
+        ),
         Action.DECIDE_EXTENSION: st.builds(c.DecideExtension, approved=st.booleans()),
         Action.REQUEST_EXTENSION: st.builds(c.RequestExtension, working_days=st.integers(1, 11), reason=reason),
         Action.HAND_OVER: st.builds(c.HandOver, owner=names),
@@ -178,12 +185,15 @@ def rung_of(event: Event) -> tuple[int, int, str]:
 class CaseMachine(RuleBasedStateMachine):
     """One case among its people."""
 
-    @initialize(data=st.data(), at=starts, terms=changes, lead=st.integers(0, 16))
-    def register(self, data: st.DataObject, at: datetime, terms: dict[str, Any], lead: int) -> None:
+    @initialize(data=st.data(), at=starts, terms=changes, incident=incidents, lead=st.integers(0, 16))
+    def register(
+        self, data: st.DataObject, at: datetime, terms: dict[str, Any], incident: str | None, lead: int
+    ) -> None:
         """Register it, and lead it some way along, so that the random walk begins anywhere in the table."""
         self.now = at
-        self.case, events = Case.register(registration(at, **terms))
+        self.case, events = Case.register(registration(at, **terms).model_copy(update={"incident": incident}))
         self.events = list(events)
+        self.then = Case.fold(events)
         self.elapsed: dict[int, float] = {}
         self.shrunk: set[int] = set()
         for _ in range(lead):
@@ -272,6 +282,7 @@ class CaseMachine(RuleBasedStateMachine):
         settlement = Settlement(incident=incident, result="x", message="x", follow_up=follow_up)
         self.take(self.case.settle(settlement, self.now))
         came_out = outcome(self.case, incident)
+        self.take(self.case.ring(self.now))  # a clock that runs on may be due at once, where its budget has shrunk
         assert self.case.settle(settlement, self.now) == ()
         if came_out == SETTLED:
             assert self.case.state not in BEFORE_REPLY or self.case.cycle > 1
@@ -321,6 +332,8 @@ class CaseMachine(RuleBasedStateMachine):
         for event in events:
             self.follows_the_table(event, self.events[-1])
             self.events.append(event)
+            evolve(self.then, event)
+            assert event == addressed(event, self.then), "told to whoever had the case when it happened"
 
     def follows_the_table(self, event: Event, before: Event) -> None:
         assert (event.seq, event.from_state) == (before.seq + 1, before.to_state)
@@ -412,9 +425,13 @@ class CaseMachine(RuleBasedStateMachine):
         assert all(clocks[owed.clock_serial].missed_at for owed in self.case.credits if owed.clock_serial)
         for credit in self.case.terms.credits:
             mine = [owed for owed in self.case.credits if owed.name == credit.name]
-            total = sum(owed.amount for owed in mine if owed.approved is not False)
+            total = sum(owed.amount for owed in mine if owed.approved is not False or owed.ground)
             assert credit.at_most is None or total <= credit.at_most
         assert (CREDIT_WAITS in self.case.flags) == bool(self.case.credits_waiting)
+        for owed in self.case.credits:
+            assert owed.fell_at <= owed.asked_at <= self.now
+            since = clocks[owed.clock_serial].missed_at if owed.clock_serial else None
+            assert since is None or owed.fell_at >= since
 
     @invariant()
     def what_needs_a_decision_is_not_completed_without_one(self) -> None:
@@ -450,7 +467,9 @@ class CaseMachine(RuleBasedStateMachine):
         if self.case.state is State.SUSPENDED:
             assert not any(clock.running_since for clock in live)
         elif self.case.state not in (State.AWAITING_APPROVAL, State.PENDING_REDISPATCH):
-            assert not any(clock.paused and not (self.case.incident and clock.name in DEPARTMENT) for clock in live)
+            linked = self.case.incident and not self.case.settled
+            waits = DEPARTMENT if linked else ()
+            assert not any(clock.paused and (clock.part or clock.name not in waits) for clock in live)
         assert (self.case.wake_at is None) or self.case.state is State.SUSPENDED
 
     @invariant()

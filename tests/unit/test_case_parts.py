@@ -253,7 +253,7 @@ class TestTold:
             notice.recipient
             for event in events
             if event.action == ESCALATE and event.data.get("part")
-            for notice in notices(case.number, event, case)
+            for notice in notices(case.number, event)
         }
         assert {"department:metering", "lead:metering", f"owner:{OWNER.name}", "supervisor"} == told
         assert case.sla == "missed"

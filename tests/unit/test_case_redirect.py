@@ -74,7 +74,7 @@ class TestToAnotherDepartment:
     def test_both_hear_of_it_and_whom_it_left(self) -> None:
         case = dispatched()
         event = one(do(case, ELSEWHERE, THEN))
-        told = notices(case.number, event, case)
+        told = notices(case.number, event)
         assert [notice.recipient for notice in told] == ["department:metering", "department:repair"]
         assert told[1].text_zh == f"工单{case.number}:改派,不再由repair处理,现为待签收"
         assert told[1].text_en == f"Case {case.number}: redirected from repair by dispatcher, now dispatched"
@@ -83,7 +83,7 @@ class TestToAnotherDepartment:
         case = dispatched()
         event = one(do(case, ELSEWHERE, THEN))
         do(case, c.Dispatch(department="network"), THEN)
-        recipients = [notice.recipient for notice in notices(case.number, event, case)]
+        recipients = [notice.recipient for notice in notices(case.number, event)]
         assert recipients == ["department:metering", "department:repair"]
 
     def test_the_part_that_it_had_becomes_its_case(self) -> None:
@@ -121,7 +121,7 @@ class TestToAnotherDepartment:
         case = case_in(State.DISPATCHED, process=Process(urging=urging))
         do(case, ELSEWHERE, THEN)
         urged = one(do(case, BODIES[Action.URGE], THEN))
-        assert [told.recipient for told in notices(case.number, urged, case)] == ["department:metering"]
+        assert [told.recipient for told in notices(case.number, urged)] == ["department:metering"]
         notice = next(event for event in case.ring(MONDAY + days(9)) if event.action == NOTICE)
         assert [(to["department"], to["assignee"]) for to in notice.data["addressees"]] == [("metering", None)]
 
@@ -142,7 +142,7 @@ class TestToAnotherPerson:
         event = one(do(case, c.Dispatch(department="repair", assignee=assignee), THEN))
         assert (case.department, case.assignee, case.dispatched_at) == ("repair", assignee, MONDAY)
         assert (case.clocks, case.extension) == (clocks, asked)
-        assert [told.recipient for told in notices(case.number, event, case)] == ["department:repair"]
+        assert [told.recipient for told in notices(case.number, event)] == ["department:repair"]
 
     def test_there_is_no_new_time_to_return_the_case(self) -> None:
         case = dispatched()

@@ -111,6 +111,15 @@ class TestSla:
         do(case, BODIES[Action.SIGN_FOR], MONDAY + minutes(12))
         assert (case.sla, case.overdue) == ("missed", False)
 
+    def test_what_is_due_next_is_not_what_was_missed(self) -> None:
+        case = case_in(State.DISPATCHED, promises=PROMISES[:2])
+        dues = []
+        for count in (9, 11, 61):
+            case.ring(MONDAY + minutes(count))
+            dues.append(case.next_due())
+        assert dues == [MONDAY + minutes(10), MONDAY + minutes(60), None]
+        assert all(clock.running_since for clock in case.clocks)
+
     def test_an_extension_moves_the_due_date_by_working_days(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, c.RequestExtension(working_days=3, reason="Parts"), THEN)

@@ -194,8 +194,8 @@ class TestReply:
             REPLY_DUE.isoformat(),
             [],
         )
-        assert [told.recipient for told in notices(case.number, notice, case)] == [f"owner:{OWNER.name}"]
-        told = notices(case.number, notice, case)[0]
+        assert [told.recipient for told in notices(case.number, notice)] == [f"owner:{OWNER.name}"]
+        told = notices(case.number, notice)[0]
         assert "回复时限2026-09-15 09:00已过" in told.text_zh
         assert "was to be replied to by 2026-09-15 09:00" in told.text_en
 
@@ -296,13 +296,13 @@ class TestWhatItSays:
         case = late(state)
         notice = self.paper(case, NOTICE)
         assert notice.data["addressees"] == []
-        assert [told.recipient for told in notices(case.number, notice, case)] == [f"owner:{OWNER.name}"]
+        assert [told.recipient for told in notices(case.number, notice)] == [f"owner:{OWNER.name}"]
 
 
 class TestWhoIsTold:
     def told(self, case: Case, action: str) -> list[str]:
         event = next(event for event in walked(case, CRITICISED) if event.action == action)
-        return [notice.recipient for notice in notices(case.number, event, case)]
+        return [notice.recipient for notice in notices(case.number, event)]
 
     def test_of_a_notice_assignee_lead_and_owner(self) -> None:
         assert self.told(late(), NOTICE) == ["assignee:Wu Gang", "lead:Tan Yong", f"owner:{OWNER.name}"]
@@ -329,15 +329,24 @@ class TestWhoIsTold:
     def test_the_ladder_finds_the_persons_of_the_chart(self) -> None:
         case = late(State.DISPATCHED)
         rungs = {event.data["percent"]: event for event in case.ring(MONDAY + minutes(20))}
-        told = {percent: notices(case.number, event, case) for percent, event in rungs.items()}
+        told = {percent: notices(case.number, event) for percent, event in rungs.items()}
         assert [notice.recipient for notice in told[100]] == ["lead:Tan Yong", f"owner:{OWNER.name}", "supervisor"]
         assert [notice.recipient for notice in told[150]] == ["director:Luo Ping"]
         assert [notice.recipient for notice in told[200]] == ["general_manager:Ma Jun"]
 
+    def test_the_rungs_of_a_part_climb_the_chart_of_its_own_department(self) -> None:
+        case = late()
+        do(case, BODIES[Action.INVOLVE], MONDAY)
+        events = case.ring(MONDAY + minutes(15))
+        told = {event.data["percent"]: event.recipients for event in events if event.data.get("part")}
+        assert told[75] == ("department:metering", "lead:Deng Hui")
+        assert told[100] == ("lead:Deng Hui", f"owner:{OWNER.name}", "supervisor")
+        assert told[150] == ("director",)
+
     def test_the_words_name_the_document(self) -> None:
         case = late()
         event = next(event for event in case.ring(NOTICED) if event.action == NOTICE)
-        told = notices(case.number, event, case)[0]
+        told = notices(case.number, event)[0]
         assert told.text_zh == f"工单{case.number}:处理时限2026-09-14 09:00已过,催办通知书第{case.number}-{event.seq}号"
         assert told.text_en.endswith(
             f"was to be settled by 2026-09-14 09:00, notice of urging no. {case.number}-{event.seq}"

@@ -221,6 +221,23 @@ class TestProperties:
         assert due is not None
         assert ran.elapsed(due, CALENDAR) == pytest.approx(max(clock.budget_seconds, ran.consumed_seconds), abs=1e-5)
 
+    @given(clocks, starts, walks)
+    def test_when_a_missed_clock_had_consumed_so_much_is_known_for_good(
+        self, clock: Clock, start: datetime, steps: list[tuple[bool, timedelta]]
+    ) -> None:
+        at, ran, runs = start, clock.start(start).ring(MISS, start), list[tuple[datetime, datetime, float]]()
+        for run, span in steps:
+            ran = ran.resume(at) if run else ran.pause(at, CALENDAR)
+            runs += [(at, at + span, ran.elapsed(at + span, CALENDAR))] if run else []
+            at += span
+        ran = ran.resume(at)
+        for _, then, consumed in runs:
+            instant = ran.instant_at(consumed, CALENDAR)
+            assert instant is not None
+            assert instant <= then + timedelta(microseconds=2)
+            after = (clock.start(max(since, instant)).elapsed(min(until, then), CALENDAR) for since, until, _ in runs)
+            assert sum(after) <= 1e-5
+
     @given(clocks, starts, spans)
     def test_a_kept_promise_tells_when_it_would_have_been_due(
         self, clock: Clock, start: datetime, span: timedelta

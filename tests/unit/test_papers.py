@@ -69,7 +69,7 @@ class TestNotice:
         case = case_in(State.IN_PROGRESS, organisation=CHART, calendar=london)
         event = next(event for event in case.ring(MONDAY + days(8)) if event.action == NOTICE)
         assert "已于 2026-09-14 02:00 届满" in words(case, event)
-        assert "was to be settled by 2026-09-14 02:00," in notices(case.number, event, case)[0].text_en
+        assert "was to be settled by 2026-09-14 02:00," in notices(case.number, event)[0].text_en
 
     def test_in_beijing_the_place_goes_without_saying(self) -> None:
         case, event = issued(NOTICE)

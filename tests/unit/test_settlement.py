@@ -1,5 +1,6 @@
 """A case that shares one cause with others: it is linked, waits, and is settled with them or keeps what is its own."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -62,6 +63,19 @@ def settled(case: Case, settlement: Settlement = OVER_NOW) -> list[str]:
     assert case.settle(settlement, LATER) == ()
     assert outcome(case, settlement.incident) == answer
     return [event.action for event in events if event.action != "escalate"]
+
+
+WAYS_OUT: dict[str, Callable[[Case], object]] = {
+    "kept": lambda case: case.settle(OVER_NOW, LATER),
+    "taken out by hand": lambda case: do(case, UNLINK, LATER, DISPATCHER),
+    "linked too late": lambda case: case.unlink(INCIDENT, LATER),
+    "dismissed": lambda case: do(case, UNLINK, LATER, SYSTEM),
+    "kept by the next": lambda case: (
+        do(case, c.LinkIncident(incident=OTHER_INCIDENT), LATER, SYSTEM),
+        case.settle(OVER_NOW.model_copy(update={"incident": OTHER_INCIDENT}), LATER),
+    ),
+}
+"""How a case stops waiting for its incident, and is not replied to with it."""
 
 
 class TestLinking:
@@ -153,6 +167,40 @@ class TestClocks:
             assert clock(case, "arrive").status == "paused"
             do(case, UNLINK, LATER, DISPATCHER)
             assert clock(case, "arrive").status == "running"
+
+    @pytest.mark.parametrize("way", WAYS_OUT)
+    @pytest.mark.parametrize("state", sorted(BEFORE_REPLY))
+    def test_never_stand_still_once_the_case_is_at_work_and_waits_for_no_incident(self, state: State, way: str) -> None:
+        case = linked(state)
+        if state is not State.AWAITING_APPROVAL:
+            case.terms = case.terms.model_copy(update={"needs_approval": True})  # so that it is kept
+        WAYS_OUT[way](case)
+        for action in (Action.DECIDE_APPROVAL, Action.RESUME, Action.DISPATCH, Action.REJECT_RETURN):
+            if case.state is not State.DISPATCHED and action in case.available_actions(ADMIN, LATER):
+                do(case, BODIES[action], LATER, ADMIN)
+        assert not any(each.paused for each in case.clocks)
+        running = {each.name for each in case.clocks if each.running_since}
+        at_work = case.state in (State.DISPATCHED, State.IN_PROGRESS)
+        assert ({"acknowledge", "arrive"} & running != set()) == at_work
+
+    def test_of_a_kept_case_run_on_from_the_end_of_its_incident(self) -> None:
+        case = linked(State.DISPATCHED)
+        do(case, BODIES[Action.SIGN_FOR], THEN)
+        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
+        case.settle(OVER_NOW, LATER)
+        assert outcome(case, INCIDENT) == KEPT
+        assert clock(case, "arrive").due_at(case.calendar) == LATER + minutes(57)
+
+    @pytest.mark.parametrize(
+        ("state", "on"), [(State.AWAITING_APPROVAL, Action.DECIDE_APPROVAL), (State.SUSPENDED, Action.RESUME)]
+    )
+    def test_of_a_kept_case_that_stands_still_run_on_when_that_ends(self, state: State, on: Action) -> None:
+        case = linked(state)
+        case.terms = case.terms.model_copy(update={"needs_approval": True})
+        assert settled(case) == ["comment"]
+        assert clock(case, "arrive").status == "paused"
+        do(case, BODIES[on], LATER + hours(1))
+        assert clock(case, "arrive").due_at(case.calendar) == LATER + hours(2)
 
     def test_to_the_caller_run_on_and_are_met_by_the_settlement(self) -> None:
         case = linked(State.DISPATCHED)
@@ -260,7 +308,7 @@ class TestSettling:
 
 
 def told(case: Case, *events: Event) -> dict[str, list[str]]:
-    return {event.action: [notice.recipient for notice in notices(case.number, event, case)] for event in events}
+    return {event.action: [notice.recipient for notice in notices(case.number, event)] for event in events}
 
 
 class TestNotices:
