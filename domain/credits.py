@@ -24,14 +24,14 @@ _OF_TIME = frozenset({ESCALATE, NOTICE, CRITICISE, CREDIT})
 class Due(NamedTuple):
     """A credit that is to be raised: when, by which promise, how much, and for which clock or what was found.
 
-    `further` counts from 0.
+    `period` counts from 0.
     """
 
     at: datetime
     credit: Credit
     why: Clock | Finding
     amount: Decimal
-    further: int = 0
+    period: int = 0
 
     @property
     def reason(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def facts(record: Record, due: Due) -> dict[str, Any]:
         "amount": str(due.amount),
         "currency": record.terms.currency,
         **due.reason,
-        "further": due.further,
+        "period": due.period,
         "fell_at": due.at.isoformat(),
         "approvers": [who.model_dump(mode="json") for who in _approvers(record, due.amount)],
         **({"paid_by": due.credit.paid_by} if due.credit.paid_by else {}),
@@ -76,7 +76,7 @@ def owe(record: Record, event: Event) -> None:
         clock_serial=data.get("serial"),
         finding=data.get("finding"),
         found=data.get("found"),
-        further=data["further"],
+        period=data["period"],
         fell_at=fell_at,
         # Since it is owed, not since this event: a worker that is late must make the same case. All that was owed
         # before the last act was raised before it; what fell due before it, and is raised after it, is owed since then.
@@ -187,16 +187,16 @@ def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
     if _restored(record, clock):
         return None
     raised = [owed for owed in record.credits if owed.name == credit.name]
-    further = sum(owed.clock_serial == clock.serial for owed in raised)
+    period = sum(owed.clock_serial == clock.serial for owed in raised)
     # What was missed before the catalogue promised anything for it is not made up for.
-    if not further and record.catalogue_change and late < record.catalogue_change.at:
+    if not period and record.catalogue_change and late < record.catalogue_change.at:
         return None
-    amount = credit.each_further if further else credit.amount_for(record.customer_class)
+    amount = credit.each_further if period else credit.amount_for(record.customer_class)
     if amount is None or _too_much(record, credit, amount):
         return None
-    late_by = further * (credit.every_seconds or 0)
-    at = clock.instant_at(clock.budget_seconds + late_by, record.calendar) if further else late
-    return Due(at, credit, clock, amount, further) if at else None
+    late_by = period * (credit.every_seconds or 0)
+    at = clock.instant_at(clock.budget_seconds + late_by, record.calendar) if period else late
+    return Due(at, credit, clock, amount, period) if at else None
 
 
 def _too_much(record: Record, credit: Credit, amount: Decimal) -> bool:

@@ -89,7 +89,7 @@ class Owed(BaseModel):
     clock_serial: int | None = None
     finding: str | None = Field(default=None, exclude_if=unsaid, description="What was found (查实).")
     found: int | None = Field(default=None, exclude_if=unsaid, description="By which event.")
-    further: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
+    period: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
     fell_at: datetime
     asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
     approvers: tuple[Approver, ...] = ()

@@ -172,7 +172,7 @@ OWED = Owed(
     amount=Decimal(50),
     clock="resolve",
     clock_serial=3,
-    further=0,
+    period=0,
     fell_at=MONDAY,
     asked_at=MONDAY,
 )

@@ -61,7 +61,7 @@ def late(state: State = State.IN_PROGRESS, owed: tuple[Credit, ...] = (OWED,), *
 
 def raised(events: tuple[Event, ...]) -> list[tuple[str, int, str]]:
     return [
-        (event.data["amount"], event.data["further"], event.data["fell_at"])
+        (event.data["amount"], event.data["period"], event.data["fell_at"])
         for event in events
         if event.action == CREDIT
     ]
@@ -95,7 +95,7 @@ class TestRaising:
             "currency": "GBP",
             "clock": "resolve",
             "serial": 1,
-            "further": 0,
+            "period": 0,
             "fell_at": (MONDAY + hours(12)).isoformat(),
             "approvers": [],
         }
@@ -135,7 +135,7 @@ class TestRaising:
             do(case, BODIES[action], MONDAY + hours(13))
         do(case, c.FollowUp(outcome="dissatisfied"), MONDAY + hours(13))
         case.ring(MONDAY + hours(26))
-        assert [(owed.clock_serial, owed.further) for owed in case.credits] == [(1, 0), (2, 0)]
+        assert [(owed.clock_serial, owed.period) for owed in case.credits] == [(1, 0), (2, 0)]
 
     def test_a_case_without_credits_in_its_terms_owes_nothing(self) -> None:
         case = late(owed=())
@@ -164,7 +164,7 @@ class TestRaising:
         do(case, c.Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
         do(case, BODIES[Action.COMPLETE], MONDAY + hours(13))
         case.ring(MONDAY + days(9))
-        assert [owed.further for owed in case.credits] == [0]
+        assert [owed.period for owed in case.credits] == [0]
 
     def test_work_that_is_sent_back_was_never_done_and_owes_for_the_time_between(self) -> None:
         case = late()

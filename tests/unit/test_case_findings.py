@@ -73,7 +73,7 @@ def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
         "currency": "CNY",
         "finding": "not_kept",
         "found": event.seq - 1,
-        "further": 0,
+        "period": 0,
         "fell_at": MONDAY.isoformat(),
         "approvers": [],
     }

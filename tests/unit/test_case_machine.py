@@ -419,7 +419,7 @@ class CaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_credit_is_raised_once_for_a_miss_and_within_its_most(self) -> None:
-        raised = [(owed.name, owed.clock_serial or owed.found, owed.further) for owed in self.case.credits]
+        raised = [(owed.name, owed.clock_serial or owed.found, owed.period) for owed in self.case.credits]
         assert len(raised) == len(set(raised))
         clocks = {clock.serial: clock for clock in self.case.clocks}
         assert all(clocks[owed.clock_serial].missed_at for owed in self.case.credits if owed.clock_serial)
