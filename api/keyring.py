@@ -45,7 +45,7 @@ IssuedRole = Literal[
 """Roles that keys are issued for: all but those of a case's owner and of the service itself."""
 ISSUED_ROLES: frozenset[Role] = frozenset(get_args(IssuedRole))
 Namesakes = Literal["refuse", "revoke", "keep"]
-"""What becomes of live keys of the same person when one more is asked for."""
+"""Fate of the live keys of a person for whom one more is made."""
 OWNER_ONLY = 0o600
 
 logger = logging.getLogger(__name__)

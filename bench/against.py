@@ -32,7 +32,7 @@ LEGEND = """ms: processor time of a case. events: of a case's history, under thi
 202: answers before SQL showed the case. others: share of other programs in the processor time of the machine."""
 
 Figures = Mapping[str, float]
-"""What one turn came to, by the heading of its column."""
+"""Figures of one turn, by the heading of their column."""
 Pair = tuple[Figures, Figures]
 """A round: this checkout's turn and the other's."""
 

@@ -72,7 +72,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def machine(synchronous: str) -> dict[str, str]:
-    """Where it was measured, and with what; `synchronous` is the mode of Temporal's SQLite."""
+    """Return the lines that describe machine and software; `synchronous` is the mode of Temporal's SQLite."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return {
         "processor": f"{psutil.cpu_count()} x {_processor()}",

@@ -175,7 +175,7 @@ class Case(Record):
         return (*due, self._happen(self._system(CATALOGUE_CHANGE, at, facts(self, new, at))))
 
     def differs(self, new: NewTerms, at: datetime) -> bool:
-        """Whether `catalogue_change` would change anything."""
+        """Return True if the new terms differ from the case's and the case is not over."""
         return held_to(self.terms, new.terms) != self.terms and not self.finished(at)
 
     def over(self, at: datetime) -> bool:

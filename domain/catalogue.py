@@ -212,7 +212,7 @@ class Catalogue(Value):
         return tuple(self._promise(clock, duty, zone) for clock, duty in duties if duty and not duty.in_call)
 
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
-        """What a case registered at `at` (UTC) takes with it. Raises UnknownCode."""
+        """Return the terms of a case registered at `at` (UTC). Raises UnknownCode."""
         service = self.service(service_code)
         return Terms(
             service_code=service.code,

@@ -14,7 +14,7 @@ from domain.norms import Coded
 C = TypeVar("C", bound=Coded)
 Kind = Literal["service", "district", "department"]
 FindCode = Callable[[Kind, str], str]
-"""What a code or a name stands for. Raises UnknownCode."""
+"""Finds the code that is given by itself or by name. Raises UnknownCode."""
 UNKNOWN_CODE = "unknown_code"
 """Type of the validation error of a code or name that stands for nothing, or for several things."""
 LEAST_BEGINNING = 2

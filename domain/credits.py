@@ -200,7 +200,7 @@ def _due(record: Record, credit: Credit, clock: Clock) -> Due | None:
 
 
 def _too_much(record: Record, credit: Credit, amount: Decimal) -> bool:
-    """Whether it would be more than the most of one case. What was rejected as not owed does not count."""
+    """Return True if it exceeds the most of one case. What was rejected as not owed does not count."""
     counted = (owed.amount for owed in record.credits if owed.name == credit.name and _counts(owed))
     return credit.at_most is not None and sum(counted, amount) > credit.at_most
 

@@ -102,7 +102,7 @@ class Owed(BaseModel):
 
     @property
     def turn(self) -> Approver | None:
-        """Whose turn it is to decide; None where any manager may, and once it is decided."""
+        """Approver who decides next; None if any manager may, or if it is decided."""
         return self.approvers[len(self.approved_by)] if self.approvers and self.approved is None else None
 
 
