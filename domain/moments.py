@@ -126,8 +126,8 @@ def _when_supervising(record: Record, _: datetime) -> Untimely | None:
     since = record.supervision
     if since is None or since.cycle != record.cycle:
         return None
-    what = f"it is supervised (督办) since {since.supervised_at.isoformat()}, which is said once a cycle"
-    return Untimely("already_supervised", what)
+    told = f"in cycle {since.cycle} since {since.supervised_at.isoformat()}, and that is said once a cycle"
+    return Untimely("already_supervised", f"it is supervised (督办) {told}")
 
 
 def _when_owing(record: Record, _: datetime) -> Untimely | None:

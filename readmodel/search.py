@@ -192,7 +192,7 @@ def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after
     if first.term is None:
         statement = _list(columns, after, *conditions)
     else:
-        statement = _list(columns, after, columns.term == first.term)
+        statement = _list(columns, after, columns.word == first.term)
         if conditions:
             statement = statement.where(_looked_for(cases.c.number == columns.number, *conditions))
     for side in sides:

@@ -243,10 +243,10 @@ class TestEnds:
         await ended.handle.result()
         await cause.act(DispatchIncident(department="repair"))
         await cause.act(Merge(into=ended.number))
-        await cause.published("declare", "dispatch", "merge", "stay")
+        await cause.published("declare", "dispatch", "merge", "merge_failed")
         seen = await cause.seen()
         assert (seen.incident.state, seen.incident.into, seen.waiting) == ("dispatched", None, 1)
-        assert [row["kind"] for row in await cause.messages()][-1] == "incident_stay"
+        assert [row["kind"] for row in await cause.messages()][-1] == "incident_merge_failed"
         await cause.act(OVER)
         await replied(complaint)
 
