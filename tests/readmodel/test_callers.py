@@ -233,4 +233,6 @@ def test_no_table_is_read_through_for_it(database: Engine) -> None:
         rows = connection.exec_driver_sql(f"{explain} {statement}", parameters).all()
     plan = [str(row[-1]).strip() for row in rows]
     assert [step for step in plan if re.search(r"Seq Scan|SCAN (cases|search_words|customers)", step)] == []
-    assert any(re.search(r"Scan (on|using) pk_search_words|SEARCH search_words USING PRIMARY KEY", step) for step in plan)
+    assert any(
+        re.search(r"Scan (on|using) pk_search_words|SEARCH search_words USING PRIMARY KEY", step) for step in plan
+    )

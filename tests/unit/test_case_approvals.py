@@ -14,7 +14,21 @@ from domain.notices import notices
 from domain.record import CREDIT_KIND
 from domain.settlement import Settlement
 from domain.terms import Approver
-from tests.build import ADMIN, BODIES, CREW, INCIDENT, MANAGER, OTHER_CREW, THEN, case_in, do, hours, one, refused
+from tests.build import (
+    ADMIN,
+    BODIES,
+    CREW,
+    INCIDENT,
+    MANAGER,
+    OTHER_CREW,
+    THEN,
+    case_in,
+    clock,
+    do,
+    hours,
+    one,
+    refused,
+)
 
 DIRECTOR = Actor(name="Ma Jun", role=Role.MANAGER)
 DEPUTY = Actor(name="Tan Yi", role=Role.MANAGER)
@@ -70,6 +84,12 @@ class TestAmount:
         assert (case.state, case.flags) == (State.IN_PROGRESS, ("approval_rejected",))
         assert (case.decisions[0].approved, case.decisions[0].decided_by) == (False, (MANAGER.name, DIRECTOR.name))
         assert not any(clock.live for clock in case.clocks if clock.name == "approve")
+
+    def test_the_first_approver_rejects_for_all(self) -> None:
+        case = asked("5000")
+        do(case, NO, THEN, MANAGER)
+        assert (case.state, case.approval, case.flags) == (State.IN_PROGRESS, None, ("approval_rejected",))
+        assert (case.decisions[0].approved, case.decisions[0].decided_by) == (False, (MANAGER.name,))
 
     def test_nobody_may_approve_more_than_the_last_limit(self) -> None:
         case = case_in(State.IN_PROGRESS, approvers=APPROVERS)
@@ -249,6 +269,26 @@ class TestWho:
         assert "decide_approval" in case.available_actions(DEPUTY, late)
         do(case, YES, late, DEPUTY)
         assert case.decisions[0].decided_by == (DEPUTY.name,)
+
+    def test_the_approver_may_still_when_the_deputy_may_as_well(self) -> None:
+        case = asked("10")
+        late = THEN + hours(2)
+        case.ring(late)
+        do(case, YES, late, MANAGER)
+        assert case.decisions[0].decided_by == (MANAGER.name,)
+
+    def test_a_lapse_of_one_turn_is_none_of_the_next(self) -> None:
+        first, last = APPROVERS
+        case = asked("5000", approvers=(first, last.model_copy(update={"deputy": DEPUTY.name})))
+        late = THEN + hours(2)
+        case.ring(late)
+        do(case, YES, late, MANAGER)
+        assert refused(case, YES, DEPUTY, late).accepted == (DIRECTOR.name,)
+        # Two hours of working time later, over the lunch break.
+        assert clock(case, "approve").due_at(case.calendar) == late + hours(4)
+        case.ring(late + hours(4))
+        do(case, YES, late + hours(4), DEPUTY)
+        assert case.decisions[0].decided_by == (MANAGER.name, DEPUTY.name)
 
     @pytest.mark.parametrize("amount", [None, Decimal(10)])
     @pytest.mark.parametrize("approvers", [(), APPROVERS])

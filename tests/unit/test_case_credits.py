@@ -129,6 +129,23 @@ class TestRaising:
         do(case, c.FollowUp(outcome="dissatisfied"), MONDAY + days(9))
         assert raised(case.ring(MONDAY + days(20))) == []
 
+    def test_each_credit_has_a_most_of_its_own(self) -> None:
+        both = tuple(
+            OWED.model_copy(update={"name": name, "each_further": None, "at_most": Decimal(50)})
+            for name in ("Supply not restored", "Late")
+        )
+        case = late(owed=both)
+        case.ring(MONDAY + hours(12))
+        assert [(owed.name, owed.amount) for owed in case.credits] == [(each.name, Decimal(50)) for each in both]
+
+    @pytest.mark.parametrize(("customer", "amount"), [("household", Decimal(50)), ("business", Decimal(100))])
+    def test_a_business_gets_what_the_catalogue_says_of_it(self, customer: str, amount: Decimal) -> None:
+        owed = OWED.model_copy(update={"business": Decimal(100)})
+        start = registration(promises=(RESOLVE,), credits=(owed,)).model_copy(update={"customer_class": customer})
+        case, _ = Case.register(start)
+        case.ring(MONDAY + hours(24))
+        assert [(owed.amount, owed.period) for owed in case.credits] == [(amount, 0), (Decimal(50), 1)]
+
     def test_a_further_cycle_that_is_late_owes_again(self) -> None:
         case = late(owed=(OWED.model_copy(update={"each_further": None}),))
         for action in (Action.COMPLETE, Action.REPLY):
@@ -150,6 +167,18 @@ class TestRaising:
         new = NewTerms(terms=there, edition=Edition(digest="0" * 12, name="England", name_zh="英格兰"))
         case.change_catalogue(new, MONDAY + hours(14))
         assert raised(case.ring(MONDAY + days(3))) == []
+
+    def test_what_was_missed_owes_further_periods_under_a_new_catalogue_too(self) -> None:
+        case = late()
+        case.ring(MONDAY + hours(13))
+        there = terms(promises=(RESOLVE,), credits=(OWED,), currency="GBP", priority="P1")
+        new = NewTerms(terms=there, edition=Edition(digest="0" * 12, name="England", name_zh="英格兰"))
+        case.change_catalogue(new, MONDAY + hours(14))
+        case.ring(MONDAY + hours(24))
+        assert [(owed.period, owed.fell_at) for owed in case.credits] == [
+            (0, MONDAY + hours(12)),
+            (1, MONDAY + hours(24)),
+        ]
 
     def test_the_clock_of_the_supply_counts_not_the_part_of_another_department(self) -> None:
         """Water is back after two hours; billing takes forty."""
@@ -302,6 +331,16 @@ class TestDeciding:
         do(case, YES, MONDAY + hours(13), REN)
         assert case.credits[0].approved_by == (REN.name,)
 
+    def test_the_time_of_the_next_one_counts_from_when_it_is_his_turn(self) -> None:
+        manager, director = POSTS
+        case = late(approvers=(manager, director.model_copy(update={"deputy": REN.name})))
+        asked = MONDAY + hours(13)
+        do(case, YES, asked, GAO)
+        refusal = refused(case, YES, REN, asked + minutes(59))
+        assert (refusal.code, refusal.accepted) == ("not_the_approver", (MA.name,))
+        do(case, YES, asked + hours(1), REN)
+        assert case.credits[0].approved_by == (GAO.name, REN.name)
+
     def test_a_rejection_is_the_last_word(self) -> None:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
@@ -346,6 +385,12 @@ class TestDeciding:
     def test_the_limit_of_the_account_is_a_ground_to_reject_alone(self) -> None:
         with pytest.raises(ValidationError, match="accepted: approved: false, or no ground"):
             c.DecideCredit(credit=1, approved=True, ground="limit_reached")
+
+    def test_its_approval_is_not_the_one_that_the_work_waits_for(self) -> None:
+        case = late(needs_approval=True)
+        do(case, YES, MONDAY + hours(12))
+        assert case.decisions[0].kind == "credit"
+        assert refused(case, BODIES[Action.COMPLETE], at=MONDAY + hours(12)).code == "not_approved"
 
 
 class TestHearing:

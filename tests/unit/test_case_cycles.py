@@ -16,6 +16,7 @@ from tests.build import (
     CALLER,
     CREW,
     MONDAY,
+    OTHER_CREW,
     OWNER,
     THEN,
     case_in,
@@ -163,6 +164,17 @@ class TestReopen:
         assert (case.closed_at, case.reopen_ends_at, case.flags) == (None, None, ("reopened",))
         assert case.dispatched_at == THEN
 
+    @pytest.mark.parametrize("again", [(DISSATISFIED,), (BODIES[Action.FOLLOW_UP], BODIES[Action.REOPEN])])
+    def test_rework_goes_to_the_department_that_had_the_case_not_the_service_s(self, again: tuple[c.Body, ...]) -> None:
+        case = case_in(State.REGISTERED)
+        do(case, c.Dispatch(department="metering"), MONDAY)
+        for action in (Action.SIGN_FOR, Action.COMPLETE):
+            do(case, BODIES[action], MONDAY, OTHER_CREW)
+        do(case, BODIES[Action.REPLY], MONDAY)
+        event = [one(do(case, body, THEN)) for body in again][-1]
+        assert (case.terms.department, case.department, event.data["department"]) == ("repair", "metering", "metering")
+        assert (case.state, case.cycle) == (State.DISPATCHED, 2)
+
     def test_of_an_answered_case_goes_to_the_department_of_the_service(self) -> None:
         case = case_in(State.REGISTERED)
         do(case, BODIES[Action.ANSWER], THEN)
@@ -213,6 +225,18 @@ class TestRecognise:
         told = [notice.recipient for notice in notices(case.number, event)]
         assert told == [f"assignee:{CREW.name}", f"owner:{OWNER.name}"]
         assert case.recognise(self.KNOWN, THEN) == ()
+
+    def test_one_flag_that_is_known_does_not_hide_another(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        case.recognise(Recognised(flags=(IntakeFlag.HARDSHIP,)), THEN)
+        one(case.recognise(self.KNOWN, THEN))
+        assert case.flags == ("hardship", "possible_duplicate")
+
+    def test_what_a_case_is_flagged_with_already_stays(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES[Action.URGE], THEN)
+        case.recognise(self.KNOWN, THEN)
+        assert case.flags == ("hardship", "possible_duplicate", "urged")
 
     def test_a_case_that_is_over_needs_to_know_nothing(self) -> None:
         assert case_in(State.WITHDRAWN).recognise(self.KNOWN, THEN) == ()

@@ -109,6 +109,17 @@ class TestWork:
             assert main(case, "resolve").stopped_at == THEN + minutes(9)
             assert of_part(case, "resolve").status == "met"
 
+    def test_the_first_of_two_parts_that_are_waited_for_ends_no_wait(self) -> None:
+        case = together()
+        do(case, c.Involve(department="billing", task="Find the arrears."), THEN, DISPATCHER)
+        do(case, COMPLETE, THEN)
+        states = []
+        for crew in (OTHER_CREW, BILLING):
+            do(case, BODIES[Action.SIGN_FOR], THEN, crew)
+            do(case, COMPLETE, THEN, crew)
+            states.append(case.state)
+        assert states == [State.IN_PROGRESS, State.PENDING_REPLY]
+
     def test_a_crew_that_is_not_involved_is_kept_out_and_one_that_is_may_comment(self) -> None:
         case = together()
         comment = BODIES[Action.COMMENT]
@@ -178,6 +189,21 @@ class TestWaiting:
         do(case, COMPLETE, THEN + hours(4))
         assert case.state is State.PENDING_REPLY
 
+    def test_the_clocks_of_a_part_run_on_when_the_case_is_taken_up_again(self) -> None:
+        case = together()
+        do(case, BODIES[Action.SUSPEND], THEN + minutes(4))
+        do(case, BODIES[Action.RESUME], THEN + hours(3))
+        assert of_part(case, "acknowledge").due_at(case.calendar) == THEN + hours(3) + minutes(6)
+        assert of_part(case, "resolve").status == "running"
+
+    def test_a_part_is_signed_for_and_completed_while_the_case_is_returned(self) -> None:
+        case = together()
+        do(case, BODIES[Action.RETURN], THEN)
+        for body in (BODIES[Action.SIGN_FOR], COMPLETE):
+            do(case, body, THEN + minutes(5), OTHER_CREW)
+        assert (case.state, case.parts[0].state) == (State.PENDING_REDISPATCH, PartState.COMPLETED)
+        assert of_part(case, "acknowledge").status == of_part(case, "resolve").status == "met"
+
     def test_the_last_part_that_the_reply_waits_for_ends_when_the_case_is_taken_up_again(self) -> None:
         case = together()
         do(case, BODIES[Action.SIGN_FOR], THEN, OTHER_CREW)
@@ -226,7 +252,9 @@ class TestBack:
         case = together()
         for body, actor in ((BODIES[Action.SIGN_FOR], OTHER_CREW), (COMPLETE, OTHER_CREW), (COMPLETE, CREW)):
             do(case, body, THEN, actor)
+        done = case.parts[0].result
         do(case, c.SendBack(department="metering", reason="Which meter?"), THEN + hours(1), SUPERVISOR)
+        assert (done, case.parts[0].result) == ("The valve was lifted.", None)
         assert (case.state, case.completed, case.parts[0].state) == (
             State.IN_PROGRESS,
             True,
@@ -237,6 +265,17 @@ class TestBack:
         do(case, BODIES[Action.SEND_BACK], THEN + hours(3), SUPERVISOR)
         assert (case.state, case.completed, case.unfinished) == (State.IN_PROGRESS, False, ())
         assert of_part(case, "resolve").status == "met"
+
+    def test_a_part_of_an_earlier_cycle_cannot_be_sent_back(self) -> None:
+        case = together()
+        for crew, body in ((OTHER_CREW, BODIES[Action.SIGN_FOR]), (OTHER_CREW, COMPLETE), (CREW, COMPLETE)):
+            do(case, body, THEN, crew)
+        do(case, BODIES[Action.REPLY], THEN)
+        do(case, c.FollowUp(outcome="dissatisfied"), THEN)
+        for body in (BODIES[Action.SIGN_FOR], COMPLETE):
+            do(case, body, THEN)
+        refusal = refused(case, c.SendBack(department="metering", reason="Which meter?"), SUPERVISOR)
+        assert (refusal.kind, refusal.code) == ("invalid", "no_such_part")
 
     def test_a_withdrawal_ends_every_part(self) -> None:
         case = together()

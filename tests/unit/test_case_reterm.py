@@ -33,6 +33,7 @@ from tests.build import (
     terms,
 )
 
+DAY = 24 * 3600
 EDITION = Edition(digest="0123456789ab", name="New", name_zh="新目录")
 
 
@@ -168,6 +169,37 @@ class TestClocks:
         do(case, c.DecideExtension(approved=True), MONDAY)
         case.change_catalogue(new(promises=promised("resolve", budget_seconds=2 * WORKING_DAY)), MONDAY)
         assert clock(case, "resolve").budget_seconds == 5 * WORKING_DAY
+
+    @pytest.mark.parametrize(
+        ("before", "after", "budget"),
+        [
+            (("working", 5 * WORKING_DAY), ("always", 4 * DAY), 7 * DAY),
+            (("always", 10 * DAY), ("working", 2 * WORKING_DAY), 5 * WORKING_DAY),
+        ],
+    )
+    def test_an_extension_is_worth_as_many_days_on_the_other_calendar(
+        self, before: tuple[str, int], after: tuple[str, int], budget: int
+    ) -> None:
+        """Three working days of seven hours are three days round the clock, and the other way round."""
+        old, there = (
+            promised("resolve", calendar=calendar, budget_seconds=seconds) for calendar, seconds in (before, after)
+        )
+        case = case_in(State.IN_PROGRESS, promises=old)
+        do(case, c.RequestExtension(working_days=3, reason="Parts."), MONDAY)
+        do(case, c.DecideExtension(approved=True), MONDAY)
+        event = one(case.change_catalogue(new(promises=there), MONDAY))
+        assert (clock(case, "resolve").calendar, clock(case, "resolve").budget_seconds) == (after[0], budget)
+        assert moved(event)["resolve"]["due_after"] == (MONDAY + days(7)).isoformat()
+
+    def test_the_share_that_was_used_up_is_that_of_the_extended_budget(self) -> None:
+        """Four of eight working days are half of seven days round the clock."""
+        case = case_in(State.IN_PROGRESS)
+        do(case, c.RequestExtension(working_days=3, reason="Parts."), MONDAY)
+        do(case, c.DecideExtension(approved=True), MONDAY)
+        at = MONDAY + days(4)
+        case.change_catalogue(new(promises=promised("resolve", calendar="always", budget_seconds=4 * DAY)), at)
+        assert clock(case, "resolve").elapsed(at, CALENDAR) == 3.5 * DAY
+        assert clock(case, "resolve").due_at(CALENDAR) == at + days(3.5)
 
 
 class TestPromises:

@@ -120,6 +120,29 @@ class TestSla:
         assert dues == [MONDAY + minutes(10), MONDAY + minutes(60), None]
         assert all(clock.running_since for clock in case.clocks)
 
+    def test_a_promise_kept_at_the_last_moment_is_no_risk_any_more(self) -> None:
+        case = case_in(State.DISPATCHED)
+        case.ring(MONDAY + minutes(8))
+        assert case.sla == "at_risk"
+        do(case, BODIES[Action.SIGN_FOR], MONDAY + minutes(8))
+        assert (clock(case, "acknowledge").rung, case.sla) == (75, "on_time")
+
+    def test_a_case_that_has_missed_a_promise_is_so_while_it_is_suspended(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES[Action.SUSPEND], MONDAY + hours(1))
+        assert (case.state, case.sla, case.overdue) == (State.SUSPENDED, "missed", True)
+
+    def test_is_that_of_the_current_cycle_whatever_was_missed_before(self) -> None:
+        case = case_in(State.DISPATCHED)
+        for action in (Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+            do(case, BODIES[action], MONDAY + minutes(10))
+        assert (clock(case, "acknowledge").status.value, case.sla) == ("missed", "missed")
+        again = MONDAY + minutes(11)
+        do(case, c.FollowUp(outcome="dissatisfied"), again)
+        assert (case.cycle, case.sla, case.overdue) == (2, "on_time", False)
+        case.ring(again + minutes(7.5))
+        assert case.sla == "at_risk"
+
     def test_an_extension_moves_the_due_date_by_working_days(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, c.RequestExtension(working_days=3, reason="Parts"), THEN)

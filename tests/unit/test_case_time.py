@@ -215,9 +215,18 @@ class TestWakeDate:
         assert (refusal.kind, refusal.code) == ("invalid", "wake_at_past")
         assert wake_at.isoformat() in refusal.message
 
-    def test_in_another_century_is_refused(self) -> None:
-        refusal = refused(case_in(State.IN_PROGRESS), c.Suspend(reason="x", wake_at=THEN.replace(year=2206)))
+    @pytest.mark.parametrize(
+        "wake_at", [THEN + days(366) + MICROSECOND, THEN.replace(year=2028), THEN.replace(year=2206)]
+    )
+    def test_more_than_366_days_ahead_is_refused(self, wake_at: datetime) -> None:
+        refusal = refused(case_in(State.IN_PROGRESS), c.Suspend(reason="x", wake_at=wake_at))
         assert (refusal.kind, refusal.code) == ("invalid", "wake_at_too_far")
+        assert f"wake_at {wake_at.isoformat()} is more than 366 days ahead" in refusal.message
+
+    def test_366_days_ahead_is_accepted(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, c.Suspend(reason="x", wake_at=THEN + days(366)), THEN)
+        assert (case.state, case.wake_at) == (State.SUSPENDED, THEN + days(366))
 
     def test_with_any_offset_is_kept_in_utc_and_wakes(self) -> None:
         case = case_in(State.IN_PROGRESS)

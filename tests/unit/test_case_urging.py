@@ -133,9 +133,17 @@ class TestWhen:
         do(case, BODIES[Action.COMPLETE], DUE - INSTANT)
         assert papers(case.ring(DUE + days(60))) == []
 
+    def test_the_part_of_another_department_brings_none_of_its_own(self) -> None:
+        case = late()
+        do(case, BODIES[Action.INVOLVE], MONDAY + days(1))
+        events = walked(case, NOTICED + days(2))
+        assert papers(events) == [(NOTICE, NOTICED.isoformat())]
+        assert case.urging is not None
+        assert case.urging.clock_serial == 3
+
     def test_without_criticism_the_notice_is_the_last_word(self) -> None:
         rules = Process(urging=UrgingRules(notice_seconds=86_400, criticism_days=0))
-        events = late(process=rules).ring(CRITICISED + days(60))
+        events = walked(late(process=rules), CRITICISED + days(60))
         assert papers(events) == [(NOTICE, NOTICED.isoformat())]
         assert next(event for event in events if event.action == NOTICE).data["deadline_at"] is None
 
@@ -290,6 +298,14 @@ class TestWhatItSays:
         assert [(to["department"], to["assignee"]) for to in notice.data["addressees"]] == [
             ("metering", OTHER_CREW.name)
         ]
+
+    def test_who_has_returned_his_part_is_not_blamed_for_it(self) -> None:
+        case = late()
+        do(case, BODIES[Action.INVOLVE], THEN)
+        do(case, BODIES[Action.RETURN], THEN, OTHER_CREW)
+        do(case, BODIES[Action.COMPLETE], THEN)
+        assert [part.department for part in case.unfinished] == ["metering"]
+        assert self.paper(case, NOTICE).data["addressees"] == []
 
     @pytest.mark.parametrize("state", [State.REGISTERED, State.PENDING_REDISPATCH])
     def test_a_case_that_no_department_has_is_its_owners_matter(self, state: State) -> None:
