@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.keyring import IssuedRole, Keyring, KeyringError
+from domain.codes import UnknownCode
 from domain.lifecycle import Role
 from settings import Settings
 
@@ -20,14 +21,14 @@ def create(
     name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
     role: Annotated[IssuedRole, typer.Option(help="In which capacity.")],
     department: Annotated[
-        str | None, typer.Option(help="Code of the department that the person acts for; a crew needs one.")
+        str | None, typer.Option(help="Department that the person acts for, by code or name; a crew needs one.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Revoke the live key that has this name.")] = False,
 ) -> None:
     """Make a key and print it: the only time it can be seen."""
     settings = Settings()
     if department is not None or role is Role.CREW:
-        department = _known(department, _in_force(settings))
+        department = _code(department, _in_force(settings))
     key, token = Keyring(settings.keys_file).create(name, role, department, namesakes="revoke" if replace else "refuse")
     typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
     typer.echo(token)
@@ -53,13 +54,13 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key 
     typer.echo(f"key {key.id} of {key.name} is revoked")
 
 
-def _known(department: str | None, catalogue: "Catalogue") -> str:
-    """Return the department's code. Raises KeyringError if it is missing or the catalogue does not have it."""
-    if department in {known.code for known in catalogue.departments}:
-        return str(department)
-    wrong = "a crew's key needs --department" if department is None else f"there is no department {department!r}"
-    accepted = ", ".join(f"{known.code} ({known.name} {known.name_zh})" for known in catalogue.departments)
-    raise KeyringError(f"{wrong}; accepted: {accepted}")
+def _code(department: str | None, catalogue: "Catalogue") -> str:
+    """Return the code of the department. Raises KeyringError if it is missing or the catalogue does not have it."""
+    try:
+        return catalogue.code("department", department or "")
+    except UnknownCode as unknown:
+        given = "a crew's key needs --department" if department is None else f"--department {department!r}"
+        raise KeyringError(f"{given}: {unknown}") from None
 
 
 def _in_force(settings: Settings) -> "Catalogue":

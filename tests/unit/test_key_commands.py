@@ -33,8 +33,11 @@ def kept() -> tuple[Key, ...]:
     return Keyring(Settings().keys_file).list()
 
 
-def test_a_key_is_printed_alone_and_opens(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert create("梁伟", "--role", "crew", "--department", "repair", monkeypatch=monkeypatch) == 0
+@pytest.mark.parametrize("given", ["repair", "抢修", "Emergency repair crew"])
+def test_a_key_is_printed_alone_and_opens(
+    given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create("梁伟", "--role", "crew", "--department", given, monkeypatch=monkeypatch) == 0
     printed = capsys.readouterr()
     key = Keyring(Settings().keys_file).verify(printed.out.strip())
     assert key is not None
@@ -42,12 +45,15 @@ def test_a_key_is_printed_alone_and_opens(monkeypatch: pytest.MonkeyPatch, capsy
     assert "for 梁伟, crew of repair" in printed.err
 
 
+UNKNOWN = "there is no such department; accepted: repair (Emergency repair crew / 抢修队), "
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["crew"], "a crew's key needs --department; accepted: repair (Emergency repair crew 抢修队), "),
-        (["crew", "--department", "repairs"], "there is no department 'repairs'; accepted: repair (Emergency"),
-        (["agent", "--department", "repairs"], "there is no department 'repairs'; accepted: repair (Emergency"),
+        (["crew"], f"a crew's key needs --department: {UNKNOWN}"),
+        (["crew", "--department", "repairs"], f"--department 'repairs': {UNKNOWN}"),
+        (["agent", "--department", "repairs"], f"--department 'repairs': {UNKNOWN}"),
     ],
 )
 def test_a_department_that_is_missing_or_unknown_is_refused(
