@@ -7,6 +7,9 @@ from domain.lifecycle import TABLE, Action, Role
 from domain.parts import AT_WORK, PART_TABLE, SHARED, UNFINISHED, Part, PartState
 from domain.record import Record
 
+_OF_PARTS = frozenset(PART_TABLE) | SHARED
+"""The actions that a department with a part may do: on its part, or on the whole case."""
+
 
 def own_part(record: Record, actor: Actor) -> Part | None:
     """The part that this crew's department has to do; None where the case itself is theirs, or nothing is."""
@@ -20,7 +23,7 @@ def department_meant(record: Record, actor: Actor, action: Action, named: str | 
     """Return the department whose work the action is about: the one named, the actor's own, or that of the case."""
     if named is not None:
         return named
-    part = own_part(record, actor) if action in {*PART_TABLE, *SHARED} else None
+    part = own_part(record, actor) if action in _OF_PARTS else None
     return part.department if part else record.department
 
 
