@@ -46,7 +46,7 @@ class Runner(Protocol):
 
 
 class Courier:
-    """The activity `relay`; one at a time, which its workflow sees to.
+    """The activity `deliver_notifications`; one at a time, which its workflow sees to.
 
     Args:
         writer: takes part in the one thread that writes, so that neither waits for the other's lock.

@@ -28,7 +28,7 @@ Rules = Callable[[], Sequence[SurgeRule]]
 
 
 class Watch:
-    """The activity `watch`; one at a time, which its workflow sees to.
+    """The activity `watch_surges`; one at a time, which its workflow sees to.
 
     Args:
         engine: to read with.

@@ -50,7 +50,8 @@ def code_of(kind: Kind, entries: Sequence[Coded], given: str) -> str:
     """Return the code that is given, itself or by a name. Raises UnknownCode.
 
     A name is one of the two that an entry has, an alternative in it (停水 of 停水/无水), or the beginning of either.
-    Case, width and spaces around it do not matter. What would do for several entries does for none.
+    Case, width and spaces around it do not matter. What would do for several entries does for none, and a beginning
+    must not stand in the name of another entry.
     """
     wanted = _folded(given)
     found = [entry for entry in entries if entry.code == given]
@@ -58,6 +59,8 @@ def code_of(kind: Kind, entries: Sequence[Coded], given: str) -> str:
     found = found or [entry for entry in entries if wanted in _alternatives(entry)]
     if not found and len(wanted) >= LEAST_BEGINNING:
         found = [entry for entry in entries if any(name.startswith(wanted) for name in _alternatives(entry))]
+        # Of "water", one name may begin with it, and another end: that is no one name.
+        found += [entry for entry in entries if found and entry not in found and wanted in " ".join(_names(entry))]
     if len(found) != 1:
         raise UnknownCode(kind, given, found or entries, ambiguous=bool(found))
     return found[0].code

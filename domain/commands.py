@@ -95,9 +95,9 @@ class Resume(Body):
 
 
 class RequestApproval(Body):
-    """报批: what for, how much (CNY), of which kind (公司出资维修, 减免, 结清欠费), and on which grounds.
+    """报批: what for, how much, of which kind (公司出资维修, 减免, 结清欠费), and on which grounds.
 
-    With a kind, `amount` and `grounds` are needed.
+    The amount is in the currency of the catalogue. With a kind, `amount` and `grounds` are needed.
     """
 
     action = Action.REQUEST_APPROVAL

@@ -13,7 +13,7 @@ class Event(BaseModel):
     """One fact about one case, in the order of `seq`.
 
     `action` is a name of `lifecycle.Action`, or one of the system's own (`escalate`, `notice`, `criticise`,
-    `undelivered`, `recognise`, `catalogue_change`, `credit`).
+    `undelivered`, `recognise`, `cancellation_requested`, `catalogue_change`, `credit`).
     """
 
     model_config = ConfigDict(frozen=True)

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from domain.codes import Code, DistrictCode, ServiceCode
 from domain.lifecycle import Role
-from domain.terms import USUAL_CLASS, CustomerClass, Terms, usual_class
+from domain.terms import USUAL_CLASS, CustomerClass, Terms, unsaid, usual_class
 
 
 def _in_utc(instant: datetime) -> datetime:
@@ -29,7 +29,7 @@ def _in_utc(instant: datetime) -> datetime:
 
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
-NO_INSTANT = "An instant is RFC 3339 text with its zone; accepted: {example}"
+NO_INSTANT = "An instant is RFC 3339 text with its zone, for example {example}"
 
 
 def _written_out(value: object) -> object:
@@ -48,11 +48,6 @@ Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 
 IncidentNumber = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^i[0-9]{11}$")]
-
-
-def _empty(value: object) -> bool:
-    """Return True if a value is left out of what is written: histories stay small."""
-    return not value
 
 
 class Actor(BaseModel):
@@ -105,7 +100,7 @@ class Intake(BaseModel):
     location: Location = Location()
     description: Text
     thanked: Name | None = Field(
-        default=None, exclude_if=_empty, description="Whom the thanks (表扬) are for; only with the service `thanks`."
+        default=None, exclude_if=unsaid, description="Whom the thanks (表扬) are for; only with the service `thanks`."
     )
 
     @field_validator("thanked")
@@ -127,11 +122,11 @@ class Registration(BaseModel):
     owner: Name
     intake: Intake
     terms: Terms
-    flags: tuple[str, ...] = Field(default=(), exclude_if=_empty, description="Of `customer.IntakeFlag`.")
+    flags: tuple[str, ...] = Field(default=(), exclude_if=unsaid, description="Of `customer.IntakeFlag`.")
     possible_duplicates: tuple[str, ...] = Field(
-        default=(), exclude_if=_empty, description="Cases that may be the same matter."
+        default=(), exclude_if=unsaid, description="Cases that may be the same matter."
     )
-    incident: str | None = Field(default=None, exclude_if=_empty, description="The incident that explains the call.")
+    incident: str | None = Field(default=None, exclude_if=unsaid, description="The incident that explains the call.")
     customer_class: CustomerClass = Field(
         default=USUAL_CLASS, exclude_if=usual_class, description="As the registry has it (客户类别)."
     )

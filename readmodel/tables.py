@@ -20,7 +20,6 @@ from sqlalchemy import (
     text,
 )
 
-from domain.terms import USUAL_CLASS
 from readmodel.types import Exact, JsonText, UtcDateTime, code
 
 NAMES = {
@@ -100,7 +99,7 @@ clocks = Table(
     Column("running_since", UtcDateTime),
     Column("stopped_at", UtcDateTime),
     Column("missed_at", UtcDateTime),
-    Column("part", Integer, nullable=False, server_default="0", comment="0: of the case itself."),
+    Column("part", Integer, nullable=False, comment="0: of the case itself."),
     Column("rung", Integer, nullable=False),
     Column("version", Integer, nullable=False, comment="The case's version that changed the clock last."),
     sqlite_with_rowid=False,
@@ -131,7 +130,7 @@ decisions = Table(
     Column("kind", CODE),
     Column("approved", Boolean, nullable=False),
     Column("amount_fen", BigInteger, comment="Hundredths of a CNY (分)."),
-    Column("currency", String(3), nullable=False, server_default="CNY"),
+    Column("currency", String(3), nullable=False),
     Index("ix_decisions_decided_at", "decided_at"),
 )
 """What management decided on money (审批), for reports."""
@@ -246,7 +245,7 @@ customers = Table(
     Column("address", String(200)),
     Column("district", CODE),
     Column("meter", String(40)),
-    Column("customer_class", CODE, nullable=False, server_default=USUAL_CLASS),
+    Column("customer_class", CODE, nullable=False),
     Column("hardship", Boolean, nullable=False),
     Column("hardship_grounds", String(200)),
     Column("free_allowance_m3", Exact, comment="A month."),

@@ -31,11 +31,11 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 """For ever: while SQL or the worker is down, the round waits."""
 LATE = (CHANGED, SILENT)
-"""What the second look adds to the count: all others are counted already."""
+"""What the second pass adds to the count: all others are counted already."""
 
 
 class RolloutProgress(BaseModel):
-    """How far a round is: the last number called on, what the cases answered, and when the second look begins."""
+    """How far a round is: the last number called on, what the cases answered, and if the second pass has begun."""
 
     model_config = ConfigDict(frozen=True)
 

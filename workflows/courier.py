@@ -1,4 +1,4 @@
-"""The durable host of the courier: one workflow that sees to it that exactly one `relay` runs, for ever."""
+"""The durable host of the courier: one workflow that keeps one `deliver_notifications` running, for ever."""
 
 from datetime import timedelta
 

@@ -145,10 +145,10 @@ class _Performance:
             all_of_it = len(self._surge.of(Kind.TIDE, Kind.OWN_CAUSE))
             self._stage.progress("linked", all_of_it - len(waiting), all_of_it)
             await asyncio.sleep(LOOK_FOR_LINKS_EVERY_SECONDS)
-        priority_by_hand = self._unlinked(await self._cases(), Kind.TIDE, Kind.OWN_CAUSE, Kind.ASKED)
-        await self._each(priority_by_hand, self._link)
-        if priority_by_hand:
-            self._stage.say(f"linked by hand: {len(priority_by_hand)} cases that no rule had found")
+        unlinked = self._unlinked(await self._cases(), Kind.TIDE, Kind.OWN_CAUSE, Kind.ASKED)
+        await self._each(unlinked, self._link)
+        if unlinked:
+            self._stage.say(f"linked by hand: {len(unlinked)} cases that no rule had found")
 
     def _unlinked(self, cases: dict[str, Json], *kinds: Kind) -> list[Call]:
         """The calls whose cases are not linked to the incident, as lists show it; whoever was taken out is left out."""

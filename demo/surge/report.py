@@ -17,8 +17,6 @@ from domain.clocks import ClockStatus
 from domain.incident_table import FINISH, IncidentAction
 from domain.lifecycle import STATE_ZH, Action, Role, State
 
-CONFIRMING = (IncidentAction.CONFIRM, IncidentAction.DECLARE)
-
 
 def report(console: Console, surge: Surge, verdict: Verdict, traffic: Traffic, places: Places) -> None:
     """Print it all; the verdict comes last."""

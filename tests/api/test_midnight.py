@@ -86,9 +86,7 @@ async def sides(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> A
         yield Sides(before, after, clocks)
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "by"), [("/v1/complaints", CALL, "chen"), ("/v1/incidents", INCIDENT, "zhou")]
-)
+@both_kinds
 @pytest.mark.parametrize("first", ["before", "after"])
 async def test_a_key_on_both_sides_of_midnight_makes_one(
     sides: Sides, path: str, body: dict[str, Any], by: str, first: str
@@ -108,9 +106,7 @@ async def test_a_key_on_both_sides_of_midnight_makes_one(
     assert len(set.union(*numbers)) == PAIRS
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "by"), [("/v1/complaints", CALL, "chen"), ("/v1/incidents", INCIDENT, "zhou")]
-)
+@both_kinds
 async def test_a_clock_that_is_behind_finds_what_was_made_under_the_new_day(
     sides: Sides, path: str, body: dict[str, Any], by: str
 ) -> None:

@@ -340,16 +340,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert before.at <= event.at <= self.now
         again = event.action in (Action.FOLLOW_UP, Action.REOPEN) and event.to_state is State.DISPATCHED
         assert event.cycle == before.cycle + again
-        if event.action in (
-            ESCALATE,
-            NOTICE,
-            CRITICISE,
-            UNDELIVERED,
-            RECOGNISE,
-            CREDIT,
-            CATALOGUE_CHANGE,
-            CANCELLATION,
-        ):
+        if event.action in BY_ITSELF:
             assert (event.from_state, event.role) == (event.to_state, Role.SYSTEM)
             return
         if event.role is Role.SYSTEM and "incident" in event.data:

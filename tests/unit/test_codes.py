@@ -56,6 +56,13 @@ def test_what_may_be_several_is_answered_with_these() -> None:
     assert unknown.value.accepted == ("nanlang", "Nanlang", "南朗街道", "nantou", "Nantou", "南头镇")
 
 
+@pytest.mark.parametrize("given", ["water", "Wat", "WATER"])
+def test_a_beginning_that_stands_in_another_name_may_be_either(given: str) -> None:
+    with pytest.raises(UnknownCode, match="this may be any of several services") as unknown:
+        CATALOGUE.code("service", given)
+    assert unknown.value.accepted[::3] == ("water_quality", "no_water")
+
+
 def test_the_more_exact_name_wins() -> None:
     catalogue = named(("west", "Pipes", "管网"), ("pipes", "West", "西区/管网部"), ("mains", "West End", "管网部二组"))
     assert catalogue.code("department", "west") == "west"

@@ -54,7 +54,7 @@ BY_HAND = (
 )
 
 
-def by_hand(row: Row) -> tuple[str, str, set[str], list[str], set[str]]:
+def as_agreed(row: Row) -> tuple[str, str, set[str], list[str], set[str]]:
     return (
         row.action.value,
         row.zh,
@@ -66,7 +66,7 @@ def by_hand(row: Row) -> tuple[str, str, set[str], list[str], set[str]]:
 
 def test_the_table_is_the_one_that_was_agreed() -> None:
     agreed = [(a, zh, set(sources.split()), to.split(), set(roles.split())) for a, zh, sources, to, roles in BY_HAND]
-    assert [by_hand(row) for row in ROWS] == agreed
+    assert [as_agreed(row) for row in ROWS] == agreed
 
 
 def test_every_action_has_one_row() -> None:

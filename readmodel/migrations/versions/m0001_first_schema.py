@@ -113,7 +113,7 @@ def _clocks() -> None:
         sa.Column("running_since", INSTANT),
         sa.Column("stopped_at", INSTANT),
         sa.Column("missed_at", INSTANT),
-        sa.Column("part", sa.Integer, nullable=False, server_default="0", comment="0: of the case itself."),
+        sa.Column("part", sa.Integer, nullable=False, comment="0: of the case itself."),
         sa.Column("rung", sa.Integer, nullable=False),
         sa.Column("version", sa.Integer, nullable=False, comment="The case's version that changed the clock last."),
         sa.PrimaryKeyConstraint("number", "serial", name="pk_clocks"),
@@ -144,7 +144,7 @@ def _decisions() -> None:
         sa.Column("kind", _code(40)),
         sa.Column("approved", sa.Boolean, nullable=False),
         sa.Column("amount_fen", sa.BigInteger, comment="Hundredths of a CNY (分)."),
-        sa.Column("currency", sa.String(3), nullable=False, server_default="CNY"),
+        sa.Column("currency", sa.String(3), nullable=False),
         sa.PrimaryKeyConstraint("number", "seq", name="pk_decisions"),
     )
 
@@ -235,7 +235,7 @@ def _customers() -> None:
         sa.Column("address", sa.String(200)),
         sa.Column("district", _code(40)),
         sa.Column("meter", sa.String(40)),
-        sa.Column("customer_class", _code(40), nullable=False, server_default="household"),
+        sa.Column("customer_class", _code(40), nullable=False),
         sa.Column("hardship", sa.Boolean, nullable=False),
         sa.Column("hardship_grounds", sa.String(200)),
         sa.Column("free_allowance_m3", sa.Numeric(8, 2).with_variant(sa.String(9), "sqlite"), comment="A month."),
