@@ -111,12 +111,17 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    client = await connect(wait_seconds=math.inf)
+    connecting, stopping = asyncio.ensure_future(connect(wait_seconds=math.inf)), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not connecting.done():  # asked to end while Temporal is away
+        connecting.cancel()
+        return
+    client = connecting.result()
     async with running(client, settings):
         await start_courier(client, settings.task_queue)
         await start_watch(client, settings.task_queue)
         log.info("worker is polling task queue %s", settings.task_queue)
-        await stop.wait()
+        await stopping
 
 
 def main() -> None:

@@ -13,12 +13,12 @@ from domain.clocks import Clock
 from domain.errors import Refused
 from domain.events import Event
 from domain.intake import SYSTEM, Actor
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, Role
+from domain.lifecycle import CANCELLATION, CREDIT, CRITICISE, ESCALATE, NOTICE, Role
 from domain.record import CREDIT_KIND, CREDIT_WAITS, Decided, Finding, Owed, Record
 from domain.terms import Approver, Credit
 
-_OF_TIME = frozenset({ESCALATE, NOTICE, CRITICISE, CREDIT})
-"""The events that time alone brings; their instant is that at which they are noticed."""
+_OF_TIME = frozenset({ESCALATE, NOTICE, CRITICISE, CREDIT, CANCELLATION})
+"""The events that nothing but time brings, at the instant at which they are noticed; and one that changes nothing."""
 
 
 class Due(NamedTuple):

@@ -73,6 +73,7 @@ def _dispatch(record: Record, event: Event) -> None:
         record.extension = None
         change(record, lambda clock: clock.cancel(event.at, record.calendar), DEPARTMENT)
         open_clocks(record, DEPARTMENT)
+        start(record, event.at, "registration")  # what runs from there runs already, except of the new department
     # Neither a rejected return nor another assignee gives the department new time to return the case.
     if event.action != Action.REJECT_RETURN and not (same and event.from_state is State.DISPATCHED):
         record.dispatched_at = event.at

@@ -221,7 +221,7 @@ class Incident(BaseModel):
             self.expected_at = datetime.fromisoformat(data["expected_at"])
         self.state = event.to_state
         if self.over:
-            self.closed_at = event.at
+            self.closed_at = self.closed_at or event.at
 
 
 _NOTED: dict[str, dict[str, str]] = {

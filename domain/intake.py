@@ -23,9 +23,10 @@ from domain.terms import USUAL_CLASS, CustomerClass, Terms, unsaid, usual_class
 
 
 def _in_utc(instant: datetime) -> datetime:
-    if not 1 < instant.year < 9999:  # noqa: PLR2004 - at the ends of what datetime knows there may be no such instant
-        raise ValueError("the year must be from 2 to 9998")
-    return instant.astimezone(UTC)
+    # At the ends of what datetime knows there may be no such instant; in UTC the year may be another than as written.
+    if not 1 < instant.year < 9999 or not 1 < (utc := instant.astimezone(UTC)).year < 9999:  # noqa: PLR2004 - as said
+        raise ValueError("the year must be from 2 to 9998, in UTC as well")
+    return utc
 
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)

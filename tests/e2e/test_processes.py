@@ -78,6 +78,21 @@ def test_a_command_makes_files_for_its_user_alone(command: list[str], tmp_path: 
     assert open_to_others(folder) == []
 
 
+def test_a_worker_ends_when_it_is_asked_to_though_temporal_is_away(tmp_path: Path) -> None:
+    env = environment() | {"HOTLINE_DATA_DIR": str(tmp_path / "data"), "TEMPORAL_ADDRESS": "127.0.0.1:9"}
+    log = tmp_path / "log"
+    with (
+        log.open("w") as out,
+        subprocess.Popen([sys.executable, "-m", "cli", "worker"], cwd=ROOT, env=env, stdout=out, stderr=out) as process,
+    ):
+        try:
+            wait_until(lambda: "trying on" in log.read_text(encoding="utf-8"), lambda: log.read_text(encoding="utf-8"))
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+
+
 def test_the_api_alone_makes_files_for_its_user_alone(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)

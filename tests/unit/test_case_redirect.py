@@ -8,7 +8,7 @@ from domain.clocks import DEPARTMENT
 from domain.lifecycle import NOTICE, Action, State
 from domain.notices import notices
 from domain.parts import PartState
-from domain.terms import Process, UrgingRules
+from domain.terms import Process, Promise, UrgingRules
 from tests.build import (
     AGENT,
     BODIES,
@@ -51,6 +51,15 @@ class TestToAnotherDepartment:
         assert refused(case, SIGN_FOR, CREW).code == "other_department"
         do(case, SIGN_FOR, THEN, OTHER_CREW)
         assert refused(case, c.Dispatch(department="repair"), DISPATCHER).code == "out_of_turn"
+
+    def test_a_promise_of_the_department_from_the_registration_on_starts_with_it(self) -> None:
+        arrive = Promise(name="arrive", calendar="always", budget_seconds=3600, starts="registration")
+        case = case_in(State.DISPATCHED, promises=(arrive,))
+        do(case, ELSEWHERE, THEN)
+        assert [(each.status.value, each.started_at) for each in case.clocks] == [
+            ("cancelled", MONDAY),
+            ("running", THEN),
+        ]
 
     def test_its_clocks_start_anew_and_the_owners_go_on(self) -> None:
         case = dispatched()

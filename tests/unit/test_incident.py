@@ -183,6 +183,8 @@ class TestLife:
             assert (event.action, event.to_state, event.data) == ("finish", after, {"settled": 3})
             assert (incident.end, incident.over, incident.closed_at) == (after, True, THEN)
             assert incident.available_actions(ADMIN) == ()
+            incident.note_cancellation("a slip", THEN + hours(1))
+            assert incident.closed_at == THEN
         assert incident_in(IncidentState.CONFIRMED).end is None
 
     def test_resolving_keeps_the_words_for_its_cases(self) -> None:
