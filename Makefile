@@ -12,7 +12,7 @@ ARGS ?=
 
 # Two at once suit the tests that wait for servers. A file keeps to one worker, so that it starts its server once.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-CODE := $(wildcard *.py) activities api bench demo docs domain readmodel tests tools workflows
+CODE := worker.py activities api bench domain hotline readmodel tests tools workflows
 
 .PHONY: help
 help: ## Show this list
@@ -62,12 +62,12 @@ bench: $(INSTALLED) ## Measure and print the figures of bench/ (ARGS="--against 
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write the parts of the documentation that are computed from the code
-	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tools.docs.generate
 
 .PHONY: pictures
 pictures: $(INSTALLED) ## Take the screenshots of the documentation, from a service of their own
 	tools/have-browser
-	$(BIN)/python -m docs.pictures docs/images
+	$(BIN)/python -m tools.docs.pictures docs/images
 
 LOCK := pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links

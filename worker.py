@@ -12,30 +12,29 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-import entry
-import process
+from activities.catalogue_rollout import Renewals
 from activities.incident import Incidents
-from activities.notification import case_teller
+from activities.notifications.courier import case_teller
 from activities.projection import Projection
-from activities.renewal import Renewals
-from activities.watch import Suspect, Watch
-from catalogue_store import CatalogueStore, InForce
-from courier_setup import courier
-from domain.incident import Opening, SurgeRule
+from activities.surge_watch import Suspect, Watch
+from domain.incident.incident import Opening, SurgeRule
+from hotline import entry, process
+from hotline.courier import courier
+from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.settings import Settings
+from hotline.temporal.connection import connect
+from hotline.temporal.sandbox import runner
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
-from settings import Settings
-from temporal_connection import connect
-from workflow_runner import runner
-from workflows.catalogue import CatalogueRolloutWorkflow
+from workflows.catalogue_rollout import CatalogueRolloutWorkflow
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow, start_courier
 from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
-from workflows.presentation import workflow_id
+from workflows.presentation.complaint import workflow_id
 from workflows.requests import Request
-from workflows.watch import SurgeWatchWorkflow, start_watch
+from workflows.surge_watch import SurgeWatchWorkflow, start_watch
 
 log = logging.getLogger("hotline.worker")
 

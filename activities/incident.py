@@ -13,13 +13,13 @@ from temporalio.client import Client
 
 from activities.projection import unavailable
 from activities.rounds import GONE, call_on, take_silent
-from domain.batch import ProjectionBatch
-from domain.commands import Command, LinkIncident
-from domain.incident_batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
-from domain.incident_notices import News
-from domain.intake import SYSTEM
-from domain.lifecycle import Action
-from domain.settlement import OVER, SETTLE, Settled, Settlement
+from domain.case.automatic.settle import OVER, SETTLE, Settled, Settlement
+from domain.case.batch import ProjectionBatch
+from domain.case.commands import Command, LinkIncident
+from domain.case.intake import SYSTEM
+from domain.case.lifecycle import Action
+from domain.incident.batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
+from domain.incident.notices import News
 from readmodel import incidents
 from readmodel.database import reading
 from readmodel.projection import NotRegisteredError, write
@@ -73,7 +73,7 @@ class Incidents:
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> SeenTo:
-        """Complete and reply; answer how many cases came out how (`domain.settlement`).
+        """Complete and reply; answer how many cases came out how (`domain.case.automatic.settle`).
 
         What the cases publish by that is written here, many in one transaction: a case that was asked again answers the
         same, so a later try writes the same again.

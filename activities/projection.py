@@ -4,7 +4,7 @@ from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain.batch import ProjectionBatch
+from domain.case.batch import ProjectionBatch
 from readmodel.writer import DOWN, GroupWriter
 
 

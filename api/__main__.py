@@ -4,11 +4,10 @@ import logging
 
 import uvicorn
 
-import entry
-import process
 from api.app import create_app
-from settings import Settings, encryption_warning
-from temporal_connection import connect
+from hotline import entry, process
+from hotline.settings import Settings, encryption_warning
+from hotline.temporal.connection import connect
 
 log = logging.getLogger("hotline.api")
 

@@ -13,18 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from temporalio.client import Client
 
+from activities.notifications.caller_links import Links
 from api import openapi
 from api.backend import Backend
 from api.codes import ByName
-from api.gateway import Gateway
-from api.incident_desk import IncidentDesk, OpenIncidents
 from api.intake import Desk
-from api.keyring import Keyring
-from api.letterbox import Letterbox
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
-from api.reader import Reader
 from api.recognition import Recognition
 from api.routes import (
     actions,
@@ -41,12 +37,16 @@ from api.routes import (
 )
 from api.routes.parameters import OnceRoute
 from api.security import BearerKey
-from api.visibility import Visibility
-from catalogue_store import CatalogueStore, InForce
-from domain.codes import UnknownCode
-from links import Links
+from api.sql.letterbox import Letterbox
+from api.sql.reader import Reader
+from api.sql.visibility import Visibility
+from api.temporal.gateway import Gateway
+from api.temporal.incident_desk import IncidentDesk, OpenIncidents
+from domain.shared.codes import UnknownCode
+from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.keyring import Keyring
+from hotline.settings import Settings
 from readmodel.database import engine
-from settings import Settings
 
 
 def utc_now() -> datetime:

@@ -4,24 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from activities.notifications.caller_links import Links
 from api.codes import ByName
-from api.gateway import Gateway
-from api.incident_desk import IncidentDesk
 from api.intake import Desk
-from api.keyring import Key
-from api.letterbox import Letterbox
 from api.metrics import Metrics
 from api.problems import ProblemError
-from api.reader import Reader
 from api.recognition import Recognition
 from api.security import BearerKey, actor_of
-from api.visibility import Visibility
-from catalogue_store import InForce
-from domain.catalogue import Catalogue
-from domain.decisions import available_actions
-from domain.views import CaseView, view_case
-from links import Links
-from settings import Settings
+from api.sql.letterbox import Letterbox
+from api.sql.reader import Reader
+from api.sql.visibility import Visibility
+from api.temporal.gateway import Gateway
+from api.temporal.incident_desk import IncidentDesk
+from domain.case.decisions import available_actions
+from domain.case.views import CaseView, view_case
+from domain.catalogue.catalogue import Catalogue
+from hotline.files.catalogue_store import InForce
+from hotline.keyring import Key
+from hotline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

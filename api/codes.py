@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from catalogue_store import InForce
-from domain.codes import Kind, UnknownCode
+from domain.shared.codes import Kind, UnknownCode
+from hotline.files.catalogue_store import InForce
 
 
 class ByName:

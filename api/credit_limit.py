@@ -9,12 +9,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from api.backend import Backend
-from api.keyring import Key
 from api.problems import ProblemError
-from api.reader import away
 from api.security import actor_of
-from domain.lifecycle import Action
-from domain.record import Owed
+from api.sql.reader import away
+from domain.case.lifecycle import Action
+from domain.case.state import Owed
+from hotline.keyring import Key
 from readmodel.money import Credited
 
 DAY = timedelta(days=1)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from api.schemas import NEW_COMPLAINT
-from domain.incident_table import IncidentAction
-from domain.lifecycle import Action
+from domain.case.lifecycle import Action
+from domain.incident.lifecycle import IncidentAction
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"

@@ -12,20 +12,20 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, datetime
 from typing import NamedTuple
 
-from api.gateway import RETRY_SECONDS, Gateway
-from api.incident_desk import OpenIncidents
-from api.keyring import Key
 from api.problems import ProblemError, unavailable, unknown_code
 from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.security import actor_of, request_key
-from catalogue_store import InForce
-from domain.case import Case
-from domain.codes import UnknownCode
-from domain.intake import Intake, Registration
-from domain.lifecycle import TABLE, Action, Role
-from domain.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
-from domain.terms import Terms
+from api.temporal.gateway import RETRY_SECONDS, Gateway
+from api.temporal.incident_desk import OpenIncidents
+from domain.case.case import Case
+from domain.case.intake import Intake, Registration
+from domain.case.lifecycle import TABLE, Action, Role
+from domain.catalogue.terms import Terms
+from domain.shared.codes import UnknownCode
+from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
+from hotline.files.catalogue_store import InForce
+from hotline.keyring import Key
 from readmodel.callers import NOBODY, Known
 from workflows.requests import Request
 
@@ -101,7 +101,7 @@ class Desk:
     async def _start(self, draft: Registration, request: Request, *, sent: bool) -> Registered:
         """Start the case under the first number of the request that is free. Raises ProblemError.
 
-        One whose key the client `sent` is started before the number of the next day may be (`domain.numbers`).
+        One whose key the client `sent` is started before the number of the next day may be (`domain.shared.numbers`).
         """
         zone = self._in_force.catalogue.calendar.timezone
         day = local_day(draft.at, zone)

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.codes import UNKNOWN_CODE, UnknownCode
-from domain.intake import NO_INSTANT, NO_NUL, RFC_3339
+from domain.case.intake import NO_INSTANT, NO_NUL, RFC_3339
+from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"

@@ -8,11 +8,11 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from domain.events import Event
-from domain.incident import Incident
-from domain.incident_table import IncidentAction, IncidentEvent
-from domain.urging import DOCUMENT_EN, DOCUMENT_ZH
-from domain.views import CaseView, public_data
+from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENT_ZH
+from domain.case.events import Event
+from domain.case.views import CaseView, public_data
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import IncidentAction, IncidentEvent
 from readmodel.parts import PartOfCase
 
 JSON = "application/json"

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.codes import DistrictCode, ServiceCode
-from domain.customer import Thanks
-from domain.incident_table import IncidentAction, IncidentState
-from domain.intake import Instant, Intake, Name
-from domain.lifecycle import Action, Role, State
-from domain.parts import Part
-from domain.terms import Credit, Priority
-from domain.views import CaseView
+from domain.case.intake import Instant, Intake, Name
+from domain.case.lifecycle import Action, Role, State
+from domain.case.parts import Part
+from domain.case.views import CaseView
+from domain.catalogue.terms import Credit, Priority
+from domain.customers.customer import Thanks
+from domain.incident.lifecycle import IncidentAction, IncidentState
+from domain.shared.codes import DistrictCode, ServiceCode
 
 NEW_COMPLAINT: dict[str, Any] = {
     "service_code": "no_water",

@@ -8,10 +8,10 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 
-from api.keyring import TOKEN_SHAPE, Key, Keyring, MalformedTokenError
 from api.problems import ProblemError
-from domain.intake import Actor
-from domain.lifecycle import Role
+from domain.case.intake import Actor
+from domain.case.lifecycle import Role
+from hotline.keyring import TOKEN_SHAPE, Key, Keyring, MalformedTokenError
 
 CHALLENGE = 'Bearer realm="hotline"'
 INVALID = f'{CHALLENGE}, error="invalid_token"'

@@ -21,8 +21,8 @@ from bench import against, catalogue, compare, history, lists, report, restart, 
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer, running, tell
-from local_service import SYNCHRONOUS
-from supervisor import SupervisorError
+from hotline.local.service import SYNCHRONOUS
+from hotline.local.supervisor import SupervisorError
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]

@@ -15,7 +15,7 @@ from bench.server import Service, ServiceError
 CONCURRENT = 20
 LOOK_EVERY_SECONDS = 0.2
 CAUGHT_UP_WITHIN_SECONDS = 60.0
-DEFAULT = Path(__file__).resolve().parents[1] / "catalogue" / "zhongshan.toml"
+DEFAULT = Path(__file__).resolve().parents[1] / "hotline" / "catalogues" / "zhongshan.toml"
 NEW = f"""
 extends = "{DEFAULT}"
 name = "Zhongshan, other budgets"

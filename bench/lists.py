@@ -21,13 +21,13 @@ import psycopg
 from sqlalchemy import Connection, Engine, event, text
 
 from bench.lists_data import Data, load
-from catalogue_source import load_catalogue
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.database import ReadConnection, engine, reading
 from readmodel.migrate import migrate
 from readmodel.queries import list_cases
 from readmodel.search import CaseFilters, find
 from readmodel.tables import FILTERS, metadata
-from settings import DEFAULT_CATALOGUE
 
 with warnings.catch_warnings():
     # It asks for a runtime folder when it is imported, and warns where a slim machine has none.

@@ -19,12 +19,12 @@ from typing import Any
 from psycopg import Cursor
 from pydantic import TypeAdapter
 
-from domain import commands
-from domain.case import Case
-from domain.catalogue import Catalogue
-from domain.intake import Actor, Caller, Intake, Location, Registration
-from domain.lifecycle import ENDED, Role, State
-from domain.record import Progress
+from domain.case import commands
+from domain.case.case import Case
+from domain.case.intake import Actor, Caller, Intake, Location, Registration
+from domain.case.lifecycle import ENDED, Role, State
+from domain.case.state import Progress
+from domain.catalogue.catalogue import Catalogue
 from readmodel.tables import cases, events, search_words
 from readmodel.terms import terms_of
 

@@ -14,7 +14,7 @@ from temporalio.worker import WorkflowRunner
 from temporalio.workflow import _Definition
 
 from bench.measure import MILLISECONDS, quantile
-from workflow_runner import runner
+from hotline.temporal.sandbox import runner
 from workflows.complaint import ComplaintWorkflow
 
 

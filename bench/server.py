@@ -20,9 +20,9 @@ from typing import Any
 
 import aiohttp
 
-import local_service
-from settings import Settings
-from supervisor import Program, Supervisor
+from hotline.local import service as local_service
+from hotline.local.supervisor import Program, Supervisor
+from hotline.settings import Settings
 
 READY_WITHIN_SECONDS = 90.0
 LOOK_EVERY_SECONDS = 0.1

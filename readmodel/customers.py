@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.customer import Customer
-from domain.intake import Caller
+from domain.case.intake import Caller
+from domain.customers.customer import Customer
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import customers
 from readmodel.terms import phone_term, phone_terms

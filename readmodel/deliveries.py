@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import bindparam, case, delete, exists, func, insert, select, update
 
-from domain.lifecycle import Action
+from domain.case.lifecycle import Action
 from readmodel.database import WriteConnection
 from readmodel.mailbox import DEAD, DUE, SENDING, SENT, Message, Report
 from readmodel.tables import cases, deliveries, events, notifications

@@ -8,12 +8,12 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import JSON, Row, Table, Text, bindparam, cast, func, select, tuple_, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.incident import Incident
-from domain.incident_batch import Gathering, IncidentBatch
-from domain.incident_notices import News, incident_notices, news_notices
-from domain.incident_table import TAKING, IncidentEvent, IncidentState, Scope
-from domain.notices import Notice
-from domain.settlement import BEFORE_REPLY, OVER, OWN_CAUSE
+from domain.case.automatic.settle import BEFORE_REPLY, OVER, OWN_CAUSE
+from domain.case.notices import Notice
+from domain.incident.batch import Gathering, IncidentBatch
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import TAKING, IncidentEvent, IncidentState, Scope
+from domain.incident.notices import News, incident_notices, news_notices
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.paging import Place
 from readmodel.tables import cases, incident_events, incidents, notifications

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Select, select, union_all
 
-from domain.case import Case
-from domain.lifecycle import OPEN, State
-from domain.renewal import Held
+from domain.case.case import Case
+from domain.case.lifecycle import OPEN, State
+from domain.case.rollout import Held
 from readmodel.database import ReadConnection
 from readmodel.queries import get_cases
 from readmodel.tables import cases

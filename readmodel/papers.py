@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
-from domain.events import Event
-from domain.urging import DOCUMENT_ZH
+from domain.case.automatic.notice import DOCUMENT_ZH
+from domain.case.events import Event
 from readmodel.database import ReadConnection
 from readmodel.queries import event_of
 from readmodel.tables import events

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, select, tuple_
 
-from domain.parts import Part, PartState
+from domain.case.parts import Part, PartState
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.tables import cases, parts

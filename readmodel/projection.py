@@ -13,13 +13,13 @@ from pydantic_core import to_json
 from sqlalchemy import Insert, Table, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.batch import ProjectionBatch
-from domain.events import Event
-from domain.intake import Intake
-from domain.lifecycle import Action, State
-from domain.notices import notices
-from domain.record import Progress
-from domain.terms import USUAL_CURRENCY
+from domain.case.batch import ProjectionBatch
+from domain.case.events import Event
+from domain.case.intake import Intake
+from domain.case.lifecycle import Action, State
+from domain.case.notices import notices
+from domain.case.state import Progress
+from domain.catalogue.terms import USUAL_CURRENCY
 from readmodel.database import WriteConnection
 from readmodel.money import FEN
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import Row, bindparam, select, tuple_
 
-from domain.case import Case
-from domain.events import Event
-from domain.record import Progress, start_of
-from domain.terms import USUAL_CLASS, Terms
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.state import Progress, start_of
+from domain.catalogue.terms import USUAL_CLASS, Terms
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.search import CaseFilters, find

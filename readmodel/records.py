@@ -7,9 +7,9 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, literal, select, tuple_
 
-from domain.customer import CallerRecord, Customer, EarlierCase, Thanks
-from domain.intake import THANKS, Caller
-from domain.lifecycle import State
+from domain.case.intake import THANKS, Caller
+from domain.case.lifecycle import State
+from domain.customers.customer import CallerRecord, Customer, EarlierCase, Thanks
 from readmodel.customers import customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
 from readmodel.paging import Place

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from domain.lifecycle import State
+from domain.case.lifecycle import State
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.tables import FILTERS, cases, search_words

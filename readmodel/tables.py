@@ -64,7 +64,7 @@ cases = Table(
     Column("address", String(200)),
     Column("channel", CODE, nullable=False),
     Column("description", Text, nullable=False),
-    Column("document", JsonText, nullable=False, comment="domain.record.Progress"),
+    Column("document", JsonText, nullable=False, comment="domain.case.state.Progress"),
 )
 """One row a case, as it stands. `document` and the first event make the whole case again."""
 
@@ -115,7 +115,7 @@ parts = Table(
     Column("state", CODE, nullable=False),
     Column("involved_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False, comment="The case's version that changed the part last."),
-    Column("document", JsonText, nullable=False, comment="domain.parts.Part"),
+    Column("document", JsonText, nullable=False, comment="domain.case.parts.Part"),
     Index("ix_parts_department", "department", "involved_at", "number"),
     Index("ix_parts_department_state", "department", "state", "involved_at", "number"),
 )
@@ -144,7 +144,7 @@ incidents = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("version", Integer, nullable=False),
-    Column("document", JsonText, nullable=False, comment="domain.incident.Incident"),
+    Column("document", JsonText, nullable=False, comment="domain.incident.incident.Incident"),
     Column("counts", JsonText, nullable=False, comment="How its cases came out, once it is over."),
     Index("ix_incidents_opened_at", "opened_at", "number"),
     Index(

@@ -10,7 +10,7 @@ too, so that cases of one address are found together.
 import re
 import unicodedata
 
-from domain.intake import Intake
+from domain.case.intake import Intake
 
 LONGEST = 40
 """Characters of a term; what is longer is cut, and found by its beginning."""

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from domain.batch import ProjectionBatch
+from domain.case.batch import ProjectionBatch
 from readmodel.database import WriteConnection, writing
 from readmodel.projection import write
 

@@ -10,21 +10,21 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from domain.case import Case
-    from domain.catalogue_change import SAME_TERMS, NewTerms
-    from domain.commands import Command
-    from domain.customer import KNOWN, Recognised
-    from domain.errors import Refused
-    from domain.events import Event
-    from domain.intake import Actor
-    from domain.settlement import SETTLED, Settled, Settlement, outcome
-    from domain.views import CaseView, Outcome, view_case
+    from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
+    from domain.case.automatic.settle import SETTLED, Settled, Settlement, outcome
+    from domain.case.case import Case
+    from domain.case.commands import Command
+    from domain.case.events import Event
+    from domain.case.intake import Actor
+    from domain.case.views import CaseView, Outcome, view_case
+    from domain.customers.customer import KNOWN, Recognised
+    from domain.shared.errors import Refused
     from workflows.alarm import Alarm
     from workflows.cancellation import wait_or_note
     from workflows.incident_links import Link
     from workflows.messages import ComplaintStart, Done
     from workflows.outbox import Outbox
-    from workflows.presentation import Shown, details, shown, updates
+    from workflows.presentation.complaint import Shown, details, shown, updates
     from workflows.updates import with_updates
 
 

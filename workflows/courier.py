@@ -7,7 +7,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.notification import SHIFT, Courier
+    from activities.notifications.courier import SHIFT, Courier
 
 COURIER_ID = "courier"
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)

@@ -1,7 +1,7 @@
 """The durable host of one incident: one cause behind many calls, from the suspicion until every case is replied to.
 
 It has no child workflow for a case: each case is a workflow already. Cases say by signals that they belong to it; when
-it ends, an activity calls on them, portion by portion, while emergencies overtake (`workflows.presentation.urgency`).
+it ends, an activity calls on them, portion by portion, while emergencies overtake (`urgency`).
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.incident import PORTION, Incidents
-    from domain.commands import Command
-    from domain.errors import Refused
-    from domain.incident import Incident
-    from domain.incident_batch import Gathering, HandingOn, IncidentBatch, Settling
-    from domain.incident_notices import News
-    from domain.incident_table import ABSORB, ENDS, IncidentAction, IncidentEvent, IncidentState
-    from domain.intake import Actor
+    from domain.case.commands import Command
+    from domain.case.intake import Actor
+    from domain.incident.batch import Gathering, HandingOn, IncidentBatch, Settling
+    from domain.incident.incident import Incident
+    from domain.incident.lifecycle import ABSORB, ENDS, IncidentAction, IncidentEvent, IncidentState
+    from domain.incident.notices import News
+    from domain.shared.errors import Refused
     from workflows.cancellation import wait_or_note
     from workflows.incident_links import incident_id
-    from workflows.incident_presentation import incident_details, incident_shown
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
-    from workflows.presentation import updates
+    from workflows.presentation.complaint import updates
+    from workflows.presentation.incident import incident_details, incident_shown
     from workflows.updates import with_incident_updates
 
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))

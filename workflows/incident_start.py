@@ -9,12 +9,12 @@ from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from domain.incident import Incident, Opening
-from domain.numbers import days_around, incident_number_of, local_day, time_to_start
+from domain.incident.incident import Incident, Opening
+from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.incident import IncidentWorkflow
 from workflows.incident_links import incident_id
-from workflows.incident_presentation import incident_attributes, incident_summary
 from workflows.messages import TASK_TIMEOUT, IncidentStart, Names
+from workflows.presentation.incident import incident_attributes, incident_summary
 from workflows.requests import MEMO, RPC_TIMEOUT, Request, find_started
 
 MOST_DRAWS = 50

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.case import Case
-from domain.catalogue import Catalogue
-from domain.incident import Incident, Opening
-from domain.incident_table import IncidentAction, Scope
-from domain.intake import Registration
+from domain.case.case import Case
+from domain.case.intake import Registration
+from domain.catalogue.catalogue import Catalogue
+from domain.incident.incident import Incident, Opening
+from domain.incident.lifecycle import IncidentAction, Scope
 
 TASK_TIMEOUT = timedelta(seconds=2.5)
 """A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
@@ -81,7 +81,7 @@ class Absorbed(BaseModel):
 
 
 class IncidentOutcome(BaseModel):
-    """What an incident's update or query answers; see `domain.views.Outcome`."""
+    """What an incident's update or query answers; see `domain.case.views.Outcome`."""
 
     action: str
     digest: str

@@ -9,9 +9,9 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from activities.projection import Projection
-from domain.batch import ProjectionBatch
-from domain.case import Case
-from domain.events import Event
+from domain.case.batch import ProjectionBatch
+from domain.case.case import Case
+from domain.case.events import Event
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """One try at writing a batch. A worker that died with it is found out this late."""

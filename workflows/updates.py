@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 from temporalio import workflow
 
-from domain.commands import BODIES, Command
-from domain.incident_table import INCIDENT_BODIES, INCIDENT_TABLE, IncidentRow
-from domain.lifecycle import TABLE, Row
+from domain.case.commands import BODIES, Command
+from domain.case.lifecycle import TABLE, Row
+from domain.incident.lifecycle import INCIDENT_BODIES, INCIDENT_TABLE, IncidentRow
 
 
 class Host(Protocol):

@@ -12,14 +12,14 @@ from starlette.responses import Response
 from api import examples, openapi, render
 from api.backend import Backend
 from api.credit_limit import check_limit
-from api.keyring import Key
 from api.problems import ProblemError, refusal_of
 from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_in
 from api.schemas import Complaint
 from api.security import actor_of, request_key
-from domain import commands
-from domain.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Row
-from domain.views import CaseView
+from domain.case import commands
+from domain.case.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Row
+from domain.case.views import CaseView
+from hotline.keyring import Key
 
 Endpoint = Callable[..., Awaitable[Response]]
 

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.security import staff_only
-from domain.customer import CallerRecord
-from domain.intake import AccountNo
+from domain.case.intake import AccountNo
+from domain.customers.customer import CallerRecord
+from hotline.keyring import Key
 from readmodel.paging import Place
 
 TAGS: list[str | Enum] = ["callers"]

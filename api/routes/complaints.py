@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.keyring import Key
 from api.problems import ProblemError
-from api.reader import away
 from api.routes.parameters import IdempotencyKey, Listing, NumberText, Paging, not_found, number_in
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
 from api.security import actor_of, staff_only
-from domain.decisions import available_actions
-from domain.views import CaseView, view_case
+from api.sql.reader import away
+from domain.case.decisions import available_actions
+from domain.case.views import CaseView, view_case
+from hotline.keyring import Key
 from readmodel.paging import BadCursorError
 
 TAGS: list[str | Enum] = ["complaints"]

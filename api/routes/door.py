@@ -15,18 +15,18 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from activities.notifications.caller_links import Link, LinkError
 from api import openapi, render
 from api.backend import Backend
-from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
 from api.security import actor_of, only_for
-from domain.commands import Command, FollowUp
-from domain.intake import Actor
-from domain.lifecycle import Role, State
-from domain.views import CaseView
-from links import Link, LinkError
+from domain.case.commands import Command, FollowUp
+from domain.case.intake import Actor
+from domain.case.lifecycle import Role, State
+from domain.case.views import CaseView
+from hotline.keyring import Key
 
 log = logging.getLogger("hotline.api")
 

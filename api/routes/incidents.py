@@ -14,16 +14,15 @@ from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
-from api.keyring import Key
 from api.problems import ProblemError, refusal_of
 from api.routes.complaints import after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import actor_of, only_for, request_key, staff_only
-from domain.codes import UnknownCode
-from domain.commands import Command
-from domain.incident import Incident, Opening
-from domain.incident_table import (
+from domain.case.commands import Command
+from domain.case.lifecycle import ROLE_ZH, Role
+from domain.incident.incident import Incident, Opening
+from domain.incident.lifecycle import (
     INCIDENT_BODIES,
     INCIDENT_STATE_ZH,
     INCIDENT_TABLE,
@@ -36,7 +35,8 @@ from domain.incident_table import (
     Merge,
     Scope,
 )
-from domain.lifecycle import ROLE_ZH, Role
+from domain.shared.codes import UnknownCode
+from hotline.keyring import Key
 from readmodel.paging import BadCursorError
 from workflows.messages import Names
 from workflows.requests import Request

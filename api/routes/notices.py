@@ -11,14 +11,14 @@ from starlette.responses import HTMLResponse, Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.keyring import Key
-from api.papers import Papers
+from api.documents.papers import Papers
 from api.problems import ProblemError
-from api.reader import away
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import NoticePage
 from api.security import actor_of, staff_only
-from domain.events import Event
+from api.sql.reader import away
+from domain.case.events import Event
+from hotline.keyring import Key
 
 TAGS: list[str | Enum] = ["complaints"]
 HTML, PDF = "text/html", "application/pdf"
@@ -100,7 +100,7 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
 def _printer() -> Callable[[str, datetime], bytes] | None:
     """What prints, where it is installed."""
     try:
-        from api.pdf import pdf  # noqa: PLC0415 - only where the extra is installed
+        from api.documents.pdf import pdf  # noqa: PLC0415 - only where the extra is installed
     except ImportError:
         return None
     return pdf

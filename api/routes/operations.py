@@ -10,8 +10,8 @@ from starlette.responses import Response
 from api import examples, openapi, render
 from api.backend import Backend
 from api.schemas import Component, Health, Readiness
-from catalogue_source import calendar_warnings
-from catalogue_store import edition_of
+from hotline.files.catalogue import calendar_warnings
+from hotline.files.catalogue_store import edition_of
 
 LOOK_SECONDS = 2.0
 """Longest look at each part; they are looked at side by side."""

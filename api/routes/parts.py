@@ -8,14 +8,14 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.keyring import Key
 from api.problems import ProblemError
 from api.routes.complaints import bad_cursor
 from api.routes.parameters import Paging
 from api.schemas import PartPage
 from api.security import staff_only
-from domain.codes import DepartmentCode, words
-from domain.parts import PartState
+from domain.case.parts import PartState
+from domain.shared.codes import DepartmentCode, words
+from hotline.keyring import Key
 from readmodel.paging import BadCursorError
 
 

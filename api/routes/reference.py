@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.keyring import Key
 from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
-from domain.catalogue import Catalogue, Department, District, Group
-from domain.commands import BODIES
-from domain.credit_norms import Finding
-from domain.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Action, Role, State, mermaid
+from domain.case.commands import BODIES
+from domain.case.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Action, Role, State, mermaid
+from domain.catalogue.catalogue import Catalogue, Department, District, Group
+from domain.catalogue.credit_norms import Finding
+from hotline.keyring import Key
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:

@@ -11,13 +11,13 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from catalogue_source import load_catalogue
-from catalogue_store import CatalogueStore
-from settings import DEFAULT_CATALOGUE
-from tests.api.house import House, house
-from tests.databases import fresh
-from tests.hotline import TEMPORAL
-from workflows.search_attributes import REGISTRY
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import CatalogueStore
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.api import House, house
+from tests.support.databases import fresh
+from tests.support.hotline import TEMPORAL
+from workflows.presentation.search_attributes import REGISTRY
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

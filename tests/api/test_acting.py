@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.house import House, problem, whenever
-from workflows.presentation import workflow_id
+from tests.support.api import House, problem, whenever
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,16 +11,16 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-from catalogue_source import load_catalogue
-from customers_source import load_customers
-from domain.customer import CallerRecord, Customer
+from domain.customers.customer import CallerRecord, Customer
+from hotline.files.catalogue import load_catalogue
+from hotline.files.customers import load_customers
+from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
-from settings import DEFAULT_CATALOGUE
-from tests.api.house import CALL, House, Json, house, problem
-from tests.docs.pages import ROOT
-from tests.hotline import until
-from tests.readmodel.outage import down
+from tests.support.api import CALL, House, Json, house, problem
+from tests.support.hotline import until
+from tests.support.outage import down
+from tests.support.pages import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from catalogue_source import load_catalogue
-from catalogue_store import CatalogueStore, edition_of
-from domain.catalogue import Catalogue
-from domain.catalogue_change import NewTerms
-from settings import DEFAULT_CATALOGUE
-from tests.api.house import CALL, House
-from tests.hotline import until
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.catalogue.catalogue import Catalogue
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import CatalogueStore, edition_of
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.api import CALL, House
+from tests.support.hotline import until
 from workflows.complaint import ComplaintWorkflow
-from workflows.presentation import workflow_id
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

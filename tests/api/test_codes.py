@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from catalogue_source import load_catalogue
-from catalogue_store import CatalogueStore
-from domain.catalogue import Catalogue
-from settings import DEFAULT_CATALOGUE
-from tests.api.house import CALL, House, Json, problem
+from domain.catalogue.catalogue import Catalogue
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import CatalogueStore
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.api import CALL, House, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,8 +5,8 @@ import os
 import pytest
 from playwright.async_api import Route, async_playwright, expect
 
-from docs.pictures import SWITCHES, chromium
-from tests.api.house import House
+from tests.support.api import House
+from tools.docs.pictures import SWITCHES, chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from activities.notifications.caller_links import VALID, Link, LinkError, Links
 from api.routes.door import STATE_FOR_CALLERS
-from docs.pictures import SWITCHES, chromium
-from domain.lifecycle import State
-from links import VALID, Link, LinkError, Links
-from tests.api.house import House, Json, problem
+from domain.case.lifecycle import State
+from tests.support.api import House, Json, problem
+from tools.docs.pictures import SWITCHES, chromium
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 import worker
-from links import Links
+from activities.notifications.caller_links import Links
 from readmodel.database import engine
-from tests.api.house import House, house
 from tests.api.test_door import CHINESE, door, follow_ups, say
-from tests.hotline import until
-from tests.readmodel.outage import down
+from tests.support.api import House, house
+from tests.support.hotline import until
+from tests.support.outage import down
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,20 +7,20 @@ from typing import get_args
 
 import pytest
 
-from catalogue_source import CatalogueError, load_catalogue
-from domain import commands as c
-from domain.calendar import on_the_wall
-from domain.case import Case
-from domain.catalogue import Catalogue
-from domain.customer import Customer
-from domain.terms import CustomerClass
+from domain.calendar.work_calendar import on_the_wall
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import CustomerClass
+from domain.customers.customer import Customer
+from hotline.files.catalogue import CatalogueError, load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
-from settings import DEFAULT_CATALOGUE
-from tests.api.house import House, house, problem
-from tests.build import ADMIN, do, registration
-from tests.hotline import temporal_server, until
-from workflows.presentation import workflow_id
+from tests.support.api import House, house, problem
+from tests.support.build import ADMIN, do, registration
+from tests.support.hotline import temporal_server, until
+from workflows.presentation.complaint import workflow_id
 
 ENGLAND = DEFAULT_CATALOGUE.with_name("england.toml")
 LONDON = "Europe/London"

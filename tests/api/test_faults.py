@@ -9,12 +9,12 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 import worker
+from hotline.settings import Settings
 from readmodel.database import engine
-from settings import Settings
-from tests.api.house import CALL, House, house, problem, whenever
-from tests.api.proxy import relay
-from tests.hotline import until
-from tests.readmodel.outage import down
+from tests.support.api import CALL, House, house, problem, whenever
+from tests.support.hotline import until
+from tests.support.outage import down
+from tests.support.proxy import relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.house import CALL, House, Json, problem
 from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
-from tests.hotline import until
-from workflows.watch import WATCH_ID, start_watch
+from tests.support.api import CALL, House, Json, problem
+from tests.support.hotline import until
+from workflows.surge_watch import WATCH_ID, start_watch
 
 DIRECTIONS = {"services": ["no_water"], "districts": ["west"], "title": "爆管停水 burst main"}
 pytestmark = pytest.mark.asyncio(loop_scope="session")

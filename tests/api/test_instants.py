@@ -3,7 +3,7 @@
 import pytest
 
 from api.problems import instant_like
-from tests.api.house import House, problem
+from tests.support.api import House, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

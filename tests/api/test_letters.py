@@ -12,9 +12,9 @@ from api.schemas import Letters
 from readmodel.database import engine, writing
 from readmodel.mailbox import DEAD
 from readmodel.tables import notifications
-from tests.api.house import House, Json, house, problem
-from tests.readmodel.outage import down
-from tests.readmodel.rows import rows
+from tests.support.api import House, Json, house, problem
+from tests.support.outage import down
+from tests.support.rows import rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

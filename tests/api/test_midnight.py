@@ -15,13 +15,13 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from api.app import create_app
-from api.gateway import Gateway
 from api.problems import ProblemError
-from domain.case import Case
-from tests.api.house import CALL, KEPT, House, house, problem, served
-from tests.api.proxy import relay
-from tests.build import registration
-from tests.hotline import until
+from api.temporal.gateway import Gateway
+from domain.case.case import Case
+from tests.support.api import CALL, KEPT, House, house, problem, served
+from tests.support.build import registration
+from tests.support.hotline import until
+from tests.support.proxy import relay
 from workflows.requests import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

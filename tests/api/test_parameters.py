@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.house import House, Json, problem
 from tests.api.test_reading import numbers, owner, registered
+from tests.support.api import House, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from tests.api.house import House, Json, problem
-from tests.hotline import until
+from tests.support.api import House, Json, problem
+from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.house import CALL, House, whenever
+from tests.support.api import CALL, House, whenever
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

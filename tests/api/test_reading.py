@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.house import CALL, House, problem
+from tests.support.api import CALL, House, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

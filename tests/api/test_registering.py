@@ -9,9 +9,9 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from api.security import request_key
-from domain.numbers import number_of, parse_number
-from tests.api.house import CALL, House, problem
-from workflows.presentation import workflow_id
+from domain.shared.numbers import number_of, parse_number
+from tests.support.api import CALL, House, problem
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,21 +11,21 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from catalogue_source import load_catalogue
-from catalogue_store import CatalogueStore
-from domain.incident import Opening
-from domain.incident_table import Scope
-from domain.lifecycle import Role
-from settings import DEFAULT_CATALOGUE
-from tests.api.house import CALL, House, Json, house, problem
+from domain.case.lifecycle import Role
+from domain.incident.incident import Opening
+from domain.incident.lifecycle import Scope
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import CatalogueStore
+from hotline.settings import DEFAULT_CATALOGUE
 from tests.api.test_england import ENGLAND
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
-from tests.hotline import temporal_server, until
+from tests.support.api import CALL, House, Json, house, problem
+from tests.support.hotline import temporal_server, until
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import Names
-from workflows.presentation import workflow_id
+from workflows.presentation.complaint import workflow_id
 from workflows.requests import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,8 +8,8 @@ import pytest
 from temporalio.client import Client
 
 from api.routes.reports import bounds
-from domain.calendar import on_the_wall
-from tests.api.house import House, Json, house, problem
+from domain.calendar.work_calendar import on_the_wall
+from tests.support.api import House, Json, house, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.api.house import CALL, House, problem
+from tests.support.api import CALL, House, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

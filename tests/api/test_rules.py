@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.lifecycle import Role
-from tests.api.house import House, problem
+from domain.case.lifecycle import Role
+from tests.support.api import House, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.client import Client
 
-from docs.saved_views import VIEWS, View, due_today
-from tests.api.house import House, Json
-from tests.hotline import until
+from tests.support.api import House, Json
+from tests.support.hotline import until
+from tools.docs.saved_views import VIEWS, View, due_today
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

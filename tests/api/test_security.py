@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from domain.lifecycle import Role
-from tests.api.house import House, problem
+from domain.case.lifecycle import Role
+from tests.support.api import House, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from api.visibility import LOOKS, PATIENCE, TICK_SECONDS, Visibility
+from api.sql.visibility import LOOKS, PATIENCE, TICK_SECONDS, Visibility
 
 LONG = 20.0
 
@@ -136,8 +136,8 @@ async def test_a_busy_machine_is_left_to_its_work_and_a_quiet_one_is_asked_often
     async def look(numbers: Sequence[str]) -> Mapping[str, int]:
         return {number: 1 for number in numbers if now >= began[number] + takes}
 
-    monkeypatch.setattr("api.visibility.asyncio.sleep", sleep)
-    monkeypatch.setattr("api.visibility.time.perf_counter", lambda: now)
+    monkeypatch.setattr("api.sql.visibility.asyncio.sleep", sleep)
+    monkeypatch.setattr("api.sql.visibility.time.perf_counter", lambda: now)
     visibility = Visibility(look)
 
     async def show(number: str, ahead: float = 0.0) -> None:

@@ -19,15 +19,15 @@ import typer.main
 from pydantic import BaseModel
 from stdnum import verhoeff
 
-import cli
-from calendar_source import Override
-from catalogue_source import load_catalogue
-from channels_source import load_channels
-from domain.commands import BODIES
-from domain.incident_table import INCIDENT_BODIES
+from domain.case.commands import BODIES
+from domain.incident.lifecycle import INCIDENT_BODIES
+from hotline.cli import main as cli
+from hotline.files.calendar import Override
+from hotline.files.catalogue import load_catalogue
+from hotline.files.channels import load_channels
 from readmodel.tables import metadata
-from tests.docs.pages import ALL, ROOT, Example, all_examples, examples, page
 from tests.docs.test_names import application
+from tests.support.pages import ALL, ROOT, Example, all_examples, examples, page
 
 PLAYED_BY_E2E = {"curl", "API=http://127.0.0.1:8080/v1", 'AUTH="Authorization:'}
 """Examples that need the running service: `tests/e2e/test_readme.py` runs them, answers and all."""
@@ -72,7 +72,7 @@ def test_toml_examples_are_accepted(example: Example, tmp_path: Path) -> None:
         return
     if "extends" in tables:
         file = tmp_path / "catalogue.toml"
-        base = ROOT / "catalogue" / tables["extends"]
+        base = ROOT / "hotline" / "catalogues" / tables["extends"]
         file.write_text(example.text.replace(tables["extends"], str(base)), encoding="utf-8")
         load_catalogue(file)
         return

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import BLOCKS, rendered
-from domain.lifecycle import ROWS, State
-from tests.docs.pages import ALL, ROOT, examples, page
+from domain.case.lifecycle import ROWS, State
+from tests.support.pages import ALL, ROOT, examples, page
+from tools.docs.generate import BLOCKS, rendered
 
 RENDERED = rendered()
 

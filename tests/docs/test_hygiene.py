@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from docs import saved_views
-from tests.docs.pages import ALL, DOCS, PAGES, ROOT, TEXTS, section
+from tests.support.pages import ALL, DOCS, PAGES, ROOT, TEXTS, section
+from tools.docs import saved_views
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))

@@ -2,14 +2,14 @@
 
 import re
 
-from domain.errors import Refused
-from domain.incident import Incident
-from domain.incident_table import ENDS, INCIDENT_BODIES, IncidentAction, IncidentState
-from domain.intake import SYSTEM, Actor
-from domain.lifecycle import Role
-from tests.build import ADMIN, THEN
-from tests.docs.pages import page, section
-from tests.incidents import BODIES, ROAD, do, incident_in, opening
+from domain.case.intake import SYSTEM, Actor
+from domain.case.lifecycle import Role
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import ENDS, INCIDENT_BODIES, IncidentAction, IncidentState
+from domain.shared.errors import Refused
+from tests.support.build import ADMIN, THEN
+from tests.support.incidents import BODIES, ROAD, do, incident_in, opening
+from tests.support.pages import page, section
 
 PAGE = page("docs/incidents.md")
 ACTIONS = section(PAGE, "Actions")

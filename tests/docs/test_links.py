@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.docs.pages import DOCS, PAGES, ROOT, TEXTS, anchors, links
+from tests.support.pages import DOCS, PAGES, ROOT, TEXTS, anchors, links
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -14,21 +14,17 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from temporalio.client import Client
 
-import cli
-from activities.templates import Templates, TemplatesError
+from activities.notifications.rendering import Templates, TemplatesError
 from api.app import create_app
+from api.documents.papers import Papers
 from api.metrics import Metrics
-from api.papers import Papers
 from api.problems import KINDS, PREFIX
 from api.routes.door import STATE_FOR_CALLERS
 from api.schemas import NewComplaint
-from docs.saved_views import VIEWS
-from domain.catalogue import CLOCKS
-from domain.clocks import ClockStatus
-from domain.commands import RequestApproval
-from domain.customer import IntakeFlag
-from domain.incident_table import ABSORB, FINISH, MERGE_FAILED, SUSPECT, IncidentAction, IncidentState
-from domain.lifecycle import (
+from domain.case.automatic.settle import KEPT, OVER, OWN_CAUSE, SETTLED
+from domain.case.clocks import ClockStatus
+from domain.case.commands import RequestApproval
+from domain.case.lifecycle import (
     CANCELLATION,
     CATALOGUE_CHANGE,
     CREDIT,
@@ -42,15 +38,19 @@ from domain.lifecycle import (
     Role,
     State,
 )
-from domain.parts import PartState
-from domain.record import CREDIT_WAITS
-from domain.settlement import KEPT, OVER, OWN_CAUSE, SETTLED
-from domain.terms import Recipient
+from domain.case.parts import PartState
+from domain.case.state import CREDIT_WAITS
+from domain.catalogue.catalogue import CLOCKS
+from domain.catalogue.terms import Recipient
+from domain.customers.customer import IntakeFlag
+from domain.incident.lifecycle import ABSORB, FINISH, MERGE_FAILED, SUSPECT, IncidentAction, IncidentState
+from hotline.cli import main as cli
+from hotline.settings import PREFIX as SETTING
+from hotline.settings import Settings, variable
 from readmodel.search import CaseFilters
-from settings import PREFIX as SETTING
-from settings import Settings, variable
-from tests.docs.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
-from workflows.search_attributes import REGISTRY
+from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
+from tools.docs.saved_views import VIEWS
+from workflows.presentation.search_attributes import REGISTRY
 
 GLOSSARY = page("docs/glossary.md")
 SLA = {"on_time", "at_risk", "missed", "paused"}
@@ -131,7 +131,7 @@ def test_every_kind_of_approval_is_in_the_glossary() -> None:
 
 
 def test_every_flag_is_in_the_glossary_and_no_other() -> None:
-    code = "".join(module.read_text(encoding="utf-8") for module in (ROOT / "domain").glob("*.py"))
+    code = "".join(module.read_text(encoding="utf-8") for module in (ROOT / "domain").rglob("*.py"))
     raised = {flag for line in code.splitlines() if "with_flags" in line for flag in re.findall(r'"([a-z_]+)"', line)}
     assert set(glossary("Flags")) == raised | set(IntakeFlag) | {CREDIT_WAITS, OWN_CAUSE}
 

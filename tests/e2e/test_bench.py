@@ -13,9 +13,9 @@ import pytest
 
 from bench import against
 from bench.server import INSTALLED_HERE, running
-from supervisor import process_mark
-from tests.e2e.service import ROOT, wait_until
-from tests.repositories import make_repository
+from hotline.local.supervisor import process_mark
+from tests.support.repositories import make_repository
+from tests.support.service import ROOT, wait_until
 
 pytestmark = pytest.mark.e2e
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from settings import DEFAULT_CATALOGUE
-from tests.e2e.service import Service, wait_until
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.service import Service, wait_until
 
 pytestmark = pytest.mark.e2e
 

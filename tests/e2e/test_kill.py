@@ -16,24 +16,24 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.keyring import Keyring
-from demo.client import Hotline, Json
-from demo.day import LEAST_CASES, Call, District, plan_day
-from demo.journal import Journal
-from demo.people import Cast, Person
-from demo.play import Stage, play
-from demo.run import offer_of
-from demo.verify import verify
-from domain.batch import ProjectionBatch
-from domain.lifecycle import ESCALATE, Role
-from domain.notices import notices
-from rebuild import chains, published
-from tests.e2e.service import CHILDREN, Service
-from workflows.presentation import workflow_id
+from domain.case.batch import ProjectionBatch
+from domain.case.lifecycle import ESCALATE, Role
+from domain.case.notices import notices
+from hotline.cli.rebuild import chains, published
+from hotline.demo.client import Hotline, Json
+from hotline.demo.day import LEAST_CASES, Call, District, plan_day
+from hotline.demo.journal import Journal
+from hotline.demo.people import Cast, Person
+from hotline.demo.play import Stage, play
+from hotline.demo.run import offer_of
+from hotline.demo.verify import verify
+from hotline.keyring import Keyring
+from tests.support.service import CHILDREN, Service
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.e2e
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "demo.toml"
+CATALOGUE = Path(__file__).resolve().parents[2] / "hotline" / "catalogues" / "demo.toml"
 SEED = 2009
 ADMIN = Person("admin", Role.ADMIN)
 DAY_SECONDS = 4.0

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from tests.e2e.service import Service
-from tests.receivers import Receiver, receiver
+from tests.support.receivers import Receiver, receiver
+from tests.support.service import Service
 
 pytestmark = pytest.mark.e2e
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from domain.calendar import on_the_wall
-from tests.e2e.people import (
+from domain.calendar.work_calendar import on_the_wall
+from tests.support.people import (
     AGENT,
     BILLING,
     CREW,
@@ -18,7 +18,7 @@ from tests.e2e.people import (
     Complaint,
     Hotline,
 )
-from tests.e2e.service import Service
+from tests.support.service import Service
 
 pytestmark = pytest.mark.e2e
 

@@ -5,8 +5,8 @@ import os
 import pytest
 from playwright.sync_api import expect
 
-from docs import paper, pictures
-from tests.printed import sides
+from tests.support.printed import sides
+from tools.docs import paper, pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 

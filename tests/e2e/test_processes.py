@@ -12,13 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from settings import DEFAULT_CATALOGUE
-from tests.e2e.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
-from tests.e2e.service import Service, environment, wait_until
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
+from tests.support.service import Service, environment, wait_until
 
 pytestmark = pytest.mark.e2e
 
 AT_ONCE = 4
+CLI = "hotline.cli.main"
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,7 +73,7 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
 def test_a_command_makes_files_for_its_user_alone(command: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "data"
     env = environment() | {"HOTLINE_DATA_DIR": str(folder)}
-    argv = [sys.executable, "-m", "cli", *command]
+    argv = [sys.executable, "-m", CLI, *command]
     subprocess.run(argv, cwd=ROOT, env=env, umask=0, check=True, capture_output=True)
     assert any(path.is_file() for path in folder.iterdir())
     assert open_to_others(folder) == []
@@ -83,7 +84,7 @@ def test_a_worker_ends_when_it_is_asked_to_though_temporal_is_away(tmp_path: Pat
     log = tmp_path / "log"
     with (
         log.open("w") as out,
-        subprocess.Popen([sys.executable, "-m", "cli", "worker"], cwd=ROOT, env=env, stdout=out, stderr=out) as process,
+        subprocess.Popen([sys.executable, "-m", CLI, "worker"], cwd=ROOT, env=env, stdout=out, stderr=out) as process,
     ):
         try:
             wait_until(lambda: "trying on" in log.read_text(encoding="utf-8"), lambda: log.read_text(encoding="utf-8"))
@@ -100,7 +101,7 @@ def test_the_api_alone_makes_files_for_its_user_alone(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     env = environment() | {"HOTLINE_DATA_DIR": str(folder), "HOTLINE_API_PORT": str(port)}
-    argv = [sys.executable, "-m", "cli", "api"]
+    argv = [sys.executable, "-m", CLI, "api"]
     with subprocess.Popen(argv, cwd=ROOT, env=env, umask=0, stderr=subprocess.DEVNULL) as process:
 
         def answers() -> bool:
@@ -150,7 +151,12 @@ def test_http_for_the_network_is_warned_of_once(
     settings = {"HOTLINE_DATA_DIR": tmp_path / "data", "HOTLINE_API_HOST": host, "HOTLINE_API_PORT": taken}
     env = environment() | {name: str(value) for name, value in settings.items()}
     done = subprocess.run(
-        [sys.executable, "-m", "cli", command], cwd=ROOT, env=env, check=False, capture_output=True, text=True
+        [sys.executable, "-m", CLI, command],
+        cwd=ROOT,
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode != 0
     said = done.stdout + done.stderr

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from docs import pictures
-from tests.docs.pages import Example, examples, page, section
-from tests.e2e.service import Service
+from tests.support.pages import Example, examples, page, section
+from tests.support.service import Service
+from tools.docs import pictures
 
 pytestmark = pytest.mark.e2e
 

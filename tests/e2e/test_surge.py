@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from demo.client import Json
-from tests.e2e.service import CHILDREN, ROOT, Service, wait_until
-from tests.receivers import Receiver, receiver
+from hotline.demo.client import Json
+from tests.support.receivers import Receiver, receiver
+from tests.support.service import CHILDREN, ROOT, Service, wait_until
 
 pytestmark = pytest.mark.e2e
 
-CATALOGUE = ROOT / "catalogue" / "surge.toml"
+CATALOGUE = ROOT / "hotline" / "catalogues" / "surge.toml"
 CASES = 100
 KILLS_AFTER = (25, 50)
 """How many calls are registered when the demo dies, and when it dies together with everything."""
@@ -72,7 +72,7 @@ def playing(service: Service, said: Path) -> Iterator[subprocess.Popen[bytes]]:
     port = str(urlsplit(service.api).port)
     argv += ["--data-dir", str(service.data_dir), "--api-port", port]
     with said.open("ab") as out:
-        process = subprocess.Popen([sys.executable, "-m", "cli", *argv], cwd=ROOT, stdout=out, stderr=out)
+        process = subprocess.Popen([sys.executable, "-m", "hotline.cli.main", *argv], cwd=ROOT, stdout=out, stderr=out)
     try:
         yield process
     finally:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from docs import pictures
-from docs.pictures import BREACHED, Stage
-from tests.e2e.service import Service
+from tests.support.service import Service
+from tools.docs import pictures
+from tools.docs.pictures import BREACHED, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from activities import lane
+from activities.notifications import lane
 from readmodel.database import engine
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
-from tests.readmodel.channels import House
-from tests.readmodel.outage import impatient
-from tests.receivers import MailServer, Receiver, mail_server, receiver
+from tests.support.channels import House
+from tests.support.outage import impatient
+from tests.support.receivers import MailServer, Receiver, mail_server, receiver
 
 
 @pytest.fixture

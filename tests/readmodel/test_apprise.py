@@ -11,8 +11,8 @@ from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.wecombot import NotifyWeComBot
 
-from tests.readmodel.channels import DISPATCHER, PATIENCE, House, all_are, mail, table
-from tests.receivers import MailServer, Receiver, silent_mail_server
+from tests.support.channels import DISPATCHER, PATIENCE, House, all_are, mail, table
+from tests.support.receivers import MailServer, Receiver, silent_mail_server
 
 GROUPS: dict[str, tuple[Any, str]] = {
     "wecombot://KEY": (NotifyWeComBot, "/cgi-bin/webhook/send?key=KEY"),
@@ -64,9 +64,9 @@ async def test_mail_servers_that_hang_take_no_thread_of_one_that_works(
 
 SENDS_TO_ONE_THAT_HANGS = """
 import asyncio, sys
-from activities.apprise_sender import AppriseSender
-from activities.channel_file import AppriseChannel
-from activities.postman import DeliveryError, Letter
+from activities.notifications.channels.apprise_sender import AppriseSender
+from activities.notifications.channel_file import AppriseChannel
+from activities.notifications.postman import DeliveryError, Letter
 from datetime import UTC, datetime
 
 async def main():

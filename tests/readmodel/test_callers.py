@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from domain.customer import Customer, IntakeFlag
-from domain.intake import Caller, Intake, Location
+from domain.case.intake import Caller, Intake, Location
+from domain.customers.customer import Customer, IntakeFlag
 from readmodel.callers import DUPLICATES, MOST_DUPLICATES, NOBODY, REPEATS, Known, known
 from readmodel.customers import customer_of, keep, shares_phone
 from readmodel.database import reading, writing
 from readmodel.paging import Place
 from readmodel.projection import write
 from readmodel.records import caller_record, customer_record
-from tests.batches import call, number, published
-from tests.build import MONDAY, days, hours
+from tests.support.batches import call, number, published
+from tests.support.build import MONDAY, days, hours
 
 HARD, AGAIN, TWICE = IntakeFlag
 GRANNY = Customer(account_no="A-17", name="李婆婆", phone="0760 8823 7777", hardship=True, address="下闸新村 3 号")

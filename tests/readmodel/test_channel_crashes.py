@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities import lane
-from courier_setup import courier
+from activities.notifications import lane
+from hotline.courier import courier
 from readmodel import deliveries as post
 from readmodel import mailbox
 from readmodel.mailbox import Report
 from readmodel.writer import GroupWriter
-from tests.readmodel.channels import DISPATCHER, House, all_are, sms, webhook
-from tests.readmodel.outage import complained, down
-from tests.receivers import Receiver
+from tests.support.channels import DISPATCHER, House, all_are, sms, webhook
+from tests.support.outage import complained, down
+from tests.support.receivers import Receiver
 
 
 async def test_a_courier_killed_in_the_middle_sends_again_under_the_same_id(house: House, gateway: Receiver) -> None:

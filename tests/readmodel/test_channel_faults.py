@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from tests.readmodel.channels import CALLER, DISPATCHER, House, all_are, mail, sms, webhook
-from tests.receivers import Receiver, receiver, silent_mail_server
+from tests.support.channels import CALLER, DISPATCHER, House, all_are, mail, sms, webhook
+from tests.support.receivers import Receiver, receiver, silent_mail_server
 
 
 async def test_each_channel_of_a_recipient_is_used_once_though_another_fails(house: House, gateway: Receiver) -> None:

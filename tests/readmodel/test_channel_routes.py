@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.readmodel.channels import CALLER, DISPATCHER, TOMORROW, House, all_are, sms, webhook
-from tests.receivers import Receiver
+from tests.support.channels import CALLER, DISPATCHER, TOMORROW, House, all_are, sms, webhook
+from tests.support.receivers import Receiver
 
 
 async def test_who_is_not_routed_is_seen_and_not_tried(house: House, gateway: Receiver) -> None:

@@ -9,20 +9,20 @@ from functools import partial
 import pytest
 from standardwebhooks import Webhook
 
-from domain.case import Case
-from domain.commands import FollowUp, LinkIncident
-from domain.incident_notices import News
-from domain.intake import Caller
-from domain.lifecycle import Action
-from domain.settlement import Settlement
-from links import Links
+from activities.notifications.caller_links import Links
+from domain.case.automatic.settle import Settlement
+from domain.case.case import Case
+from domain.case.commands import FollowUp, LinkIncident
+from domain.case.intake import Caller
+from domain.case.lifecycle import Action
+from domain.incident.notices import News
 from readmodel.incidents import inform
 from readmodel.tables import deliveries
-from tests.batches import PLAIN, batch, call
-from tests.build import INCIDENT, MONDAY, do
-from tests.readmodel.channels import CALLER, DISPATCHER, PHONE, SECRET, House, all_are, mail, sms, webhook
-from tests.readmodel.rows import rows
-from tests.receivers import MailServer, Receiver
+from tests.support.batches import PLAIN, batch, call
+from tests.support.build import INCIDENT, MONDAY, do
+from tests.support.channels import CALLER, DISPATCHER, PHONE, SECRET, House, all_are, mail, sms, webhook
+from tests.support.receivers import MailServer, Receiver
+from tests.support.rows import rows
 
 
 async def test_a_webhook_is_signed_by_the_standard(house: House, gateway: Receiver) -> None:

@@ -11,15 +11,16 @@ import pytest
 from sqlalchemy import Engine, event
 from temporalio.testing import ActivityEnvironment
 
-from activities import lane, notification
-from activities.lane import Lane, Mailbox
-from activities.notification import Courier
+from activities.notifications import courier as notification
+from activities.notifications import lane
+from activities.notifications.courier import Courier
+from activities.notifications.lane import Lane, Mailbox
 from readmodel.mailbox import Message, Report, exchange
 from readmodel.tables import notifications
 from readmodel.writer import GroupWriter
-from tests.batches import call, published
-from tests.readmodel.outage import complained, down
-from tests.readmodel.rows import rows
+from tests.support.batches import call, published
+from tests.support.outage import complained, down
+from tests.support.rows import rows
 
 PATIENCE = 10.0
 

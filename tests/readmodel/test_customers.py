@@ -4,11 +4,11 @@ from decimal import Decimal
 
 from sqlalchemy import Engine, select
 
-from domain.customer import Customer
+from domain.customers.customer import Customer
 from readmodel.customers import GROUP, Imported, get_customer, keep
 from readmodel.database import reading, writing
 from readmodel.tables import customers
-from tests.readmodel.rows import rows
+from tests.support.rows import rows
 
 GRANNY = Customer(
     account_no="0420013",

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from readmodel.database import engine, reading, writing
 from readmodel.tables import cases, events
-from tests.readmodel.rows import rows
+from tests.support.rows import rows
 
 
 def test_a_reader_cannot_write(reader: Engine) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text, update
 
-from domain import commands as c
-from domain.incident import Incident
-from domain.incident_batch import Gathering, IncidentBatch
-from domain.incident_notices import News
-from domain.incident_table import IncidentAction, IncidentState, Scope
-from domain.intake import Location
-from domain.lifecycle import Action
+from domain.case import commands as c
+from domain.case.intake import Location
+from domain.case.lifecycle import Action
+from domain.incident.batch import Gathering, IncidentBatch
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import IncidentAction, IncidentState, Scope
+from domain.incident.notices import News
 from readmodel import incidents
 from readmodel.database import ReadConnection, engine, reading, writing
 from readmodel.incidents import Surge
@@ -21,10 +21,10 @@ from readmodel.paging import BadCursorError
 from readmodel.projection import write
 from readmodel.tables import cases, incident_events, notifications
 from readmodel.tables import incidents as incidents_table
-from tests.batches import call, number, published
-from tests.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, THEN, days, hours, minutes
-from tests.incidents import BODIES, WEST, do, opening
-from tests.readmodel.rows import everything, rows
+from tests.support.batches import call, number, published
+from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, THEN, days, hours, minutes
+from tests.support.incidents import BODIES, WEST, do, opening
+from tests.support.rows import everything, rows
 
 A = IncidentAction
 ROAD = (A.CONFIRM, A.DISPATCH, A.SIGN_FOR, A.INFORM, A.RESOLVE)

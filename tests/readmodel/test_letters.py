@@ -14,9 +14,9 @@ from readmodel.mailbox import Failure, Report
 from readmodel.paging import BadCursorError
 from readmodel.projection import write
 from readmodel.tables import deliveries, notifications
-from tests.batches import call, published
-from tests.build import MONDAY
-from tests.readmodel.rows import rows
+from tests.support.batches import call, published
+from tests.support.build import MONDAY
+from tests.support.rows import rows
 
 
 def owe(connection: WriteConnection, count: int) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.log_channel import LogChannel
+from activities.notifications.channels.log_channel import LogChannel
 from readmodel.mailbox import Message
 
 
@@ -125,7 +125,7 @@ def test_a_file_that_was_rotated_is_followed(path: Path) -> None:
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
-from activities.log_channel import LogChannel
+from activities.notifications.channels.log_channel import LogChannel
 from tests.readmodel.test_log_channel import message
 
 async def main():

@@ -5,12 +5,12 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from domain.lifecycle import Action
+from domain.case.lifecycle import Action
 from readmodel.database import reading, writing
 from readmodel.open_cases import Wanted, _statement, held, open_numbers, walk
 from readmodel.projection import write
-from tests.batches import PLAIN, call, number, published
-from tests.build import MONDAY, days, hours
+from tests.support.batches import PLAIN, call, number, published
+from tests.support.build import MONDAY, days, hours
 
 LONG_AGO = MONDAY - days(365)
 

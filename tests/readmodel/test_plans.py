@@ -13,8 +13,8 @@ from readmodel.paging import Place
 from readmodel.projection import write
 from readmodel.search import CaseFilters, find
 from readmodel.tables import FILTERS, cases
-from tests.batches import call, published
-from tests.build import MONDAY, minutes
+from tests.support.batches import call, published
+from tests.support.build import MONDAY, minutes
 
 VALUES: dict[str, Any] = {
     "state": ("registered",),

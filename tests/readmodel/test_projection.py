@@ -8,20 +8,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
-from domain import commands as c
-from domain.batch import ProjectionBatch
-from domain.case import Case
-from domain.catalogue_change import NewTerms
-from domain.intake import Registration
-from domain.lifecycle import Action
-from domain.terms import Approver, Credit, Edition, Promise
+from domain.case import commands as c
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.batch import ProjectionBatch
+from domain.case.case import Case
+from domain.case.intake import Registration
+from domain.case.lifecycle import Action
+from domain.catalogue.terms import Approver, Credit, Edition, Promise
 from readmodel.database import reading, writing
 from readmodel.projection import NotRegisteredError, write
 from readmodel.queries import get_case, timeline
 from readmodel.tables import cases, clocks, events, notifications, search_words
-from tests.batches import PLAIN, batch, call, number, published
-from tests.build import BODIES, MANAGER, days, do, minutes
-from tests.readmodel.rows import clear, everything, rows
+from tests.support.batches import PLAIN, batch, call, number, published
+from tests.support.build import BODIES, MANAGER, days, do, minutes
+from tests.support.rows import clear, everything, rows
 
 
 def catalogue_change(start: Registration) -> list[ProjectionBatch]:

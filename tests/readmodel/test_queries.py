@@ -11,19 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
-from domain import commands as c
-from domain.batch import ProjectionBatch
-from domain.intake import Caller, Location
-from domain.lifecycle import Action
-from domain.views import view_case
+from domain.case import commands as c
+from domain.case.batch import ProjectionBatch
+from domain.case.intake import Caller, Location
+from domain.case.lifecycle import Action
+from domain.case.views import view_case
 from readmodel.database import reading, writing
 from readmodel.paging import BadCursorError, Place
 from readmodel.projection import write
 from readmodel.queries import get_case, list_cases, timeline, versions
 from readmodel.search import CaseFilters
 from readmodel.tables import cases
-from tests.batches import PLAIN, call, number, published
-from tests.build import MONDAY, hours, minutes
+from tests.support.batches import PLAIN, call, number, published
+from tests.support.build import MONDAY, hours, minutes
 
 ACTIONS: tuple[tuple[Action | c.Body, ...], ...] = (
     (),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.intake import Caller, Intake, Location
+from domain.case.intake import Caller, Intake, Location
 from readmodel.terms import FORMS, MOST, address_term, phone_term, phone_terms, readings, sought, terms_of
 
 INTAKE = Intake(

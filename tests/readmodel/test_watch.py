@@ -4,18 +4,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from activities.watch import Watch
-from domain.commands import Command
-from domain.incident import Incident, Opening, SurgeRule
-from domain.incident_batch import IncidentBatch
-from domain.incident_table import Dismiss, Scope
-from domain.intake import Actor, Location
-from domain.lifecycle import Role
+from activities.surge_watch import Watch
+from domain.case.commands import Command
+from domain.case.intake import Actor, Location
+from domain.case.lifecycle import Role
+from domain.incident.batch import IncidentBatch
+from domain.incident.incident import Incident, Opening, SurgeRule
+from domain.incident.lifecycle import Dismiss, Scope
 from readmodel.database import writing
 from readmodel.incidents import write as write_incident
 from readmodel.projection import write
-from tests.batches import call, published
-from tests.build import MONDAY
+from tests.support.batches import call, published
+from tests.support.build import MONDAY
 
 RULE = SurgeRule(services=("no_water",), more_than=2, window_seconds=600)
 SCOPE = Scope(services=("no_water",), districts=("west",))

@@ -10,16 +10,16 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError, StatementError
 
-from domain.batch import ProjectionBatch
-from domain.lifecycle import Action
+from domain.case.batch import ProjectionBatch
+from domain.case.lifecycle import Action
 from readmodel.database import engine
 from readmodel.migrate import migrate
 from readmodel.projection import NotRegisteredError
 from readmodel.tables import cases, events
 from readmodel.writer import GroupWriter
-from tests.batches import call, number, published
-from tests.readmodel.outage import down, throw_out
-from tests.readmodel.rows import rows
+from tests.support.batches import call, number, published
+from tests.support.outage import down, throw_out
+from tests.support.rows import rows
 
 PATIENCE = 10.0
 

@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from domain.commands import Command, LinkIncident
-from domain.incident_table import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
-from domain.intake import SYSTEM
-from tests.causes import Cause, count_timers, declare, linked
-from tests.hotline import ADMIN, Hotline, until
+from domain.case.commands import Command, LinkIncident
+from domain.case.intake import SYSTEM
+from domain.incident.lifecycle import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
+from tests.support.causes import Cause, count_timers, declare, linked
+from tests.support.hotline import ADMIN, Hotline, until
 
 IncidentPlay = Callable[[Hotline], Awaitable[Cause]]
 INCIDENT_PATHS: dict[str, IncidentPlay] = {}

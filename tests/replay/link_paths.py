@@ -7,7 +7,7 @@ from decimal import Decimal
 from temporalio.client import WorkflowHistory
 
 import worker
-from domain.commands import (
+from domain.case.commands import (
     Answer,
     Complete,
     DecideApproval,
@@ -19,12 +19,12 @@ from domain.commands import (
     SignFor,
     Withdraw,
 )
-from domain.incident_table import Resolve
-from domain.lifecycle import State
-from tests.build import INCIDENT
-from tests.causes import declare
-from tests.hotline import Complaint, Hotline, until
+from domain.case.lifecycle import State
+from domain.incident.lifecycle import Resolve
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
+from tests.support.build import INCIDENT
+from tests.support.causes import declare
+from tests.support.hotline import Complaint, Hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow
 

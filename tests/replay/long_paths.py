@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-from domain.commands import Comment, Dispatch, Withdraw
-from domain.incident_table import DispatchIncident, Inform
-from domain.terms import Edition
-from tests.causes import declare, linked
-from tests.hotline import Hotline, until
+from domain.case.commands import Comment, Dispatch, Withdraw
+from domain.catalogue.terms import Edition
+from domain.incident.lifecycle import DispatchIncident, Inform
 from tests.replay.incident_paths import OVER, ended, told
-from workflows.catalogue import RolloutStart, end_rollout, rollout_id, start_rollout
+from tests.support.causes import declare, linked
+from tests.support.hotline import Hotline, until
+from workflows.catalogue_rollout import RolloutStart, end_rollout, rollout_id, start_rollout
 from workflows.courier import start_courier
-from workflows.watch import start_watch
+from workflows.surge_watch import start_watch
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 SETTINGS: dict[str, Any] = {"watch_seconds": 0.2}
@@ -28,7 +28,7 @@ LongPlay = Callable[[Hotline], Awaitable[WorkflowHandle[Any, Any]]]
 
 
 def in_short_shifts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("activities.notification", "activities.watch"):
+    for module in ("activities.notifications.courier", "activities.surge_watch"):
         monkeypatch.setattr(f"{module}.SHIFT", timedelta(seconds=0.5))
 
 

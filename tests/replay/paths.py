@@ -10,8 +10,9 @@ from decimal import Decimal
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from domain.catalogue_change import NewTerms
-from domain.commands import (
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.settle import OVER, SETTLE, SETTLED, Settled, Settlement
+from domain.case.commands import (
     Answer,
     Arrive,
     Body,
@@ -42,15 +43,14 @@ from domain.commands import (
     Urge,
     Withdraw,
 )
-from domain.customer import IntakeFlag, Recognised
-from domain.incident import Incident, Opening
-from domain.incident_table import IncidentBody, Resolve, Scope
-from domain.intake import Actor
-from domain.lifecycle import Role, State
-from domain.settlement import OVER, SETTLE, SETTLED, Settled, Settlement
-from domain.terms import Credit, Edition
-from tests.build import INCIDENT
-from tests.hotline import ADMIN, Complaint, Hotline, until
+from domain.case.intake import Actor
+from domain.case.lifecycle import Role, State
+from domain.catalogue.terms import Credit, Edition
+from domain.customers.customer import IntakeFlag, Recognised
+from domain.incident.incident import Incident, Opening
+from domain.incident.lifecycle import IncidentBody, Resolve, Scope
+from tests.support.build import INCIDENT
+from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
-from domain.terms import Edition
-from tests.causes import Cause
-from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
+from domain.catalogue.terms import Edition
 from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
 from tests.replay.paths import PATHS
-from workflows.catalogue import CatalogueRolloutWorkflow, RolloutStart, start_rollout
+from tests.support.causes import Cause
+from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
 from workflows.courier import start_courier
-from workflows.watch import start_watch
+from workflows.surge_watch import start_watch
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

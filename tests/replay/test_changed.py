@@ -10,16 +10,16 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 
-from domain.case import Case
+from domain.case.case import Case
 from tests.replay.test_replay import HISTORIES, load, replayer
 from workflows.alarm import Alarm
-from workflows.catalogue import CatalogueRolloutWorkflow, RolloutStart
+from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart, IncidentStart
 from workflows.outbox import Outbox
-from workflows.watch import SurgeWatchWorkflow
+from workflows.surge_watch import SurgeWatchWorkflow
 
 
 class Unarmed(Alarm):

@@ -12,11 +12,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 import worker
-from domain.batch import ProjectionBatch
-from domain.events import Event
-from domain.incident_batch import IncidentBatch
-from domain.incident_table import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
-from domain.lifecycle import (
+from domain.case.automatic.settle import KEPT, SETTLED
+from domain.case.batch import ProjectionBatch
+from domain.case.events import Event
+from domain.case.lifecycle import (
     CANCELLATION,
     CATALOGUE_CHANGE,
     CREDIT,
@@ -27,9 +26,10 @@ from domain.lifecycle import (
     ROWS,
     UNDELIVERED,
 )
-from domain.settlement import KEPT, SETTLED
+from domain.incident.batch import IncidentBatch
+from domain.incident.lifecycle import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
+from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
-from workflow_runner import runner
 from workflows.incident_links import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"

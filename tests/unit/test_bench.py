@@ -8,7 +8,7 @@ from bench import against
 from bench.__main__ import parse
 from bench.against import Figures, checkout, commit_of, table
 from bench.server import ServiceError
-from tests.repositories import git, make_repository
+from tests.support.repositories import git, make_repository
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.calendar import DAY_MINUTES, Hours, WorkCalendar
+from domain.calendar.work_calendar import DAY_MINUTES, Hours, WorkCalendar
 
 OFFICE: Hours = ((510, 720), (840, 1050))
 WEEK: tuple[Hours, ...] = (OFFICE, OFFICE, OFFICE, OFFICE, OFFICE, (), ())

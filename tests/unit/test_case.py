@@ -2,11 +2,11 @@
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.intake import Actor
-from domain.lifecycle import TABLE, Action, Role, State
-from tests.build import (
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.intake import Actor
+from domain.case.lifecycle import TABLE, Action, Role, State
+from tests.support.build import (
     ACTORS,
     ADMIN,
     AGENT,

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.events import Event
-from domain.intake import Actor
-from domain.lifecycle import ESCALATE, Action, Role, State
-from domain.notices import notices
-from domain.record import CREDIT_KIND
-from domain.settlement import Settlement
-from domain.terms import Approver
-from tests.build import (
+from domain.case import commands as c
+from domain.case.automatic.settle import Settlement
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.intake import Actor
+from domain.case.lifecycle import ESCALATE, Action, Role, State
+from domain.case.notices import notices
+from domain.case.state import CREDIT_KIND
+from domain.catalogue.terms import Approver
+from tests.support.build import (
     ADMIN,
     BODIES,
     CREW,

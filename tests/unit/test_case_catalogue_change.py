@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.catalogue_change import NewTerms
-from domain.clocks import ClockStatus
-from domain.events import Event
-from domain.lifecycle import CATALOGUE_CHANGE, Role, State
-from domain.terms import Approver, Edition, Promise
-from tests.build import (
+from domain.case import commands as c
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.case import Case
+from domain.case.clocks import ClockStatus
+from domain.case.events import Event
+from domain.case.lifecycle import CATALOGUE_CHANGE, Role, State
+from domain.catalogue.terms import Approver, Edition, Promise
+from tests.support.build import (
     BODIES,
     CALENDAR,
     LADDER,

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from domain import commands as c
-from domain.approvals import approvers_for
-from domain.case import Case
-from domain.catalogue_change import NewTerms
-from domain.events import Event
-from domain.intake import Actor
-from domain.lifecycle import CREDIT, Action, Role, State
-from domain.notices import notices
-from domain.record import CREDIT_WAITS
-from domain.terms import Approver, Credit, Edition, Promise
-from tests.build import (
+from domain.case import commands as c
+from domain.case.approvals import approvers_for
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.intake import Actor
+from domain.case.lifecycle import CREDIT, Action, Role, State
+from domain.case.notices import notices
+from domain.case.state import CREDIT_WAITS
+from domain.catalogue.terms import Approver, Credit, Edition, Promise
+from tests.support.build import (
     ADMIN,
     BODIES,
     CREW,

@@ -2,15 +2,15 @@
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.customer import IntakeFlag, Recognised
-from domain.effects import evolve
-from domain.intake import Actor
-from domain.lifecycle import Action, State
-from domain.notices import notices
-from domain.terms import Process
-from tests.build import (
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.effects import evolve
+from domain.case.intake import Actor
+from domain.case.lifecycle import Action, State
+from domain.case.notices import notices
+from domain.catalogue.terms import Process
+from domain.customers.customer import IntakeFlag, Recognised
+from tests.support.build import (
     AGENT,
     BODIES,
     CALLER,

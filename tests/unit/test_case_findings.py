@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.catalogue_change import NewTerms
-from domain.events import Event
-from domain.lifecycle import CREDIT, Action, State
-from domain.terms import Credit, Edition
-from tests.build import (
+from domain.case import commands as c
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.lifecycle import CREDIT, Action, State
+from domain.catalogue.terms import Credit, Edition
+from tests.support.build import (
     BODIES,
     CREW,
     MONDAY,

@@ -9,16 +9,15 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import commands as c
-from domain.case import Case
-from domain.catalogue_change import NewTerms
-from domain.clocks import DEPARTMENT, MISS, Clock
-from domain.customer import IntakeFlag, Recognised
-from domain.effects import evolve
-from domain.errors import Refused
-from domain.events import Event
-from domain.intake import Actor
-from domain.lifecycle import (
+from domain.case import commands as c
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.settle import BEFORE_REPLY, SETTLED, Settlement, outcome
+from domain.case.case import Case
+from domain.case.clocks import DEPARTMENT, MISS, Clock
+from domain.case.effects import evolve
+from domain.case.events import Event
+from domain.case.intake import Actor
+from domain.case.lifecycle import (
     CANCELLATION,
     CATALOGUE_CHANGE,
     CREDIT,
@@ -33,14 +32,15 @@ from domain.lifecycle import (
     Role,
     State,
 )
-from domain.notices import addressed
-from domain.parts import AT_WORK, PART_TABLE
-from domain.record import CREDIT_WAITS
-from domain.settlement import BEFORE_REPLY, SETTLED, Settlement, outcome
-from domain.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
-from domain.views import view_case
-from tests import offers
-from tests.build import (
+from domain.case.notices import addressed
+from domain.case.parts import AT_WORK, PART_TABLE
+from domain.case.state import CREDIT_WAITS
+from domain.case.views import view_case
+from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
+from domain.customers.customer import IntakeFlag, Recognised
+from domain.shared.errors import Refused
+from tests.support import offers
+from tests.support.build import (
     ACTORS,
     BODIES,
     CALENDAR,
@@ -53,7 +53,7 @@ from tests.build import (
     command,
     registration,
 )
-from tests.offers import PEOPLE
+from tests.support.offers import PEOPLE
 
 ZERO = timedelta()
 TOLERANCE = 1e-3

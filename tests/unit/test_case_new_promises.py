@@ -2,13 +2,13 @@
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.catalogue_change import NewTerms
-from domain.clocks import Clock
-from domain.lifecycle import Action, State
-from domain.terms import Edition, Promise
-from tests.build import (
+from domain.case import commands as c
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.case import Case
+from domain.case.clocks import Clock
+from domain.case.lifecycle import Action, State
+from domain.catalogue.terms import Edition, Promise
+from tests.support.build import (
     BODIES,
     CALENDAR,
     MONDAY,

@@ -5,13 +5,13 @@ from datetime import datetime
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.errors import Refused
-from domain.intake import Actor
-from domain.lifecycle import TABLE, Action, Role, State
-from domain.parts import PART_TABLE, SHARED, UNFINISHED, PartState
-from tests.build import (
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.intake import Actor
+from domain.case.lifecycle import TABLE, Action, Role, State
+from domain.case.parts import PART_TABLE, SHARED, UNFINISHED, PartState
+from domain.shared.errors import Refused
+from tests.support.build import (
     BODIES,
     CREW,
     DISPATCHER,
@@ -29,7 +29,7 @@ from tests.build import (
     minutes,
     refused,
 )
-from tests.offers import ANY_CREW, DEPARTMENTS, PEOPLE, STRANGER, bodies
+from tests.support.offers import ANY_CREW, DEPARTMENTS, PEOPLE, STRANGER, bodies
 
 INVOLVE, SIGN_FOR, COMPLETE, RETURN = (
     BODIES[action] for action in (Action.INVOLVE, Action.SIGN_FOR, Action.COMPLETE, Action.RETURN)

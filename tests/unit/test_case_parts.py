@@ -3,15 +3,15 @@
 from decimal import Decimal
 from typing import Any
 
-from domain import commands as c
-from domain.case import Case
-from domain.clocks import Clock
-from domain.intake import Actor
-from domain.lifecycle import ESCALATE, Action, Role, State
-from domain.notices import notices
-from domain.parts import PartState
-from domain.terms import Approver
-from tests.build import (
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.clocks import Clock
+from domain.case.intake import Actor
+from domain.case.lifecycle import ESCALATE, Action, Role, State
+from domain.case.notices import notices
+from domain.case.parts import PartState
+from domain.catalogue.terms import Approver
+from tests.support.build import (
     ADMIN,
     AGENT,
     BODIES,

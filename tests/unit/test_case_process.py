@@ -4,11 +4,11 @@ from datetime import datetime
 
 import pytest
 
-from domain import commands as c
-from domain.lifecycle import Action, State
-from domain.settlement import Settlement
-from domain.terms import Process, Promise
-from tests.build import BODIES, INCIDENT, MONDAY, THEN, case_in, clock, days, do, hours, minutes, refused
+from domain.case import commands as c
+from domain.case.automatic.settle import Settlement
+from domain.case.lifecycle import Action, State
+from domain.catalogue.terms import Process, Promise
+from tests.support.build import BODIES, INCIDENT, MONDAY, THEN, case_in, clock, days, do, hours, minutes, refused
 
 FRIDAY = MONDAY + days(4)
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.clocks import DEPARTMENT
-from domain.lifecycle import NOTICE, Action, State
-from domain.notices import notices
-from domain.parts import PartState
-from domain.terms import Process, Promise, UrgingRules
-from tests.build import (
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.clocks import DEPARTMENT
+from domain.case.lifecycle import NOTICE, Action, State
+from domain.case.notices import notices
+from domain.case.parts import PartState
+from domain.catalogue.terms import Process, Promise, UrgingRules
+from tests.support.build import (
     AGENT,
     BODIES,
     CALENDAR,

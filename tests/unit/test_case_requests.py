@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from domain import commands as c
-from domain.errors import Refused
-from domain.intake import Actor
-from domain.lifecycle import Action, Role, State
-from domain.terms import Process, Promise
-from tests.build import (
+from domain.case import commands as c
+from domain.case.intake import Actor
+from domain.case.lifecycle import Action, Role, State
+from domain.catalogue.terms import Process, Promise
+from domain.shared.errors import Refused
+from tests.support.build import (
     ADMIN,
     AGENT,
     BODIES,

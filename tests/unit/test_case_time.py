@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.lifecycle import Action, Role, State
-from tests.build import (
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.lifecycle import Action, Role, State
+from tests.support.build import (
     BODIES,
     CALENDAR,
     CREW,

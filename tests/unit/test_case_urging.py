@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.events import Event
-from domain.intake import Actor
-from domain.lifecycle import CRITICISE, NOTICE, Action, Role, State
-from domain.notices import notices
-from domain.terms import Organisation, Process, Promise, Unit, UrgingRules
-from tests.build import (
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.intake import Actor
+from domain.case.lifecycle import CRITICISE, NOTICE, Action, Role, State
+from domain.case.notices import notices
+from domain.catalogue.terms import Organisation, Process, Promise, Unit, UrgingRules
+from tests.support.build import (
     ADMIN,
     AGENT,
     BODIES,

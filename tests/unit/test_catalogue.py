@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from catalogue_source import load_catalogue
-from domain.catalogue import CLOCKS, Catalogue, Promise, Rung, Terms
-from domain.codes import UnknownCode
+from domain.catalogue.catalogue import CLOCKS, Catalogue, Promise, Rung, Terms
+from domain.shared.codes import UnknownCode
+from hotline.files.catalogue import load_catalogue
 
-CATALOGUES = Path(__file__).parents[2] / "catalogue"
+CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"
 ZHONGSHAN = CATALOGUES / "zhongshan.toml"
 AT = datetime(2026, 2, 10, 4, tzinfo=UTC)
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-import cli
-from catalogue_source import load_catalogue
-from catalogue_store import BusyError, CatalogueStore
-from domain.case import Case
-from domain.catalogue import Catalogue
-from domain.commands import Dispatch
+from domain.case.case import Case
+from domain.case.commands import Dispatch
+from domain.catalogue.catalogue import Catalogue
+from hotline.cli import main as cli
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import BusyError, CatalogueStore
+from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.projection import write
-from settings import DEFAULT_CATALOGUE, Settings
-from tests.batches import batch
-from tests.build import do, registration
+from tests.support.batches import batch
+from tests.support.build import do, registration
 
 NOTHING_LISTENS = "127.0.0.1:9"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from catalogue_source import CatalogueError, calendar_warnings, load_catalogue
-from domain.catalogue import Catalogue
+from domain.catalogue.catalogue import Catalogue
+from hotline.files.catalogue import CatalogueError, calendar_warnings, load_catalogue
 
-CATALOGUES = Path(__file__).parents[2] / "catalogue"
+CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"
 ZHONGSHAN = CATALOGUES / "zhongshan.toml"
 AT = datetime(2026, 2, 10, 4, tzinfo=UTC)
 MINUTE, HOUR, DAY = 60, 3600, 86_400

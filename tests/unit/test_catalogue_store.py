@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from catalogue_source import CatalogueError, load_catalogue
-from catalogue_store import CatalogueStore, InForce, edition_of, in_force_now
-from domain.catalogue import Catalogue
-from settings import DEFAULT_CATALOGUE
+from domain.catalogue.catalogue import Catalogue
+from hotline.files.catalogue import CatalogueError, load_catalogue
+from hotline.files.catalogue_store import CatalogueStore, InForce, edition_of, in_force_now
+from hotline.settings import DEFAULT_CATALOGUE
 
 NOON = datetime(2026, 11, 24, 4, tzinfo=UTC)
 OTHER = DEFAULT_CATALOGUE.with_name("demo.toml")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from catalogue_source import load_catalogue
-from domain.catalogue import Catalogue
-from domain.changes import changes
-from settings import DEFAULT_CATALOGUE
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.diff import changes
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
 
 
 @pytest.fixture(scope="module")

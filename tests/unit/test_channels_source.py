@@ -10,9 +10,9 @@ from apprise.plugins.email import NotifyEmail
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.wecombot import NotifyWeComBot
 
-from activities.apprise_sender import AppriseSender
-from activities.channel_file import AppriseChannel, ChannelFile
-from channels_source import ChannelsError, load_channels
+from activities.notifications.channel_file import AppriseChannel, ChannelFile
+from activities.notifications.channels.apprise_sender import AppriseSender
+from hotline.files.channels import ChannelsError, load_channels
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"
 ENVIRONMENT = {

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.clocks import MISS, Clock, ClockStatus
-from tests.build import CALENDAR, LADDER, MONDAY, WORKING_DAY, days, hours, minutes
+from domain.case.clocks import MISS, Clock, ClockStatus
+from tests.support.build import CALENDAR, LADDER, MONDAY, WORKING_DAY, days, hours, minutes
 
 FRIDAY = datetime(2026, 9, 11, 8, tzinfo=UTC)
 """Friday, 16:00 in Beijing: an hour and a half before the weekend."""

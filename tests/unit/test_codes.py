@@ -3,12 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from catalogue_source import load_catalogue
-from domain.catalogue import Catalogue
-from domain.codes import Kind, UnknownCode, words
-from domain.commands import Dispatch
-from domain.norms import Department
-from settings import DEFAULT_CATALOGUE
+from domain.case.commands import Dispatch
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.norms import Department
+from domain.shared.codes import Kind, UnknownCode, words
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
 
 CATALOGUE = load_catalogue(DEFAULT_CATALOGUE)
 

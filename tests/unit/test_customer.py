@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from domain.customer import Customer
-from domain.intake import Intake
+from domain.case.intake import Intake
+from domain.customers.customer import Customer
 
 
 @pytest.mark.parametrize("written", ["6", "6.0", "6.00", "0006"])

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-import cli
+from hotline.cli import main as cli
 from readmodel.database import engine
 from readmodel.tables import customers
-from tests.docs.pages import ROOT
+from tests.support.pages import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "customers.csv"
 

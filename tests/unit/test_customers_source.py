@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from catalogue_source import load_catalogue
-from customers_source import COLUMNS, CustomersError, load_customers
-from domain.customer import Customer
-from settings import DEFAULT_CATALOGUE
-from tests.docs.pages import ROOT
+from domain.customers.customer import Customer
+from hotline.files.catalogue import load_catalogue
+from hotline.files.customers import COLUMNS, CustomersError, load_customers
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.pages import ROOT
 
 HEAD = "account_no,name,phone,hardship,hardship_grounds,free_allowance_m3,district\n"
 CATALOGUE = load_catalogue(DEFAULT_CATALOGUE)

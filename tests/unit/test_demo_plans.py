@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from catalogue_source import load_catalogue
-from demo.check import differences, played_so_far
-from demo.day import Call, District, Line, Pause, plan_day
-from demo.people import Cast, Person
-from demo.plans import PLANS
-from demo.steps import Offer, Plan, Wake
-from demo.stories import STORIES
-from domain.case import Case
-from domain.catalogue import Catalogue
-from domain.commands import BODIES, Command
-from domain.errors import Refused
-from domain.events import Event
-from domain.intake import Actor, Intake, Registration
-from domain.lifecycle import ROWS, Action, Role, State
-from domain.views import public_data, view_case
+from domain.case.case import Case
+from domain.case.commands import BODIES, Command
+from domain.case.events import Event
+from domain.case.intake import Actor, Intake, Registration
+from domain.case.lifecycle import ROWS, Action, Role, State
+from domain.case.views import public_data, view_case
+from domain.catalogue.catalogue import Catalogue
+from domain.shared.errors import Refused
+from hotline.demo.check import differences, played_so_far
+from hotline.demo.day import Call, District, Line, Pause, plan_day
+from hotline.demo.people import Cast, Person
+from hotline.demo.plans import PLANS
+from hotline.demo.steps import Offer, Plan, Wake
+from hotline.demo.stories import STORIES
+from hotline.files.catalogue import load_catalogue
 
-CATALOGUE = Path(__file__).parents[2] / "catalogue" / "demo.toml"
+CATALOGUE = Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml"
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 STEP = timedelta(seconds=0.5)
 LATER = timedelta(seconds=40)

@@ -12,24 +12,24 @@ import httpx
 import pytest
 from rich.console import Console
 
-import demo.client
-import demo.day
-import demo.play
-import demo.verify
-from catalogue_source import load_catalogue
-from demo.client import Hotline, Rejected, Unreachable
-from demo.journal import Journal
-from demo.people import Person
-from demo.run import Wishes, perform
-from domain.case import Case
-from domain.commands import BODIES, Command
-from domain.errors import Refused
-from domain.events import Event
-from domain.intake import Actor, Intake, Registration
-from domain.lifecycle import Role
-from domain.views import public_data, view_case
+import hotline.demo.client
+import hotline.demo.day
+import hotline.demo.play
+import hotline.demo.verify
+from domain.case.case import Case
+from domain.case.commands import BODIES, Command
+from domain.case.events import Event
+from domain.case.intake import Actor, Intake, Registration
+from domain.case.lifecycle import Role
+from domain.case.views import public_data, view_case
+from domain.shared.errors import Refused
+from hotline.demo.client import Hotline, Rejected, Unreachable
+from hotline.demo.journal import Journal
+from hotline.demo.people import Person
+from hotline.demo.run import Wishes, perform
+from hotline.files.catalogue import load_catalogue
 
-CATALOGUE = load_catalogue(Path(__file__).parents[2] / "catalogue" / "demo.toml")
+CATALOGUE = load_catalogue(Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml")
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 STEP = timedelta(seconds=0.5)
 ADMIN_KEY = "admin"
@@ -177,11 +177,11 @@ def _item(event: Event) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody thinks, nobody waits, and most days are small: every path once or twice."""
-    monkeypatch.setattr(demo.day, "LEAST_CASES", SMALL)
-    monkeypatch.setattr(demo.play, "THINKING_SECONDS", (0.0, 0.0))
-    monkeypatch.setattr(demo.play, "LOOK_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(demo.client, "FIRST_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(hotline.demo.day, "LEAST_CASES", SMALL)
+    monkeypatch.setattr(hotline.demo.play, "THINKING_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(hotline.demo.play, "LOOK_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(hotline.demo.client, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(hotline.demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 @pytest.fixture

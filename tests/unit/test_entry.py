@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from entry import close_to_others
-from settings import SettingsError
+from hotline.entry import close_to_others
+from hotline.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def ended(body: str, **options: object) -> "subprocess.CompletedProcess[str]":
     """The end of a process whose main has this body."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
-    code = f"import atexit, logging, os, subprocess, sys, entry\ndef main():\n{lines}\nentry.run_main(main)\n"
+    imports = "import atexit, logging, os, subprocess, sys\nfrom hotline import entry"
+    code = f"{imports}\ndef main():\n{lines}\nentry.run_main(main)\n"
     env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
     usual: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": env}
     argv = [sys.executable, "-c", code]

@@ -5,11 +5,12 @@ import re
 import pytest
 from stdnum import verhoeff
 
-from domain.commands import Command
-from domain.errors import Refused
-from domain.incident import EVERYBODY, Incident
-from domain.incident_batch import sampled
-from domain.incident_table import (
+from domain.case.commands import Command
+from domain.case.intake import Actor
+from domain.case.lifecycle import Role
+from domain.incident.batch import sampled
+from domain.incident.incident import EVERYBODY, Incident
+from domain.incident.lifecycle import (
     ENDS,
     INCIDENT_BODIES,
     INCIDENT_ROWS,
@@ -29,10 +30,9 @@ from domain.incident_table import (
     Scope,
     SignForIncident,
 )
-from domain.intake import Actor
-from domain.lifecycle import Role
-from domain.numbers import incident_number_of, local_day
-from tests.build import (
+from domain.shared.errors import Refused
+from domain.shared.numbers import incident_number_of, local_day
+from tests.support.build import (
     ACTORS,
     ADMIN,
     CREW,
@@ -45,7 +45,7 @@ from tests.build import (
     THEN,
     hours,
 )
-from tests.incidents import BODIES, ROAD, WEST, do, incident_in, opening
+from tests.support.incidents import BODIES, ROAD, WEST, do, incident_in, opening
 
 # action, Chinese, from, to, roles
 BY_HAND = (

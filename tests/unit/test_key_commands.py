@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import cli
-from api.keyring import ISSUED_ROLES, Key, Keyring
-from catalogue_source import load_catalogue
-from catalogue_store import CatalogueStore
-from domain.lifecycle import Role
-from settings import DEFAULT_CATALOGUE, Settings
+from domain.case.lifecycle import Role
+from hotline.cli import main as cli
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import CatalogueStore
+from hotline.keyring import ISSUED_ROLES, Key, Keyring
+from hotline.settings import DEFAULT_CATALOGUE, Settings
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from api.keyring import TOKEN, Keyring, KeyringError, MalformedTokenError, ensure_admin_key
-from domain.lifecycle import Role
+from domain.case.lifecycle import Role
+from hotline.keyring import TOKEN, Keyring, KeyringError, MalformedTokenError, ensure_admin_key
 
 NOW = datetime(2026, 3, 2, 1, 2, 3, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 import re
 
-from domain.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, TABLE, Action, Role, Row, State, mermaid
+from domain.case.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, TABLE, Action, Role, Row, State, mermaid
 
 ANY_OPEN = (
     "registered dispatched pending_redispatch in_progress suspended awaiting_approval pending_reply pending_follow_up"

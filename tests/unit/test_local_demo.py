@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import cli
-import local_demo
-from api.keyring import Keyring, ensure_admin_key
-from demo.people import Person
-from domain.lifecycle import Role
-from settings import Settings
+from domain.case.lifecycle import Role
+from hotline.cli import local_demo
+from hotline.cli import main as cli
+from hotline.demo.people import Person
+from hotline.keyring import Keyring, ensure_admin_key
+from hotline.settings import Settings
 
 
 @pytest.fixture

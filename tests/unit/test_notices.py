@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.events import Event
-from domain.lifecycle import ESCALATE, Action, State
-from domain.notices import Notice, notices
-from tests.build import BODIES, CALLER, MONDAY, THEN, case_in, days, do, hours, minutes, prepare, registration
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.lifecycle import ESCALATE, Action, State
+from domain.case.notices import Notice, notices
+from tests.support.build import BODIES, CALLER, MONDAY, THEN, case_in, days, do, hours, minutes, prepare, registration
 
 NUMBER = "2609070000017"
 OWNER = "owner:Chen Jing"

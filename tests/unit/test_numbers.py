@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stdnum import verhoeff
 
-from domain.numbers import (
+from domain.shared.numbers import (
     SETTLED,
     STARTS_END,
     NumberError,

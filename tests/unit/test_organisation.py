@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.channel_file import ChannelFile
-from catalogue_source import CatalogueError, load_catalogue
-from domain.terms import Organisation, Terms
+from activities.notifications.channel_file import ChannelFile
+from domain.catalogue.terms import Organisation, Terms
+from hotline.files.catalogue import CatalogueError, load_catalogue
 
-ZHONGSHAN = Path(__file__).parents[2] / "catalogue" / "zhongshan.toml"
+ZHONGSHAN = Path(__file__).parents[2] / "hotline" / "catalogues" / "zhongshan.toml"
 AT = datetime(2026, 2, 10, 4, tzinfo=UTC)
 NAMED = """
 [organisation.repair_lead]

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from jinja2.filters import do_striptags
 
-from activities.templates import Templates, TemplatesError
-from api.papers import Papers
-from domain.case import Case
-from domain.events import Event
-from domain.intake import Caller
-from domain.lifecycle import CRITICISE, NOTICE, State
-from domain.notices import notices
-from domain.terms import Organisation, Unit
-from post_commands import PostError, check_papers
-from settings import Settings
-from tests.build import CALENDAR, MONDAY, case_in, days, walked
+from activities.notifications.rendering import Templates, TemplatesError
+from api.documents.papers import Papers
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.intake import Caller
+from domain.case.lifecycle import CRITICISE, NOTICE, State
+from domain.case.notices import notices
+from domain.catalogue.terms import Organisation, Unit
+from hotline.cli.post import PostError, check_papers
+from hotline.settings import Settings
+from tests.support.build import CALENDAR, MONDAY, case_in, days, walked
 
 CHART = Organisation(
     name="City water hotline",

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from activities.lane import FIRST_PAUSE, LATE_TRIES, pause
-from settings import Settings
+from activities.notifications.lane import FIRST_PAUSE, LATE_TRIES, pause
+from hotline.settings import Settings
 
 MAX_TRIES = Settings.model_fields["courier_max_tries"].default
 

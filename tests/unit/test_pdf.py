@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from docs import paper
-from tests.printed import inside, sides
+from tests.support.printed import inside, sides
+from tools.docs import paper
 
 if not os.environ.get("CI"):
     pytest.importorskip("plutoprint", reason="no library prints PDF here: pip install 'plutoprint>=0.23'")
-from api.pdf import pdf
+from api.documents.pdf import pdf
 
 ISSUED = datetime(2026, 8, 5, 4, tzinfo=UTC)
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-import cli
-import local_demo
-import local_service
+from hotline.cli import local_demo
+from hotline.cli import main as cli
+from hotline.local import service as local_service
+from hotline.settings import Settings
 from readmodel.database import engine, reading, writing
 from readmodel.letters import dead_letters
 from readmodel.mailbox import Failure, Report, exchange
 from readmodel.migrate import migrate
 from readmodel.projection import write
-from settings import Settings
-from tests.batches import call, published
-from tests.readmodel.outage import down
+from tests.support.batches import call, published
+from tests.support.outage import down
 
 
 @pytest.fixture(autouse=True)

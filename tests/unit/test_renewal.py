@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from catalogue_source import load_catalogue
-from catalogue_store import edition_of
-from domain.case import Case
-from domain.catalogue import Catalogue
-from domain.codes import UnknownCode
-from domain.commands import Dispatch
-from domain.renewal import Held, Outlook, Renewal
-from settings import DEFAULT_CATALOGUE
-from tests.build import MONDAY, do, minutes, registration
+from domain.case.case import Case
+from domain.case.commands import Dispatch
+from domain.case.rollout import Held, Outlook, Renewal
+from domain.catalogue.catalogue import Catalogue
+from domain.shared.codes import UnknownCode
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import edition_of
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.build import MONDAY, do, minutes, registration
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from settings import DEFAULT_CATALOGUE, Settings, SettingsError, encryption_warning, variable
+from hotline.settings import DEFAULT_CATALOGUE, Settings, SettingsError, encryption_warning, variable
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.events import Event
-from domain.incident_notices import PREFIX, News, incident_notices, news_notices
-from domain.incident_table import IncidentAction, IncidentState
-from domain.intake import SYSTEM, Actor
-from domain.lifecycle import Action, Role, State
-from domain.notices import Notice, notices
-from domain.settlement import BEFORE_REPLY, KEPT, OVER, OWN_CAUSE, SETTLED, Settlement, outcome
-from tests.build import (
+from domain.case import commands as c
+from domain.case.automatic.settle import BEFORE_REPLY, KEPT, OVER, OWN_CAUSE, SETTLED, Settlement, outcome
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.intake import SYSTEM, Actor
+from domain.case.lifecycle import Action, Role, State
+from domain.case.notices import Notice, notices
+from domain.incident.lifecycle import IncidentAction, IncidentState
+from domain.incident.notices import PREFIX, News, incident_notices, news_notices
+from tests.support.build import (
     ADMIN,
     BODIES,
     DISPATCHER,
@@ -33,9 +33,9 @@ from tests.build import (
     refused,
     registration,
 )
-from tests.incidents import BODIES as INCIDENT_BODIES
-from tests.incidents import ROAD, incident_in
-from tests.incidents import do as direct
+from tests.support.incidents import BODIES as INCIDENT_BODIES
+from tests.support.incidents import ROAD, incident_in
+from tests.support.incidents import do as direct
 
 LINK = BODIES[Action.LINK_INCIDENT]
 UNLINK = c.LinkIncident(incident=None)

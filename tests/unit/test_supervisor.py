@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import supervisor as module
-from supervisor import Program, Records, Supervisor, SupervisorError, process_mark, rotate
+from hotline.local import supervisor as module
+from hotline.local.supervisor import Program, Records, Supervisor, SupervisorError, process_mark, rotate
 
 FOR_EVER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -135,14 +135,14 @@ async def test_a_program_that_does_not_listen_is_killed(service: Service) -> Non
 async def test_programs_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     code = f"""
 import asyncio, pathlib, sys
-from supervisor import Program, Supervisor
+from hotline.local.supervisor import Program, Supervisor
 async def main():
     supervisor = Supervisor(pathlib.Path({str(tmp_path)!r}), print)
     await supervisor.start(Program("worker", (sys.executable, "-c", {FOR_EVER!r})))
 asyncio.run(main())
 """
     log = tmp_path / "logs" / "worker.log"
-    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=Path(module.__file__).parent)
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=Path(module.__file__).parents[2])
     await until(lambda: log.exists() and "up" in log.read_text(encoding="utf-8"))
     pid = json.loads((tmp_path / "run.json").read_bytes())["worker"]["pid"]
     parent.kill()

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from catalogue_source import load_catalogue
-from demo.day import District
-from demo.steps import Offer
-from demo.surge.messages import Messages, news_differences
-from demo.surge.plan import (
+from hotline.demo.day import District
+from hotline.demo.steps import Offer
+from hotline.demo.surge.messages import Messages, news_differences
+from hotline.demo.surge.plan import (
     AFTER,
     BEFORE,
     EMERGENCIES_IN,
@@ -24,9 +23,10 @@ from demo.surge.plan import (
     Surge,
     plan_surge,
 )
-from demo.surge.verify import case_differences
+from hotline.demo.surge.verify import case_differences
+from hotline.files.catalogue import load_catalogue
 
-CATALOGUE = load_catalogue(Path(__file__).parents[2] / "catalogue" / "surge.toml")
+CATALOGUE = load_catalogue(Path(__file__).parents[2] / "hotline" / "catalogues" / "surge.toml")
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 INCIDENT = "i26030200011"
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from demo.client import Traffic
-from demo.report import MOST_DIFFERENCES, Places
-from demo.surge.messages import Messages
-from demo.surge.plan import WAVES, Call, Kind, Surge
-from demo.surge.report import report
-from demo.surge.verify import Verdict
+from hotline.demo.client import Traffic
+from hotline.demo.report import MOST_DIFFERENCES, Places
+from hotline.demo.surge.messages import Messages
+from hotline.demo.surge.plan import WAVES, Call, Kind, Surge
+from hotline.demo.surge.report import report
+from hotline.demo.surge.verify import Verdict
 from tests.unit.test_surge_plan import INCIDENT, surge
 
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

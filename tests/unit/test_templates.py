@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from activities.templates import KIND_ZH, Templates, TemplatesError
-from courier_setup import load_post
-from domain import incident_notices, notices
-from domain.incident_notices import NEWS, PREFIX
-from domain.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, Action
-from links import Links
+from activities.notifications.caller_links import Links
+from activities.notifications.rendering import KIND_ZH, Templates, TemplatesError
+from domain.case import notices
+from domain.case.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, Action
+from domain.incident import notices as incident_notices
+from domain.incident.notices import NEWS, PREFIX
+from hotline.courier import load_post
+from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
-from settings import DEFAULT_CATALOGUE, Settings
-from tests.build import INCIDENT
+from tests.support.build import INCIDENT
 
 NUMBER = "2608034711004"
 

@@ -5,11 +5,24 @@ from decimal import Decimal
 
 import pytest
 
-from domain import commands as c
-from domain.case import Case
-from domain.lifecycle import Action, State
-from domain.views import CaseView, ClockView, public_data, view_case, view_clock
-from tests.build import BODIES, CREW, MONDAY, OWNER, THEN, case_in, clock, days, do, hours, minutes, registration
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.lifecycle import Action, State
+from domain.case.views import CaseView, ClockView, public_data, view_case, view_clock
+from tests.support.build import (
+    BODIES,
+    CREW,
+    MONDAY,
+    OWNER,
+    THEN,
+    case_in,
+    clock,
+    days,
+    do,
+    hours,
+    minutes,
+    registration,
+)
 
 CLOCK_FIELDS = {
     "name",

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from tests.hotline import Hotline, hotline, temporal_server
+from tests.support.hotline import Hotline, hotline, temporal_server
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

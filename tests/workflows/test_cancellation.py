@@ -5,10 +5,10 @@ import json
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.commands import Arrive, Dispatch, SignFor
-from tests.causes import declare, linked, replied
-from tests.hotline import Complaint, Hotline, until
+from domain.case.commands import Arrive, Dispatch, SignFor
 from tests.replay.incident_paths import OVER
+from tests.support.causes import declare, linked, replied
+from tests.support.hotline import Complaint, Hotline, until
 from tests.workflows.test_cold import replays
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,12 +7,12 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from domain.catalogue_change import SAME_TERMS, NewTerms
-from domain.commands import Dispatch
-from domain.terms import Edition
-from tests.hotline import Complaint, Hotline, until
-from workflows import search_attributes as keys
+from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
+from domain.case.commands import Dispatch
+from domain.catalogue.terms import Edition
+from tests.support.hotline import Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
+from workflows.presentation import search_attributes as keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,12 +10,18 @@ import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-from catalogue_store import edition_of
-from domain.catalogue import Catalogue
-from domain.commands import Body, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
-from domain.lifecycle import CATALOGUE_CHANGE
-from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
-from workflows.catalogue import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart, end_rollout, start_rollout
+from domain.case.commands import Body, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
+from domain.case.lifecycle import CATALOGUE_CHANGE
+from domain.catalogue.catalogue import Catalogue
+from hotline.files.catalogue_store import edition_of
+from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows.catalogue_rollout import (
+    CatalogueRolloutWorkflow,
+    RolloutProgress,
+    RolloutStart,
+    end_rollout,
+    start_rollout,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.clocks import ClockStatus
-from domain.commands import (
+from domain.case.clocks import ClockStatus
+from domain.case.commands import (
     Arrive,
     Body,
     Comment,
@@ -22,8 +22,8 @@ from domain.commands import (
     SignFor,
     Suspend,
 )
-from domain.lifecycle import State
-from tests.hotline import Complaint, Hotline
+from domain.case.lifecycle import State
+from tests.support.hotline import Complaint, Hotline
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

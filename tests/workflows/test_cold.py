@@ -15,7 +15,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from domain.commands import (
+from domain.case.automatic.settle import SETTLE, SETTLED, Settled, Settlement
+from domain.case.commands import (
     Arrive,
     Command,
     Comment,
@@ -27,11 +28,10 @@ from domain.commands import (
     Reply,
     SignFor,
 )
-from domain.customer import IntakeFlag, Recognised
-from domain.incident import Opening
-from domain.incident_table import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
-from domain.settlement import SETTLE, SETTLED, Settled, Settlement
-from tests.hotline import ADMIN, Hotline, hotline, until
+from domain.customers.customer import IntakeFlag, Recognised
+from domain.incident.incident import Opening
+from domain.incident.lifecycle import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
+from tests.support.hotline import ADMIN, Hotline, hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow

@@ -13,12 +13,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from activities.notification import case_teller
-from domain.commands import Dispatch, Withdraw
-from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
-from tests.receivers import receiver
+from activities.notifications.courier import case_teller
+from domain.case.commands import Dispatch, Withdraw
+from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.receivers import receiver
 from workflows.courier import COURIER_ID, CourierWorkflow, start_courier
-from workflows.presentation import workflow_id
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -140,7 +140,7 @@ async def test_the_ui_says_what_it_is(server: WorkflowEnvironment, tmp_path: Pat
 
 async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shifts of a moment each, and a server that suggests a new run soon."""
-    monkeypatch.setattr("activities.notification.SHIFT", timedelta(seconds=0.3))
+    monkeypatch.setattr("activities.notifications.courier.SHIFT", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with (
         await temporal_server(limit) as own,

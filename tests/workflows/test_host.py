@@ -17,15 +17,15 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from domain.commands import BODIES, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
-from domain.intake import Actor
-from domain.lifecycle import CATALOGUE_CHANGE, RECOGNISE, Role, State
-from domain.settlement import SETTLE
-from domain.terms import Promise
+from domain.case.automatic.settle import SETTLE
+from domain.case.commands import BODIES, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
+from domain.case.intake import Actor
+from domain.case.lifecycle import CATALOGUE_CHANGE, RECOGNISE, Role, State
+from domain.catalogue.terms import Promise
 from readmodel.database import engine as engine_of
-from tests.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
 from workflows import complaint as complaint_module
-from workflows import search_attributes as keys
+from workflows.presentation import search_attributes as keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

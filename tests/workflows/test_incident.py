@@ -18,8 +18,10 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.incident import Incidents
 from activities.rounds import Pace, call_on
-from domain.commands import Answer, Comment, FollowUp, LinkIncident, Withdraw
-from domain.incident_table import (
+from domain.case.commands import Answer, Comment, FollowUp, LinkIncident, Withdraw
+from domain.case.intake import SYSTEM
+from domain.case.lifecycle import State
+from domain.incident.lifecycle import (
     INCIDENT_BODIES,
     Dismiss,
     DispatchIncident,
@@ -28,18 +30,16 @@ from domain.incident_table import (
     Resolve,
     SignForIncident,
 )
-from domain.intake import SYSTEM
-from domain.lifecycle import State
 from readmodel.database import engine as engine_of
-from tests.build import INCIDENT
-from tests.causes import Cause, actions, count_timers, declare, linked, replied
-from tests.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
-from tests.readmodel.outage import down
-from workflows import search_attributes as keys
+from tests.support.build import INCIDENT
+from tests.support.causes import Cause, actions, count_timers, declare, linked, replied
+from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
+from tests.support.outage import down
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart
-from workflows.presentation import workflow_id
+from workflows.presentation import search_attributes as keys
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

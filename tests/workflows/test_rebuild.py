@@ -11,14 +11,14 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-import rebuild as module
-from domain.commands import Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor
-from domain.incident_table import Inform, Resolve
+from domain.case.commands import Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor
+from domain.incident.lifecycle import Inform, Resolve
+from hotline.cli import rebuild as module
+from hotline.cli.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of
-from rebuild import chains, published, rebuild
-from tests.causes import declare, linked
-from tests.hotline import Complaint, Hotline, hotline, temporal_server, until
-from workflows.presentation import workflow_id
+from tests.support.causes import declare, linked
+from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

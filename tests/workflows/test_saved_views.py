@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from docs.saved_views import VIEWS
-from domain.commands import (
+from domain.case.commands import (
     Body,
     Complete,
     Dispatch,
@@ -19,9 +18,10 @@ from domain.commands import (
     SignFor,
     Withdraw,
 )
-from domain.incident_table import Resolve
-from tests.causes import Cause, declare
-from tests.hotline import Complaint, Hotline, until
+from domain.incident.lifecycle import Resolve
+from tests.support.causes import Cause, declare
+from tests.support.hotline import Complaint, Hotline, until
+from tools.docs.saved_views import VIEWS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.commands import Dispatch, Resume, SignFor, Suspend
-from tests.hotline import Complaint, Hotline
+from domain.case.commands import Dispatch, Resume, SignFor, Suspend
+from tests.support.hotline import Complaint, Hotline
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -13,13 +13,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from domain.incident_table import Dismiss
+from domain.incident.lifecycle import Dismiss
 from readmodel.database import engine as engine_of
 from readmodel.database import reading
-from tests.causes import Cause, declare
-from tests.hotline import Hotline, hotline, temporal_server, until
-from tests.readmodel.outage import down
-from workflows.watch import WATCH_ID, SurgeWatchWorkflow, start_watch
+from tests.support.causes import Cause, declare
+from tests.support.hotline import Hotline, hotline, temporal_server, until
+from tests.support.outage import down
+from workflows.surge_watch import WATCH_ID, SurgeWatchWorkflow, start_watch
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -144,7 +144,7 @@ async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
 
 async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shifts of a moment each, and a server that suggests a new run soon."""
-    monkeypatch.setattr("activities.watch.SHIFT", timedelta(seconds=0.3))
+    monkeypatch.setattr("activities.surge_watch.SHIFT", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with await temporal_server(limit) as own, watched(own, tmp_path) as (house, first):
 

@@ -76,7 +76,7 @@ def _cases() -> None:
         sa.Column("address", sa.String(200)),
         sa.Column("channel", _code(40), nullable=False),
         sa.Column("description", sa.Text, nullable=False),
-        sa.Column("document", sa.JSON, nullable=False, comment="domain.record.Progress"),
+        sa.Column("document", sa.JSON, nullable=False, comment="domain.case.state.Progress"),
         sa.PrimaryKeyConstraint("number", name="pk_cases"),
     )
 
@@ -130,7 +130,7 @@ def _parts() -> None:
         sa.Column("state", _code(40), nullable=False),
         sa.Column("involved_at", INSTANT, nullable=False),
         sa.Column("version", sa.Integer, nullable=False, comment="The case's version that changed the part last."),
-        sa.Column("document", sa.JSON, nullable=False, comment="domain.parts.Part"),
+        sa.Column("document", sa.JSON, nullable=False, comment="domain.case.parts.Part"),
         sa.PrimaryKeyConstraint("number", "serial", name="pk_parts"),
     )
 
@@ -158,7 +158,7 @@ def _incidents() -> None:
         sa.Column("opened_at", INSTANT, nullable=False),
         sa.Column("closed_at", INSTANT),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("document", sa.JSON, nullable=False, comment="domain.incident.Incident"),
+        sa.Column("document", sa.JSON, nullable=False, comment="domain.incident.incident.Incident"),
         sa.Column("counts", sa.JSON, nullable=False, comment="How its cases came out, once it is over."),
         sa.PrimaryKeyConstraint("number", name="pk_incidents"),
     )

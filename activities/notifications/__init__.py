@@ -1,0 +1,1 @@
+"""Delivery of notifications: courier, routing, texts and channels."""

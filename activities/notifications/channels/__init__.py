@@ -1,0 +1,1 @@
+"""Channels that notifications go out by, one module each."""

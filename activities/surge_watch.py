@@ -1,0 +1,104 @@
+"""Watching the calls for surges: when more come about one thing from one district than chance brings, it is said."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio import activity
+from temporalio.service import RPCError
+
+from activities.notifications.courier import SHIFT, beat, set_on_shutdown, while_running
+from activities.notifications.lane import now
+from domain.incident.incident import Opening, SurgeRule
+from domain.incident.lifecycle import Scope
+from readmodel import incidents
+from readmodel.database import reading
+from readmodel.incidents import Surge
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = timedelta(days=2)
+"""Incidents that ended within so long are told from a new suspicion: longer than the day that numbers are drawn for."""
+Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
+"""Begin an incident; the instant is the end of the last one with the same cause. Begun again, it is the same one."""
+Rules = Callable[[], Sequence[SurgeRule]]
+
+
+class Watch:
+    """The activity `watch_surges`; one at a time, which its workflow sees to.
+
+    Args:
+        engine: to read with.
+        rules: the catalogue's, at present.
+        suspect: begins an incident.
+        every_seconds: time between two looks.
+    """
+
+    def __init__(self, engine: Engine, rules: Rules, suspect: Suspect, every_seconds: float) -> None:
+        self._engine = engine
+        self._rules = rules
+        self._suspect = suspect
+        self._every = every_seconds
+
+    @activity.defn(name="watch_surges")
+    async def watch_surges(self) -> int:
+        """Look until the shift ends or the worker stops; answer how many incidents were suspected.
+
+        SQL or Temporal that is down is waited for: what was missed meanwhile is seen at the next look.
+        """
+        stop = asyncio.Event()
+        suspected = 0
+        async with while_running(beat()), while_running(set_on_shutdown(stop)):
+            clock = asyncio.get_running_loop().time
+            ends = clock() + SHIFT.total_seconds()
+            while not stop.is_set() and clock() < ends:
+                suspected += await self._look()
+                try:
+                    await asyncio.wait_for(stop.wait(), self._every)
+                except TimeoutError:
+                    continue
+        return suspected
+
+    async def _look(self) -> int:
+        try:
+            found = await asyncio.to_thread(self._openings, now())
+            for opening, ended_at in found:
+                await self._suspect(opening, ended_at)
+        except (SQLAlchemyError, RPCError, TimeoutError) as error:
+            logger.warning("the calls cannot be watched: %s", type(error).__name__)
+            return 0
+        return len(found)
+
+    def _openings(self, at: datetime) -> list[tuple[Opening, datetime | None]]:
+        return [found for rule in self._rules() for found in self._exceeding(rule, at)]
+
+    def _exceeding(self, rule: SurgeRule, at: datetime) -> Iterable[tuple[Opening, datetime | None]]:
+        since = at - timedelta(seconds=rule.window_seconds)
+        with reading(self._engine) as connection:
+            found = incidents.surges(connection, since, rule.services, rule.more_than)
+            known = incidents.recent(connection, at - REMEMBERED) if found else []
+            for surge in found:
+                of_it = [each for each in known if each.scope.covers(surge.service, surge.district)]
+                if any(each.closed_at is None for each in of_it):
+                    continue
+                ended_at = max((each.closed_at for each in of_it if each.closed_at), default=None)
+                # Whoever called before the end of the last incident called for that one.
+                begins = max(since, ended_at or since)
+                later = incidents.surges(connection, begins, [surge.service], rule.more_than)
+                if any(each.district == surge.district for each in later):
+                    yield _opening(surge, rule, begins, at), ended_at
+
+
+def _opening(surge: Surge, rule: SurgeRule, since: datetime, at: datetime) -> Opening:
+    return Opening(
+        at=at,
+        title=f"{surge.service} · {surge.district}",
+        scope=Scope(services=(surge.service,), districts=(surge.district,)),
+        since=since,
+        follow_up_percent=rule.follow_up_percent,
+        timezone=rule.timezone,
+        calls=surge.calls,
+    )

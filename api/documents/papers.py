@@ -1,0 +1,136 @@
+"""Notices of urging (催办通知书) and public criticism (通报批评) as documents that are read and printed.
+
+A document is drawn from its event alone: whatever the case, the catalogue and the posts become later, it stays as it
+was issued. Its words are Jinja2 templates in `templates/`, which operators may replace, and proved at the start.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from activities.notifications.rendering import PAPERS, TemplatesError, unusable
+from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
+from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
+from domain.case.clocks import CLOCK_ZH
+from domain.case.events import Event
+from domain.case.lifecycle import CRITICISE, NOTICE, Role, State
+
+OWN = Path(__file__).resolve().with_name("templates")
+SHEETS = {NOTICE: f"{PAPERS}notice.html", CRITICISE: f"{PAPERS}criticise.html"}
+NAMES = frozenset({*SHEETS.values(), f"{PAPERS}sheet.html", f"{PAPERS}facts.html"})
+_AT = datetime(2026, 8, 5, 4, tzinfo=UTC)
+_SAMPLE = Event(
+    seq=9,
+    at=_AT,
+    actor="system",
+    role=Role.SYSTEM,
+    action=CRITICISE,
+    from_state=State.IN_PROGRESS,
+    to_state=State.IN_PROGRESS,
+    cycle=1,
+    data={
+        "due_at": (_AT - timedelta(days=1)).isoformat(),
+        "registered_at": (_AT - timedelta(days=2)).isoformat(),
+        "service": {"name": "No water", "name_zh": "停水/无水"},
+        "owner": "陈静",
+        "addressees": [
+            {"department": "repair", "name": "Repair", "name_zh": "抢修队", "assignee": None, "lead": "谭勇"}
+        ],
+        "issuer": None,
+        "deadline_at": _AT.isoformat(),
+        "notice": 8,
+        "noticed_at": _AT.isoformat(),
+    },
+)
+
+
+class Papers:
+    """Draws the documents.
+
+    Args:
+        folder: of the operator's templates, laid out like ours; None for ours alone.
+
+    Raises:
+        TemplatesError: one of them cannot be used.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN) if place is not None]
+        self._sheets = SandboxedEnvironment(
+            loader=ChoiceLoader(loaders), undefined=StrictUndefined, autoescape=True, auto_reload=False
+        )
+        mine = [name for name in self._sheets.list_templates() if name.startswith(PAPERS)]
+        sample, accepted = fields("2608034711004", _SAMPLE), ", ".join(sorted(NAMES))
+        problems = [
+            problem
+            for name in mine
+            for problem in unusable(self._sheets, name, sample, None if name in NAMES else accepted)
+        ]
+        if problems:
+            raise TemplatesError(problems)
+
+    def html(self, number: str, event: Event) -> str:
+        """The document of this event, as a page that prints on A4."""
+        return self._sheets.get_template(SHEETS[event.action]).render(fields(number, event))
+
+
+def fields(number: str, event: Event) -> Mapping[str, Any]:
+    """What the templates may name. Instants are in the case's local time; nothing in it is about the caller."""
+    data, clock = event.data, event.data.get("clock", "resolve")
+    zone = data.get("timezone", USUAL_ZONE)
+    due = datetime.fromisoformat(data["due_at"])
+    issued = on_the_wall(event.at, zone)
+    late_zh, late_en = _length(event.at - due)
+    issuer = data.get("issuer") or {"name": "Water hotline", "name_zh": "供水热线"}
+    return {
+        "paper": paper(number, event.seq),
+        "number": number,
+        "cycle": event.cycle,
+        "title_zh": DOCUMENT_ZH[event.action],
+        "title_en": DOCUMENT_EN[event.action].capitalize(),
+        "issuer_zh": issuer["name_zh"],
+        "issuer_en": issuer["name"],
+        "issued_zh": f"{issued.year}年{issued.month}月{issued.day}日",
+        "issued_en": f"{issued.day} {issued:%B %Y}",
+        "service_zh": data["service"]["name_zh"],
+        "service_en": data["service"]["name"],
+        "registered": _local(data["registered_at"], zone),
+        "due": _local(data["due_at"], zone),
+        "promise": clock,
+        "promise_zh": CLOCK_ZH[clock],
+        "done_zh": {"resolve": "办结", "reply": "回复"}[clock],
+        "done_en": KEPT_EN[clock],
+        "act_en": {"resolve": "settle it", "reply": "reply"}[clock],
+        "late_zh": late_zh,
+        "late_en": late_en,
+        "owner": data["owner"],
+        "addressees": data["addressees"],
+        "deadline_at": _local(data.get("deadline_at"), zone),
+        "notice_paper": paper(number, data["notice"]) if "notice" in data else "",
+        "noticed_on": _local(data.get("noticed_at"), zone),
+    }
+
+
+def paper(number: str, seq: int) -> str:
+    """The number of a document: that of its case, and of its event in it."""
+    return f"{number}-{seq}"
+
+
+def _local(instant: str | None, zone: str) -> str:
+    return f"{on_the_wall(datetime.fromisoformat(instant), zone):%Y-%m-%d %H:%M}" if instant else ""
+
+
+def _length(late: timedelta) -> tuple[str, str]:
+    """How late, in the two largest units that say something, in Chinese and English."""
+    minutes, seconds = divmod(int(late.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "天", "day"), (hours, "小时", "hour"), (minutes, "分", "minute"), (seconds, "秒", "second")]
+    first = next((place for place, (count, _, _) in enumerate(parts) if count), len(parts) - 1)
+    said = [part for part in parts[first : first + 2] if part[0]] or parts[-1:]
+    zh = " ".join(f"{count} {unit}" for count, unit, _ in said)
+    return zh, " ".join(f"{count} {unit}{'s' if count != 1 else ''}" for count, _, unit in said)

@@ -1,0 +1,57 @@
+"""Sending dead letters again: the one thing in SQL that the API changes, as no case has to hear of it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.problems import ProblemError
+from api.sql.reader import ANSWER_SECONDS, away
+from readmodel.database import writing
+from readmodel.letters import Resent, resend
+
+log = logging.getLogger("hotline.api")
+
+
+class Letterbox:
+    """Has dead letters sent again.
+
+    Args:
+        engine: to write with, disposed of by `close`. Nothing is connected before somebody asks.
+        clock: tells the instant.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._clock = clock
+        # SQLite has one writer: a second thread would only wait for the first.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-letters")
+
+    def close(self) -> None:
+        """Let go of thread and connections."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._engine.dispose()
+
+    async def resend(self, key: str) -> None:
+        """Have it sent again. Raises ProblemError 404, 409, and 503 with SQL down."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                done = await asyncio.get_running_loop().run_in_executor(self._thread, self._resend, key)
+        except (TimeoutError, SQLAlchemyError) as error:
+            log.warning("SQL does not answer: %s", type(error).__name__)
+            raise away(
+                "SQL does not answer. Send the same again: a letter that is due is not made due twice."
+            ) from None
+        if done.unknown:
+            raise ProblemError("letter-not-found", "There is no message with this key; GET /v1/letters lists the dead.")
+        if done.alive:
+            detail = "The message was sent, or it is under way. Only a dead letter is sent again."
+            raise ProblemError("letter-not-dead", detail, accepted=["a key that GET /v1/letters lists"])
+
+    def _resend(self, key: str) -> Resent:
+        with writing(self._engine) as connection:
+            return resend(connection, [key], self._clock())

@@ -1,0 +1,1 @@
+"""Start, update and query of workflows."""

@@ -1,1 +1,0 @@
-"""The documentation, and the scripts that write what of it is computed."""

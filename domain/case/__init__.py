@@ -1,0 +1,1 @@
+"""The complaint: its state, events, lifecycle and clocks."""

@@ -1,0 +1,199 @@
+"""The clock ledger: what was promised, what of it is used up, and since when it runs.
+
+A clock is no date. `due_at` follows from budget, consumption and calendar, so that it can always be told why a promise
+is due when it is. Seconds are seconds of the clock's calendar: round the clock (`always`) or working time (`working`).
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.calendar.work_calendar import WorkCalendar
+from domain.catalogue.terms import ClockName, Rung, unsaid
+
+MISS = 100
+"""Percent of the budget at which a promise is missed, whatever the ladder says."""
+
+DEPARTMENT: frozenset[ClockName] = frozenset({"acknowledge", "arrive"})
+"""The department's promises; all others are the owner's, to the caller."""
+
+
+class ClockStatus(StrEnum):
+    """How a promise stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    MET = "met"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+
+
+CLOCK_ZH = {
+    "acknowledge": "签收",
+    "arrive": "到场",
+    "resolve": "处理",
+    "reply": "回复",
+    "follow_up": "回访",
+    "approve": "审批",
+}
+"""How each clock is called (时限)."""
+
+APPROVE: Literal["approve"] = "approve"
+"""An approver's time to decide: a promise within the house, opened with each turn of an approval."""
+
+
+class Run(NamedTuple):
+    """A time in which a clock ran: since when, and what it had consumed before."""
+
+    since: datetime
+    consumed_seconds: float
+
+
+class Clock(BaseModel):
+    """One promise of one case. Every change gives a new value.
+
+    A missed clock runs on until it is stopped: higher rungs may ring, and the record shows how late it was.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    serial: int = Field(ge=1, description="Unique within the case, in order of opening.")
+    name: ClockName | Literal["approve"]
+    cycle: int = Field(ge=1)
+    calendar: Literal["always", "working"]
+    budget_seconds: float = Field(gt=0)
+    consumed_seconds: float = Field(default=0, ge=0)
+    started_at: datetime | None = None
+    running_since: datetime | None = None
+    runs: tuple[Run, ...] = Field(
+        default=(), exclude_if=unsaid, description="Of a missed clock: when it ran before `running_since`."
+    )
+    stopped_at: datetime | None = None
+    missed_at: datetime | None = Field(
+        default=None, description="The instant at which the promise was due and not kept."
+    )
+    cancelled: bool = False
+    part: int = Field(default=0, ge=0, description="The part that it belongs to; 0 for the case itself.")
+    rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that has rung.")
+    version: int = Field(default=0, ge=0, description="The case's version that changed the clock last.")
+
+    @property
+    def status(self) -> ClockStatus:
+        """The one word for it; a miss stays a miss."""
+        if self.missed_at is not None:
+            return ClockStatus.MISSED
+        if self.cancelled:
+            return ClockStatus.CANCELLED
+        if self.stopped_at is not None:
+            return ClockStatus.MET
+        if self.started_at is None:
+            return ClockStatus.WAITING
+        return ClockStatus.PAUSED if self.running_since is None else ClockStatus.RUNNING
+
+    @property
+    def live(self) -> bool:
+        """Started or waiting, and not yet stopped."""
+        return self.stopped_at is None and not self.cancelled
+
+    @property
+    def paused(self) -> bool:
+        """Started, not stopped, and not running."""
+        return self.live and self.started_at is not None and self.running_since is None
+
+    def elapsed(self, at: datetime, calendar: WorkCalendar) -> float:
+        """Seconds used up until `at`."""
+        if self.running_since is None or at <= self.running_since:
+            return self.consumed_seconds
+        return self.consumed_seconds + self._between(self.running_since, at, calendar)
+
+    def instant_of(self, percent: float, calendar: WorkCalendar) -> datetime | None:
+        """When `percent` of the budget is or was used up, if the clock goes on as it is; None while it does not run."""
+        return self.instant_at(self.budget_seconds * percent / 100, calendar)
+
+    def instant_at(self, seconds: float, calendar: WorkCalendar) -> datetime | None:
+        """When so many seconds are or were used up, if the clock goes on as it is; None while it does not run."""
+        if self.running_since is None:
+            return None
+        runs = (*self.runs, Run(self.running_since, self.consumed_seconds))
+        # A budget that was shortened below what was consumed is used up where the clock runs on.
+        since, consumed = next((run for run in reversed(runs) if run.consumed_seconds < seconds), runs[0])
+        left = max(seconds - consumed, 0)
+        return since + timedelta(seconds=left) if self.calendar == "always" else calendar.add(since, left)
+
+    def due_at(self, calendar: WorkCalendar) -> datetime | None:
+        """When the promise falls due; when it fell due, if missed; when it would have been, if met.
+
+        None where nobody can know: waiting, paused, cancelled.
+        """
+        if self.missed_at or self.cancelled:
+            return self.missed_at
+        if self.stopped_at:
+            return self.model_copy(update={"running_since": self.stopped_at}).instant_of(MISS, calendar)
+        return self.instant_of(MISS, calendar)
+
+    def next_ring(self, ladder: tuple[Rung, ...], calendar: WorkCalendar) -> tuple[datetime, int] | None:
+        """The next rung that has not rung: its instant and percentage."""
+        if self.running_since is None:
+            return None
+        ahead = [percent for percent in (*(rung.percent for rung in ladder), MISS) if percent > self.rung]
+        if not ahead:
+            return None
+        percent = min(ahead)
+        instant = self.instant_of(percent, calendar)
+        return None if instant is None else (instant, percent)
+
+    def start(self, at: datetime) -> "Clock":
+        """Run from `at`; a clock that has started is left alone."""
+        return self if self.started_at else self.model_copy(update={"started_at": at, "running_since": at})
+
+    def pause(self, at: datetime, calendar: WorkCalendar) -> "Clock":
+        """Put what has run into the ledger and stand still."""
+        if not self.live or self.running_since is None:
+            return self
+        run = Run(self.running_since, self.consumed_seconds)
+        runs = (*self.runs, run) if self.missed_at else ()
+        changes = {"consumed_seconds": self.elapsed(at, calendar), "running_since": None, "runs": runs}
+        return self.model_copy(update=changes)
+
+    def resume(self, at: datetime) -> "Clock":
+        """Run on from `at`, if paused."""
+        return self.model_copy(update={"running_since": at}) if self.paused else self
+
+    def stop(self, at: datetime, calendar: WorkCalendar) -> "Clock":
+        """The promise is kept (or no longer late): met, or missed for good. One that never started is cancelled."""
+        if not self.live:
+            return self
+        if self.started_at is None:
+            return self.cancel(at, calendar)
+        return self.pause(at, calendar).model_copy(update={"stopped_at": at})
+
+    def cancel(self, at: datetime, calendar: WorkCalendar) -> "Clock":
+        """The promise no longer applies; what was missed stays missed."""
+        if not self.live:
+            return self
+        return self.pause(at, calendar).model_copy(update={"stopped_at": at, "cancelled": True})
+
+    def reinstate(self) -> "Clock":
+        """Undo the last stop: what was taken for the end was none, so the time since then counts as well."""
+        if self.stopped_at is None or self.cancelled:
+            return self
+        return self.model_copy(update={"running_since": self.stopped_at, "stopped_at": None})
+
+    def extend(self, seconds: float) -> "Clock":
+        """Add to the budget of a live clock that is not missed."""
+        if not self.live or self.missed_at is not None:
+            return self
+        return self.model_copy(update={"budget_seconds": self.budget_seconds + seconds})
+
+    def ring(self, percent: int, fell_at: datetime) -> "Clock":
+        """Note that a rung rang; at 100 % the promise is missed, at the instant it fell due."""
+        missed_at = fell_at if percent >= MISS and self.missed_at is None else self.missed_at
+        return self.model_copy(update={"rung": percent, "missed_at": missed_at})
+
+    def _between(self, start: datetime, end: datetime, calendar: WorkCalendar) -> float:
+        if self.calendar == "always":
+            return (end - start).total_seconds()
+        return calendar.between(start, end)

@@ -1,0 +1,160 @@
+"""The case as its readers see it: the shape that HTTP and the workflow's query answer with."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from domain.case.clocks import Clock, ClockStatus
+from domain.case.intake import Caller, Location
+from domain.case.lifecycle import Action, State
+from domain.case.parts import Part
+from domain.case.state import Approval, CatalogueChange, Decided, Extension, Owed, Record
+from domain.catalogue.terms import USUAL_CURRENCY
+
+
+class ClockView(BaseModel):
+    """One promise, with the reason why it is due when it is. Seconds are seconds of the clock's calendar."""
+
+    name: str
+    cycle: int
+    status: ClockStatus
+    calendar: str = Field(description="`always` (round the clock) or `working` (working time).")
+    budget_seconds: float
+    elapsed_seconds: float
+    remaining_seconds: float = Field(description="Negative once the budget is used up.")
+    started_at: datetime | None
+    due_at: datetime | None = Field(description="Null while the clock waits or is paused.")
+    missed_at: datetime | None
+    stopped_at: datetime | None
+    paused: bool
+    part: int = Field(default=0, description="The serial of the part (协办) whose promise it is; 0 for the case's own.")
+
+
+class CaseView(BaseModel):
+    """One complaint at one version."""
+
+    number: str
+    state: State
+    service_code: str
+    priority: str
+    owner: str
+    department: str | None
+    assignee: str | None
+    cycle: int
+    version: int
+    flags: tuple[str, ...]
+    incident: str | None = Field(default=None, description="The one cause that it waits for with others (并案).")
+    possible_duplicates: tuple[str, ...] = Field(
+        default=(), description="Numbers of cases that may be the same matter, as they were at intake; newest first."
+    )
+    sla: str = Field(description="`on_time`, `at_risk`, `missed` or `paused`, of the current cycle.")
+    overdue: bool
+    channel: str
+    caller: Caller
+    location: Location
+    description: str
+    registered_at: datetime
+    closed_at: datetime | None
+    reopen_ends_at: datetime | None
+    wake_at: datetime | None
+    next_due_at: datetime | None
+    follow_up_attempts: int
+    answered_cycles: tuple[int, ...] = Field(
+        default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
+    )
+    approval: Approval | None
+    decisions: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
+    extension: Extension | None
+    parts: tuple[Part, ...] = Field(default=(), description="What further departments have to do (协办).")
+    credits: tuple[Owed, ...] = Field(default=(), description="What the company owes for missed promises (自动补偿).")
+    currency: str = Field(default=USUAL_CURRENCY, description="Of every amount of the case; ISO 4217.")
+    catalogue_change: CatalogueChange | None = Field(
+        default=None, description="The catalogue that it was moved to (改用新服务目录)."
+    )
+    clocks: tuple[ClockView, ...]
+    available_actions: tuple[Action, ...] = ()
+
+
+def view_clock(clock: Clock, record: Record, at: datetime) -> ClockView:
+    """The clock as it stands at `at`."""
+    elapsed = clock.elapsed(at, record.calendar)
+    return ClockView(
+        name=clock.name,
+        cycle=clock.cycle,
+        status=clock.status,
+        calendar=clock.calendar,
+        budget_seconds=clock.budget_seconds,
+        elapsed_seconds=elapsed,
+        remaining_seconds=clock.budget_seconds - elapsed,
+        started_at=clock.started_at,
+        due_at=clock.due_at(record.calendar),
+        missed_at=clock.missed_at,
+        stopped_at=clock.stopped_at,
+        paused=clock.paused,
+        part=clock.part,
+    )
+
+
+def view_case(record: Record, at: datetime, available: tuple[Action, ...] = ()) -> CaseView:
+    """The whole case as it stands at `at`; `available` is what the reader may do, where the reader is known."""
+    intake = record.intake
+    return CaseView(
+        **record.model_dump(include=_TAKEN_OVER),
+        service_code=intake.service_code,
+        priority=record.terms.priority,
+        currency=record.terms.currency,
+        sla=record.sla,
+        overdue=record.overdue,
+        channel=intake.channel,
+        caller=intake.caller,
+        location=intake.location,
+        description=intake.description,
+        next_due_at=record.next_due(),
+        follow_up_attempts=record.follow_up_attempts,
+        clocks=tuple(view_clock(clock, record, at) for clock in record.clocks),
+        available_actions=available,
+    )
+
+
+_TAKEN_OVER = {
+    "number",
+    "state",
+    "owner",
+    "department",
+    "assignee",
+    "cycle",
+    "version",
+    "flags",
+    "incident",
+    "possible_duplicates",
+    "registered_at",
+    "closed_at",
+    "reopen_ends_at",
+    "wake_at",
+    "approval",
+    "decisions",
+    "extension",
+    "parts",
+    "catalogue_change",
+    "credits",
+    "answered_cycles",
+}
+
+
+class Outcome(BaseModel):
+    """What an update answers: what was done, and the case it led to.
+
+    `action` and `digest` let the sender of a repeated key see that it meant the same thing; `version` is the one that
+    the action led to, when it was done.
+    """
+
+    action: str
+    digest: str
+    version: int
+    case: CaseView
+
+
+def public_data(event_data: dict[str, Any]) -> dict[str, Any]:
+    """An event's data without what is too bulky to show: the terms and the calendar in them."""
+    return {key: value for key, value in event_data.items() if key != "terms"}

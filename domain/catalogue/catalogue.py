@@ -1,0 +1,334 @@
+"""The catalogue: what the company promises for each kind of complaint, by whom and by when, and who is told of delay.
+
+`Catalogue` is the schema of the data that an operator owns; `norms` has its parts. `Terms` is the slice that one case
+takes with it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from math import ceil
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from domain.calendar.work_calendar import WorkCalendar
+from domain.catalogue.credit_norms import CreditNorm, Finding, check_credits
+from domain.catalogue.norms import (
+    ApproverNorm,
+    Coded,
+    Department,
+    District,
+    Duration,
+    Duty,
+    Group,
+    PhoneNorms,
+    Post,
+    ProcessNorms,
+    Service,
+    SourcedRung,
+    SurgeNorm,
+    Zone,
+)
+from domain.catalogue.terms import (
+    USUAL_CURRENCY,
+    Approver,
+    CalendarKind,
+    ClockName,
+    Credit,
+    Organisation,
+    Priority,
+    Process,
+    Promise,
+    Recipient,
+    Rung,
+    Starts,
+    Terms,
+    Unit,
+    UrgingRules,
+    Value,
+    unsaid,
+)
+from domain.incident.incident import SurgeRule
+from domain.shared.codes import Kind, code_of, entry_of
+
+__all__ = [
+    "CLOCKS",
+    "CalendarKind",
+    "Catalogue",
+    "ClockName",
+    "Department",
+    "District",
+    "Group",
+    "Priority",
+    "Process",
+    "Promise",
+    "Recipient",
+    "Rung",
+    "Service",
+    "Starts",
+    "Terms",
+    "Zone",
+]
+
+CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
+STARTS: dict[ClockName, Starts] = {
+    "acknowledge": "dispatch",
+    "arrive": "dispatch",
+    "resolve": "registration",
+    "reply": "registration",
+    "follow_up": "reply",
+}
+"""The moment from which each clock runs, where the service does not say otherwise."""
+
+HORIZON = timedelta(days=400)
+"""How far ahead of its registration a case knows the holidays."""
+
+DAY_SECONDS = 86_400
+
+MISS = 100
+"""The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
+
+
+def _by_code(table: object) -> object:
+    """A table keyed by code, as it is written, becomes a list of things that know their code."""
+    if not isinstance(table, Mapping):
+        return table
+    return tuple({"code": code, **body} if isinstance(body, Mapping) else body for code, body in table.items())
+
+
+def _climbing(ladder: tuple[SourcedRung, ...]) -> tuple[SourcedRung, ...]:
+    percents = [rung.percent for rung in ladder]
+    if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
+        raise ValueError(f"percent must rise from rung to rung, {MISS} among them, not {percents}")
+    return ladder
+
+
+def _rising(approvers: tuple[ApproverNorm, ...]) -> tuple[ApproverNorm, ...]:
+    amounts = [norm.up_to for norm in approvers]
+    if any(low >= high for low, high in pairwise(amounts)):
+        raise ValueError(f"up_to must rise from approver to approver, not {', '.join(map(str, amounts))}")
+    for place, norm in enumerate(approvers, start=1):
+        persons = {norm.holder, norm.deputy} - {None}
+        # Nobody has two words on one request: it would wait for ever for the second.
+        twice = next((later for later in approvers[place:] if later.holder in persons), None)
+        if twice or (norm.deputy and norm.deputy == norm.holder):
+            other = f"holds {twice.post}" if twice else "is the holder's deputy"
+            name = twice.holder if twice else norm.deputy
+            raise ValueError(f"{name} may decide as {norm.post} and {other}; accepted: a person for each turn")
+    return approvers
+
+
+def _one_each(posts: tuple[Post, ...]) -> tuple[Post, ...]:
+    held = Counter((post.recipient, code) for post in posts for code in post.departments or ("the company",))
+    if twice := [f"{code} has {times} posts of {recipient}" for (recipient, code), times in held.items() if times > 1]:
+        raise ValueError(f"{'; '.join(twice)}; accepted: one")
+    return posts
+
+
+class Catalogue(Value):
+    """The whole of it. Sections with codes (`services`, `departments` ...) may be given as tables keyed by code."""
+
+    calendar_file: str = Field(default="", description="The file whose [calendar] it is, for those who must amend it.")
+    name: str = Field(min_length=1, description="the English name")
+    name_zh: str = Field(min_length=1, description="the Chinese name")
+    time_scale: float = Field(
+        default=1, gt=0, allow_inf_nan=False, description="So many seconds pass in one: for demos."
+    )
+    least_budget_seconds: int = Field(default=1, gt=0, description="No budget is shorter, however time is scaled.")
+    sources: dict[str, str] = Field(min_length=1, description="What each letter of a source stands for.")
+    groups: Annotated[tuple[Group, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    departments: Annotated[tuple[Department, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    districts: Annotated[tuple[District, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    services: Annotated[tuple[Service, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    ladder: Annotated[tuple[SourcedRung, ...], AfterValidator(_climbing)]
+    process: ProcessNorms
+    approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
+    surges: tuple[SurgeNorm, ...] = ()
+    organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
+    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = Field(default=(), exclude_if=unsaid)
+    credits: tuple[CreditNorm, ...] = ()
+    currency: str = Field(
+        default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
+    )
+    hotline: str = Field(
+        default="", exclude_if=unsaid, max_length=40, description="The number that callers dial, as messages name it."
+    )
+    area_code: str = Field(
+        default="",
+        pattern=r"^(0[0-9]{2,3})?$",
+        exclude_if=unsaid,
+        description='before a local telephone number of seven or eight digits: "0760"; left out, none',
+    )
+    phone: PhoneNorms | None = None
+    calendar: WorkCalendar
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Build it from its sections; a code or source letter that is used must exist. Raises ValidationError."""
+        sections = ("sources", "groups", "departments", "services", "findings")
+        data = {"findings": {}, **data}
+        context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
+        return cls.model_validate(data, context=context)
+
+    @field_validator("credits")
+    @classmethod
+    def _payable(cls, norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
+        check_credits(norms, **{name: info.data.get(name, ()) for name in ("services", "approvers", "findings")})
+        return norms
+
+    @property
+    def day_seconds(self) -> int:
+        """What one working day is worth in this catalogue's time."""
+        return max(1, ceil(self.calendar.day_seconds / self.time_scale))
+
+    @property
+    def reopen_seconds(self) -> int:
+        """How long a closed case can be reopened."""
+        return self._process().reopen_seconds
+
+    def service(self, code: str) -> Service:
+        """Return the service of this code. Raises UnknownCode."""
+        return entry_of("service", self.services, code)
+
+    def district(self, code: str) -> District:
+        """Return the district of this code. Raises UnknownCode."""
+        return entry_of("district", self.districts, code)
+
+    def department(self, code: str) -> Department:
+        """Return the department of this code. Raises UnknownCode."""
+        return entry_of("department", self.departments, code)
+
+    def code(self, kind: Kind, given: str) -> str:
+        """Return the code of a service, district or department that is given by code or name. Raises UnknownCode."""
+        return code_of(kind, self._entries()[kind], given)
+
+    def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
+        """The clocks of a service in a district; a place not known counts as town, the stricter promise."""
+        service = self.service(service_code)
+        zone: Zone = self.district(district).zone if district is not None else "town"
+        duties = ((clock, service.duty(clock)) for clock in CLOCKS)
+        return tuple(self._promise(clock, duty, zone) for clock, duty in duties if duty and not duty.in_call)
+
+    def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
+        """Return the terms of a case registered at `at` (UTC). Raises UnknownCode."""
+        service = self.service(service_code)
+        return Terms(
+            service_code=service.code,
+            name=service.name,
+            name_zh=service.name_zh,
+            group=service.group,
+            priority=service.priority,
+            department=service.department,
+            answer_needs_follow_up=service.answer_needs_follow_up,
+            promises=self.promises(service_code, district),
+            ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
+            process=self._process(),
+            approvers=tuple(map(self._approver, self.approvers)),
+            organisation=self._chart(),
+            credits=self.credits_of(service.code),
+            currency=self.currency,
+            needs_approval=service.needs_approval,
+            calendar=self._slice(at),
+        )
+
+    def surge_rules(self) -> tuple[SurgeRule, ...]:
+        """When incidents are suspected, in this catalogue's time."""
+        return tuple(
+            SurgeRule(
+                services=norm.services,
+                more_than=norm.more_than,
+                window_seconds=self._seconds(norm.within),
+                follow_up_percent=norm.follow_up_percent,
+                timezone=self.calendar.timezone,
+            )
+            for norm in self.surges
+        )
+
+    def credits_of(self, service_code: str) -> tuple[Credit, ...]:
+        """What is owed for missed promises of a service, and for what is found."""
+        return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
+
+    def _entries(self) -> Mapping[Kind, Sequence[Coded]]:
+        return {"service": self.services, "district": self.districts, "department": self.departments}
+
+    def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
+        seconds = duty.seconds_in(zone, self.calendar.day_seconds)
+        return Promise(
+            name=clock,
+            calendar=duty.kind(),
+            budget_seconds=self._scaled(seconds),
+            starts=duty.starts or STARTS[clock],
+        )
+
+    def _process(self) -> Process:
+        norms = self.process
+        return Process(
+            follow_up_attempts=norms.follow_up_attempts.count,
+            reopen_seconds=self._seconds(norms.reopen),
+            extension_max_days=norms.extension_max.working_days,
+            extension_notice_days=norms.extension_notice.working_days,
+            extensions_allowed=norms.extensions_allowed.count,
+            return_within_days=norms.return_within.working_days,
+            supervise_after=norms.supervise_after.count,
+            day_seconds=self._scaled(DAY_SECONDS),
+            urging=UrgingRules(
+                notice_seconds=self._seconds(norms.urge_notice_after),
+                calendar="always" if norms.urge_notice_after.working_days is None else "working",
+                criticism_days=norms.criticism_when_late.working_days,
+            ),
+        )
+
+    def _approver(self, norm: ApproverNorm) -> Approver:
+        return Approver(
+            post=norm.post,
+            up_to=norm.up_to,
+            holder=norm.holder,
+            deputy=norm.deputy,
+            calendar="always" if norm.within.working_days is None else "working",
+            budget_seconds=self._seconds(norm.within),
+        )
+
+    def _chart(self) -> Organisation:
+        holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}
+        units = (
+            Unit(
+                code=department.code,
+                name=department.name,
+                name_zh=department.name_zh,
+                lead=holders.get(("lead", department.code)),
+                director=holders.get(("director", department.code)),
+            )
+            for department in self.departments
+        )
+        heads = (post.holder for post in self.organisation if post.recipient == "general_manager")
+        return Organisation(name=self.name, name_zh=self.name_zh, units=tuple(units), general_manager=next(heads, None))
+
+    def _credit(self, norm: CreditNorm) -> Credit:
+        further = norm.each_further
+        return Credit(
+            name=norm.name,
+            name_zh=norm.name_zh,
+            clock=norm.clock,
+            finding=norm.finding,
+            amount=norm.amount,
+            business=norm.business,
+            each_further=further.amount if further else None,
+            every_seconds=self._seconds(further) if further else None,
+            at_most=norm.at_most,
+            at_most_seconds=self._seconds(norm.at_most_in) if norm.at_most_in else None,
+            paid_by=norm.paid_by,
+        )
+
+    def _slice(self, at: datetime) -> WorkCalendar:
+        start = self.calendar.local_date(at) - timedelta(days=1)
+        window = self.calendar.window(start, start + HORIZON + timedelta(days=1))
+        return window.model_copy(update={"day_seconds": self.day_seconds})
+
+    def _seconds(self, duration: Duration) -> int:
+        return self._scaled(duration.in_seconds(self.calendar.day_seconds))
+
+    def _scaled(self, seconds: float) -> int:
+        # Rounded first, so that a figure like 0.1 hours does not gain a second from binary fractions.
+        return max(self.least_budget_seconds, ceil(round(seconds / self.time_scale, 6)))

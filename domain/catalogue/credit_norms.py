@@ -1,0 +1,108 @@
+"""What a catalogue owes by itself (自动补偿), as an operator writes it: for a missed promise, or for what is found."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Self, get_args
+
+from pydantic import Field, model_validator
+
+from domain.catalogue.norms import Amount, ApproverNorm, Coded, Duration, Duty, Service, Sources, known
+from domain.catalogue.terms import ClockName, CustomerClass, Value, unsaid
+
+_IN_CALL = Duty(in_call=True, source=("-",))
+"""A duty without a clock, in the place of one that there is not."""
+
+
+class Finding(Coded):
+    """What a department may find (查实事项) when it completes its work, and a credit is owed for."""
+
+
+class FurtherNorm(Duration):
+    """What is owed for each further period of this length, in which the promise is still not kept."""
+
+    amount: Amount
+
+
+def _by_class(credit: object) -> object:
+    """An amount may be written as a table by class of customers."""
+    amount = credit.get("amount") if isinstance(credit, Mapping) else None
+    if not isinstance(credit, Mapping) or not isinstance(amount, Mapping):
+        return credit
+    if amount.keys() != {*get_args(CustomerClass)}:
+        raise ValueError(f"amount: accepted: a text, or a table of {' and '.join(get_args(CustomerClass))}")
+    return {**credit, "amount": amount["household"], "business": amount["business"]}
+
+
+class CreditNorm(Value):
+    """What the company owes by itself (自动补偿) when it misses a promise of a service, or for what it finds."""
+
+    name: str = Field(min_length=1, description="the English name")
+    name_zh: str = Field(min_length=1, description="the Chinese name")
+    service: Annotated[str, known("services")] | None = Field(
+        default=None, description="a code of [services]; every service, where a finding raises it and none is named"
+    )
+    clock: ClockName | None = None
+    finding: Annotated[str, known("findings")] | None = Field(
+        default=None, exclude_if=unsaid, description="a code of [findings], in the place of a clock"
+    )
+    amount: Amount
+    business: Amount | None = Field(
+        default=None, exclude_if=unsaid, description="what a business gets, where that is another amount"
+    )
+    each_further: FurtherNorm | None = None
+    at_most: Amount | None = Field(default=None, description="for one case, all in all")
+    at_most_in: Duration | None = Field(
+        default=None, exclude_if=unsaid, description="for one account in such a time, and not only for one case"
+    )
+    paid_by: Annotated[str, known("departments")] | None = Field(
+        default=None,
+        exclude_if=unsaid,
+        description="a code of [departments]: who pays it, and hears that it is approved",
+    )
+    source: Sources
+
+    @property
+    def most(self) -> Decimal:
+        """The most that is asked for at once."""
+        further = self.each_further.amount if self.each_further else self.amount
+        return max(self.amount, self.business or self.amount, further)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _amounts(cls, credit: object) -> object:
+        return _by_class(credit)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if (self.clock is None) is (self.finding is None):
+            raise ValueError("say exactly one of clock, finding")
+        if self.clock and not self.service:
+            raise ValueError("service is missing: a clock is one of a service")
+        if self.finding and self.each_further:
+            raise ValueError("each_further is of a clock; a finding is credited each time")
+        if self.at_most_in and not self.at_most:
+            raise ValueError("at_most_in is the time of an at_most: name that as well")
+        return self
+
+
+def check_credits(
+    norms: Sequence[CreditNorm],
+    services: Sequence[Service],
+    approvers: Sequence[ApproverNorm],
+    findings: Sequence[Finding],
+) -> None:
+    """Raise ValueError where a credit can never be raised or approved, or cannot be told from another."""
+    by_code = {service.code: service for service in services}
+    for credit in norms:
+        service = by_code.get(credit.service or "")
+        if service and credit.clock and (service.duty(credit.clock) or _IN_CALL).in_call:
+            raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
+        if approvers and credit.most > approvers[-1].up_to:
+            raise ValueError(f"{credit.most} is more than the last approver's up_to, {approvers[-1].up_to}")
+    for code in by_code:
+        names = [credit.name for credit in norms if credit.service in (code, None)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{code} has two credits named {twice!r}; accepted: a name for each")
+    raising = {credit.finding for credit in norms}
+    if idle := [finding.code for finding in findings if finding.code not in raising]:
+        raise ValueError(f"nothing is owed for the finding {idle[0]}; accepted: a credit for each of [findings]")

@@ -1,0 +1,244 @@
+"""The norms that a catalogue is made of, as an operator writes them: every figure with its source beside it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+
+from domain.catalogue.terms import CalendarKind, ClockName, Priority, Rung, Starts, Value
+from domain.shared.money import Money, PositiveMoney
+
+Zone = Literal["town", "outskirts"]
+
+UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+
+
+def known(kind: str) -> AfterValidator:
+    """A code that must exist in section `kind` of the catalogue; checked where the sections are known."""
+
+    def check(code: str, info: ValidationInfo) -> str:
+        accepted = (info.context or {}).get(kind)
+        if accepted is not None and code not in accepted:
+            raise ValueError(f"{code!r} is not in {kind}; accepted: {', '.join(accepted)}")
+        return code
+
+    return AfterValidator(check)
+
+
+Sources = Annotated[
+    tuple[Annotated[str, known("sources")], ...],
+    BeforeValidator(lambda source: (source,) if isinstance(source, str) else source),
+    Field(min_length=1, description="a letter of [sources], or a list of them"),
+]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+Whole = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Count(Value):
+    """A number of times."""
+
+    count: Whole
+    source: Sources
+
+
+class Tries(Count):
+    """A number of times, at least once."""
+
+    count: Annotated[int, Field(gt=0, strict=True)]
+
+
+class Share(Value):
+    """A part of the whole, in percent."""
+
+    percent: Annotated[float, Field(gt=0, le=100, strict=True)]
+    source: Sources
+
+
+class WorkingDays(Value):
+    """A number of working days (工作日)."""
+
+    working_days: Whole
+    source: Sources
+    when: str = ""
+
+
+class Duration(Value):
+    """A time in exactly one unit; a working day is worth what the calendar says."""
+
+    seconds: Positive | None = None
+    minutes: Positive | None = None
+    hours: Positive | None = None
+    days: Positive | None = None
+    working_days: Positive | None = None
+    source: Sources
+    when: str = Field(default="", description="In which case, where it is not every case.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if problem := self._problem():
+            raise ValueError(problem)
+        return self
+
+    def _problem(self) -> str | None:
+        if len(self.units()) == 1:
+            return None
+        return f"say exactly one of {', '.join((*UNIT_SECONDS, 'working_days'))}"
+
+    def units(self) -> dict[str, float]:
+        """What is said, by unit."""
+        values = {unit: getattr(self, unit) for unit in (*UNIT_SECONDS, "working_days")}
+        return {unit: value for unit, value in values.items() if value is not None}
+
+    def in_seconds(self, day_seconds: int) -> float:
+        """Its length, where a working day is worth `day_seconds`; 0 where nothing is said."""
+        return sum(value * UNIT_SECONDS.get(unit, day_seconds) for unit, value in self.units().items())
+
+
+class Duty(Duration):
+    """A clock of a service. `in_call` means that it is done before the caller hangs up: no clock is needed."""
+
+    in_call: bool = Field(default=False, description="Done before the caller hangs up; then there is no time.")
+    outskirts_minutes: Positive | None = Field(default=None, description="The figure for the outskirts.")
+    calendar: CalendarKind | None = Field(default=None, description="working days: working; all else: always")
+    starts: Starts | None = Field(default=None, description="From which moment it runs, where not from the usual one.")
+    also: tuple[Duration, ...] = Field(default=(), description="Figures of others, kept for comparison.")
+
+    def kind(self) -> CalendarKind:
+        """The calendar on which it is measured."""
+        return self.calendar or ("always" if self.working_days is None else "working")
+
+    def seconds_in(self, zone: Zone, day_seconds: int) -> float:
+        """The budget for a place in this zone."""
+        if zone == "outskirts" and self.outskirts_minutes is not None:
+            return self.outskirts_minutes * 60
+        return self.in_seconds(day_seconds)
+
+    def _problem(self) -> str | None:
+        if self.in_call:
+            return "in_call means without a clock: leave the time out" if self.units() else None
+        if self.working_days is not None and self.calendar == "always":
+            return "calendar 'always' does not know working_days; accepted: working"
+        return super()._problem()
+
+
+class Coded(Value):
+    """Something with a code, an English and a Chinese name."""
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(min_length=1, description="the English name")
+    name_zh: str = Field(min_length=1, description="the Chinese name")
+
+
+class Department(Coded):
+    """Who does the work (部门)."""
+
+
+class Group(Coded):
+    """A kind of call, as the company counts them: repair (报修), complaint (投诉) ..."""
+
+
+class District(Coded):
+    """A part of the city; the outskirts are reached later than the town."""
+
+    zone: Zone = Field(description="town or outskirts")
+    source: Sources
+
+
+class Service(Coded):
+    """One kind of complaint, with its clocks; an absent clock is not promised."""
+
+    group: Annotated[str, known("groups")] = Field(description="a code of [groups]")
+    priority: Priority = Field(description="P1 (most urgent) to P5")
+    department: Annotated[str, known("departments")] = Field(description="a code of [departments]")
+    answer_needs_follow_up: bool = Field(description="Whether a direct answer (直接答复) is followed up.", strict=True)
+    needs_approval: bool = Field(
+        default=False, description="Whether management decides (报批) before it is completed.", strict=True
+    )
+    acknowledge: Duty | None = None
+    arrive: Duty | None = None
+    resolve: Duty | None = None
+    reply: Duty | None = None
+    follow_up: Duty | None = None
+
+    def duty(self, clock: ClockName) -> Duty | None:
+        """What is promised for one clock."""
+        duty: Duty | None = getattr(self, clock)
+        return duty
+
+
+class SourcedRung(Rung):
+    """A rung, and where it comes from."""
+
+    source: Sources
+
+
+class Post(Value):
+    """A post of the organisation chart (组织架构), and what of the ladder it stands for."""
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(min_length=1, description="the English name of the post")
+    name_zh: str = Field(min_length=1, description="the Chinese name of the post")
+    recipient: Literal["lead", "director", "general_manager"] = Field(description="what the ladder calls it")
+    departments: tuple[Annotated[str, known("departments")], ...] = Field(
+        default=(), description="codes of [departments]; the general manager has all"
+    )
+    holder: str | None = Field(
+        default=None, min_length=1, description="the name on the key; nobody, where it is left out"
+    )
+    source: Sources
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if bool(self.departments) is (self.recipient == "general_manager"):
+            wanted = "leave departments out" if self.departments else "departments: at least one code of [departments]"
+            raise ValueError(f"{self.recipient}: {wanted}")
+        return self
+
+
+class ApproverNorm(Value):
+    """One post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
+
+    post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
+    holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
+    deputy: str | None = Field(default=None, description="decides as well once the time has lapsed")
+    up_to: Money = Field(description='as a text: "1000.00"')
+    within: Duration
+    source: Sources
+
+
+class SurgeNorm(Value):
+    """When calls about one service from one district are suspected to have one cause (突发事件预警)."""
+
+    services: Annotated[tuple[Annotated[str, known("services")], ...], Field(min_length=1)] = Field(
+        description="codes of [services], each of which is counted for itself"
+    )
+    more_than: Annotated[int, Field(gt=0, strict=True)] = Field(description="cases, none of them linked yet")
+    within: Duration
+    follow_up_percent: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
+        default=100, description="how many of its callers are asked how it went; a sample, where not all are"
+    )
+    source: Sources
+
+
+Amount = Annotated[PositiveMoney, Field(description='as a text: "50.00"')]
+
+
+class ProcessNorms(Value):
+    """The process rules with their sources."""
+
+    follow_up_attempts: Tries
+    reopen: Duration
+    extension_max: WorkingDays
+    extension_notice: WorkingDays
+    extensions_allowed: Count
+    return_within: WorkingDays
+    supervise_after: Count
+    urge_notice_after: Duration
+    criticism_when_late: WorkingDays
+
+
+class PhoneNorms(Value):
+    """How the telephone is answered; kept for reports."""
+
+    answer_within: Duration
+    connected: Share
+    answered_in_time: Share

@@ -1,0 +1,201 @@
+"""What a running case carries of the catalogue, as immutable values of the start message.
+
+It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
+catalogue that is put in force for open cases too (`domain.case.automatic.catalogue_change`).
+"""
+
+from decimal import Decimal
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.calendar.work_calendar import WorkCalendar
+from domain.shared.money import Money, PositiveMoney
+
+ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
+Starts = Literal["registration", "dispatch", "reply", "decision"]
+CalendarKind = Literal["always", "working"]
+Priority = Literal["P1", "P2", "P3", "P4", "P5"]
+Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]
+CustomerClass = Literal["household", "business"]
+
+
+class Value(BaseModel):
+    """A value of the catalogue: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Promise(Value):
+    """One clock of a case: how long, in which time, and from which moment on."""
+
+    name: ClockName
+    calendar: CalendarKind
+    budget_seconds: int = Field(gt=0, description="Seconds of the calendar: round the clock, or working time.")
+    starts: Starts
+
+
+class Rung(Value):
+    """At this percentage of a clock's budget these people are told."""
+
+    percent: int = Field(gt=0, le=1000)
+    notify: tuple[Recipient, ...] = Field(min_length=1, description=f"some of {', '.join(get_args(Recipient))}")
+
+
+class UrgingRules(Value):
+    """When a case whose `resolve` promise is missed gets a written notice (催办通知书), and when it is criticised."""
+
+    notice_seconds: int = Field(
+        default=86_400, gt=0, description="Seconds of `calendar` from the miss to the written notice."
+    )
+    calendar: CalendarKind = "always"
+    criticism_days: int = Field(
+        default=5, ge=0, description="Working days from the notice to the criticism (通报批评); 0: never."
+    )
+
+
+class Process(Value):
+    """The rules of the chain that are no clocks. Days are working days (工作日)."""
+
+    follow_up_attempts: int = Field(default=3, gt=0)
+    reopen_seconds: int = Field(default=259_200, gt=0)
+    extension_max_days: int = Field(default=10, ge=0)
+    extension_notice_days: int = Field(default=1, ge=0)
+    extensions_allowed: int = Field(default=1, ge=0)
+    return_within_days: int = Field(default=2, ge=0)
+    supervise_after: int = Field(
+        default=2, gt=0, description="After so many dissatisfied follow-ups the rework (重办) is supervised."
+    )
+    day_seconds: int = Field(
+        default=86_400, gt=0, description="A day of a round-the-clock clock, where days are added to one."
+    )
+    urging: UrgingRules = UrgingRules()
+
+
+class Approver(Value):
+    """Somebody who decides on money, in his turn: whoever holds a post, and the deputy once the time has lapsed."""
+
+    post: str = Field(min_length=1, description="what the post is called")
+    up_to: Money = Field(description="Above it, the next decides as well.")
+    holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
+    deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
+    calendar: CalendarKind = "working"
+    budget_seconds: int = Field(gt=0, description="Seconds of the calendar that the decision may take.")
+
+
+class Unit(Value):
+    """A department of the organisation chart. Persons by the names on their keys; None: the post alone is told."""
+
+    code: str
+    name: str
+    name_zh: str
+    lead: str | None = None
+    director: str | None = None
+
+
+class Organisation(Value):
+    """The chart (组织架构) that a case takes with it: all departments, as it may move from one to another."""
+
+    name: str = Field(description="of the hotline, which issues notices")
+    name_zh: str
+    units: tuple[Unit, ...]
+    general_manager: str | None = None
+
+
+def unsaid(value: object) -> bool:
+    """Return True if a value is left out of what is written: histories stay small."""
+    return not value
+
+
+USUAL_CLASS: CustomerClass = "household"
+"""Of customers (客户类别): of whom nothing else is known."""
+
+
+def usual_class(customer: str) -> bool:
+    """Whether it goes without saying."""
+    return customer == USUAL_CLASS
+
+
+class Credit(Value):
+    """What the company owes, without being asked, for a promise that it missed (自动补偿)."""
+
+    name: str
+    name_zh: str
+    clock: ClockName | None = Field(default=None, description="The promise; null where a finding raises the credit.")
+    finding: str | None = Field(default=None, exclude_if=unsaid, description="What raises it once it is found (查实).")
+    amount: PositiveMoney
+    business: PositiveMoney | None = Field(
+        default=None, exclude_if=unsaid, description="What a business gets, where that is another amount."
+    )
+    each_further: PositiveMoney | None = Field(default=None, description="For each further period; nothing without it.")
+    every_seconds: int | None = Field(
+        default=None, gt=0, description="That period, in seconds of the clock's calendar."
+    )
+    at_most: PositiveMoney | None = Field(default=None, description="For one case, all in all.")
+    at_most_seconds: int | None = Field(
+        default=None, gt=0, exclude_if=unsaid, description="That is also the most of one account in so many seconds."
+    )
+    paid_by: str | None = Field(default=None, exclude_if=unsaid, description="The department that pays it.")
+
+    def amount_for(self, customer: CustomerClass) -> Decimal:
+        """What a customer of this class gets."""
+        return self.business if self.business and customer == "business" else self.amount
+
+
+class Edition(Value):
+    """Which catalogue: the beginning of its checksum, and what it is called."""
+
+    digest: str
+    name: str
+    name_zh: str
+
+
+USUAL_CURRENCY = "CNY"
+
+
+def usual(currency: str) -> bool:
+    """Whether it goes without saying."""
+    return currency == USUAL_CURRENCY
+
+
+class Terms(Value):
+    """Everything a running case needs of the catalogue."""
+
+    service_code: str
+    name: str
+    name_zh: str
+    group: str
+    priority: Priority
+    department: str
+    answer_needs_follow_up: bool
+    promises: tuple[Promise, ...] = Field(description="At most one per clock; a clock that is not promised is absent.")
+    ladder: tuple[Rung, ...]
+    process: Process
+    approvers: tuple[Approver, ...] = Field(
+        default=(), description="By rising amount, in turn; without any, one manager decides on every amount."
+    )
+    organisation: Organisation | None = Field(default=None, description="None: the company has no chart.")
+    calendar: WorkCalendar
+
+    def unit(self, department: str) -> Unit:
+        """The department by its code; the code is all that is known of one that the chart does not have."""
+        units = self.organisation.units if self.organisation else ()
+        known = (unit for unit in units if unit.code == department)
+        return next(known, Unit(code=department, name=department, name_zh=department))
+
+    def persons(self, department: str | None) -> dict[str, str]:
+        """Who holds the posts of the ladder above this department, by recipient; posts without a name are left out."""
+        unit = self.unit(department) if department else None
+        posts = {
+            "lead": unit and unit.lead,
+            "director": unit and unit.director,
+            "general_manager": self.organisation and self.organisation.general_manager,
+        }
+        return {post: name for post, name in posts.items() if name}
+
+    credits: tuple[Credit, ...] = Field(default=(), exclude_if=unsaid)
+    currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual, description="ISO 4217, of every amount.")
+    needs_approval: bool = Field(
+        default=False, exclude_if=unsaid, description="It is completed only once management has decided, in each cycle."
+    )
+    priority_by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given at intake.")

@@ -1,0 +1,1 @@
+"""Customers (客户) of the registry."""

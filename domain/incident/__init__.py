@@ -1,0 +1,1 @@
+"""The incident (突发事件): one cause behind many complaints."""

@@ -1,0 +1,90 @@
+"""Case numbers: thirteen digits that can be read out over the telephone.
+
+`yymmdd` of the local day, six digits drawn from the request's key, and a check digit (Verhoeff) that finds every single
+wrong digit and every swap of two neighbours. Damm's finds them too, but misses twice as many twins and jump swaps.
+"""
+
+import hashlib
+import re
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from stdnum import verhoeff
+
+from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
+
+LENGTH = 13
+DRAWS = 1_000_000
+INCIDENT_DRAWS = 10_000
+STARTS_END = timedelta(seconds=1)
+"""Time after the end of a day in which a start under a number of that day may still be under way, if it has a key."""
+SETTLED = timedelta(seconds=2)
+"""Time after the end of a day from which no such start is under way, also where clocks differ by the rest."""
+_DAY = timedelta(days=1)
+_SEPARATORS = re.compile(r"[\s-]+")
+_DIGITS = re.compile(r"[0-9]{13}")
+
+ACCEPTED = f"{LENGTH} digits, the last a check digit; dashes and spaces between them are ignored"
+
+
+class NumberError(ValueError):
+    """A text that is no case number; the message says why."""
+
+
+def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
+    """The day on which a case registered at `at` is counted."""
+    return on_the_wall(at, zone).date()
+
+
+def day_before(day: date) -> date:
+    """Yesterday."""
+    return day - _DAY
+
+
+def days_around(at: datetime, zone: str = USUAL_ZONE) -> tuple[date, ...]:
+    """Return the other days whose number a request may have got: yesterday, and tomorrow if a clock may be there."""
+    today = local_day(at, zone)
+    return (day_before(today), *({local_day(at + SETTLED, zone)} - {today}))
+
+
+def time_to_start(day: date, at: datetime, zone: str = USUAL_ZONE) -> timedelta:
+    """Return the time that is left at `at` for a start under a number of this day; zero or less if none is left."""
+    return _beginning(day + _DAY, zone) - at + STARTS_END
+
+
+def time_to_settle(at: datetime, zone: str = USUAL_ZONE) -> timedelta:
+    """Return the time from `at` until no start under yesterday's number is under way; zero or less if none is."""
+    return _beginning(local_day(at, zone), zone) - at + SETTLED
+
+
+def _beginning(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone))
+
+
+def number_of(day: date, key: str, draw: int = 0) -> str:
+    """The number that a request's key leads to on a day; further draws give further candidates."""
+    digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
+    body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % DRAWS:06}"
+    return body + verhoeff.calc_check_digit(body)
+
+
+def incident_number_of(day: date, key: str, draw: int = 0) -> str:
+    """The number of an incident: `i`, the day, four digits drawn from the key, and a check digit."""
+    digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
+    body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % INCIDENT_DRAWS:04}"
+    return f"i{body}{verhoeff.calc_check_digit(body)}"
+
+
+def is_incident(number: str) -> bool:
+    """Whether it is the number of an incident, not of a case."""
+    return number.startswith("i")
+
+
+def parse_number(text: str) -> str:
+    """The number as written, without dashes and spaces. Raises NumberError."""
+    digits = text if _DIGITS.fullmatch(text) else _SEPARATORS.sub("", text)
+    if not _DIGITS.fullmatch(digits):
+        raise NumberError(f"A case number has {ACCEPTED}.")
+    if not verhoeff.is_valid(digits):
+        raise NumberError("The check digit does not fit: a digit was misheard or mistyped. Ask for the number again.")
+    return digits

@@ -1,0 +1,1 @@
+"""Assembles and operates the service."""

@@ -1,0 +1,243 @@
+"""The command `hotline catalogue apply`: shows what a catalogue would change, and puts it in force."""
+
+import asyncio
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from hotline.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from temporalio.client import WorkflowHandle
+
+    from domain.case.rollout import Outlook
+    from domain.catalogue.catalogue import Catalogue
+    from domain.catalogue.terms import Edition
+    from hotline.files.catalogue_store import CatalogueStore
+    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress
+
+NOT_NOW = 1
+"""The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
+SHOWN = 20
+"""Cases that keep their terms and are named; of more, how many."""
+
+
+class _Order(NamedTuple):
+    """What is put in force, by whom, and for about how many open cases; none that was closed before an instant."""
+
+    catalogue: "Catalogue"
+    file: Path
+    closed_after: datetime
+    by: str
+    cases: int
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="The TOML file.")],
+    by: Annotated[str, typer.Option(help="Who puts it in force; stands on the record.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False,
+) -> None:
+    """Put a catalogue in force, for new cases at once and for open ones by a round; again without harm.
+
+    Exit code 0: done, or nothing to do. 1: not possible now; what is done is kept, run it again. 2: mistakes.
+    """
+    from hotline.files.catalogue import CatalogueError, load_catalogue
+    from hotline.files.catalogue_store import CatalogueStore
+
+    settings = Settings()
+    new = load_catalogue(file)
+    store = CatalogueStore(settings.catalogues_dir)
+    if not dry_run and not store.entries():
+        # Cases would be moved, and the API, which looks elsewhere, would go on taking them in under the old one.
+        where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
+        raise CatalogueError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
+    with _now_or_later():
+        outlook, closed_after = _look_ahead(settings, store, new)
+        applied = _is_applied(store, outlook.edition)
+        if dry_run or (applied and not outlook.changed):
+            typer.echo("nothing was changed" if dry_run else "it is in force, for every open case: nothing to change")
+            return
+        if not yes and not typer.confirm("Put it in force?"):
+            typer.echo("nothing was changed")
+            return
+        with store.alone():
+            order = _Order(new, file.absolute(), closed_after, by or _somebody(), outlook.changed + outlook.same)
+            answers = asyncio.run(_put(settings, store, order))
+    typer.echo(_told(answers))
+    if answers.get("silent"):
+        typer.echo("hotline: some cases did not answer; run the command again", err=True)
+        raise typer.Exit(NOT_NOW)
+
+
+def _look_ahead(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["Outlook", datetime]:
+    """Print what differs and what moves; answer the outlook, and when a case was closed at the earliest to be asked."""
+    from domain.case.rollout import Outlook, Renewal
+    from domain.catalogue.diff import changes
+    from hotline.files.catalogue import CatalogueError
+    from hotline.files.catalogue_store import edition_of, in_force_now
+    from readmodel.database import reading
+    from readmodel.open_cases import Wanted, walk
+
+    try:
+        old = in_force_now(store, settings.catalogue)
+    except CatalogueError as error:
+        typer.echo(f"what is in force now cannot be compared: {error}", err=True)
+        old = new
+    edition, at = edition_of(new), datetime.now(UTC)
+    typer.echo(f"{edition.name} {edition.name_zh} ({edition.digest})")
+    for line in changes(old, new) or ["no figure differs from what is in force"]:
+        typer.echo(f"  {line}")
+    closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
+    outlook = Outlook(Renewal(new), edition, at)
+    with _database(settings.database_url) as database, reading(database) as connection:
+        for case in walk(connection, Wanted(closed_after)):
+            outlook.look(case)
+    _show(outlook)
+    return outlook, closed_after
+
+
+def _show(outlook: "Outlook") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    typer.echo(
+        f"open cases: {outlook.changed} change, {outlook.same} stay the same, {len(outlook.kept)} keep their terms"
+    )
+    if outlook.shifts:
+        table = Table("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once")
+        for (service, clock), shift in sorted(outlook.shifts.items()):
+            due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
+            widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
+            why = ", ".join(sorted(shift.why))
+            table.add_row(service, clock, str(shift.cases), why, *widest, due, str(shift.past or ""))
+        Console().print(table)
+    for number, lacking in outlook.kept[:SHOWN]:
+        typer.echo(f"  {number} keeps its terms: the catalogue has no {lacking}")
+    if len(outlook.kept) > SHOWN:
+        typer.echo(f"  and {len(outlook.kept) - SHOWN} more")
+
+
+def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:
+    last = next(reversed(store.entries()), None)
+    return last is not None and last.by is not None and last.edition == edition
+
+
+def _somebody() -> str:
+    """Whom the machine knows by a name; a container may know nobody."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"
+
+
+async def _put(settings: Settings, store: "CatalogueStore", order: _Order) -> dict[str, int]:
+    """For intake first, then for every open case. Answer how many cases answered what."""
+    from hotline.files.catalogue_store import edition_of
+    from hotline.temporal.connection import connect
+    from workflows.catalogue_rollout import RolloutStart, end_rollout, start_rollout
+
+    client = await connect()
+    edition = edition_of(order.catalogue)
+    for other in {entry.edition for entry in store.entries()} - {edition}:
+        if await end_rollout(client, other):
+            typer.echo(f"the round of {other.name} ({other.digest}) was ended")
+    if not _is_applied(store, edition):
+        store.put(order.catalogue, order.file, datetime.now(UTC), order.by)
+        typer.echo("in force for new cases")
+    start = RolloutStart(
+        catalogue=order.catalogue,
+        edition=edition,
+        closed_after=order.closed_after,
+        # A registration ends within this, one way or the other.
+        settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
+    )
+    return await _watched(await start_rollout(client, settings.task_queue, start), order.cases)
+
+
+async def _watched(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]", cases: int) -> dict[str, int]:
+    """Show how far the round is until it has ended; it goes on without us, too."""
+    from rich.progress import Progress
+
+    result = asyncio.ensure_future(handle.result())
+    with Progress() as progress:
+        task = progress.add_task("open cases", total=cases or None)
+        while not result.done():
+            await asyncio.wait({result}, timeout=1)
+            at = None if result.done() else await _progress(handle)
+            if at is not None:
+                look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
+                progress.update(task, description=look, completed=sum(at.counts.values()))
+    return await result
+
+
+async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]") -> "RolloutProgress | None":
+    """How far it is; None where nobody can tell, as the worker is away."""
+    from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
+    from temporalio.service import RPCError
+
+    from workflows.catalogue_rollout import CatalogueRolloutWorkflow
+
+    try:
+        return await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
+    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+        return None
+
+
+def _told(answers: dict[str, int]) -> str:
+    words = {
+        "changed": "changed",
+        "same": "were the same",
+        "kept": "keep their terms",
+        "gone": "had ended",
+        "refused": "refused",
+        "silent": "did not answer",
+    }
+    return "open cases: " + (", ".join(f"{answers[one]} {words[one]}" for one in words if one in answers) or "none")
+
+
+@contextmanager
+def _database(url: str) -> Iterator["Engine"]:
+    from readmodel.database import engine
+    from readmodel.migrate import migrate
+
+    migrate(url)
+    database = engine(url, read_only=True)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def _now_or_later() -> Iterator[None]:
+    """What is away now may be back later: said in a sentence, with an exit code of its own."""
+    from sqlalchemy.exc import DBAPIError
+    from temporalio.client import WorkflowFailureError
+    from temporalio.service import RPCError
+
+    from hotline.files.catalogue_store import BusyError
+
+    try:
+        yield
+    except (typer.Abort, typer.Exit):
+        # Both are RuntimeErrors.
+        raise
+    except DBAPIError as error:
+        why = f"the database does not answer as it should: {error.orig}"
+    except WorkflowFailureError as error:
+        why = f"the round was ended: {error.cause}"
+    except BusyError as error:
+        why = str(error)
+    except (RPCError, RuntimeError) as error:
+        why = f"Temporal does not answer: {error}"
+    else:
+        return
+    typer.echo(f"hotline: {why}; what is done is kept, run it again", err=True)
+    raise typer.Exit(NOT_NOW)

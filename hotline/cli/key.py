@@ -1,0 +1,69 @@
+"""The commands `hotline key`: who may act over HTTP, and in which role."""
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from domain.case.lifecycle import Role
+from domain.shared.codes import UnknownCode
+from hotline.keyring import IssuedRole, Keyring, KeyringError
+from hotline.settings import Settings
+
+if TYPE_CHECKING:
+    from domain.catalogue.catalogue import Catalogue
+
+app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
+    role: Annotated[IssuedRole, typer.Option(help="In which capacity.")],
+    department: Annotated[
+        str | None, typer.Option(help="Department that the person acts for, by code or name; a crew needs one.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Revoke the live key that has this name.")] = False,
+) -> None:
+    """Make a key and print it: the only time it can be seen."""
+    settings = Settings()
+    if department is not None or role is Role.CREW:
+        department = _code(department, _in_force(settings))
+    key, token = Keyring(settings.keys_file).create(name, role, department, namesakes="revoke" if replace else "refuse")
+    typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
+    typer.echo(token)
+
+
+@app.command("list")
+def list_() -> None:
+    """Show every key, revoked ones too; secrets are not kept."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "name", "role", "department", "created (UTC)", "revoked (UTC)")
+    for key in Keyring(Settings().keys_file).list():
+        times = [at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else "" for at in (key.created_at, key.revoked_at)]
+        table.add_row(key.id, key.name, key.role, key.department or "", *times)
+    Console().print(table)
+
+
+@app.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
+    """End a key; a running API refuses it from the next request on."""
+    key = Keyring(Settings().keys_file).revoke(key_id)
+    typer.echo(f"key {key.id} of {key.name} is revoked")
+
+
+def _code(department: str | None, catalogue: "Catalogue") -> str:
+    """Return the code of the department. Raises KeyringError if it is missing or the catalogue does not have it."""
+    try:
+        return catalogue.code("department", department or "")
+    except UnknownCode as unknown:
+        given = "a crew's key needs --department" if department is None else f"--department {department!r}"
+        raise KeyringError(f"{given}: {unknown}") from None
+
+
+def _in_force(settings: Settings) -> "Catalogue":
+    from hotline.files.catalogue_store import CatalogueStore, in_force_now
+
+    return in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)

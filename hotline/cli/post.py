@@ -1,0 +1,107 @@
+"""The commands `hotline letters` and `hotline channels`: what could not be delivered, and how words leave the house."""
+
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hotline.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+letters = typer.Typer(no_args_is_help=True, help="Dead letters: messages that no channel took.")
+channels = typer.Typer(no_args_is_help=True, help="Channels: how messages leave the house.")
+
+
+class PostError(Exception):
+    """What the operator must know of letters and channels."""
+
+
+@letters.command("list")
+def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters that are shown.")] = 50) -> None:
+    """Show dead letters, the last to be given up first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from readmodel.database import reading
+    from readmodel.letters import dead_letters
+
+    with _database() as database, reading(database) as connection:
+        page = dead_letters(connection, limit=limit)
+    table = Table("key", "given up (UTC)", "why", "message")
+    for letter in page.items:
+        given_up = letter.dead_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(letter.key, given_up, letter.error or "", f"{letter.text_zh}\n{letter.text_en}")
+    Console().print(table)
+    if page.next_cursor:
+        typer.echo(f"there are more; --limit shows more than {limit}")
+
+
+@letters.command("resend")
+def resend(
+    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys that the list shows.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Have dead letters sent again, by the channels as they are now; all that are named, or none."""
+    from readmodel.database import writing
+    from readmodel.letters import resend as apply
+    from readmodel.letters import resend_all
+
+    if every is bool(keys):
+        raise PostError("accepted: keys of dead letters, or --all")
+    at = datetime.now(UTC)
+    with _database() as database, writing(database) as connection:
+        if every:
+            count = resend_all(connection, at)
+        else:
+            done = apply(connection, list(dict.fromkeys(keys or ())), at)
+            wrong = [*(f"{key} is unknown" for key in done.unknown), *(f"{key} is not dead" for key in done.alive)]
+            if wrong:
+                raise PostError(f"nothing is sent again: {', '.join(wrong)}; accepted: keys of `hotline letters list`")
+            count = len(done.due)
+    typer.echo(f"{count} letters are due again")
+
+
+@channels.command("check")
+def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
+    """Say whether a file of channels can be used here, with its variables and the templates."""
+    told = check_post(Settings(channels=file))
+    typer.echo(f"{file}: {told}")
+
+
+def check_post(settings: Settings) -> str:
+    """What the files of channels and templates amount to. Raises PostError where they cannot be used."""
+    from activities.notifications.rendering import TemplatesError
+    from hotline.courier import load_post
+    from hotline.files.catalogue import CatalogueError
+    from hotline.files.channels import ChannelsError
+
+    check_papers(settings)
+    try:
+        post = load_post(settings)
+    except (ChannelsError, TemplatesError, CatalogueError) as error:
+        raise PostError(str(error)) from error
+    if post is None:
+        return "the log channel alone"
+    return f"{len(post.file.channels)} channels, {len(post.file.routes)} routes; all templates can be used"
+
+
+def check_papers(settings: Settings) -> None:
+    """Raise PostError where the templates of documents cannot be used."""
+    from activities.notifications.rendering import TemplatesError
+    from api.documents.papers import Papers
+
+    try:
+        Papers(settings.templates)
+    except TemplatesError as error:
+        raise PostError(str(error)) from error
+
+
+def _database() -> AbstractContextManager["Engine"]:
+    """The database that holds them. Raises PostError where it cannot be used."""
+    from hotline.cli.open_database import opened
+
+    return opened(Settings().database_url, PostError)

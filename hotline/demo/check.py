@@ -1,0 +1,84 @@
+"""Compares what became of a case, as HTTP shows it, with what was planned."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from domain.case.clocks import MISS, ClockStatus
+from domain.case.lifecycle import CRITICISE, ESCALATE, NOTICE, Role
+from domain.customers.customer import IntakeFlag
+from hotline.demo.client import Json
+from hotline.demo.steps import Plan
+
+SYSTEM = Role.SYSTEM.value
+KNOWN_AT_INTAKE = frozenset(flag.value for flag in IntakeFlag)
+"""Flags that no plan decides: a day that is played again has callers and addresses who called the day before."""
+BY_TIME = frozenset({"noticed", "criticised"})
+"""Flags of cases that stay late for long: how long one is looked at is no matter of its plan."""
+
+
+def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[str]:
+    """In what the case is not as planned; empty where it is. Of the plan's variants, the one that was played counts."""
+    happened = [(item["action"], item["actor"] == SYSTEM) for item in timeline if not _by_the_way(item)]
+    played = next((variant for variant in plan.variants() if list(variant.happens()) == happened), None)
+    found = [] if played else [f"events are {_told(happened)}, planned {_told(plan.happens())}"]
+    planned = played or plan
+    found += _compare("state", complaint["state"], planned.state.value)
+    found += _compare("cycle", complaint["cycle"], planned.cycle)
+    found += _compare("flags", sorted({*complaint["flags"]} - KNOWN_AT_INTAKE - BY_TIME), sorted(planned.flags))
+    found += _compare("sequence", [item["seq"] for item in timeline], list(range(1, complaint["version"] + 1)))
+    found += _doubled_rungs(timeline)
+    found += _doubled_documents(timeline)
+    for clock in planned.missed:
+        found += _missed(clock, planned.cycle, complaint, timeline)
+    return found
+
+
+def played_so_far(plan: Plan, timeline: Sequence[Json]) -> tuple[Plan, int]:
+    """Which variant of the plan this timeline is the beginning of, and how many of its steps are done."""
+    happened = [(item["action"], item["actor"] == SYSTEM) for item in timeline if not _by_the_way(item)]
+    done = sum(1 for _, by_system in happened if not by_system) - 1
+    for variant in plan.variants():
+        if list(variant.happens())[: len(happened)] == happened:
+            return variant, done
+    return plan, done
+
+
+def _by_the_way(item: Json) -> bool:
+    """A rung that rang, or a message that was given up: time and other people bring these, no plan does."""
+    return bool(item["actor"] == SYSTEM and item["from"] == item["to"])
+
+
+def _compare(what: str, is_: object, planned: object) -> list[str]:
+    return [] if is_ == planned else [f"{what} is {is_}, planned {planned}"]
+
+
+def _doubled_rungs(timeline: Sequence[Json]) -> Iterator[str]:
+    rang = Counter((item["data"]["serial"], item["data"]["percent"]) for item in timeline if item["action"] == ESCALATE)
+    for (serial, percent), times in rang.items():
+        if times > 1:
+            yield f"clock {serial} rang {times} times at {percent} %"
+
+
+def _doubled_documents(timeline: Sequence[Json]) -> Iterator[str]:
+    gone_out = Counter((item["action"], item["cycle"]) for item in timeline if item["action"] in (NOTICE, CRITICISE))
+    for (action, cycle), times in gone_out.items():
+        if times > 1:
+            yield f"{action} went out {times} times in cycle {cycle}"
+
+
+def _missed(clock: str, cycle: int, complaint: Json, timeline: Sequence[Json]) -> Iterator[str]:
+    statuses = [entry["status"] for entry in complaint["clocks"] if entry["name"] == clock and entry["cycle"] == cycle]
+    if ClockStatus.MISSED not in statuses:
+        yield f"clock {clock} is {', '.join(statuses) or 'absent'}, planned {ClockStatus.MISSED}"
+    misses = [
+        item
+        for item in timeline
+        if item["action"] == ESCALATE
+        and (item["data"]["clock"], item["data"]["percent"], item["cycle"]) == (clock, MISS, cycle)
+    ]
+    if len(misses) != 1:
+        yield f"clock {clock} rang {len(misses)} times at {MISS} %, planned once"
+
+
+def _told(happened: Sequence[tuple[str, bool]]) -> str:
+    return " → ".join(f"{action} (by itself)" if by_system else action for action, by_system in happened)

@@ -1,0 +1,147 @@
+"""The demo's way to the service: HTTP alone, and it goes on trying while the service is away."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from hotline.demo.people import Person
+
+AWAY = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""Answers that mean: the same again, later."""
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 3.0
+PAUSE_GROWTH = 1.6
+ANSWER_WITHIN_SECONDS = 20.0
+CONNECTIONS = 64
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Json = dict[str, Any]
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of the service, not a fault of the demo
+    """The service did not answer until the deadline."""
+
+
+class Rejected(Exception):  # noqa: N818 - a refusal is an answer
+    """The service refused; `slug` is the last part of the problem's type."""
+
+    def __init__(self, status: int, slug: str, detail: str) -> None:
+        super().__init__(f"{status} {slug}: {detail}")
+        self.status = status
+        self.slug = slug
+
+
+@dataclass
+class Traffic:
+    """What the way to the service was like: `longest_away` is in seconds, `accepted` counts answers 202."""
+
+    requests: int = 0
+    retries: int = 0
+    longest_away: float = 0.0
+    accepted: int = 0
+
+
+class Hotline:
+    """The service as its clients see it.
+
+    `keys` holds each person's key, by name; who has none acts with `admin_key`. A request that finds the service away
+    is sent again, with the same Idempotency-Key, until `deadline` seconds have passed; `tell` hears of it.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, admin_key: str, deadline: float) -> None:
+        self._http = http
+        self._admin_key = admin_key
+        self._deadline = deadline
+        self.keys: Mapping[str, str] = {}
+        self.tell: Callable[[str], None] = _to_nobody
+        self.traffic = Traffic()
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str, admin_key: str, deadline: float) -> AsyncIterator[Self]:
+        """The service at this URL, without the prefix of its paths."""
+        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        # A proxy of the environment is no way to this very machine.
+        remote = urlsplit(url).hostname not in LOOPBACK
+        async with httpx.AsyncClient(
+            base_url=f"{url.rstrip('/')}/v1", limits=limits, timeout=ANSWER_WITHIN_SECONDS, trust_env=remote
+        ) as http:
+            yield cls(http, admin_key, deadline)
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> Json:
+        """Read one thing. Raises Rejected, Unreachable."""
+        return await self._send(self._request("GET", path, self._admin_key, params=params))
+
+    async def items(self, path: str, **params: str) -> AsyncIterator[Json]:
+        """Read a list to its end, page by page. Raises Rejected, Unreachable."""
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self.get(path, {**params, "cursor": cursor} if cursor else params)
+            for item in page["items"]:
+                yield item
+            cursor = page["next_cursor"]
+
+    async def post(self, path: str, body: Json, *, by: Person, key: str) -> Json:
+        """Do something, once, however often it must be sent. Raises Rejected, Unreachable."""
+        token = self.keys.get(by.name, self._admin_key)
+        return await self._send(self._request("POST", path, token, json=body, headers={"Idempotency-Key": key}))
+
+    def _request(self, method: str, path: str, token: str, **parts: Any) -> httpx.Request:  # noqa: ANN401 - httpx's own
+        headers = {"Authorization": f"Bearer {token}", **parts.pop("headers", {})}
+        return self._http.build_request(method, path, headers=headers, **parts)
+
+    async def _send(self, request: httpx.Request) -> Json:
+        began = time.monotonic()
+        pause = FIRST_PAUSE_SECONDS
+        while (answer := await self._once(request)) is None:
+            away = time.monotonic() - began
+            self.traffic.retries += 1
+            self.traffic.longest_away = max(self.traffic.longest_away, away)
+            self.tell(f"away for {away:.0f} s, trying on")
+            if away > self._deadline:
+                raise Unreachable(f"no answer from {request.url} within {self._deadline:g} s")
+            await asyncio.sleep(pause)
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
+        return answer
+
+    async def _once(self, request: httpx.Request) -> Json | None:
+        """The answer, or None while the service is away. Who is dead tells nothing of what became of the request."""
+        self.traffic.requests += 1
+        try:
+            response = await self._http.send(request)
+        except httpx.TransportError:
+            return None
+        if response.status_code in AWAY:
+            return None
+        if response.is_error:
+            raise _rejected(response)
+        self.traffic.accepted += response.status_code == HTTPStatus.ACCEPTED
+        answer: Json = response.json()
+        return answer
+
+
+def _rejected(response: httpx.Response) -> Rejected:
+    try:
+        problem: Json = response.json()
+    except ValueError:
+        problem = {"detail": response.text[:200]}
+    slug = str(problem.get("type", "")).rpartition(":")[2]
+    return Rejected(response.status_code, slug, str(problem.get("detail") or problem.get("title") or response.text))
+
+
+def _to_nobody(_: str) -> None:
+    """Nobody listens."""

@@ -1,0 +1,189 @@
+"""The day to be played, made from a seed: who calls about what, when, where, and how each case will go."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.case.commands import Dispatch, HandOver, OfPart, SignFor
+from domain.case.lifecycle import Action, Role
+from hotline.demo.people import AGENTS, Cast, Person
+from hotline.demo.plans import PLANS
+from hotline.demo.steps import Offer, Plan, Scene, Step, Wake
+from hotline.demo.stories import STORIES, Story
+from hotline.demo.texts import address, caller_name, phone, words
+
+LEAST_CASES = 300
+"""About a morning of the real hotline, and enough for every path in every kind of service."""
+
+CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
+"""How calls are spread over the hours of a day, as shares: quiet nights, a busy morning, a second peak after work."""
+
+NOON = 0.5
+LATEST_MISS = 0.6
+"""Cases that must still become late are registered in this part of the day."""
+
+CHANNELS = ("phone",) * 8 + ("hotline_12345", "wechat", "counter", "web")
+
+
+@dataclass(frozen=True)
+class District:
+    """A part of the city."""
+
+    code: str
+    name_zh: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step of one case, ready to be sent. `place` counts steps; the registration is 0."""
+
+    place: int
+    person: Person
+    action: Action
+    body: dict[str, Any]
+    wakes_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Wait until the case wakes; it comes after step `place`."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the day, and the case it becomes. `starts` is the part of the day that has passed by then."""
+
+    index: int
+    starts: float
+    plan: Plan
+    offer: Offer
+    scene: Scene
+    owner: str
+    intake: dict[str, Any]
+    story: Story | None = None
+
+    def intake_of(self, run: str) -> dict[str, Any]:
+        """The body of the registration. The account number tells the cases of one run from all others."""
+        caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
+        return {**self.intake, "owner": self.owner, "caller": caller}
+
+    def lines(self, plan: Plan, cast: Cast) -> tuple[Line | Pause, ...]:
+        """The plan as it goes for this case: each step with the person whose turn it is."""
+        owner, department, place = self.owner, self.scene.department, 0
+        lines: list[Line | Pause] = []
+        for move in plan.moves:
+            if isinstance(move, Wake):
+                lines.append(Pause(place))
+                continue
+            place += 1
+            body = move.body(self.scene)
+            at_work = (body.department if isinstance(body, OfPart) else None) or department
+            person = cast.named(owner) if move.role is Role.AGENT else self._who(move, cast, owner, at_work)
+            if isinstance(body, SignFor) and body.assignee is None:
+                body = body.model_copy(update={"assignee": person.name})
+            said = body.model_dump(mode="json", exclude_none=True)
+            lines.append(Line(place, person, move.action, said, move.wakes_after))
+            owner = body.owner if isinstance(body, HandOver) else owner
+            department = body.department if isinstance(body, Dispatch) else department
+        return tuple(lines)
+
+    def _who(self, step: Step, cast: Cast, owner: str, department: str) -> Person:
+        return cast.who(step.role, owner=owner, department=department, turn=self.index)
+
+
+def account_no(run: str, index: int) -> str:
+    """An invented account (户号): the run's id and the number of the call."""
+    return f"{run}-{index:04d}"
+
+
+def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> tuple[Call, ...]:
+    """The calls of a day, in the order of their index; the same for the same arguments.
+
+    Raises ValueError for fewer than `LEAST_CASES` cases, or where there is no service or no district.
+    """
+    if cases < LEAST_CASES:
+        raise ValueError(f"a day of the hotline has at least {LEAST_CASES} cases, not {cases}")
+    if not offers or not districts:
+        raise ValueError("a day needs at least one service and one district")
+    rng = random.Random(seed)  # noqa: S311 - a play that can be repeated, no secret
+    plans = _deal(cases - len(STORIES), [plan for plan in PLANS if any(plan.suits(offer) for offer in offers)])
+    rng.shuffle(plans)
+    where = rng.sample(list(districts), len(districts))
+    used: Counter[str] = Counter()
+    calls = [_story(index, story, offers, districts) for index, story in enumerate(STORIES)]
+    for index, plan in enumerate(plans, start=len(STORIES)):
+        suited = rng.sample([offer for offer in offers if plan.suits(offer)], k=sum(map(plan.suits, offers)))
+        offer = min(suited, key=lambda offer: used[offer.code])
+        used[offer.code] += 1
+        calls.append(_call(index, plan, offer, offers, where[index % len(where)], rng))
+    return tuple(calls)
+
+
+def _deal(cases: int, plans: list[Plan]) -> list[Plan]:
+    """So many plans, each at least once, the rest by weight (largest remainder)."""
+    total = sum(plan.weight for plan in plans)
+    spare = cases - len(plans)
+    shares = [spare * plan.weight / total for plan in plans]
+    counts = [1 + int(share) for share in shares]
+    by_remainder = sorted(range(len(plans)), key=lambda place: int(shares[place]) - shares[place])
+    for place in by_remainder[: cases - sum(counts)]:
+        counts[place] += 1
+    return [plan for plan, count in zip(plans, counts, strict=True) for _ in range(count)]
+
+
+def _call(
+    index: int, plan: Plan, offer: Offer, offers: Sequence[Offer], district: District, rng: random.Random
+) -> Call:
+    said = words(offer.code)
+    pick = rng.randrange(10_000)
+    hour = rng.choices(range(len(CALLS_BY_HOUR)), CALLS_BY_HOUR)[0]
+    starts = (hour + rng.random()) / len(CALLS_BY_HOUR)
+    return Call(
+        index=index,
+        starts=starts * LATEST_MISS if plan.missed else starts,
+        plan=plan,
+        offer=offer,
+        scene=_scene(index, offer, offers),
+        owner=AGENTS[index % len(AGENTS)],
+        intake={
+            "service_code": offer.code,
+            "channel": CHANNELS[pick % len(CHANNELS)],
+            "caller": {"name": caller_name(pick), "phone": phone(index)},
+            "location": {"district": district.code, "address": address(district.name_zh, pick)},
+            "description": rng.choice(said.said),
+        },
+    )
+
+
+def _story(index: int, story: Story, offers: Sequence[Offer], districts: Sequence[District]) -> Call:
+    """A story, in its own service and district where the catalogue has them."""
+    able = [offer for offer in offers if story.plan.suits(offer)] or list(offers)
+    offer = next((offer for offer in able if offer.code == story.service_code), able[0])
+    district = next((district for district in districts if district.code == story.district), districts[0])
+    intake: dict[str, Any] = {
+        "service_code": offer.code,
+        "channel": "phone",
+        "caller": {"name": story.caller, "phone": phone(index)},
+        "location": {"district": district.code, "address": story.address},
+        "description": story.description,
+    }
+    if story.priority:
+        intake["priority"] = story.priority
+    return Call(index, NOON, story.plan, offer, _scene(index, offer, offers), AGENTS[index], intake, story)
+
+
+def _scene(index: int, offer: Offer, offers: Sequence[Offer]) -> Scene:
+    departments = sorted({offer.department for offer in offers})
+    elsewhere = departments[(departments.index(offer.department) + 1) % len(departments)]
+    said = words(offer.code)
+    return Scene(
+        department=offer.department,
+        elsewhere=elsewhere,
+        colleague=AGENTS[(index + 1) % len(AGENTS)],
+        done=said.done[index % len(said.done)],
+        told=said.told,
+    )

@@ -1,0 +1,299 @@
+"""The paths that come to an end: closed, refused or withdrawn."""
+
+from decimal import Decimal
+
+from domain.case import commands as c
+from domain.case.lifecycle import Role, State
+from hotline.demo.steps import (
+    DONE,
+    HELD,
+    REPLIED,
+    REST,
+    REWORK,
+    SATISFIED,
+    WORK,
+    Offer,
+    Plan,
+    Wake,
+    ask_approval,
+    complete,
+    complete_part,
+    dispatch,
+    follow_up,
+    give_back,
+    hand_over,
+    involve,
+    release,
+    say,
+    sign_for,
+    sign_for_part,
+    suspend,
+)
+
+WAKES_AFTER_SECONDS = 9.0
+"""Long enough for a case to get there before its wake date, short enough to wait for."""
+SLOW_SECONDS = 300
+"""From this budget on there is time to ask for an extension."""
+
+
+def _repairs(offer: Offer) -> bool:
+    return offer.group == "repair"
+
+
+def _slow(offer: Offer) -> bool:
+    return offer.budgets.get("resolve", 0) > SLOW_SECONDS
+
+
+_ANSWER = say(Role.AGENT, c.Answer(message="已在通话中向来电人解释清楚，来电人表示明白。"))
+_DETAIL = say(Role.AGENT, c.Comment(note="来电人补充：家中有老人，请先电话联系。"))
+_THANKS = say(Role.AGENT, c.Comment(note="来电人来电致谢。"))
+_REQUEST = say(Role.CREW, c.RequestExtension(working_days=3, reason="所需材料缺货，供应商三日后到货。"))
+_GRANT = say(Role.SUPERVISOR, c.DecideExtension(approved=True, note="同意延期。"))
+_DENY = say(Role.SUPERVISOR, c.DecideExtension(approved=False, note="请按时办结。"))
+_WAIVE = c.RequestApproval(
+    subject="减免漏水造成的水费", amount=Decimal("126.80"), kind="waiver", grounds="低保户，独居，已提供证明。"
+)
+
+_KEPT = Plan("returned_too_late", "退单逾期", DONE)
+_IN_TIME = (dispatch(), sign_for(), complete(), *SATISFIED)
+_UNEXTENDED = Plan("extension_too_late", "延期逾期", _IN_TIME)
+
+_DIRECT = (
+    Plan("straight", "一次办结", DONE, weight=18),
+    Plan("straight_office", "室内办结", (dispatch(Role.AGENT), sign_for(), complete(), *SATISFIED), weight=7),
+    Plan("answered", "直接答复", (_ANSWER,), weight=8, fits=lambda offer: not offer.answer_needs_follow_up),
+    Plan(
+        "answered_followed_up",
+        "直接答复后回访",
+        (_ANSWER, follow_up("satisfied")),
+        weight=3,
+        fits=lambda offer: offer.answer_needs_follow_up,
+    ),
+    Plan(
+        "refused",
+        "不予受理",
+        (say(Role.DISPATCHER, c.Refuse(reason="属物业管理范围，已告知来电人联系物业。")),),
+        State.REFUSED,
+    ),
+    Plan(
+        "withdrawn",
+        "来电人撤销",
+        (say(Role.AGENT, c.Withdraw(reason="来电人再次来电，称已恢复正常。")),),
+        State.WITHDRAWN,
+    ),
+    Plan(
+        "withdrawn_in_work",
+        "处理中撤销",
+        (*HELD, say(Role.AGENT, c.Withdraw(reason="来电人自行请人修好，要求撤单。"))),
+        State.WITHDRAWN,
+    ),
+)
+
+_RETURNED = (
+    Plan(
+        "returned_refused",
+        "退单后不予受理",
+        (dispatch(), give_back(), say(Role.DISPATCHER, c.Refuse(reason="现场为排水管道，不属供水企业职责。"))),
+        State.REFUSED,
+        if_late=_KEPT,
+    ),
+    Plan(
+        "redispatched",
+        "退单改派",
+        (dispatch(), give_back(), dispatch(note="改派", elsewhere=True), *REST),
+        weight=4,
+        if_late=_KEPT,
+    ),
+    Plan(
+        "returned_from_work",
+        "签收后退单改派",
+        (dispatch(), sign_for(), give_back(), dispatch(note="改派", elsewhere=True), *REST),
+        if_late=_KEPT,
+    ),
+    Plan(
+        "return_rejected",
+        "驳回退单",
+        (dispatch(), give_back(), say(Role.DISPATCHER, c.RejectReturn(reason="经核对管网图，属该部门维护。")), *REST),
+        weight=3,
+        if_late=_KEPT,
+    ),
+)
+
+_WAITED = (
+    Plan(
+        "woken",
+        "挂起至约定时间",
+        (*HELD, suspend("来电人约定稍后在家等候。", WAKES_AFTER_SECONDS), Wake(), complete(), *SATISFIED),
+        weight=4,
+    ),
+    Plan(
+        "called_back",
+        "来电恢复",
+        (
+            *HELD,
+            suspend("等来电人购买配件。"),
+            say(Role.AGENT, c.Resume(note="来电人来电，配件已备好。")),
+            complete(),
+            *SATISFIED,
+        ),
+        weight=3,
+        fits=_repairs,
+    ),
+    Plan(
+        "approved",
+        "报批获准",
+        (
+            *HELD,
+            ask_approval(),
+            say(Role.MANAGER, c.DecideApproval(approved=True, note="情况属实，同意。")),
+            complete(),
+            *SATISFIED,
+        ),
+        flags=frozenset({"approved"}),
+        weight=3,
+        fits=_repairs,
+    ),
+    Plan(
+        "waived",
+        "减免获准",
+        (
+            dispatch(),
+            sign_for(),
+            say(Role.CREW, _WAIVE),
+            say(Role.MANAGER, c.DecideApproval(approved=True, reason="低保户，漏水非其所能察觉。")),
+            complete(),
+            *SATISFIED,
+        ),
+        flags=frozenset({"approved"}),
+        fits=lambda offer: offer.needs_approval,
+    ),
+    Plan(
+        "approval_rejected",
+        "报批驳回",
+        (
+            *HELD,
+            ask_approval(),
+            say(Role.MANAGER, c.DecideApproval(approved=False, note="户内管道由用户自行维护。")),
+            complete(),
+            *SATISFIED,
+        ),
+        flags=frozenset({"approval_rejected"}),
+        fits=_repairs,
+    ),
+)
+
+_REPEATED = (
+    Plan(
+        "sent_back",
+        "审核退回",
+        (*WORK, say(Role.SUPERVISOR, c.SendBack(reason="未附现场照片，结果不清楚。")), complete(), *SATISFIED),
+        weight=3,
+    ),
+    Plan(
+        "reworked",
+        "不满意重办",
+        (*REPLIED, follow_up("dissatisfied", "来电人称问题依旧。"), *REST),
+        cycle=2,
+        flags=frozenset({"reworked"}),
+        weight=4,
+    ),
+    Plan(
+        "reworked_twice",
+        "两次重办并督办",
+        (
+            *REPLIED,
+            follow_up("dissatisfied", "问题没有解决。"),
+            *REWORK,
+            follow_up("dissatisfied", "再次出现，来电人十分不满。"),
+            *REST,
+        ),
+        cycle=3,
+        flags=frozenset({"reworked", "supervised"}),
+    ),
+    Plan(
+        "unreachable",
+        "三次未能联系",
+        (*REPLIED, *[follow_up("unreachable", f"第{time}次无人接听。") for time in "一二三"]),
+        flags=frozenset({"unreachable"}),
+    ),
+    Plan("reached_later", "再次回访成功", (*REPLIED, follow_up("unreachable"), follow_up("satisfied"))),
+    Plan(
+        "reopened",
+        "重开",
+        (*DONE, say(Role.CALLER, c.Reopen(reason="同样的问题又出现了。")), *REST),
+        cycle=2,
+        flags=frozenset({"reopened"}),
+        weight=3,
+        if_late=Plan("reopened_too_late", "重开逾期", DONE),
+    ),
+)
+
+_TOGETHER = (
+    Plan(
+        "together",
+        "部门联动",
+        (
+            *HELD,
+            involve("请核实用户欠费及账单情况。"),
+            sign_for_part(),
+            complete(),
+            complete_part("已核实，账单无误，无欠费。"),
+            *SATISFIED,
+        ),
+        weight=4,
+        fits=_repairs,
+    ),
+    Plan(
+        "part_released",
+        "撤回协办",
+        (
+            *HELD,
+            involve("请派人检查水表。"),
+            complete(),
+            release("现场已排除水表原因，不必再查。"),
+            *SATISFIED,
+        ),
+        fits=_repairs,
+    ),
+)
+
+_MANAGED = (
+    Plan(
+        "extended",
+        "延期获准",
+        (dispatch(), sign_for(), _REQUEST, _GRANT, complete(), *SATISFIED),
+        flags=frozenset({"extended"}),
+        fits=_slow,
+        if_late=_UNEXTENDED,
+    ),
+    Plan(
+        "extension_rejected",
+        "延期不准",
+        (dispatch(), sign_for(), _REQUEST, _DENY, complete(), *SATISFIED),
+        fits=_slow,
+        if_late=_UNEXTENDED,
+    ),
+    Plan("handed_over", "移交责任人", (dispatch(), hand_over(), *REST)),
+    Plan(
+        "urged",
+        "催办",
+        (dispatch(), say(Role.CALLER, c.Urge(note="来电人再次催促。")), *REST),
+        flags=frozenset({"urged"}),
+        weight=3,
+    ),
+    Plan(
+        "commented",
+        "补充信息",
+        (dispatch(), _DETAIL, *REST, _THANKS),
+        if_late=Plan("commented_once", "补充信息", (dispatch(), _DETAIL, *REST)),
+    ),
+    Plan(
+        "supervised",
+        "督办",
+        (dispatch(), say(Role.SUPERVISOR, c.Supervise(note="涉及学校用水，由班长督办。")), *REST),
+        flags=frozenset({"supervised"}),
+    ),
+)
+
+ENDINGS: tuple[Plan, ...] = (*_DIRECT, *_RETURNED, *_WAITED, *_REPEATED, *_TOGETHER, *_MANAGED)
+"""Every path to an end that the lifecycle has."""

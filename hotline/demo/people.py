@@ -1,0 +1,79 @@
+"""The people of the demo: ten agents, as the hotline has, and those they work with. All names are invented."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.case.lifecycle import Role
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who acts; `department` is set for crews, who act for one only."""
+
+    name: str
+    role: Role
+    department: str | None = None
+
+
+AGENTS = ("何静怡", "梁晓彤", "黄丽珊", "陈嘉敏", "林慧欣", "吴婉玲", "郑雪莹", "刘思敏", "李佩珊", "欧阳倩")
+_OTHERS = {
+    Role.DISPATCHER: ("周国强", "冯志辉", "谭秀英"),
+    Role.SUPERVISOR: ("麦志坚", "苏敏仪"),
+    Role.MANAGER: ("郭建华", "罗永康"),
+    Role.FOLLOW_UP: ("邓小芬", "萧月娥"),
+    # What a caller does without an agent goes through the company's own web page.
+    Role.CALLER: ("网上服务厅",),
+}
+_CREW_SURNAMES = "卢杜钟阮容余甘简"
+_CREW_GIVEN_NAMES = ("伟明", "锦荣", "炳坤")
+
+
+class Cast:
+    """Everybody, and who of them takes the next thing to do."""
+
+    def __init__(self, departments: Iterable[str]) -> None:
+        self._by_role = {
+            role: tuple(Person(name, role) for name in names) for role, names in {Role.AGENT: AGENTS, **_OTHERS}.items()
+        }
+        self._crews = {
+            department: tuple(Person(name, Role.CREW, department) for name in _crew_names(place))
+            for place, department in enumerate(sorted(set(departments)))
+        }
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """All of them, in an order that never changes."""
+        return tuple(person for group in (*self._by_role.values(), *self._crews.values()) for person in group)
+
+    def agent(self, turn: int) -> Person:
+        """The agent who takes call number `turn`."""
+        return self._turn(self._by_role[Role.AGENT], turn)
+
+    def named(self, name: str) -> Person:
+        """The agent of this name, who owns a case. Raises KeyError."""
+        for agent in self._by_role[Role.AGENT]:
+            if agent.name == name:
+                return agent
+        raise KeyError(name)
+
+    def who(self, role: Role, *, owner: str, department: str | None, turn: int) -> Person:
+        """Who acts in this role on the case of `owner` that is with `department`; the same person for the same `turn`.
+
+        Raises KeyError for a role that nobody of the demo has, or a department without a crew.
+        """
+        if role is Role.OWNER:
+            return self.named(owner)
+        if role is Role.CREW:
+            return self._turn(self._crews[department or ""], turn)
+        return self._turn(self._by_role[role], turn)
+
+    @staticmethod
+    def _turn(people: tuple[Person, ...], turn: int) -> Person:
+        return people[turn % len(people)]
+
+
+def _crew_names(place: int) -> list[str]:
+    """Three names that no other department has, for the first eight departments; then they are numbered."""
+    round_, surname = divmod(place, len(_CREW_SURNAMES))
+    suffix = str(round_ + 1) if round_ else ""
+    return [f"{_CREW_SURNAMES[surname]}{given}{suffix}" for given in _CREW_GIVEN_NAMES]

@@ -1,0 +1,172 @@
+"""Plays the day: every call at its time, every step by its person, as many cases at once as are allowed."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from domain.case.lifecycle import Action, State
+from hotline.demo.check import played_so_far
+from hotline.demo.client import Hotline, Json, Rejected, Unreachable
+from hotline.demo.day import Call, Line, Pause
+from hotline.demo.journal import Journal
+from hotline.demo.people import Cast, Person
+from hotline.demo.steps import Plan
+
+THINKING_SECONDS = (0.15, 0.7)
+"""People take a moment before each step."""
+LOOK_EVERY_SECONDS = 0.5
+TOO_LATE = frozenset({"extension-too-late", "return-too-late"})
+OUT_OF_TURN = "out-of-turn"
+AFTER_THE_END = frozenset({Action.REOPEN, Action.COMMENT})
+WAKE_AT_PAST = "wake-at-past"
+
+Notice = Callable[[], None]
+
+
+@dataclass
+class Stage:
+    """What a day is played with. `seconds` is how long the day lasts; `step_done` is called after every step."""
+
+    hotline: Hotline
+    cast: Cast
+    journal: Journal
+    seconds: float
+    concurrency: int
+    step_done: Notice
+    call_done: Notice
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+async def play(stage: Stage, calls: Sequence[Call]) -> None:
+    """Play every call to the end of its plan. What was played by an earlier run is not played again.
+
+    What the service refused against the plan is in `stage.problems`. Raises Unreachable.
+    """
+    places = asyncio.Semaphore(stage.concurrency)
+    waiting = [call.starts for call in calls if call.index not in stage.journal.numbers]
+    first = min(waiting, default=1.0)
+
+    async def one(call: Call) -> None:
+        if call.index not in stage.journal.numbers:
+            await asyncio.sleep((call.starts - first) * stage.seconds)
+        async with places:
+            await _Case(stage, call).play()
+        stage.call_done()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for call in calls:
+                tasks.create_task(one(call))
+    except* Unreachable as group:
+        # One reason stops the day; the others only say it again.
+        raise group.exceptions[0] from None
+
+
+class _Case:
+    """One call, from the registration to the end of its plan."""
+
+    def __init__(self, stage: Stage, call: Call) -> None:
+        self._stage = stage
+        self._call = call
+        self._key = f"demo-{stage.journal.run}-{call.index}"
+        # A source of its own, so that it does not matter how the cases take turns.
+        self._moods = random.Random(self._key)  # noqa: S311 - a play, no secret
+        self._version = 0
+
+    async def play(self) -> None:
+        """Go on from wherever the case is; a refusal ends its play and is noted."""
+        try:
+            complaint = await self._begin()
+            timeline = await self._timeline(complaint)
+            plan, done = played_so_far(self._call.plan, timeline) if timeline else (self._call.plan, 0)
+            for _ in range(done):
+                self._stage.step_done()
+            await self._go_on(complaint, plan, done)
+        except Rejected as refusal:
+            self._stage.problems[self._call.index] = str(refusal)
+
+    async def _begin(self) -> Json:
+        """The case: registered now, or by an earlier run. One that is not in the journal is found by its key."""
+        hotline, journal, call = self._stage.hotline, self._stage.journal, self._call
+        number = journal.numbers.get(call.index)
+        if number is None:
+            agent = self._stage.cast.named(call.owner)
+            complaint = await hotline.post("/complaints", call.intake_of(journal.run), by=agent, key=self._key)
+            journal.note(call.index, complaint["number"])
+        else:
+            complaint = await hotline.get(f"/complaints/{number}")
+        self._stage.step_done()
+        return complaint
+
+    async def _timeline(self, complaint: Json) -> list[Json]:
+        """What has happened so far, as the read model knows it. What it does not know is sent again, without harm."""
+        if complaint["version"] == 1:
+            return []
+        try:
+            return [item async for item in self._stage.hotline.items(f"/complaints/{complaint['number']}/timeline")]
+        except Rejected as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return []
+            raise
+
+    async def _go_on(self, complaint: Json, plan: Plan, done: int) -> None:
+        lines = self._lines(plan, done)
+        while lines:
+            line = lines.pop(0)
+            if isinstance(line, Pause):
+                await self._until_awake(complaint["number"])
+                continue
+            await asyncio.sleep(self._moods.uniform(*THINKING_SECONDS))
+            try:
+                await self._act(complaint, line)
+            except Rejected as refusal:
+                if plan.if_late is None or not _too_late(refusal, line):
+                    raise
+                plan = plan.if_late
+                lines = self._lines(plan, line.place - 1)
+            else:
+                self._stage.step_done()
+
+    def _lines(self, plan: Plan, done: int) -> list[Line | Pause]:
+        """What follows the first `done` steps."""
+        lines = self._call.lines(plan, self._stage.cast)
+        return [line for line in lines if line.place > done or (isinstance(line, Pause) and line.place == done)]
+
+    async def _act(self, complaint: Json, line: Line) -> None:
+        path = f"/complaints/{complaint['number']}/actions/{line.action}"
+        key = f"{self._key}-{line.place}-{line.action}"
+        if line.wakes_after is None:
+            await self._post(path, line.body, line.person, key)
+            return
+        registered_at = datetime.fromisoformat(complaint["registered_at"])
+        for times in itertools.count(1):
+            # Each wake date has its key: what was sent before an outage can be sent again word for word.
+            wake_at = registered_at + times * timedelta(seconds=line.wakes_after)
+            body = {**line.body, "wake_at": wake_at.isoformat()}
+            try:
+                await self._post(path, body, line.person, f"{key}-{times}")
+            except Rejected as refusal:
+                if refusal.slug != WAKE_AT_PAST:
+                    raise
+            else:
+                return
+
+    async def _post(self, path: str, body: Json, by: Person, key: str) -> None:
+        self._version = (await self._stage.hotline.post(path, body, by=by, key=key))["version"]
+
+    async def _until_awake(self, number: str) -> None:
+        """Until the read model shows the case after its suspension, and no longer suspended."""
+        while True:
+            complaint = await self._stage.hotline.get(f"/complaints/{number}")
+            if complaint["version"] >= self._version and complaint["state"] != State.SUSPENDED:
+                return
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+def _too_late(refusal: Rejected, line: Line) -> bool:
+    """Whether time alone is why: a limit has passed, or the case has ended for good."""
+    return refusal.slug in TOO_LATE or (refusal.slug == OUT_OF_TURN and line.action in AFTER_THE_END)

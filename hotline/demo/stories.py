@@ -1,0 +1,105 @@
+"""Two cases that really happened, told in full: West District in August 2009, and Granny Li (李婆婆) in 2005.
+
+What was said is told in our words; the figures, and all names but hers, are invented.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.case import commands as c
+from domain.case.lifecycle import Action, Role
+from hotline.demo.steps import Move, Plan, Step, arrive, follow_up, say, sign_for, suspend
+
+
+@dataclass(frozen=True)
+class Story:
+    """A plan with the words that the caller really used; `title` and `title_zh` are for the closing report."""
+
+    title: str
+    title_zh: str
+    plan: Plan
+    service_code: str
+    district: str
+    description: str
+    address: str
+    caller: str
+    priority: str | None = None
+
+
+def _dispatch(role: Role, note: str) -> Step:
+    return Step(role, Action.DISPATCH, lambda scene: c.Dispatch(department=scene.department, note=note))
+
+
+_WEST: tuple[Move, ...] = (
+    _dispatch(
+        Role.AGENT,
+        "来电人不肯检查、不肯挂线。话务员用另一部电话即时通知抢修队出动，通话仍在进行。",
+    ),
+    sign_for(),
+    arrive(),
+    say(Role.CREW, c.Comment(note="检查：表前阀正常，表后用户自有阀门阀芯脱落。已将阀芯提起应急，恢复供水。")),
+    suspend("表后阀门属用户自有，请用户购买新阀门后来电，我队协助安装。"),
+    say(Role.AGENT, c.Resume(note="用户来电：新阀门已买好，请协助安装。")),
+    say(Role.CREW, c.Complete(result="已协助用户更换表后阀门，试水正常，无渗漏。")),
+    say(Role.OWNER, c.Reply(message="无水原因是您表后阀门阀芯脱落，并非停水催缴。新阀门已装好，供水正常。")),
+    follow_up("satisfied", "用户表示用水正常，对处理很满意。"),
+    say(Role.AGENT, c.Comment(note="表扬：用户来电，为当日发火致歉，并感谢话务员和抢修队。")),
+)
+
+_GRANNY: tuple[Move, ...] = (
+    say(
+        Role.AGENT,
+        c.Comment(note="困难户：独居，领取低保，享受公司每月免费用水量，平常无须缴费。话务员耐心听完。"),
+    ),
+    _dispatch(Role.AGENT, "独居老人家中无水，请优先上门。"),
+    sign_for(),
+    arrive(),
+    say(Role.CREW, c.Comment(note="检查：并非停水，是表后户内水管多处漏水。户内管道按规定由用户自行维护。")),
+    say(Role.OWNER, c.Involve(department="billing", task="核实账单欠费及原因；获批后结清。")),
+    say(Role.CREW, c.SignFor(department="billing")),
+    say(Role.AGENT, c.Comment(note="收费部门核实：账单欠费 126.80 元由漏水造成；老人无力承担维修和欠费。")),
+    say(
+        Role.AGENT,
+        c.RequestApproval(
+            subject="困难户：由公司出资更换户内水管及配件 480.00 元，并代为结清欠费 126.80 元",
+            amount=Decimal("606.80"),
+            note="开工前报批。",
+        ),
+    ),
+    say(Role.MANAGER, c.DecideApproval(approved=True, note="同意。由公司出资更换，欠费由公司结清。")),
+    say(Role.CREW, c.Complete(result="更换户内水管 18 米及龙头、接头，试压不漏，恢复供水。")),
+    say(Role.CREW, c.Complete(department="billing", result="欠费 126.80 元已按审批意见结清，账户无欠款。")),
+    say(Role.OWNER, c.Reply(message="李婆婆，水管已换好，不收费用，账单上的欠费公司也为您结清了，请放心用水。")),
+    follow_up("satisfied", "老人说水很好，谢谢大家。"),
+    say(Role.AGENT, c.Comment(note="表扬：李婆婆春节来电拜年致谢。此后五年，每年春节都来电。")),
+)
+
+STORIES: tuple[Story, ...] = (
+    Story(
+        title="West District, noon, August 2009",
+        title_zh="西区，2009年8月中午",
+        plan=Plan("west_district", "西区无水", _WEST),
+        service_code="no_water",
+        district="west",
+        description=(
+            "用户情绪激动：家中突然无水，并无欠费，扬言五分钟内不来水就砸水表。"
+            "话务员查明账户无欠费，并告知高温季节公司暂缓欠费停水，不是停水催缴；请先检查表前、表后阀门。"
+        ),
+        address="西区街道",
+        caller="陈先生",
+        priority="P1",
+    ),
+    Story(
+        title="Granny Li, Xiazha New Village, 2005",
+        title_zh="下闸新村李婆婆，2005年",
+        plan=Plan("granny_li", "李婆婆", _GRANNY, flags=frozenset({"approved"})),
+        service_code="no_water",
+        district="west",
+        description=(
+            "李婆婆来电：家里没有水。独居，靠低保生活，公司每月给予免费用水量，平常不用交水费；"
+            "最近收到一张账单，以为因此被停水，十分着急。"
+        ),
+        address="西区街道下闸新村",
+        caller="李婆婆",
+    ),
+)

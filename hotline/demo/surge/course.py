@@ -1,0 +1,85 @@
+"""How one case goes on from wherever it stands, each step by the person whose turn it is.
+
+What comes next follows from the case's state alone, and each step has a key that follows from the case: so a demo that
+was killed goes on with no memory of its own, and does nothing twice.
+"""
+
+from dataclasses import dataclass
+
+from domain.case.lifecycle import Action, Role, State
+from hotline.demo.client import Hotline, Json
+from hotline.demo.journal import Journal
+from hotline.demo.people import Cast, Person
+from hotline.demo.surge.plan import OF_THE_TIDE, Call, Kind
+from hotline.demo.surge.words import DONE_AGAIN, NOBODY, NOT_CONTENT, OWN_DONE, TOLD_AGAIN
+from hotline.demo.texts import words
+
+_SAID = {"dissatisfied": NOT_CONTENT, "unreachable": NOBODY}
+
+
+@dataclass(frozen=True)
+class Players:
+    """Who plays, through what, and what they remember."""
+
+    hotline: Hotline
+    cast: Cast
+    journal: Journal
+
+    def key(self, call: Call) -> str:
+        """The beginning of every key of this call's case."""
+        return f"surge-{self.journal.run}-{call.index}"
+
+    async def register(self, call: Call) -> Json:
+        """The case of the call, taken down by its agent: now, or by an earlier run. Raises Rejected, Unreachable."""
+        number = self.journal.numbers.get(call.index)
+        if number is not None:
+            return await self.hotline.get(f"/complaints/{number}")
+        agent = self.cast.named(call.owner)
+        body = call.intake_of(self.journal.run)
+        complaint = await self.hotline.post("/complaints", body, by=agent, key=self.key(call))
+        self.journal.note(call.index, complaint["number"])
+        return complaint
+
+    async def act(self, call: Call, action: Action, body: Json, by: Person, key: str) -> Json:
+        """Do one thing to the call's case, once. Raises Rejected, Unreachable."""
+        path = f"/complaints/{self.journal.numbers[call.index]}/actions/{action}"
+        return await self.hotline.post(path, body, by=by, key=f"{self.key(call)}-{key}")
+
+    async def see_through(self, call: Call, complaint: Json) -> Json:
+        """Bring the case to its end. Raises Rejected, Unreachable."""
+        while step := _next(call, complaint):
+            action, role, body = step
+            department = complaint["department"] or call.offer.department
+            person = self.cast.who(role, owner=complaint["owner"], department=department, turn=call.index)
+            # Only a follow-up may come twice in a cycle.
+            key = f"{complaint['cycle']}-{action}-{complaint['follow_up_attempts']}"
+            complaint = await self.act(call, action, body, person, key)
+        return complaint
+
+
+def _next(call: Call, complaint: Json) -> tuple[Action, Role, Json] | None:
+    """What is to be done now, by whom; None at the end."""
+    done, told = _words(call)
+    match State(complaint["state"]):
+        case State.REGISTERED:
+            # An emergency goes out while the caller is still on the line.
+            role = Role.AGENT if call.kind is Kind.EMERGENCY else Role.DISPATCHER
+            return Action.DISPATCH, role, {"department": call.offer.department}
+        case State.DISPATCHED:
+            return Action.SIGN_FOR, Role.CREW, {}
+        case State.IN_PROGRESS:
+            return Action.COMPLETE, Role.CREW, {"result": done}
+        case State.PENDING_REPLY:
+            return Action.REPLY, Role.OWNER, {"message": told}
+        case State.PENDING_FOLLOW_UP:
+            outcome = call.outcomes[complaint["follow_up_attempts"]] if complaint["cycle"] == 1 else "satisfied"
+            note = {"note": _SAID[outcome]} if outcome in _SAID else {}
+            return Action.FOLLOW_UP, Role.FOLLOW_UP, {"outcome": outcome, **note}
+    return None
+
+
+def _words(call: Call) -> tuple[str, str]:
+    if call.kind in OF_THE_TIDE:
+        return DONE_AGAIN, TOLD_AGAIN
+    said = words(call.offer.code)
+    return (OWN_DONE if call.kind is Kind.OWN_CAUSE else said.done[0]), said.told

@@ -1,0 +1,222 @@
+"""Plays the surge: waves of calls, the incident, its end, and a follow-up for every caller."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.case.automatic.settle import OWN_CAUSE
+from domain.case.lifecycle import Action, Role
+from domain.incident.lifecycle import TAKING, IncidentState
+from hotline.demo.client import Json, Rejected, Unreachable
+from hotline.demo.surge.course import Players
+from hotline.demo.surge.incident import LARGEST_PAGE, LOOK_EVERY_SECONDS, Say, Tide
+from hotline.demo.surge.plan import AFTER, BEFORE, OF_THE_TIDE, WAVES, Call, Kind, Surge
+from hotline.demo.surge.words import OWN_NOTE
+
+NEWS_AFTER = WAVES[1]
+DECLARED_AFTER = WAVES[1]
+"""Where nothing has been suspected until the end of this wave, a person declares the incident."""
+GATHERED_WITHIN_SECONDS = 20.0
+"""The service looks for further cases 15 s after the confirmation; who is not linked by then is linked by hand."""
+LOOK_FOR_LINKS_EVERY_SECONDS = 1.0
+
+Progress = Callable[[str, int, int], None]
+"""How far it is: of what, how many are done, of how many."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a surge is played with. `quiet` is the time between two waves, in seconds."""
+
+    players: Players
+    surge: Surge
+    quiet: float
+    concurrency: int
+    say: Say
+    progress: Progress
+
+
+async def play(stage: Stage) -> None:
+    """Play it to its end. What an earlier run has done is not done again. Raises Rejected, Unreachable."""
+    try:
+        await _Performance(stage).play()
+    except* (Rejected, Unreachable) as group:
+        # One reason stops the play; the others only say it again.
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[Rejected | Unreachable]) -> Rejected | Unreachable:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Rejected | Unreachable)  # noqa: S101 - what `except*` lets through
+    return error
+
+
+class _Performance:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._players = stage.players
+        self._surge = stage.surge
+        self._tide = Tide(stage.players, stage.surge, stage.say)
+        self._places = asyncio.Semaphore(stage.concurrency)
+        self._registered = len(stage.players.journal.numbers)
+
+    async def play(self) -> None:
+        await self._aside(BEFORE)
+        async with asyncio.TaskGroup() as aside:
+            if not await self._over():
+                watching = aside.create_task(self._tide.watch())
+                await self._waves(aside)
+                await self._tide.opened.wait()
+                await self._link_up()
+                await self._take_out()
+                await self._tide.alone()
+                watching.cancel()
+                await self._tide.inform(2)
+            else:
+                # What was played beside the tide may have been cut off in its middle.
+                for wave in WAVES:
+                    aside.create_task(self._aside(wave))
+            aside.create_task(self._each(self._surge.of(Kind.OWN_CAUSE), self._see_through))
+            await self._tide.resolve()
+            aside.create_task(self._aside(AFTER))
+            await self._settled()
+        await self._follow_up()
+
+    async def _over(self) -> bool:
+        """Whether an earlier run has come as far as the end of the tide."""
+        if self._players.journal.incident is None:
+            return False
+        return (await self._tide.look())["state"] not in TAKING | {IncidentState.SUSPECTED}
+
+    async def _waves(self, aside: asyncio.TaskGroup) -> None:
+        for wave in WAVES:
+            calls = [call for call in self._surge.calls if call.wave == wave]
+            new = any(call.index not in self._players.journal.numbers for call in calls)
+            aside.create_task(self._aside(wave))
+            await self._wave([call for call in calls if call.kind not in (Kind.OTHER, Kind.EMERGENCY)])
+            if new:
+                self._stage.say(f"wave {wave}: {len(calls)} calls")
+            if new and wave != WAVES[-1]:
+                await asyncio.sleep(self._stage.quiet)
+            if wave == DECLARED_AFTER and not self._tide.opened.is_set() and not self._players.journal.incident:
+                first = self._surge.of(Kind.TIDE)[0]
+                registered = (await self._players.register(first))["registered_at"]
+                await self._tide.declare(datetime.fromisoformat(registered))
+            if wave == NEWS_AFTER:
+                await self._tide.opened.wait()
+                await self._tide.inform(1)
+
+    async def _wave(self, calls: Sequence[Call]) -> None:
+        """Every agent takes the calls that are his, one after the other."""
+
+        async def agent(owner: str) -> None:
+            for call in calls:
+                if call.owner == owner and call.index not in self._players.journal.numbers:
+                    await self._register(call)
+
+        async with asyncio.TaskGroup() as agents:
+            for owner in dict.fromkeys(call.owner for call in calls):
+                agents.create_task(agent(owner))
+
+    async def _register(self, call: Call) -> Json:
+        new = call.index not in self._players.journal.numbers
+        complaint = await self._players.register(call)
+        self._registered += new
+        self._stage.progress("calls", self._registered, len(self._surge.calls))
+        return complaint
+
+    async def _aside(self, wave: int) -> None:
+        """The other matters of this wave, each from the call to its end at once."""
+        others = self._surge.of(Kind.OTHER, Kind.EMERGENCY, wave=wave)
+        await self._each(others, self._see_through)
+
+    async def _see_through(self, call: Call) -> None:
+        await self._players.see_through(call, await self._register(call))
+
+    async def _link_up(self) -> None:
+        """Every case of the tide is linked: by the service, by itself; those that no rule can tell, by hand."""
+        ends = asyncio.get_running_loop().time() + GATHERED_WITHIN_SECONDS
+        while waiting := self._unlinked(await self._cases(), Kind.TIDE, Kind.OWN_CAUSE):
+            if asyncio.get_running_loop().time() > ends:
+                break
+            all_of_it = len(self._surge.of(Kind.TIDE, Kind.OWN_CAUSE))
+            self._stage.progress("linked", all_of_it - len(waiting), all_of_it)
+            await asyncio.sleep(LOOK_FOR_LINKS_EVERY_SECONDS)
+        unlinked = self._unlinked(await self._cases(), Kind.TIDE, Kind.OWN_CAUSE, Kind.ASKED)
+        await self._each(unlinked, self._link)
+        if unlinked:
+            self._stage.say(f"linked by hand: {len(unlinked)} cases that no rule had found")
+
+    def _unlinked(self, cases: dict[str, Json], *kinds: Kind) -> list[Call]:
+        """The calls whose cases are not linked to the incident, as lists show it; whoever was taken out is left out."""
+        found = []
+        for call in self._surge.of(*kinds):
+            case = cases.get(self._players.journal.numbers[call.index])
+            if case is None or (case["incident"] != self._tide.number and OWN_CAUSE not in case["flags"]):
+                found.append(call)
+        return found
+
+    async def _link(self, call: Call) -> None:
+        await self._relink(call, self._tide.number, "link")
+
+    async def _take_out(self) -> None:
+        """What has another cause goes its own way again, before the others are settled."""
+
+        async def one(call: Call) -> None:
+            if OWN_CAUSE not in (await self._players.register(call))["flags"]:
+                await self._relink(call, None, "own")
+
+        await self._each(self._surge.of(Kind.OWN_CAUSE), one)
+
+    async def _relink(self, call: Call, incident: str | None, key: str) -> Json:
+        note = {} if incident else {"note": OWN_NOTE}
+        dispatcher = self._players.cast.who(Role.DISPATCHER, owner="", department=None, turn=call.index)
+        try:
+            return await self._players.act(call, Action.LINK_INCIDENT, {"incident": incident, **note}, dispatcher, key)
+        except Rejected as refusal:
+            if refusal.slug != "same-incident":
+                raise
+            return await self._players.register(call)
+
+    async def _settled(self) -> None:
+        """Return when every linked case has been replied to."""
+        while True:
+            incident = await self._tide.look()
+            states = incident["cases_by_state"]
+            done = states.get("pending_follow_up", 0) + states.get("closed", 0)
+            self._stage.progress("settled", done, incident["cases"])
+            if incident["state"] == IncidentState.RESOLVED:
+                return
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def _follow_up(self) -> None:
+        """Every caller is asked how it went, as many at once as are allowed."""
+        calls = self._surge.of(*OF_THE_TIDE)
+        cases = await self._cases()
+        done = 0
+
+        async def one(call: Call) -> None:
+            nonlocal done
+            complaint = cases.get(self._players.journal.numbers[call.index]) or await self._players.register(call)
+            await self._players.see_through(call, complaint)
+            done += 1
+            self._stage.progress("followed up", done, len(calls))
+
+        await self._each(calls, one)
+
+    async def _cases(self) -> dict[str, Json]:
+        """The cases of this run as lists show them, by number."""
+        listed = self._players.hotline.items("/complaints", q=self._players.journal.run, limit=LARGEST_PAGE)
+        return {case["number"]: case async for case in listed}
+
+    async def _each(self, calls: Iterable[Call], do: Callable[[Call], Awaitable[object]]) -> None:
+        async def one(call: Call) -> None:
+            async with self._places:
+                await do(call)
+
+        async with asyncio.TaskGroup() as tasks:
+            for call in calls:
+                tasks.create_task(one(call))

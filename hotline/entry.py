@@ -1,0 +1,75 @@
+"""How every process of the service begins and ends."""
+
+import atexit
+import os
+import signal
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from hotline.settings import SettingsError, variable
+
+OTHERS = 0o077
+"""The rights of group and others. No file of the service has any: they hold keys, callers and what was said."""
+LOST_OUTPUT = 120
+"""Python's own exit code if what was printed could not be written."""
+
+
+def run_main(main: Callable[[], None]) -> NoReturn:
+    """Run a program whose files are its owner's alone, its children's too; end it without taking the interpreter down.
+
+    A thread of Temporal's SDK may ask for the interpreter while it is taken down, and the process aborts
+    (https://github.com/temporalio/sdk-python/issues/300). What else an end does, is done: exit handlers, flushing.
+    """
+    os.umask(OTHERS)
+    code = _exit_code(main)
+    atexit._run_exitfuncs()  # noqa: SLF001 - the standard library has no public name for it
+    if not _flushed():
+        code = code or LOST_OUTPUT
+    if code == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code)
+
+
+def close_to_others(folder: Path) -> None:
+    """Take the rights of group and others from a folder of this user's; one that does not exist yet is left alone.
+
+    Raises:
+        SettingsError: the folder is one that everybody shares, like `/tmp`.
+    """
+    if not folder.exists():
+        return
+    found = folder.stat()
+    if found.st_mode & stat.S_ISVTX:
+        raise SettingsError(
+            f"{variable('data_dir')}: {folder} is shared by everybody; accepted: a folder of the service's own"
+        )
+    if found.st_uid == os.geteuid():
+        folder.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+
+
+def _exit_code(main: Callable[[], None]) -> int:
+    """Run it as Python runs a module; negative for the signal that a caller must see."""
+    try:
+        main()
+    except SystemExit as end:
+        if isinstance(end.code, int | None):
+            return (end.code or 0) & 0xFF
+        sys.stderr.write(f"{end.code}\n")
+        return 1
+    except BaseException as error:  # noqa: BLE001 - the last one who can tell of it
+        sys.excepthook(type(error), error, error.__traceback__)
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def _flushed() -> bool:
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True

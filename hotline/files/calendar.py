@@ -1,0 +1,165 @@
+"""Builds the working calendar: weekly hours as written, holidays as published, time zone rules as the system has them.
+
+China's holidays (节假日) and make-up working days (调休上班) are those of the package chinesecalendar, which takes them
+from the State Council's yearly notices; the override tables of a catalogue add what the package does not know yet.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from chinese_calendar import constants as china
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from domain.calendar.work_calendar import Hours, WorkCalendar
+from domain.catalogue.norms import Sources
+from domain.catalogue.terms import Value
+
+_HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+_MINUTE = timedelta(minutes=1)
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
+"""Time zone rules are written out for these years; outside them the first and the last one apply."""
+
+
+def _interval(text: object) -> object:
+    found = _HOURS.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError(f"must be hours like '08:30-12:00', at most to 24:00, not {text!r}")
+    since, since_minutes, until, until_minutes = map(int, found.groups())
+    return since * 60 + since_minutes, until * 60 + until_minutes
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"must be a time zone of the tz database like 'Asia/Shanghai', not {name!r}")
+    return name
+
+
+WrittenHours = Annotated[
+    tuple[Annotated[tuple[int, int], BeforeValidator(_interval)], ...],
+    Field(description="a list of hours like '08:30-12:00', empty for a free day"),
+]
+
+
+class Week(Value):
+    """The working hours of each day of the week."""
+
+    monday: WrittenHours
+    tuesday: WrittenHours
+    wednesday: WrittenHours
+    thursday: WrittenHours
+    friday: WrittenHours
+    saturday: WrittenHours
+    sunday: WrittenHours
+
+
+class Override(Value):
+    """Exceptional days of one year; with no day off, the year is not known yet."""
+
+    off: tuple[date, ...] = ()
+    on: tuple[date, ...] = ()
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if both := sorted({*self.off} & {*self.on}):
+            raise ValueError(f"{both[0]} is both in off and in on; accepted: one of them")
+        return self
+
+
+class CalendarRules(Value):
+    """The section [calendar] of a catalogue file."""
+
+    name: str = Field(min_length=1, description="what the calendar is called")
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(description="a time zone like 'Asia/Shanghai'")
+    country: Literal["", "CN"] = Field(default="", description="Whose holidays apply beside those of the overrides.")
+    weekly: Week
+    makeup: WrittenHours = ()
+    day_seconds: Annotated[int, Field(gt=0, strict=True)] | None = Field(
+        default=None, description="What a working day is worth; the hours of the longest one if not given."
+    )
+    override: dict[Annotated[int, Field(ge=2000, le=2100)], Override] = Field(
+        default_factory=dict, description="Exceptional days by year."
+    )
+    source: Sources
+
+    @model_validator(mode="after")
+    def _right_years(self) -> Self:
+        for year, table in self.override.items():
+            if strays := [day for day in (*table.off, *table.on) if day.year != year]:
+                raise ValueError(f"override.{year}: {strays[0]} is of another year; accepted: days of {year}")
+        return self
+
+
+def build_calendar(rules: CalendarRules) -> WorkCalendar:
+    """The calendar that these rules describe. Raises ValidationError where they contradict each other."""
+    week: tuple[Hours, ...] = tuple(hours for _, hours in rules.weekly)
+    free, work = _exceptional_days(rules)
+    return WorkCalendar(
+        name=rules.name,
+        weekly=week,
+        off=tuple(sorted(day for day in free if week[day.weekday()])),
+        on=tuple(sorted(day for day in work if not week[day.weekday()])),
+        makeup=rules.makeup,
+        offsets=_offsets(rules.timezone),
+        timezone=rules.timezone,
+        covers_until=_covers_until(rules),
+        day_seconds=rules.day_seconds or max(1, *(_length(hours) for hours in week)),
+    )
+
+
+def _exceptional_days(rules: CalendarRules) -> tuple[set[date], set[date]]:
+    free = set(china.holidays) if rules.country == "CN" else set()
+    work = set(china.workdays) if rules.country == "CN" else set()
+    for table in rules.override.values():
+        free = (free | {*table.off}) - {*table.on}
+        work = (work | {*table.on}) - {*table.off}
+    return free, work
+
+
+def _covers_until(rules: CalendarRules) -> date:
+    """The end of the last year before the first gap; for ever where no holidays are kept at all."""
+    known = {day.year for day in china.holidays} if rules.country == "CN" else set()
+    known |= {year for year, table in rules.override.items() if table.off}
+    if not known:
+        return date.max if not rules.override else date(min(rules.override) - 1, 12, 31)
+    year = min(known)
+    while year + 1 in known:
+        year += 1
+    return date(year, 12, 31)
+
+
+def _length(hours: Hours) -> int:
+    return sum(closes - opens for opens, closes in hours) * 60
+
+
+@cache
+def _offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
+    """Each change of the zone's distance from UTC, found by looking at every day and closing in on changes."""
+    rules = [(_FIRST, _minutes(zone, _FIRST))]
+    day = _FIRST
+    while day < _LAST:
+        following = day + timedelta(days=1)
+        if _minutes(zone, following) != rules[-1][1]:
+            instant = _change(zone, day, following)
+            rules.append((instant, _minutes(zone, instant)))
+        day = following
+    return tuple(rules)
+
+
+def _change(zone: str, before: datetime, after: datetime) -> datetime:
+    """The first minute of the new rule, between a day of the old one and a day of the new one."""
+    old, new = 0, round((after - before) / _MINUTE)
+    while new - old > 1:
+        middle = (old + new) // 2
+        if _minutes(zone, before + middle * _MINUTE) == _minutes(zone, before):
+            old = middle
+        else:
+            new = middle
+    return before + new * _MINUTE
+
+
+def _minutes(zone: str, at: datetime) -> int:
+    offset = at.astimezone(ZoneInfo(zone)).utcoffset()
+    return 0 if offset is None else round(offset / _MINUTE)

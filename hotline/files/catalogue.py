@@ -1,0 +1,204 @@
+"""Reads a catalogue: its TOML file, the files it extends, China's holidays, and the rules of its time zone.
+
+Everything that can be wrong with the files is said at once, in one `CatalogueError`.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from domain.calendar.work_calendar import WorkCalendar
+from domain.catalogue.catalogue import Catalogue
+from hotline.files.calendar import CalendarRules, build_calendar
+
+WARN_BEFORE = timedelta(days=90)
+"""So long before the known holidays end, the operator is warned: about as long as it takes until they are published."""
+
+_MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
+    ("groups", "departments", "districts", "services", "organisation", "findings"), 2
+)
+"""How deep a section of an extending file is merged into the extended one. All else, figures too, is replaced whole."""
+
+_PLACEHOLDER = WorkCalendar(
+    name="placeholder, so that the rest of a file with a faulty calendar is checked too",
+    weekly=(((0, 1440),),) * 7,
+    offsets=((datetime(2000, 1, 1, tzinfo=UTC), 0),),
+    covers_until=date.max,
+    day_seconds=86_400,
+)
+
+Location = tuple[str | int, ...]
+Table = dict[str, Any]
+
+
+class CatalogueError(Exception):
+    """The catalogue cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def load_catalogue(path: Path) -> Catalogue:
+    """The catalogue of this file. Raises CatalogueError."""
+    chain = _read_chain(path)
+    merged: Table = {}
+    for _, table in reversed(chain):
+        merged = _merge(merged, table)
+    problems: list[str] = []
+    calendar = _calendar(chain, merged, problems)
+    described = chain[0][0] if calendar is None else _file_of(chain, ("calendar",))
+    data = {**merged, "calendar": calendar or _PLACEHOLDER, "calendar_file": str(described)}
+    try:
+        catalogue = Catalogue.parse(data)
+    except ValidationError as error:
+        problems += [_problem(chain, Catalogue, _with_codes(fault, merged)) for fault in error.errors()]
+    else:
+        if not problems:
+            return catalogue
+    raise CatalogueError(problems)
+
+
+def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
+    """What the operator must hear about the calendar: empty unless its holidays end within 90 days, or have ended."""
+    end = catalogue.calendar.covers_until
+    if end - today > WARN_BEFORE:
+        return []
+    left = (end - today).days
+    state = f"{left} days from now" if left >= 0 else f"{-left} days ago"
+    calendar, file = catalogue.calendar.name, catalogue.calendar_file
+    warning = (
+        f"The holidays and make-up working days (节假日, 调休) of the calendar {calendar!r}"
+        f" are known until {end} only, {state}."
+        " After that weekly hours alone apply, and working-day promises fall due on wrong days."
+        f" Fill in [calendar.override.{end.year + 1}] (off, on) in {file},"
+        " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
+    )
+    return [warning]
+
+
+# --- reading and merging ---------------------------------------------------------------------------------------------
+
+
+def _read_chain(path: Path) -> list[tuple[Path, Table]]:
+    """The file and those it extends, one after the other; `extends` itself is taken out."""
+    chain: list[tuple[Path, Table]] = []
+    following: Path | None = path
+    while following is not None:
+        if any(following.resolve() == read.resolve() for read, _ in chain):
+            raise CatalogueError([f"{chain[-1][0]}: extends: {following} extends this file in turn; accepted: another"])
+        table = _read(following)
+        base = table.pop("extends", None)
+        if base is not None and not isinstance(base, str):
+            raise CatalogueError([f"{following}: extends: must be the name of a file, not {base!r}"])
+        chain.append((following, table))
+        following = None if base is None else following.parent / base
+    return chain
+
+
+def _read(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CatalogueError([f"{path}: cannot be read ({error.strerror}); accepted: a TOML file"]) from error
+    except UnicodeDecodeError as error:
+        raise CatalogueError([f"{path}: is no UTF-8 text ({error}); accepted: a TOML file in UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError([f"{path}: is no valid TOML: {error}"]) from error
+
+
+def _merge(base: Table, over: Table) -> Table:
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = _overlay(base.get(key), value, _MERGED.get(key, 0))
+    return merged
+
+
+def _overlay(base: object, over: object, depth: int) -> object:
+    if depth == 0 or not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    return {**base, **{key: _overlay(base.get(key), value, depth - 1) for key, value in over.items()}}
+
+
+def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str]) -> WorkCalendar | None:
+    written = merged.get("calendar")
+    if written is None:
+        problems.append(f"{chain[0][0]}: calendar: is missing; accepted: {_keys(CalendarRules)}")
+        return None
+    letters = merged.get("sources")
+    context = {"sources": tuple(letters)} if isinstance(letters, Mapping) else {}
+    try:
+        return build_calendar(CalendarRules.model_validate(written, context=context))
+    except ValidationError as error:
+        # The rules' own mistakes, or those that only the calendar built from them shows.
+        problems += [_problem(chain, CalendarRules, fault, ("calendar",)) for fault in error.errors()]
+        return None
+
+
+# --- saying what is wrong --------------------------------------------------------------------------------------------
+
+
+def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: Location = ()) -> str:
+    location = (*prefix, *fault["loc"])
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    return f"{_file_of(chain, location)}: {key}: {_sentence(root, fault)}"
+
+
+def _sentence(root: type[BaseModel], fault: ErrorDetails) -> str:
+    location = fault["loc"]
+    if fault["type"] == "extra_forbidden":
+        return f"is no key of this table; accepted: {_keys(_model_at(root, location[:-1]))}"
+    if fault["type"] == "missing":
+        field = _model_at(root, location[:-1]).model_fields[str(location[-1])]
+        inner = _nested(field.annotation)
+        return f"is missing; accepted: {field.description or (_keys(inner) if inner else field.annotation)}"
+    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if isinstance(fault["input"], str | int | float) and fault["type"] != "value_error":
+        message += f", not {fault['input']!r}"
+    return message
+
+
+def _keys(model: type[BaseModel]) -> str:
+    return ", ".join(name for name in model.model_fields if name not in {"code", "calendar_file"})
+
+
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
+    for part in location:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        model = (_nested(field.annotation) if field else None) or model
+    return model
+
+
+def _nested(annotation: object) -> type[BaseModel] | None:
+    """The model that an annotation like `tuple[Model, ...] | None` is about."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _nested(part))), None)
+
+
+def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
+    """Sections keyed by code are lists to the schema: say the code again, not its place."""
+    location = fault["loc"]
+    section = merged.get(str(location[0])) if location else None
+    if len(location) > 1 and isinstance(location[1], int) and isinstance(section, dict):
+        fault["loc"] = (location[0], list(section)[location[1]], *location[2:])
+    return fault
+
+
+def _file_of(chain: list[tuple[Path, Table]], location: Location) -> Path:
+    """The file that says most of this key; the extending file where none says more."""
+    return max(chain, key=lambda entry: _depth(entry[1], location))[0]
+
+
+def _depth(table: object, location: Location) -> int:
+    depth = 0
+    for part in location:
+        if not isinstance(table, dict) or part not in table:
+            break
+        table, depth = table[part], depth + 1
+    return depth

@@ -1,0 +1,235 @@
+"""Which catalogue is in force (现行服务目录), since when and by whom: a folder of immutable copies and one small file.
+
+`hotline catalogue apply` puts one in force; a running API notices by the file's stamp, which costs nothing to look at.
+Until that has happened once, the file of the setting counts, read when the API starts.
+"""
+
+import fcntl
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import Edition
+from domain.shared.codes import Kind, UnknownCode
+from hotline.files.catalogue import CatalogueError, load_catalogue
+
+log = logging.getLogger("hotline.catalogue")
+
+DIGITS = 12
+"""Of the checksum that a catalogue is known by: enough to tell all apart that a company will ever have."""
+
+
+class Entry(BaseModel):
+    """One catalogue's time in force, from `since` to the next entry's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    edition: Edition
+    file: str
+    since: datetime
+    by: str | None = None
+    """Who has put it in force; None for the file that an API was started with."""
+
+
+class _Record(BaseModel):
+    entries: tuple[Entry, ...] = ()
+
+
+def edition_of(catalogue: Catalogue) -> Edition:
+    """By what a catalogue is known: its content, wherever its file lies."""
+    content = catalogue.model_dump_json(exclude={"calendar_file"})
+    digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
+    return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
+
+
+class BusyError(Exception):
+    """Another process is putting a catalogue in force."""
+
+
+class CatalogueStore:
+    """The folder. Every change is one step that a crash cannot halve."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._record = folder / "in_force.json"
+
+    def entries(self) -> tuple[Entry, ...]:
+        """What has been in force, the present one last; none where nothing is on record. Raises CatalogueError."""
+        try:
+            return _Record.model_validate_json(self._record.read_bytes()).entries
+        except FileNotFoundError:
+            return ()
+        except (ValidationError, OSError) as error:
+            raise CatalogueError([f"{self._record}: is no record of catalogues: {_first(error)}"]) from error
+
+    def load(self, edition: Edition) -> Catalogue:
+        """The copy that is kept of it. Raises CatalogueError."""
+        path = self._copy(edition)
+        try:
+            return Catalogue.model_validate_json(path.read_bytes())
+        except (ValidationError, OSError) as error:
+            raise CatalogueError([f"{path}: cannot be used: {_first(error)}; apply its file again"]) from error
+
+    def catalogues(self) -> list[Catalogue]:
+        """Return every catalogue that was ever in force, the last first, except those that cannot be read."""
+        found: list[Catalogue] = []
+        with suppress(CatalogueError):
+            for edition in dict.fromkeys(entry.edition for entry in reversed(self.entries())):
+                with suppress(CatalogueError):
+                    found.append(self.load(edition))
+        return found
+
+    def put(self, catalogue: Catalogue, file: Path, at: datetime, by: str | None = None) -> Entry:
+        """Keep a copy and put it in force from `at` on, for every API that shares the folder."""
+        entry = Entry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _replace(self._copy(entry.edition), catalogue.model_dump_json())
+        # The lock has a file of its own: the record's is replaced, and a lock on it would be left behind.
+        with (self._folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            record = _Record(entries=(*self.entries(), entry))
+            _replace(self._record, record.model_dump_json(indent=1) + "\n")
+        return entry
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only one who puts catalogues in force. Raises BusyError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "apply.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError("another `hotline catalogue apply` is running here") from None
+            yield
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """What changes whenever another one is put in force."""
+        try:
+            found = self._record.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _copy(self, edition: Edition) -> Path:
+        return self._folder / f"{edition.digest}.json"
+
+
+def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
+    """What is on record as in force, for whoever runs briefly; without a record, the file. Raises CatalogueError."""
+    last = next(reversed(store.entries()), None)
+    return load_catalogue(file) if last is None else store.load(last.edition)
+
+
+class InForce:
+    """The catalogue in force, as a running program has it. What cannot be read keeps the last good one."""
+
+    def __init__(self, store: CatalogueStore, catalogue: Catalogue, remark: str = "", *, sound: bool = True) -> None:
+        self.remark = remark
+        """What an operator should know of it; empty where there is nothing."""
+        self.sound = sound
+        """Whether it is the one that the record says."""
+        self._store = store
+        self._catalogue = catalogue
+        self._stamp = store.stamp()
+        self._reloading = threading.Lock()
+        self._known: list[Catalogue] = []
+        self._known_at: tuple[int, int, int] | None = None
+
+    @classmethod
+    def begin(cls, store: CatalogueStore, file: Path) -> Self:
+        """What is in force when a program starts: what was applied last, else the file.
+
+        Raises CatalogueError where the file counts and cannot be used.
+        """
+        try:
+            last = next(reversed(store.entries()), None)
+            if last is not None and last.by is not None:
+                return cls(store, store.load(last.edition), _unlike(last, file))
+        except CatalogueError as error:
+            remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
+            log.error("%s", remark)  # noqa: TRY400 - the remark says it all
+            return cls(store, load_catalogue(file), remark, sound=False)
+        return cls(store, load_catalogue(file))
+
+    def note(self, file: Path, at: datetime) -> None:
+        """Put on record that the file is in force from now on, where nothing was ever applied."""
+        try:
+            last = next(reversed(self._store.entries()), None)
+        except CatalogueError:
+            return
+        if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
+            self._store.put(self._catalogue, file, at)
+            self._stamp = self._store.stamp()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The one in force now."""
+        stamp = self._store.stamp()
+        if stamp is not None and stamp != self._stamp:
+            with self._reloading:
+                self._reload(stamp)
+        return self._catalogue
+
+    def former_code(self, kind: Kind, given: str) -> str | None:
+        """Return the code by the last catalogue that knows it, as cases of its time carry it; None if none ever did."""
+        stamp = self._store.stamp()
+        if stamp != self._known_at:
+            self._known, self._known_at = self._store.catalogues(), stamp
+        for catalogue in self._known:
+            with suppress(UnknownCode):
+                return catalogue.code(kind, given)
+        return None
+
+    def _reload(self, stamp: tuple[int, int, int]) -> None:
+        if stamp == self._stamp:
+            return
+        try:
+            entry = self._store.entries()[-1]
+            self._catalogue = self._store.load(entry.edition)
+            self.remark, self.sound = "", True
+            log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
+        except (CatalogueError, IndexError) as error:
+            self.remark, self.sound = f"an earlier catalogue stays in force: {error}", False
+            log.error("%s", self.remark)  # noqa: TRY400 - the remark says it all
+        self._stamp = stamp
+
+
+def _unlike(last: Entry, file: Path) -> str:
+    """Say so where the file of the setting is another catalogue than what was applied: it does not count any more."""
+    try:
+        if edition_of(load_catalogue(file)) == last.edition:
+            return ""
+        differs = "differs from it"
+    except CatalogueError:
+        differs = "cannot be used"
+    remark = (
+        f"{last.edition.name} ({last.edition.digest}) was applied and is in force; the file {file} {differs}."
+        " `hotline catalogue apply FILE` puts another in force"
+    )
+    log.warning("%s", remark)
+    return remark
+
+
+def _replace(path: Path, text: str) -> None:
+    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _first(error: ValidationError | OSError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

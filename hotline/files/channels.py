@@ -1,0 +1,104 @@
+"""Reads the file of channels. Everything that can be wrong with it is said at once, in one `ChannelsError`."""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from activities.notifications.channel_file import (
+    AppriseChannel,
+    ChannelFile,
+    LogChannel,
+    QuietHours,
+    Route,
+    SmsChannel,
+    WebhookChannel,
+)
+
+_CHANNELS: dict[str, type[BaseModel]] = {
+    "apprise": AppriseChannel,
+    "sms": SmsChannel,
+    "webhook": WebhookChannel,
+    "log": LogChannel,
+}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class ChannelsError(Exception):
+    """The file cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> ChannelFile:
+    """What this file says, with each `${NAME}` in its texts replaced by that variable. Raises ChannelsError."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ChannelsError([f"{path}: cannot be read ({error.strerror}); accepted: a TOML file"]) from error
+    except UnicodeDecodeError as error:
+        raise ChannelsError([f"{path}: is no UTF-8 text; accepted: a TOML file in UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ChannelsError([f"{path}: is no valid TOML: {error}"]) from error
+    problems: list[str] = []
+    filled = _fill(table, environment, "", problems)
+    try:
+        found = ChannelFile.model_validate(filled)
+    except ValidationError as error:
+        problems += [f"{fault_key}: {text}" for fault_key, text in map(_problem, error.errors(include_input=False))]
+    else:
+        if not problems:
+            return found
+    raise ChannelsError(f"{path}: {problem}" for problem in problems)
+
+
+def _fill(value: object, environment: Mapping[str, str], key: str, problems: list[str]) -> object:
+    """The value with its variables filled in. The text of a variable is never told."""
+    if isinstance(value, dict):
+        return {name: _fill(part, environment, f"{key}.{name}".lstrip("."), problems) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_fill(part, environment, f"{key}[{place}]", problems) for place, part in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    missing = sorted({name for name in _VARIABLE.findall(value) if name not in environment})
+    problems += [f"{key}: needs the environment variable {name}, which is not set" for name in missing]
+    return _VARIABLE.sub(lambda found: environment.get(found[1], found[0]), value)
+
+
+def _problem(fault: ErrorDetails) -> tuple[str, str]:
+    """The key and what is wrong with it."""
+    location = list(fault["loc"])
+    model = _model(location)
+    if location[:1] == ["channels"]:
+        # Between a channel's name and its key stands its kind, which the file knows as a key of its own.
+        location[2:3] = []
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    accepted = {name: field.description for name, field in model.model_fields.items()}
+    if fault["type"] == "extra_forbidden":
+        return key, f"is no key of this table; accepted: {', '.join(accepted)}"
+    if fault["type"] == "missing":
+        return key, f"is missing; accepted: {accepted[str(location[-1])] or 'a value'}"
+    if fault["type"].startswith("union_tag"):
+        return f"{key}.kind", f"accepted: {', '.join(_CHANNELS)}"
+    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    about = accepted.get(str(location[-1])) if location else None
+    return key or "the whole", f"{message}; accepted: {about}" if about and "accepted" not in message else message
+
+
+def _model(location: Sequence[str | int]) -> type[BaseModel]:
+    """The table that the last part of this place stands in."""
+    match location:
+        case ["channels", _, str() as kind, *_] if kind in _CHANNELS:
+            return _CHANNELS[kind]
+        case ["routes", _, *_]:
+            return Route
+        case ["quiet_hours", *_]:
+            return QuietHours
+        case _:
+            return ChannelFile

@@ -1,0 +1,158 @@
+"""Reads customers (客户档案) from a CSV file, as spreadsheets save it.
+
+A file is taken whole or not at all: everything that is wrong with it is said at once, line by line.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from domain.catalogue.catalogue import Catalogue
+from domain.customers.customer import Customer
+from domain.shared.codes import UNKNOWN_CODE
+
+COLUMNS = {
+    "account_no": "户号",
+    "name": "姓名",
+    "phone": "电话",
+    "address": "地址",
+    "district": "区域",
+    "meter": "水表",
+    "customer_class": "客户类别",
+    "hardship": "困难户",
+    "hardship_grounds": "困难原因",
+    "free_allowance_m3": "免费水量",
+    "notes": "备注",
+}
+"""The columns, each by its name or in Chinese, in any order; those that are not required may be left out."""
+REQUIRED = tuple(name for name in COLUMNS if Customer.model_fields[name].is_required())
+_CHINESE = {zh: name for name, zh in COLUMNS.items()}
+_IN_CHINESE = {
+    "hardship": {"是": "yes", "否": "no"},
+    "customer_class": {"居民": "household", "单位": "business"},
+}
+_UTF_8 = "utf-8-sig"
+"""With or without the mark that Excel puts at the beginning."""
+
+
+class CustomersError(Exception):
+    """Customers cannot be imported or shown; `problems` names each broken line, its column, and what is accepted."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass
+class _Reading:
+    """One file while it is read."""
+
+    path: Path
+    catalogue: Catalogue
+    problems: list[str] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+    """On which line each account stands."""
+
+    def fault(self, line: int, what: str) -> None:
+        self.problems.append(f"{self.path}, line {line}{what}")
+
+
+def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
+    """The customers of this file, each account once.
+
+    Args:
+        path: a CSV file with a line of column names.
+        encoding: `utf-8` or `gb18030`, which is GBK and more.
+        catalogue: has the districts that the column `district` names, by code or name.
+
+    Raises:
+        CustomersError: the file, or any line of it, cannot be used.
+        OSError: it cannot be read.
+    """
+    reading = _Reading(path, catalogue)
+    rows = csv.reader(io.StringIO(_text(path, encoding), newline=""), strict=True)
+    found = list(_customers(reading, rows))
+    if reading.problems:
+        raise CustomersError(reading.problems)
+    return found
+
+
+def _text(path: Path, encoding: str) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode(_UTF_8 if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        other = "gb18030" if encoding == "utf-8" else "utf-8"
+        raise CustomersError([f"{path}, line {line}: this is not {encoding}; try --encoding {other}"]) from None
+
+
+def _customers(reading: _Reading, rows: Any) -> Iterator[Customer]:  # noqa: ANN401 - the csv module names no type
+    columns: list[str] = []
+    line = 1
+    try:
+        for cells in rows:
+            if not columns:
+                columns = _columns(reading, cells)
+                if reading.problems:
+                    return
+            elif any(cell.strip() for cell in cells) and (customer := _customer(reading, line, columns, cells)):
+                yield customer
+            line = rows.line_num + 1
+    except csv.Error as error:
+        reading.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark left open?")
+    if not columns:
+        reading.fault(1, f": the file is empty; the first line names the columns: {', '.join(COLUMNS)}")
+
+
+def _columns(reading: _Reading, cells: Sequence[str]) -> list[str]:
+    columns = [_CHINESE.get(cell.strip(), cell.strip()) for cell in cells]
+    unknown = [name for name in columns if name not in COLUMNS]
+    missing = [name for name in REQUIRED if name not in columns]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
+    if found := [f"{what}: {', '.join(map(repr, names))}" for what, names in said if names]:
+        accepted = ", ".join(f"{name} ({zh})" for name, zh in COLUMNS.items())
+        reading.fault(1, f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}")
+    return columns
+
+
+def _customer(reading: _Reading, line: int, columns: Sequence[str], cells: Sequence[str]) -> Customer | None:
+    if len(cells) != len(columns):
+        reading.fault(line, f": {len(cells)} columns, the first line names {len(columns)}. Quote text that has commas")
+        return None
+    given = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+    for name, words in _IN_CHINESE.items():
+        if name in given:
+            given[name] = words.get(given[name], given[name])
+    faults = _only_once(reading, line, given.get("account_no"))
+    customer = None
+    try:
+        customer = Customer.model_validate(given, context={"codes": reading.catalogue.code})
+    except ValidationError as error:
+        faults += [_explained(fault) for fault in error.errors(include_url=False, include_input=False)]
+    for fault in faults:
+        reading.fault(line, fault)
+    return None if faults else customer
+
+
+def _only_once(reading: _Reading, line: int, account_no: str | None) -> list[str]:
+    first = reading.lines.setdefault(account_no or "", line)
+    return [f", account_no: this account stands on line {first} already"] if account_no and first != line else []
+
+
+def _explained(fault: ErrorDetails) -> str:
+    """The column and what it accepts. What stands there is not repeated: it may be personal."""
+    if not fault["loc"]:
+        return f", hardship: {fault['msg'].removeprefix('Value error, ')}"
+    name = str(fault["loc"][0])
+    if fault["type"] == UNKNOWN_CODE:
+        return f", {name}: {fault['msg']}"
+    missing = "is missing; " if fault["type"] == "missing" else ""
+    return f", {name}: {missing}accepted: {Customer.model_fields[name].description}"

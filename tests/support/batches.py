@@ -1,0 +1,66 @@
+"""Batches for tests of the read model: what a case's workflow publishes, as the activity receives it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.case.batch import ProjectionBatch
+from domain.case.case import Case
+from domain.case.commands import Body
+from domain.case.events import Event
+from domain.case.intake import Caller, Location, Registration
+from domain.case.lifecycle import Action
+from tests.support.build import BODIES, MONDAY, do, registration
+
+PLAIN = (Action.DISPATCH, Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE, Action.REPLY, Action.FOLLOW_UP)
+"""What follows the registration on the plain path."""
+STEP = timedelta(minutes=3)
+
+
+def number(place: int) -> str:
+    """The number of the test's case of this place."""
+    return f"260907{place:07d}"
+
+
+def call(
+    place: int = 1,
+    at: datetime = MONDAY,
+    caller: Caller | None = None,
+    location: Location | None = None,
+    **changes: Any,
+) -> Registration:
+    """The registration of that case; keywords replace fields of the terms."""
+    usual = registration(at, number(place), **changes)
+    told = {"caller": caller or usual.intake.caller, "location": location or usual.intake.location}
+    code = {"service_code": usual.terms.service_code}
+    return usual.model_copy(update={"intake": usual.intake.model_copy(update=told | code)})
+
+
+def published(
+    start: Registration, actions: Iterable[Action | Body] = PLAIN, step: timedelta = STEP
+) -> list[ProjectionBatch]:
+    """The batches of a case that is registered and then acted on, one batch each, `step` apart."""
+    case, first = Case.register(start)
+    batches = [batch(case, first)]
+    at = start.at
+    for action in actions:
+        at += step
+        rung = case.ring(at)
+        body = BODIES[action] if isinstance(action, Action) else action
+        batches.append(batch(case, (*rung, *do(case, body, at))))
+    return batches
+
+
+def batch(case: Case, events: Sequence[Event]) -> ProjectionBatch:
+    """What the workflow publishes after these events, once through JSON as Temporal carries it."""
+    made = ProjectionBatch(
+        number=case.number,
+        since_version=events[0].seq - 1,
+        sla=case.sla,
+        overdue=case.overdue,
+        next_due_at=case.next_due(),
+        priority=case.terms.priority if case.catalogue_change else None,
+        case=case,
+        events=tuple(events),
+    )
+    return ProjectionBatch.model_validate_json(made.model_dump_json())

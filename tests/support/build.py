@@ -1,0 +1,285 @@
+"""What tests build cases from: a calendar, terms, people, and the road to every state."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.calendar.work_calendar import Hours, WorkCalendar
+from domain.case import commands as c
+from domain.case.case import Case
+from domain.case.clocks import Clock
+from domain.case.events import Event
+from domain.case.intake import SYSTEM, Actor, Caller, Intake, Location, Registration
+from domain.case.lifecycle import Action, Role, State
+from domain.case.state import Owed
+from domain.catalogue.terms import Process, Promise, Rung, Terms
+from domain.shared.errors import Refused
+
+OFFICE: Hours = ((510, 720), (840, 1050))
+"""08:30-12:00 and 14:00-17:30: seven hours."""
+WORKING_DAY = 7 * 3600
+
+CALENDAR = WorkCalendar(
+    name="Office hours",
+    weekly=(OFFICE, OFFICE, OFFICE, OFFICE, OFFICE, (), ()),
+    off=tuple(date(2026, 10, day) for day in (1, 2, 5, 6, 7)),
+    on=(date(2026, 9, 20), date(2026, 10, 10)),
+    makeup=OFFICE,
+    offsets=((datetime(2026, 1, 1, tzinfo=UTC), 480),),
+    covers_until=date(2026, 12, 31),
+    day_seconds=WORKING_DAY,
+)
+"""Beijing time over the national holiday of 2026, with its two make-up days."""
+
+LADDER = (
+    Rung(percent=50, notify=("assignee",)),
+    Rung(percent=75, notify=("assignee", "lead")),
+    Rung(percent=100, notify=("lead", "owner", "supervisor")),
+    Rung(percent=150, notify=("director",)),
+    Rung(percent=200, notify=("general_manager",)),
+)
+
+PROMISES = (
+    Promise(name="acknowledge", calendar="always", budget_seconds=600, starts="dispatch"),
+    Promise(name="arrive", calendar="always", budget_seconds=3600, starts="dispatch"),
+    Promise(name="resolve", calendar="working", budget_seconds=5 * WORKING_DAY, starts="registration"),
+    Promise(name="reply", calendar="working", budget_seconds=6 * WORKING_DAY, starts="registration"),
+    Promise(name="follow_up", calendar="always", budget_seconds=86_400, starts="reply"),
+)
+
+INCIDENT, OTHER_INCIDENT = "i26080347119", "i26080300014"
+MONDAY = datetime(2026, 9, 7, 1, tzinfo=UTC)
+"""Monday, 09:00 in Beijing."""
+THEN = MONDAY + timedelta(minutes=3)
+"""A little later."""
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def hours(count: float) -> timedelta:
+    return timedelta(hours=count)
+
+
+def days(count: float) -> timedelta:
+    return timedelta(days=count)
+
+
+OWNER = Actor(name="Chen Jing", role=Role.AGENT)
+AGENT = Actor(name="Li Mei", role=Role.AGENT)
+DISPATCHER = Actor(name="Zhou Wen", role=Role.DISPATCHER)
+CREW = Actor(name="Wu Gang", role=Role.CREW, department="repair")
+OTHER_CREW = Actor(name="Sun Hao", role=Role.CREW, department="metering")
+SUPERVISOR = Actor(name="Xu Lan", role=Role.SUPERVISOR)
+MANAGER = Actor(name="Gao Feng", role=Role.MANAGER)
+FOLLOW_UP = Actor(name="He Yun", role=Role.FOLLOW_UP)
+CALLER = Actor(name="wechat", role=Role.CALLER)
+ADMIN = Actor(name="root", role=Role.ADMIN)
+
+ACTORS = {
+    Role.AGENT: AGENT,
+    Role.OWNER: OWNER,
+    Role.DISPATCHER: DISPATCHER,
+    Role.CREW: CREW,
+    Role.SUPERVISOR: SUPERVISOR,
+    Role.MANAGER: MANAGER,
+    Role.FOLLOW_UP: FOLLOW_UP,
+    Role.CALLER: CALLER,
+    Role.SYSTEM: SYSTEM,
+    Role.ADMIN: ADMIN,
+}
+"""Somebody for every role; the owner is an agent by profession."""
+
+USUAL = {
+    Action.ANSWER: OWNER,
+    Action.DISPATCH: DISPATCHER,
+    Action.REFUSE: DISPATCHER,
+    Action.SIGN_FOR: CREW,
+    Action.RETURN: CREW,
+    Action.REJECT_RETURN: DISPATCHER,
+    Action.ARRIVE: CREW,
+    Action.SUSPEND: CREW,
+    Action.RESUME: CREW,
+    Action.REQUEST_APPROVAL: CREW,
+    Action.DECIDE_APPROVAL: MANAGER,
+    Action.COMPLETE: CREW,
+    Action.SEND_BACK: SUPERVISOR,
+    Action.REPLY: OWNER,
+    Action.FOLLOW_UP: FOLLOW_UP,
+    Action.REOPEN: AGENT,
+    Action.WITHDRAW: AGENT,
+    Action.COMMENT: AGENT,
+    Action.URGE: AGENT,
+    Action.SUPERVISE: SUPERVISOR,
+    Action.REQUEST_EXTENSION: CREW,
+    Action.DECIDE_EXTENSION: SUPERVISOR,
+    Action.HAND_OVER: SUPERVISOR,
+    Action.INVOLVE: DISPATCHER,
+    Action.RELEASE: DISPATCHER,
+    Action.DECIDE_CREDIT: MANAGER,
+    Action.LINK_INCIDENT: DISPATCHER,
+}
+"""Who does it on an ordinary day."""
+
+BODIES: dict[Action, c.Body] = {
+    body.action: body
+    for body in (
+        c.Answer(message="The office opens at half past eight."),
+        c.Dispatch(department="repair"),
+        c.Refuse(reason="A matter of the power company."),
+        c.SignFor(),
+        c.Return(reason="The meter is not ours."),
+        c.RejectReturn(reason="It is yours."),
+        c.Arrive(),
+        c.Suspend(reason="The caller buys a valve."),
+        c.Resume(),
+        c.RequestApproval(subject="New pipes"),
+        c.DecideApproval(approved=True),
+        c.Complete(result="The valve was lifted."),
+        c.SendBack(reason="Still no water."),
+        c.Reply(message="Water is back."),
+        c.FollowUp(outcome="satisfied"),
+        c.Reopen(reason="It drips again."),
+        c.Withdraw(reason="The caller has mended it."),
+        c.Comment(note="The caller is out until noon."),
+        c.Urge(),
+        c.Supervise(),
+        c.RequestExtension(working_days=3, reason="Parts are missing."),
+        c.DecideExtension(approved=True),
+        c.HandOver(owner="Li Mei"),
+        c.Involve(department="metering", task="Read the meter."),
+        c.Release(department="metering", reason="The meter is read."),
+        c.LinkIncident(incident=INCIDENT),
+        c.DecideCredit(credit=1, approved=True),
+    )
+}
+"""A body for every action that would do if the moment is right."""
+
+PREPARED: dict[Action, tuple[Action, ...]] = {
+    Action.DECIDE_EXTENSION: (Action.REQUEST_EXTENSION,),
+    Action.RELEASE: (Action.INVOLVE,),
+    Action.DECIDE_CREDIT: (),
+}
+"""What must have happened within the state for the action to be possible; a credit is owed by time alone."""
+
+OWED = Owed(
+    serial=1,
+    name="Supply not restored",
+    name_zh="未按时恢复供水",
+    amount=Decimal(50),
+    clock="resolve",
+    clock_serial=3,
+    period=0,
+    fell_at=MONDAY,
+    asked_at=MONDAY,
+)
+"""A credit that waits for any manager."""
+
+ROAD: dict[State, tuple[Action, ...]] = {
+    State.REGISTERED: (),
+    State.DISPATCHED: (Action.DISPATCH,),
+    State.PENDING_REDISPATCH: (Action.DISPATCH, Action.RETURN),
+    State.IN_PROGRESS: (Action.DISPATCH, Action.SIGN_FOR),
+    State.SUSPENDED: (Action.DISPATCH, Action.SIGN_FOR, Action.SUSPEND),
+    State.AWAITING_APPROVAL: (Action.DISPATCH, Action.SIGN_FOR, Action.REQUEST_APPROVAL),
+    State.PENDING_REPLY: (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE),
+    State.PENDING_FOLLOW_UP: (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY),
+    State.CLOSED: (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY, Action.FOLLOW_UP),
+    State.REFUSED: (Action.REFUSE,),
+    State.WITHDRAWN: (Action.WITHDRAW,),
+}
+"""The shortest way from the registration to every state."""
+
+
+def terms(**changes: Any) -> Terms:
+    """The terms of a fault in the supply; keyword arguments replace fields."""
+    usual = {
+        "service_code": "no_water",
+        "name": "No water",
+        "name_zh": "停水",
+        "group": "repair",
+        "priority": "P2",
+        "department": "repair",
+        "answer_needs_follow_up": False,
+        "promises": PROMISES,
+        "ladder": LADDER,
+        "process": Process(),
+        "calendar": CALENDAR,
+    }
+    return Terms.model_validate(usual | changes)
+
+
+def registration(at: datetime = MONDAY, number: str = "2609070000017", **changes: Any) -> Registration:
+    """A call about a dry tap; keyword arguments replace fields of the terms."""
+    intake = Intake(
+        service_code="no_water",
+        caller=Caller(name="李婆婆", phone="0760 8823 7777", account_no="A-17"),
+        location=Location(district="west", address="下闸新村 3 号", lat=22.54, lng=113.36),
+        description="No water at home since six.",
+    )
+    return Registration(number=number, at=at, actor=OWNER, owner=OWNER.name, intake=intake, terms=terms(**changes))
+
+
+def command(body: c.Body, actor: Actor | None = None) -> c.Command[Any]:
+    """The body as sent by `actor`, or by whoever usually does it."""
+    return c.Command(actor=actor or USUAL[body.action], body=body)
+
+
+def do(case: Case, body: c.Body, at: datetime, actor: Actor | None = None) -> tuple[Event, ...]:
+    """Apply a body."""
+    return case.apply(command(body, actor), at)
+
+
+def case_in(state: State, at: datetime = MONDAY, **changes: Any) -> Case:
+    """A case that came to this state within the instant of its registration; keywords replace fields of the terms."""
+    case, _ = Case.register(registration(at, **changes))
+    for action in ROAD[state]:
+        do(case, BODIES[action], at)
+    return case
+
+
+def prepare(case: Case, action: Action) -> None:
+    """Bring the case, within its state, to where the action is possible."""
+    for before in PREPARED.get(action, ()):
+        do(case, BODIES[before], THEN)
+    if action is Action.DECIDE_CREDIT:
+        case.credits = (OWED,)
+
+
+def clock(case: Case, name: str) -> Clock:
+    """The latest clock of this name."""
+    return [clock for clock in case.clocks if clock.name == name][-1]
+
+
+def rungs(events: tuple[Event, ...]) -> list[tuple[str, int]]:
+    """The rungs that rang, by clock and percentage."""
+    return [(event.data["clock"], event.data["percent"]) for event in events if event.action == "escalate"]
+
+
+def one(events: tuple[Event, ...]) -> Event:
+    """The only event there is."""
+    (event,) = events
+    return event
+
+
+def walked(case: Case, until: datetime) -> tuple[Event, ...]:
+    """What happens until then to a case that somebody looks at whenever something falls due, as its timer does."""
+    events: tuple[Event, ...] = ()
+    while (deadline := case.next_deadline()) and deadline <= until:
+        events += case.ring(deadline)
+    return events + case.ring(until)
+
+
+def refused(case: Case, body: c.Body, actor: Actor | None = None, at: datetime = THEN) -> Refused:
+    """What `apply` and `check` both raise; the case is left as it was, to the byte."""
+    before = case.model_dump_json()
+    with pytest.raises(Refused) as checked:
+        case.check(command(body, actor), at)
+    with pytest.raises(Refused) as applied:
+        case.apply(command(body, actor), at)
+    assert vars(checked.value) == vars(applied.value)
+    assert case.model_dump_json() == before
+    return applied.value

@@ -1,0 +1,191 @@
+"""A hotline for tests: the real worker on a real Temporal server, driven by the plain client, its time skipped."""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Engine, text
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+
+import worker
+from domain.case.case import Case
+from domain.case.commands import Body, Command
+from domain.case.intake import Actor, Intake, Location, Registration
+from domain.case.lifecycle import Role
+from domain.case.views import CaseView, Outcome
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE, Settings
+from readmodel.database import engine as engine_of
+from readmodel.migrate import migrate
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import TASK_TIMEOUT, ComplaintStart
+from workflows.presentation.complaint import attributes, summary, workflow_id
+from workflows.presentation.search_attributes import REGISTRY
+
+TEMPORAL = str(Path(sys.executable).with_name("temporal"))
+TIME_SKIPPING = "frontend.WorkflowTimeSkippingEnabled=true"
+PATIENCE_SECONDS = 20.0
+PAUSE_SECONDS = 0.02
+ADMIN = Actor(name="chief", role=Role.ADMIN)
+OWNER = "chen"
+
+T = TypeVar("T")
+_numbers = itertools.count(1)
+
+
+async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
+    """The real server of `hotline up`, in memory, with skippable time: each workflow has a clock of its own."""
+    flags = [flag for value in (TIME_SKIPPING, *dynamic_config) for flag in ("--dynamic-config-value", value)]
+    return await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=TEMPORAL,
+        dev_server_extra_args=["--log-level", "error", *flags],
+        data_converter=pydantic_data_converter,
+        search_attributes=list(REGISTRY),
+    )
+
+
+async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+    """What `look` finds as soon as it holds. Raises TimeoutError, naming what it saw last."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not holds(seen := await look()):
+        if time.monotonic() > ends:
+            raise TimeoutError(f"still {seen!r} after {PATIENCE_SECONDS} s")
+        await asyncio.sleep(PAUSE_SECONDS)
+    return seen
+
+
+class Complaint:
+    """One running complaint."""
+
+    def __init__(self, hotline: "Hotline", number: str, handle: WorkflowHandle[ComplaintWorkflow, None]) -> None:
+        self.number = number
+        self.handle = handle
+        self._hotline = hotline
+
+    async def act(self, body: Body, by: Actor = ADMIN, key: str = "", digest: str = "") -> Outcome:
+        """Send the update of this body."""
+        command: Command[Any] = Command(actor=by, body=body, key=key, digest=digest)
+        outcome = await self.handle.execute_update(body.action.value, command, result_type=Outcome, id=key or None)
+        return cast("Outcome", outcome)
+
+    async def view(self) -> CaseView:
+        """The live case, by the workflow's query; asked again of a run that is too new to answer."""
+
+        async def look() -> CaseView | None:
+            try:
+                return await self.handle.query(ComplaintWorkflow.case)
+            except RPCError as error:
+                if error.status is RPCStatusCode.FAILED_PRECONDITION:
+                    return None
+                raise
+
+        view = await until(look, lambda seen: seen is not None)
+        assert view is not None
+        return view
+
+    async def now(self) -> datetime:
+        """The time of this workflow."""
+        return await self._hotline.server.get_current_time(self.handle)
+
+    async def ahead(self, **delta: float) -> CaseView:
+        """Skip time, and see the case when all that fell due has been rung."""
+        await self._hotline.server.fast_forward(self.handle, timedelta(**delta))
+        return await self.view()
+
+    async def published(self, version: int) -> list[dict[str, Any]]:
+        """The case's events in SQL, once this version is there."""
+        return await until(self.rows, lambda rows: len(rows) >= version)
+
+    async def rows(self, table: str = "events") -> list[dict[str, Any]]:
+        """What SQL holds of the case."""
+
+        def read() -> list[dict[str, Any]]:
+            with self._hotline.engine.connect() as connection:
+                # The table names are the tests' own.
+                query = text(f"SELECT * FROM {table} WHERE number = :number")  # noqa: S608
+                found = connection.execute(query, {"number": self.number})
+                return [dict(row) for row in found.mappings()]
+
+        return await asyncio.to_thread(read)
+
+    async def closed(self) -> None:
+        """Wait until the workflow has ended."""
+        await asyncio.wait_for(self.handle.result(), PATIENCE_SECONDS)
+
+
+class Hotline:
+    """Starts complaints against one server, worker and database."""
+
+    def __init__(self, server: WorkflowEnvironment, settings: Settings, engine: Engine) -> None:
+        self.server = server
+        self.settings = settings
+        self.engine = engine
+        self.catalogue = load_catalogue(settings.catalogue)
+
+    @property
+    def client(self) -> Client:
+        return self.server.client
+
+    def registration(self, service: str = "no_water", district: str = "west", **changes: Any) -> Registration:
+        """A registration at the present instant, under the catalogue's terms."""
+        at = datetime.now(UTC)
+        values = {
+            "number": f"{next(_numbers):013}",
+            "at": at,
+            "actor": ADMIN,
+            "owner": OWNER,
+            "intake": Intake(service_code=service, description="家里没水", location=Location(district=district)),
+            "terms": self.catalogue.terms(service, district, at),
+        }
+        return Registration.model_validate({**values, **changes})
+
+    async def start(self, service: str = "no_water", district: str = "west", **changes: Any) -> Complaint:
+        """Register a complaint as the API does."""
+        registration = self.registration(service, district, **changes)
+        case, _ = Case.register(registration)
+        handle = await self.client.start_workflow(
+            ComplaintWorkflow.run,
+            ComplaintStart(source=registration),
+            id=workflow_id(registration.number),
+            task_queue=self.settings.task_queue,
+            search_attributes=attributes(case),
+            static_summary=summary(case),
+            task_timeout=TASK_TIMEOUT,
+        )
+        return Complaint(self, registration.number, handle)
+
+    async def start_with(self, body: Body, **changes: Any) -> Complaint:
+        """Register a complaint whose first task has this update in it."""
+        registration = self.registration(**changes)
+        start = WithStartWorkflowOperation(
+            ComplaintWorkflow.run,
+            ComplaintStart(source=registration),
+            id=workflow_id(registration.number),
+            task_queue=self.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        )
+        command: Command[Any] = Command(actor=ADMIN, body=body)
+        await self.client.execute_update_with_start_workflow(body.action, command, start_workflow_operation=start)
+        return Complaint(self, registration.number, await start.workflow_handle())
+
+
+@asynccontextmanager
+async def hotline(server: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Hotline]:
+    """A worker at work on this server, with a migrated SQLite read model in `folder`."""
+    settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **changes)
+    migrate(settings.database_url)
+    engine = engine_of(settings.database_url, read_only=True)
+    async with worker.running(server.client, settings):
+        yield Hotline(server, settings, engine)
+    engine.dispose()

@@ -1,0 +1,175 @@
+"""The whole service for tests: the real `hotline up` on free ports, its programs killed and brought up again."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from hotline.local.supervisor import process_mark
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE_SECONDS = 90.0
+LOOK_EVERY_SECONDS = 0.05
+CHILDREN = ("temporal", "worker", "api")
+
+
+def wait_until(holds: Callable[[], bool], explain: Callable[[], str]) -> None:
+    """Return as soon as it holds. Raises RuntimeError with the explanation when it does not in time."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        if time.monotonic() > give_up_at:
+            raise RuntimeError(f"not within {PATIENCE_SECONDS:g} s:\n{explain()}")
+        time.sleep(LOOK_EVERY_SECONDS)
+
+
+class Service:
+    """`with Service(folder) as service`: up and ready within, ended in order after; the data stay in the folder.
+
+    Args:
+        folder: for the data, and for what `hotline up` says.
+        catalogue: file of services and clocks; the default one where it is None.
+        variables: further settings, by the names of their environment variables.
+    """
+
+    def __init__(self, folder: Path, catalogue: Path | None = None, variables: Mapping[str, str] | None = None) -> None:
+        self.data_dir = folder / "data"
+        self._said = folder / "up.log"
+        self._catalogue = catalogue
+        self._variables = variables or {}
+        with ExitStack() as held:
+            # Held together, so that no port is given out twice.
+            sockets = [held.enter_context(socket.socket()) for _ in range(3)]
+            for each in sockets:
+                each.bind(("127.0.0.1", 0))
+            self._api, self._temporal, self._ui = (int(each.getsockname()[1]) for each in sockets)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def api(self) -> str:
+        """Where the API answers."""
+        return f"http://127.0.0.1:{self._api}"
+
+    @property
+    def ui(self) -> str:
+        """Where the Temporal UI answers."""
+        return f"http://127.0.0.1:{self._ui}"
+
+    @property
+    def temporal(self) -> str:
+        """Host and port of Temporal."""
+        return f"127.0.0.1:{self._temporal}"
+
+    @property
+    def admin_key(self) -> str:
+        """The administrator's key."""
+        return (self.data_dir / "admin.key").read_text(encoding="utf-8").strip()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Run `hotline up` and wait until calls can be taken. Raises RuntimeError where it does not come up."""
+        options = {
+            "--data-dir": self.data_dir,
+            "--api-port": self._api,
+            "--temporal-port": self._temporal,
+            "--ui-port": self._ui,
+            **({"--catalogue": self._catalogue} if self._catalogue else {}),
+        }
+        argv = ["up", *(str(part) for option in options.items() for part in option)]
+        with self._said.open("ab") as said:
+            env = {**environment(), **self._variables}
+            self._process = subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=said, stderr=said)
+        try:
+            wait_until(self._ready, self.said)
+        except RuntimeError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(PATIENCE_SECONDS)
+
+    def kill(self, *names: str) -> None:
+        """`kill -9` of these programs, all in the same instant; `supervisor` is the program above the others."""
+        pids = [self._pid(name) for name in names]
+        marks = [process_mark(pid) for pid in pids]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        if self._process and "supervisor" in names:
+            self._process.wait()
+        wait_until(
+            lambda: all(process_mark(pid) != mark for pid, mark in zip(pids, marks, strict=True)),
+            lambda: f"{names} outlive a kill -9",
+        )
+
+    def freeze(self, name: str) -> None:
+        """Stop a program without ending it: it neither works nor is it started again."""
+        os.kill(self._pid(name), signal.SIGSTOP)
+
+    def run(self, *argv: str, **more: str) -> str:
+        """Run another `hotline` command on the same data; what it printed. Raises CalledProcessError."""
+        env = self._env() | more
+        return subprocess.run(_hotline(*argv), cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
+
+    def begin(self, *argv: str, **more: str) -> subprocess.Popen[str]:
+        """Run one beside the test, which waits for its end."""
+        pipe = subprocess.PIPE
+        env = self._env() | more
+        return subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
+
+    def _env(self) -> dict[str, str]:
+        # Wide enough that no table is folded.
+        more = {"HOTLINE_DATA_DIR": str(self.data_dir), "TEMPORAL_ADDRESS": self.temporal, "COLUMNS": "200"}
+        return environment() | more
+
+    def make_key(self, name: str, role: str, department: str | None = None) -> str:
+        """A key of the service, made as an operator makes it."""
+        of = ["--department", department] if department else []
+        return self.run("key", "create", name, "--role", role, *of).strip()
+
+    def said(self) -> str:
+        """What `hotline up` has said."""
+        return self._said.read_text(encoding="utf-8")
+
+    def _pid(self, name: str) -> int:
+        if name == "supervisor":
+            assert self._process is not None
+            return self._process.pid
+        entries = json.loads((self.data_dir / "run.json").read_bytes())
+        return int(entries[name]["pid"])
+
+    def _ready(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(self.said())
+        try:
+            return httpx.get(f"{self.api}/readyz", trust_env=False).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+def _hotline(*argv: str) -> list[str]:
+    return [sys.executable, "-m", "hotline.cli.main", *argv]
+
+
+def environment() -> dict[str, str]:
+    """Without what the shell has set up for another service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("HOTLINE_", "TEMPORAL_"))}

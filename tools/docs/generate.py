@@ -1,0 +1,71 @@
+"""Writes the parts of the documentation that are computed from the code: `python -m tools.docs.generate`.
+
+Some pages are generated whole. Others are written by hand and hold blocks between `<!-- generated: NAME -->` and
+`<!-- end -->`. A test fails where what is on disk is not what this writes.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.docs import chain, incidents, keys, saved_views, tables
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/lifecycle.md": tables.lifecycle_page,
+    "docs/catalogue.md": tables.catalogue_page,
+    "docs/images/chain.svg": chain.picture,
+}
+"""Pages that are generated whole."""
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "settings": tables.settings,
+    "bodies": tables.bodies,
+    "incident-diagram": incidents.diagram,
+    "incident-actions": incidents.actions,
+    "problems": tables.problems,
+    "search-attributes": tables.search_attributes,
+    "saved-views": saved_views.table,
+    "options": keys.options,
+    "catalogue-keys": keys.catalogue,
+    "channel-keys": keys.channels,
+    "incident-body": keys.incident_body,
+    "incident-fields": keys.incident_fields,
+}
+"""Blocks in pages that are written by hand."""
+
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """The page with every block written anew. Raises KeyError for a block that nobody generates."""
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n{found[3]}", text)
+
+
+def handwritten() -> list[Path]:
+    """Every page of the documentation that a person writes."""
+    pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+    return sorted(page for page in pages if str(page.relative_to(ROOT)) not in PAGES)
+
+
+def rendered() -> dict[Path, str]:
+    """What every page with something generated in it should hold."""
+    whole = {ROOT / name: render() for name, render in PAGES.items()}
+    texts = {page: page.read_text(encoding="utf-8") for page in handwritten()}
+    return whole | {page: filled(text) for page, text in texts.items() if _BLOCK.search(text)}
+
+
+def main() -> None:
+    """Write what is stale, and name it."""
+    for page, text in rendered().items():
+        if not page.exists() or page.read_text(encoding="utf-8") != text:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"written: {page.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""What may be written: the keys of the operator's files, of bodies, and the options of commands, out of the code."""
+
+import inspect
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import typer.main
+from pydantic import AwareDatetime, BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from activities.notifications.channel_file import ChannelFile
+from api.schemas import IncidentItem, NewIncident
+from domain.calendar.work_calendar import WorkCalendar
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.norms import Count, Duration, Duty, Share, Tries, WorkingDays
+from hotline.cli import main as cli
+from hotline.files.calendar import CalendarRules
+from tools.docs.tables import table
+
+Model = type[BaseModel]
+
+_WORDS: Mapping[Any, str] = {
+    str: "text",
+    SecretStr: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    Decimal: "decimal, as text",
+    date: "date",
+    time: "time of day",
+    datetime: "instant",
+    AwareDatetime: "instant",
+    tuple[int, int]: "text like `08:30-12:00`",
+    Any: "anything",
+}
+_INLINE: Mapping[Model, str] = {
+    Duty: "a clock",
+    Duration: "a time",
+    WorkingDays: "working days",
+    Count: "a count",
+    Tries: "a count",
+    Share: "a share",
+}
+"""Values that many keys take, written in one line: `{ hours = 2, source = "I" }`."""
+_UNWRITTEN = {"code", "calendar_file"}
+"""Fields of the catalogue that no file says."""
+
+
+class _Place(NamedTuple):
+    """A table of a file: how it is headed, and what may stand in it."""
+
+    head: str
+    model: Model
+
+
+def catalogue() -> str:
+    """Every key of a catalogue."""
+    rows = [("", "`extends?`", "text", "the name of a catalogue beside this one, of which this one says what differs")]
+    return _table([*rows, *_rows(_Place("", Catalogue))], "in")
+
+
+def channels() -> str:
+    """Every key of the file of channels."""
+    return _table(_rows(_Place("", ChannelFile)), "in")
+
+
+def incident_body() -> str:
+    """The body by which an incident is declared."""
+    return _fields(NewIncident)
+
+
+def incident_fields() -> str:
+    """What an incident carries."""
+    return _fields(IncidentItem)
+
+
+def options() -> str:
+    """Every argument and option of every command."""
+    rows = []
+    for name, command in _commands(typer.main.get_command(cli.app), "hotline"):
+        for parameter in command.params:
+            written = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
+            default = "" if parameter.default in (None, False, "") else f" Default: {parameter.default}."
+            mark = "" if parameter.required else "?"
+            rows.append((f"`{name}`", f"`{written}{mark}`", f"{parameter.help}{default}"))
+    return table(("command", "argument or option", "meaning"), rows)
+
+
+def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - the library's own types are private
+    for own, command in getattr(group, "commands", {}).items():
+        yield from _commands(command, f"{name} {own}")
+    if not hasattr(group, "commands"):
+        yield name, group
+
+
+def _fields(model: Model) -> str:
+    return _table(row[1:] for row in _keys(_Place("", model)))
+
+
+def _table(rows: Iterable[tuple[str, ...]], *first: str) -> str:
+    return table((*first, "key", "takes", "meaning"), rows)
+
+
+def _rows(begin: _Place) -> Iterator[tuple[str, str, str, str]]:
+    """The keys of a table, then those of the tables in it, each heading once."""
+    ahead, told = [begin], set()
+    while ahead:
+        place = ahead.pop(0)
+        if place.head not in told:
+            told.add(place.head)
+            yield from _keys(place)
+            ahead[:0] = [
+                _inner(place.head, name, field, CalendarRules if model is WorkCalendar else model)
+                for name, field in place.model.model_fields.items()
+                for model in _models(field.annotation)
+            ]
+
+
+def _keys(place: _Place) -> Iterator[tuple[str, str, str, str]]:
+    for name, field in place.model.model_fields.items():
+        if name not in _UNWRITTEN:
+            said = (inspect.getdoc(model) for model in _models(field.annotation) if model not in _INLINE)
+            meaning = field.description or (next(said, "") or "").partition("\n")[0]
+            yield place.head, f"`{name}{'' if field.is_required() else '?'}`", _takes(field), meaning
+
+
+def _inner(outer: str, name: str, field: FieldInfo, model: Model) -> _Place:
+    """The table that this field is made of, and how it is headed."""
+    if model in _INLINE:
+        return _Place(_INLINE[model], model)
+    path = f"{outer.strip('`[]')}.{name}".removeprefix(".")
+    origin = get_origin(_bare(field.annotation))
+    if "code" in model.model_fields or origin is dict:
+        years = origin is dict and _type(get_args(_bare(field.annotation))[0]) == _WORDS[int]
+        head = f"`[{path}.{'YEAR' if years else 'NAME'}]`"
+    else:
+        head = f"`[[{path}]]`" if origin is tuple else f"`[{path}]`"
+    if "kind" in model.model_fields:
+        (kind,) = get_args(model.model_fields["kind"].annotation)
+        head = f"{head} of kind `{kind}`"
+    return _Place(head, model)
+
+
+def _bare(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
+    """Without what is only noted on it, and without None."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        parts = [part for part in get_args(annotation) if part is not types.NoneType]
+        return _bare(parts[0]) if len(parts) == 1 else annotation
+    return annotation
+
+
+def _models(annotation: Any) -> list[Model]:  # noqa: ANN401 - an annotation may be anything
+    """The tables that a value of this type is made of."""
+    bare = _bare(annotation)
+    if isinstance(bare, type) and issubclass(bare, BaseModel):
+        return [bare]
+    return list(dict.fromkeys(model for part in get_args(bare) for model in _models(part)))
+
+
+def _takes(field: FieldInfo) -> str:
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    found = ((sign, getattr(rule, key, None)) for rule in field.metadata for key, sign in signs.items())
+    bounds = [f"{sign} {value}" for sign, value in found if value is not None]
+    return " ".join([_type(field.annotation), *([f"({', '.join(bounds)})"] if bounds else [])])
+
+
+def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anything
+    bare = _bare(annotation)
+    origin, parts = get_origin(bare), get_args(bare)
+    if word := _WORDS.get(bare) or _INLINE.get(bare):
+        return word
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in parts if choice)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(_type, parts)))
+    if origin in (tuple, list, dict):
+        inner = _type(parts[origin is dict])
+        return "tables" if inner == "table" else f"{'table' if origin is dict else 'list'} of {inner}"
+    if issubclass(bare, Enum):
+        return ", ".join(f"`{choice.value}`" for choice in bare)
+    return "table" if issubclass(bare, BaseModel) else str(bare.__name__)

@@ -1,0 +1,306 @@
+"""Takes the screenshots of the documentation: `python -m tools.docs.pictures FOLDER`.
+
+Brings up a service of its own on free ports, plays a few cases, one of them late and one waiting for its caller, and
+drives Debian's Chromium over the Temporal UI. The browser test of the UI uses the same steps.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
+
+from domain.case.lifecycle import Role
+from hotline.keyring import Keyring
+from tests.support.service import PATIENCE_SECONDS, Service, wait_until
+from tools.docs import paper
+from tools.docs.saved_views import VIEWS, View
+
+ROOT = Path(__file__).resolve().parents[2]
+LOOK_AGAIN_MILLISECONDS = 10_000
+"""Until a list is opened anew: a busy machine needs long to draw it."""
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+CALLERS = 600
+"""With one cause, in the pictures: enough that their cases take a while."""
+LINES = 8
+"""Callers at once."""
+COLUMNS = ("Status", "Workflow ID", "Service", "State", "Sla", "Department", "Owner", "Priority", "NextDueAt")
+"""What the list shows in the pictures; the UI keeps the choice in the browser."""
+BREACHED = next(view for view in VIEWS if view.name == "Breached now")
+DEFAULT_CATALOGUE = f"extends = {json.dumps(str(ROOT / 'hotline' / 'catalogues' / 'zhongshan.toml'))}\n"
+CATALOGUE = f"""{DEFAULT_CATALOGUE}
+[services.no_water]
+acknowledge = {{ seconds = 1, source = "I" }}
+"""
+"""The default catalogue, with one promise that nobody can keep."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The numbers of the cases that the pictures are about, and the address of a caller's own page."""
+
+    late: str
+    paused: str
+    together: str
+    door: str
+    incident: str
+
+
+def chromium() -> str | None:
+    """Debian's browser, where there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def running(folder: Path, catalogue_text: str = CATALOGUE) -> Iterator[Service]:
+    """A service in this folder with this catalogue, until the context ends.
+
+    Raises RuntimeError where it does not come up.
+    """
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(catalogue_text, encoding="utf-8")
+    with Service(folder, catalogue) as service:
+        yield service
+
+
+class Desk:
+    """One person with a key of the service."""
+
+    def __init__(self, service: Service, name: str, role: Role, department: str | None = None) -> None:
+        _, key = Keyring(service.data_dir / "keys.json").create(name, role, department)
+        self._api = f"{service.api}/v1"
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def register(self, service_code: str, district: str, description: str) -> str:
+        """Take a case down; its number."""
+        body = {"service_code": service_code, "location": {"district": district}, "description": description}
+        return str(self._post("complaints", body)["number"])
+
+    def act(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
+        """Do one thing to a case."""
+        self._post(f"complaints/{number}/actions/{action}", body)
+
+    def declare(self, title: str, services: list[str], districts: list[str]) -> str:
+        """Open an incident; its number."""
+        body = {"title": title, "services": services, "districts": districts}
+        return str(self._post("incidents", body)["number"])
+
+    def direct(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
+        """Do one thing to an incident."""
+        self._post(f"incidents/{number}/actions/{action}", body)
+
+    def door(self, number: str) -> str:
+        """The address of a link for the caller."""
+        return str(self._post(f"complaints/{number}/link", {})["url"])
+
+    def see(self, number: str) -> dict[str, Any]:
+        """The case."""
+        return self._ask("GET", f"complaints/{number}")
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+        answer = httpx.request(method, f"{self._api}/{path}", headers=self._headers, timeout=30, **body)
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+
+def play(service: Service, callers: int = 12) -> Stage:
+    """A few cases in different states, and so many callers with one cause; returns when the late one is late."""
+    agent = Desk(service, "陈美玲", Role.AGENT)
+    crew = Desk(service, "梁伟", Role.CREW, "repair")
+    late = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.")
+    agent.act(late, "dispatch", department="repair")
+    paused = agent.register("leak", "shiqi", "水表漏水。The meter leaks.")
+    agent.act(paused, "dispatch", department="repair")
+    crew.act(paused, "sign_for")
+    crew.act(paused, "arrive")
+    tomorrow = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    crew.act(paused, "suspend", reason="来电人购买阀门。The caller buys a valve.", wake_at=tomorrow.isoformat())
+    burst = agent.register("burst_main", "east", "主管爆裂。The main has burst.")
+    agent.act(burst, "dispatch", department="repair")
+    crew.act(burst, "sign_for")
+    agent.register("billing", "south", "水费疑问。A question about a bill.")
+    asked = agent.register("low_pressure", "shiqi", "水压低。Low pressure.")
+    agent.act(asked, "dispatch", department="network")
+    network = Desk(service, "何志强", Role.CREW, "network")
+    network.act(asked, "sign_for")
+    network.act(asked, "complete", result="阀门已全开。The valve is fully open.")
+    agent.act(asked, "reply", message="水压已恢复。The pressure is back.")
+    together = _granny_li(service, agent, crew)
+    incident = _tide(service, agent, callers)
+    wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
+    return Stage(late, paused, together, agent.door(asked), incident)
+
+
+def _granny_li(service: Service, agent: Desk, crew: Desk) -> str:
+    """Two departments on one case, and management asked for money."""
+    number = agent.register("no_water", "west", "下闸新村，家里没水，低保户。No water; on public relief.")
+    agent.act(number, "dispatch", department="repair")
+    crew.act(number, "sign_for")
+    agent.act(number, "involve", department="billing", task="查欠费，能否结清 Look into the arrears")
+    billing = Desk(service, "黄丽", Role.CREW, "billing")
+    billing.act(number, "sign_for")
+    crew.act(
+        number,
+        "request_approval",
+        subject="更换室内水管 Replace the indoor pipes",
+        amount="480.00",
+        kind="funded_repair",
+        grounds="低保户 On public relief",
+    )
+    return number
+
+
+def _tide(service: Service, agent: Desk, callers: int) -> str:
+    """An incident with its callers, at work on."""
+    dispatcher = Desk(service, "周国强", Role.DISPATCHER)
+    number = dispatcher.declare("咸潮 Salt tide", ["water_quality"], ["tanzhou", "sanxiang"])
+
+    def call(place: int) -> None:
+        case = agent.register("water_quality", ("tanzhou", "sanxiang")[place % 2], "水有咸味。The water tastes salty.")
+        if agent.see(case)["incident"] is None:
+            dispatcher.act(case, "link_incident", incident=number)
+
+    with ThreadPoolExecutor(LINES) as lines:
+        list(lines.map(call, range(callers)))
+    dispatcher.direct(number, "dispatch", department="water_quality")
+    Desk(service, "余锦荣", Role.CREW, "water_quality").direct(number, "sign_for")
+    expected = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=6)
+    dispatcher.direct(number, "inform", message="咸潮上溯，送水车已出发。", expected_at=expected.isoformat())
+    return number
+
+
+def settle(service: Service, stage: Stage) -> None:
+    """The tide has gone: its cases are completed and replied to from now on."""
+    supervisor = Desk(service, "许兰", Role.SUPERVISOR)
+    message = "水质已恢复正常，感谢谅解。The water is as it should be again."
+    supervisor.direct(stage.incident, "resolve", result="引淡冲咸，水质合格。Fresh water was led in.", message=message)
+
+
+def _missed(case: dict[str, Any]) -> bool:
+    return any(clock["status"] == "missed" for clock in case["clocks"])
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window. Raises RuntimeError where there is none."""
+    path = chromium()
+    if path is None:
+        raise RuntimeError("there is no chromium; sudo apt-get install chromium fonts-noto-cjk")
+    with sync_playwright() as playwright:
+        running_browser = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
+        yield running_browser
+        running_browser.close()
+
+
+def new_page(browser: Browser, height: int) -> Page:
+    """A page of the UI that shows the columns of a hotline."""
+    page = browser.new_page(viewport={"width": 1360, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
+    columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
+    page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
+    return page
+
+
+def show_case(page: Page, service: Service, number: str) -> Locator:
+    """The current details of a case, on its page."""
+    return _show_details(page, service, f"complaint-{number}", number)
+
+
+def show_incident(page: Page, service: Service, number: str) -> Locator:
+    """The current details of an incident, on its page."""
+    return _show_details(page, service, f"incident-{number}", "Salt tide")
+
+
+def _show_details(page: Page, service: Service, workflow: str, heading: str) -> Locator:
+    page.goto(f"{service.ui}/namespaces/default/workflows/{workflow}")
+    page.wait_for_url("**/timeline")
+    page.goto(page.url.replace("/timeline", "/user-metadata"))
+    # The UI renders Markdown in a frame of its own; the summary has one too.
+    details = page.locator("iframe").nth(1).content_frame.locator("body")
+    details.get_by_role("heading", name=heading).wait_for()
+    return details
+
+
+def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
+    """The row of a case in a saved view, opened by its link. The server's index lags, so it is asked again."""
+    row = page.get_by_role("row").filter(has_text=f"complaint-{number}")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        page.goto(view.link(service.ui))
+        try:
+            row.wait_for(timeout=LOOK_AGAIN_MILLISECONDS)
+        except Error:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return row
+
+
+def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
+    """All pictures, into this folder."""
+    for number, height, name in ((stage.late, 1560, "temporal-case"), (stage.together, 1910, "temporal-together")):
+        with closing(new_page(chrome, height)) as page:
+            show_case(page, service, number)
+            page.screenshot(path=folder / f"{name}.png")
+    with closing(new_page(chrome, 420)) as page:
+        show_view(page, service, BREACHED, stage.late)
+        page.screenshot(path=folder / "temporal-breached.png")
+    with closing(new_page(chrome, 960)) as page:
+        settle(service, stage)
+        # While it is under way, or as it ended where that was sooner.
+        details = show_incident(page, service, stage.incident)
+        while "(0 %)" in details.inner_text():
+            details = show_incident(page, service, stage.incident)
+        page.screenshot(path=folder / "incident-ui.png")
+    _take_door(chrome, stage, folder)
+    for html, name in ((paper.notice(), "notice"), (paper.criticism(), "criticism")):
+        with closing(chrome.new_page(viewport={"width": 760, "height": 950})) as page:
+            page.set_content(html)
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def _take_door(chrome: Browser, stage: Stage, folder: Path) -> None:
+    """The caller's page in both languages, and after the answer."""
+    for locale, name in (("en-GB", "caller-door-en"), ("zh-CN", "caller-door")):
+        size: ViewportSize = {"width": 390, "height": 660}
+        with closing(chrome.new_page(viewport=size, locale=locale, device_scale_factor=1.5)) as page:
+            page.goto(stage.door)
+            page.get_by_role("button").first.wait_for()
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+            if locale == "zh-CN":
+                page.get_by_role("button", name="满意", exact=True).click()
+                page.get_by_role("status").wait_for()
+                page.set_viewport_size({"width": 390, "height": 440})
+                page.screenshot(path=folder / "caller-door-answered.png")
+
+
+def main() -> None:
+    """Take the pictures into the folder that is named."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place, running(Path(place)) as service, browser() as chrome:
+        take(chrome, service, play(service, CALLERS), folder)
+
+
+if __name__ == "__main__":
+    main()

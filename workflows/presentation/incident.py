@@ -1,0 +1,79 @@
+"""What staff see of an incident in the Temporal UI: summary, search attributes, and how far it is with its cases."""
+
+from collections.abc import Iterable, Mapping
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from domain.case.automatic.settle import KEPT, OVER, SETTLED
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import INCIDENT_STATE_ZH, INCIDENT_TABLE
+from workflows.messages import Names
+from workflows.presentation import search_attributes as keys
+from workflows.presentation.complaint import ANYBODY, Shown, drawn, plain, when
+
+_COUNTED = {
+    SETTLED: "已办结并回复 Completed and replied to",
+    KEPT: "另有事项未结 Kept open for what they have of their own",
+    OVER: "此前已回复或撤销 Replied to or ended before",
+    "linked": "已转出 Handed on",
+    "refused": "未能转出 Could not be handed on",
+    "gone": "已结束 Ended before",
+}
+
+
+def incident_summary(incident: Incident, names: Names) -> str:
+    """One line for the list of workflows."""
+    return f"突发事件 incident {incident.number} · {_scope(incident, names)}"
+
+
+def incident_shown(incident: Incident) -> Shown:
+    """The search attributes of an incident as it stands; the first service and district stand for its scope."""
+    return {
+        keys.STATE: incident.state.value,
+        keys.SERVICE: incident.scope.services[0],
+        keys.DISTRICT: incident.scope.districts[0],
+        keys.DEPARTMENT: incident.department,
+        keys.INCIDENT: incident.number,
+    }
+
+
+def incident_attributes(incident: Incident) -> TypedSearchAttributes:
+    """The search attributes to start an incident's workflow with."""
+    return TypedSearchAttributes(
+        [SearchAttributePair(key, value) for key, value in incident_shown(incident).items() if value is not None]
+    )
+
+
+def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: Names) -> str:
+    """The details of an incident: Markdown that stands until it changes."""
+    may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a.value}`" for a in incident.available_actions(ANYBODY))
+    department = _named([incident.department], names.departments) if incident.department else "-"
+    total = waiting + sum(counts.values())
+    done = total - waiting
+    lines = [
+        f"## {plain(incident.title)}",
+        "| 项目 | Item | |",
+        "|---|---|---|",
+        f"| 状态 | State | {INCIDENT_STATE_ZH[incident.state]} {incident.state.value} |",
+        f"| 范围 | Scope | {_scope(incident, names)} |",
+        f"| 处理部门 | Department | {department} |",
+        f"| 预计恢复 (UTC) | Expected | {when(incident.expected_at)} |",
+        f"| 并入工单 | Linked cases | {total} |",
+        f"| 已处理 | Seen to | {done} ({100 * done // total if total else 0} %) |",
+        *(f"| | {_COUNTED.get(answer, answer)} | {count} |" for answer, count in sorted(counts.items())),
+        *([f"| 并入事件 | Merged into | {incident.into} |"] if incident.into else []),
+        "",
+        "### 可办理 · What may be done next",
+        may or "- 无 nothing",
+    ]
+    return drawn(lines)
+
+
+def _scope(incident: Incident, names: Names) -> str:
+    scope = incident.scope
+    return f"{_named(scope.services, names.services)} · {_named(scope.districts, names.districts)}"
+
+
+def _named(codes: Iterable[str], names: Mapping[str, str]) -> str:
+    """Each with its Chinese name, as far as there is one."""
+    return ", ".join(f"{names[code]} {code}" if code in names else code for code in codes)
