@@ -31,7 +31,7 @@ async def test_the_server_takes_the_query(temporal: Client, on_sqlite: House, vi
         ("Thanks", {"service_code": "thanks", "description": "谢谢梁师傅", "thanked": "梁伟"}, []),
         ("To be dispatched", {}, []),
         (
-            "Departments together",
+            "Several departments",
             {},
             [
                 ("zhou", "dispatch", {"department": "repair"}),

@@ -99,7 +99,7 @@ def test_what_callers_read_of_a_state_is_in_the_glossary() -> None:
 def test_every_state_of_a_part_is_in_the_glossary_and_no_other() -> None:
     states = [state.value for state in PartState]
     assert glossary("Parts") == states
-    assert column(section(page("docs/what.md"), "Departments together"), 0) == states
+    assert column(section(page("docs/what.md"), "Parts of a case"), 0) == states
 
 
 def test_every_action_is_in_the_glossary_and_no_other() -> None:

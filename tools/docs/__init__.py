@@ -1,1 +1,1 @@
-"""Programs that write the computed parts of the documentation."""
+"""Programs that generate parts of the documentation from the code."""

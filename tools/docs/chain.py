@@ -1,4 +1,4 @@
-"""The picture of the one-stop chain. Colours that read on light and on dark pages alike."""
+"""The picture of the one-stop chain (一站式服务). Its colours are readable on light and dark pages."""
 
 from html import escape
 from typing import NamedTuple
@@ -11,7 +11,7 @@ GREY = "#6f8090"
 
 
 class Link(NamedTuple):
-    """One link of the chain: its box, who acts, and by which actions."""
+    """One step of the chain: its box, its role and its actions."""
 
     zh: str
     en: str
@@ -38,7 +38,7 @@ _STYLE = """
 
 
 def picture() -> str:
-    """The chain as an SVG document."""
+    """Draw the chain as an SVG document."""
     gap = (WIDTH - 40 - BOX_WIDTH * len(LINKS)) / (len(LINKS) - 1)
     lefts = [20 + place * (BOX_WIDTH + gap) for place in range(len(LINKS))]
     parts = [
@@ -84,10 +84,10 @@ def _arrow(x: float, y: float, to: float) -> str:
 
 
 def _loops(lefts: list[float]) -> list[str]:
-    """The ways back: not satisfied, work again; returned, dispatched again."""
+    """Draw the two arrows back: dissatisfied to handling, returned to dispatch."""
     centres = [left + BOX_WIDTH / 2 for left in lefts]
     return [
-        *_back(centres[4], centres[2] + 40, 34, "不满意 → 重办 dissatisfied: done again"),
+        *_back(centres[4], centres[2] + 40, 34, "不满意 → 重办 dissatisfied: rework"),
         *_back(centres[2] - 40, centres[1], 62, "退单 returned"),
     ]
 
@@ -103,7 +103,7 @@ def _back(start: float, end: float, height: float, words: str) -> list[str]:
 
 
 def _clocks(lefts: list[float]) -> list[str]:
-    """How long each promise runs, under the boxes."""
+    """Draw the span of each clock under the boxes."""
     edges = [*lefts, lefts[-1] + BOX_WIDTH]
     spans = (
         (edges[1] + BOX_WIDTH, edges[2] + 55, "签收 acknowledge", 318),
@@ -118,5 +118,5 @@ def _clocks(lefts: list[float]) -> list[str]:
             f'<path d="M{start:g} {y - 5} v10 M{start:g} {y} H{end:g} M{end:g} {y - 5} v10" stroke="{GREY}" '
             'stroke-width="1.5" fill="none"/>'
         )
-        parts.append(_text((start + end) / 2, y - 6, "on", words))
+        parts.append(_text((start + end) / 2, y - 9, "on", words))
     return parts

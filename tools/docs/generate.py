@@ -1,7 +1,7 @@
-"""Writes the parts of the documentation that are computed from the code: `python -m tools.docs.generate`.
+"""Generator of the documentation's computed parts: `python -m tools.docs.generate`.
 
-Some pages are generated whole. Others are written by hand and hold blocks between `<!-- generated: NAME -->` and
-`<!-- end -->`. A test fails where what is on disk is not what this writes.
+Some pages are generated as a whole. Other pages are written by hand and contain blocks between
+`<!-- generated: NAME -->` and `<!-- end -->`. A test fails if a file differs from what this program writes.
 """
 
 import re
@@ -19,7 +19,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/catalogue.md": tables.catalogue_page,
     "docs/images/chain.svg": chain.picture,
 }
-"""Pages that are generated whole."""
+"""Pages that are generated as a whole."""
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": tables.settings,
@@ -41,25 +41,25 @@ _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DO
 
 
 def filled(text: str) -> str:
-    """The page with every block written anew. Raises KeyError for a block that nobody generates."""
+    """Return the page with every block replaced. Raises KeyError for an unknown block."""
     return _BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n{found[3]}", text)
 
 
 def handwritten() -> list[Path]:
-    """Every page of the documentation that a person writes."""
+    """Return the pages that are written by hand, sorted by path."""
     pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
     return sorted(page for page in pages if str(page.relative_to(ROOT)) not in PAGES)
 
 
 def rendered() -> dict[Path, str]:
-    """What every page with something generated in it should hold."""
+    """Return the expected text of every page with generated parts."""
     whole = {ROOT / name: render() for name, render in PAGES.items()}
     texts = {page: page.read_text(encoding="utf-8") for page in handwritten()}
     return whole | {page: filled(text) for page, text in texts.items() if _BLOCK.search(text)}
 
 
 def main() -> None:
-    """Write what is stale, and name it."""
+    """Write the pages that have changed, and print their names."""
     for page, text in rendered().items():
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.parent.mkdir(parents=True, exist_ok=True)

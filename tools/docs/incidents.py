@@ -1,4 +1,4 @@
-"""The life of an incident for its page: drawn, and written out, from the table that it obeys."""
+"""Diagram and tables of the incident page, from the incident's transition table."""
 
 from collections.abc import Set as AbstractSet
 
@@ -20,7 +20,7 @@ from tools.docs.tables import fields, table
 
 
 def diagram() -> str:
-    """A Mermaid state diagram with every change of state, of people's and of the system's making."""
+    """Draw a Mermaid state diagram of all transitions, by people and by the system."""
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f"    {state.value}: {INCIDENT_STATE_ZH[state]} {state.value}" for state in IncidentState]
     lines.append(_arrow("[*]", IncidentState.SUSPECTED, BY_ITSELF_ZH[SUSPECT], SUSPECT))
@@ -40,8 +40,8 @@ def diagram() -> str:
 
 
 def actions() -> str:
-    """What people do to an incident: from where, who, with which body."""
-    return table(("action", "中文", "from", "role", "body; `note?` may always be added"), map(_row, INCIDENT_ROWS[1:]))
+    """Return the table of actions: sources, roles and bodies."""
+    return table(("action", "中文", "from", "role", "body (`note?` in all)"), map(_row, INCIDENT_ROWS[1:]))
 
 
 def _row(row: IncidentRow) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Takes the screenshots of the documentation: `python -m tools.docs.pictures FOLDER`.
+"""Screenshots for the documentation: `python -m tools.docs.pictures FOLDER`.
 
-Brings up a service of its own on free ports, plays a few cases, one of them late and one waiting for its caller, and
-drives Debian's Chromium over the Temporal UI. The browser test of the UI uses the same steps.
+The program starts a service on free ports, plays a few cases (one is late, one is suspended), and opens the Temporal UI
+in Debian's Chromium. The browser test of the UI uses the same steps.
 """
 
 import json
@@ -23,12 +23,12 @@ from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, syn
 from domain.case.lifecycle import Role
 from hotline.keyring import Keyring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
-from tools.docs import paper
+from tools.docs import documents
 from tools.docs.saved_views import VIEWS, View
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_AGAIN_MILLISECONDS = 10_000
-"""Until a list is opened anew: a busy machine needs long to draw it."""
+"""Time before a list is loaded again; a busy machine is slow to draw it."""
 SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
@@ -39,41 +39,41 @@ SWITCHES = (
     "--disable-sync",
 )
 CALLERS = 600
-"""With one cause, in the pictures: enough that their cases take a while."""
+"""Calls of the incident in the pictures: enough that settling takes some seconds."""
 LINES = 8
-"""Callers at once."""
+"""Concurrent calls."""
 COLUMNS = ("Status", "Workflow ID", "Service", "State", "Sla", "Department", "Owner", "Priority", "NextDueAt")
-"""What the list shows in the pictures; the UI keeps the choice in the browser."""
+"""Columns of the list in the pictures; the UI keeps them in the browser."""
 BREACHED = next(view for view in VIEWS if view.name == "Breached now")
 DEFAULT_CATALOGUE = f"extends = {json.dumps(str(ROOT / 'hotline' / 'catalogues' / 'zhongshan.toml'))}\n"
 CATALOGUE = f"""{DEFAULT_CATALOGUE}
 [services.no_water]
 acknowledge = {{ seconds = 1, source = "I" }}
 """
-"""The default catalogue, with one promise that nobody can keep."""
+"""The default catalogue with one limit of a second, which is always missed."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The numbers of the cases that the pictures are about, and the address of a caller's own page."""
+    """Numbers of the cases in the pictures, and the address of a caller's page."""
 
     late: str
     paused: str
-    together: str
-    door: str
+    parts: str
+    link: str
     incident: str
 
 
 def chromium() -> str | None:
-    """Debian's browser, where there is one."""
+    """Return the path of Chromium, or None if it is not installed."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @contextmanager
 def running(folder: Path, catalogue_text: str = CATALOGUE) -> Iterator[Service]:
-    """A service in this folder with this catalogue, until the context ends.
+    """Run a service with this catalogue in this folder, until the context ends.
 
-    Raises RuntimeError where it does not come up.
+    Raises RuntimeError if the service does not start.
     """
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(catalogue_text, encoding="utf-8")
@@ -81,8 +81,8 @@ def running(folder: Path, catalogue_text: str = CATALOGUE) -> Iterator[Service]:
         yield service
 
 
-class Desk:
-    """One person with a key of the service."""
+class Person:
+    """A person with an API key."""
 
     def __init__(self, service: Service, name: str, role: Role, department: str | None = None) -> None:
         _, key = Keyring(service.data_dir / "keys.json").create(name, role, department)
@@ -90,29 +90,29 @@ class Desk:
         self._headers = {"Authorization": f"Bearer {key}"}
 
     def register(self, service_code: str, district: str, description: str) -> str:
-        """Take a case down; its number."""
+        """Register a case and return its number."""
         body = {"service_code": service_code, "location": {"district": district}, "description": description}
         return str(self._post("complaints", body)["number"])
 
     def act(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
-        """Do one thing to a case."""
+        """Carry out an action on a case."""
         self._post(f"complaints/{number}/actions/{action}", body)
 
     def declare(self, title: str, services: list[str], districts: list[str]) -> str:
-        """Open an incident; its number."""
+        """Declare an incident and return its number."""
         body = {"title": title, "services": services, "districts": districts}
         return str(self._post("incidents", body)["number"])
 
     def direct(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
-        """Do one thing to an incident."""
+        """Carry out an action on an incident."""
         self._post(f"incidents/{number}/actions/{action}", body)
 
-    def door(self, number: str) -> str:
-        """The address of a link for the caller."""
+    def link(self, number: str) -> str:
+        """Make a link for the caller and return its address."""
         return str(self._post(f"complaints/{number}/link", {})["url"])
 
     def see(self, number: str) -> dict[str, Any]:
-        """The case."""
+        """Return the case."""
         return self._ask("GET", f"complaints/{number}")
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -125,9 +125,9 @@ class Desk:
 
 
 def play(service: Service, callers: int = 12) -> Stage:
-    """A few cases in different states, and so many callers with one cause; returns when the late one is late."""
-    agent = Desk(service, "陈美玲", Role.AGENT)
-    crew = Desk(service, "梁伟", Role.CREW, "repair")
+    """Register cases in different states and an incident; return when the late case is late."""
+    agent = Person(service, "陈美玲", Role.AGENT)
+    crew = Person(service, "梁伟", Role.CREW, "repair")
     late = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.")
     agent.act(late, "dispatch", department="repair")
     paused = agent.register("leak", "shiqi", "水表漏水。The meter leaks.")
@@ -142,23 +142,23 @@ def play(service: Service, callers: int = 12) -> Stage:
     agent.register("billing", "south", "水费疑问。A question about a bill.")
     asked = agent.register("low_pressure", "shiqi", "水压低。Low pressure.")
     agent.act(asked, "dispatch", department="network")
-    network = Desk(service, "何志强", Role.CREW, "network")
+    network = Person(service, "何志强", Role.CREW, "network")
     network.act(asked, "sign_for")
     network.act(asked, "complete", result="阀门已全开。The valve is fully open.")
     agent.act(asked, "reply", message="水压已恢复。The pressure is back.")
-    together = _granny_li(service, agent, crew)
+    parts = _granny_li(service, agent, crew)
     incident = _tide(service, agent, callers)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    return Stage(late, paused, together, agent.door(asked), incident)
+    return Stage(late, paused, parts, agent.link(asked), incident)
 
 
-def _granny_li(service: Service, agent: Desk, crew: Desk) -> str:
-    """Two departments on one case, and management asked for money."""
+def _granny_li(service: Service, agent: Person, crew: Person) -> str:
+    """Register a case with two departments and a pending approval."""
     number = agent.register("no_water", "west", "下闸新村，家里没水，低保户。No water; on public relief.")
     agent.act(number, "dispatch", department="repair")
     crew.act(number, "sign_for")
     agent.act(number, "involve", department="billing", task="查欠费，能否结清 Look into the arrears")
-    billing = Desk(service, "黄丽", Role.CREW, "billing")
+    billing = Person(service, "黄丽", Role.CREW, "billing")
     billing.act(number, "sign_for")
     crew.act(
         number,
@@ -171,9 +171,9 @@ def _granny_li(service: Service, agent: Desk, crew: Desk) -> str:
     return number
 
 
-def _tide(service: Service, agent: Desk, callers: int) -> str:
-    """An incident with its callers, at work on."""
-    dispatcher = Desk(service, "周国强", Role.DISPATCHER)
+def _tide(service: Service, agent: Person, callers: int) -> str:
+    """Declare an incident, link its cases and return its number."""
+    dispatcher = Person(service, "周国强", Role.DISPATCHER)
     number = dispatcher.declare("咸潮 Salt tide", ["water_quality"], ["tanzhou", "sanxiang"])
 
     def call(place: int) -> None:
@@ -184,15 +184,15 @@ def _tide(service: Service, agent: Desk, callers: int) -> str:
     with ThreadPoolExecutor(LINES) as lines:
         list(lines.map(call, range(callers)))
     dispatcher.direct(number, "dispatch", department="water_quality")
-    Desk(service, "余锦荣", Role.CREW, "water_quality").direct(number, "sign_for")
+    Person(service, "余锦荣", Role.CREW, "water_quality").direct(number, "sign_for")
     expected = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=6)
     dispatcher.direct(number, "inform", message="咸潮上溯，送水车已出发。", expected_at=expected.isoformat())
     return number
 
 
 def settle(service: Service, stage: Stage) -> None:
-    """The tide has gone: its cases are completed and replied to from now on."""
-    supervisor = Desk(service, "许兰", Role.SUPERVISOR)
+    """Resolve the incident, so that its cases are settled."""
+    supervisor = Person(service, "许兰", Role.SUPERVISOR)
     message = "水质已恢复正常，感谢谅解。The water is as it should be again."
     supervisor.direct(stage.incident, "resolve", result="引淡冲咸，水质合格。Fresh water was led in.", message=message)
 
@@ -203,7 +203,7 @@ def _missed(case: dict[str, Any]) -> bool:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Chromium, without a window. Raises RuntimeError where there is none."""
+    """Start Chromium without a window. Raises RuntimeError if it is not installed."""
     path = chromium()
     if path is None:
         raise RuntimeError("there is no chromium; sudo apt-get install chromium fonts-noto-cjk")
@@ -214,7 +214,7 @@ def browser() -> Iterator[Browser]:
 
 
 def new_page(browser: Browser, height: int) -> Page:
-    """A page of the UI that shows the columns of a hotline."""
+    """Open a page of the UI with the columns of the hotline."""
     page = browser.new_page(viewport={"width": 1360, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
     columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
     page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
@@ -222,12 +222,12 @@ def new_page(browser: Browser, height: int) -> Page:
 
 
 def show_case(page: Page, service: Service, number: str) -> Locator:
-    """The current details of a case, on its page."""
+    """Open the page of a case and return its current details."""
     return _show_details(page, service, f"complaint-{number}", number)
 
 
 def show_incident(page: Page, service: Service, number: str) -> Locator:
-    """The current details of an incident, on its page."""
+    """Open the page of an incident and return its current details."""
     return _show_details(page, service, f"incident-{number}", "Salt tide")
 
 
@@ -242,7 +242,7 @@ def _show_details(page: Page, service: Service, workflow: str, heading: str) -> 
 
 
 def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
-    """The row of a case in a saved view, opened by its link. The server's index lags, so it is asked again."""
+    """Open a saved view and return the row of a case. The index lags, so the page is loaded again."""
     row = page.get_by_role("row").filter(has_text=f"complaint-{number}")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -257,8 +257,8 @@ def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
 
 
 def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
-    """All pictures, into this folder."""
-    for number, height, name in ((stage.late, 1560, "temporal-case"), (stage.together, 1910, "temporal-together")):
+    """Take all screenshots into this folder."""
+    for number, height, name in ((stage.late, 1560, "temporal-case"), (stage.parts, 1910, "temporal-parts")):
         with closing(new_page(chrome, height)) as page:
             show_case(page, service, number)
             page.screenshot(path=folder / f"{name}.png")
@@ -267,35 +267,35 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
         page.screenshot(path=folder / "temporal-breached.png")
     with closing(new_page(chrome, 960)) as page:
         settle(service, stage)
-        # While it is under way, or as it ended where that was sooner.
+        # Wait for the first progress; the incident may also have ended.
         details = show_incident(page, service, stage.incident)
         while "(0 %)" in details.inner_text():
             details = show_incident(page, service, stage.incident)
         page.screenshot(path=folder / "incident-ui.png")
-    _take_door(chrome, stage, folder)
-    for html, name in ((paper.notice(), "notice"), (paper.criticism(), "criticism")):
+    _take_caller_page(chrome, stage, folder)
+    for html, name in ((documents.notice(), "notice"), (documents.criticism(), "criticism")):
         with closing(chrome.new_page(viewport={"width": 760, "height": 950})) as page:
             page.set_content(html)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
-def _take_door(chrome: Browser, stage: Stage, folder: Path) -> None:
-    """The caller's page in both languages, and after the answer."""
-    for locale, name in (("en-GB", "caller-door-en"), ("zh-CN", "caller-door")):
+def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
+    """Take the caller's page in both languages, and after the answer."""
+    for locale, name in (("en-GB", "caller-page-en"), ("zh-CN", "caller-page")):
         size: ViewportSize = {"width": 390, "height": 660}
         with closing(chrome.new_page(viewport=size, locale=locale, device_scale_factor=1.5)) as page:
-            page.goto(stage.door)
+            page.goto(stage.link)
             page.get_by_role("button").first.wait_for()
             page.screenshot(path=folder / f"{name}.png", full_page=True)
             if locale == "zh-CN":
                 page.get_by_role("button", name="满意", exact=True).click()
                 page.get_by_role("status").wait_for()
                 page.set_viewport_size({"width": 390, "height": 440})
-                page.screenshot(path=folder / "caller-door-answered.png")
+                page.screenshot(path=folder / "caller-page-answered.png")
 
 
 def main() -> None:
-    """Take the pictures into the folder that is named."""
+    """Take the screenshots into the folder given as argument."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, running(Path(place)) as service, browser() as chrome:

@@ -1,84 +1,66 @@
-"""The rules of the lifecycle that have their time, for the page that is drawn from its table."""
+"""Section of the lifecycle page about the conditions of time."""
 
 REFUSED = (
     (
         "派单 `dispatch`",
-        "Once dispatched, until it is signed for, to another department or another assignee (422).",
+        "In `dispatched`: to another department or assignee only (422).",
         "same-department",
     ),
-    ("退单 `return`", "Within two working days of the dispatch, with the reason.", "return-too-late"),
+    ("退单 `return`", "Within two working days after the dispatch.", "return-too-late"),
     (
         "处理完成 `complete`",
-        "Where the service says so (减免 `waiver`), once management has decided in the cycle, for or against.",
+        "If the service requires it (减免 `waiver`): after management's decision in this cycle.",
         "not-approved",
     ),
-    (
-        "申请延期 `request_extension`",
-        "A working day before `resolve` expires, of one that runs round the clock as well,",
-        "extension-too-late",
-    ),
-    ("", "granted once in a cycle,", "extension-used"),
-    ("", "for ten working days at most (422).", "extension-too-long"),
-    ("延期审批 `decide_extension`", "Not by whoever asked (403),", "own-request"),
-    ("", "nor granted once `resolve` has expired; rejected at any time.", "extension-expired"),
-    (
-        "催办 `urge`",
-        "Agents and supervisors before `resolve` expires, or `reply` where that is all that is left. Callers always.",
-        "urge-too-late",
-    ),
-    (
-        "督办 `supervise`",
-        "Once in a cycle. The rework after a second dissatisfied follow-up is supervised by itself.",
-        "already-supervised",
-    ),
-    (
-        "移交 `hand_over`",
-        "By a supervisor, to somebody else (422). The new owner and the old one are told.",
-        "same-owner",
-    ),
-    (
-        "",
-        "To somebody of the staff who has a key (422). An administrator hands over to anybody.",
-        "unknown-owner",
-    ),
+    ("申请延期 `request_extension`", "At least one working day before `resolve` expires.", "extension-too-late"),
+    ("", "If no extension was granted in this cycle.", "extension-used"),
+    ("", "Ten working days at most (422).", "extension-too-long"),
+    ("延期审批 `decide_extension`", "Not by the person who asked (403).", "own-request"),
+    ("", "To grant: before `resolve` has expired. To reject: at any time.", "extension-expired"),
+    ("催办 `urge`", "By agents and supervisors: before the promise expires. By callers: at any time.", "urge-too-late"),
+    ("督办 `supervise`", "Once in a cycle.", "already-supervised"),
+    ("移交 `hand_over`", "To another person than the owner (422).", "same-owner"),
+    ("", "To a member of staff who has a key (422). Administrators may name anybody.", "unknown-owner"),
 )
-"""What people do: the rule, and the type of problem that breaking it is."""
+"""Actions with their condition, and the problem type of a refusal."""
 
 BY_TIME = (
-    (
-        "催办通知书 `notice`",
-        "A day after `resolve` was missed, or `reply` where that is all that is left, when it still runs.",
-        "assignee, lead, owner",
-    ),
+    ("催办通知书 `notice`", "One day after the miss, if the promise is still not kept.", "assignee, lead, owner"),
     (
         "通报批评 `criticise`",
-        "Five working days after the notice went out, when it still runs.",
+        "Five working days after the notice went out, if the promise is still not kept.",
         "lead, director, general manager, owner, supervisor",
     ),
 )
-"""What time brings: when, and to whom."""
+"""Events of the system with their instant and recipients."""
 
 
 def rules_in_time() -> str:
-    """The section, in Markdown."""
+    """Return the section as Markdown."""
     refused = "\n".join(f"| {what} | {rule} | `{slug}` |" for what, rule, slug in REFUSED)
-    brought = "\n".join(f"| {what} | {when} | {told} |" for what, when, told in BY_TIME)
-    return f"""## Rules in time
+    timed = "\n".join(f"| {what} | {when} | {told} |" for what, when, told in BY_TIME)
+    return f"""## Conditions of time
 
-What is out of its time is refused with 409, and the answer names the rule, the dates, and what may be done instead. The
-figures are those of the [default catalogue](catalogue.md#rules-of-the-chain).
+The service refuses an action outside its time with 409, unless the table says otherwise. The answer names the rule, the
+dates and the possible actions. The figures are those of the [default catalogue](catalogue.md#rules-of-the-chain).
 
-| what | rule | otherwise |
+| action | possible | else |
 | --- | --- | --- |
 {refused}
 
-What time brings by itself, each once in a cycle:
+- An extension needs one day of working time before the expiry, also if `resolve` runs round the clock.
+- Urging is about `resolve`; after it is kept, or if the service does not promise it, urging is about `reply`.
+- After a second dissatisfied follow-up the system supervises the case.
+- A hand-over notifies the old owner and the new owner.
 
-| what | when | who is told |
+The system raises two events of its own, each once in a cycle:
+
+| event | time | recipients |
 | --- | --- | --- |
-{brought}
+{timed}
 
-The time towards both stands still while the case is suspended, and ends with the work. They go to the departments whose
-work is waited for: not to one that has completed the case and waits for another's part.
-[Why](decisions/0013-notices-and-documents.md).
+Both are about `resolve`; after it is kept, or if the service does not promise it, they are about `reply`. Their time is
+paused while the case is suspended, and ends if the promise is kept. They go to the departments with unfinished
+work: not to a department that has completed the case and waits for another department's part. See
+[decision 13](decisions/0013-notices-and-documents.md).
 """

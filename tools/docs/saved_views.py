@@ -1,7 +1,7 @@
-"""Saved views of the Temporal UI: a link for each, which installs it in the browser that follows it.
+"""Saved views of the Temporal UI. Each has a link that opens it and saves it in the browser.
 
-`python -m tools.docs.saved_views [--ui URL] [--namespace NAME]` prints them for another address, and with the date of
-today in the one that needs it: the server's query language has no word for now.
+`python -m tools.docs.saved_views [--ui URL] [--namespace NAME]` prints the links for another address. The view
+*Follow-ups due today* contains a date, as the query language has no word for the present day.
 """
 
 import argparse
@@ -24,7 +24,7 @@ RUNNING = f'{CASES} AND ExecutionStatus = "Running"'
 
 @dataclass(frozen=True)
 class View:
-    """One list of cases: what it is called, and which cases it holds."""
+    """A saved list of workflows: names, query and meaning."""
 
     name: str
     name_zh: str
@@ -32,12 +32,12 @@ class View:
     meaning: str
 
     def link(self, ui: str = UI, namespace: str = NAMESPACE) -> str:
-        """The address that opens it and keeps it among the saved views."""
+        """Return the address that opens and saves the view."""
         parameters = urlencode({"query": self.query, "savedQuery": self.name}, quote_via=quote)
         return f"{ui}/namespaces/{quote(namespace)}/workflows?{parameters}"
 
 
-# A case that waits for management, or for a further department, has something of its own and is kept.
+# A case that waits for an approval or a part is not settled with its incident.
 _WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - {State.AWAITING_APPROVAL})
 INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
 
@@ -48,34 +48,34 @@ VIEWS = (
         f'{RUNNING} AND Sla = "missed" AND State != "closed"',
         "A promise of the present cycle is missed and the case is open.",
     ),
-    View("Incidents", "突发事件", INCIDENTS, "One cause behind many calls, suspected or open, and how far it is."),
+    View("Incidents", "突发事件", INCIDENTS, "Suspected and open incidents, with their progress."),
     View(
         "Waiting for an incident",
         "并案待结",
         f"{RUNNING} AND Incident IS NOT NULL AND State IN ({_WAITING}) AND Involved IS NULL"
         ' AND Flags != "reworked" AND Flags != "reopened"',
-        "Cases that are replied to when their incident is over; those that have something of their own are not.",
+        "Linked cases that are settled with their incident; none with a part, approval or rework.",
     ),
-    View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "Three quarters of a promise are used up."),
+    View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "75 % of a clock's budget are used."),
     View(
         "Credits to approve",
         "待批补偿",
         f'{RUNNING} AND Flags = "credit_waits"',
-        "The company owes something for a missed promise, and management has not decided.",
+        "A credit waits for management's decision.",
     ),
     View(
         "Emergencies",
         "紧急工单",
         f'{RUNNING} AND Priority = "P1" AND State != "closed"',
-        "Burst mains and the like, still open.",
+        "Open cases of priority P1.",
     ),
     View(
         "To be dispatched",
         "待派单",
         f'{RUNNING} AND State IN ("registered", "pending_redispatch")',
-        "Nobody works on it yet.",
+        "No department has the case.",
     ),
-    View("Not signed for", "待签收", f'{RUNNING} AND State = "dispatched"', "With a department that has not taken it."),
+    View("Not signed for", "待签收", f'{RUNNING} AND State = "dispatched"', "The department has not signed for it."),
     View(
         "My department",
         "本部门工单",
@@ -88,91 +88,92 @@ VIEWS = (
         f'{RUNNING} AND Owner = "your name" AND State != "closed"',
         "Put your name, as on your key.",
     ),
-    View("Waiting for the caller", "等待来电人", f'{RUNNING} AND State = "suspended"', "Every clock stands still."),
-    View("Awaiting approval", "待审批", f'{RUNNING} AND State = "awaiting_approval"', "Management decides."),
+    View("Waiting for the caller", "等待来电人", f'{RUNNING} AND State = "suspended"', "Suspended cases."),
+    View("Awaiting approval", "待审批", f'{RUNNING} AND State = "awaiting_approval"', "Management has to decide."),
     View(
         "To be replied to",
         "待回复",
         f'{RUNNING} AND State = "pending_reply"',
-        "The work is done; the owner calls back.",
+        "The work is done; the owner has to reply.",
     ),
-    View("Follow-ups", "待回访", f'{RUNNING} AND State = "pending_follow_up"', "Somebody asks how it went."),
+    View("Follow-ups", "待回访", f'{RUNNING} AND State = "pending_follow_up"', "The follow-up has to be made."),
     View(
         "Hardship",
         "困难户",
         f'{RUNNING} AND Flags = "hardship" AND State != "closed"',
-        "Open cases of such households.",
+        "Open cases of hardship households.",
     ),
     View(
         "Repeat callers",
         "重复来电",
         f'{RUNNING} AND Flags = "repeat_caller" AND State != "closed"',
-        "Open cases of people who have called before, within 30 days.",
+        "Open cases of callers with an earlier case within 30 days.",
     ),
     View(
         "Possible duplicates",
         "疑似重复",
         f'{RUNNING} AND Flags = "possible_duplicate" AND State != "closed"',
-        "The same matter may be on another case.",
+        "Another case may be about the same matter.",
     ),
-    View("Departments together", "部门联动", f"{RUNNING} AND Involved IS NOT NULL", "A further department has a part."),
+    View("Several departments", "部门联动", f"{RUNNING} AND Involved IS NOT NULL", "A further department has a part."),
     View(
         "Reworked",
         "重办",
         f'{RUNNING} AND Flags = "reworked" AND State != "closed"',
-        "The caller was not satisfied the first time.",
+        "The caller was dissatisfied, and the work is done again.",
     ),
     View(
         "Supervised",
         "督办",
         f'{RUNNING} AND Flags = "supervised" AND State != "closed"',
-        "Under a supervisor's eyes.",
+        "A supervisor watches the case.",
     ),
     View(
         "Extended",
         "已延期",
         f'{RUNNING} AND Flags = "extended" AND State != "closed"',
-        "More working days were granted; there is no second time.",
+        "An extension was granted; a second one is not possible.",
     ),
     View(
         "Notices and criticism",
         "催办通知书和通报批评",
         f'{RUNNING} AND Flags = "noticed" AND State != "closed"',
-        "Late cases that got a notice of urging, or public criticism.",
+        "Late cases with a notice of urging or public criticism.",
     ),
     View(
         "Undelivered",
         "通知未送达",
         f'{RUNNING} AND Flags = "undelivered"',
-        "A notification did not get through: call instead.",
+        "A notification was not delivered: call instead.",
     ),
-    View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "The good news, as long as Temporal keeps it."),
+    View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "Thanks, for as long as Temporal keeps the workflows."),
     View(
-        "Catalogue rounds",
+        "Catalogue rollouts",
         "服务目录启用",
         'WorkflowType = "CatalogueRolloutWorkflow"',
-        "A catalogue being put in force, or that was.",
+        "Rollouts of catalogues, running and ended.",
     ),
 )
 
 
 def due_today(now: datetime) -> View:
-    """The follow-ups that fall due before the company's midnight, or have fallen due."""
+    """Return the view of follow-ups that are due before midnight, company time, or overdue."""
     local = now.astimezone(COMPANY_ZONE)
     midnight = datetime.combine(local.date() + timedelta(days=1), time(), COMPANY_ZONE)
     query = f'{RUNNING} AND State = "pending_follow_up" AND NextDueAt < "{midnight.isoformat()}"'
-    return View("Follow-ups due today", "今日到期回访", query, "Until midnight; make it anew each day.")
+    return View("Follow-ups due today", "今日到期回访", query, "Until midnight; make the link again each day.")
 
 
 def table() -> str:
-    """The views as a Markdown table of links."""
-    rows = [f"| [{view.name}]({view.link()}) | {view.name_zh} | {view.meaning} |" for view in VIEWS]
-    return "\n".join(["| view | 中文 | which cases |", "| --- | --- | --- |", *rows]) + "\n"
+    """Return a Markdown table of the views, with the links under it."""
+    rows = [f"| [{view.name}][] | {view.name_zh} | {view.meaning} |" for view in VIEWS]
+    addresses = [f"[{view.name}]: {view.link()}" for view in VIEWS]
+    return "\n".join(["| view | 中文 | which cases |", "| --- | --- | --- |", *rows, "", *addresses]) + "\n"
 
 
 def main() -> None:
     """Print every link."""
-    parser = argparse.ArgumentParser(description="Links that install saved views in the Temporal UI.")
+    parser = argparse.ArgumentParser(description="Print links that install saved views in the Temporal UI.")
     parser.add_argument("--ui", default=UI)
     parser.add_argument("--namespace", default=NAMESPACE)
     chosen = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The tables of the documentation, out of the code and the default catalogue."""
+"""Tables of the documentation, generated from the code and the default catalogue."""
 
 import types
 from collections.abc import Iterable
@@ -22,23 +22,23 @@ WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code ins
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [list(head), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def lifecycle_page() -> str:
-    """The transition table, drawn and written out."""
+    """Return the lifecycle page: the transition table as a diagram and as tables."""
     states = table(("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State))
     roles = table(("role", "中文"), ((f"`{role}`", zh) for role, zh in ROLE_ZH.items()))
-    head = ("action", "中文", "from", "to", "who", "meaning")
-    rows = table(head, map(_row, ROWS))
+    meanings = table(("action", "中文", "meaning"), ((f"`{row.action}`", row.zh, row.description) for row in ROWS))
+    transitions = table(("action", "from", "to", "role"), map(_row, ROWS))
     return f"""{WRITTEN_BY}
 
 # The lifecycle of a case
 
-This page is drawn from `domain/case/lifecycle.py`, the table that the service itself obeys and publishes as
+This page is generated from the transition table in `domain/case/`. The service uses the same table and publishes it as
 `GET /v1/lifecycle`.
 
 ```mermaid
@@ -49,22 +49,26 @@ This page is drawn from `domain/case/lifecycle.py`, the table that the service i
 {states}
 ## Actions
 
-The owner of a case may do what `owner` may, in addition to what the role of the own key allows. The administrator may
-act in every role. Some actions have a rule of their own beside the
-table; it is in `domain/case/decisions.py`.
+{meanings}
+### Transitions
 
-{rows}
+The owner of a case may carry out the actions of `owner`, in addition to those of the role of their key. The
+administrator may act in every role. Some actions have further conditions ([guards](#conditions-of-time)).
+
+{transitions}
 {rules_in_time()}
-## What the system does by itself
+## Events of the system
+
+Nobody requests these events; the case raises them.
 
 | event | 中文 | meaning |
 | --- | --- | --- |
-| `escalate` | 升级 | A step of the ladder was taken. |
-| `undelivered` | 未送达 | A notification of the case has not got through for minutes, or was given up. |
-| `recognise` | 补充识别 | Who calls was known too late for the intake; possible duplicates are in the event. |
-| `cancellation_requested` | 请求取消 | Somebody asked Temporal to cancel the workflow; the case goes on. |
-| `catalogue_change` | 改用新服务目录 | Another catalogue is in force; the event says why each due time moved. |
-| `credit` | 自动补偿 | The company owes something for a missed promise or a finding, and the catalogue says how much. |
+| `escalate` | 升级 | A rung of the ladder was reached, and people were notified. |
+| `undelivered` | 未送达 | A notification of the case was not delivered for minutes, or became a dead letter. |
+| `recognise` | 补充识别 | The caller was recognised after the intake; the event lists possible duplicates. |
+| `cancellation_requested` | 请求取消 | Somebody requested cancellation in Temporal; the case continues. |
+| `catalogue_change` | 改用新服务目录 | Another catalogue is in force; the event gives reasons for moved due times. |
+| `credit` | 自动补偿 | The company owes an amount of the catalogue for a missed promise or a finding. |
 
 A suspended case is also resumed when its wake date comes.
 
@@ -74,10 +78,9 @@ A suspended case is also resumed when its wake date comes.
 
 
 def _row(row: Row) -> tuple[str, ...]:
-    action = f"`{row.action}`"
     to = ", ".join(f"`{state}`" for state in row.targets) or "stays"
     who = ", ".join(f"`{role}`" for role in ROLE_ZH if role in row.roles)
-    return action, row.zh, _sources(row), to, who, row.description
+    return f"`{row.action}`", _sources(row), to, who
 
 
 def _sources(row: Row) -> str:
@@ -90,22 +93,24 @@ _CATALOGUE_HEAD = f"""{WRITTEN_BY}
 
 # The default catalogue
 
-This page is written from `hotline/catalogues/zhongshan.toml`. The letters are the sources of the figures; **I** is
-inferred: no company's promise, but a choice of the catalogue's authors that an operator should replace knowingly.
-How to change it: [How to run it](how-run.md#the-catalogue).
+This page is generated from `hotline/catalogues/zhongshan.toml`. [How to run it](how-run.md#the-catalogue) tells how to
+change the catalogue.
 
-Times run round the clock unless they are in working days or marked *working time*. A dash is a clock that is not
-promised. *First* in the last column: such a case is completed only once management has decided (报批), for or against.
+The letters are the sources of the figures. **I** means *inferred*: the catalogue's authors chose the figure, and no
+company has promised it. Replace such figures with your own.
+
+Times run round the clock, unless they are in working days or marked *working time*. A dash means that the clock is not
+promised. *First* in the last column means that management has to decide (报批) before the case can be completed.
 """
 
 
-_OWED_HEAD = """The default catalogue owes nothing. England's Guaranteed Standards (`hotline/catalogues/england.toml`)
-do: for a missed promise, or for what a department finds when it completes the case. Amounts are in pounds; each waits
-for its approval."""
+_OWED_HEAD = """The default catalogue has no credits. England's Guaranteed Standards
+(`hotline/catalogues/england.toml`) have credits for missed promises and for findings of a department that completes the
+case. The amounts are in pounds. Each credit needs an approval."""
 
 
 def _owed() -> str:
-    """What the second catalogue owes by itself, and the findings that it knows."""
+    """Return the tables of the second catalogue's credits and findings."""
     catalogue = load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml"))
     owed = table(
         ("credit", "中文", "service", "raised by", "amount", "each further", "at most", "paid by", "source"),
@@ -113,7 +118,7 @@ def _owed() -> str:
             (
                 credit.name,
                 credit.name_zh,
-                f"`{credit.service}`" if credit.service else "every one",
+                f"`{credit.service}`" if credit.service else "every service",
                 f"missed `{credit.clock}`" if credit.clock else f"finding `{credit.finding}`",
                 f"{credit.amount}; a business {credit.business}" if credit.business else f"{credit.amount}",
                 f"{further.amount} in {_length(further)}" if (further := credit.each_further) else "-",
@@ -135,7 +140,7 @@ def _in_such_a_time(credit: CreditNorm) -> str:
 
 
 def catalogue_page() -> str:
-    """The default catalogue with its sources, and what the second one owes."""
+    """Return the catalogue page: the default catalogue and the credits of the second one."""
     catalogue = load_catalogue(DEFAULT_CATALOGUE)
     sections = {
         "Services": table(
@@ -143,11 +148,11 @@ def catalogue_page() -> str:
             (_service(service, catalogue) for service in catalogue.services),
         ),
         "The ladder": table(
-            ("used up", "who is told", "source"),
+            ("used", "recipients", "source"),
             ((f"{rung.percent} %", ", ".join(rung.notify), ", ".join(rung.source)) for rung in catalogue.ladder),
         ),
         "Rules of the chain": _process(catalogue),
-        "Approvers": "What was approved on a case before counts towards the limits.\n\n"
+        "Approvers": "Amounts that were approved on the case before count towards the limits.\n\n"
         + table(
             ("in turn", "up to, CNY", "within", "source"),
             (
@@ -172,7 +177,7 @@ def catalogue_page() -> str:
             ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
         ),
         "Organisation": table(
-            ("post", "中文", "on the ladder", "of the departments", "source"),
+            ("post", "中文", "recipient", "departments", "source"),
             (
                 (post.name, post.name_zh, post.recipient, ", ".join(post.departments) or "all", ", ".join(post.source))
                 for post in catalogue.organisation
@@ -183,7 +188,7 @@ def catalogue_page() -> str:
             ((d.name, d.name_zh, f"`{d.code}`", d.zone) for d in catalogue.districts),
         ),
         "Sources": table(("letter", "source"), catalogue.sources.items()),
-        "Credits of a second catalogue": _owed(),
+        "Credits of the second catalogue": _owed(),
     }
     return "\n".join([_CATALOGUE_HEAD, *(f"## {title}\n\n{text}" for title, text in sections.items())])
 
@@ -230,7 +235,7 @@ def _process(catalogue: Catalogue) -> str:
 
 
 def settings() -> str:
-    """Every setting, from its field."""
+    """Return the table of settings."""
     rows = (_setting(name, field) for name, field in Settings.model_fields.items())
     return table(("variable", "default", "accepted", "meaning"), rows)
 
@@ -261,13 +266,13 @@ def _accepted(field: FieldInfo) -> str:
 
 
 def bodies() -> str:
-    """What the body of every action takes."""
+    """Return the table of the actions' bodies."""
     rows = ((f"`{row.action}`", row.zh, fields(BODIES[row.action])) for row in ROWS if row.action in BODIES)
-    return table(("action", "中文", "body; `note?` may always be added"), rows)
+    return table(("action", "中文", "body (`note?` in all)"), rows)
 
 
 def fields(body: type[BaseModel]) -> str:
-    """The fields of an action's body, with their types; a question mark where one may be left out."""
+    """Return the fields of a body with their types; a question mark marks optional fields."""
     found = (
         f"`{name}{'' if field.is_required() else '?'}` {_type(field.annotation)}"
         for name, field in body.model_fields.items()
@@ -298,13 +303,13 @@ _TYPES = {
 
 
 def problems() -> str:
-    """Every type of problem."""
+    """Return the table of problem types."""
     rows = ((f"`{PREFIX}{slug}`", str(int(kind.status)), kind.title) for slug, kind in KINDS.items())
     return table(("type", "status", "title"), rows)
 
 
 def search_attributes() -> str:
-    """Every search attribute that the service registers."""
+    """Return the table of search attributes."""
     return table(
         ("attribute", "type", "meaning"),
         ((f"`{key.name}`", key.indexed_value_type.name.lower(), _MEANING[key.name]) for key in REGISTRY),
@@ -312,15 +317,15 @@ def search_attributes() -> str:
 
 
 _MEANING = {
-    "State": "State of the lifecycle: `registered`, `dispatched` ...",
+    "State": "State of the case: `registered`, `dispatched` ...",
     "Service": "Code of the service in the catalogue.",
-    "District": "Code of the district, where one is known.",
+    "District": "Code of the district, if it is known.",
     "Department": "Code of the department that has the case.",
     "Owner": "The owner's name, as on the key.",
     "Priority": "`P1` to `P5`.",
-    "Sla": "`on_time`, `at_risk`, `missed`, `paused`, of the present cycle.",
-    "Incident": "The incident that the case belongs to; of an incident, its own number.",
-    "NextDueAt": "When the next running promise falls due. Absent while none runs.",
-    "Involved": "Codes of the further departments whose parts are not done (协办).",
-    "Flags": "What else is known: `urged`, `supervised`, `reworked` ...",
+    "Sla": "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
+    "Incident": "Number of the incident that the case is linked to; of an incident, its own number.",
+    "NextDueAt": "Due time of the next running clock. Absent if no clock runs.",
+    "Involved": "Codes of further departments with unfinished parts (协办).",
+    "Flags": "Flags of the case: `urged`, `supervised`, `reworked` ...",
 }

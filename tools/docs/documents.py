@@ -1,4 +1,4 @@
-"""Documents for the documentation: of a leak in August 2026 that nobody mended in time."""
+"""Example documents: a leak of August 2026 that was not repaired in time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,16 +19,16 @@ CREW = Actor(name="梁伟", role=Role.CREW, department="repair")
 
 
 def notice() -> str:
-    """The notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
-    return _drawn(NOTICE)
+    """Return the notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
+    return _document(NOTICE)
 
 
 def criticism() -> str:
-    """The public criticism (通报批评) that follows it."""
-    return _drawn(CRITICISE)
+    """Return the public criticism (通报批评) that follows the notice."""
+    return _document(CRITICISE)
 
 
-def _drawn(kind: str) -> str:
+def _document(kind: str) -> str:
     catalogue = load_catalogue(DEFAULT_CATALOGUE)
     posts = (
         post.model_copy(update={"holder": "谭勇" if post.code == "repair_lead" else None})
@@ -41,10 +41,10 @@ def _drawn(kind: str) -> str:
     )
     case.apply(Command[Dispatch](actor=AGENT, body=Dispatch(department="repair")), NOON)
     case.apply(Command[SignFor](actor=CREW, body=SignFor()), NOON)
-    return Papers().html(NUMBER, next(event for event in _brought(case) if event.action == kind))
+    return Papers().html(NUMBER, next(event for event in _timed_events(case) if event.action == kind))
 
 
-def _brought(case: Case) -> Iterator[Event]:
-    """What time brings, each thing at its own time."""
+def _timed_events(case: Case) -> Iterator[Event]:
+    """Yield the events of all deadlines, in order."""
     while due := case.next_deadline():
         yield from case.ring(due)
