@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import ALL, DOCS, PAGES, ROOT, TEXTS, section
+from tests.support.pages import ALL, DOCS, PAGES, ROOT, TEXTS, prose, section
 from tools.docs import saved_views
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 SCREEN_LINES, SCREEN_WIDTH = 45, 120
+README_LINES, ROW_WIDTH = 80, 150
+OTHER_WORDS = "house|lane|lanes|letterbox|mailbox|moment|moments|paper|papers|parcel|postman|renewal|reterm"
+"""Words that the glossary replaces by a usual one."""
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
 
 
@@ -55,6 +58,27 @@ def test_locked_packages_have_hashes() -> None:
         pinned = re.findall(r"^([a-z0-9][\w.\[\]-]*==\S+)(.*)$", lock.read_text(encoding="utf-8"), re.MULTILINE)
         assert pinned
         assert [name for name, rest in pinned if not rest.endswith("\\")] == []
+
+
+def by_hand(page: Path) -> str:
+    """What a person wrote of a page."""
+    whole = TEXTS[page].startswith("<!-- Written by")
+    return "" if whole else re.sub(r"<!-- generated: .*?<!-- end -->", "", TEXTS[page], flags=re.DOTALL)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXTS[ROOT / "README.md"].splitlines()) <= README_LINES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_row_of_a_table_fits_one_line(page: Path) -> None:
+    assert [line for line in by_hand(page).splitlines() if line.startswith("|") and len(line) > ROW_WIDTH] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
+    written = re.sub(r"`[^`\n]+`", "", prose(by_hand(page)))
+    assert re.findall(rf"\b(?:{OTHER_WORDS})\b", written, re.IGNORECASE) == []
 
 
 @pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
