@@ -1,1 +1,1 @@
-"""What the build uses and the service does not."""
+"""Programs for developers: generated documentation, screenshots and checks. The wheel does not contain them."""
