@@ -33,8 +33,8 @@ from readmodel.deliveries import Parcel
 from readmodel.mailbox import Message
 
 OWN = Path(__file__).resolve().with_name("templates")
-PAPERS = "papers/"
-"""The folder of documents, which are no messages: `api.documents.papers` proves and draws them."""
+DOCUMENTS = "documents/"
+"""The folder of documents, which are no messages: `api.documents.documents` proves and draws them."""
 KIND_ZH = notices.KIND_ZH | incident_notices.KIND_ZH
 """Every kind of message, and what it is called."""
 NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
@@ -135,7 +135,7 @@ class Templates:
         }
 
     def _names(self) -> list[str]:
-        return [name for name in self._environment.list_templates() if not name.startswith(PAPERS)]
+        return [name for name in self._environment.list_templates() if not name.startswith(DOCUMENTS)]
 
     def _problems(self, name: str) -> Iterator[str]:
         accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"

@@ -27,7 +27,7 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most lette
     from rich.table import Table
 
     from readmodel.database import reading
-    from readmodel.letters import dead_letters
+    from readmodel.dead_letters import dead_letters
 
     with _database() as database, reading(database) as connection:
         page = dead_letters(connection, limit=limit)
@@ -47,8 +47,8 @@ def resend(
 ) -> None:
     """Have dead letters sent again, by the channels as they are now; all that are named, or none."""
     from readmodel.database import writing
-    from readmodel.letters import resend as apply
-    from readmodel.letters import resend_all
+    from readmodel.dead_letters import resend as apply
+    from readmodel.dead_letters import resend_all
 
     if every is bool(keys):
         raise PostError("accepted: keys of dead letters, or --all")
@@ -58,7 +58,7 @@ def resend(
             count = resend_all(connection, at)
         else:
             done = apply(connection, list(dict.fromkeys(keys or ())), at)
-            wrong = [*(f"{key} is unknown" for key in done.unknown), *(f"{key} is not dead" for key in done.alive)]
+            wrong = [*(f"{key} is unknown" for key in done.unknown), *(f"{key} is not dead" for key in done.not_dead)]
             if wrong:
                 raise PostError(f"nothing is sent again: {', '.join(wrong)}; accepted: keys of `hotline letters list`")
             count = len(done.due)
@@ -79,7 +79,7 @@ def check_post(settings: Settings) -> str:
     from hotline.files.catalogue import CatalogueError
     from hotline.files.channels import ChannelsError
 
-    check_papers(settings)
+    check_documents(settings)
     try:
         post = load_post(settings)
     except (ChannelsError, TemplatesError, CatalogueError) as error:
@@ -89,13 +89,13 @@ def check_post(settings: Settings) -> str:
     return f"{len(post.file.channels)} channels, {len(post.file.routes)} routes; all templates can be used"
 
 
-def check_papers(settings: Settings) -> None:
+def check_documents(settings: Settings) -> None:
     """Raise PostError where the templates of documents cannot be used."""
     from activities.notifications.rendering import TemplatesError
-    from api.documents.papers import Papers
+    from api.documents.documents import Documents
 
     try:
-        Papers(settings.templates)
+        Documents(settings.templates)
     except TemplatesError as error:
         raise PostError(str(error)) from error
 

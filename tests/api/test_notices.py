@@ -19,7 +19,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import House, Json, house, problem, served
 from tests.support.databases import fresh
 from tests.support.hotline import until
-from tests.support.printed import sides
+from tests.support.pdf_pages import page_sizes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -100,7 +100,7 @@ async def test_who_asks_for_pdf_gets_it_printed(hasty: House, late: str) -> None
         answer = await asked_for(hasty, item, "application/pdf")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
         assert answer.headers["vary"] == "Accept"
-        assert sides(answer.content) == [[210, 297]]
+        assert page_sizes(answer.content) == [[210, 297]]
 
 
 async def test_who_would_rather_have_a_page_gets_a_page(hasty: House, late: str) -> None:

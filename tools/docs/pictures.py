@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, syn
 from domain.case.lifecycle import Role
 from hotline.keyring import Keyring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
-from tools.docs import paper
+from tools.docs import documents
 from tools.docs.saved_views import VIEWS, View
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ class Stage:
     late: str
     paused: str
     together: str
-    door: str
+    caller_page: str
     incident: str
 
 
@@ -107,7 +107,7 @@ class Desk:
         """Do one thing to an incident."""
         self._post(f"incidents/{number}/actions/{action}", body)
 
-    def door(self, number: str) -> str:
+    def caller_page(self, number: str) -> str:
         """The address of a link for the caller."""
         return str(self._post(f"complaints/{number}/link", {})["url"])
 
@@ -149,7 +149,7 @@ def play(service: Service, callers: int = 12) -> Stage:
     together = _granny_li(service, agent, crew)
     incident = _tide(service, agent, callers)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    return Stage(late, paused, together, agent.door(asked), incident)
+    return Stage(late, paused, together, agent.caller_page(asked), incident)
 
 
 def _granny_li(service: Service, agent: Desk, crew: Desk) -> str:
@@ -272,26 +272,26 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
         while "(0 %)" in details.inner_text():
             details = show_incident(page, service, stage.incident)
         page.screenshot(path=folder / "incident-ui.png")
-    _take_door(chrome, stage, folder)
-    for html, name in ((paper.notice(), "notice"), (paper.criticism(), "criticism")):
+    _take_caller_page(chrome, stage, folder)
+    for html, name in ((documents.notice(), "notice"), (documents.criticism(), "criticism")):
         with closing(chrome.new_page(viewport={"width": 760, "height": 950})) as page:
             page.set_content(html)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
-def _take_door(chrome: Browser, stage: Stage, folder: Path) -> None:
+def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
     """The caller's page in both languages, and after the answer."""
-    for locale, name in (("en-GB", "caller-door-en"), ("zh-CN", "caller-door")):
+    for locale, name in (("en-GB", "caller-page-en"), ("zh-CN", "caller-page")):
         size: ViewportSize = {"width": 390, "height": 660}
         with closing(chrome.new_page(viewport=size, locale=locale, device_scale_factor=1.5)) as page:
-            page.goto(stage.door)
+            page.goto(stage.caller_page)
             page.get_by_role("button").first.wait_for()
             page.screenshot(path=folder / f"{name}.png", full_page=True)
             if locale == "zh-CN":
                 page.get_by_role("button", name="满意", exact=True).click()
                 page.get_by_role("status").wait_for()
                 page.set_viewport_size({"width": 390, "height": 440})
-                page.screenshot(path=folder / "caller-door-answered.png")
+                page.screenshot(path=folder / "caller-page-answered.png")
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ import os
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.printed import sides
-from tools.docs import paper, pictures
+from tests.support.pdf_pages import page_sizes
+from tools.docs import documents, pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 
@@ -17,9 +17,9 @@ if pictures.chromium() is None and not os.environ.get("CI"):
 def test_a_notice_prints_on_one_page_of_a4() -> None:
     with pictures.browser() as browser:
         page = browser.new_page()
-        page.set_content(paper.notice())
+        page.set_content(documents.notice())
         expect(page.get_by_role("heading", level=1)).to_contain_text("催办通知书")
-        for words in ("抢修队", "负责人 谭勇", "To: Emergency repair crew", "逾期 1 天", paper.NUMBER):
+        for words in ("抢修队", "负责人 谭勇", "To: Emergency repair crew", "逾期 1 天", documents.NUMBER):
             expect(page.locator("main")).to_contain_text(words)
         printed = page.pdf(prefer_css_page_size=True)
-    assert sides(printed) == [[210, 297]]
+    assert page_sizes(printed) == [[210, 297]]

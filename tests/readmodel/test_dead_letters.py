@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from readmodel import deliveries as post
 from readmodel import mailbox
 from readmodel.database import WriteConnection, reading, writing
-from readmodel.letters import dead_letters, resend, resend_all
+from readmodel.dead_letters import dead_letters, resend, resend_all
 from readmodel.mailbox import Failure, Report
 from readmodel.paging import BadCursorError
 from readmodel.projection import write

@@ -11,7 +11,7 @@ from hotline.cli import main as cli
 from hotline.local import service as local_service
 from hotline.settings import Settings
 from readmodel.database import engine, reading, writing
-from readmodel.letters import dead_letters
+from readmodel.dead_letters import dead_letters
 from readmodel.mailbox import Failure, Report, exchange
 from readmodel.migrate import migrate
 from readmodel.projection import write

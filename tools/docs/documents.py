@@ -1,9 +1,9 @@
-"""Documents for the documentation: of a leak in August 2026 that nobody mended in time."""
+"""Documents for the documentation, about a leak in August 2026 that nobody mended in time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from api.documents.papers import Papers
+from api.documents.documents import Documents
 from domain.case.case import Case
 from domain.case.commands import Command, Dispatch, SignFor
 from domain.case.events import Event
@@ -19,16 +19,16 @@ CREW = Actor(name="梁伟", role=Role.CREW, department="repair")
 
 
 def notice() -> str:
-    """The notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
-    return _drawn(NOTICE)
+    """Return the notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
+    return _document(NOTICE)
 
 
 def criticism() -> str:
-    """The public criticism (通报批评) that follows it."""
-    return _drawn(CRITICISE)
+    """Return the public criticism (通报批评) that follows it."""
+    return _document(CRITICISE)
 
 
-def _drawn(kind: str) -> str:
+def _document(kind: str) -> str:
     catalogue = load_catalogue(DEFAULT_CATALOGUE)
     posts = (
         post.model_copy(update={"holder": "谭勇" if post.code == "repair_lead" else None})
@@ -41,10 +41,10 @@ def _drawn(kind: str) -> str:
     )
     case.apply(Command[Dispatch](actor=AGENT, body=Dispatch(department="repair")), NOON)
     case.apply(Command[SignFor](actor=CREW, body=SignFor()), NOON)
-    return Papers().html(NUMBER, next(event for event in _brought(case) if event.action == kind))
+    return Documents().html(NUMBER, next(event for event in _automatic_events(case) if event.action == kind))
 
 
-def _brought(case: Case) -> Iterator[Event]:
-    """What time brings, each thing at its own time."""
+def _automatic_events(case: Case) -> Iterator[Event]:
+    """Yield the events of the case's deadlines, each at its time."""
     while due := case.next_deadline():
         yield from case.ring(due)

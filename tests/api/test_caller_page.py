@@ -1,4 +1,4 @@
-"""The caller's own door: a link that shows one case, takes one answer, and opens nothing to strangers."""
+"""The caller's page: a link that shows one case, takes one answer, and opens nothing to strangers."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from activities.notifications.caller_links import VALID, Link, LinkError, Links
-from api.routes.door import STATE_FOR_CALLERS
+from api.routes.caller_page import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
 from tests.support.api import House, Json, problem
 from tools.docs.pictures import SWITCHES, chromium
@@ -32,7 +32,7 @@ async def replied(house: House) -> str:
     return number
 
 
-async def door(house: House, number: str, by: str = "chen") -> str:
+async def link_path(house: House, number: str, by: str = "chen") -> str:
     """The path of a new link."""
     answer = await house.post(f"/v1/complaints/{number}/link", None, by)
     assert answer.status_code == HTTPStatus.CREATED, answer.text
@@ -50,7 +50,7 @@ async def say(house: House, path: str, **said: str) -> httpx.Response:
 
 async def test_the_page_tells_how_the_case_stands_in_the_reader_s_language(on_both: House) -> None:
     number = await on_both.case_in("in_progress")
-    path = await door(on_both, number)
+    path = await link_path(on_both, number)
     chinese = await on_both.http.get(path, headers=CHINESE)
     english = await on_both.http.get(path, headers=ENGLISH)
     for page, words in ((chinese, ("停水/无水", "处理中")), (english, ("No water", "In progress"))):
@@ -67,13 +67,13 @@ async def test_nothing_personal_is_on_the_page(on_sqlite: House) -> None:
     place = {"district": "west", "address": "下闸新村3号"}
     body = {"service_code": "no_water", "description": "家里没水", "caller": caller, "location": place}
     number = (await on_sqlite.register(body)).json()["number"]
-    page = (await on_sqlite.http.get(await door(on_sqlite, number))).text
+    page = (await on_sqlite.http.get(await link_path(on_sqlite, number))).text
     assert not any(word in page for word in (*caller.values(), "下闸新村", "家里没水"))
 
 
 async def test_an_answer_counts_once(on_both: House) -> None:
     number = await replied(on_both)
-    path = await door(on_both, number)
+    path = await link_path(on_both, number)
     assert "满意" in (await on_both.http.get(path, headers=CHINESE)).text
     first = await say(on_both, path, outcome="satisfied", words="谢谢师傅")
     assert (first.status_code, "感谢您的评价" in first.text) == (HTTPStatus.OK, True)
@@ -89,7 +89,7 @@ async def test_an_answer_counts_once(on_both: House) -> None:
 
 async def test_who_is_not_satisfied_gets_the_next_cycle_and_needs_a_new_link_for_it(on_sqlite: House) -> None:
     number = await replied(on_sqlite)
-    path = await door(on_sqlite, number)
+    path = await link_path(on_sqlite, number)
     page = await say(on_sqlite, path, outcome="dissatisfied", words="还是没水")
     assert ("已通知处理部门" in page.text, "感谢您的评价" in page.text) == (True, True)
     case = await on_sqlite.complaint(number)
@@ -133,7 +133,7 @@ async def test_nobody_is_thanked_or_asked_who_was_not_to_say_anything(
 ) -> None:
     number = await road(on_sqlite)
     assert (await on_sqlite.complaint(number))["state"] == state
-    page = (await on_sqlite.http.get(await door(on_sqlite, number), headers=CHINESE)).text
+    page = (await on_sqlite.http.get(await link_path(on_sqlite, number), headers=CHINESE)).text
     assert STATE_FOR_CALLERS[State(state)][0] in page
     assert not any(word in page for word in ("感谢", "评价", "<form"))
 
@@ -141,7 +141,7 @@ async def test_nobody_is_thanked_or_asked_who_was_not_to_say_anything(
 async def test_nobody_is_thanked_for_a_cycle_in_which_he_said_nothing(on_sqlite: House) -> None:
     """Closed unanswered and reopened, the case has moved on without him."""
     number = await unreachable(on_sqlite)
-    path = await door(on_sqlite, number)
+    path = await link_path(on_sqlite, number)
     assert (await on_sqlite.act(number, "reopen", {"reason": "又没水"}, "chen")).status_code == HTTPStatus.OK
     page = (await on_sqlite.http.get(path, headers=CHINESE)).text
     assert ("已通知处理部门" in page, "感谢" in page) == (True, False)
@@ -154,14 +154,14 @@ async def test_an_answer_that_is_none_is_asked_again_and_nothing_is_lost(
     on_sqlite: House, said: dict[str, str]
 ) -> None:
     number = await replied(on_sqlite)
-    page = await say(on_sqlite, await door(on_sqlite, number), **said)
+    page = await say(on_sqlite, await link_path(on_sqlite, number), **said)
     assert (page.status_code, 'role="alert"' in page.text, "<form" in page.text) == (422, True, True)
     assert said.get("words", "") in page.text
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
 
 async def test_a_day_late_is_late(on_sqlite: House) -> None:
-    path = await door(on_sqlite, await replied(on_sqlite))
+    path = await link_path(on_sqlite, await replied(on_sqlite))
     on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
     try:
         late = await say(on_sqlite, path, outcome="satisfied")
@@ -171,7 +171,7 @@ async def test_a_day_late_is_late(on_sqlite: House) -> None:
 
 
 async def test_nothing_can_be_guessed(on_sqlite: House) -> None:
-    path = await door(on_sqlite, await replied(on_sqlite))
+    path = await link_path(on_sqlite, await replied(on_sqlite))
     for wrong in ("/c/1", f"{path}x", path[:-1], path.replace("/c/", "/c/x"), "/c/2608034711004"):
         page = await on_sqlite.http.get(wrong, headers=ENGLISH)
         assert (page.status_code, "opens nothing" in page.text) == (HTTPStatus.NOT_FOUND, True)
@@ -183,7 +183,7 @@ async def test_a_link_is_made_for_a_case_that_is_there_and_not_by_those_who_do_t
     for who in ("portal", "wu", "zhou", "gao"):
         problem(await on_sqlite.post(f"/v1/complaints/{number}/link", None, who), 403, "wrong-role")
     for who in ("chen", "he", "xu", "chief"):
-        await door(on_sqlite, number, who)
+        await link_path(on_sqlite, number, who)
     problem(await on_sqlite.post("/v1/complaints/2001010000008/link", None, "chen"), 404, "complaint-not-found")
 
 
@@ -205,7 +205,7 @@ async def test_the_log_says_who_made_a_link_and_not_the_link(
 ) -> None:
     number = await replied(on_sqlite)
     with caplog.at_level(logging.INFO, "hotline.api"):
-        path = await door(on_sqlite, number)
+        path = await link_path(on_sqlite, number)
     assert f"a link to case {number} was made by chen" in caplog.messages
     assert path.removeprefix("/c/") not in caplog.text
 
@@ -269,7 +269,7 @@ async def test_on_a_telephone(on_sqlite: House, locale: str, outcome: str, state
     """Either button in either language; a second visit finds it said, and what was typed is text wherever it stands."""
     words: Any = WORDS[locale]
     number = await replied(on_sqlite)
-    address = f"{on_sqlite.http.base_url}{await door(on_sqlite, number)}"
+    address = f"{on_sqlite.http.base_url}{await link_path(on_sqlite, number)}"
     async with telephone(locale) as page:
         await page.goto(address)
         await expect(page.get_by_text(number)).to_be_visible()
@@ -296,7 +296,7 @@ async def test_on_a_telephone(on_sqlite: House, locale: str, outcome: str, state
 @browser
 @pytest.mark.parametrize("locale", WORDS)
 async def test_a_link_that_opens_nothing_says_so_on_a_telephone(on_sqlite: House, locale: str) -> None:
-    path = await door(on_sqlite, await replied(on_sqlite))
+    path = await link_path(on_sqlite, await replied(on_sqlite))
     async with telephone(locale) as page:
         await page.goto(f"{on_sqlite.http.base_url}{path}x")
         await expect(page.get_by_text(str(WORDS[locale]["unknown"]))).to_be_visible()
