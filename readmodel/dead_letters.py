@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import select, tuple_, update
 
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.mailbox import DEAD, DUE
+from readmodel.notifications import DEAD, DUE
 from readmodel.paging import BadCursorError
 from readmodel.tables import notifications
 

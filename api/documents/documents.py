@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from activities.notifications.rendering import DOCUMENTS, TemplatesError, unusable
+from activities.notifications.texts import DOCUMENTS, TemplatesError, template_problems
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 from domain.case.clocks import CLOCK_ZH
@@ -68,7 +68,7 @@ class Documents:
         problems = [
             problem
             for name in names
-            for problem in unusable(self._environment, name, sample, None if name in NAMES else accepted)
+            for problem in template_problems(self._environment, name, sample, None if name in NAMES else accepted)
         ]
         if problems:
             raise TemplatesError(problems)

@@ -95,9 +95,9 @@ def _add_link(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def make_link(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """It shows how the case stands for 14 days, and takes one answer to the follow-up of the present cycle.
+        """Make a link that shows the state of the case for 14 days and takes one answer to this cycle's follow-up.
 
-        The log says who made it, and so does the timeline, as actor of an answer that comes by it.
+        The log names the person who made it, and so does the timeline, as actor of an answer that comes by it.
         """
         wanted = number_in(number)
         view = await backend.find(wanted, key)

@@ -42,7 +42,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def list_letters(paging: Annotated[LongPaging, Query()]) -> Response:
-        """Messages that were given up after their last try, with the reason of that try."""
+        """List notifications that were given up after their last try, with the reason of that try."""
         try:
             page = await backend.reader.dead_letters(paging.cursor, paging.limit)
         except BadCursorError as error:
@@ -67,6 +67,6 @@ def _add_resend(router: APIRouter, backend: Backend) -> None:
     async def resend_letter(
         key: Annotated[str, Path(description="The `key` of the letter.", examples=["2608034711004-7-supervisor"])],
     ) -> Response:
-        """By the channels as they are configured now. A channel that had taken its copy is not given it again."""
+        """Send it again by the channels as they are configured now, except those that had accepted it."""
         await backend.dead_letters.resend(key)
         return render.answer(to_json({"key": key, "status": "due"}), HTTPStatus.ACCEPTED)

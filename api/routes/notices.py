@@ -51,7 +51,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         responses={200: openapi.example("All of them, the oldest first.", "notices"), **openapi.errors(*_ERRORS)},
     )
     async def list_notices(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """Two in a cycle at most: a notice of urging the day after the case was to be settled, and public criticism."""
+        """List at most two a cycle: a notice of urging the day after the case was to be settled, and public criticism."""
         wanted = number_in(number)
         return render.page((render.notice(wanted, event) for event in await _documents(backend, wanted, key)), None)
 
@@ -80,7 +80,7 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
         key: Annotated[Key, Depends(backend.bearer)],
         accept: Annotated[str, Header(include_in_schema=False)] = HTML,
     ) -> Response:
-        """The document as it was issued: nothing that happens later changes it."""
+        """Return the document as it was issued: nothing that happens later changes it."""
         wanted = number_in(number)
         there = {event.seq: event for event in await _documents(backend, wanted, key)}
         if seq not in there:

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from api.schemas import Letters
 from readmodel.database import engine, writing
-from readmodel.mailbox import DEAD
+from readmodel.notifications import DEAD
 from readmodel.tables import notifications
 from tests.support.api import House, Json, house, problem
 from tests.support.outage import down

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from temporalio.client import Client
 
-from activities.notifications.rendering import Templates, TemplatesError
+from activities.notifications.texts import Templates, TemplatesError
 from api.app import create_app
 from api.documents.documents import Documents
 from api.metrics import Metrics

@@ -10,8 +10,8 @@ from apprise.plugins.email import NotifyEmail
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.wecombot import NotifyWeComBot
 
-from activities.notifications.channel_file import AppriseChannel, ChannelFile
-from activities.notifications.channels.apprise_sender import AppriseSender
+from activities.notifications.channels.apprise import AppriseConfig, AppriseSender
+from activities.notifications.routing import ChannelFile
 from hotline.files.channels import ChannelsError, load_channels
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"
@@ -72,7 +72,7 @@ def test_the_addresses_of_the_example_are_accepted_and_lead_where_they_say(tmp_p
     copy = tmp_path / "channels.toml"
     copy.write_text(text.replace("dingtalk://${DINGTALK_SECRET}@${DINGTALK_TOKEN}", address), "utf-8")
     group = load_channels(copy, ENVIRONMENT).channels["repair_group"]
-    assert isinstance(group, AppriseChannel)
+    assert isinstance(group, AppriseConfig)
     assert type(AppriseSender(group)._service()) is DOCUMENTED[address]
 
 

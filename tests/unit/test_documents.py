@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jinja2.filters import do_striptags
 
-from activities.notifications.rendering import Templates, TemplatesError
+from activities.notifications.texts import Templates, TemplatesError
 from api.documents.documents import Documents
 from domain.case.case import Case
 from domain.case.events import Event

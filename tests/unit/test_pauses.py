@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.notifications.lane import FIRST_PAUSE, LATE_TRIES, pause
+from activities.notifications.delivery import FIRST_PAUSE, LATE_TRIES, pause
 from hotline.settings import Settings
 
 MAX_TRIES = Settings.model_fields["courier_max_tries"].default

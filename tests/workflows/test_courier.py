@@ -88,7 +88,7 @@ async def test_what_cannot_be_delivered_is_flagged_on_the_case(server: WorkflowE
         [row] = await until(
             lambda: complaint.rows("notifications"), lambda rows: {row["status"] for row in rows} == {"dead"}
         )
-        assert row["last_error"] == "IsADirectoryError"
+        assert row["last_error"] == "log: IsADirectoryError"
 
 
 CHANNELS = """
@@ -140,7 +140,7 @@ async def test_the_ui_says_what_it_is(server: WorkflowEnvironment, tmp_path: Pat
 
 async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shifts of a moment each, and a server that suggests a new run soon."""
-    monkeypatch.setattr("activities.notifications.courier.SHIFT", timedelta(seconds=0.3))
+    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with (
         await temporal_server(limit) as own,

@@ -1,14 +1,14 @@
-"""The words of messages: Jinja2 templates in Chinese and English, all of them proved before the first is needed.
+"""Texts of notifications: Jinja2 templates in Chinese and English, all of them checked at the start.
 
-`caller/reply.zh.txt` is what a caller is told in Chinese when his case is replied to; `caller/default.zh.txt` where the
-kind has no template of its own; `staff/` likewise; `subject.zh.txt` heads what has a heading, a mail say.
+`caller/reply.zh.txt` is the Chinese text for a caller whose case was replied to, `caller/default.zh.txt` that of kinds
+without a template; `staff/` likewise. `subject.zh.txt` is the subject, of a mail for example.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import (
@@ -23,24 +23,25 @@ from jinja2 import (
 )
 from jinja2.sandbox import SandboxedEnvironment
 
-from activities.notifications.channel_file import CALLER, Language
+from activities.notifications.channels.base import RenderedNotification
+from activities.notifications.routing import Language, is_caller
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case import notices
 from domain.case.lifecycle import Action
 from domain.incident import notices as incident_notices
 from domain.shared.numbers import is_incident
-from readmodel.deliveries import Parcel
-from readmodel.mailbox import Message
+from readmodel.deliveries import Delivery
+from readmodel.notifications import Notification
 
-OWN = Path(__file__).resolve().with_name("templates")
+OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
-"""The folder of documents, which are no messages: `api.documents.documents` proves and draws them."""
+"""Folder of the templates of documents, which `api.documents.documents` checks and renders."""
 KIND_ZH = notices.KIND_ZH | incident_notices.KIND_ZH
-"""Every kind of message, and what it is called."""
-NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
+"""Chinese name of every kind of notification."""
+NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
-_SAMPLE = Parcel(
-    Message(
+_SAMPLE = Delivery(
+    Notification(
         key="2608034711004-7-caller:2608034711004",
         number="2608034711004",
         seq=7,
@@ -49,15 +50,15 @@ _SAMPLE = Parcel(
         text_zh="工单2608034711004:回复,现为待回访",
         text_en="Case 2608034711004: reply by agent, now pending_follow_up",
         created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),
-        tries=1,
     ),
+    tries=1,
     priority="P2",
     phone=None,
 )
 
 
 class TemplatesError(Exception):
-    """Templates cannot be used. `problems` names for each mistake the file, the line, and what is accepted."""
+    """Error for templates that cannot be used. Each of `problems` names the file, the line, and what is accepted."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -65,29 +66,29 @@ class TemplatesError(Exception):
 
 
 class Templates:
-    """All templates of the service, some of them replaced by the operator's.
+    """The templates of notifications, some of them replaced by the operator's.
 
     Args:
-        folder: of the operator, laid out like ours; None for ours alone.
-        time_zone: of the instants that templates show.
-        link: the caller's own way to his case, of a message to him.
-        hotline: the number that callers dial; empty where the catalogue names none.
+        folder: folder of the operator's templates, laid out like `templates/`; None for the built-in ones.
+        time_zone: time zone of the instants in texts.
+        link: returns the address of the caller's page, for a delivery to a caller.
+        hotline: returns the number that callers dial; empty if the catalogue names none.
 
     Raises:
-        TemplatesError: one of them cannot be used.
+        TemplatesError: a template cannot be used.
     """
 
     def __init__(
         self,
         folder: Path | None = None,
         time_zone: str = USUAL_ZONE,
-        link: Callable[[Parcel], str] | None = None,
+        link: Callable[[Delivery], str] | None = None,
         hotline: Callable[[], str] = str,
     ) -> None:
         self._link = link
         self._hotline = hotline
         self._zone = ZoneInfo(time_zone)
-        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN) if place is not None]
+        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN_TEMPLATES) if place is not None]
         # Plain text has nothing to escape.
         self._environment = SandboxedEnvironment(
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
@@ -97,41 +98,40 @@ class Templates:
         if problems:
             raise TemplatesError(problems)
 
-    def text(self, parcel: Parcel, language: Language) -> str:
-        """What the recipient is told: in one language, or in Chinese and then in English."""
-        audience = "caller" if _to_caller(parcel) else "staff"
-        stems = [f"{audience}/{parcel.message.kind}", f"{audience}/default"]
-        return self._in(language, stems, parcel)
+    def render(self, delivery: Delivery, language: Language) -> RenderedNotification:
+        """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English."""
+        notification = delivery.notification
+        audience = "caller" if is_caller(notification.recipient) else "staff"
+        subject = self._in(language, ["subject"], delivery).replace("\n", " · ")
+        text = self._in(language, [f"{audience}/{notification.kind}", f"{audience}/default"], delivery)
+        facts = (notification.key, notification.number, notification.kind, notification.recipient)
+        return RenderedNotification(*facts, notification.created_at, subject, text, delivery.phone)
 
-    def subject(self, parcel: Parcel, language: Language) -> str:
-        """The heading, on one line."""
-        return self._in(language, ["subject"], parcel).replace("\n", " · ")
-
-    def _in(self, language: Language, stems: list[str], parcel: Parcel) -> str:
-        tongues: list[Literal["zh", "en"]] = ["zh", "en"] if language == "both" else [language]
-        fields = self._fields(parcel)
-        found = (self._environment.select_template([f"{stem}.{tongue}.txt" for stem in stems]) for tongue in tongues)
+    def _in(self, language: Language, stems: list[str], delivery: Delivery) -> str:
+        languages = ["zh", "en"] if language == "both" else [language]
+        fields = self._fields(delivery)
+        found = (self._environment.select_template([f"{stem}.{each}.txt" for stem in stems]) for each in languages)
         return "\n".join(template.render(fields).strip() for template in found)
 
-    def _fields(self, parcel: Parcel) -> Mapping[str, str]:
-        """What templates may name."""
-        message = parcel.message
-        matter_zh, matter = ("突发事件", "Incident") if is_incident(message.number) else ("工单", "Case")
+    def _fields(self, delivery: Delivery) -> Mapping[str, str]:
+        """Return the fields of the templates."""
+        notification = delivery.notification
+        matter_zh, matter = ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")
         return {
-            "number": message.number,
+            "number": notification.number,
             "matter": matter,
             "matter_zh": matter_zh,
-            "kind": message.kind,
-            "kind_zh": KIND_ZH.get(message.kind, message.kind),
-            "recipient": message.recipient,
-            "priority": parcel.priority,
-            "text_zh": message.text_zh,
-            "text_en": message.text_en,
-            "state": parcel.state,
-            "said": parcel.said,
+            "kind": notification.kind,
+            "kind_zh": KIND_ZH.get(notification.kind, notification.kind),
+            "recipient": notification.recipient,
+            "priority": delivery.priority,
+            "text_zh": notification.text_zh,
+            "text_en": notification.text_en,
+            "state": delivery.state,
+            "said": delivery.said,
             "hotline": self._hotline(),
-            "link": self._link(parcel) if self._link and _to_caller(parcel) else "",
-            "at": message.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
+            "link": self._link(delivery) if self._link and is_caller(notification.recipient) else "",
+            "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }
 
     def _names(self) -> list[str]:
@@ -139,15 +139,15 @@ class Templates:
 
     def _problems(self, name: str) -> Iterator[str]:
         accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
-        return unusable(self._environment, name, self._fields(_SAMPLE), accepted)
+        return template_problems(self._environment, name, self._fields(_SAMPLE), accepted)
 
 
-def unusable(
+def template_problems(
     environment: Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
 ) -> Iterator[str]:
-    """Why this template cannot be used with fields like those of the sample; nothing where it can.
+    """Yield the problems of a template with fields like those of the sample.
 
-    `accepted` says which names would be, where this is none of them.
+    `accepted` lists the valid names if its name is not one of them; None if it is.
     """
     file = name
     try:
@@ -175,7 +175,3 @@ def _source(environment: Environment, name: str) -> tuple[str, str]:
     assert loader is not None  # noqa: S101 - every environment of ours has one
     source, file, _ = loader.get_source(environment, name)
     return source, file or name
-
-
-def _to_caller(parcel: Parcel) -> bool:
-    return parcel.message.recipient.partition(":")[0] == CALLER
