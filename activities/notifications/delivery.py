@@ -24,7 +24,7 @@ FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(hours=1)
 LATE_TRIES = 8
 """Tries, over two to four minutes, after which the case is told that a notification is late."""
-LONGEST_SQL_PAUSE_SECONDS = 30.0
+FIRST_SQL_PAUSE_SECONDS, LONGEST_SQL_PAUSE_SECONDS = 1.0, 30.0
 ERROR_LENGTH = 200
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ class Loop(ABC):
     async def run(self, shift: Shift) -> None:
         """Poll until the shift is over. While SQL is down, wait for ever longer times."""
         clock = asyncio.get_running_loop().time
-        pause = self.pace.poll_seconds
+        shortest = min(self.pace.poll_seconds, FIRST_SQL_PAUSE_SECONDS)
+        wait = shortest
         while not shift.is_over:
             started = clock()
             try:
@@ -74,13 +75,13 @@ class Loop(ABC):
                 logger.warning("the courier waits for SQL: %s", type(error).__name__)
                 if clock() - started > LONGEST_SQL_PAUSE_SECONDS:
                     # SQL was back for a while: this is another outage.
-                    pause = self.pace.poll_seconds
-                await shift.rest(pause)
-                pause = min(pause * 2, LONGEST_SQL_PAUSE_SECONDS)
+                    wait = shortest
+                await shift.rest(wait)
+                wait = min(wait * 2, LONGEST_SQL_PAUSE_SECONDS)
 
     @abstractmethod
     async def recover(self) -> None:
-        """Begin, at the start of the shift and after SQL was down."""
+        """Clear up what an earlier run left; called at the start of the shift and after SQL was down."""
 
     @abstractmethod
     async def round(self) -> int:
@@ -88,7 +89,7 @@ class Loop(ABC):
 
     @abstractmethod
     async def finish(self) -> None:
-        """End the shift."""
+        """Record what the loop still holds in memory; called at the end of the shift."""
 
     async def _poll(self, shift: Shift) -> None:
         clock = asyncio.get_running_loop().time

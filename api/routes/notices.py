@@ -51,7 +51,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         responses={200: openapi.example("All of them, the oldest first.", "notices"), **openapi.errors(*_ERRORS)},
     )
     async def list_notices(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """List at most two a cycle: a notice of urging the day after the case was to be settled, and public criticism."""
+        """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
         wanted = number_in(number)
         return render.page((render.notice(wanted, event) for event in await _documents(backend, wanted, key)), None)
 

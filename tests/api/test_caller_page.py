@@ -1,4 +1,4 @@
-"""The caller's page: a link that shows one case, takes one answer, and opens nothing to strangers."""
+"""The caller's page: a link shows one case, takes one answer, and cannot be forged."""
 
 import logging
 import os
@@ -48,7 +48,7 @@ async def say(house: House, path: str, **said: str) -> httpx.Response:
     return await house.http.post(path, data=said, headers=CHINESE)
 
 
-async def test_the_page_tells_how_the_case_stands_in_the_reader_s_language(on_both: House) -> None:
+async def test_the_page_shows_the_state_in_the_readers_language(on_both: House) -> None:
     number = await on_both.case_in("in_progress")
     path = await link_path(on_both, number)
     chinese = await on_both.http.get(path, headers=CHINESE)
@@ -87,7 +87,7 @@ async def test_an_answer_counts_once(on_both: House) -> None:
     assert answered["actor"] == "来电人 caller, link by chen"
 
 
-async def test_who_is_not_satisfied_gets_the_next_cycle_and_needs_a_new_link_for_it(on_sqlite: House) -> None:
+async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sqlite: House) -> None:
     number = await replied(on_sqlite)
     path = await link_path(on_sqlite, number)
     page = await say(on_sqlite, path, outcome="dissatisfied", words="还是没水")
@@ -128,7 +128,7 @@ async def withdrawn(house: House) -> str:
 @pytest.mark.parametrize(
     ("road", "state"), [(unreachable, "closed"), (settled_in_the_call, "closed"), (withdrawn, "withdrawn")]
 )
-async def test_nobody_is_thanked_or_asked_who_was_not_to_say_anything(
+async def test_a_caller_who_is_not_asked_is_not_thanked(
     on_sqlite: House, road: Callable[[House], Awaitable[str]], state: str
 ) -> None:
     number = await road(on_sqlite)
@@ -138,7 +138,7 @@ async def test_nobody_is_thanked_or_asked_who_was_not_to_say_anything(
     assert not any(word in page for word in ("感谢", "评价", "<form"))
 
 
-async def test_nobody_is_thanked_for_a_cycle_in_which_he_said_nothing(on_sqlite: House) -> None:
+async def test_a_caller_is_not_thanked_for_a_cycle_without_answer(on_sqlite: House) -> None:
     """Closed unanswered and reopened, the case has moved on without him."""
     number = await unreachable(on_sqlite)
     path = await link_path(on_sqlite, number)
@@ -150,7 +150,7 @@ async def test_nobody_is_thanked_for_a_cycle_in_which_he_said_nothing(on_sqlite:
 @pytest.mark.parametrize(
     "said", [{}, {"outcome": "unreachable"}, {"outcome": "maybe"}, {"outcome": "satisfied", "words": "好" * 2001}]
 )
-async def test_an_answer_that_is_none_is_asked_again_and_nothing_is_lost(
+async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(
     on_sqlite: House, said: dict[str, str]
 ) -> None:
     number = await replied(on_sqlite)
@@ -160,7 +160,7 @@ async def test_an_answer_that_is_none_is_asked_again_and_nothing_is_lost(
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
 
-async def test_a_day_late_is_late(on_sqlite: House) -> None:
+async def test_an_expired_link_takes_no_answer(on_sqlite: House) -> None:
     path = await link_path(on_sqlite, await replied(on_sqlite))
     on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
     try:
@@ -170,14 +170,14 @@ async def test_a_day_late_is_late(on_sqlite: House) -> None:
     assert (late.status_code, "已过期" in late.text) == (HTTPStatus.GONE, True)
 
 
-async def test_nothing_can_be_guessed(on_sqlite: House) -> None:
+async def test_a_forged_link_is_not_found(on_sqlite: House) -> None:
     path = await link_path(on_sqlite, await replied(on_sqlite))
     for wrong in ("/c/1", f"{path}x", path[:-1], path.replace("/c/", "/c/x"), "/c/2608034711004"):
         page = await on_sqlite.http.get(wrong, headers=ENGLISH)
         assert (page.status_code, "opens nothing" in page.text) == (HTTPStatus.NOT_FOUND, True)
 
 
-async def test_a_link_is_made_for_a_case_that_is_there_and_not_by_those_who_do_the_work(on_sqlite: House) -> None:
+async def test_a_link_is_for_an_existing_case_and_not_made_by_the_crew(on_sqlite: House) -> None:
     """By a link a crew could answer for the caller."""
     number = await replied(on_sqlite)
     for who in ("portal", "wu", "zhou", "gao"):
@@ -187,7 +187,7 @@ async def test_a_link_is_made_for_a_case_that_is_there_and_not_by_those_who_do_t
     problem(await on_sqlite.post("/v1/complaints/2001010000008/link", None, "chen"), 404, "complaint-not-found")
 
 
-async def test_two_processes_sign_with_one_secret_and_another_house_with_another(tmp_path: Path) -> None:
+async def test_processes_with_one_secret_file_read_each_others_links(tmp_path: Path) -> None:
     one, same, other = (Links(tmp_path / name / "links.key") for name in ("a", "a", "b"))
     text, expires_at = one.make("2608034711004", 2, NOON)
     assert same.read(text, NOON) == Link("2608034711004", 2, expires_at)
@@ -210,7 +210,7 @@ async def test_the_log_says_who_made_a_link_and_not_the_link(
     assert path.removeprefix("/c/") not in caplog.text
 
 
-async def test_a_link_made_for_a_message_names_nobody(on_sqlite: House) -> None:
+async def test_a_link_in_a_notification_names_no_maker(on_sqlite: House) -> None:
     number = await replied(on_sqlite)
     text, _ = Links(on_sqlite.settings.links_secret_file).make(number, 1, datetime.now(UTC))
     await say(on_sqlite, f"/c/{text}", outcome="satisfied")
@@ -265,7 +265,7 @@ async def telephone(locale: str) -> AsyncIterator[Page]:
 @browser
 @pytest.mark.parametrize(("outcome", "state"), [("satisfied", "closed"), ("dissatisfied", "dispatched")])
 @pytest.mark.parametrize("locale", WORDS)
-async def test_on_a_telephone(on_sqlite: House, locale: str, outcome: str, state: str) -> None:
+async def test_the_page_works_in_a_telephones_browser(on_sqlite: House, locale: str, outcome: str, state: str) -> None:
     """Either button in either language; a second visit finds it said, and what was typed is text wherever it stands."""
     words: Any = WORDS[locale]
     number = await replied(on_sqlite)
@@ -295,7 +295,7 @@ async def test_on_a_telephone(on_sqlite: House, locale: str, outcome: str, state
 @pytest.mark.browser
 @browser
 @pytest.mark.parametrize("locale", WORDS)
-async def test_a_link_that_opens_nothing_says_so_on_a_telephone(on_sqlite: House, locale: str) -> None:
+async def test_a_telephones_browser_shows_that_a_link_is_invalid(on_sqlite: House, locale: str) -> None:
     path = await link_path(on_sqlite, await replied(on_sqlite))
     async with telephone(locale) as page:
         await page.goto(f"{on_sqlite.http.base_url}{path}x")

@@ -29,7 +29,7 @@ async def test_a_killed_courier_sends_again_under_the_same_id(harness: CourierHa
     assert len({*gateway.ids("webhook-id")}) == 3
 
 
-async def test_a_courier_that_ends_while_a_gateway_hangs_sends_again_under_the_same_key(
+async def test_a_courier_that_ends_during_a_hang_sends_again_under_the_same_key(
     harness: CourierHarness, gateway: Receiver
 ) -> None:
     """Nobody knows whether the gateway took it."""

@@ -84,7 +84,7 @@ async def test_a_gateway_that_answers_too_late_gets_the_same_key_again(
     assert first.body == second.body
 
 
-async def test_one_that_answers_twice_is_believed_once(harness: CourierHarness) -> None:
+async def test_a_second_answer_to_one_request_is_ignored(harness: CourierHarness) -> None:
     """It writes two answers to one request."""
     asked: list[bytes] = []
 
@@ -106,7 +106,7 @@ async def test_one_that_answers_twice_is_believed_once(harness: CourierHarness) 
     assert [row["status"] for row in found] == ["sent"] * 3
 
 
-async def test_a_mail_server_that_hangs_is_left(harness: CourierHarness) -> None:
+async def test_a_mail_server_that_hangs_is_given_up_in_time(harness: CourierHarness) -> None:
     harness.options["courier_max_tries"] = 1
     async with silent_mail_server() as silent:
         harness.write(mail(silent, timeout_seconds=0.5), DISPATCHER.format(["mail"]))

@@ -1,4 +1,4 @@
-"""Who is told by which channel, and when: routes, quiet hours, channels that are taken away."""
+"""Routes of recipients to channels, quiet hours, and removed channels."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.support.channels import CALLER, DISPATCHER, TOMORROW, CourierHarness,
 from tests.support.receivers import Receiver
 
 
-async def test_who_is_not_routed_is_seen_and_not_tried(harness: CourierHarness, gateway: Receiver) -> None:
+async def test_a_recipient_without_route_is_marked_and_not_tried(harness: CourierHarness, gateway: Receiver) -> None:
     harness.write(sms(gateway), webhook(gateway), CALLER.format(["sms"]))
     await harness.notify_caller(phone=None)
     async with harness.running():
@@ -20,7 +20,7 @@ async def test_who_is_not_routed_is_seen_and_not_tried(harness: CourierHarness, 
 async def test_at_night_callers_hear_of_emergencies_only(
     harness: CourierHarness, gateway: Receiver, priority: str, *, hears: bool
 ) -> None:
-    """The program that has a copy of everything hears at once: it wakes nobody."""
+    """A program with a copy of everything has no quiet hours."""
     night = TOMORROW.replace(hour=15)  # 23:30 in Zhongshan
     harness.clock = lambda: night
     harness.write(sms(gateway), webhook(gateway, copies=True), CALLER.format(["sms"]))

@@ -1,4 +1,4 @@
-"""Messages reach real receivers over each kind of channel, once for each key, in the words of the company."""
+"""Notifications reach real receivers by each kind of channel, once for each key, in the words of the templates."""
 
 import asyncio
 import json
@@ -96,7 +96,7 @@ async def test_a_link_is_for_the_cycle_of_its_notification(harness: CourierHarne
     assert sorted(links.read(link, MONDAY).cycle for link in re.findall(r"/c/(\S+)", told)) == [1, 2]
 
 
-async def test_a_mail_goes_out_by_a_real_server_and_is_tried_again(harness: CourierHarness, mails: MailServer) -> None:
+async def test_a_refused_mail_is_tried_again(harness: CourierHarness, mails: MailServer) -> None:
     mails.refusing = 2
     harness.write(mail(mails), DISPATCHER.format(["mail"]) + 'language = "both"\n')
     [key] = await harness.notify()

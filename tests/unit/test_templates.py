@@ -1,4 +1,4 @@
-"""The words of messages: what templates may say, and how their mistakes are told before anything is sent."""
+"""Templates of notifications: their fields, and the problems that are reported at the start."""
 
 import re
 from datetime import UTC, datetime
@@ -84,7 +84,7 @@ def test_every_kind_told_to_callers_has_its_own_template(kind: str) -> None:
         assert [fact for fact in (NUMBER, "88238777") if fact not in told] == []
 
 
-def test_a_caller_gets_his_link_and_staff_get_none() -> None:
+def test_a_caller_gets_a_link_and_staff_get_none() -> None:
     words = Templates(link=lambda delivery: f"https://example.com/c/{delivery.number}-{delivery.cycle}")
     for language in ("zh", "en"):
         assert f"https://example.com/c/{NUMBER}-1" in words.render(delivery(), language).text
@@ -146,7 +146,7 @@ def test_an_operator_replaces_one_and_keeps_the_others(tmp_path: Path) -> None:
     assert "has been handled" in words.render(delivery(), "en").text
 
 
-def test_an_unknown_field_is_told_with_file_line_and_the_fields_there_are(tmp_path: Path) -> None:
+def test_an_unknown_field_is_reported_with_file_line_and_fields(tmp_path: Path) -> None:
     """Also where the sample would not come by."""
     text = "fine\n{% if kind == 'urge' %}{{ caller_name }}{% endif %}"
     problem = told(write(tmp_path, "staff/urge.zh.txt", text))
@@ -164,11 +164,11 @@ def test_an_unknown_field_is_told_with_file_line_and_the_fields_there_are(tmp_pa
         ("caller/repl.zh.txt", "x", "is no template's name; accepted: caller/default.zh.txt"),
     ],
 )
-def test_other_mistakes_are_told_as_well(tmp_path: Path, name: str, text: str, problem: str) -> None:
+def test_other_problems_are_reported(tmp_path: Path, name: str, text: str, problem: str) -> None:
     assert problem in told(write(tmp_path, name, text))
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
     assert "is no folder" in told(tmp_path / "nowhere")
 
 
