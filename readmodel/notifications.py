@@ -1,4 +1,4 @@
-"""Notifications: rows of what somebody is to be told, written with the event that causes them.
+"""Notifications: rows of what a recipient is to be told, written with the event that causes them.
 
 A notification is `due`, then `routed` to the channels of its recipient, or `no_route` without any. It is `sent` with
 its last delivery and `dead` with the first that is given up.

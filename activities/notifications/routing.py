@@ -34,7 +34,7 @@ def is_caller(recipient: str) -> bool:
 
 
 class Route(ConfigTable):
-    """Who is reached by which channels, and in which language."""
+    """A route of recipients to channels, in a language."""
 
     to: str = Field(description="supervisor, department:repair, department:*, caller:* or *")
     channels: tuple[Code, ...] = Field(min_length=1, description="names of channels of this file")
@@ -56,7 +56,7 @@ class Route(ConfigTable):
 
 
 class QuietHours(ConfigTable):
-    """When callers are left in peace, but for emergencies."""
+    """Hours in which callers are not notified, except in emergencies."""
 
     start: time = Field(default=time(22), description="a local time, 22:00:00 say")
     end: time = Field(default=time(7), description="a local time, 07:00:00 say; the same as start for none")

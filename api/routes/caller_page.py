@@ -163,7 +163,7 @@ def _parse(form: Mapping[str, str], words: str) -> FollowUp | None:
 
 
 async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> CaseView | None:
-    """Return the case after this answer, which counts once by whatever way it comes. Raises ProblemError."""
+    """Return the case after this answer, which counts once, by any link or telephone. Raises ProblemError."""
     key = "link-" + hashlib.sha256(text.encode()).hexdigest()[:32]
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
     command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest)

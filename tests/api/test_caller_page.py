@@ -241,7 +241,7 @@ WORDS = {
         "moved": {"closed": "Closed", "dispatched": "The department has been told"},
     },
 }
-"""What a browser of this language shows."""
+"""Texts of the page by the language of the browser."""
 TYPED = "<b>师傅很好</b>"
 
 browser = pytest.mark.skipif(

@@ -33,7 +33,7 @@ def example() -> ChannelFile:
 
 
 def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> tuple[str, ...]:
-    """What is said of the example with one change."""
+    """Return the problems of the example with one change."""
     text = EXAMPLE.read_text("utf-8")
     assert old in text
     copy = folder / "channels.toml"

@@ -1,4 +1,4 @@
-"""How long the courier goes on trying: quickly at first, then hourly, through a night without a gateway."""
+"""Pauses between tries: short at first, then hourly, through a night without a gateway."""
 
 from datetime import timedelta
 

@@ -21,7 +21,7 @@ logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 
 class AppriseConfig(RemoteConfig):
-    """WeCom, DingTalk, Feishu, mail and whatever else Apprise knows."""
+    """WeCom, DingTalk, Feishu, mail and everything else that Apprise knows."""
 
     kind: Literal["apprise"]
     url: SecretStr = Field(description="one address in Apprise's form: dingtalk://..., mailtos://...")
