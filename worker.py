@@ -14,17 +14,22 @@ from temporalio.worker import Worker
 
 from activities.catalogue_rollout import Renewals
 from activities.incident import Incidents
-from activities.notifications.courier import case_teller
+from activities.notifications.caller_links import Links
+from activities.notifications.courier import CourierConfig, case_teller, courier
+from activities.notifications.delivery import Pace
+from activities.notifications.routing import LOG_ONLY
+from activities.notifications.texts import Templates
 from activities.projection import Projection
 from activities.surge_watch import Suspect, Watch
 from domain.incident.incident import Opening, SurgeRule
 from hotline import entry, process
-from hotline.courier import courier
 from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.files.channels import load_channels
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
 from readmodel.database import engine
+from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
 from workflows.complaint import ComplaintWorkflow
@@ -62,7 +67,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     watch = Watch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
     reader = engine(settings.database_url, read_only=True)
     renewals = Renewals(reader, client, workflow_id)
-    async with grouped as writer, courier(writer, settings, tell) as postman:
+    notifications = courier_config(settings, in_force)
+    async with grouped as writer, courier(writer, notifications, tell) as sender:
         incidents = Incidents(writer, database, client, workflow_id)
         worker = Worker(
             client,
@@ -70,7 +76,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             workflows=WORKFLOWS,
             activities=[
                 Projection(writer).publish,
-                postman.deliver_notifications,
+                sender.deliver_notifications,
                 renewals.list_open_cases,
                 renewals.change_catalogue,
                 watch.watch_surges,
@@ -89,6 +95,23 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             yield worker
     database.dispose()
     reader.dispose()
+
+
+def courier_config(settings: Settings, in_force: InForce) -> CourierConfig:
+    """Return the courier's configuration. Raises ChannelsError, TemplatesError."""
+    file = load_channels(settings.channels) if settings.channels else LOG_ONLY
+    channels = file.with_time_zone(in_force.catalogue.calendar.timezone)
+    links = Links(settings.links_secret_file)
+
+    def link(delivery: Delivery) -> str:
+        # Dated by the notification, so that one that is sent again has the same text.
+        token, _ = links.make(delivery.number, delivery.cycle, delivery.notification.created_at)
+        return f"{settings.public_url}/c/{token}"
+
+    zone = channels.quiet_hours.time_zone
+    templates = Templates(settings.templates, zone, link, lambda: in_force.catalogue.hotline)
+    pace = Pace(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
+    return CourierConfig(channels, templates, settings.notification_log, pace)
 
 
 def _rules(in_force: InForce) -> Sequence[SurgeRule]:

@@ -10,8 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.service import RPCError
 
-from activities.notifications.courier import SHIFT, beat, set_on_shutdown, while_running
-from activities.notifications.lane import now
+from activities.shift import now, shift
 from domain.incident.incident import Opening, SurgeRule
 from domain.incident.lifecycle import Scope
 from readmodel import incidents
@@ -49,17 +48,11 @@ class Watch:
 
         SQL or Temporal that is down is waited for: what was missed meanwhile is seen at the next look.
         """
-        stop = asyncio.Event()
         suspected = 0
-        async with while_running(beat()), while_running(set_on_shutdown(stop)):
-            clock = asyncio.get_running_loop().time
-            ends = clock() + SHIFT.total_seconds()
-            while not stop.is_set() and clock() < ends:
+        async with shift() as current:
+            while not current.is_over:
                 suspected += await self._look()
-                try:
-                    await asyncio.wait_for(stop.wait(), self._every)
-                except TimeoutError:
-                    continue
+                await current.rest(self._every)
         return suspected
 
     async def _look(self) -> int:

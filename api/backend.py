@@ -11,7 +11,7 @@ from api.metrics import Metrics
 from api.problems import ProblemError
 from api.recognition import Recognition
 from api.security import BearerKey, actor_of
-from api.sql.letterbox import Letterbox
+from api.sql.dead_letters import DeadLetters
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
 from api.temporal.gateway import Gateway
@@ -37,7 +37,7 @@ class Backend:
     recognition: Recognition
     incidents: IncidentDesk
     reader: Reader
-    letterbox: Letterbox
+    dead_letters: DeadLetters
     visibility: Visibility
     incident_visibility: Visibility
     links: Links

@@ -1,8 +1,7 @@
-"""One notification on several channels: a row for each, so that none waits for another or is sent on it twice.
+"""Deliveries: one notification on one channel, so that no channel waits for another or is given a notification twice.
 
-A notification that is due is spread over its channels and becomes `routed`, or `no_route` where nothing leads to its
-recipient. Each delivery then is `due`, `sending`, `sent` or `dead`. The notification is `sent` with its last delivery,
-`dead` with the first that is given up.
+A delivery is `due`, then `sending` while the courier has it, then `sent`, `due` again at a later instant, or `dead`.
+There is one courier at a time; one that died leaves rows in `sending`, about which its successor asks the channel.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -10,38 +9,40 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from sqlalchemy import bindparam, case, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, select, update
 
 from domain.case.lifecycle import Action
 from readmodel.database import WriteConnection
-from readmodel.mailbox import DEAD, DUE, SENDING, SENT, Message, Report
+from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
 from readmodel.tables import cases, deliveries, events, notifications
 
-ROUTED, NO_ROUTE = "routed", "no_route"
+SENDING = "sending"
 _note = notifications.c
 _row = deliveries.c
-# What is about an incident is about no case: staff are told of it, and never wait for it.
+# Quiet hours concern cases only: news of an incident to the staff have no case, and never wait.
 _PRIORITY = func.coalesce(cases.c.priority, "P1")
-# Cycle and state of the event which the message tells of: the case may have gone on. News of an incident are no event
-# of the case.
-_TOLD_OF = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (events.c.action == _note.kind)
+# Cycle and state are those of the event that caused the notification: the case may have gone on. News of an incident
+# are no event of the case.
+_CAUSE = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (events.c.action == _note.kind)
 _CYCLE = func.coalesce(events.c.cycle, cases.c.cycle, 1)
 _STATE = func.coalesce(events.c.to_state, cases.c.state, "")
 _REPLY = case((events.c.action == Action.REPLY.value, events.c.data), else_=None)
 
-Route = Callable[[str, bool], Sequence[str]]
-"""The channels for a recipient, given whether the case has a telephone number."""
-Quiet = Callable[[str, str, datetime], datetime | None]
-"""Until when a recipient is left in peace, given the case's priority and the instant; None where it is not."""
+ChannelsTo = Callable[[str, bool], Sequence[str]]
+"""Channels to a recipient; the flag says if the case has a telephone number."""
+QuietUntil = Callable[[str, str, datetime], datetime | None]
+"""End of the quiet hours of a recipient, given the case's priority and the instant; None outside of them."""
 
 
-class Parcel(NamedTuple):
-    """A message on one channel, with what its case alone knows. `phone` is personal: it goes to the channel only.
+class Delivery(NamedTuple):
+    """One notification on one channel. `phone` is personal data, for the channel only.
 
-    `cycle` and `state` are those that the message tells of; `said` is what an incident's end says to its callers.
+    `tries` includes the present one. `cycle` and `state` are those after the event that caused the notification.
+    `said` is the reply that ended an incident, for all of its callers; empty otherwise.
     """
 
-    message: Message
+    notification: Notification
+    tries: int
     priority: str
     phone: str | None
     cycle: int = 1
@@ -50,24 +51,34 @@ class Parcel(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The message's."""
-        return self.message.key
+        """Key of the notification."""
+        return self.notification.key
 
     @property
     def number(self) -> str:
-        """The case's."""
-        return self.message.number
-
-    @property
-    def tries(self) -> int:
-        """On this channel, this one included."""
-        return self.message.tries
+        """Number of the case or incident."""
+        return self.notification.number
 
 
-def spread(connection: WriteConnection, route: Route, at: datetime, limit: int) -> int:
-    """Make the deliveries of what is due at `at`; answer of how many notifications. Nothing is in doubt meanwhile.
+class Failure(NamedTuple):
+    """A delivery that failed, and the instant of the next try; None for a dead letter."""
 
-    One that is spread again, to be sent again, keeps what has been sent or is under way, and loses what was dead.
+    key: str
+    error: str
+    next_try_at: datetime | None
+
+
+class Results(NamedTuple):
+    """Results of the deliveries that a channel took last."""
+
+    sent: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+
+
+def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, limit: int) -> int:
+    """Create the deliveries of the notifications that are due at `at`; return the number of notifications.
+
+    A notification that is routed again keeps deliveries that are sent or under way, and loses dead ones.
     """
     due = (
         select(_note.key, _note.recipient, cases.c.caller_phone.is_not(None))
@@ -77,126 +88,120 @@ def spread(connection: WriteConnection, route: Route, at: datetime, limit: int) 
         .limit(limit)
         .with_for_update(of=notifications, skip_locked=True)
     )
-    found = {key: route(recipient, has_phone) for key, recipient, has_phone in connection.execute(due)}
+    found = {key: channels_to(recipient, has_phone) for key, recipient, has_phone in connection.execute(due)}
     if not found:
         return 0
     connection.execute(delete(deliveries).where(_row.key.in_(found), _row.status == DEAD))
-    known = select(_row.key, _row.channel).where(_row.key.in_(found))
-    there = {(row.key, row.channel) for row in connection.execute(known)}
+    existing = {tuple(row) for row in connection.execute(select(_row.key, _row.channel).where(_row.key.in_(found)))}
     wanted = [(key, channel) for key, channels in found.items() for channel in channels]
-    fresh = [_fresh(key, channel, at) for key, channel in wanted if (key, channel) not in there]
-    if fresh:
-        connection.execute(insert(deliveries), fresh)
+    if added := [_new(key, channel, at) for key, channel in wanted if (key, channel) not in existing]:
+        connection.execute(insert(deliveries), added)
     for status, keys in (
-        (ROUTED, [k for k, c in found.items() if c]),
-        (NO_ROUTE, [k for k, c in found.items() if not c]),
+        (ROUTED, [key for key, channels in found.items() if channels]),
+        (NO_ROUTE, [key for key, channels in found.items() if not channels]),
     ):
-        mine = _note.key.in_(keys)
-        connection.execute(update(notifications).where(mine).values(status=status, next_try_at=None, last_error=None))
+        routed = update(notifications).where(_note.key.in_(keys))
+        connection.execute(routed.values(status=status, next_try_at=None, last_error=None))
     _complete(connection, found, at)
     return len(found)
 
 
-def exchange(
-    connection: WriteConnection, channel: str, quiet: Quiet, report: Report, at: datetime, limit: int
-) -> list[Parcel]:
-    """Note what became of the channel's last parcels, and take its next that are due at `at`, oldest first.
+def reroute(connection: WriteConnection, channels: Collection[str], at: datetime) -> None:
+    """Make notifications due again whose deliveries wait for a channel that is not one of `channels`."""
+    waiting = _row.next_try_at.is_not(None) & _row.channel.not_in(channels)
+    due = update(notifications).where(_note.key.in_(select(_row.key).where(waiting)))
+    if connection.execute(due.values(status=DUE, next_try_at=at, last_error=None, dead_at=None)).rowcount:
+        connection.execute(delete(deliveries).where(waiting))
 
-    Whoever is to be left in peace gets his later, which costs no try.
+
+def take(
+    connection: WriteConnection, channel: str, quiet_until: QuietUntil, at: datetime, limit: int
+) -> list[Delivery]:
+    """Take the deliveries of a channel that are due at `at`, oldest first, and count a try for each.
+
+    A delivery in quiet hours is postponed to their end, without a try.
     """
-    _note_sent(connection, channel, report, at)
-    _note_failed(connection, channel, report, at)
-    loud: list[Parcel] = []
-    while limit and not loud and (due := _due(connection, channel, at, limit)):
-        later = [(parcel, quiet(parcel.message.recipient, parcel.priority, at)) for parcel in due]
-        loud = [parcel for parcel, until in later if until is None]
-        postponed = [{"the_key": parcel.key, "until": until} for parcel, until in later if until is not None]
-        if postponed:
-            mine = (_row.key == bindparam("the_key")) & (_row.channel == channel)
-            connection.execute(update(deliveries).where(mine).values(next_try_at=bindparam("until")), postponed)
-    if loud:
-        mine = _row.key.in_([parcel.key for parcel in loud]) & (_row.channel == channel)
+    taken: list[Delivery] = []
+    while not taken and (due := _due(connection, channel, at, limit)):
+        ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
+        taken = [delivery for delivery, end in ends if end is None]
+        if postponed := [{"the_key": delivery.key, "end": end} for delivery, end in ends if end is not None]:
+            quiet = update(deliveries).where(_row.key == bindparam("the_key"), _row.channel == channel)
+            connection.execute(quiet.values(next_try_at=bindparam("end")), postponed)
+    if taken:
+        mine = _of(channel, [delivery.key for delivery in taken])
         connection.execute(update(deliveries).where(mine).values(status=SENDING, tries=_row.tries + 1))
-    return loud
+    return taken
+
+
+def record(connection: WriteConnection, channel: str, results: Results, at: datetime) -> None:
+    """Record the results of a channel's deliveries. Deliveries that are no longer `sending` stay as they are."""
+    if results.sent:
+        sent = {"status": SENT, "sent_at": at, "next_try_at": None, "last_error": None}
+        mine = _of(channel, results.sent) & (_row.status == SENDING)
+        connection.execute(update(deliveries).where(mine).values(sent))
+        _complete(connection, results.sent, at)
+    for key, error, next_try_at in results.failed:
+        failed = {"status": DUE if next_try_at else DEAD, "next_try_at": next_try_at, "last_error": error}
+        mine = _of(channel, [key]) & (_row.status == SENDING)
+        connection.execute(update(deliveries).where(mine).values(failed))
+        if next_try_at is None:
+            # One that is due is about to be routed again, which revives this delivery.
+            dead = update(notifications).where(_note.key == key, _note.status.in_([ROUTED, DEAD]))
+            connection.execute(dead.values(status=DEAD, dead_at=at, last_error=f"{channel}: {error}"))
 
 
 def in_doubt(connection: WriteConnection, channel: str, limit: int) -> list[str]:
-    """Keys that the channel had when the courier died: delivered perhaps, perhaps not."""
-    under_way = _row.next_try_at.is_not(None)
-    mine = (_row.channel == channel) & (_row.status == SENDING)
-    return list(connection.scalars(select(_row.key).where(under_way, mine).limit(limit)))
+    """Return keys of deliveries that a courier was sending when it died: they may have been delivered or not."""
+    unsettled = _row.next_try_at.is_not(None) & (_row.channel == channel) & (_row.status == SENDING)
+    return list(connection.scalars(select(_row.key).where(unsettled).limit(limit)))
 
 
-def give_back(
+def settle(
     connection: WriteConnection, channel: str, keys: Collection[str], delivered: Collection[str], at: datetime
 ) -> None:
-    """Settle what was in doubt: `delivered` are sent, the others due again. A courier's death is no try."""
-    _note_sent(connection, channel, Report(sent=tuple(delivered)), at)
-    mine = (_row.channel == channel) & _row.key.in_([key for key in keys if key not in delivered])
-    lost = update(deliveries).where(mine, _row.status == SENDING)
-    connection.execute(lost.values(status=DUE, tries=_row.tries - 1))
+    """Settle deliveries in doubt: `delivered` are sent, the others due again. A courier's death counts as no try."""
+    record(connection, channel, Results(sent=tuple(delivered)), at)
+    lost = _of(channel, [key for key in keys if key not in delivered]) & (_row.status == SENDING)
+    connection.execute(update(deliveries).where(lost).values(status=DUE, tries=_row.tries - 1))
 
 
-def recall(connection: WriteConnection, channels: Collection[str], at: datetime) -> None:
-    """Take back what waits for channels that are no more: those notifications are due, to be routed anew."""
-    mine = _row.next_try_at.is_not(None) & _row.channel.not_in(channels)
-    due = update(notifications).where(_note.key.in_(select(_row.key).where(mine)))
-    if connection.execute(due.values(status=DUE, next_try_at=at, last_error=None, dead_at=None)).rowcount:
-        connection.execute(delete(deliveries).where(mine))
+def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
+    return (_row.channel == channel) & _row.key.in_(keys)
 
 
-def _fresh(key: str, channel: str, at: datetime) -> dict[str, object]:
+def _new(key: str, channel: str, at: datetime) -> dict[str, object]:
     return {"key": key, "channel": channel, "status": DUE, "tries": 0, "next_try_at": at}
 
 
-def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Parcel]:
-    columns = [_note[name] for name in Message._fields if name != "tries"]
+def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Delivery]:
+    columns = [_note[name] for name in Notification._fields]
     statement = (
-        select(*columns, _row.tries, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _REPLY)
+        select(*columns, _row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _REPLY)
         .join(notifications, _note.key == _row.key)
         .outerjoin(cases, cases.c.number == _note.number)
-        .outerjoin(events, _TOLD_OF)
+        .outerjoin(events, _CAUSE)
         .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at)
         .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
         .limit(limit)
         .with_for_update(of=deliveries, skip_locked=True)
     )
-    return [_parcel(*row) for row in connection.execute(statement)]
+    return [_delivery(*row) for row in connection.execute(statement)]
 
 
-def _parcel(*row: Any) -> Parcel:  # noqa: ANN401 - a row of the statement above
-    *message, tries, priority, phone, cycle, state, reply = row
-    return Parcel(Message._make([*message, tries + 1]), priority, phone, cycle, state, _said(reply))
+def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above
+    *notification, tries, priority, phone, cycle, state, reply = row
+    return Delivery(Notification._make(notification), tries, priority, phone, cycle, state, _said(reply))
 
 
 def _said(reply: str | None) -> str:
-    """What everybody was replied to; what a person was is told to him alone."""
+    # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
     data = from_json(reply) if reply else {}
     return str(data["message"]) if "incident" in data else ""
 
 
-def _note_sent(connection: WriteConnection, channel: str, report: Report, at: datetime) -> None:
-    if report.sent:
-        mine = _row.key.in_(report.sent) & (_row.channel == channel) & (_row.status == SENDING)
-        sent = {"status": SENT, "sent_at": at, "next_try_at": None, "last_error": None}
-        connection.execute(update(deliveries).where(mine).values(sent))
-        _complete(connection, report.sent, at)
-
-
-def _note_failed(connection: WriteConnection, channel: str, report: Report, at: datetime) -> None:
-    for failure in report.failed:
-        mine = (_row.key == failure.key) & (_row.channel == channel) & (_row.status == SENDING)
-        status = DUE if failure.next_try_at else DEAD
-        failed = {"status": status, "next_try_at": failure.next_try_at, "last_error": failure.error}
-        connection.execute(update(deliveries).where(mine).values(failed))
-        if status == DEAD:
-            # One that is due is about to be spread again, which revives this delivery.
-            dead = update(notifications).where(_note.key == failure.key, _note.status.in_([ROUTED, DEAD]))
-            connection.execute(dead.values(status=DEAD, dead_at=at, last_error=f"{channel}: {failure.error}"))
-
-
 def _complete(connection: WriteConnection, keys: Collection[str], at: datetime) -> None:
-    """Count as sent those of the routed that have nothing under way any more."""
-    open_ones = exists().where(_row.key == _note.key, _row.status != SENT)
-    mine = _note.key.in_(keys) & (_note.status == ROUTED) & ~open_ones
-    connection.execute(update(notifications).where(mine).values(status=SENT, sent_at=at))
+    """Mark the routed notifications as sent that have no unsent delivery."""
+    unsent = exists().where(_row.key == _note.key, _row.status != SENT)
+    complete = _note.key.in_(keys) & (_note.status == ROUTED) & ~unsent
+    connection.execute(update(notifications).where(complete).values(status=SENT, sent_at=at))

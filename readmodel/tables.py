@@ -182,7 +182,7 @@ notifications = Table(
     Column("text_zh", Text, nullable=False),
     Column("text_en", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("status", CODE, nullable=False, comment="due, sending, routed, no_route, sent or dead"),
+    Column("status", CODE, nullable=False, comment="due, routed, no_route, sent or dead"),
     Column("tries", Integer, nullable=False),
     Column("next_try_at", UtcDateTime, comment="Null once nothing is to be done."),
     Column("sent_at", UtcDateTime),
@@ -224,7 +224,7 @@ deliveries = Table(
     ),
     sqlite_with_rowid=False,
 )
-"""A notification on each channel that its recipient is routed to; none while everything goes to the log channel."""
+"""A notification on each channel that its recipient is routed to."""
 
 search_words = Table(
     "search_words",

@@ -1,4 +1,4 @@
-"""The durable host of the courier: one workflow that keeps one `deliver_notifications` running, for ever."""
+"""Workflow of the courier: it runs one activity `deliver_notifications` after the other."""
 
 from datetime import timedelta
 
@@ -7,21 +7,22 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.notifications.courier import SHIFT, Courier
+    from activities.notifications.courier import Courier
+    from activities.shift import SHIFT
 
 COURIER_ID = "courier"
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-"""A worker that died with the courier in hand is found out this late; another one goes on."""
+"""Time after which another worker takes over from one that died."""
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 
 
 @workflow.defn(name="CourierWorkflow")
 class CourierWorkflow:
-    """Carries notifications (通知) out of the read model, shift after shift."""
+    """Workflow that sends notifications (通知), shift after shift."""
 
     @workflow.run
     async def run(self) -> None:
-        """Run one shift after the other; a new run when the history has grown."""
+        """Run one shift after the other; continue as new when the history has grown."""
         while not workflow.info().is_continue_as_new_suggested():
             delivered = await workflow.execute_activity_method(
                 Courier.deliver_notifications,
@@ -36,7 +37,7 @@ class CourierWorkflow:
 
 
 async def start_courier(client: Client, task_queue: str) -> WorkflowHandle[CourierWorkflow, None]:
-    """Start the courier where it does not run yet; again, or by many at once, it does no harm."""
+    """Start the courier if it does not run yet. Calls may be repeated or concurrent."""
     return await client.start_workflow(
         CourierWorkflow.run,
         id=COURIER_ID,

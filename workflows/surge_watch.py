@@ -5,7 +5,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.notifications.courier import SHIFT
+    from activities.shift import SHIFT
     from activities.surge_watch import Watch
     from workflows.courier import HEARTBEAT_TIMEOUT, RETRY
 

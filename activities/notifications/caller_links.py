@@ -1,7 +1,6 @@
-"""The caller's one-time link: a signed text that says which case and which cycle it is for, and how long it holds.
+"""Callers' links: signed tokens that hold case number, cycle and expiry.
 
-Nothing is kept for it: whoever can sign has the secret of this service. It is used up by the answer it is made for, as
-the case then no longer waits for one in that cycle.
+No link is stored. A link is used up by the caller's answer, because the case then waits for none in that cycle.
 """
 
 import os
@@ -13,13 +12,13 @@ from typing import NamedTuple
 from itsdangerous import BadSignature, URLSafeSerializer
 
 VALID = timedelta(days=14)
-"""How long a link holds."""
+"""Time for which a link is valid."""
 OWNER_ONLY = 0o600
 SECRET_BYTES = 32
 
 
 class LinkError(Exception):
-    """The link opens nothing; `expired` where it once did."""
+    """Error for a token that is expired (`expired`) or was not signed by this service."""
 
     def __init__(self, *, expired: bool) -> None:
         super().__init__("expired" if expired else "unknown")
@@ -27,30 +26,30 @@ class LinkError(Exception):
 
 
 class Link(NamedTuple):
-    """What a link is for."""
+    """Content of a link."""
 
     number: str
     cycle: int
     expires_at: datetime
     made_by: str | None = None
-    """The name on the key of who made it; None where it was made for a message to the caller."""
+    """Name on the key of the person who made it; None if the courier made it for a notification."""
 
 
 class Links:
-    """Makes links and reads them. The secret is in a file of its own, made when it is first needed."""
+    """Signer and reader of links. The secret is in a file, created when it is first needed."""
 
     def __init__(self, secret_file: Path) -> None:
         self._file = secret_file
         self._serializer: URLSafeSerializer | None = None
 
     def make(self, number: str, cycle: int, at: datetime, made_by: str | None = None) -> tuple[str, datetime]:
-        """The text of a link for this cycle of the case, and the instant until which it holds."""
+        """Return the token of a link for this cycle of the case, and the instant at which it expires."""
         expires_at = (at + VALID).replace(microsecond=0)
         maker = () if made_by is None else (made_by,)
         return str(self._signer().dumps([number, cycle, int(expires_at.timestamp()), *maker])), expires_at
 
     def read(self, text: str, at: datetime) -> Link:
-        """What the link is for. Raises LinkError: nobody here made it, or its time is over."""
+        """Return the content of a token. Raises LinkError if it is forged or expired."""
         try:
             number, cycle, expires, *maker = self._signer().loads(text)
         except BadSignature:
@@ -67,13 +66,13 @@ class Links:
 
 
 def _secret(file: Path) -> str:
-    """The one secret, whoever comes first to make it."""
+    """Return the secret in the file, created by the first process that needs it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as made:
         made.write(secrets.token_hex(SECRET_BYTES))
     try:
-        # A link, unlike a rename, does not take the place of what another process has made meanwhile.
+        # Unlike a rename, a hard link does not replace a file that another process created meanwhile.
         os.link(aside, file)
     except FileExistsError:
         pass

@@ -1,31 +1,101 @@
-"""The courier's work: taking due notifications out of the read model and handing them to channels, lane by lane."""
+"""The courier: the activity that routes notifications to channels and sends them."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from pathlib import Path
+from typing import NamedTuple
 
+import httpx
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.notifications.lane import GiveUp, now, patiently
-from readmodel.deliveries import recall
+from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
+from activities.notifications.delivery import DeliveryLoop, GiveUp, Pace, RoutingLoop
+from activities.notifications.routing import ChannelFile
+from activities.notifications.texts import Templates
+from activities.shift import now, shift
+from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
-
-SHIFT = timedelta(minutes=30)
-"""How long one run of the activity lasts: long enough to cost Temporal next to nothing."""
-HEARTBEAT_SECONDS = 2.0
-FIRST_SQL_PAUSE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
 
+class CourierConfig(NamedTuple):
+    """Configuration of the courier.
+
+    Args:
+        channels: channels, routes and quiet hours.
+        templates: texts of notifications.
+        log_file: file of the log channel.
+        pace: pace of the loops.
+    """
+
+    channels: ChannelFile
+    templates: Templates
+    log_file: Path
+    pace: Pace = Pace()
+
+    def render(self, delivery: Delivery) -> RenderedNotification:
+        """Return the delivery in words, in the language of its route."""
+        return self.templates.render(delivery, self.channels.language(delivery.notification.recipient))
+
+
+class Courier:
+    """The activity `deliver_notifications`. Its workflow runs one at a time.
+
+    Args:
+        router: loop that creates deliveries.
+        channels: loops of the channels.
+    """
+
+    def __init__(self, router: RoutingLoop, *channels: DeliveryLoop) -> None:
+        self._router = router
+        self._channels = channels
+
+    @activity.defn(name="deliver_notifications")
+    async def deliver_notifications(self) -> int:
+        """Send notifications until the shift ends or the worker stops; return the number of deliveries.
+
+        While SQL is down it waits. Deliveries that are unsettled at its end are in doubt for the next run.
+        """
+        async with shift() as current, asyncio.TaskGroup() as group:
+            for loop in (self._router, *self._channels):
+                group.create_task(loop.run(current))
+        return sum(channel.sent for channel in self._channels)
+
+
+@asynccontextmanager
+async def courier(
+    writer: GroupWriter, config: CourierConfig, give_up: GiveUp, clock: Callable[[], datetime] = now
+) -> AsyncIterator[Courier]:
+    """Build the courier; its channels are closed at the end of the context."""
+    channels, pace = config.channels, config.pace
+    # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None)) as http:
+        resources = Resources(http, config.render, config.log_file)
+        loops = [
+            DeliveryLoop(
+                writer,
+                name,
+                table.channel(name, resources),
+                partial(channels.quiet_until, name),
+                give_up,
+                # A crash leaves a whole batch in doubt, so a remote channel takes no more than it sends at once.
+                pace._replace(batch=table.concurrency) if isinstance(table, RemoteConfig) else pace,
+                clock=clock,
+            )
+            for name, table in channels.channels.items()
+        ]
+        yield Courier(RoutingLoop(writer, channels.channels_to, loops, pace), *loops)
+
+
 def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
-    """Tell a case by the signal `undelivered` to its workflow; one that has ended needs to know nothing."""
+    """Return a function that tells a case by the signal `undelivered` to its workflow, if that still runs."""
 
     async def tell(number: str, key: str) -> None:
         try:
@@ -36,68 +106,3 @@ def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
             logger.info("case %s has ended; it is not told that %s was not delivered", number, key)
 
     return tell
-
-
-class Runner(Protocol):
-    """What a courier does side by side with its like: a lane, or the spreading of messages over lanes."""
-
-    async def run(self, stop: asyncio.Event, ends: float) -> int:
-        """Work until told to stop, or until the loop's clock says `ends`; answer how many were delivered."""
-
-
-class Courier:
-    """The activity `deliver_notifications`; one at a time, which its workflow sees to.
-
-    Args:
-        writer: takes part in the one thread that writes, so that neither waits for the other's lock.
-        runners: what it does, side by side: none waits for another.
-        channels: names of the channels that have a lane; what waits for any other is routed anew.
-    """
-
-    def __init__(self, writer: GroupWriter, *runners: Runner, channels: Collection[str] = ()) -> None:
-        self._writer = writer
-        self._runners = runners
-        self._channels = channels
-
-    @activity.defn(name="deliver_notifications")
-    async def deliver_notifications(self) -> int:
-        """Relay until the shift ends or the worker stops; answer how many messages were delivered.
-
-        SQL that is down is waited for. Whatever was taken and not settled when it ends is in doubt for the next run.
-        """
-        stop = asyncio.Event()
-        async with while_running(beat()), while_running(set_on_shutdown(stop)):
-            ends = asyncio.get_running_loop().time() + SHIFT.total_seconds()
-            await patiently(self._recall, stop, ends, FIRST_SQL_PAUSE_SECONDS)
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(runner.run(stop, ends)) for runner in self._runners]
-        return sum(task.result() for task in tasks)
-
-    async def _recall(self) -> None:
-        """The operator may have taken a channel away since the last shift."""
-        await self._writer.run(partial(recall, channels=self._channels, at=now()))
-
-
-@asynccontextmanager
-async def while_running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let `work` go on until the context ends."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def beat() -> None:
-    """Tell Temporal, for as long as the loop turns, that the activity lives."""
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(HEARTBEAT_SECONDS)
-
-
-async def set_on_shutdown(stop: asyncio.Event) -> None:
-    """Set `stop` when the worker is asked to end."""
-    await activity.wait_for_worker_shutdown()
-    stop.set()

@@ -1,113 +1,150 @@
-"""The courier where there are several channels: what is due is spread over them, and each has a lane of its own."""
+"""The operator's file of channels: the channels, the routes of recipients to them, and the quiet hours of callers."""
 
-import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
-from functools import partial
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Literal, Self, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from activities.notifications.channels import log_channel
-from activities.notifications.lane import GATHER_SECONDS, Mailbox, now, patiently, rest
-from readmodel import deliveries
-from readmodel.deliveries import Parcel, Quiet, Route
-from readmodel.mailbox import Report
-from readmodel.writer import GroupWriter
+from pydantic import Field, field_validator, model_validator
 
+from activities.notifications.channels import AnyConfig
+from activities.notifications.channels.base import ConfigTable, ProgramConfig
+from activities.notifications.channels.log import LogConfig
+from domain.calendar.work_calendar import USUAL_ZONE
+from domain.case.lifecycle import Role
+from domain.catalogue.terms import Priority, Recipient
+from domain.shared.codes import Code
 
-class ParcelBox:
-    """What waits on one channel.
-
-    Args:
-        writer: see Courier.
-        channel: its name.
-        quiet: says who is left in peace until when.
-        clock: tells the instant.
-    """
-
-    def __init__(self, writer: GroupWriter, channel: str, quiet: Quiet, clock: Callable[[], datetime] = now) -> None:
-        self._writer = writer
-        self._channel = channel
-        self._quiet = quiet
-        self._clock = clock
-        self.news = asyncio.Event()
-
-    async def exchange(self, report: Report, limit: int) -> list[Parcel]:
-        """See Box."""
-        at = self._clock()
-        work = partial(deliveries.exchange, channel=self._channel, quiet=self._quiet, report=report, at=at, limit=limit)
-        return await self._writer.run(work)
-
-    async def in_doubt(self, limit: int) -> list[str]:
-        """See Box."""
-        return await self._writer.run(partial(deliveries.in_doubt, channel=self._channel, limit=limit))
-
-    async def give_back(self, keys: Collection[str], delivered: Collection[str]) -> None:
-        """See Box."""
-        settle = partial(deliveries.give_back, channel=self._channel, keys=keys, delivered=delivered, at=self._clock())
-        await self._writer.run(settle)
+KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
+"""Kinds of recipients: what a recipient is called, up to the colon."""
+NAME_REQUIRED = frozenset({"owner", "assignee", "department", "lead", "caller"})
+"""Kinds that a colon and a name follow."""
+NAME_ALLOWED = frozenset({"manager", "director", "general_manager"})
+"""Kinds that a colon and a name may follow."""
+EVERYBODY = "*"
+EMERGENCIES: frozenset[Priority] = frozenset({"P1", "P2"})
+"""Priorities to which quiet hours do not apply."""
+Language = Literal["zh", "en", "both"]
 
 
-class Spreader:
-    """Makes a row on each channel for whatever is due: one transaction, so a crash leaves nothing in doubt.
-
-    Args:
-        writer: see Courier.
-        route: the channels of a recipient.
-        boxes: the channels' boxes, which hear that there is something.
-        poll_seconds: longest time between two looks.
-        batch: most notifications in one transaction.
-    """
-
-    def __init__(
-        self, writer: GroupWriter, route: Route, boxes: Sequence[ParcelBox], *, poll_seconds: float, batch: int
-    ) -> None:
-        self._writer = writer
-        self._route = route
-        self._boxes = boxes
-        self._poll_seconds = poll_seconds
-        self._batch = batch
-
-    async def run(self, stop: asyncio.Event, ends: float) -> int:
-        """Spread until told to stop, or until the loop's clock says `ends`. Answers 0: the lanes deliver."""
-
-        async def work() -> None:
-            await self._take_over()
-            await self._rounds(stop, ends)
-
-        await patiently(work, stop, ends, self._poll_seconds)
-        return 0
-
-    async def _take_over(self) -> None:
-        """Give back what a courier without channels had in hand when it died."""
-        mailbox = Mailbox(self._writer)
-        while keys := await mailbox.in_doubt(self._batch):
-            await mailbox.give_back(keys, ())
-
-    async def _rounds(self, stop: asyncio.Event, ends: float) -> None:
-        clock = asyncio.get_running_loop().time
-        while not stop.is_set() and clock() < ends:
-            looked = clock()
-            self._writer.news.clear()
-            work = partial(deliveries.spread, route=self._route, at=now(), limit=self._batch)
-            spread = await self._writer.run(work)
-            if spread:
-                for box in self._boxes:
-                    box.news.set()
-            if spread == 0:
-                await rest(min(self._poll_seconds, ends - clock()), stop, self._writer.news)
-            if spread < self._batch:
-                await rest(looked + min(GATHER_SECONDS, self._poll_seconds) - clock(), stop)
+def is_caller(recipient: str) -> bool:
+    """Return True if a recipient is a caller."""
+    return recipient.partition(":")[0] == "caller"
 
 
-class ParcelLog:
-    """The log channel as one of several: it is given the message without what is personal."""
+class Route(ConfigTable):
+    """A route of recipients to channels, in a language."""
 
-    def __init__(self, log: log_channel.LogChannel) -> None:
-        self._log = log
+    to: str = Field(description="supervisor, department:repair, department:*, caller:* or *")
+    channels: tuple[Code, ...] = Field(min_length=1, description="names of channels of this file")
+    language: Language = Field(default="zh", description="zh, en or both")
 
-    async def deliver(self, messages: Sequence[Parcel]) -> Mapping[str, str]:
-        """See Channel."""
-        return await self._log.deliver([parcel.message for parcel in messages])
+    @field_validator("to")
+    @classmethod
+    def _is_known(cls, to: str) -> str:
+        kind, colon, name = to.partition(":")
+        if to == EVERYBODY:
+            return to
+        if kind not in KINDS:
+            raise ValueError(f"accepted: {EVERYBODY}, or one of {', '.join(KINDS)}")
+        if bool(colon) is not bool(name) or (kind not in NAME_ALLOWED and (kind in NAME_REQUIRED) is not bool(name)):
+            named = f"{kind}:* or {kind}: and whom"
+            accepted = named if kind in NAME_REQUIRED else f"{kind}, {named}" if kind in NAME_ALLOWED else kind
+            raise ValueError(f"accepted: {accepted}")
+        return to
 
-    async def delivered(self, keys: Collection[str]) -> set[str]:
-        """See Channel."""
-        return await self._log.delivered(keys)
+
+class QuietHours(ConfigTable):
+    """Hours in which callers are not notified, except in emergencies."""
+
+    start: time = Field(default=time(22), description="a local time, 22:00:00 say")
+    end: time = Field(default=time(7), description="a local time, 07:00:00 say; the same as start for none")
+    time_zone: str = Field(
+        default=USUAL_ZONE, description="a zone of the IANA database; without it, that of the catalogue in force"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("accepted: a zone of the IANA database, Asia/Shanghai say") from None
+        return name
+
+    def until(self, at: datetime) -> datetime | None:
+        """Return the end of the quiet hours that hold at this instant; None outside of them."""
+        local = at.astimezone(ZoneInfo(self.time_zone))
+        clock, overnight = local.time(), self.start > self.end
+        quiet = clock >= self.start or clock < self.end if overnight else self.start <= clock < self.end
+        if not quiet:
+            return None
+        day = local.date() + timedelta(days=1 if overnight and clock >= self.start else 0)
+        return datetime.combine(day, self.end, local.tzinfo).astimezone(at.tzinfo)
+
+
+class ChannelFile(ConfigTable):
+    """The whole file."""
+
+    channels: dict[Code, AnyConfig] = Field(min_length=1, description="tables [channels.NAME], each with its kind")
+    routes: tuple[Route, ...] = Field(min_length=1, description="tables [[routes]] with to and channels")
+    quiet_hours: QuietHours = QuietHours()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "ChannelFile":
+        problems = [problem for route in self.routes for problem in self._problems(route)]
+        counts = sorted(Counter(route.to for route in self.routes).items())
+        problems += [f"{to} has {count} routes; accepted: one" for to, count in counts if count > 1]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def channels_to(self, recipient: str, has_phone: bool) -> Sequence[str]:
+        """Return the names of the channels to a recipient, and of those that get a copy of everything.
+
+        Channels to the caller's telephone are left out if the case has no number.
+        """
+        route = self._route(recipient)
+        copies = [name for name, config in self.channels.items() if isinstance(config, ProgramConfig) and config.copies]
+        names = [*(route.channels if route else ()), *copies]
+        return [name for name in dict.fromkeys(names) if has_phone or not self.channels[name].needs_phone]
+
+    def language(self, recipient: str) -> Language:
+        """Return the language of the route to a recipient; both languages if its route was removed meanwhile."""
+        route = self._route(recipient)
+        return route.language if route else "both"
+
+    def quiet_until(self, channel: str, recipient: str, priority: str, at: datetime) -> datetime | None:
+        """Return the end of the quiet hours that hold for a delivery; None if it may be sent at once."""
+        if not is_caller(recipient) or isinstance(self.channels[channel], ProgramConfig) or priority in EMERGENCIES:
+            return None
+        return self.quiet_hours.until(at)
+
+    def with_time_zone(self, zone: str) -> Self:
+        """Return the file with the quiet hours in this time zone, unless it names another."""
+        if "time_zone" in self.quiet_hours.model_fields_set:
+            return self
+        return self.model_copy(update={"quiet_hours": self.quiet_hours.model_copy(update={"time_zone": zone})})
+
+    def _route(self, recipient: str) -> Route | None:
+        """Return the most exact route to a recipient."""
+        routes = {route.to: route for route in self.routes}
+        kind = recipient.partition(":")[0]
+        return next((routes[to] for to in (recipient, f"{kind}:*", kind, EVERYBODY) if to in routes), None)
+
+    def _problems(self, route: Route) -> list[str]:
+        accepted = ", ".join(self.channels)
+        unknown = [name for name in route.channels if name not in self.channels]
+        problems = [f"the route to {route.to} names the channel {name}; accepted: {accepted}" for name in unknown]
+        if not is_caller(route.to):
+            problems += [
+                f"the route to {route.to} takes {name}, which writes to the caller; accepted: a channel with a `to`"
+                for name in route.channels
+                if name not in unknown and self.channels[name].needs_phone
+            ]
+        return problems
+
+
+LOG_ONLY = ChannelFile(channels={"log": LogConfig(kind="log")}, routes=(Route(to=EVERYBODY, channels=("log",)),))
+"""Channels of a service whose operator has written no file."""

@@ -1,4 +1,4 @@
-"""Notices of urging (催办通知书) and public criticism (通报批评): which there are of a case, and each as a document."""
+"""Notices of urging (催办通知书) and public criticism (通报批评): the list of a case, and each as a document."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.documents.papers import Papers
+from api.documents.documents import Documents
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import NoticePage
@@ -51,13 +51,13 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         responses={200: openapi.example("All of them, the oldest first.", "notices"), **openapi.errors(*_ERRORS)},
     )
     async def list_notices(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """Two in a cycle at most: a notice of urging the day after the case was to be settled, and public criticism."""
+        """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
         wanted = number_in(number)
-        return render.page((render.notice(wanted, event) for event in await _papers(backend, wanted, key)), None)
+        return render.page((render.notice(wanted, event) for event in await _documents(backend, wanted, key)), None)
 
 
 def _add_document(router: APIRouter, backend: Backend) -> None:
-    papers, print_pdf = Papers(backend.settings.templates), _printer()
+    documents, print_pdf = Documents(backend.settings.templates), _printer()
 
     @router.get(
         "/v1/complaints/{number}/notices/{seq}",
@@ -80,14 +80,14 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
         key: Annotated[Key, Depends(backend.bearer)],
         accept: Annotated[str, Header(include_in_schema=False)] = HTML,
     ) -> Response:
-        """The document as it was issued: nothing that happens later changes it."""
+        """Return the document as it was issued: nothing that happens later changes it."""
         wanted = number_in(number)
-        there = {event.seq: event for event in await _papers(backend, wanted, key)}
+        there = {event.seq: event for event in await _documents(backend, wanted, key)}
         if seq not in there:
             accepted = [str(known) for known in there]
             detail = f"The case {wanted} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
             raise ProblemError("notice-not-found", detail, accepted=accepted)
-        html = papers.html(wanted, there[seq])
+        html = documents.html(wanted, there[seq])
         if not prefers_pdf(accept) or (print_pdf is None and quality(accept, HTML)):
             return HTMLResponse(html, headers=PAGE_HEADERS)
         if print_pdf is None:
@@ -98,21 +98,21 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
 
 
 def _printer() -> Callable[[str, datetime], bytes] | None:
-    """What prints, where it is installed."""
+    """Return the function that prints PDF; None if the extra `pdf` is not installed."""
     try:
-        from api.documents.pdf import pdf  # noqa: PLC0415 - only where the extra is installed
+        from api.documents.pdf import pdf  # noqa: PLC0415 - the extra is optional
     except ImportError:
         return None
     return pdf
 
 
 def prefers_pdf(accept: str) -> bool:
-    """Whether an `Accept` header asks for PDF rather than for a page."""
+    """Return True if an `Accept` header prefers PDF to HTML."""
     return quality(accept, PDF) > quality(accept, HTML)
 
 
 def quality(accept: str, media_type: str) -> float:
-    """How welcome a type is, 0 to 1, by the most exact range that names it; one that cannot be read counts as 0."""
+    """Return the quality of a media type in an `Accept` header, 0 to 1; 0 if its parameter is not a number."""
     found: dict[str, float] = {}
     for part in accept.lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
@@ -125,9 +125,9 @@ def quality(accept: str, media_type: str) -> float:
     return next((found[name] for name in ranges if name in found), 0)
 
 
-async def _papers(backend: Backend, number: str, key: Key) -> tuple[Event, ...]:
-    """The documents of the case. Raises ProblemError: there is no such case, or SQL cannot tell."""
-    found = await backend.reader.papers(number)
+async def _documents(backend: Backend, number: str, key: Key) -> tuple[Event, ...]:
+    """Return the events of the case's documents. Raises ProblemError if there is no such case or SQL is down."""
+    found = await backend.reader.documents(number)
     if found is None:
         if await backend.gateway.case(number, actor_of(key)) is None:
             raise not_found(number)

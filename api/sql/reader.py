@@ -21,10 +21,10 @@ from domain.incident.lifecycle import IncidentState, Scope
 from readmodel import callers, incidents, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
-from readmodel.letters import LetterPage, dead_letters
+from readmodel.dead_letters import DeadLetterPage, dead_letters
+from readmodel.documents import documents
 from readmodel.money import Credited, Total, credited, totals
 from readmodel.paging import Place
-from readmodel.papers import papers
 from readmodel.parts import PartPage, list_parts
 from readmodel.search import CaseFilters
 
@@ -148,11 +148,11 @@ class Reader:
 
         return await self._answer(ask)
 
-    async def papers(self, number: str) -> tuple[Event, ...] | None:
+    async def documents(self, number: str) -> tuple[Event, ...] | None:
         """Its notices and criticisms, oldest first; None where SQL shows no such case. Raises ProblemError."""
 
         def ask(sql: ReadConnection) -> tuple[Event, ...] | None:
-            found = papers(sql, number)
+            found = documents(sql, number)
             return found if found or queries.versions(sql, [number]) else None
 
         return await self._answer(ask)
@@ -165,7 +165,7 @@ class Reader:
         """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: records.customer_record(sql, account_no, self._area_code()))
 
-    async def letters(self, cursor: str | None, limit: int) -> LetterPage:
+    async def dead_letters(self, cursor: str | None, limit: int) -> DeadLetterPage:
         """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: dead_letters(sql, cursor, limit))
 

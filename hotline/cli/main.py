@@ -140,7 +140,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 @app.command()
 def api() -> None:
     """Run the API alone; Temporal and worker run elsewhere."""
-    post_commands.check_papers(Settings())
+    post_commands.check_documents(Settings())
     from api.__main__ import main as run
 
     run()

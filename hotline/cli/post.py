@@ -1,4 +1,4 @@
-"""The commands `hotline letters` and `hotline channels`: what could not be delivered, and how words leave the house."""
+"""The commands `hotline letters` and `hotline channels`."""
 
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 letters = typer.Typer(no_args_is_help=True, help="Dead letters: messages that no channel took.")
-channels = typer.Typer(no_args_is_help=True, help="Channels: how messages leave the house.")
+channels = typer.Typer(no_args_is_help=True, help="Channels: how messages are sent.")
 
 
 class PostError(Exception):
-    """What the operator must know of letters and channels."""
+    """Error of dead letters or channels, for the operator."""
 
 
 @letters.command("list")
@@ -27,7 +27,7 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most lette
     from rich.table import Table
 
     from readmodel.database import reading
-    from readmodel.letters import dead_letters
+    from readmodel.dead_letters import dead_letters
 
     with _database() as database, reading(database) as connection:
         page = dead_letters(connection, limit=limit)
@@ -47,8 +47,8 @@ def resend(
 ) -> None:
     """Have dead letters sent again, by the channels as they are now; all that are named, or none."""
     from readmodel.database import writing
-    from readmodel.letters import resend as apply
-    from readmodel.letters import resend_all
+    from readmodel.dead_letters import resend as apply
+    from readmodel.dead_letters import resend_all
 
     if every is bool(keys):
         raise PostError("accepted: keys of dead letters, or --all")
@@ -58,7 +58,7 @@ def resend(
             count = resend_all(connection, at)
         else:
             done = apply(connection, list(dict.fromkeys(keys or ())), at)
-            wrong = [*(f"{key} is unknown" for key in done.unknown), *(f"{key} is not dead" for key in done.alive)]
+            wrong = [*(f"{key} is unknown" for key in done.unknown), *(f"{key} is not dead" for key in done.not_dead)]
             if wrong:
                 raise PostError(f"nothing is sent again: {', '.join(wrong)}; accepted: keys of `hotline letters list`")
             count = len(done.due)
@@ -73,35 +73,37 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 
 
 def check_post(settings: Settings) -> str:
-    """What the files of channels and templates amount to. Raises PostError where they cannot be used."""
-    from activities.notifications.rendering import TemplatesError
-    from hotline.courier import load_post
+    """Return a summary of the files of channels and templates. Raises PostError if they cannot be used."""
+    from activities.notifications.texts import TemplatesError
     from hotline.files.catalogue import CatalogueError
+    from hotline.files.catalogue_store import CatalogueStore, InForce
     from hotline.files.channels import ChannelsError
+    from worker import courier_config
 
-    check_papers(settings)
+    check_documents(settings)
     try:
-        post = load_post(settings)
+        in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+        file = courier_config(settings, in_force).channels
     except (ChannelsError, TemplatesError, CatalogueError) as error:
         raise PostError(str(error)) from error
-    if post is None:
+    if settings.channels is None:
         return "the log channel alone"
-    return f"{len(post.file.channels)} channels, {len(post.file.routes)} routes; all templates can be used"
+    return f"{len(file.channels)} channels, {len(file.routes)} routes; all templates can be used"
 
 
-def check_papers(settings: Settings) -> None:
-    """Raise PostError where the templates of documents cannot be used."""
-    from activities.notifications.rendering import TemplatesError
-    from api.documents.papers import Papers
+def check_documents(settings: Settings) -> None:
+    """Raise PostError if the templates of documents cannot be used."""
+    from activities.notifications.texts import TemplatesError
+    from api.documents.documents import Documents
 
     try:
-        Papers(settings.templates)
+        Documents(settings.templates)
     except TemplatesError as error:
         raise PostError(str(error)) from error
 
 
 def _database() -> AbstractContextManager["Engine"]:
-    """The database that holds them. Raises PostError where it cannot be used."""
+    """Open the database. Raises PostError if it cannot be used."""
     from hotline.cli.open_database import opened
 
     return opened(Settings().database_url, PostError)

@@ -24,7 +24,7 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.notices import News, incident_notices, news_notices
 from readmodel import incidents
 from readmodel.database import WriteConnection, writing
-from readmodel.mailbox import close, known
+from readmodel.notifications import close, known
 from readmodel.projection import NotRegisteredError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow

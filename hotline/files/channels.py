@@ -1,4 +1,4 @@
-"""Reads the file of channels. Everything that can be wrong with it is said at once, in one `ChannelsError`."""
+"""Reader of the file of channels, which reports all problems at once in one `ChannelsError`."""
 
 import os
 import re
@@ -9,27 +9,14 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from activities.notifications.channel_file import (
-    AppriseChannel,
-    ChannelFile,
-    LogChannel,
-    QuietHours,
-    Route,
-    SmsChannel,
-    WebhookChannel,
-)
+from activities.notifications.channels import CONFIGS
+from activities.notifications.routing import ChannelFile, QuietHours, Route
 
-_CHANNELS: dict[str, type[BaseModel]] = {
-    "apprise": AppriseChannel,
-    "sms": SmsChannel,
-    "webhook": WebhookChannel,
-    "log": LogChannel,
-}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class ChannelsError(Exception):
-    """The file cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
+    """Error for a file that cannot be used. Each of `problems` names the file, the key, and what is accepted."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -37,7 +24,7 @@ class ChannelsError(Exception):
 
 
 def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> ChannelFile:
-    """What this file says, with each `${NAME}` in its texts replaced by that variable. Raises ChannelsError."""
+    """Return the content of a file, with each `${NAME}` in texts replaced by that variable. Raises ChannelsError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -59,7 +46,7 @@ def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> Ch
 
 
 def _fill(value: object, environment: Mapping[str, str], key: str, problems: list[str]) -> object:
-    """The value with its variables filled in. The text of a variable is never told."""
+    """Return the value with its variables filled in. `problems` name variables and never show their values."""
     if isinstance(value, dict):
         return {name: _fill(part, environment, f"{key}.{name}".lstrip("."), problems) for name, part in value.items()}
     if isinstance(value, list):
@@ -72,11 +59,11 @@ def _fill(value: object, environment: Mapping[str, str], key: str, problems: lis
 
 
 def _problem(fault: ErrorDetails) -> tuple[str, str]:
-    """The key and what is wrong with it."""
+    """Return the key and its problem."""
     location = list(fault["loc"])
     model = _model(location)
     if location[:1] == ["channels"]:
-        # Between a channel's name and its key stands its kind, which the file knows as a key of its own.
+        # Pydantic puts the kind between a channel's name and its key.
         location[2:3] = []
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
     accepted = {name: field.description for name, field in model.model_fields.items()}
@@ -85,17 +72,17 @@ def _problem(fault: ErrorDetails) -> tuple[str, str]:
     if fault["type"] == "missing":
         return key, f"is missing; accepted: {accepted[str(location[-1])] or 'a value'}"
     if fault["type"].startswith("union_tag"):
-        return f"{key}.kind", f"accepted: {', '.join(_CHANNELS)}"
+        return f"{key}.kind", f"accepted: {', '.join(CONFIGS)}"
     message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     about = accepted.get(str(location[-1])) if location else None
     return key or "the whole", f"{message}; accepted: {about}" if about and "accepted" not in message else message
 
 
 def _model(location: Sequence[str | int]) -> type[BaseModel]:
-    """The table that the last part of this place stands in."""
+    """Return the model of the table that holds the last key of a location."""
     match location:
-        case ["channels", _, str() as kind, *_] if kind in _CHANNELS:
-            return _CHANNELS[kind]
+        case ["channels", _, str() as kind, *_] if kind in CONFIGS:
+            return CONFIGS[kind]
         case ["routes", _, *_]:
             return Route
         case ["quiet_hours", *_]:

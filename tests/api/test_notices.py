@@ -19,7 +19,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import House, Json, house, problem, served
 from tests.support.databases import fresh
 from tests.support.hotline import until
-from tests.support.printed import sides
+from tests.support.pdf_pages import page_sizes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -71,7 +71,7 @@ async def asked_for(house: House, item: Json, accept: str) -> httpx.Response:
     return await house.http.get(item["links"]["self"], headers=house.key("li") | {"Accept": accept})
 
 
-async def test_the_list_has_both_and_leads_to_the_documents(hasty: House, late: str) -> None:
+async def test_the_list_links_to_both_documents(hasty: House, late: str) -> None:
     notice, criticism = await listed(hasty, late)
     assert [(item["kind"], item["title_zh"], item["cycle"]) for item in (notice, criticism)] == [
         ("notice", "催办通知书", 1),
@@ -95,15 +95,15 @@ async def test_the_list_has_both_and_leads_to_the_documents(hasty: House, late: 
     importlib.util.find_spec("plutoprint") is None and not os.environ.get("CI"),
     reason="no library prints PDF here: pip install 'plutoprint>=0.23'",
 )
-async def test_who_asks_for_pdf_gets_it_printed(hasty: House, late: str) -> None:
+async def test_accept_pdf_gets_a_pdf(hasty: House, late: str) -> None:
     for item in await listed(hasty, late):
         answer = await asked_for(hasty, item, "application/pdf")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
         assert answer.headers["vary"] == "Accept"
-        assert sides(answer.content) == [[210, 297]]
+        assert page_sizes(answer.content) == [[210, 297]]
 
 
-async def test_who_would_rather_have_a_page_gets_a_page(hasty: House, late: str) -> None:
+async def test_any_other_accept_gets_a_page(hasty: House, late: str) -> None:
     (item, _) = await listed(hasty, late)
     for accept in ("*/*", "text/html", "text/html,application/xhtml+xml,*/*;q=0.8", "application/pdf;q=0.5, text/html"):
         answer = await asked_for(hasty, item, accept)
@@ -111,7 +111,7 @@ async def test_who_would_rather_have_a_page_gets_a_page(hasty: House, late: str)
         assert answer.headers["vary"] == "Accept"
 
 
-async def test_without_the_library_a_pdf_is_refused_and_a_page_is_not(
+async def test_without_the_library_only_pdf_is_refused(
     hasty: House, late: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "plutoprint", None)
@@ -128,7 +128,7 @@ async def test_without_the_library_a_pdf_is_refused_and_a_page_is_not(
         assert (either.status_code, "催办通知书" in either.text) == (200, True)
 
 
-async def test_it_stands_on_the_case_and_its_timeline(hasty: House, late: str) -> None:
+async def test_notices_are_in_flags_and_timeline(hasty: House, late: str) -> None:
     case = await hasty.complaint(late)
     assert {"noticed", "criticised"} <= {*case["flags"]}
     assert case["links"]["notices"] == f"/v1/complaints/{late}/notices"
@@ -137,7 +137,7 @@ async def test_it_stands_on_the_case_and_its_timeline(hasty: House, late: str) -
     assert [(item["action"], item["actor"]) for item in brought] == [("notice", "system"), ("criticise", "system")]
 
 
-async def test_the_staff_can_no_longer_urge_and_the_caller_can(hasty: House, late: str) -> None:
+async def test_after_the_notice_only_the_caller_can_urge(hasty: House, late: str) -> None:
     found = problem(await hasty.act(late, "urge", {}, "li"), 409, "urge-too-late")
     assert "went out at" in found["detail"]
     assert "urge" not in found["available_actions"]
@@ -159,7 +159,7 @@ async def test_a_case_that_is_not_late_has_none(on_both: House) -> None:
     assert found["accepted"] == []
 
 
-async def test_only_what_is_a_notice_is_one(hasty: House, late: str) -> None:
+async def test_other_events_are_no_notices(hasty: House, late: str) -> None:
     seqs = [str(item["seq"]) for item in await listed(hasty, late)]
     found = problem(await hasty.get(f"/v1/complaints/{late}/notices/1"), 404, "notice-not-found")
     assert found["accepted"] == seqs
@@ -168,7 +168,7 @@ async def test_only_what_is_a_notice_is_one(hasty: House, late: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["notices", "notices/7"])
-async def test_of_no_case_there_is_none_and_none_is_for_callers(on_sqlite: House, path: str) -> None:
+async def test_notices_need_an_existing_case_and_a_key_of_the_staff(on_sqlite: House, path: str) -> None:
     problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "li"), 404, "complaint-not-found")
     problem(await on_sqlite.get(f"/v1/complaints/2608034711003/{path}", "li"), 422, "invalid-number")
     problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "portal"), 403, "wrong-role")

@@ -14,12 +14,12 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from temporalio.client import Client
 
-from activities.notifications.rendering import Templates, TemplatesError
+from activities.notifications.texts import Templates, TemplatesError
 from api.app import create_app
-from api.documents.papers import Papers
+from api.documents.documents import Documents
 from api.metrics import Metrics
 from api.problems import KINDS, PREFIX
-from api.routes.door import STATE_FOR_CALLERS
+from api.routes.caller_page import STATE_FOR_CALLERS
 from api.schemas import NewComplaint
 from domain.case.automatic.settle import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.clocks import ClockStatus
@@ -183,7 +183,7 @@ def test_every_make_target_is_documented_and_no_other() -> None:
     assert mentioned <= targets
 
 
-@pytest.mark.parametrize(("prove", "name"), [(Templates, "staff/default.zh.txt"), (Papers, "papers/notice.html")])
+@pytest.mark.parametrize(("prove", "name"), [(Templates, "staff/default.zh.txt"), (Documents, "documents/notice.html")])
 def test_every_field_of_a_template_is_documented(prove: Callable[[Path], object], name: str, tmp_path: Path) -> None:
     """They are what a template with an unknown field is told."""
     (tmp_path / name).parent.mkdir()

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from activities.notifications import lane
+from activities.notifications import delivery
 from readmodel.database import engine
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
-from tests.support.channels import House
+from tests.support.channels import CourierHarness
 from tests.support.outage import impatient
 from tests.support.receivers import MailServer, Receiver, mail_server, receiver
 
@@ -32,11 +32,11 @@ def reader(database: Engine) -> Iterator[Engine]:
 
 
 @pytest.fixture
-async def house(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    """In a hurry: what is refused is tried again at once."""
-    monkeypatch.setattr(lane, "FIRST_PAUSE", timedelta(milliseconds=20))
+async def harness(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CourierHarness]:
+    """A courier with short pauses: what is refused is tried again at once."""
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", timedelta(milliseconds=20))
     async with GroupWriter(database) as writer:
-        yield House(database, writer, tmp_path)
+        yield CourierHarness(database, writer, tmp_path)
 
 
 @pytest.fixture

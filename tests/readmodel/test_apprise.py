@@ -11,7 +11,7 @@ from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.wecombot import NotifyWeComBot
 
-from tests.support.channels import DISPATCHER, PATIENCE, House, all_are, mail, table
+from tests.support.channels import DISPATCHER, PATIENCE, CourierHarness, all_are, mail, table
 from tests.support.receivers import MailServer, Receiver, silent_mail_server
 
 GROUPS: dict[str, tuple[Any, str]] = {
@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("address", GROUPS)
 async def test_a_group_is_posted_to_at_its_robot(
-    house: House, gateway: Receiver, monkeypatch: pytest.MonkeyPatch, address: str
+    harness: CourierHarness, gateway: Receiver, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     """The service's own address is changed for the receiver's; all else is as in the city."""
     plugin, path = GROUPS[address]
@@ -35,10 +35,10 @@ async def test_a_group_is_posted_to_at_its_robot(
         return await answers[len(gateway.requests) - 1]()
 
     gateway.behave = refuse_first
-    house.write(table("group", {"kind": "apprise", "url": address}), DISPATCHER.format(["group"]))
-    [key] = await house.owe()
-    async with house.relaying():
-        await house.letters(all_are("sent"))
+    harness.write(table("group", {"kind": "apprise", "url": address}), DISPATCHER.format(["group"]))
+    [key] = await harness.notify()
+    async with harness.running():
+        await harness.notifications(all_are("sent"))
     assert [request.path.startswith(path) for request in gateway.requests] == [True, True]
     _, taken = gateway.requests
     number = key.split("-")[0]
@@ -47,31 +47,31 @@ async def test_a_group_is_posted_to_at_its_robot(
 
 @pytest.mark.parametrize("concurrency", [1, 8])
 async def test_mail_servers_that_hang_take_no_thread_of_one_that_works(
-    house: House, mails: MailServer, concurrency: int
+    harness: CourierHarness, mails: MailServer, concurrency: int
 ) -> None:
-    """Its letters are sent at the first try, while the others' threads hang, and the courier ends in spite of them."""
-    limits = {"timeout_seconds": 1.0, "concurrency": concurrency}
+    """Its mails are sent at the first try while the others' threads hang, and the courier ends in spite of them."""
+    limits = {"timeout_seconds": 3.0, "concurrency": concurrency}
     async with silent_mail_server() as silent:
         dead = [f"dead{place}" for place in range(3)]
         channels = [*(mail(silent, name, **limits) for name in dead), mail(mails, "good", **limits)]
-        house.write(*channels, DISPATCHER.format(json.dumps([*dead, "good"])))
-        await house.owe(30)
-        async with house.relaying():
-            found = await house.parcels(lambda found: sum(row["status"] == "sent" for row in found) == 30)
+        harness.write(*channels, DISPATCHER.format(json.dumps([*dead, "good"])))
+        await harness.notify(30)
+        async with harness.running():
+            found = await harness.deliveries(lambda found: sum(row["status"] == "sent" for row in found) == 30)
         assert {(row["channel"], row["tries"]) for row in found if row["status"] == "sent"} == {("good", 1)}
     assert len(mails.mails) == 30
 
 
 SENDS_TO_ONE_THAT_HANGS = """
 import asyncio, sys
-from activities.notifications.channels.apprise_sender import AppriseSender
-from activities.notifications.channel_file import AppriseChannel
-from activities.notifications.postman import DeliveryError, Letter
+from activities.notifications.channels.apprise import AppriseConfig, AppriseSender
+from activities.notifications.channels.base import RenderedNotification
 from datetime import UTC, datetime
 
 async def main():
-    sender = AppriseSender(AppriseChannel(kind="apprise", url=sys.argv[1], timeout_seconds=60, concurrency=1))
-    sending = asyncio.create_task(sender.send(Letter("k", "1", "reply", "owner", datetime.now(UTC), "s", "t", None)))
+    sender = AppriseSender(AppriseConfig(kind="apprise", url=sys.argv[1], timeout_seconds=60, concurrency=1))
+    notification = RenderedNotification("k", "1", "reply", "owner", datetime.now(UTC), "s", "t", None)
+    sending = asyncio.create_task(sender.send(notification))
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     sending.cancel()
 

@@ -7,54 +7,52 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.notifications import lane
-from hotline.courier import courier
-from readmodel import deliveries as post
-from readmodel import mailbox
-from readmodel.mailbox import Report
+from activities.notifications.courier import courier
+from activities.shift import now
+from readmodel import deliveries
 from readmodel.writer import GroupWriter
-from tests.support.channels import DISPATCHER, House, all_are, sms, webhook
+from tests.support.channels import DISPATCHER, CourierHarness, all_are, sms, webhook
 from tests.support.outage import complained, down
 from tests.support.receivers import Receiver
 
 
-async def test_a_courier_killed_in_the_middle_sends_again_under_the_same_id(house: House, gateway: Receiver) -> None:
-    house.write(webhook(gateway), DISPATCHER.format(["hook"]))
-    await house.owe(3)
-    at = lane.now()
-    await house.writer.run(partial(post.spread, route=lambda *_: ["hook"], at=at, limit=10))
-    taken = await house.writer.run(partial(post.exchange, channel="hook", quiet=never, report=Report(), at=at, limit=2))
-    async with house.relaying():
-        found = await house.parcels(all_are("sent"))
+async def test_a_killed_courier_sends_again_under_the_same_id(harness: CourierHarness, gateway: Receiver) -> None:
+    harness.write(webhook(gateway), DISPATCHER.format(["hook"]))
+    await harness.notify(3)
+    at = now()
+    await harness.writer.run(partial(deliveries.route, channels_to=lambda *_: ["hook"], at=at, limit=10))
+    taken = await harness.writer.run(partial(deliveries.take, channel="hook", quiet_until=never, at=at, limit=2))
+    async with harness.running():
+        found = await harness.deliveries(all_are("sent"))
     assert len(taken) == 2
     assert [row["tries"] for row in found] == [1, 1, 1]
     assert len({*gateway.ids("webhook-id")}) == 3
 
 
-async def test_a_courier_that_ends_while_a_gateway_hangs_sends_again_under_the_same_key(
-    house: House, gateway: Receiver
+async def test_a_courier_that_ends_during_a_hang_sends_again_under_the_same_key(
+    harness: CourierHarness, gateway: Receiver
 ) -> None:
     """Nobody knows whether the gateway took it."""
     gateway.behave = gateway.hang
-    house.write(sms(gateway, to="13800138000", timeout_seconds=60), DISPATCHER.format(["sms"]))
-    await house.owe()
-    async with GroupWriter(house.database) as writer, courier(writer, house.settings(), house.give_up) as made:
+    harness.write(sms(gateway, to="13800138000", timeout_seconds=60), DISPATCHER.format(["sms"]))
+    await harness.notify()
+    async with GroupWriter(harness.database) as writer, courier(writer, harness.config(), harness.give_up) as made:
         task = asyncio.create_task(ActivityEnvironment().run(made.deliver_notifications))
-        await house.parcels(lambda found: found[0]["status"] == "sending" and len(gateway.requests) == 1)
+        await harness.deliveries(lambda found: found[0]["status"] == "sending" and len(gateway.requests) == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     gateway.behave = gateway.accept
-    async with house.relaying():
-        [row] = await house.parcels(all_are("sent"))
+    async with harness.running():
+        [row] = await harness.deliveries(all_are("sent"))
     assert row["tries"] == 1
     assert len(gateway.requests) == 2
     assert len({*gateway.ids()}) == 1
 
 
-async def test_what_was_sent_before_sql_went_away_is_not_sent_again(house: House, gateway: Receiver) -> None:
+async def test_what_was_sent_before_sql_went_away_is_not_sent_again(harness: CourierHarness, gateway: Receiver) -> None:
     """The courier lives and knows, so even a receiver that remembers nothing hears once."""
-    outage = down(house.database)
+    outage = down(harness.database)
 
     async def lose_sql() -> Any:
         if len(gateway.requests) == 1:
@@ -62,27 +60,29 @@ async def test_what_was_sent_before_sql_went_away_is_not_sent_again(house: House
         return await gateway.accept()
 
     gateway.behave = lose_sql
-    house.write(webhook(gateway), DISPATCHER.format(["hook"]))
-    await house.owe()
-    async with house.relaying():
+    harness.write(webhook(gateway), DISPATCHER.format(["hook"]))
+    await harness.notify()
+    async with harness.running():
         await complained()
         outage.__exit__(None, None, None)
-        await house.owe(1, first=5)
-        await house.letters(all_are("sent"))
+        await harness.notify(1, first=5)
+        await harness.notifications(all_are("sent"))
     assert len(gateway.requests) == 2
     assert len({*gateway.ids("webhook-id")}) == 2
 
 
-async def test_what_a_courier_had_in_hand_before_there_were_channels_is_taken_over(
-    house: House, gateway: Receiver
+async def test_what_a_courier_was_sending_to_a_removed_channel_is_routed_again(
+    harness: CourierHarness, gateway: Receiver
 ) -> None:
-    await house.owe(2)
-    at = lane.now()
-    taken = await house.writer.run(partial(mailbox.exchange, report=Report(), at=at, limit=1))
+    """It died while it had the log channel alone."""
+    await harness.notify(2)
+    at = now()
+    await harness.writer.run(partial(deliveries.route, channels_to=lambda *_: ["log"], at=at, limit=10))
+    taken = await harness.writer.run(partial(deliveries.take, channel="log", quiet_until=never, at=at, limit=1))
     assert len(taken) == 1
-    house.write(webhook(gateway), DISPATCHER.format(["hook"]))
-    async with house.relaying():
-        await house.letters(all_are("sent"))
+    harness.write(webhook(gateway), DISPATCHER.format(["hook"]))
+    async with harness.running():
+        await harness.notifications(all_are("sent"))
     assert len(gateway.requests) == 2
 
 

@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any
 
-from tests.support.channels import CALLER, DISPATCHER, House, all_are, mail, sms, webhook
+from tests.support.channels import CALLER, DISPATCHER, CourierHarness, all_are, mail, sms, webhook
 from tests.support.receivers import Receiver, receiver, silent_mail_server
 
 
-async def test_each_channel_of_a_recipient_is_used_once_though_another_fails(house: House, gateway: Receiver) -> None:
-    house.write(
+async def test_each_channel_is_used_once_though_another_fails(harness: CourierHarness, gateway: Receiver) -> None:
+    harness.write(
         sms(gateway, to="13800138000"),
         webhook(gateway),
         '[channels.log]\nkind = "log"',
@@ -24,65 +24,67 @@ async def test_each_channel_of_a_recipient_is_used_once_though_another_fails(hou
         return await gateway.accept()
 
     gateway.behave = refuse_some
-    [key] = await house.owe()
-    async with house.relaying():
-        await house.letters(all_are("sent"))
+    [key] = await harness.notify()
+    async with harness.running():
+        await harness.notifications(all_are("sent"))
     paths = [request.path for request in gateway.requests]
     assert (paths.count("/sms"), paths.count("/hook")) == (4, 1)
-    assert (house.folder / "notifications.log").read_text("utf-8").count(key) == 1
+    assert (harness.folder / "notifications.log").read_text("utf-8").count(key) == 1
     assert len({request.headers["Idempotency-Key"] for request in gateway.requests if request.path == "/sms"}) == 1
 
 
-async def test_a_gateway_that_answers_500_to_the_end_leaves_a_dead_letter(house: House, gateway: Receiver) -> None:
+async def test_a_gateway_that_always_answers_500_leaves_a_dead_letter(
+    harness: CourierHarness, gateway: Receiver
+) -> None:
     gateway.behave = gateway.refuse
-    house.options["courier_max_tries"] = 3
-    house.write(sms(gateway, to="13800138000"), webhook(gateway), DISPATCHER.format(["sms"]))
-    [key] = await house.owe()
-    async with house.relaying():
-        [row] = await house.letters(all_are("dead"))
+    harness.options["courier_max_tries"] = 3
+    harness.write(sms(gateway, to="13800138000"), webhook(gateway), DISPATCHER.format(["sms"]))
+    [key] = await harness.notify()
+    async with harness.running():
+        [row] = await harness.notifications(all_are("dead"))
     assert row["last_error"] == "sms: the receiver answered 500"
     assert row["dead_at"] is not None
     assert len(gateway.requests) == 3
-    assert house.dead == [(row["number"], key)]
+    assert harness.dead == [(row["number"], key)]
 
 
-async def test_a_gateway_that_hangs_is_left_and_others_do_not_wait_for_it(house: House, gateway: Receiver) -> None:
+async def test_other_channels_do_not_wait_for_a_gateway_that_hangs(harness: CourierHarness, gateway: Receiver) -> None:
     async with receiver() as other:
         gateway.behave = gateway.hang
-        house.write(
+        harness.write(
             sms(gateway, to="13800138000", timeout_seconds=60, concurrency=1),
             webhook(other),
             DISPATCHER.format(["sms", "hook"]),
         )
-        await house.owe(20)
-        async with house.relaying():
-            found = await house.parcels(lambda found: sum(row["status"] == "sent" for row in found) == 20)
+        await harness.notify(20)
+        async with harness.running():
+            found = await harness.deliveries(lambda found: sum(row["status"] == "sent" for row in found) == 20)
             assert {row["channel"] for row in found if row["status"] == "sent"} == {"hook"}
             assert len(gateway.requests) == 1
             gateway.stopped.set()
-            await house.letters(all_are("sent"))
+            await harness.notifications(all_are("sent"))
 
 
-async def test_one_that_takes_a_message_and_answers_too_late_sees_the_same_key_again(
-    house: House, gateway: Receiver
+async def test_a_gateway_that_answers_too_late_gets_the_same_key_again(
+    harness: CourierHarness, gateway: Receiver
 ) -> None:
-    """Where it knows idempotency keys, the caller hears once."""
+    """If it honours idempotency keys, the caller gets one text message."""
     answers = [gateway.hang, gateway.accept]
 
     async def late_then_fine() -> Any:
         return await answers[min(len(gateway.requests), 2) - 1]()
 
     gateway.behave = late_then_fine
-    house.write(sms(gateway, timeout_seconds=0.3), CALLER.format(["sms"]))
-    await house.answer()
-    async with house.relaying():
-        await house.letters(all_are("sent", "no_route"))
+    harness.write(sms(gateway, timeout_seconds=0.3), CALLER.format(["sms"]))
+    await harness.notify_caller()
+    async with harness.running():
+        await harness.notifications(all_are("sent", "no_route"))
     first, second = gateway.requests
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
     assert first.body == second.body
 
 
-async def test_one_that_answers_twice_is_believed_once(house: House) -> None:
+async def test_a_second_answer_to_one_request_is_ignored(harness: CourierHarness) -> None:
     """It writes two answers to one request."""
     asked: list[bytes] = []
 
@@ -96,19 +98,19 @@ async def test_one_that_answers_twice_is_believed_once(house: House) -> None:
     async with server:
         gateway = Receiver()
         gateway.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        house.write(sms(gateway, to="13800138000"), DISPATCHER.format(["sms"]))
-        await house.owe(3)
-        async with house.relaying():
-            found = await house.letters(all_are("sent"))
+        harness.write(sms(gateway, to="13800138000"), DISPATCHER.format(["sms"]))
+        await harness.notify(3)
+        async with harness.running():
+            found = await harness.notifications(all_are("sent"))
     assert len(asked) == 3
     assert [row["status"] for row in found] == ["sent"] * 3
 
 
-async def test_a_mail_server_that_hangs_is_left(house: House) -> None:
-    house.options["courier_max_tries"] = 1
+async def test_a_mail_server_that_hangs_is_given_up_in_time(harness: CourierHarness) -> None:
+    harness.options["courier_max_tries"] = 1
     async with silent_mail_server() as silent:
-        house.write(mail(silent, timeout_seconds=0.5), DISPATCHER.format(["mail"]))
-        await house.owe()
-        async with house.relaying():
-            [row] = await house.letters(all_are("dead"))
+        harness.write(mail(silent, timeout_seconds=0.5), DISPATCHER.format(["mail"]))
+        await harness.notify()
+        async with harness.running():
+            [row] = await harness.notifications(all_are("dead"))
     assert row["last_error"] in {"mail: no answer within 0.5 s", "mail: the service did not take it"}

@@ -1,16 +1,16 @@
-"""Who is told by which channel, and when: routes, quiet hours, channels that are taken away."""
+"""Routes of recipients to channels, quiet hours, and removed channels."""
 
 import pytest
 
-from tests.support.channels import CALLER, DISPATCHER, TOMORROW, House, all_are, sms, webhook
+from tests.support.channels import CALLER, DISPATCHER, TOMORROW, CourierHarness, all_are, sms, webhook
 from tests.support.receivers import Receiver
 
 
-async def test_who_is_not_routed_is_seen_and_not_tried(house: House, gateway: Receiver) -> None:
-    house.write(sms(gateway), webhook(gateway), CALLER.format(["sms"]))
-    await house.answer(phone=None)
-    async with house.relaying():
-        found = await house.letters(all_are("no_route"))
+async def test_a_recipient_without_route_is_marked_and_not_tried(harness: CourierHarness, gateway: Receiver) -> None:
+    harness.write(sms(gateway), webhook(gateway), CALLER.format(["sms"]))
+    await harness.notify_caller(phone=None)
+    async with harness.running():
+        found = await harness.notifications(all_are("no_route"))
     assert {row["recipient"].partition(":")[0] for row in found} == {"caller", "dispatcher"}
     assert [row["next_try_at"] for row in found] == [None] * len(found)
     assert gateway.requests == []
@@ -18,15 +18,15 @@ async def test_who_is_not_routed_is_seen_and_not_tried(house: House, gateway: Re
 
 @pytest.mark.parametrize(("priority", "hears"), [("P1", True), ("P2", True), ("P3", False)])
 async def test_at_night_callers_hear_of_emergencies_only(
-    house: House, gateway: Receiver, priority: str, *, hears: bool
+    harness: CourierHarness, gateway: Receiver, priority: str, *, hears: bool
 ) -> None:
-    """The program that has a copy of everything hears at once: it wakes nobody."""
+    """A program with a copy of everything has no quiet hours."""
     night = TOMORROW.replace(hour=15)  # 23:30 in Zhongshan
-    house.clock = lambda: night
-    house.write(sms(gateway), webhook(gateway, copies=True), CALLER.format(["sms"]))
-    await house.answer(priority=priority)
-    async with house.relaying():
-        found = await house.parcels(
+    harness.clock = lambda: night
+    harness.write(sms(gateway), webhook(gateway, copies=True), CALLER.format(["sms"]))
+    await harness.notify_caller(priority=priority)
+    async with harness.running():
+        found = await harness.deliveries(
             lambda found: (
                 all(row["status"] == "sent" or row["next_try_at"] > night for row in found) and len(found) == 3
             )
@@ -37,19 +37,19 @@ async def test_at_night_callers_hear_of_emergencies_only(
     if not hears:
         assert text["tries"] == 0
         assert text["next_try_at"] == night.replace(hour=23, minute=0)
-        house.clock = lambda: text["next_try_at"]
-        async with house.relaying():
-            await house.parcels(all_are("sent"))
+        harness.clock = lambda: text["next_try_at"]
+        async with harness.running():
+            await harness.deliveries(all_are("sent"))
     assert len([request for request in gateway.requests if request.path == "/sms"]) == 1
 
 
-async def test_what_waits_for_a_channel_that_is_taken_away_is_routed_anew(house: House, gateway: Receiver) -> None:
+async def test_what_waits_for_a_removed_channel_is_routed_again(harness: CourierHarness, gateway: Receiver) -> None:
     gateway.behave = gateway.refuse
-    house.write(sms(gateway, to="13800138000"), DISPATCHER.format(["sms"]))
-    [key] = await house.owe()
-    async with house.relaying():
-        await house.parcels(lambda found: found[0]["tries"] >= 1)
-    house.file.unlink()
-    async with house.relaying():
-        await house.letters(all_are("sent"))
-    assert (house.folder / "notifications.log").read_text("utf-8").count(key) == 1
+    harness.write(sms(gateway, to="13800138000"), DISPATCHER.format(["sms"]))
+    [key] = await harness.notify()
+    async with harness.running():
+        await harness.deliveries(lambda found: found[0]["tries"] >= 1)
+    harness.file.unlink()
+    async with harness.running():
+        await harness.notifications(all_are("sent"))
+    assert (harness.folder / "notifications.log").read_text("utf-8").count(key) == 1

@@ -1,4 +1,4 @@
-"""The courier relays what is due, once, whatever happens to channel, SQL or courier."""
+"""The courier sends what is due once, whatever happens to channel, SQL or courier."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -11,11 +11,14 @@ import pytest
 from sqlalchemy import Engine, event
 from temporalio.testing import ActivityEnvironment
 
-from activities.notifications import courier as notification
-from activities.notifications import lane
+from activities import shift
+from activities.notifications import delivery
 from activities.notifications.courier import Courier
-from activities.notifications.lane import Lane, Mailbox
-from readmodel.mailbox import Message, Report, exchange
+from activities.notifications.delivery import DeliveryLoop, Pace, RoutingLoop
+from readmodel import deliveries
+from readmodel.deliveries import Delivery
+from readmodel.notifications import DUE
+from readmodel.tables import deliveries as delivery_rows
 from readmodel.tables import notifications
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
@@ -25,8 +28,16 @@ from tests.support.rows import rows
 PATIENCE = 10.0
 
 
-class Fake:
-    """A channel, and a case's ear, that remember what they were told and fail as they are told to."""
+def never(*_: Any) -> None:
+    """Quiet hours that do not exist."""
+
+
+def to_fake(*_: Any) -> list[str]:
+    return ["fake"]
+
+
+class FakeChannel:
+    """A channel that remembers what it delivered and fails as it is told to."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -35,11 +46,11 @@ class Fake:
         self.deaf = False
         self.raises: Exception | None = None
 
-    async def deliver(self, messages: Sequence[Message]) -> Mapping[str, str]:
+    async def deliver(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
         if self.raises:
             raise self.raises
-        self.told += [message.key for message in messages if message.key not in self.broken]
-        return {message.key: self.broken[message.key] for message in messages if message.key in self.broken}
+        self.told += [each.key for each in deliveries if each.key not in self.broken]
+        return {each.key: self.broken[each.key] for each in deliveries if each.key in self.broken}
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
         return {*keys} & {*self.told}
@@ -50,26 +61,27 @@ class Fake:
         self.dead.append((number, key))
 
 
-class House:
-    """A courier at work between a database and a fake channel."""
+class FakeHarness:
+    """A courier between a database and a fake channel."""
 
     def __init__(self, database: Engine, writer: GroupWriter) -> None:
         self.database = database
         self.writer = writer
-        self.channel = Fake()
-        self.options: dict[str, Any] = {"poll_seconds": 0.05}
+        self.channel = FakeChannel()
+        self.pace = Pace(poll_seconds=0.05)
 
     def courier(self) -> Courier:
-        return Courier(self.writer, Lane(Mailbox(self.writer), self.channel, self.channel.give_up, **self.options))
+        loop = DeliveryLoop(self.writer, "fake", self.channel, never, self.channel.give_up, self.pace)
+        return Courier(RoutingLoop(self.writer, to_fake, [loop], self.pace), loop)
 
-    async def owe(self, count: int, first: int = 0) -> list[str]:
-        """Register so many cases; each owes the dispatcher one message. Answers the keys."""
+    async def notify(self, count: int, first: int = 0) -> list[str]:
+        """Register so many cases, each with one notification of the dispatcher. Returns the keys."""
         batches = [published(call(first + place), ())[0] for place in range(count)]
         await asyncio.gather(*(self.writer.submit(batch) for batch in batches))
         return [f"{batch.number}-1-dispatcher" for batch in batches]
 
     @asynccontextmanager
-    async def relaying(self) -> AsyncIterator[ActivityEnvironment]:
+    async def running(self) -> AsyncIterator[ActivityEnvironment]:
         """The activity runs, until its worker is shut down at the end of the block."""
         environment = ActivityEnvironment()
         task = asyncio.create_task(environment.run(self.courier().deliver_notifications))
@@ -80,21 +92,25 @@ class House:
             await asyncio.wait_for(task, PATIENCE)
 
     async def statuses(self) -> list[str]:
-        found = await asyncio.to_thread(rows, self.database, notifications)
-        return [row["status"] for row in found]
+        return [row["status"] for row in await asyncio.to_thread(self.rows)]
 
     async def settled(self, *statuses: str) -> list[dict[str, Any]]:
-        """The rows, once every one has one of these statuses."""
+        """Return the rows of the deliveries once every one has one of these statuses."""
         return await self.once(lambda found: {row["status"] for row in found} <= {*statuses})
 
     async def once(self, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """The rows, once this holds of them. Raises TimeoutError."""
+        """Return the rows of the deliveries once the condition holds. Raises TimeoutError."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                found = await asyncio.to_thread(rows, self.database, notifications)
-                if holds(found):
+                found = await asyncio.to_thread(self.rows)
+                if found and holds(found):
                     return found
                 await asyncio.sleep(0.02)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the deliveries; `routing` stands for notifications that have none yet."""
+        waiting = [row | {"status": "routing"} for row in rows(self.database, notifications) if row["status"] == DUE]
+        return [*rows(self.database, delivery_rows), *waiting]
 
     async def told(self, count: int) -> None:
         """The channel was told this many. Raises TimeoutError."""
@@ -102,89 +118,89 @@ class House:
 
 
 @pytest.fixture
-async def house(database: Engine) -> AsyncIterator[House]:
+async def harness(database: Engine) -> AsyncIterator[FakeHarness]:
     async with GroupWriter(database) as writer:
-        yield House(database, writer)
+        yield FakeHarness(database, writer)
 
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane, "FIRST_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", timedelta(milliseconds=20))
 
 
-async def test_what_is_due_is_delivered_once_and_marked(house: House) -> None:
-    keys = await house.owe(25)
-    async with house.relaying():
-        marked = await house.settled("sent")
-    assert sorted(house.channel.told) == keys
+async def test_what_is_due_is_delivered_once_and_marked(harness: FakeHarness) -> None:
+    keys = await harness.notify(25)
+    async with harness.running():
+        marked = await harness.settled("sent")
+    assert sorted(harness.channel.told) == keys
     assert all(row["tries"] == 1 and row["sent_at"] and row["next_try_at"] is None for row in marked)
 
 
-async def test_a_case_is_told_of_in_the_order_of_its_events(house: House) -> None:
+async def test_a_case_is_told_of_in_the_order_of_its_events(harness: FakeHarness) -> None:
     for batch in published(call(1)):
-        await house.writer.submit(batch)
-    async with house.relaying():
-        await house.settled("sent")
-    places = [int(key.split("-")[1]) for key in house.channel.told]
+        await harness.writer.submit(batch)
+    async with harness.running():
+        await harness.settled("sent")
+    places = [int(key.split("-")[1]) for key in harness.channel.told]
     assert places == sorted(places)
     assert places[-1] == 7
 
 
-async def test_new_notifications_of_this_process_are_seen_at_once(house: House) -> None:
-    house.options["poll_seconds"] = 3600.0
-    async with house.relaying():
-        await house.owe(1)
-        await house.told(1)
-        await house.owe(1, first=5)
-        await house.told(2)
+async def test_new_notifications_of_this_process_are_seen_at_once(harness: FakeHarness) -> None:
+    harness.pace = harness.pace._replace(poll_seconds=3600.0)
+    async with harness.running():
+        await harness.notify(1)
+        await harness.told(1)
+        await harness.notify(1, first=5)
+        await harness.told(2)
 
 
-async def test_those_of_another_process_are_seen_at_the_next_poll(house: House, database: Engine) -> None:
-    async with house.relaying(), GroupWriter(database) as other:
+async def test_those_of_another_process_are_seen_at_the_next_poll(harness: FakeHarness, database: Engine) -> None:
+    async with harness.running(), GroupWriter(database) as other:
         await other.submit(published(call(1), ())[0])
-        await house.settled("sent")
-    assert len(house.channel.told) == 1
+        await harness.settled("sent")
+    assert len(harness.channel.told) == 1
 
 
-async def test_more_than_a_batch_is_taken_in_turns(house: House) -> None:
-    house.options["batch"] = 10
-    keys = await house.owe(35)
-    async with house.relaying():
-        await house.settled("sent")
-    assert sorted(house.channel.told) == keys
+async def test_more_than_a_batch_is_taken_in_turns(harness: FakeHarness) -> None:
+    harness.pace = harness.pace._replace(batch=10)
+    keys = await harness.notify(35)
+    async with harness.running():
+        await harness.settled("sent")
+    assert sorted(harness.channel.told) == keys
 
 
-async def test_what_fails_is_tried_again_with_growing_pauses(house: House) -> None:
-    [key, _] = await house.owe(2)
-    house.channel.broken[key] = "line busy"
-    async with house.relaying():
-        await house.once(lambda found: found[0]["tries"] >= 3)
-        house.channel.broken.clear()
-        [failed, fine] = await house.settled("sent")
+async def test_what_fails_is_tried_again_with_growing_pauses(harness: FakeHarness) -> None:
+    [key, _] = await harness.notify(2)
+    harness.channel.broken[key] = "line busy"
+    async with harness.running():
+        await harness.once(lambda found: found[0]["tries"] >= 3)
+        harness.channel.broken.clear()
+        [failed, fine] = await harness.settled("sent")
     assert failed["tries"] >= 3
     assert failed["last_error"] is None
     assert fine["tries"] == 1
-    assert house.channel.told.count(key) == 1
+    assert harness.channel.told.count(key) == 1
 
 
-async def test_a_channel_that_raises_failed_with_all(house: House) -> None:
-    await house.owe(3)
-    house.channel.raises = OSError("no space left on /secret/path")
-    async with house.relaying():
-        await house.once(lambda found: {row["last_error"] for row in found} == {"OSError"})
-        house.channel.raises = None
-        await house.settled("sent")
-    assert len(house.channel.told) == 3
+async def test_a_channel_that_raises_failed_with_all(harness: FakeHarness) -> None:
+    await harness.notify(3)
+    harness.channel.raises = OSError("no space left on /secret/path")
+    async with harness.running():
+        await harness.once(lambda found: {row["last_error"] for row in found} == {"OSError"})
+        harness.channel.raises = None
+        await harness.settled("sent")
+    assert len(harness.channel.told) == 3
 
 
-async def test_after_the_last_try_the_case_is_told_and_the_letter_is_dead(house: House) -> None:
-    house.options["max_tries"] = 3
-    keys = await house.owe(2)
-    house.channel.broken[keys[0]] = "no such number"
-    async with house.relaying():
-        [dead, sent] = await house.settled("sent", "dead")
-        await house.owe(1, first=5)
-        await house.settled("sent", "dead")
+async def test_after_the_last_try_the_case_is_told_and_it_is_a_dead_letter(harness: FakeHarness) -> None:
+    harness.pace = harness.pace._replace(max_tries=3)
+    keys = await harness.notify(2)
+    harness.channel.broken[keys[0]] = "no such number"
+    async with harness.running():
+        [dead, sent] = await harness.settled("sent", "dead")
+        await harness.notify(1, first=5)
+        await harness.settled("sent", "dead")
     assert (dead["status"], dead["tries"], dead["last_error"], dead["next_try_at"]) == (
         "dead",
         3,
@@ -192,105 +208,108 @@ async def test_after_the_last_try_the_case_is_told_and_the_letter_is_dead(house:
         None,
     )
     assert sent["status"] == "sent"
-    assert house.channel.dead == [(dead["number"], keys[0])]
+    assert harness.channel.dead == [(keys[0].split("-")[0], keys[0])]
 
 
-async def test_a_letter_that_is_late_is_told_to_its_case_and_tried_on(house: House) -> None:
-    [key] = await house.owe(1)
-    house.channel.broken[key] = "out of order"
-    async with house.relaying():
-        [row] = await house.once(lambda found: found[0]["tries"] > lane.LATE_TRIES)
+async def test_a_late_notification_is_told_to_its_case_and_tried_on(harness: FakeHarness) -> None:
+    [key] = await harness.notify(1)
+    harness.channel.broken[key] = "out of order"
+    async with harness.running():
+        [row] = await harness.once(lambda found: found[0]["tries"] > delivery.LATE_TRIES)
         assert row["status"] in {"due", "sending"}
-        assert house.channel.dead == [(row["number"], key)]
-        house.channel.broken.clear()
-        await house.settled("sent")
-    assert house.channel.told == [key]
+        assert harness.channel.dead == [(key.split("-")[0], key)]
+        harness.channel.broken.clear()
+        await harness.settled("sent")
+    assert harness.channel.told == [key]
 
 
-async def test_a_letter_is_not_dead_before_its_case_could_be_told(house: House) -> None:
-    house.options["max_tries"] = 1
-    [key] = await house.owe(1)
-    house.channel.broken[key] = "no such number"
-    house.channel.deaf = True
-    async with house.relaying():
-        await house.once(lambda found: found[0]["tries"] >= 2)
-        house.channel.deaf = False
-        await house.settled("dead")
-    assert house.channel.dead == [("2609070000000", key)]
+async def test_no_notification_is_dead_before_its_case_is_told(harness: FakeHarness) -> None:
+    harness.pace = harness.pace._replace(max_tries=1)
+    [key] = await harness.notify(1)
+    harness.channel.broken[key] = "no such number"
+    harness.channel.deaf = True
+    async with harness.running():
+        await harness.once(lambda found: found[0]["tries"] >= 2)
+        harness.channel.deaf = False
+        await harness.settled("dead")
+    assert harness.channel.dead == [("2609070000000", key)]
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after delivery", "before delivery"])
-async def test_a_courier_killed_in_the_middle_leaves_nothing_twice_or_undone(house: House, *, delivered: bool) -> None:
+async def test_a_courier_killed_in_the_middle_sends_nothing_twice_or_never(
+    harness: FakeHarness, *, delivered: bool
+) -> None:
     """It had taken messages and did not live to mark them; the channel knows which it delivered."""
-    keys = await house.owe(5)
-    take = partial(exchange, report=Report(), at=datetime.now(UTC), limit=3)
-    taken = await house.writer.run(take)
+    keys = await harness.notify(5)
+    at = datetime.now(UTC)
+    await harness.writer.run(partial(deliveries.route, channels_to=to_fake, at=at, limit=10))
+    taken = await harness.writer.run(partial(deliveries.take, channel="fake", quiet_until=never, at=at, limit=3))
     assert len(taken) == 3
     if delivered:
-        await house.channel.deliver(taken[:2])
-    async with house.relaying():
-        marked = await house.settled("sent")
-    assert sorted(house.channel.told) == keys
+        await harness.channel.deliver(taken[:2])
+    async with harness.running():
+        marked = await harness.settled("sent")
+    assert sorted(harness.channel.told) == keys
     assert [row["tries"] for row in marked] == [1] * 5
 
 
-async def test_sql_that_is_down_is_waited_for(house: House, database: Engine) -> None:
-    await house.owe(1)
-    async with house.relaying():
-        await house.settled("sent")
+async def test_sql_that_is_down_is_waited_for(harness: FakeHarness, database: Engine) -> None:
+    await harness.notify(1)
+    async with harness.running():
+        await harness.settled("sent")
         with down(database):
             await complained()
-        await house.owe(2, first=5)
-        await house.settled("sent")
-    assert len(house.channel.told) == 3
+        await harness.notify(2, first=5)
+        await harness.settled("sent")
+    assert len(harness.channel.told) == 3
 
 
-async def test_a_message_that_could_not_be_marked_is_not_sent_again(house: House, database: Engine) -> None:
+async def test_a_delivery_that_could_not_be_recorded_is_not_sent_again(harness: FakeHarness, database: Engine) -> None:
     """SQL went away between delivery and mark."""
-    [key] = await house.owe(1)
-    original = house.channel.deliver
+    [key] = await harness.notify(1)
+    original = harness.channel.deliver
     outage = down(database)
 
-    async def deliver_and_lose_sql(messages: Sequence[Message]) -> Mapping[str, str]:
-        failed = await original(messages)
+    async def deliver_and_lose_sql(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+        failed = await original(deliveries)
         outage.__enter__()
         return failed
 
-    house.channel.deliver = deliver_and_lose_sql  # type: ignore[method-assign]
-    async with house.relaying():
+    harness.channel.deliver = deliver_and_lose_sql  # type: ignore[method-assign]
+    async with harness.running():
         await complained()
-        house.channel.deliver = original  # type: ignore[method-assign]
+        harness.channel.deliver = original  # type: ignore[method-assign]
         outage.__exit__(None, None, None)
-        await house.settled("sent")
-    assert house.channel.told == [key]
+        await harness.settled("sent")
+    assert harness.channel.told == [key]
 
 
-async def test_it_returns_when_its_worker_stops_and_marks_what_it_sent(house: House) -> None:
-    house.options["poll_seconds"] = 3600.0
-    await house.owe(3)
-    async with house.relaying():
-        await house.told(3)
-    assert await house.statuses() == ["sent"] * 3
+async def test_it_returns_when_its_worker_stops_and_marks_what_it_sent(harness: FakeHarness) -> None:
+    harness.pace = harness.pace._replace(poll_seconds=3600.0)
+    await harness.notify(3)
+    async with harness.running():
+        await harness.told(3)
+    assert await harness.statuses() == ["sent"] * 3
 
 
-async def test_it_beats_and_can_be_cancelled(house: House) -> None:
+async def test_it_sends_heartbeats_and_can_be_cancelled(harness: FakeHarness) -> None:
     beaten = asyncio.Event()
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda *_: beaten.set()
-    task = asyncio.create_task(environment.run(house.courier().deliver_notifications))
+    task = asyncio.create_task(environment.run(harness.courier().deliver_notifications))
     await asyncio.wait_for(beaten.wait(), PATIENCE)
     environment.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, PATIENCE)
 
 
-async def test_a_shift_ends_and_says_how_much_it_delivered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notification, "SHIFT", timedelta(milliseconds=300))
-    await house.owe(2)
-    assert await ActivityEnvironment().run(house.courier().deliver_notifications) == 2
+async def test_a_shift_ends_and_returns_its_deliveries(harness: FakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shift, "SHIFT", timedelta(milliseconds=300))
+    await harness.notify(2)
+    assert await ActivityEnvironment().run(harness.courier().deliver_notifications) == 2
 
 
-async def test_an_idle_courier_costs_one_statement_a_poll(house: House, database: Engine) -> None:
+async def test_an_idle_courier_costs_one_statement_a_poll_and_loop(harness: FakeHarness, database: Engine) -> None:
     loop = asyncio.get_running_loop()
     asked: list[float] = []
     enough = asyncio.Event()
@@ -298,12 +317,11 @@ async def test_an_idle_courier_costs_one_statement_a_poll(house: House, database
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         if not statement.startswith("BEGIN"):
             asked.append(loop.time())
-        if len(asked) > 7:
+        if len(asked) > 12:
             loop.call_soon_threadsafe(enough.set)
 
     event.listen(database, "before_cursor_execute", note)
-    house.options["poll_seconds"] = poll = 0.05
-    async with house.relaying():
+    async with harness.running():
         await asyncio.wait_for(enough.wait(), PATIENCE)
-    # The first two ask what is in doubt and what lost its channel; then there is one a poll, until the shift ends.
-    assert asked[7] - asked[2] >= 5 * poll * 0.9
+    # The first two ask what is in doubt and what lost its channel; then each of the two loops asks once a poll.
+    assert asked[12] - asked[2] >= 5 * harness.pace.poll_seconds * 0.9

@@ -28,8 +28,7 @@ LongPlay = Callable[[Hotline], Awaitable[WorkflowHandle[Any, Any]]]
 
 
 def in_short_shifts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("activities.notifications.courier", "activities.surge_watch"):
-        monkeypatch.setattr(f"{module}.SHIFT", timedelta(seconds=0.5))
+    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.5))
 
 
 def of_run(play: LongPlay, place: int) -> Callable[[Hotline], Awaitable[WorkflowHistory]]:

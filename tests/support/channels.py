@@ -1,4 +1,4 @@
-"""A courier at work between a database and real receivers, and the file of channels that it reads."""
+"""A courier between a database and real receivers, and the file of channels that it reads."""
 
 import asyncio
 import json
@@ -11,16 +11,18 @@ from typing import Any
 from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
+from activities.notifications.courier import CourierConfig, courier
 from domain.case.commands import Body
 from domain.case.intake import Caller
 from domain.case.lifecycle import Action
-from hotline.courier import courier
+from hotline.files.catalogue_store import CatalogueStore, InForce
 from hotline.settings import Settings
 from readmodel.tables import deliveries, notifications
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.receivers import MailServer, Receiver
 from tests.support.rows import rows
+from worker import courier_config
 
 PATIENCE = 15.0
 PHONE = "138 0013-8000"
@@ -30,8 +32,8 @@ CALLER = '[[routes]]\nto = "caller:*"\nchannels = {}\n'
 TOMORROW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) + timedelta(days=1)
 
 
-class House:
-    """A courier at work between a database and the receivers that its file of channels names."""
+class CourierHarness:
+    """A courier between a database and the receivers that its file of channels names."""
 
     def __init__(self, database: Engine, writer: GroupWriter, folder: Path) -> None:
         self.database = database
@@ -40,7 +42,7 @@ class House:
         self.file = folder / "channels.toml"
         self.options: dict[str, Any] = {}
         self.dead: list[tuple[str, str]] = []
-        # Noon, whatever time it is: callers are not asleep, and what is tried again is due at once.
+        # Noon: outside of quiet hours, and in the future, so that what is tried again is due at once.
         self.clock: Callable[[], datetime] = lambda: TOMORROW.replace(hour=4)
 
     def write(self, *parts: str) -> None:
@@ -49,33 +51,36 @@ class House:
     async def give_up(self, number: str, key: str) -> None:
         self.dead.append((number, key))
 
-    async def owe(self, count: int = 1, first: int = 0) -> list[str]:
-        """Register so many cases; each owes the dispatcher one message. Answers the keys."""
+    async def notify(self, count: int = 1, first: int = 0) -> list[str]:
+        """Register so many cases, each with one notification of the dispatcher. Returns the keys."""
         batches = [published(call(first + place), ())[0] for place in range(count)]
         await asyncio.gather(*(self.writer.submit(batch) for batch in batches))
         return [f"{batch.number}-1-dispatcher" for batch in batches]
 
-    async def play(self, *actions: Action | Body, phone: str | None = PHONE, **changes: Any) -> str:
-        """Register a case and act on it. Answers its number."""
+    async def act(self, *actions: Action | Body, phone: str | None = PHONE, **changes: Any) -> str:
+        """Register a case and act on it. Returns its number."""
         start = call(caller=Caller(name="李婆婆", phone=phone), **changes)
         for batch in published(start, actions):
             await self.writer.submit(batch)
         return start.number
 
-    async def answer(self, phone: str | None = PHONE, priority: str = "P3") -> str:
-        """Answer a caller at once: the case owes him a message. Answers its key."""
-        number = await self.play(Action.ANSWER, phone=phone, priority=priority)
+    async def notify_caller(self, phone: str | None = PHONE, priority: str = "P3") -> str:
+        """Register a case that is answered at once. Returns the key of the caller's notification."""
+        number = await self.act(Action.ANSWER, phone=phone, priority=priority)
         return f"{number}-2-caller:{number}"
 
     def settings(self) -> Settings:
         file = self.file if self.file.exists() else None
         return Settings(data_dir=self.folder, channels=file, courier_poll_seconds=0.05, **self.options)
 
+    def config(self) -> CourierConfig:
+        return config_of(self.settings())
+
     @asynccontextmanager
-    async def relaying(self) -> AsyncIterator[None]:
-        """The courier relays until the end of the block."""
+    async def running(self) -> AsyncIterator[None]:
+        """Run the courier until the end of the block."""
         environment = ActivityEnvironment()
-        async with courier(self.writer, self.settings(), self.give_up, self.clock) as made:
+        async with courier(self.writer, self.config(), self.give_up, self.clock) as made:
             task = asyncio.create_task(environment.run(made.deliver_notifications))
             waits = asyncio.current_task()
             # A courier that fails ends the test at once.
@@ -86,12 +91,12 @@ class House:
                 environment.worker_shutdown()
                 await asyncio.wait_for(task, PATIENCE)
 
-    async def letters(self, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """The rows of the notifications, once this holds of them. Raises TimeoutError."""
+    async def notifications(self, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Return the rows of the notifications once the condition holds. Raises TimeoutError."""
         return await self._once(notifications, holds)
 
-    async def parcels(self, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """The rows of the deliveries, once this holds of them. Raises TimeoutError."""
+    async def deliveries(self, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Return the rows of the deliveries once the condition holds. Raises TimeoutError."""
         return await self._once(deliveries, holds)
 
     async def _once(self, table: Any, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
@@ -106,12 +111,17 @@ class House:
         return found
 
 
+def config_of(settings: Settings) -> CourierConfig:
+    """Return the configuration of a worker's courier."""
+    return courier_config(settings, InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue))
+
+
 def all_are(*statuses: str) -> Callable[[list[dict[str, Any]]], bool]:
     return lambda found: {row["status"] for row in found} <= {*statuses}
 
 
 def table(name: str, keys: dict[str, Any]) -> str:
-    """A channel as the file has it."""
+    """Return a channel's table in TOML."""
     plain = {key: value for key, value in keys.items() if not isinstance(value, dict)}
     lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
     inner = {

@@ -88,8 +88,8 @@ async def complained() -> None:
             loop.call_soon_threadsafe(heard.set)
 
     ear = Ear()
-    logging.getLogger("activities.notifications.lane").addHandler(ear)
+    logging.getLogger("activities.notifications.delivery").addHandler(ear)
     try:
         await asyncio.wait_for(heard.wait(), PATIENCE)
     finally:
-        logging.getLogger("activities.notifications.lane").removeHandler(ear)
+        logging.getLogger("activities.notifications.delivery").removeHandler(ear)

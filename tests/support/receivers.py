@@ -1,4 +1,4 @@
-"""The edge of the company: a real HTTP receiver and a real mail server on loopback, which behave as they are told."""
+"""A real HTTP receiver and a real mail server on loopback, which behave as a test tells them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ Behaviour = Callable[[], Awaitable[web.StreamResponse]]
 
 
 class Receiver:
-    """Takes what is posted. `ids` are those of a gateway that knows idempotency keys: each message once."""
+    """HTTP server that keeps what is posted."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -35,13 +35,14 @@ class Receiver:
         self.stopped = asyncio.Event()
 
     def ids(self, header: str = "Idempotency-Key") -> list[str]:
+        """Return the ids of the requests, by which a gateway knows a repetition."""
         return [request.headers[header] for request in self.requests]
 
     async def accept(self) -> web.StreamResponse:
         return web.json_response({"ok": True}, status=202)
 
     async def welcome(self) -> web.StreamResponse:
-        """What the robots of groups answer: they know no other status than 200."""
+        """Answer as group robots do, which know no other status than 200."""
         return web.json_response({"code": 0, "errcode": 0})
 
     async def refuse(self) -> web.StreamResponse:
@@ -59,7 +60,7 @@ class Receiver:
 
 @asynccontextmanager
 async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver at a port of its own."""
+    """Run a receiver on a port of its own."""
     made = Receiver()
     app = web.Application()
     app.router.add_post("/{tail:.*}", made.handle)
@@ -77,7 +78,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 class MailServer:
-    """Keeps the mails that it takes; `refusing` as many as it is told to."""
+    """Mail server that keeps the mails; it refuses the next `refusing` ones."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -98,7 +99,7 @@ class MailServer:
 
 @asynccontextmanager
 async def mail_server() -> AsyncIterator[MailServer]:
-    """A mail server at a port of its own."""
+    """Run a mail server on a port of its own."""
     made = MailServer()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(made, loop=loop), LOOPBACK, 0)
@@ -112,7 +113,7 @@ async def mail_server() -> AsyncIterator[MailServer]:
 
 @asynccontextmanager
 async def silent_mail_server() -> AsyncIterator[MailServer]:
-    """One that takes connections and says nothing on them until it is over."""
+    """Run a mail server that accepts connections and never answers."""
     made, over = MailServer(), asyncio.Event()
 
     async def never_greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Looking at the tables as they are."""
+"""Rows of the tables."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from readmodel.tables import metadata
 
 
 def rows(database: Engine, table: Table) -> list[dict[str, Any]]:
-    """All rows, by key."""
+    """Return all rows, by key."""
     with database.connect() as connection:
         found = connection.execute(select(table).order_by(*table.primary_key.columns))
         return [dict(row) for row in found.mappings()]
 
 
 def everything(database: Engine) -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables."""
+    """Return all rows of all tables."""
     return {table.name: rows(database, table) for table in metadata.sorted_tables}
 
 

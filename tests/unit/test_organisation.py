@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.notifications.channel_file import ChannelFile
+from activities.notifications.routing import ChannelFile
 from domain.catalogue.terms import Organisation, Terms
 from hotline.files.catalogue import CatalogueError, load_catalogue
 

@@ -1,10 +1,10 @@
-"""How long the courier goes on trying: quickly at first, then hourly, through a night without a gateway."""
+"""Pauses between tries: short at first, then hourly, through a night without a gateway."""
 
 from datetime import timedelta
 
 import pytest
 
-from activities.notifications.lane import FIRST_PAUSE, LATE_TRIES, pause
+from activities.notifications.delivery import FIRST_PAUSE, LATE_TRIES, pause
 from hotline.settings import Settings
 
 MAX_TRIES = Settings.model_fields["courier_max_tries"].default

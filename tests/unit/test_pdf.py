@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.printed import inside, sides
+from tests.support.pdf_pages import page_sizes, uncompressed
 from tools.docs import documents
 
 if not os.environ.get("CI"):
@@ -19,8 +19,8 @@ ISSUED = datetime(2026, 8, 5, 4, tzinfo=UTC)
 def test_it_is_one_page_of_a4_with_its_chinese_font_in_it() -> None:
     printed = pdf(documents.notice(), ISSUED)
     assert printed.startswith(b"%PDF-")
-    assert sides(printed) == [[210, 297]]
-    text = inside(printed)
+    assert page_sizes(printed) == [[210, 297]]
+    text = uncompressed(printed)
     assert b"/FontFile" in text
     # What a reader copies out of it: 催, of 催办通知书.
     assert b"<50ac>" in text.lower()

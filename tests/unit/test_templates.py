@@ -1,4 +1,4 @@
-"""The words of messages: what templates may say, and how their mistakes are told before anything is sent."""
+"""Templates of notifications: their fields, and the problems that are reported at the start."""
 
 import re
 from datetime import UTC, datetime
@@ -7,24 +7,25 @@ from pathlib import Path
 import pytest
 
 from activities.notifications.caller_links import Links
-from activities.notifications.rendering import KIND_ZH, Templates, TemplatesError
+from activities.notifications.texts import KIND_ZH, Templates, TemplatesError
 from domain.case import notices
 from domain.case.lifecycle import CREDIT, CRITICISE, ESCALATE, NOTICE, RECOGNISE, Action
 from domain.incident import notices as incident_notices
 from domain.incident.notices import NEWS, PREFIX
-from hotline.courier import load_post
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.deliveries import Parcel
-from readmodel.mailbox import Message
+from readmodel.deliveries import Delivery
+from readmodel.notifications import Notification
 from tests.support.build import INCIDENT
+from tests.support.channels import config_of
 
 NUMBER = "2608034711004"
 
 
-def parcel(recipient: str = f"caller:{NUMBER}", kind: str = "reply") -> Parcel:
+def delivery(recipient: str = f"caller:{NUMBER}", kind: str = "reply") -> Delivery:
     at = datetime(2026, 8, 3, 4, tzinfo=UTC)
-    message = Message(f"{NUMBER}-7-{recipient}", NUMBER, 7, recipient, kind, "回复了", "It was replied to", at, 1)
-    return Parcel(message, "P3", None)
+    texts = ("回复了", "It was replied to")
+    notification = Notification(f"{NUMBER}-7-{recipient}", NUMBER, 7, recipient, kind, *texts, at)
+    return Delivery(notification, 1, "P3", None)
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -42,20 +43,21 @@ def told(folder: Path) -> str:
 
 def test_a_caller_is_told_in_the_language_of_the_route() -> None:
     words = Templates()
-    assert "已处理并回复" in words.text(parcel(), "zh")
-    assert "has been handled" in words.text(parcel(), "en")
-    assert words.text(parcel(), "both").splitlines() == [words.text(parcel(), "zh"), words.text(parcel(), "en")]
-    assert words.subject(parcel(), "both") == f"工单{NUMBER} 回复 · Case {NUMBER}: reply"
+    assert "已处理并回复" in words.render(delivery(), "zh").text
+    assert "has been handled" in words.render(delivery(), "en").text
+    zh, en, both = (words.render(delivery(), language).text for language in ("zh", "en", "both"))
+    assert both.splitlines() == [zh, en]
+    assert words.render(delivery(), "both").subject == f"工单{NUMBER} 回复 · Case {NUMBER}: reply"
 
 
 @pytest.mark.parametrize("kind", ["escalate", "register", "something_newer"])
 def test_a_kind_without_a_template_has_the_default(kind: str) -> None:
-    assert Templates().text(parcel("supervisor", kind), "zh") == "回复了 [P3] 2026-08-03 12:00"
+    assert Templates().render(delivery("supervisor", kind), "zh").text == "回复了 [P3] 2026-08-03 12:00"
 
 
 @pytest.mark.parametrize("kind", KIND_ZH)
 def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
-    zh, en = (Templates().subject(parcel("supervisor", kind), language) for language in ("zh", "en"))
+    zh, en = (Templates().render(delivery("supervisor", kind), language).subject for language in ("zh", "en"))
     assert re.fullmatch(f"工单{NUMBER} [\u4e00-\u9fff]+", zh)
     assert re.fullmatch(f"Case {NUMBER}: [a-z ]+", en)
 
@@ -68,39 +70,39 @@ def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
 
 
 def test_the_number_of_an_incident_is_headed_as_one() -> None:
-    about = parcel("supervisor", "incident_confirm")
-    about = about._replace(message=about.message._replace(number=INCIDENT))
-    assert Templates().subject(about, "both") == f"突发事件{INCIDENT} 确认 · Incident {INCIDENT}: confirm"
+    about = delivery("supervisor", "incident_confirm")
+    about = about._replace(notification=about.notification._replace(number=INCIDENT))
+    assert Templates().render(about, "both").subject == f"突发事件{INCIDENT} 确认 · Incident {INCIDENT}: confirm"
 
 
 @pytest.mark.parametrize("kind", sorted({NEWS} | {kind for kind, who in notices._CONCERNED.items() if "caller" in who}))
-def test_whatever_a_caller_is_told_has_words_of_its_own(kind: str) -> None:
+def test_every_kind_told_to_callers_has_its_own_template(kind: str) -> None:
     words = Templates(link=lambda _: "https://example.com/c/x", hotline=lambda: "88238777")
     for language in ("zh", "en"):
-        told = words.text(parcel(kind=kind), language)
-        assert told != words.text(parcel(kind="something_newer"), language).replace("something_newer", kind)
+        told = words.render(delivery(kind=kind), language).text
+        assert told != words.render(delivery(kind="something_newer"), language).text.replace("something_newer", kind)
         assert [fact for fact in (NUMBER, "88238777") if fact not in told] == []
 
 
-def test_a_caller_gets_his_link_and_staff_get_none() -> None:
-    words = Templates(link=lambda parcel: f"https://example.com/c/{parcel.number}-{parcel.cycle}")
+def test_a_caller_gets_a_link_and_staff_get_none() -> None:
+    words = Templates(link=lambda delivery: f"https://example.com/c/{delivery.number}-{delivery.cycle}")
     for language in ("zh", "en"):
-        assert f"https://example.com/c/{NUMBER}-1" in words.text(parcel(), language)
-    assert "example.com" not in words.text(parcel("supervisor"), "both")
+        assert f"https://example.com/c/{NUMBER}-1" in words.render(delivery(), language).text
+    assert "example.com" not in words.render(delivery("supervisor"), "both").text
 
 
 @pytest.mark.parametrize("kind", ["answer", "refuse", "reply", "urge"])
 def test_the_number_to_dial_is_the_catalogues(kind: str) -> None:
     numbered, without = Templates(hotline=lambda: "01632 960777"), Templates()
     for language in ("zh", "en"):
-        assert "01632 960777" in numbered.text(parcel(kind=kind), language)
-        assert not re.search("hotline|88238777|None", without.text(parcel(kind=kind), language).lower()[14:])
+        assert "01632 960777" in numbered.render(delivery(kind=kind), language).text
+        assert not re.search("hotline|88238777|None", without.render(delivery(kind=kind), language).text.lower()[14:])
 
 
 def test_a_caller_hears_what_he_is_credited_with() -> None:
-    message = parcel(kind="decide_credit")
-    assert "回复了" in Templates().text(message, "zh")
-    assert "It was replied to" in Templates().text(message, "en")
+    credited = delivery(kind="decide_credit")
+    assert "回复了" in Templates().render(credited, "zh").text
+    assert "It was replied to" in Templates().render(credited, "en").text
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_a_caller_hears_what_he_is_credited_with() -> None:
         ("england", "01632 960777", "05:00", datetime(2026, 8, 4, 6, tzinfo=UTC)),
     ],
 )
-def test_messages_are_at_home_where_the_catalogue_is(
+def test_notifications_use_the_time_zone_and_number_of_the_catalogue(
     tmp_path: Path, catalogue: str, number: str, at: str, quiet_until: datetime | None
 ) -> None:
     """Four in the morning, UTC, is noon in Beijing; and midnight in London is no time to call, seven in Beijing is."""
@@ -129,20 +131,22 @@ def test_messages_are_at_home_where_the_catalogue_is(
         "utf-8",
     )
     file = DEFAULT_CATALOGUE.with_name(f"{catalogue}.toml")
-    post = load_post(Settings(data_dir=tmp_path, channels=channels, catalogue=file))
-    assert post is not None
-    assert number in post.letter(parcel()).text
-    assert at in post.letter(parcel("supervisor", "escalate")).text
-    assert post.file.quiet_until("sms", f"caller:{NUMBER}", "P3", datetime(2026, 8, 3, 23, tzinfo=UTC)) == quiet_until
+    config = config_of(Settings(data_dir=tmp_path, channels=channels, catalogue=file))
+    assert number in config.render(delivery()).text
+    assert at in config.render(delivery("supervisor", "escalate")).text
+    assert (
+        config.channels.quiet_until("sms", f"caller:{NUMBER}", "P3", datetime(2026, 8, 3, 23, tzinfo=UTC))
+        == quiet_until
+    )
 
 
 def test_an_operator_replaces_one_and_keeps_the_others(tmp_path: Path) -> None:
     words = Templates(write(tmp_path, "caller/reply.zh.txt", "{{ number }}办好了"))
-    assert words.text(parcel(), "zh") == f"{NUMBER}办好了"
-    assert "has been handled" in words.text(parcel(), "en")
+    assert words.render(delivery(), "zh").text == f"{NUMBER}办好了"
+    assert "has been handled" in words.render(delivery(), "en").text
 
 
-def test_an_unknown_field_is_told_with_file_line_and_the_fields_there_are(tmp_path: Path) -> None:
+def test_an_unknown_field_is_reported_with_file_line_and_fields(tmp_path: Path) -> None:
     """Also where the sample would not come by."""
     text = "fine\n{% if kind == 'urge' %}{{ caller_name }}{% endif %}"
     problem = told(write(tmp_path, "staff/urge.zh.txt", text))
@@ -160,22 +164,21 @@ def test_an_unknown_field_is_told_with_file_line_and_the_fields_there_are(tmp_pa
         ("caller/repl.zh.txt", "x", "is no template's name; accepted: caller/default.zh.txt"),
     ],
 )
-def test_other_mistakes_are_told_as_well(tmp_path: Path, name: str, text: str, problem: str) -> None:
+def test_other_problems_are_reported(tmp_path: Path, name: str, text: str, problem: str) -> None:
     assert problem in told(write(tmp_path, name, text))
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
     assert "is no folder" in told(tmp_path / "nowhere")
 
 
-def test_the_link_that_is_sent_opens_the_door_and_is_the_same_when_it_is_sent_again(tmp_path: Path) -> None:
+def test_a_link_opens_the_callers_page_and_is_the_same_when_sent_again(tmp_path: Path) -> None:
     channels = tmp_path / "channels.toml"
     routes = '[[routes]]\nto = "caller:*"\nchannels = ["log"]\n'
     channels.write_text(f'[channels.log]\nkind = "log"\n\n{routes}', "utf-8")
     settings = Settings(data_dir=tmp_path, channels=channels, public_url="https://hotline.example.com")
-    post = load_post(settings)
-    assert post is not None
-    letter = post.letter(parcel())
-    (link,) = re.findall(r"https://hotline\.example\.com/c/(\S+)", letter.text)[:1]
-    assert Links(settings.links_secret_file).read(link, parcel().message.created_at)[:2] == (NUMBER, 1)
-    assert post.letter(parcel()) == letter
+    config = config_of(settings)
+    rendered = config.render(delivery())
+    (link,) = re.findall(r"https://hotline\.example\.com/c/(\S+)", rendered.text)[:1]
+    assert Links(settings.links_secret_file).read(link, delivery().notification.created_at)[:2] == (NUMBER, 1)
+    assert config.render(delivery()) == rendered

@@ -65,7 +65,7 @@ async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_p
         assert (await courier.describe()).id == COURIER_ID
 
 
-async def test_it_goes_on_with_the_next_worker(server: WorkflowEnvironment, tmp_path: Path) -> None:
+async def test_the_next_worker_continues_the_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
     """Its worker ends in the middle of a shift: the shift ends as well, and the next begins where there is a worker."""
     async with hotline(server, tmp_path, task_queue="two-workers") as house:
         courier = await start_courier(house.client, house.settings.task_queue)
@@ -88,7 +88,7 @@ async def test_what_cannot_be_delivered_is_flagged_on_the_case(server: WorkflowE
         [row] = await until(
             lambda: complaint.rows("notifications"), lambda rows: {row["status"] for row in rows} == {"dead"}
         )
-        assert row["last_error"] == "IsADirectoryError"
+        assert row["last_error"] == "log: IsADirectoryError"
 
 
 CHANNELS = """
@@ -103,9 +103,7 @@ channels = ["hook"]
 """
 
 
-async def test_a_channel_of_the_operator_s_hears_of_a_case_and_its_refusal_is_flagged(
-    server: WorkflowEnvironment, tmp_path: Path
-) -> None:
+async def test_a_case_is_flagged_if_an_operators_channel_refuses(server: WorkflowEnvironment, tmp_path: Path) -> None:
     file = tmp_path / "channels.toml"
     async with receiver() as hook:
         file.write_text(CHANNELS.format(url=hook.url), encoding="utf-8")
@@ -132,15 +130,15 @@ async def test_a_case_that_has_ended_need_not_be_told(house: Hotline) -> None:
     await tell("0000000000000", "a key")
 
 
-async def test_the_ui_says_what_it_is(server: WorkflowEnvironment, tmp_path: Path) -> None:
+async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: Path) -> None:
     async with with_courier(server, tmp_path) as (_, courier):
         described = await courier.describe()
         assert await described.static_summary() == "通知投递 Courier of notifications"
 
 
-async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shifts of a moment each, and a server that suggests a new run soon."""
-    monkeypatch.setattr("activities.notifications.courier.SHIFT", timedelta(seconds=0.3))
+async def test_the_courier_continues_as_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With short shifts and a server that soon suggests a new run."""
+    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with (
         await temporal_server(limit) as own,

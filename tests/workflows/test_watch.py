@@ -144,7 +144,7 @@ async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
 
 async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shifts of a moment each, and a server that suggests a new run soon."""
-    monkeypatch.setattr("activities.surge_watch.SHIFT", timedelta(seconds=0.3))
+    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with await temporal_server(limit) as own, watched(own, tmp_path) as (house, first):
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from api.documents.papers import Papers
+from api.documents.documents import Documents
 from domain.case.case import Case
 from domain.case.commands import Command, Dispatch, SignFor
 from domain.case.events import Event
@@ -41,10 +41,10 @@ def _document(kind: str) -> str:
     )
     case.apply(Command[Dispatch](actor=AGENT, body=Dispatch(department="repair")), NOON)
     case.apply(Command[SignFor](actor=CREW, body=SignFor()), NOON)
-    return Papers().html(NUMBER, next(event for event in _timed_events(case) if event.action == kind))
+    return Documents().html(NUMBER, next(event for event in _automatic_events(case) if event.action == kind))
 
 
-def _timed_events(case: Case) -> Iterator[Event]:
+def _automatic_events(case: Case) -> Iterator[Event]:
     """Yield the events of all deadlines, in order."""
     while due := case.next_deadline():
         yield from case.ring(due)

@@ -12,7 +12,7 @@ import typer.main
 from pydantic import AwareDatetime, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from activities.notifications.channel_file import ChannelFile
+from activities.notifications.routing import ChannelFile
 from api.schemas import IncidentItem, NewIncident
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue

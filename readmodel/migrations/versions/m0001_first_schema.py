@@ -189,7 +189,7 @@ def _notifications() -> None:
         sa.Column("text_zh", sa.Text, nullable=False),
         sa.Column("text_en", sa.Text, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
-        sa.Column("status", _code(40), nullable=False, comment="due, sending, routed, no_route, sent or dead"),
+        sa.Column("status", _code(40), nullable=False, comment="due, routed, no_route, sent or dead"),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("next_try_at", INSTANT, comment="Null once nothing is to be done."),
         sa.Column("sent_at", INSTANT),

@@ -5,7 +5,7 @@ import os
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.printed import sides
+from tests.support.pdf_pages import page_sizes
 from tools.docs import documents, pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -22,4 +22,4 @@ def test_a_notice_prints_on_one_page_of_a4() -> None:
         for words in ("抢修队", "负责人 谭勇", "To: Emergency repair crew", "逾期 1 天", documents.NUMBER):
             expect(page.locator("main")).to_contain_text(words)
         printed = page.pdf(prefer_css_page_size=True)
-    assert sides(printed) == [[210, 297]]
+    assert page_sizes(printed) == [[210, 297]]

@@ -1,4 +1,4 @@
-"""The caller's own door while something is down: how the case stands is told, and an answer is kept, once."""
+"""The caller's page while something is down: it shows the state, and an answer counts once."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from temporalio.client import Client
 import worker
 from activities.notifications.caller_links import Links
 from readmodel.database import engine
-from tests.api.test_door import CHINESE, door, follow_ups, say
+from tests.api.test_caller_page import CHINESE, follow_ups, link_path, say
 from tests.support.api import House, house
 from tests.support.hotline import until
 from tests.support.outage import down
@@ -52,12 +52,12 @@ def come_again(page: httpx.Response) -> None:
     assert "一分钟后" in page.text
 
 
-async def test_with_sql_down_the_page_tells_how_the_case_stands_and_an_answer_is_kept(
+async def test_with_sql_down_the_page_shows_the_state_and_takes_the_answer(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
     async with a_house(temporal, database_url, tmp_path) as (made, database):
         at_work, waiting = await made.case_in("in_progress"), await replied(made)
-        paths = [await door(made, number) for number in (at_work, waiting)]
+        paths = [await link_path(made, number) for number in (at_work, waiting)]
         with down(database):
             pages = [await made.http.get(path, headers=CHINESE) for path in paths]
             assert [page.status_code for page in pages] == [OK, OK]
@@ -73,13 +73,13 @@ async def test_with_sql_down_the_page_tells_how_the_case_stands_and_an_answer_is
         assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
 
 
-async def test_with_sql_behind_a_link_does_not_answer_for_a_later_cycle(
+async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
     """The caller has answered by telephone, and the case came to its second follow-up, unseen by SQL."""
     async with a_house(temporal, sqlite_url, tmp_path) as (made, database):
         number = await replied(made)
-        path = await door(made, number)
+        path = await link_path(made, number)
         with down(database):
             for who, action, body in (
                 ("he", "follow_up", {"outcome": "dissatisfied"}),
@@ -99,7 +99,7 @@ async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once
     async with a_house(temporal, database_url, tmp_path, at_work=False, update_timeout_seconds=2.0) as (made, _):
         async with worker.running(temporal, made.settings):
             number = await replied(made)
-            path = await door(made, number)
+            path = await link_path(made, number)
         assert "<form" in (await made.http.get(path, headers=CHINESE)).text
         page = await say(made, path, outcome="satisfied", words="谢谢师傅")
         come_again(page)
@@ -113,9 +113,7 @@ async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once
             assert len(await until(lambda: follow_ups(made, number), bool)) == 1
 
 
-async def test_with_all_down_the_page_says_when_to_come_back(
-    temporal: Client, tmp_path: Path, postgresql_url: str
-) -> None:
+async def test_with_all_down_the_page_says_when_to_retry(temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
     async with a_house(temporal, postgresql_url, tmp_path, at_work=False, update_timeout_seconds=1.0) as (
         made,
         database,

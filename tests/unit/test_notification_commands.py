@@ -1,4 +1,4 @@
-"""`hotline letters` and `hotline channels`, through the very door that the operator uses."""
+"""`hotline letters` and `hotline channels`, called as the operator calls them."""
 
 import sys
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ from hotline.cli import main as cli
 from hotline.local import service as local_service
 from hotline.settings import Settings
 from readmodel.database import engine, reading, writing
-from readmodel.letters import dead_letters
-from readmodel.mailbox import Failure, Report, exchange
+from readmodel.dead_letters import dead_letters
+from readmodel.deliveries import Failure, Results, record, route, take
 from readmodel.migrate import migrate
 from readmodel.projection import write
 from tests.support.batches import call, published
@@ -36,9 +36,10 @@ def dead(tmp_path: Path) -> list[str]:
     now = datetime.now(UTC)
     with writing(database) as connection:
         write(connection, batches)
-        exchange(connection, Report(), now, limit=10)
-        lost = tuple(Failure(key, "no such number", None) for key in keys)
-        exchange(connection, Report(failed=lost), now, limit=0)
+        route(connection, lambda *_: ["log"], now, limit=10)
+        take(connection, "log", lambda *_: None, now, limit=10)
+        failed = tuple(Failure(key, "no such number", None) for key in keys)
+        record(connection, "log", Results(failed=failed), now)
     database.dispose()
     return keys
 

@@ -1,4 +1,4 @@
-"""The caller's own door: one page by a signed link, to see how a case stands and to answer the follow-up (回访)."""
+"""Caller's page: a signed link opens it; it shows the state of a case and takes the answer to the follow-up (回访)."""
 
 import hashlib
 import logging
@@ -31,8 +31,8 @@ from hotline.keyring import Key
 log = logging.getLogger("hotline.api")
 
 MAKERS = (Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR, Role.ADMIN)
-"""Who makes links by hand. Not those who do the work: by the link they could answer for the caller."""
-VISITOR = Key(
+"""Roles that make links by hand. The crew is not among them: with a link it could answer for the caller."""
+CALLER_KEY = Key(
     id="",
     name="来电人 caller",
     role=Role.FOLLOW_UP,
@@ -41,7 +41,7 @@ VISITOR = Key(
     revoked_at=None,
     secret_sha256="",
 )
-"""Who answers by a link: the caller, in the place of the follow-up staff."""
+"""Key of a caller who answers by a link, with the rights of the follow-up staff."""
 HEADERS = {
     "X-Robots-Tag": "noindex",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
@@ -62,16 +62,16 @@ STATE_FOR_CALLERS = {
     State.REFUSED: ("不属于受理范围", "not a matter of the company"),
     State.WITHDRAWN: ("已撤销", "withdrawn"),
 }
-"""The states in words that need no knowledge of the trade, Chinese and English."""
+"""The states in plain words, Chinese and English."""
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the making of links, and the page that they open."""
-    _add_make(router, backend)
+    """Add the operation that makes links, and the page that they open."""
+    _add_link(router, backend)
     _add_page(router, backend)
 
 
-def _add_make(router: APIRouter, backend: Backend) -> None:
+def _add_link(router: APIRouter, backend: Backend) -> None:
     @router.post(
         "/v1/complaints/{number}/link",
         tags=["callers"],
@@ -95,9 +95,9 @@ def _add_make(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def make_link(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """It shows how the case stands for 14 days, and takes one answer to the follow-up of the present cycle.
+        """Make a link that shows the state of the case for 14 days and takes one answer to this cycle's follow-up.
 
-        The log says who made it, and so does the timeline, as actor of an answer that comes by it.
+        The log names the person who made it, and so does the timeline, as actor of an answer that comes by it.
         """
         wanted = number_in(number)
         view = await backend.find(wanted, key)
@@ -111,89 +111,87 @@ def _add_make(router: APIRouter, backend: Backend) -> None:
 
 def _add_page(router: APIRouter, backend: Backend) -> None:
     @router.get("/c/{link}", include_in_schema=False)
-    async def look(link: str, request: Request) -> Response:
+    async def show(link: str, request: Request) -> Response:
         return await _page(backend, link, request)
 
     @router.post("/c/{link}", include_in_schema=False)
     async def answer(link: str, request: Request) -> Response:
-        said = parse_qs((await request.body()).decode("utf-8", errors="replace"), keep_blank_values=False)
-        return await _page(backend, link, request, {name: values[0] for name, values in said.items()})
+        form = parse_qs((await request.body()).decode("utf-8", errors="replace"), keep_blank_values=False)
+        return await _page(backend, link, request, {name: values[0] for name, values in form.items()})
 
 
-async def _page(backend: Backend, text: str, request: Request, said: Mapping[str, str] | None = None) -> Response:
-    """How the case stands, after what the caller has said, if he has."""
+async def _page(backend: Backend, text: str, request: Request, form: Mapping[str, str] | None = None) -> Response:
+    """Return the page, after the caller's answer was taken if `form` holds one."""
     zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
-    words, problem = (said or {}).get("words", "").strip(), None
+    words, problem = (form or {}).get("words", "").strip(), None
     try:
         link = backend.links.read(text, backend.clock())
-        view = await (backend.find(link.number, VISITOR) if said is None else _alive(backend, link))
-        if said is not None and view is not None and _asked(view, link):
-            body = _understood(said, words)
+        view = await (backend.find(link.number, CALLER_KEY) if form is None else _current(backend, link))
+        if form is not None and view is not None and _asked(view, link):
+            body = _parse(form, words)
             problem = None if body else "words"
             view = await _take(backend, link, text, body) if body else view
     except LinkError as error:
         status = HTTPStatus.GONE if error.expired else HTTPStatus.NOT_FOUND
         return _html(status, zh=zh, problem="expired" if error.expired else "unknown")
     except ProblemError as error:
-        # What was typed stays on the page. Whether it has arrived, nobody can tell: sent again it counts once.
-        told = {"problem": "away", "asked": said is not None, "words": words}
-        return _html(HTTPStatus(error.problem.status), error.headers, zh=zh, **told)
+        # The text stays on the page. The answer may have arrived: sent again it counts once.
+        fields = {"problem": "away", "asked": form is not None, "words": words}
+        return _html(HTTPStatus(error.problem.status), error.headers, zh=zh, **fields)
     if view is None:
         return _html(HTTPStatus.NOT_FOUND, zh=zh, problem="unknown")
     status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
-    return _html(status, zh=zh, problem=problem, words=words, **_shown(backend, view, link))
+    return _html(status, zh=zh, problem=problem, words=words, **_fields(backend, view, link))
 
 
-async def _alive(backend: Backend, link: Link) -> CaseView | None:
-    """The case as its workflow has it, for an answer that SQL, down or behind, must not stop or lose.
+async def _current(backend: Backend, link: Link) -> CaseView | None:
+    """Return the case from its workflow, as SQL may be down or behind; from SQL if the workflow has ended.
 
-    A case that no workflow carries any more is closed for good, and SQL has it. Raises ProblemError with us away.
+    Raises ProblemError if neither answers.
     """
-    view = await backend.gateway.case(link.number, actor_of(VISITOR))
-    return view if view is not None else await backend.find(link.number, VISITOR)
+    view = await backend.gateway.case(link.number, actor_of(CALLER_KEY))
+    return view if view is not None else await backend.find(link.number, CALLER_KEY)
 
 
-def _understood(said: Mapping[str, str], words: str) -> FollowUp | None:
-    """What the caller says of how it went; None where that cannot be made out."""
+def _parse(form: Mapping[str, str], words: str) -> FollowUp | None:
+    """Return the caller's answer; None if the form holds none that is valid."""
     try:
-        body = FollowUp.model_validate({"outcome": said.get("outcome"), "note": words or None})
+        body = FollowUp.model_validate({"outcome": form.get("outcome"), "note": words or None})
     except ValidationError:
         return None
     return None if body.outcome == "unreachable" else body
 
 
 async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> CaseView | None:
-    """The case after this answer, which counts once: by this link, by another or by telephone. Raises ProblemError."""
+    """Return the case after this answer, which counts once, by any link or telephone. Raises ProblemError."""
     key = "link-" + hashlib.sha256(text.encode()).hexdigest()[:32]
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
-    command = Command[FollowUp](actor=_by(link), body=body, key=key, digest=digest)
+    command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest)
     try:
         outcome = await backend.gateway.act(link.number, command)
     except ProblemError as error:
         if error.problem.status == HTTPStatus.CONFLICT:
-            return await _alive(backend, link)
+            return await _current(backend, link)
         raise
     if outcome is None:
-        return await _alive(backend, link)
-    # Whoever reloads the page shall find it as it was. With SQL down this ends at once.
+        return await _current(backend, link)
+    # A reloaded page reads SQL and must show the answer. If SQL is down this ends at once.
     await backend.shown(link.number, outcome.case.version)
     return outcome.case
 
 
-def _by(link: Link) -> Actor:
-    """Who answers, and who made the link where a person did: he could have opened it himself."""
-    visitor = actor_of(VISITOR)
-    return (
-        visitor.model_copy(update={"name": f"{visitor.name}, link by {link.made_by}"[:80]}) if link.made_by else visitor
-    )
+def _actor(link: Link) -> Actor:
+    """Return the caller as actor, with the name of the person who made the link and could have used it."""
+    caller = actor_of(CALLER_KEY)
+    return caller.model_copy(update={"name": f"{caller.name}, link by {link.made_by}"[:80]}) if link.made_by else caller
 
 
 def _asked(view: CaseView, link: Link) -> bool:
     return view.state is State.PENDING_FOLLOW_UP and view.cycle == link.cycle
 
 
-def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
-    """What the page tells: nothing that a stranger who finds the telephone could not see anyway."""
+def _fields(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
+    """Return the fields of the page, none of them personal: a stranger may find the telephone."""
     services = (service for service in backend.catalogue.services if service.code == view.service_code)
     return {
         "case": view,
@@ -207,6 +205,6 @@ def _shown(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
     }
 
 
-def _html(status: HTTPStatus, more: Mapping[str, str] | None = None, **values: Any) -> Response:  # noqa: ANN401 - whatever the page takes
-    page = _PAGES.get_template("door.html").render(**values)
+def _html(status: HTTPStatus, more: Mapping[str, str] | None = None, **values: Any) -> Response:  # noqa: ANN401 - fields of the page
+    page = _PAGES.get_template("caller_page.html").render(**values)
     return HTMLResponse(page, status, headers={**HEADERS, **(more or {})})

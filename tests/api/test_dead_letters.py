@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from api.schemas import Letters
 from readmodel.database import engine, writing
-from readmodel.mailbox import DEAD
+from readmodel.notifications import DEAD
 from readmodel.tables import notifications
 from tests.support.api import House, Json, house, problem
 from tests.support.outage import down
@@ -61,18 +61,18 @@ async def test_pages_follow_each_other(on_sqlite: House) -> None:
 
 
 @pytest.mark.parametrize("key", ["2001010000008-1-dispatcher", "a/b", "王 x"])
-async def test_an_unknown_letter_is_not_found(on_sqlite: House, key: str) -> None:
+async def test_an_unknown_key_is_not_found(on_sqlite: House, key: str) -> None:
     problem(await on_sqlite.post(f"/v1/letters/{quote(key, safe='')}/resend", None), 404, "letter-not-found")
 
 
 @pytest.mark.parametrize("who", ["chen", "zhou", "wu", "he", "portal"])
-async def test_they_are_for_those_who_lead(on_sqlite: House, who: str) -> None:
+async def test_dead_letters_are_for_supervisors_and_managers(on_sqlite: House, who: str) -> None:
     told = problem(await on_sqlite.get("/v1/letters", by=who), 403, "wrong-role")
     assert told["accepted"] == ["supervisor", "manager", "admin"]
     problem(await on_sqlite.post("/v1/letters/x/resend", None, by=who), 403, "wrong-role")
 
 
-async def test_with_sql_down_a_letter_stays_as_dead_as_it_was_and_is_sent_again_later(
+async def test_with_sql_down_a_dead_letter_is_unchanged_and_sent_again_later(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Our engines wait for seconds for SQLite's lock, as they should; a test need not.

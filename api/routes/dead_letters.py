@@ -1,4 +1,4 @@
-"""Dead letters: messages that no channel took, and sending them again."""
+"""Dead letters: the list of notifications that could not be delivered, and sending one again."""
 
 from enum import Enum
 from http import HTTPStatus
@@ -42,9 +42,9 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def list_letters(paging: Annotated[LongPaging, Query()]) -> Response:
-        """Messages that were given up after their last try, with the reason of that try."""
+        """List notifications that were given up after their last try, with the reason of that try."""
         try:
-            page = await backend.reader.letters(paging.cursor, paging.limit)
+            page = await backend.reader.dead_letters(paging.cursor, paging.limit)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         return render.page((to_json(letter._asdict()) for letter in page.items), page.next_cursor)
@@ -67,6 +67,6 @@ def _add_resend(router: APIRouter, backend: Backend) -> None:
     async def resend_letter(
         key: Annotated[str, Path(description="The `key` of the letter.", examples=["2608034711004-7-supervisor"])],
     ) -> Response:
-        """By the channels as they are configured now. A channel that had taken its copy is not given it again."""
-        await backend.letterbox.resend(key)
+        """Send it again by the channels as they are configured now, except those that had accepted it."""
+        await backend.dead_letters.resend(key)
         return render.answer(to_json({"key": key, "status": "due"}), HTTPStatus.ACCEPTED)

@@ -1,4 +1,4 @@
-"""Sending dead letters again: the one thing in SQL that the API changes, as no case has to hear of it."""
+"""Resending of dead letters: the one direct SQL write of the API, because it does not change the case."""
 
 import asyncio
 import logging
@@ -12,17 +12,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.problems import ProblemError
 from api.sql.reader import ANSWER_SECONDS, away
 from readmodel.database import writing
-from readmodel.letters import Resent, resend
+from readmodel.dead_letters import Resent, resend
 
 log = logging.getLogger("hotline.api")
 
 
-class Letterbox:
-    """Has dead letters sent again.
+class DeadLetters:
+    """Writer that makes dead letters due again.
 
     Args:
-        engine: to write with, disposed of by `close`. Nothing is connected before somebody asks.
-        clock: tells the instant.
+        engine: engine to write with; `close` disposes of it. It connects with the first request.
+        clock: returns the present instant.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
@@ -32,12 +32,12 @@ class Letterbox:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-letters")
 
     def close(self) -> None:
-        """Let go of thread and connections."""
+        """End the thread and close the connections."""
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
 
     async def resend(self, key: str) -> None:
-        """Have it sent again. Raises ProblemError 404, 409, and 503 with SQL down."""
+        """Make a dead letter due. Raises ProblemError 404, 409, or 503 if SQL is down."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 done = await asyncio.get_running_loop().run_in_executor(self._thread, self._resend, key)
@@ -48,7 +48,7 @@ class Letterbox:
             ) from None
         if done.unknown:
             raise ProblemError("letter-not-found", "There is no message with this key; GET /v1/letters lists the dead.")
-        if done.alive:
+        if done.not_dead:
             detail = "The message was sent, or it is under way. Only a dead letter is sent again."
             raise ProblemError("letter-not-dead", detail, accepted=["a key that GET /v1/letters lists"])
 

@@ -1,16 +1,13 @@
 """Dead letters are listed page by page, and sent again once, on the channels that have not taken them."""
 
 from datetime import datetime, timedelta
-from functools import partial
 
 import pytest
 from sqlalchemy import Engine
 
-from readmodel import deliveries as post
-from readmodel import mailbox
 from readmodel.database import WriteConnection, reading, writing
-from readmodel.letters import dead_letters, resend, resend_all
-from readmodel.mailbox import Failure, Report
+from readmodel.dead_letters import dead_letters, resend, resend_all
+from readmodel.deliveries import Delivery, Failure, Results, record, route, take
 from readmodel.paging import BadCursorError
 from readmodel.projection import write
 from readmodel.tables import deliveries, notifications
@@ -19,28 +16,31 @@ from tests.support.build import MONDAY
 from tests.support.rows import rows
 
 
-def owe(connection: WriteConnection, count: int) -> list[str]:
-    """So many messages to the dispatcher; answers their keys."""
+def notify(connection: WriteConnection, count: int) -> list[str]:
+    """Write so many notifications of the dispatcher; return their keys."""
     batches = [published(call(place), ())[0] for place in range(count)]
     write(connection, batches)
     return [f"{batch.number}-1-dispatcher" for batch in batches]
 
 
-def kill(connection: WriteConnection, keys: list[str], at: datetime = MONDAY) -> None:
-    """Have the log channel give them up."""
-    mailbox.exchange(connection, Report(), at, limit=100)
-    dead = tuple(Failure(key, "no such number", None) for key in keys)
-    mailbox.exchange(connection, Report(failed=dead), at, limit=0)
+def taken(connection: WriteConnection, *channels: str) -> list[Delivery]:
+    """Route what is due to the channels, and have each take its deliveries."""
+    route(connection, lambda *_: channels, MONDAY, limit=100)
+    return [each for channel in channels for each in take(connection, channel, lambda *_: None, MONDAY, limit=100)]
+
+
+def kill(connection: WriteConnection, keys: list[str], at: datetime = MONDAY, channel: str = "log") -> None:
+    """Have the channel give up deliveries that it took."""
+    record(connection, channel, Results(failed=tuple(Failure(key, "no such number", None) for key in keys)), at)
 
 
 def test_the_list_goes_page_by_page_the_last_to_die_first(database: Engine) -> None:
     with writing(database) as connection:
-        keys = owe(connection, 5)
-        mailbox.exchange(connection, Report(), MONDAY, limit=100)
+        keys = notify(connection, 5)
+        taken(connection, "log")
         for minute, key in enumerate(keys[:4]):
-            dead = Report(failed=(Failure(key, "no such number", None),))
-            # Two of one instant: the key parts them.
-            mailbox.exchange(connection, dead, MONDAY + timedelta(minutes=minute // 2), limit=0)
+            # Two at one instant are in the order of their keys.
+            kill(connection, [key], MONDAY + timedelta(minutes=minute // 2))
     seen: list[str] = []
     cursor: str | None = None
     with reading(database) as connection:
@@ -51,7 +51,7 @@ def test_the_list_goes_page_by_page_the_last_to_die_first(database: Engine) -> N
             if cursor is None:
                 break
     assert seen == keys[3::-1]
-    assert page.items[0].error == "no such number"
+    assert page.items[0].error == "log: no such number"
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "WzEsMl0", "WyJhIiwiYiJd", "WzFlOTk5LCJhIl0"])
@@ -62,12 +62,13 @@ def test_a_cursor_that_no_page_gave_out_is_refused(database: Engine, cursor: str
 
 def test_only_dead_letters_are_sent_again(database: Engine) -> None:
     with writing(database) as connection:
-        [dead, alive] = owe(connection, 2)
+        [dead, alive] = notify(connection, 2)
+        taken(connection, "log")
         kill(connection, [dead])
         done = resend(connection, [dead, alive, "nobody"], MONDAY)
         assert done == ((dead,), (alive,), ("nobody",))
         assert resend(connection, [dead], MONDAY) == ((), (dead,), ())
-        [again] = mailbox.exchange(connection, Report(), MONDAY, limit=100)
+        [again] = taken(connection, "log")
     assert (again.key, again.tries) == (dead, 1)
     with reading(database) as connection:
         assert dead_letters(connection).items == ()
@@ -75,34 +76,24 @@ def test_only_dead_letters_are_sent_again(database: Engine) -> None:
 
 def test_all_of_them_are_sent_again(database: Engine) -> None:
     with writing(database) as connection:
-        kill(connection, owe(connection, 3))
+        keys = notify(connection, 3)
+        taken(connection, "log")
+        kill(connection, keys)
         assert resend_all(connection, MONDAY) == 3
         assert resend_all(connection, MONDAY) == 0
 
 
-def test_a_channel_that_has_taken_its_copy_is_not_given_it_again(database: Engine) -> None:
-    def route(*_: object) -> list[str]:
-        return ["mail", "sms"]
-
-    def quiet(*_: object) -> None:
-        return None
-
-    def take(channel: str, report: Report, limit: int = 0) -> list[str]:
-        give = partial(post.exchange, connection, channel, quiet)
-        return [parcel.key for parcel in give(report, MONDAY, limit)]
-
+def test_a_channel_that_has_sent_it_is_not_given_it_again(database: Engine) -> None:
+    channels = ("mail", "sms")
     with writing(database) as connection:
-        [key] = owe(connection, 1)
-        assert post.spread(connection, route, MONDAY, 10) == 1
-        assert take("mail", Report(), 1) == take("sms", Report(), 1) == [key]
-        take("mail", Report(failed=(Failure(key, "box full", None),)))
-        take("sms", Report(sent=(key,)))
+        [key] = notify(connection, 1)
+        assert [delivery.key for delivery in taken(connection, *channels)] == [key, key]
+        kill(connection, [key], channel="mail")
+        record(connection, "sms", Results(sent=(key,)), MONDAY)
     [row] = rows(database, notifications)
-    assert (row["status"], row["last_error"], row["dead_at"]) == ("dead", "mail: box full", MONDAY)
+    assert (row["status"], row["last_error"], row["dead_at"]) == ("dead", "mail: no such number", MONDAY)
     with writing(database) as connection:
         assert resend(connection, [key], MONDAY).due == (key,)
-        post.spread(connection, route, MONDAY, 10)
-        assert take("sms", Report(), 1) == []
-        assert take("mail", Report(), 1) == [key]
-        take("mail", Report(sent=(key,)))
+        assert len(taken(connection, *channels)) == 1
+        record(connection, "mail", Results(sent=(key,)), MONDAY)
     assert {row["status"] for row in [*rows(database, notifications), *rows(database, deliveries)]} == {"sent"}

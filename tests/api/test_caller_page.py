@@ -1,4 +1,4 @@
-"""The caller's own door: a link that shows one case, takes one answer, and opens nothing to strangers."""
+"""The caller's page: a link shows one case, takes one answer, and cannot be forged."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from activities.notifications.caller_links import VALID, Link, LinkError, Links
-from api.routes.door import STATE_FOR_CALLERS
+from api.routes.caller_page import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
 from tests.support.api import House, Json, problem
 from tools.docs.pictures import SWITCHES, chromium
@@ -32,7 +32,7 @@ async def replied(house: House) -> str:
     return number
 
 
-async def door(house: House, number: str, by: str = "chen") -> str:
+async def link_path(house: House, number: str, by: str = "chen") -> str:
     """The path of a new link."""
     answer = await house.post(f"/v1/complaints/{number}/link", None, by)
     assert answer.status_code == HTTPStatus.CREATED, answer.text
@@ -48,9 +48,9 @@ async def say(house: House, path: str, **said: str) -> httpx.Response:
     return await house.http.post(path, data=said, headers=CHINESE)
 
 
-async def test_the_page_tells_how_the_case_stands_in_the_reader_s_language(on_both: House) -> None:
+async def test_the_page_shows_the_state_in_the_readers_language(on_both: House) -> None:
     number = await on_both.case_in("in_progress")
-    path = await door(on_both, number)
+    path = await link_path(on_both, number)
     chinese = await on_both.http.get(path, headers=CHINESE)
     english = await on_both.http.get(path, headers=ENGLISH)
     for page, words in ((chinese, ("停水/无水", "处理中")), (english, ("No water", "In progress"))):
@@ -67,13 +67,13 @@ async def test_nothing_personal_is_on_the_page(on_sqlite: House) -> None:
     place = {"district": "west", "address": "下闸新村3号"}
     body = {"service_code": "no_water", "description": "家里没水", "caller": caller, "location": place}
     number = (await on_sqlite.register(body)).json()["number"]
-    page = (await on_sqlite.http.get(await door(on_sqlite, number))).text
+    page = (await on_sqlite.http.get(await link_path(on_sqlite, number))).text
     assert not any(word in page for word in (*caller.values(), "下闸新村", "家里没水"))
 
 
 async def test_an_answer_counts_once(on_both: House) -> None:
     number = await replied(on_both)
-    path = await door(on_both, number)
+    path = await link_path(on_both, number)
     assert "满意" in (await on_both.http.get(path, headers=CHINESE)).text
     first = await say(on_both, path, outcome="satisfied", words="谢谢师傅")
     assert (first.status_code, "感谢您的评价" in first.text) == (HTTPStatus.OK, True)
@@ -87,9 +87,9 @@ async def test_an_answer_counts_once(on_both: House) -> None:
     assert answered["actor"] == "来电人 caller, link by chen"
 
 
-async def test_who_is_not_satisfied_gets_the_next_cycle_and_needs_a_new_link_for_it(on_sqlite: House) -> None:
+async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sqlite: House) -> None:
     number = await replied(on_sqlite)
-    path = await door(on_sqlite, number)
+    path = await link_path(on_sqlite, number)
     page = await say(on_sqlite, path, outcome="dissatisfied", words="还是没水")
     assert ("已通知处理部门" in page.text, "感谢您的评价" in page.text) == (True, True)
     case = await on_sqlite.complaint(number)
@@ -128,20 +128,20 @@ async def withdrawn(house: House) -> str:
 @pytest.mark.parametrize(
     ("road", "state"), [(unreachable, "closed"), (settled_in_the_call, "closed"), (withdrawn, "withdrawn")]
 )
-async def test_nobody_is_thanked_or_asked_who_was_not_to_say_anything(
+async def test_a_caller_who_is_not_asked_is_not_thanked(
     on_sqlite: House, road: Callable[[House], Awaitable[str]], state: str
 ) -> None:
     number = await road(on_sqlite)
     assert (await on_sqlite.complaint(number))["state"] == state
-    page = (await on_sqlite.http.get(await door(on_sqlite, number), headers=CHINESE)).text
+    page = (await on_sqlite.http.get(await link_path(on_sqlite, number), headers=CHINESE)).text
     assert STATE_FOR_CALLERS[State(state)][0] in page
     assert not any(word in page for word in ("感谢", "评价", "<form"))
 
 
-async def test_nobody_is_thanked_for_a_cycle_in_which_he_said_nothing(on_sqlite: House) -> None:
+async def test_a_caller_is_not_thanked_for_a_cycle_without_answer(on_sqlite: House) -> None:
     """Closed unanswered and reopened, the case has moved on without him."""
     number = await unreachable(on_sqlite)
-    path = await door(on_sqlite, number)
+    path = await link_path(on_sqlite, number)
     assert (await on_sqlite.act(number, "reopen", {"reason": "又没水"}, "chen")).status_code == HTTPStatus.OK
     page = (await on_sqlite.http.get(path, headers=CHINESE)).text
     assert ("已通知处理部门" in page, "感谢" in page) == (True, False)
@@ -150,18 +150,18 @@ async def test_nobody_is_thanked_for_a_cycle_in_which_he_said_nothing(on_sqlite:
 @pytest.mark.parametrize(
     "said", [{}, {"outcome": "unreachable"}, {"outcome": "maybe"}, {"outcome": "satisfied", "words": "好" * 2001}]
 )
-async def test_an_answer_that_is_none_is_asked_again_and_nothing_is_lost(
+async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(
     on_sqlite: House, said: dict[str, str]
 ) -> None:
     number = await replied(on_sqlite)
-    page = await say(on_sqlite, await door(on_sqlite, number), **said)
+    page = await say(on_sqlite, await link_path(on_sqlite, number), **said)
     assert (page.status_code, 'role="alert"' in page.text, "<form" in page.text) == (422, True, True)
     assert said.get("words", "") in page.text
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
 
-async def test_a_day_late_is_late(on_sqlite: House) -> None:
-    path = await door(on_sqlite, await replied(on_sqlite))
+async def test_an_expired_link_takes_no_answer(on_sqlite: House) -> None:
+    path = await link_path(on_sqlite, await replied(on_sqlite))
     on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
     try:
         late = await say(on_sqlite, path, outcome="satisfied")
@@ -170,24 +170,24 @@ async def test_a_day_late_is_late(on_sqlite: House) -> None:
     assert (late.status_code, "已过期" in late.text) == (HTTPStatus.GONE, True)
 
 
-async def test_nothing_can_be_guessed(on_sqlite: House) -> None:
-    path = await door(on_sqlite, await replied(on_sqlite))
+async def test_a_forged_link_is_not_found(on_sqlite: House) -> None:
+    path = await link_path(on_sqlite, await replied(on_sqlite))
     for wrong in ("/c/1", f"{path}x", path[:-1], path.replace("/c/", "/c/x"), "/c/2608034711004"):
         page = await on_sqlite.http.get(wrong, headers=ENGLISH)
         assert (page.status_code, "opens nothing" in page.text) == (HTTPStatus.NOT_FOUND, True)
 
 
-async def test_a_link_is_made_for_a_case_that_is_there_and_not_by_those_who_do_the_work(on_sqlite: House) -> None:
+async def test_a_link_is_for_an_existing_case_and_not_made_by_the_crew(on_sqlite: House) -> None:
     """By a link a crew could answer for the caller."""
     number = await replied(on_sqlite)
     for who in ("portal", "wu", "zhou", "gao"):
         problem(await on_sqlite.post(f"/v1/complaints/{number}/link", None, who), 403, "wrong-role")
     for who in ("chen", "he", "xu", "chief"):
-        await door(on_sqlite, number, who)
+        await link_path(on_sqlite, number, who)
     problem(await on_sqlite.post("/v1/complaints/2001010000008/link", None, "chen"), 404, "complaint-not-found")
 
 
-async def test_two_processes_sign_with_one_secret_and_another_house_with_another(tmp_path: Path) -> None:
+async def test_processes_with_one_secret_file_read_each_others_links(tmp_path: Path) -> None:
     one, same, other = (Links(tmp_path / name / "links.key") for name in ("a", "a", "b"))
     text, expires_at = one.make("2608034711004", 2, NOON)
     assert same.read(text, NOON) == Link("2608034711004", 2, expires_at)
@@ -205,12 +205,12 @@ async def test_the_log_says_who_made_a_link_and_not_the_link(
 ) -> None:
     number = await replied(on_sqlite)
     with caplog.at_level(logging.INFO, "hotline.api"):
-        path = await door(on_sqlite, number)
+        path = await link_path(on_sqlite, number)
     assert f"a link to case {number} was made by chen" in caplog.messages
     assert path.removeprefix("/c/") not in caplog.text
 
 
-async def test_a_link_made_for_a_message_names_nobody(on_sqlite: House) -> None:
+async def test_a_link_in_a_notification_names_no_maker(on_sqlite: House) -> None:
     number = await replied(on_sqlite)
     text, _ = Links(on_sqlite.settings.links_secret_file).make(number, 1, datetime.now(UTC))
     await say(on_sqlite, f"/c/{text}", outcome="satisfied")
@@ -241,7 +241,7 @@ WORDS = {
         "moved": {"closed": "Closed", "dispatched": "The department has been told"},
     },
 }
-"""What a browser of this language shows."""
+"""Texts of the page by the language of the browser."""
 TYPED = "<b>师傅很好</b>"
 
 browser = pytest.mark.skipif(
@@ -265,11 +265,11 @@ async def telephone(locale: str) -> AsyncIterator[Page]:
 @browser
 @pytest.mark.parametrize(("outcome", "state"), [("satisfied", "closed"), ("dissatisfied", "dispatched")])
 @pytest.mark.parametrize("locale", WORDS)
-async def test_on_a_telephone(on_sqlite: House, locale: str, outcome: str, state: str) -> None:
+async def test_the_page_works_in_a_telephones_browser(on_sqlite: House, locale: str, outcome: str, state: str) -> None:
     """Either button in either language; a second visit finds it said, and what was typed is text wherever it stands."""
     words: Any = WORDS[locale]
     number = await replied(on_sqlite)
-    address = f"{on_sqlite.http.base_url}{await door(on_sqlite, number)}"
+    address = f"{on_sqlite.http.base_url}{await link_path(on_sqlite, number)}"
     async with telephone(locale) as page:
         await page.goto(address)
         await expect(page.get_by_text(number)).to_be_visible()
@@ -295,8 +295,8 @@ async def test_on_a_telephone(on_sqlite: House, locale: str, outcome: str, state
 @pytest.mark.browser
 @browser
 @pytest.mark.parametrize("locale", WORDS)
-async def test_a_link_that_opens_nothing_says_so_on_a_telephone(on_sqlite: House, locale: str) -> None:
-    path = await door(on_sqlite, await replied(on_sqlite))
+async def test_a_telephones_browser_shows_that_a_link_is_invalid(on_sqlite: House, locale: str) -> None:
+    path = await link_path(on_sqlite, await replied(on_sqlite))
     async with telephone(locale) as page:
         await page.goto(f"{on_sqlite.http.base_url}{path}x")
         await expect(page.get_by_text(str(WORDS[locale]["unknown"]))).to_be_visible()

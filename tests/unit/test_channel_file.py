@@ -1,6 +1,7 @@
-"""What an operator may write into the file of channels, what becomes of it, and how mistakes are told."""
+"""The file of channels: its content, and the problems that are reported."""
 
 import base64
+import pkgutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from apprise.plugins.email import NotifyEmail
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.wecombot import NotifyWeComBot
 
-from activities.notifications.channel_file import AppriseChannel, ChannelFile
-from activities.notifications.channels.apprise_sender import AppriseSender
+from activities.notifications import channels
+from activities.notifications.channels import CONFIGS
+from activities.notifications.channels.apprise import AppriseConfig, AppriseSender
+from activities.notifications.routing import ChannelFile
 from hotline.files.channels import ChannelsError, load_channels
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"
@@ -30,7 +33,7 @@ def example() -> ChannelFile:
 
 
 def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> tuple[str, ...]:
-    """What is said of the example with one change."""
+    """Return the problems of the example with one change."""
     text = EXAMPLE.read_text("utf-8")
     assert old in text
     copy = folder / "channels.toml"
@@ -41,7 +44,7 @@ def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("recipient", "channels"),
+    ("recipient", "names"),
     [
         ("caller:2608034711004", ["sms", "city"]),
         ("department:repair", ["repair_group"]),
@@ -51,8 +54,8 @@ def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> 
         ("director:Luo Ping", ["log"]),
     ],
 )
-def test_the_most_exact_route_counts(example: ChannelFile, recipient: str, channels: list[str]) -> None:
-    assert example.channels_to(recipient, has_phone=True) == channels
+def test_the_most_exact_route_counts(example: ChannelFile, recipient: str, names: list[str]) -> None:
+    assert example.channels_to(recipient, has_phone=True) == names
 
 
 DOCUMENTED = {
@@ -66,17 +69,17 @@ DOCUMENTED = {
 
 
 @pytest.mark.parametrize("address", DOCUMENTED)
-def test_the_addresses_of_the_example_are_accepted_and_lead_where_they_say(tmp_path: Path, address: str) -> None:
+def test_each_address_of_the_example_opens_its_service(tmp_path: Path, address: str) -> None:
     text = EXAMPLE.read_text("utf-8")
     assert address in text
     copy = tmp_path / "channels.toml"
     copy.write_text(text.replace("dingtalk://${DINGTALK_SECRET}@${DINGTALK_TOKEN}", address), "utf-8")
     group = load_channels(copy, ENVIRONMENT).channels["repair_group"]
-    assert isinstance(group, AppriseChannel)
+    assert isinstance(group, AppriseConfig)
     assert type(AppriseSender(group)._service()) is DOCUMENTED[address]
 
 
-def test_who_left_no_number_gets_no_text_message(example: ChannelFile) -> None:
+def test_a_case_without_telephone_gets_no_text_message(example: ChannelFile) -> None:
     assert example.channels_to("caller:2608034711004", has_phone=False) == ["city"]
 
 
@@ -98,26 +101,26 @@ def test_quiet_hours_are_local_and_pass_midnight(example: ChannelFile, at: str, 
 
 
 @pytest.mark.parametrize("channel", ["city", "log"])
-def test_programs_do_not_sleep(example: ChannelFile, channel: str) -> None:
+def test_programs_have_no_quiet_hours(example: ChannelFile, channel: str) -> None:
     midnight = datetime(2026, 9, 7, 16, tzinfo=UTC)
     assert example.quiet_until("sms", "caller:2608034711004", "P3", midnight) is not None
     assert example.quiet_until(channel, "caller:2608034711004", "P3", midnight) is None
 
 
 @pytest.mark.parametrize(
-    ("recipient", "channels"),
+    ("recipient", "names"),
     [
         ("caller:2608034711004", ["city"]),
         ("department:repair", ["repair_group", "city"]),
         ("owner:Chen Meiling", ["city"]),
     ],
 )
-def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient: str, channels: list[str]) -> None:
+def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient: str, names: list[str]) -> None:
     """Whatever the most exact route is, and where there is none."""
     text = EXAMPLE.read_text("utf-8").replace('kind = "webhook"', 'kind = "webhook"\ncopies = true')
     copy = tmp_path / "channels.toml"
     copy.write_text(text.replace('to = "*"', 'to = "director"'), "utf-8")
-    assert load_channels(copy, ENVIRONMENT).channels_to(recipient, has_phone=False) == channels
+    assert load_channels(copy, ENVIRONMENT).channels_to(recipient, has_phone=False) == names
 
 
 @pytest.mark.parametrize(
@@ -164,11 +167,11 @@ def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient:
         ("[quiet_hours]", "[quiet_hours", "is no valid TOML"),
     ],
 )
-def test_a_mistake_is_told_with_its_key_and_what_is_accepted(tmp_path: Path, old: str, new: str, problem: str) -> None:
+def test_a_problem_names_its_key_and_what_is_accepted(tmp_path: Path, old: str, new: str, problem: str) -> None:
     assert any(problem in told for told in problems(tmp_path, old, new)), problems(tmp_path, old, new)
 
 
-def test_a_variable_that_is_not_set_is_named_and_a_secret_never_told(tmp_path: Path) -> None:
+def test_a_missing_variable_is_named_and_secrets_are_not_shown(tmp_path: Path) -> None:
     told = problems(tmp_path, "${SMS_TOKEN}", "${NO_SUCH}", CITY_WEBHOOK_SECRET="whsec_opensesame")
     assert any("channels.sms.headers.Authorization: needs the environment variable NO_SUCH" in line for line in told)
     assert any("channels.city.secret: is no secret of a webhook" in line for line in told)
@@ -176,6 +179,12 @@ def test_a_variable_that_is_not_set_is_named_and_a_secret_never_told(tmp_path: P
     assert "swordfish" not in repr(load_channels(EXAMPLE, ENVIRONMENT))
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_every_kind_of_channel_is_one_module() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(channels.__path__)} - {"base"}
+    assert modules == {*CONFIGS}
+    assert all(config.__module__ == f"{channels.__name__}.{kind}" for kind, config in CONFIGS.items())
+
+
+def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(ChannelsError, match="cannot be read"):
         load_channels(tmp_path / "nowhere.toml")

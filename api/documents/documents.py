@@ -1,7 +1,7 @@
-"""Notices of urging (催办通知书) and public criticism (通报批评) as documents that are read and printed.
+"""Notices of urging (催办通知书) and public criticism (通报批评) as HTML pages that print on A4.
 
-A document is drawn from its event alone: whatever the case, the catalogue and the posts become later, it stays as it
-was issued. Its words are Jinja2 templates in `templates/`, which operators may replace, and proved at the start.
+A document is rendered from its event alone, so it stays as it was issued. The templates in `templates/` can be replaced
+by the operator; all of them are checked at the start.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from typing import Any
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from activities.notifications.rendering import PAPERS, TemplatesError, unusable
+from activities.notifications.texts import DOCUMENTS, TemplatesError, template_problems
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
 from domain.case.clocks import CLOCK_ZH
 from domain.case.events import Event
 from domain.case.lifecycle import CRITICISE, NOTICE, Role, State
 
-OWN = Path(__file__).resolve().with_name("templates")
-SHEETS = {NOTICE: f"{PAPERS}notice.html", CRITICISE: f"{PAPERS}criticise.html"}
-NAMES = frozenset({*SHEETS.values(), f"{PAPERS}sheet.html", f"{PAPERS}facts.html"})
+OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
+TEMPLATES = {NOTICE: f"{DOCUMENTS}notice.html", CRITICISE: f"{DOCUMENTS}criticise.html"}
+NAMES = frozenset({*TEMPLATES.values(), f"{DOCUMENTS}layout.html", f"{DOCUMENTS}facts.html"})
 _AT = datetime(2026, 8, 5, 4, tzinfo=UTC)
 _SAMPLE = Event(
     seq=9,
@@ -48,38 +48,38 @@ _SAMPLE = Event(
 )
 
 
-class Papers:
-    """Draws the documents.
+class Documents:
+    """Renderer of the documents.
 
     Args:
-        folder: of the operator's templates, laid out like ours; None for ours alone.
+        folder: folder of the operator's templates, laid out like `templates/`; None for the built-in ones.
 
     Raises:
-        TemplatesError: one of them cannot be used.
+        TemplatesError: a template cannot be used.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN) if place is not None]
-        self._sheets = SandboxedEnvironment(
+        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN_TEMPLATES) if place is not None]
+        self._environment = SandboxedEnvironment(
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, autoescape=True, auto_reload=False
         )
-        mine = [name for name in self._sheets.list_templates() if name.startswith(PAPERS)]
+        names = [name for name in self._environment.list_templates() if name.startswith(DOCUMENTS)]
         sample, accepted = fields("2608034711004", _SAMPLE), ", ".join(sorted(NAMES))
         problems = [
             problem
-            for name in mine
-            for problem in unusable(self._sheets, name, sample, None if name in NAMES else accepted)
+            for name in names
+            for problem in template_problems(self._environment, name, sample, None if name in NAMES else accepted)
         ]
         if problems:
             raise TemplatesError(problems)
 
     def html(self, number: str, event: Event) -> str:
-        """The document of this event, as a page that prints on A4."""
-        return self._sheets.get_template(SHEETS[event.action]).render(fields(number, event))
+        """Return the document of a notice or criticism as an HTML page."""
+        return self._environment.get_template(TEMPLATES[event.action]).render(fields(number, event))
 
 
 def fields(number: str, event: Event) -> Mapping[str, Any]:
-    """What the templates may name. Instants are in the case's local time; nothing in it is about the caller."""
+    """Return the fields of the templates. Instants are in the case's local time; nothing is about the caller."""
     data, clock = event.data, event.data.get("clock", "resolve")
     zone = data.get("timezone", USUAL_ZONE)
     due = datetime.fromisoformat(data["due_at"])
@@ -87,7 +87,7 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
     late_zh, late_en = _length(event.at - due)
     issuer = data.get("issuer") or {"name": "Water hotline", "name_zh": "供水热线"}
     return {
-        "paper": paper(number, event.seq),
+        "document_number": document_number(number, event.seq),
         "number": number,
         "cycle": event.cycle,
         "title_zh": DOCUMENT_ZH[event.action],
@@ -110,13 +110,13 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "owner": data["owner"],
         "addressees": data["addressees"],
         "deadline_at": _local(data.get("deadline_at"), zone),
-        "notice_paper": paper(number, data["notice"]) if "notice" in data else "",
+        "notice_number": document_number(number, data["notice"]) if "notice" in data else "",
         "noticed_on": _local(data.get("noticed_at"), zone),
     }
 
 
-def paper(number: str, seq: int) -> str:
-    """The number of a document: that of its case, and of its event in it."""
+def document_number(number: str, seq: int) -> str:
+    """Return the number of a document: the case's number and the event's."""
     return f"{number}-{seq}"
 
 
@@ -125,7 +125,7 @@ def _local(instant: str | None, zone: str) -> str:
 
 
 def _length(late: timedelta) -> tuple[str, str]:
-    """How late, in the two largest units that say something, in Chinese and English."""
+    """Return a duration in Chinese and English, in its two largest units that are not zero."""
     minutes, seconds = divmod(int(late.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

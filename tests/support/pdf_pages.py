@@ -1,18 +1,18 @@
-"""Looking into a PDF without a library that reads it."""
+"""Page sizes and text of a PDF, without a library that reads it."""
 
 import re
 import zlib
 
 
-def inside(pdf: bytes) -> bytes:
-    """The file with its compressed streams laid open behind it."""
+def uncompressed(pdf: bytes) -> bytes:
+    """Return the file, followed by its streams uncompressed."""
     streams = (found[1] for found in re.finditer(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL))
     return b"\n".join([pdf, *(zlib.decompressobj().decompress(one) for one in streams if one[:1] == b"x")])
 
 
-def sides(pdf: bytes) -> list[list[int]]:
-    """Width and height of each page, in millimetres."""
-    text = inside(pdf)
+def page_sizes(pdf: bytes) -> list[list[int]]:
+    """Return width and height of each page, in millimetres."""
+    text = uncompressed(pdf)
     found = re.findall(rb"/MediaBox\s*\[([^]]+)\]", text)
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", text)) == len(found)
     return [[round(float(side) * 25.4 / 72) for side in box.split()[2:]] for box in found]

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from jinja2.filters import do_striptags
 
-from activities.notifications.rendering import Templates, TemplatesError
-from api.documents.papers import Papers
+from activities.notifications.texts import Templates, TemplatesError
+from api.documents.documents import Documents
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Caller
 from domain.case.lifecycle import CRITICISE, NOTICE, State
 from domain.case.notices import notices
 from domain.catalogue.terms import Organisation, Unit
-from hotline.cli.post import PostError, check_papers
+from hotline.cli.post import PostError, check_documents
 from hotline.settings import Settings
 from tests.support.build import CALENDAR, MONDAY, case_in, days, walked
 
@@ -33,9 +33,9 @@ def issued(action: str, state: State = State.IN_PROGRESS, late: timedelta | None
     return case, next(event for event in events if event.action == action)
 
 
-def words(case: Case, event: Event, papers: Papers | None = None) -> str:
+def words(case: Case, event: Event, documents: Documents | None = None) -> str:
     """The text of the document, without its tags."""
-    return do_striptags((papers or Papers()).html(case.number, event))
+    return do_striptags((documents or Documents()).html(case.number, event))
 
 
 class TestNotice:
@@ -82,13 +82,13 @@ class TestNotice:
 
     def test_names_are_escaped(self) -> None:
         case, event = issued(NOTICE)
-        page = Papers().html(case.number, event)
+        page = Documents().html(case.number, event)
         assert "Tan &lt;Yong&gt;" in page
         assert "<Yong>" not in page
 
     def test_prints_on_a4_and_needs_nothing_from_outside(self) -> None:
         case, event = issued(NOTICE)
-        page = Papers().html(case.number, event)
+        page = Documents().html(case.number, event)
         assert "@page { size: A4;" in page
         assert not re.search(r"https?://|<script|<img|<link", page)
 
@@ -144,7 +144,7 @@ class TestReply:
 @pytest.mark.parametrize("action", [NOTICE, CRITICISE])
 def test_nothing_personal_of_the_caller_is_in_it(action: str) -> None:
     case, event = issued(action)
-    page = Papers().html(case.number, event)
+    page = Documents().html(case.number, event)
     caller = case.intake.caller
     assert caller != Caller()
     place = case.intake.location
@@ -155,38 +155,42 @@ def test_nothing_personal_of_the_caller_is_in_it(action: str) -> None:
 
 def test_it_is_drawn_from_its_event_alone_and_stays_as_it_was() -> None:
     case, event = issued(NOTICE)
-    before = Papers().html(case.number, event)
+    before = Documents().html(case.number, event)
     case.ring(MONDAY + days(90))
-    assert Papers().html(case.number, Event.model_validate_json(event.model_dump_json())) == before
+    assert Documents().html(case.number, Event.model_validate_json(event.model_dump_json())) == before
 
 
 class TestTemplates:
     def write(self, folder: Path, name: str, text: str) -> Path:
-        file = folder / "papers" / name
+        file = folder / "documents" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
         return folder
 
     def test_an_operator_replaces_one_and_keeps_the_others(self, tmp_path: Path) -> None:
         self.write(tmp_path, "facts.html", "<p>{{ number }} 见附件</p>")
-        papers = Papers(tmp_path)
-        assert "见附件" in words(*issued(NOTICE), papers)
-        assert "催办通知书" in words(*issued(NOTICE), papers)
+        documents = Documents(tmp_path)
+        assert "见附件" in words(*issued(NOTICE), documents)
+        assert "催办通知书" in words(*issued(NOTICE), documents)
 
     @pytest.mark.parametrize(
         ("name", "text", "problem"),
         [
-            ("notice.html", "{{ caller }}", "papers/notice.html: line 1: there is no field caller; accepted: paper"),
-            ("notice.html", "{% if", "papers/notice.html: line 1: "),
-            ("warning.html", "x", "papers/warning.html: is no template's name; accepted: papers/criticise.html"),
+            (
+                "notice.html",
+                "{{ caller }}",
+                "notice.html: line 1: there is no field caller; accepted: document_number",
+            ),
+            ("notice.html", "{% if", "documents/notice.html: line 1: "),
+            ("warning.html", "x", "warning.html: is no template's name; accepted: documents/criticise.html"),
         ],
     )
     def test_a_mistake_is_told_at_the_start(self, tmp_path: Path, name: str, text: str, problem: str) -> None:
         folder = self.write(tmp_path, name, text)
         with pytest.raises(TemplatesError, match=re.escape(problem)):
-            Papers(folder)
+            Documents(folder)
         with pytest.raises(PostError, match=re.escape(problem)):
-            check_papers(Settings(templates=folder))
+            check_documents(Settings(templates=folder))
 
-    def test_the_templates_of_messages_leave_them_alone(self, tmp_path: Path) -> None:
-        Templates(self.write(tmp_path, "notice.html", "{{ paper }}"))
+    def test_templates_of_notifications_ignore_those_of_documents(self, tmp_path: Path) -> None:
+        Templates(self.write(tmp_path, "notice.html", "{{ document_number }}"))

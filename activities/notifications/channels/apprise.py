@@ -1,0 +1,95 @@
+"""Channels by Apprise, a library for over a hundred services: WeCom, DingTalk, Feishu, mail, and more."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Literal
+
+import httpx
+from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
+from apprise.plugins.base import NotifyBase
+from pydantic import Field, SecretStr, field_validator
+
+from activities.notifications.channels.base import DeliveryError, RemoteConfig, RenderedNotification, time_limit
+
+# Its log names mail addresses and group addresses, which are secrets.
+logging.getLogger("apprise").setLevel(logging.CRITICAL)
+
+
+class AppriseConfig(RemoteConfig):
+    """WeCom, DingTalk, Feishu, mail and everything else that Apprise knows."""
+
+    kind: Literal["apprise"]
+    url: SecretStr = Field(description="one address in Apprise's form: dingtalk://..., mailtos://...")
+
+    @field_validator("url")
+    @classmethod
+    def _is_readable(cls, url: SecretStr) -> SecretStr:
+        if Apprise.instantiate(url.get_secret_value()) is None:
+            raise ValueError("Apprise cannot read it")
+        return url
+
+    def sender(self, name: str, http: httpx.AsyncClient) -> "AppriseSender":  # noqa: ARG002 - see RemoteConfig
+        """Return the sender of this channel."""
+        return AppriseSender(self)
+
+
+class AppriseSender:
+    """Sender to one Apprise address. Apprise only answers if the service accepted the notification.
+
+    Each notification has a thread, at most `concurrency` at once: a service that hangs would take all threads of
+    Apprise's shared pool. A thread cannot be stopped. After its time limit it still counts until the service lets go
+    of it, so a service that hangs blocks its own channel only.
+    """
+
+    def __init__(self, config: AppriseConfig) -> None:
+        self._url = config.url.get_secret_value()
+        self._timeout_seconds = config.timeout_seconds
+        self._threads = asyncio.Semaphore(config.concurrency)
+
+    async def send(self, notification: RenderedNotification) -> None:
+        """See Sender. The time limit holds for the wait for a thread and, once more, for the sending."""
+        async with time_limit(self._timeout_seconds):
+            await self._threads.acquire()
+        notify = partial(self._service().notify, notification.text, notification.subject, body_format=NotifyFormat.TEXT)
+        async with time_limit(self._timeout_seconds):
+            if not await self._in_thread(notify):
+                raise DeliveryError("the service did not take it")
+
+    def _in_thread(self, work: Callable[[], bool]) -> asyncio.Future[bool]:
+        """Start `work` in a thread, which counts until it ends, however late."""
+        outcome: Future[bool] = Future()
+        outcome.set_running_or_notify_cancel()
+        loop = asyncio.get_running_loop()
+
+        def release(_: Future[bool]) -> None:
+            with suppress(RuntimeError):  # the event loop has ended meanwhile
+                loop.call_soon_threadsafe(self._threads.release)
+
+        outcome.add_done_callback(release)
+        try:
+            # A process that ends does not wait for a daemon thread, as it would for a thread of an executor.
+            threading.Thread(target=_settle, args=(outcome, work), name="apprise", daemon=True).start()
+        except RuntimeError as error:
+            outcome.set_exception(error)
+        return asyncio.wrap_future(outcome)
+
+    def _service(self) -> NotifyBase:
+        """Return a new service: one that is kept pauses for seconds between two notifications."""
+        asset = AppriseAsset(storage_mode=PersistentStoreMode.MEMORY)
+        service = Apprise.instantiate(self._url, asset=asset)
+        assert service is not None  # noqa: S101 - AppriseConfig checks the address
+        # So that the thread does not go on long after the time limit and deliver what was given up.
+        service.socket_connect_timeout = service.socket_read_timeout = self._timeout_seconds / 2
+        return service
+
+
+def _settle(outcome: Future[bool], work: Callable[[], bool]) -> None:
+    try:
+        outcome.set_result(work())
+    except Exception as error:  # noqa: BLE001 - a service may fail in any way; the waiting task gets the error
+        outcome.set_exception(error)

@@ -1,0 +1,234 @@
+"""Loops of the courier: one routes notifications to channels, and one for each channel sends its deliveries."""
+
+import asyncio
+import logging
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities.notifications.channels.base import Channel
+from activities.shift import Shift, now
+from readmodel import deliveries
+from readmodel.database import WriteConnection
+from readmodel.deliveries import ChannelsTo, Delivery, Failure, QuietUntil, Results
+from readmodel.writer import GroupWriter
+
+GATHER_SECONDS = 0.25
+"""Least time between two polls: under load a poll then finds many rows, and others can write meanwhile."""
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(hours=1)
+LATE_TRIES = 8
+"""Tries, over two to four minutes, after which the case is told that a notification is late."""
+FIRST_SQL_PAUSE_SECONDS, LONGEST_SQL_PAUSE_SECONDS = 1.0, 30.0
+ERROR_LENGTH = 200
+
+logger = logging.getLogger(__name__)
+GiveUp = Callable[[str, str], Awaitable[None]]
+"""Tell a case, by its number, that the notification of a key is not delivered. May be called again for the same."""
+
+
+class Pace(NamedTuple):
+    """Pace of a loop.
+
+    Args:
+        poll_seconds: longest time between two polls; rows that this process commits are seen at once.
+        batch: most rows that one poll takes.
+        max_tries: tries after which a delivery is given up.
+    """
+
+    poll_seconds: float = 1.0
+    batch: int = 100
+    max_tries: int = 36
+
+
+class Loop(ABC):
+    """A loop that polls SQL. No loop waits for another.
+
+    Args:
+        writer: writer of this process; the loop takes turns with its other users.
+        news: event that is set when there may be rows to take.
+        pace: pace of the loop.
+    """
+
+    def __init__(self, writer: GroupWriter, news: asyncio.Event, pace: Pace) -> None:
+        self.writer = writer
+        self.news = news
+        self.pace = pace
+
+    async def run(self, shift: Shift) -> None:
+        """Poll until the shift is over. While SQL is down, wait for ever longer times."""
+        clock = asyncio.get_running_loop().time
+        shortest = min(self.pace.poll_seconds, FIRST_SQL_PAUSE_SECONDS)
+        wait = shortest
+        while not shift.is_over:
+            started = clock()
+            try:
+                await self.recover()
+                await self._poll(shift)
+                await self.finish()
+            except SQLAlchemyError as error:
+                logger.warning("the courier waits for SQL: %s", type(error).__name__)
+                if clock() - started > LONGEST_SQL_PAUSE_SECONDS:
+                    # SQL was back for a while: this is another outage.
+                    wait = shortest
+                await shift.rest(wait)
+                wait = min(wait * 2, LONGEST_SQL_PAUSE_SECONDS)
+
+    @abstractmethod
+    async def recover(self) -> None:
+        """Clear up what an earlier run left; called at the start of the shift and after SQL was down."""
+
+    @abstractmethod
+    async def round(self) -> int:
+        """Take rows that are due and process them; return their number."""
+
+    @abstractmethod
+    async def finish(self) -> None:
+        """Record what the loop still holds in memory; called at the end of the shift."""
+
+    async def _poll(self, shift: Shift) -> None:
+        clock = asyncio.get_running_loop().time
+        while not shift.is_over:
+            started = clock()
+            self.news.clear()
+            taken = await self.round()
+            if taken == 0:
+                await shift.rest(self.pace.poll_seconds, self.news)
+            if taken < self.pace.batch:
+                await shift.rest(started + min(GATHER_SECONDS, self.pace.poll_seconds) - clock())
+
+
+class DeliveryLoop(Loop):
+    """The deliveries of one channel, with tries, pauses and dead letters.
+
+    Args:
+        writer: see Loop.
+        name: name of the channel.
+        channel: delivers.
+        quiet_until: quiet hours of recipients on this channel.
+        give_up: is told of late notifications, and of dead letters before they are marked as such.
+        pace: see Loop.
+        clock: returns the present instant.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of one loop
+        self,
+        writer: GroupWriter,
+        name: str,
+        channel: Channel,
+        quiet_until: QuietUntil,
+        give_up: GiveUp,
+        pace: Pace,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        super().__init__(writer, asyncio.Event(), pace)
+        self.name = name
+        self.sent = 0
+        """Deliveries that were sent in this shift."""
+        self._channel = channel
+        self._quiet_until = quiet_until
+        self._give_up = give_up
+        self._clock = clock
+        self._results = Results()
+
+    async def run(self, shift: Shift) -> None:
+        """See Loop."""
+        self.sent, self._results = 0, Results()
+        await super().run(shift)
+
+    async def recover(self) -> None:
+        """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
+        await self.finish()
+        while keys := await self.writer.run(partial(deliveries.in_doubt, channel=self.name, limit=self.pace.batch)):
+            delivered = await self._channel.delivered(keys) & set(keys)
+            settle = partial(deliveries.settle, channel=self.name, keys=keys, delivered=delivered, at=self._clock())
+            await self.writer.run(settle)
+
+    async def round(self) -> int:
+        """Record the last results and take deliveries that are due, in one transaction; then send them."""
+        taken = await self.writer.run(self._record_and_take)
+        self._results = Results()
+        if not taken:
+            return 0
+        try:
+            reasons = dict(await self._channel.deliver(taken))
+        except Exception as error:  # noqa: BLE001 - a channel may fail in any way; the deliveries are tried again
+            logger.warning("the channel failed: %s", type(error).__name__)
+            reasons = dict.fromkeys((delivery.key for delivery in taken), type(error).__name__)
+        sent = tuple(delivery.key for delivery in taken if delivery.key not in reasons)
+        failed = [await self._failure(each, reasons[each.key]) for each in taken if each.key in reasons]
+        self._results = Results(sent, tuple(failed))
+        self.sent += len(sent)
+        return len(taken)
+
+    async def finish(self) -> None:
+        """Record the last results."""
+        if self._results != Results():
+            record = partial(deliveries.record, channel=self.name, results=self._results, at=self._clock())
+            await self.writer.run(record)
+            self._results = Results()
+
+    def _record_and_take(self, connection: WriteConnection) -> list[Delivery]:
+        at = self._clock()
+        deliveries.record(connection, self.name, self._results, at)
+        return deliveries.take(connection, self.name, self._quiet_until, at, self.pace.batch)
+
+    async def _failure(self, delivery: Delivery, error: str) -> Failure:
+        error = error[:ERROR_LENGTH]
+        next_try_at = now() + pause(delivery.tries, random.random())  # noqa: S311 - spreads tries, hides nothing
+        is_last = delivery.tries >= self.pace.max_tries
+        if is_last or delivery.tries == LATE_TRIES:
+            try:
+                await self._give_up(delivery.number, delivery.key)
+            except Exception as refusal:  # noqa: BLE001 - no notification is dead before its case is told
+                reason = type(refusal).__name__
+                logger.warning("case %s could not be told of a notification: %s", delivery.number, reason)
+                is_last = False
+        return Failure(delivery.key, error, None if is_last else next_try_at)
+
+
+class RoutingLoop(Loop):
+    """The routing of notifications: one transaction creates their deliveries, so a crash leaves nothing in doubt.
+
+    Args:
+        writer: see Loop.
+        channels_to: returns the channels to a recipient.
+        channels: loops of the channels, woken when there are deliveries.
+        pace: see Loop.
+    """
+
+    def __init__(
+        self, writer: GroupWriter, channels_to: ChannelsTo, channels: Sequence[DeliveryLoop], pace: Pace
+    ) -> None:
+        super().__init__(writer, writer.news, pace)
+        self._channels_to = channels_to
+        self._channels = channels
+
+    async def recover(self) -> None:
+        """Route anew what waits for channels that the operator removed."""
+        names = [channel.name for channel in self._channels]
+        await self.writer.run(partial(deliveries.reroute, channels=names, at=now()))
+
+    async def round(self) -> int:
+        """Route notifications that are due; return their number."""
+        route = partial(deliveries.route, channels_to=self._channels_to, at=now(), limit=self.pace.batch)
+        routed = await self.writer.run(route)
+        if routed:
+            for channel in self._channels:
+                channel.news.set()
+        return routed
+
+    async def finish(self) -> None:
+        """See Loop. Nothing is left to do."""
+
+
+def pause(tries: int, chance: float) -> timedelta:
+    """Return the pause after so many tries: doubled each time, up to an hour. `chance`, 0 to 1, spreads the tries."""
+    longest: timedelta = min(FIRST_PAUSE * 2 ** min(tries - 1, 30), LONGEST_PAUSE)
+    return longest * (0.5 + chance / 2)

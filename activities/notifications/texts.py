@@ -1,0 +1,177 @@
+"""Texts of notifications: Jinja2 templates in Chinese and English, all of them checked at the start.
+
+`caller/reply.zh.txt` is the Chinese text for a caller whose case was replied to, `caller/default.zh.txt` that of kinds
+without a template; `staff/` likewise. `subject.zh.txt` is the subject, of a mail for example.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+    meta,
+    nodes,
+)
+from jinja2.sandbox import SandboxedEnvironment
+
+from activities.notifications.channels.base import RenderedNotification
+from activities.notifications.routing import Language, is_caller
+from domain.calendar.work_calendar import USUAL_ZONE
+from domain.case import notices
+from domain.case.lifecycle import Action
+from domain.incident import notices as incident_notices
+from domain.shared.numbers import is_incident
+from readmodel.deliveries import Delivery
+from readmodel.notifications import Notification
+
+OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
+DOCUMENTS = "documents/"
+"""Folder of the templates of documents, which `api.documents.documents` checks and renders."""
+KIND_ZH = notices.KIND_ZH | incident_notices.KIND_ZH
+"""Chinese name of every kind of notification."""
+NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
+_PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
+_SAMPLE = Delivery(
+    Notification(
+        key="2608034711004-7-caller:2608034711004",
+        number="2608034711004",
+        seq=7,
+        recipient="caller:2608034711004",
+        kind=Action.REPLY,
+        text_zh="工单2608034711004:回复,现为待回访",
+        text_en="Case 2608034711004: reply by agent, now pending_follow_up",
+        created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),
+    ),
+    tries=1,
+    priority="P2",
+    phone=None,
+)
+
+
+class TemplatesError(Exception):
+    """Error for templates that cannot be used. Each of `problems` names the file, the line, and what is accepted."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Templates:
+    """The templates of notifications, some of them replaced by the operator's.
+
+    Args:
+        folder: folder of the operator's templates, laid out like `templates/`; None for the built-in ones.
+        time_zone: time zone of the instants in texts.
+        link: returns the address of the caller's page, for a delivery to a caller.
+        hotline: returns the number that callers dial; empty if the catalogue names none.
+
+    Raises:
+        TemplatesError: a template cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        time_zone: str = USUAL_ZONE,
+        link: Callable[[Delivery], str] | None = None,
+        hotline: Callable[[], str] = str,
+    ) -> None:
+        self._link = link
+        self._hotline = hotline
+        self._zone = ZoneInfo(time_zone)
+        loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN_TEMPLATES) if place is not None]
+        # Plain text has nothing to escape.
+        self._environment = SandboxedEnvironment(
+            loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
+        )
+        problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
+        problems += [problem for name in self._names() for problem in self._problems(name)]
+        if problems:
+            raise TemplatesError(problems)
+
+    def render(self, delivery: Delivery, language: Language) -> RenderedNotification:
+        """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English."""
+        notification = delivery.notification
+        audience = "caller" if is_caller(notification.recipient) else "staff"
+        subject = self._in(language, ["subject"], delivery).replace("\n", " · ")
+        text = self._in(language, [f"{audience}/{notification.kind}", f"{audience}/default"], delivery)
+        facts = (notification.key, notification.number, notification.kind, notification.recipient)
+        return RenderedNotification(*facts, notification.created_at, subject, text, delivery.phone)
+
+    def _in(self, language: Language, stems: list[str], delivery: Delivery) -> str:
+        languages = ["zh", "en"] if language == "both" else [language]
+        fields = self._fields(delivery)
+        found = (self._environment.select_template([f"{stem}.{each}.txt" for stem in stems]) for each in languages)
+        return "\n".join(template.render(fields).strip() for template in found)
+
+    def _fields(self, delivery: Delivery) -> Mapping[str, str]:
+        """Return the fields of the templates."""
+        notification = delivery.notification
+        matter_zh, matter = ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")
+        return {
+            "number": notification.number,
+            "matter": matter,
+            "matter_zh": matter_zh,
+            "kind": notification.kind,
+            "kind_zh": KIND_ZH.get(notification.kind, notification.kind),
+            "recipient": notification.recipient,
+            "priority": delivery.priority,
+            "text_zh": notification.text_zh,
+            "text_en": notification.text_en,
+            "state": delivery.state,
+            "said": delivery.said,
+            "hotline": self._hotline(),
+            "link": self._link(delivery) if self._link and is_caller(notification.recipient) else "",
+            "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
+        }
+
+    def _names(self) -> list[str]:
+        return [name for name in self._environment.list_templates() if not name.startswith(DOCUMENTS)]
+
+    def _problems(self, name: str) -> Iterator[str]:
+        accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
+        return template_problems(self._environment, name, self._fields(_SAMPLE), accepted)
+
+
+def template_problems(
+    environment: Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
+) -> Iterator[str]:
+    """Yield the problems of a template with fields like those of the sample.
+
+    `accepted` lists the valid names if its name is not one of them; None if it is.
+    """
+    file = name
+    try:
+        source, file = _source(environment, name)
+        if accepted:
+            yield f"{file}: is no template's name; accepted: {accepted}"
+            return
+        tree = environment.parse(source, name)
+        unknown = meta.find_undeclared_variables(tree) - {*sample}
+        for node in tree.find_all(nodes.Name):
+            if node.name in unknown:
+                yield f"{file}: line {node.lineno}: there is no field {node.name}; accepted: {', '.join(sample)}"
+        if not unknown:
+            environment.get_template(name).render(sample)
+    except UnicodeDecodeError as error:
+        yield f"{name}: is no UTF-8 text ({error.reason}); accepted: a template in UTF-8"
+    except TemplateSyntaxError as error:
+        yield f"{file}: line {error.lineno}: {error.message}"
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        yield f"{file}: cannot be filled in: {error}"
+
+
+def _source(environment: Environment, name: str) -> tuple[str, str]:
+    loader = environment.loader
+    assert loader is not None  # noqa: S101 - every environment of ours has one
+    source, file, _ = loader.get_source(environment, name)
+    return source, file or name
