@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
+from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
@@ -19,7 +20,7 @@ from api.backend import Backend
 from api.codes import ByName
 from api.intake import Desk
 from api.metrics import Metrics
-from api.middleware import BodyLimit, Watch
+from api.middleware import REQUEST_ID, BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.recognition import Recognition
 from api.routes import (
@@ -83,6 +84,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         middleware=[
+            Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
             Middleware(Watch, metrics=backend.metrics),
             Middleware(BodyLimit, limit=settings.body_limit_bytes),
         ],

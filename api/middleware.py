@@ -1,10 +1,10 @@
-"""What happens to every request, as plain ASGI: it is named, measured and bounded, and a fault becomes a problem."""
+"""What happens to every request, as plain ASGI: it is measured and bounded, and a fault becomes a problem."""
 
 import logging
 import re
 import time
-import uuid
 
+from asgi_correlation_id import correlation_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
@@ -12,7 +12,8 @@ from api.problems import ProblemError, answer, describe
 
 log = logging.getLogger("hotline.api")
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Ids that a client may give its requests: a log can carry them as they are."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -23,7 +24,7 @@ HEADERS = (
 
 
 class Watch:
-    """The outermost layer: an id for the request, its figures, and an answer whatever happens."""
+    """The layer around the application: figures of the request, and an answer whatever happens."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -36,19 +37,18 @@ class Watch:
             return
         began = time.perf_counter()
         status = 0
-        request_id = _request_id(scope)
-        extra = ((b"x-request-id", request_id.encode()), *HEADERS)
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *extra]
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
         try:
             await self._app(scope, receive, watched)
         except Exception:
+            request_id = correlation_id.get()
             log.exception("request %s failed", request_id)
             if status:
                 raise
@@ -97,11 +97,6 @@ def too_large(limit: int) -> ProblemError:
 def _announced(scope: Scope) -> int:
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     return int(length) if length.isdigit() else 0
-
-
-def _request_id(scope: Scope) -> str:
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _route(scope: Scope) -> str:

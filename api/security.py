@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
-from fastapi.security.base import SecurityBase
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems import ProblemError
 from domain.case.intake import Actor
@@ -17,27 +16,27 @@ CHALLENGE = 'Bearer realm="hotline"'
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 LONGEST_KEY = 200
 IDEMPOTENCY_KEY = "Idempotency-Key"
+_SCHEME = HTTPBearer(
+    scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=f"An API key: {TOKEN_SHAPE}.", auto_error=False
+)
 
 
-class BearerKey(SecurityBase):
+class BearerKey:
     """The scheme of the interface: `Authorization: Bearer hk_...`."""
 
     def __init__(self, keyring: Keyring) -> None:
-        self.model = HTTPBearerModel(bearerFormat=TOKEN_SHAPE, description=f"An API key: {TOKEN_SHAPE}.")
-        self.scheme_name = "apiKey"
         self._keyring = keyring
 
     def owners(self) -> tuple[str, ...]:
         """The names of those who may own a case."""
         return self._keyring.owners()
 
-    async def __call__(self, request: Request) -> Key:
+    async def __call__(self, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]) -> Key:
         """The key that the request carries. Raises ProblemError 401."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        if sent is None:
             raise _unauthorized("unauthorized", "Send an API key: Authorization: Bearer hk_...", CHALLENGE)
         try:
-            key = self._keyring.verify(token.strip())
+            key = self._keyring.verify(sent.credentials)
         except MalformedTokenError as error:
             raise _unauthorized("malformed-key", f"{error}.", INVALID) from None
         if key is None:

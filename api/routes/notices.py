@@ -8,6 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path
 from starlette.responses import HTMLResponse, Response
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from api import openapi, render
 from api.backend import Backend
@@ -112,17 +114,8 @@ def prefers_pdf(accept: str) -> bool:
 
 
 def quality(accept: str, media_type: str) -> float:
-    """Return the quality of a media type in an `Accept` header, 0 to 1; 0 if its parameter is not a number."""
-    found: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        given = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-        try:
-            found[name] = float(given)
-        except ValueError:
-            found[name] = 0
-    ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
-    return next((found[name] for name in ranges if name in found), 0)
+    """Return the quality of a media type in an `Accept` header, 0 to 1, by the most specific range; 0 if unreadable."""
+    return parse_accept_header(accept, MIMEAccept).quality(media_type)
 
 
 async def _documents(backend: Backend, number: str, key: Key) -> tuple[Event, ...]:

