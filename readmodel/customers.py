@@ -36,14 +36,15 @@ def _upsert(insert: Any) -> Any:  # noqa: ANN401 - each dialect has an insert of
 _UPSERT = {"sqlite": _upsert(sqlite.insert(customers)), "postgresql": _upsert(postgresql.insert(customers))}
 
 
-def keep(connection: WriteConnection, rows: Sequence[dict[str, Any]]) -> Imported:
+def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
     """Add customers and bring known ones up to date; who is not among them stays. Again, it writes nothing.
 
-    Accounts of the rows must differ. What is as it was is not written, which keeps the lock of SQLite short.
+    The area code is that of telephones which are written without one.
+    Accounts must differ. What is as it was is not written, which keeps the lock of SQLite short.
     """
     added = changed = 0
-    for start in range(0, len(rows), GROUP):
-        group = rows[start : start + GROUP]
+    for start in range(0, len(given), GROUP):
+        group = [_row(customer, area_code) for customer in given[start : start + GROUP]]
         found = connection.execute(_of([row["account_no"] for row in group]))
         known = {row.account_no: tuple(row) for row in found}
         news = [row for row in group if known.get(row["account_no"]) != tuple(row.values())]
@@ -51,7 +52,7 @@ def keep(connection: WriteConnection, rows: Sequence[dict[str, Any]]) -> Importe
             connection.execute(_UPSERT[connection.dialect.name], news)
         new = sum(row["account_no"] not in known for row in news)
         added, changed = added + new, changed + len(news) - new
-    return Imported(added, changed, len(rows) - added - changed)
+    return Imported(added, changed, len(given) - added - changed)
 
 
 def get_customer(connection: ReadConnection | WriteConnection, account_no: str) -> Customer | None:
@@ -89,7 +90,7 @@ def _customer(row: Row[Any]) -> Customer:
     return Customer.model_construct(**{name: getattr(row, name) for name in Customer.model_fields})
 
 
-def row_of(customer: Customer, area_code: str = "") -> dict[str, Any]:
-    """Return the customer's row, in the order of the columns; the area code is that of telephones without one."""
+def _row(customer: Customer, area_code: str) -> dict[str, Any]:
+    """In the order of the columns."""
     told = dict(customer) | {"phone_term": customer.phone and phone_term(customer.phone, area_code)}
     return {name: told[name] for name in _COLUMNS}

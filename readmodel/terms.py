@@ -3,15 +3,12 @@
 Words of letters and digits count whole, in lower case. Chinese text, which has no spaces, is cut into every two and
 every three characters that stand together: 下闸新村 is found by 下闸, and by 闸新村. Three together are much rarer than
 two, so what is sought is cut into threes where it is long enough; a single character is not sought.
-Telephone numbers count without spaces and signs, as they are dialled within China, and by their last four digits. An
-address counts as a whole too, so that cases of one address are found together.
+Telephone numbers count without spaces and signs, and by their last four digits as well. An address counts as a whole
+too, so that cases of one address are found together.
 """
 
 import re
 import unicodedata
-from functools import lru_cache
-
-from phonenumbers import NumberParseException, format_out_of_country_calling_number, is_valid_number, parse
 
 from domain.case.intake import Intake
 
@@ -26,8 +23,7 @@ _TELEPHONE = re.compile(r"\+?[(]?[0-9][0-9 ()-]+")
 _EXTENSION = re.compile("转|ext|#", re.IGNORECASE)
 _LOCAL = re.compile("[2-9][0-9]{6,7}")
 """A number of a town in China, without its area code."""
-_COUNTRY = "CN"
-"""Where numbers without a country's code are dialled."""
+_MOBILE = re.compile("1[3-9][0-9]{9}")
 FORMS = 3
 """Most terms that one telephone may be kept under."""
 
@@ -56,25 +52,17 @@ def phone_term(phone: str, area_code: str = "") -> str:
     """The term that is one for all ways to write a telephone number: digits, as they are dialled within China.
 
     The area code (区号) is that of the place, where a number is said without one. An extension is left out: who calls
-    does not show it. What the world's numbering plans do not have counts as it is said.
+    does not show it.
     """
     digits = _digits(phone)
-    if area_code and _LOCAL.fullmatch(digits) and not phone.startswith("+"):
+    if area_code and _LOCAL.fullmatch(digits):
         return area_code + digits
-    return _dialled(_EXTENSION.split(phone)[0]) or digits
-
-
-@lru_cache(maxsize=1_000)
-def _dialled(phone: str) -> str | None:
-    # Parsing takes some 50 microseconds, and an intake asks for the same number twice.
-    try:
-        number = parse(phone, _COUNTRY)
-    except NumberParseException:
-        return None
-    if not is_valid_number(number):
-        return None
-    # A number abroad is kept with its country, without the 00 that is dialled before it.
-    return _joined(format_out_of_country_calling_number(number, _COUNTRY)).removeprefix("00")
+    if not phone.startswith(("+86", "0086")):
+        national = digits.removeprefix("86")
+        return national if _MOBILE.fullmatch(national) else digits
+    national = digits.removeprefix("00").removeprefix("86")
+    # Mobile numbers begin with 1 and are dialled as they are; area codes are dialled with a 0.
+    return national if national.startswith(("0", "1")) else f"0{national}"
 
 
 def phone_terms(phone: str, area_code: str) -> list[str]:
@@ -82,7 +70,7 @@ def phone_terms(phone: str, area_code: str) -> list[str]:
     term = phone_term(phone, area_code)
     local = term.removeprefix(area_code)
     short = [local] if area_code and local != term and _LOCAL.fullmatch(local) else []
-    return list(dict.fromkeys([term, *short, _digits(phone)]))
+    return [term, *short, *([f"86{term}"] if _MOBILE.fullmatch(term) else [])]
 
 
 def address_term(address: str | None) -> str | None:

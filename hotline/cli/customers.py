@@ -25,7 +25,7 @@ def import_(
     """Add customers and bring known ones up to date, all or none; again without harm."""
     from hotline.files.catalogue_store import CatalogueStore, in_force_now
     from hotline.files.customers import load_customers
-    from readmodel.customers import keep, row_of
+    from readmodel.customers import keep
     from readmodel.database import writing
 
     settings = Settings()
@@ -34,10 +34,8 @@ def import_(
     if dry_run:
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return
-    # Made before the transaction, which keeps other writers of SQLite waiting.
-    rows = [row_of(customer, catalogue.area_code) for customer in found]
     with _registry(settings) as database, writing(database) as connection:
-        done = keep(connection, rows)
+        done = keep(connection, found, catalogue.area_code)
     typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
 
 

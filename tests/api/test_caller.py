@@ -15,7 +15,7 @@ from domain.customers.customer import CallerRecord, Customer
 from hotline.files.catalogue import load_catalogue
 from hotline.files.customers import load_customers
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.customers import keep, row_of
+from readmodel.customers import keep
 from readmodel.database import engine, writing
 from tests.support.api import CALL, House, Json, house, problem
 from tests.support.hotline import until
@@ -32,7 +32,7 @@ def registry(database: Engine) -> None:
     """The customers of the documentation's example."""
     example = load_customers(ROOT / "docs" / "examples" / "customers.csv", "utf-8", load_catalogue(DEFAULT_CATALOGUE))
     with writing(database) as connection:
-        keep(connection, [row_of(customer, "0760") for customer in example])
+        keep(connection, example, "0760")
 
 
 @asynccontextmanager
@@ -242,7 +242,7 @@ async def test_a_telephone_that_two_accounts_share_names_no_customer(
 ) -> None:
     async with house_with_customers(temporal, database_url, tmp_path) as (made, database):
         with writing(database) as connection:
-            keep(connection, [row_of(Customer(account_no="9", name="Wong", phone="0760 8823 7777"))])
+            keep(connection, [Customer(account_no="9", name="Wong", phone="0760 8823 7777")])
         number = (await call(made, {"phone": "0760 8823 7777"}))["number"]
         assert (await record(made, f"/v1/complaints/{number}/caller"))["customer"] is None
         # Nor does it lead from one account to what was said on it by another.

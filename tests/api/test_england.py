@@ -15,7 +15,7 @@ from domain.catalogue.terms import CustomerClass
 from domain.customers.customer import Customer
 from hotline.files.catalogue import CatalogueError, load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.customers import keep, row_of
+from readmodel.customers import keep
 from readmodel.database import engine, writing
 from tests.support.api import House, house, problem
 from tests.support.build import ADMIN, do, registration
@@ -207,7 +207,7 @@ async def test_what_is_found_is_credited_by_the_class_of_the_customer_in_the_reg
 def register(url: str, *customers: Customer) -> None:
     database = engine(url)
     with writing(database) as connection:
-        keep(connection, [*map(row_of, customers)])
+        keep(connection, customers)
     database.dispose()
 
 

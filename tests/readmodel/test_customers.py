@@ -5,7 +5,7 @@ from decimal import Decimal
 from sqlalchemy import Engine, select
 
 from domain.customers.customer import Customer
-from readmodel.customers import GROUP, Imported, get_customer, keep, row_of
+from readmodel.customers import GROUP, Imported, get_customer, keep
 from readmodel.database import reading, writing
 from readmodel.tables import customers
 from tests.support.rows import rows
@@ -27,7 +27,7 @@ CHEN = Customer(account_no="0420014", name="陈先生")
 
 def imported(database: Engine, *given: Customer) -> Imported:
     with writing(database) as connection:
-        return keep(connection, [*map(row_of, given)])
+        return keep(connection, given)
 
 
 def found(database: Engine, account_no: str) -> Customer | None:

@@ -76,14 +76,6 @@ def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
         ("（0760）8823 7777", "076088237777"),
         ("0760-88237777转8", "076088237777"),
         ("0760 8823 7777 ext. 12", "076088237777"),
-        ("0138 0013 8000", "13800138000"),
-        ("+86 0138 0013 8000", "13800138000"),
-        ("17951 138 0013 8000", "13800138000"),
-        ("8676088237777", "076088237777"),
-        ("+86 400 888 2377", "4008882377"),
-        ("400-888-2377", "4008882377"),
-        ("00852 2345 6789", "85223456789"),
-        ("+44 20 7946 0000", "442079460000"),
     ],
 )
 def test_a_telephone_number_has_one_term_however_it_is_written(phone: str, term: str) -> None:
@@ -104,18 +96,13 @@ def test_a_telephone_number_has_one_term_however_it_is_written(phone: str, term:
         ("12345678", "12345678"),
         ("4008882377", "4008882377"),
         ("+852 2345 6789", "85223456789"),
-        ("110", "110"),
-        ("0760 1", "07601"),
-        ("0760-88237777-8", "0760882377778"),
     ],
 )
 def test_a_number_of_seven_or_eight_digits_is_one_of_the_place(phone: str, term: str) -> None:
     assert phone_term(phone, "0760") == term
 
 
-@pytest.mark.parametrize(
-    "said", ["88237777", "0760-88237777", "+86 138 0013 8000", "8613800138000", "0138 0013 8000", "110"]
-)
+@pytest.mark.parametrize("said", ["88237777", "0760-88237777", "+86 138 0013 8000", "8613800138000", "110"])
 def test_what_was_kept_as_it_was_said_is_among_the_terms(said: str) -> None:
     again = phone_terms(said, "0760")
     assert again[0] == phone_term(said, "0760")
