@@ -9,8 +9,7 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 
 from api.problems import ProblemError
-from domain.case.intake import Actor
-from domain.case.lifecycle import Role
+from domain.shared.actors import Actor, Role
 from hotline.keyring import TOKEN_SHAPE, Key, Keyring, MalformedTokenError
 
 CHALLENGE = 'Bearer realm="hotline"'

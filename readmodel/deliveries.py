@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import bindparam, case, delete, exists, func, insert, select, update
 
-from domain.case.lifecycle import Action
 from readmodel.database import WriteConnection
 from readmodel.mailbox import DEAD, DUE, SENDING, SENT, Message, Report
 from readmodel.tables import cases, deliveries, events, notifications
@@ -27,7 +26,7 @@ _PRIORITY = func.coalesce(cases.c.priority, "P1")
 _TOLD_OF = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (events.c.action == _note.kind)
 _CYCLE = func.coalesce(events.c.cycle, cases.c.cycle, 1)
 _STATE = func.coalesce(events.c.to_state, cases.c.state, "")
-_REPLY = case((events.c.action == Action.REPLY.value, events.c.data), else_=None)
+_REPLY = case((events.c.action == "reply", events.c.data), else_=None)
 
 Route = Callable[[str, bool], Sequence[str]]
 """The channels for a recipient, given whether the case has a telephone number."""

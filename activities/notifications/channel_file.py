@@ -11,10 +11,10 @@ from apprise import Apprise
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.case.intake import Phone
-from domain.case.lifecycle import Role
 from domain.catalogue.terms import Priority, Recipient
+from domain.shared.actors import Role
 from domain.shared.codes import Code
+from domain.shared.text import Phone
 
 KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
 """What a recipient may be called, or begins with."""

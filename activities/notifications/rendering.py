@@ -25,8 +25,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from activities.notifications.channel_file import CALLER, Language
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.case import notices
-from domain.case.lifecycle import Action
+from domain.case import notifications
 from domain.incident import notices as incident_notices
 from domain.shared.numbers import is_incident
 from readmodel.deliveries import Parcel
@@ -35,7 +34,7 @@ from readmodel.mailbox import Message
 OWN = Path(__file__).resolve().with_name("templates")
 PAPERS = "papers/"
 """The folder of documents, which are no messages: `api.documents.papers` proves and draws them."""
-KIND_ZH = notices.KIND_ZH | incident_notices.KIND_ZH
+KIND_ZH = notifications.KIND_ZH | incident_notices.KIND_ZH
 """Every kind of message, and what it is called."""
 NEEDED = [f"{stem}.{tongue}.txt" for stem in ("caller/default", "staff/default", "subject") for tongue in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
@@ -45,7 +44,7 @@ _SAMPLE = Parcel(
         number="2608034711004",
         seq=7,
         recipient="caller:2608034711004",
-        kind=Action.REPLY,
+        kind="reply",
         text_zh="工单2608034711004:回复,现为待回访",
         text_en="Case 2608034711004: reply by agent, now pending_follow_up",
         created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),
