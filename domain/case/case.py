@@ -6,7 +6,7 @@ with them. `fold` builds the very same case from its events alone.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from domain.case.actions import REGISTER, link_incident
 from domain.case.automatic import (
@@ -41,7 +41,7 @@ class Case(CaseState):
     """One complaint from the call to the end of its reopen window. Instants are UTC and given by the caller."""
 
     @classmethod
-    def register(cls, start: Registration) -> tuple[Self, tuple[Event, ...]]:
+    def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:
         """Return the case as the agent registers it (受理), with its first event."""
         event = Event(
             seq=1,
@@ -57,12 +57,12 @@ class Case(CaseState):
         return case, (addressed(event, case),)
 
     @classmethod
-    def fold(cls, events: Iterable[Event]) -> Self:
+    def fold(cls, events: Iterable[Event]) -> "Case":
         """Return the case that these events made, from the first one on.
 
         Raises ValueError if the first is no registration or one is missing.
         """
-        case: Self | None = None
+        case: Case | None = None
         for event in events:
             case = case or cls._begin(event)
             evolve(case, event)
@@ -71,10 +71,12 @@ class Case(CaseState):
         return case
 
     @classmethod
-    def restore(cls, registered: Registered, registered_at: datetime, progress: Progress, terms: Terms | None) -> Self:
+    def restore(
+        cls, registered: Registered, registered_at: datetime, progress: Progress, terms: Terms | None
+    ) -> "Case":
         """Return the case of this registration and progress; later terms take the place of the first ones."""
         # Every part has been validated; together they need no second look.
-        case: Self = cls.model_construct(
+        return cls.model_construct(
             **progress.__dict__,
             number=registered.number,
             registered_at=registered_at,
@@ -83,10 +85,9 @@ class Case(CaseState):
             possible_duplicates=registered.possible_duplicates,
             customer_class=registered.customer_class,
         )
-        return case
 
     @classmethod
-    def _begin(cls, first: Event) -> Self:
+    def _begin(cls, first: Event) -> "Case":
         if not isinstance(first.data, Registered):
             raise ValueError(f"a case starts with its registration, not with {first.action}")  # noqa: TRY004 - of a list
         return cls.restore(first.data, first.at, Progress(owner=first.data.owner), None)

@@ -21,6 +21,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.clocks import ClockStatus
 from domain.case.events import ActionBody
 from domain.case.lifecycle import State
+from tests.support.build import written
 from tests.support.hotline import Complaint, Hotline
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -65,7 +66,7 @@ async def test_every_rung_of_every_clock_rings_once_on_time(house: Hotline, cloc
     for row in rows:
         if row["action"] == "escalate" and data_of(row)["clock"] == clock:
             due = started(watched) + timedelta(seconds=watched.budget_seconds * data_of(row)["percent"] / 100)
-            assert data_of(row)["fell_at"] == due.isoformat()
+            assert data_of(row)["fell_at"] == written(due)
     missed = next(each for each in view.clocks if each.name == clock)
     assert missed.status is ClockStatus.MISSED
     assert missed.missed_at == started(watched) + timedelta(seconds=watched.budget_seconds)
