@@ -15,7 +15,6 @@ from temporalio.exceptions import ApplicationError
 from activities.projection import unavailable
 from activities.rounds import BRISK, SILENT, call_on, take_silent
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
-from domain.case.lifecycle import CATALOGUE_CHANGE
 from domain.case.rollout import Renewal
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
@@ -80,7 +79,7 @@ class Renewals:
         cases = {case.number: case for case in known}
         renewal = Renewal(calls.catalogue)
         # The same for every try of this round, so that a try whose answer was lost is answered again.
-        update_id = f"{CATALOGUE_CHANGE}-{activity.info().workflow_run_id}{'-late' if calls.second_pass else ''}"
+        update_id = f"{'catalogue_change'}-{activity.info().workflow_run_id}{'-late' if calls.second_pass else ''}"
 
         async def ask(number: str) -> str:
             try:
@@ -97,7 +96,7 @@ class Renewals:
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await handle.execute_update(CATALOGUE_CHANGE, new, id=update_id)
+                await handle.execute_update("catalogue_change", new, id=update_id)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
                 return SAME

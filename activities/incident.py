@@ -13,13 +13,14 @@ from temporalio.client import Client
 
 from activities.projection import unavailable
 from activities.rounds import GONE, call_on, take_silent
-from domain.case.automatic.settle import OVER, SETTLE, Settled, Settlement
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.batch import ProjectionBatch
-from domain.case.commands import Command, LinkIncident
-from domain.case.intake import SYSTEM
-from domain.case.lifecycle import Action
+from domain.case.command import Command
+from domain.case.incident_link import OVER
 from domain.incident.batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
 from domain.incident.notices import News
+from domain.shared.actors import SYSTEM
 from readmodel import incidents
 from readmodel.database import reading
 from readmodel.projection import NotRegisteredError, write
@@ -125,7 +126,7 @@ class Incidents:
         """Keyed, so that asked again the case knows that it has done it."""
         key = f"{why}-{incident}-{number}"
         command = Command(actor=SYSTEM, body=LinkIncident(incident=incident), key=key, digest=key)
-        await self._update(number, Action.LINK_INCIDENT.value, command, dict)
+        await self._update(number, "link_incident", command, dict)
         return LINKED
 
     async def _update(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own

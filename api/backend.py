@@ -16,7 +16,7 @@ from api.sql.reader import Reader
 from api.sql.visibility import Visibility
 from api.temporal.gateway import Gateway
 from api.temporal.incident_desk import IncidentDesk
-from domain.case.decisions import available_actions
+from domain.case.decide import available_actions
 from domain.case.views import CaseView, view_case
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue_store import InForce

@@ -12,8 +12,7 @@ from api.backend import Backend
 from api.problems import ProblemError
 from api.security import actor_of
 from api.sql.reader import away
-from domain.case.lifecycle import Action
-from domain.case.state import Owed
+from domain.case.progress import Owed
 from hotline.keyring import Key
 from readmodel.money import Credited
 
@@ -26,7 +25,7 @@ async def check_limit(backend: Backend, number: str, serial: int, key: Key) -> N
     All else that may be wrong with it is the case's to say.
     """
     view = await backend.gateway.case(number, actor_of(key))
-    if view is None or Action.DECIDE_CREDIT not in view.available_actions or not view.caller.account_no:
+    if view is None or "decide_credit" not in view.available_actions or not view.caller.account_no:
         return
     owed = next((owed for owed in view.credits if owed.serial == serial and owed.approved is None), None)
     if owed is None:

@@ -3,48 +3,11 @@
 from typing import Any
 
 from api.schemas import NEW_COMPLAINT
-from domain.case.lifecycle import Action
 from domain.incident.lifecycle import IncidentAction
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
 NOON = "2026-08-03T04:00:00Z"
-
-BODIES: dict[Action, dict[str, Any]] = {
-    Action.ANSWER: {"message": "The office opens at half past eight. 营业厅八点半开门。"},
-    Action.DISPATCH: {"department": "repair", "note": "The caller is still on the line."},
-    Action.REFUSE: {"reason": "The pipe belongs to the heating company; the caller was given their number."},
-    Action.SIGN_FOR: {"assignee": "梁伟"},
-    Action.RETURN: {"reason": "The fault is in the meter: for metering."},
-    Action.REJECT_RETURN: {"reason": "The joint before the meter is ours."},
-    Action.ARRIVE: {"note": "On the spot, the main valve is open."},
-    Action.SUSPEND: {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"},
-    Action.RESUME: {"note": "The caller has bought the valve."},
-    Action.REQUEST_APPROVAL: {
-        "subject": "Replace the indoor pipes at the company's cost",
-        "amount": "860.00",
-        "kind": "funded_repair",
-        "grounds": "She lives on public relief. 低保户，独居。",
-    },
-    Action.DECIDE_CREDIT: {"credit": 1, "approved": True, "reason": "The supply was late."},
-    Action.DECIDE_APPROVAL: {"approved": True, "reason": "Hardship household."},
-    Action.COMPLETE: {"result": "The valve's core had dropped; lifted as a stopgap, water is back."},
-    Action.SEND_BACK: {"reason": "The caller says that the pressure is still low."},
-    Action.REPLY: {"message": "Water is back; please fit a new valve. 已恢复供水。"},
-    Action.FOLLOW_UP: {"outcome": "satisfied", "note": "Thanks the crew."},
-    Action.REOPEN: {"reason": "It drips again at the same place."},
-    Action.WITHDRAW: {"reason": "The caller found the stopcock shut."},
-    Action.COMMENT: {"note": "The caller is at home after six in the evening."},
-    Action.URGE: {"note": "Called for the second time."},
-    Action.SUPERVISE: {"note": "An old lady alone; report every evening."},
-    Action.REQUEST_EXTENSION: {"working_days": 3, "reason": "The fitting must be ordered."},
-    Action.DECIDE_EXTENSION: {"approved": True},
-    Action.HAND_OVER: {"owner": "陈静", "note": "The agent is on leave."},
-    Action.INVOLVE: {"department": "customer_service", "task": "Find out what is owed, and why."},
-    Action.LINK_INCIDENT: {"incident": INCIDENT_NUMBER},
-    Action.RELEASE: {"department": "customer_service", "reason": "The caller has found the receipt."},
-}
-"""A body for every action."""
 
 INCIDENT_BODIES: dict[IncidentAction, dict[str, Any]] = {
     IncidentAction.CONFIRM: {"title": "Salt tide 咸潮", "districts": ["west", "south"]},

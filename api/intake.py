@@ -18,10 +18,11 @@ from api.schemas import NewComplaint
 from api.security import actor_of, request_key
 from api.temporal.gateway import RETRY_SECONDS, Gateway
 from api.temporal.incident_desk import OpenIncidents
+from domain.case.actions import TABLE
 from domain.case.case import Case
 from domain.case.intake import Intake, Registration
-from domain.case.lifecycle import TABLE, Action, Role
 from domain.catalogue.terms import Terms
+from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
 from hotline.files.catalogue_store import InForce
@@ -138,7 +139,7 @@ def _numbers(day: date, request: Request) -> Iterator[str]:
 
 def _owner(key: Key, body: NewComplaint) -> str:
     """The agent of first contact owns the case (首问责任制); only the administrator may name another."""
-    roles = {*TABLE[Action.REGISTER].roles, Role.ADMIN}
+    roles = {*TABLE["register"].roles, Role.ADMIN}
     if key.role not in roles:
         accepted = sorted(role.value for role in roles)
         detail = f"register is not for the role {key.role}; it takes {' or '.join(accepted)}."

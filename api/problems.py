@@ -13,81 +13,70 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.case.intake import NO_INSTANT, NO_NUL, RFC_3339
+from domain.case.actions import PROBLEMS
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
+from domain.shared.text import NO_INSTANT, NO_NUL, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"
 
 
 class Kind(NamedTuple):
-    """One type of problem, as clients tell them apart."""
+    """Type of a problem, as clients tell them apart."""
 
     status: HTTPStatus
     title: str
 
 
+STATUS = {
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "conflict": HTTPStatus.CONFLICT,
+    "invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+"""Status of a refusal of the domain, by whose mistake it is."""
+
+
+def slug_of(code: str) -> str:
+    """Return the last part of the `type` of a refusal of the domain."""
+    return code.replace("_", "-")
+
+
 KINDS: dict[str, Kind] = {
-    "malformed-json": Kind(HTTPStatus.BAD_REQUEST, "The body is no JSON"),
-    "bad-request": Kind(HTTPStatus.BAD_REQUEST, "The request cannot be read"),
-    "unauthorized": Kind(HTTPStatus.UNAUTHORIZED, "An API key is needed"),
-    "malformed-key": Kind(HTTPStatus.UNAUTHORIZED, "This cannot be an API key"),
-    "wrong-role": Kind(HTTPStatus.FORBIDDEN, "Not for this role"),
-    "other-department": Kind(HTTPStatus.FORBIDDEN, "Another department's case"),
-    "other-owner": Kind(HTTPStatus.FORBIDDEN, "Not for another owner"),
-    "not-found": Kind(HTTPStatus.NOT_FOUND, "No such address"),
-    "complaint-not-found": Kind(HTTPStatus.NOT_FOUND, "No such complaint"),
-    "customer-not-found": Kind(HTTPStatus.NOT_FOUND, "No such customer"),
-    "notice-not-found": Kind(HTTPStatus.NOT_FOUND, "No such notice"),
-    "letter-not-found": Kind(HTTPStatus.NOT_FOUND, "No such message"),
-    "unknown-action": Kind(HTTPStatus.NOT_FOUND, "No such action"),
-    "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "Not by this method"),
-    "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "Not in that format"),
-    "out-of-turn": Kind(HTTPStatus.CONFLICT, "Not possible now"),
-    "letter-not-dead": Kind(HTTPStatus.CONFLICT, "No dead letter"),
-    "return-too-late": Kind(HTTPStatus.CONFLICT, "Too late to return the case"),
-    "not-approved": Kind(HTTPStatus.CONFLICT, "Management has not decided"),
-    "urge-too-late": Kind(HTTPStatus.CONFLICT, "Too late to urge"),
-    "already-supervised": Kind(HTTPStatus.CONFLICT, "Supervised already"),
-    "extension-expired": Kind(HTTPStatus.CONFLICT, "Too late to grant an extension"),
-    "extension-used": Kind(HTTPStatus.CONFLICT, "No further extension"),
-    "extension-too-late": Kind(HTTPStatus.CONFLICT, "Too late to ask for an extension"),
-    "body-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
-    "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Only JSON is read"),
-    "invalid-request": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Not as it must be"),
-    "invalid-number": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "This is no case number"),
-    "invalid-cursor": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "This is no cursor of this list"),
-    "invalid-idempotency-key": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "This is no idempotency key"),
-    "idempotency-key-reused": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key was used for another request"),
-    "unknown-service": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such service"),
-    "unknown-district": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such district"),
-    "unknown-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Nobody of that name has a key"),
-    "unknown-department": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such department"),
-    "wake-at-past": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is not in the future"),
-    "wake-at-too-far": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The wake date is too far ahead"),
-    "request-incomplete": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Amount or grounds are missing"),
-    "reason-needed": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "A decision without its reason"),
-    "extension-too-long": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The extension is too long"),
-    "own-request": Kind(HTTPStatus.FORBIDDEN, "Your own request"),
-    "decided-already": Kind(HTTPStatus.FORBIDDEN, "Approved by you already"),
-    "not-the-approver": Kind(HTTPStatus.FORBIDDEN, "Another approver's turn"),
-    "amount-too-high": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "More than anybody may approve"),
-    "already-involved": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The department is at work on the case"),
-    "no-such-part": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The department has no part in the case"),
-    "incident-not-found": Kind(HTTPStatus.NOT_FOUND, "No such incident"),
-    "unknown-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such incident"),
-    "incident-closed": Kind(HTTPStatus.CONFLICT, "The incident has ended"),
-    "same-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The incident already"),
-    "unknown-finding": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown finding"),
-    "credit-limit-reached": Kind(HTTPStatus.CONFLICT, "The account has had the most that is owed in such a time"),
-    "no-such-credit": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "No such credit waits"),
-    "same-department": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The same department and assignee"),
-    "same-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The owner already"),
-    "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here"),
-    "read-model-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Lists and searches are not available"),
-    "temporal-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Nothing can be accepted at the moment"),
-    "no-answer-in-time": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Not known yet what became of it"),
-    "other": Kind(HTTPStatus.BAD_REQUEST, "Not accepted"),
+    "malformed-json": Kind(HTTPStatus.BAD_REQUEST, "Malformed JSON"),
+    "bad-request": Kind(HTTPStatus.BAD_REQUEST, "Malformed request"),
+    "unauthorized": Kind(HTTPStatus.UNAUTHORIZED, "API key missing"),
+    "malformed-key": Kind(HTTPStatus.UNAUTHORIZED, "Malformed API key"),
+    "other-owner": Kind(HTTPStatus.FORBIDDEN, "Cases of another owner"),
+    "not-found": Kind(HTTPStatus.NOT_FOUND, "Path not found"),
+    "complaint-not-found": Kind(HTTPStatus.NOT_FOUND, "Complaint not found"),
+    "customer-not-found": Kind(HTTPStatus.NOT_FOUND, "Customer not found"),
+    "notice-not-found": Kind(HTTPStatus.NOT_FOUND, "Notice not found"),
+    "letter-not-found": Kind(HTTPStatus.NOT_FOUND, "Notification not found"),
+    "unknown-action": Kind(HTTPStatus.NOT_FOUND, "Unknown action"),
+    "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
+    "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "Format not available"),
+    "letter-not-dead": Kind(HTTPStatus.CONFLICT, "Notification not a dead letter"),
+    "body-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large"),
+    "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
+    "invalid-request": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"),
+    "invalid-number": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number"),
+    "invalid-cursor": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid cursor"),
+    "invalid-idempotency-key": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key"),
+    "idempotency-key-reused": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key used for another request"),
+    "unknown-service": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown service"),
+    "unknown-district": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown district"),
+    "unknown-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner"),
+    "unknown-department": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown department"),
+    "incident-not-found": Kind(HTTPStatus.NOT_FOUND, "Incident not found"),
+    "unknown-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident"),
+    "incident-closed": Kind(HTTPStatus.CONFLICT, "Incident closed"),
+    "credit-limit-reached": Kind(HTTPStatus.CONFLICT, "Credit limit of the account reached"),
+    "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
+    "read-model-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Read model unavailable"),
+    "temporal-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable"),
+    "no-answer-in-time": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time"),
+    "other": Kind(HTTPStatus.BAD_REQUEST, "Request not accepted"),
+    **{slug_of(problem.code): Kind(STATUS[problem.kind], problem.title) for problem in PROBLEMS},
 }
 """Every type that the service answers with; the key is the last part of `type`."""
 
@@ -147,14 +136,8 @@ def unknown_code(error: UnknownCode) -> ProblemError:
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
     """What the case itself refused, with the state it is in."""
-    slug = code.replace("_", "-")
-    error = ProblemError(slug, message, state=facts.get("state"), version=facts.get("version"))
-    status = {
-        "forbidden": HTTPStatus.FORBIDDEN,
-        "conflict": HTTPStatus.CONFLICT,
-        "invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
-    }
-    error.problem.status = status[kind]
+    error = ProblemError(slug_of(code), message, state=facts.get("state"), version=facts.get("version"))
+    error.problem.status = STATUS[kind]
     accepted = list(facts.get("accepted", ()))
     error.problem.accepted = accepted
     if kind == "conflict":

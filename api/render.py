@@ -1,16 +1,15 @@
 """Answers as bytes: what has been validated once is written once, without a second look."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from http import HTTPStatus
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENT_ZH
+from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
-from domain.case.views import CaseView, public_data
+from domain.case.views import CaseView
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentAction, IncidentEvent
 from readmodel.parts import PartOfCase
@@ -47,22 +46,23 @@ def timeline_item(event: Event) -> bytes:
         "from": event.from_state,
         "to": event.to_state,
         "cycle": event.cycle,
-        "data": public_data(event.data),
+        "data": event.data.model_dump(mode="json", exclude={"terms"}),
     }
     return to_json(item)
 
 
 def notice(number: str, event: Event) -> bytes:
     """A document of lateness, as `schemas.NoticeItem` describes it."""
+    data = document_of(event)
     item = {
         "seq": event.seq,
         "at": event.at,
         "cycle": event.cycle,
         "kind": event.action,
         "title": DOCUMENT_EN[event.action],
-        "title_zh": DOCUMENT_ZH[event.action],
-        "due_at": datetime.fromisoformat(event.data["due_at"]),
-        "departments": [each["department"] for each in event.data["addressees"]],
+        "title_zh": DOCUMENTS[event.action].zh,
+        "due_at": data.due_at,
+        "departments": [each.department for each in data.addressees],
         "links": {"self": f"/v1/complaints/{number}/notices/{event.seq}", "complaint": f"/v1/complaints/{number}"},
     }
     return to_json(item)

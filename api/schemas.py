@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.case.intake import Instant, Intake, Name
-from domain.case.lifecycle import Action, Role, State
+from domain.case.intake import Intake
+from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.views import CaseView
 from domain.catalogue.terms import Credit, Priority
 from domain.customers.customer import Thanks
 from domain.incident.lifecycle import IncidentAction, IncidentState
+from domain.shared.actors import Role
 from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.text import Instant, Name
 
 NEW_COMPLAINT: dict[str, Any] = {
     "service_code": "no_water",
@@ -323,7 +325,7 @@ class Named(BaseModel):
 class LifecycleRow(BaseModel):
     """Who may do what, from where, and where it leads."""
 
-    action: Action
+    action: str
     name_zh: str
     description: str
     roles: list[Role]

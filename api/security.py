@@ -8,8 +8,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems import ProblemError
-from domain.case.intake import Actor
-from domain.case.lifecycle import Role
+from domain.shared.actors import Actor, Role
 from hotline.keyring import TOKEN_SHAPE, Key, Keyring, MalformedTokenError
 
 CHALLENGE = 'Bearer realm="hotline"'

@@ -19,12 +19,18 @@ from typing import Any
 from psycopg import Cursor
 from pydantic import TypeAdapter
 
-from domain.case import commands
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.reply import Reply
+from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.intake import Actor, Caller, Intake, Location, Registration
-from domain.case.lifecycle import ENDED, Role, State
-from domain.case.state import Progress
+from domain.case.command import Command
+from domain.case.intake import Caller, Intake, Location, Registration
+from domain.case.lifecycle import ENDED, State
+from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
+from domain.shared.actors import Actor, Role
 from readmodel.tables import cases, events, search_words
 from readmodel.terms import terms_of
 
@@ -211,7 +217,7 @@ class Data:
         )
         case, _ = Case.register(registration)
         for step, body in enumerate(_PATH, 1):
-            command = commands.Command[Any](actor=registration.actor, body=body)
+            command = Command[Any](actor=registration.actor, body=body)
             case.apply(command, END + timedelta(minutes=step))
         made = json.loads(_PROGRESS.dump_json(case))
         text = json.dumps({**made, "state": "@state", "owner": "@owner"}, ensure_ascii=False, separators=(",", ":"))
@@ -220,11 +226,11 @@ class Data:
 
 _PROGRESS = TypeAdapter(Progress)
 _PATH = (
-    commands.Dispatch(department="repair"),
-    commands.SignFor(),
-    commands.Complete(result="-"),
-    commands.Reply(message="-"),
-    commands.FollowUp(outcome="satisfied"),
+    Dispatch(department="repair"),
+    SignFor(),
+    Complete(result="-"),
+    Reply(message="-"),
+    FollowUp(outcome="satisfied"),
 )
 CASE_COLUMNS = tuple(column.name for column in cases.columns)
 EVENT_COLUMNS = tuple(column.name for column in events.columns)

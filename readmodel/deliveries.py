@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, select, update
 
-from domain.case.lifecycle import Action
 from readmodel.database import WriteConnection
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
 from readmodel.tables import cases, deliveries, events, notifications
@@ -26,7 +25,7 @@ _PRIORITY = func.coalesce(cases.c.priority, "P1")
 _CAUSE = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (events.c.action == _note.kind)
 _CYCLE = func.coalesce(events.c.cycle, cases.c.cycle, 1)
 _STATE = func.coalesce(events.c.to_state, cases.c.state, "")
-_REPLY = case((events.c.action == Action.REPLY.value, events.c.data), else_=None)
+_REPLY = case((events.c.action == "reply", events.c.data), else_=None)
 
 ChannelsTo = Callable[[str, bool], Sequence[str]]
 """Channels to a recipient; the flag says if the case has a telephone number."""

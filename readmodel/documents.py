@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from domain.case.automatic.notice import DOCUMENT_ZH
+from domain.case.automatic.notice import DOCUMENTS
 from domain.case.events import Event
 from readmodel.database import ReadConnection
 from readmodel.queries import event_of
@@ -11,5 +11,5 @@ from readmodel.tables import events
 
 def documents(connection: ReadConnection, number: str) -> tuple[Event, ...]:
     """Return the notices and criticisms of a case, oldest first: at most two a cycle."""
-    of_case = events.c.number == number, events.c.action.in_(sorted(DOCUMENT_ZH))
+    of_case = events.c.number == number, events.c.action.in_(sorted(DOCUMENTS))
     return tuple(map(event_of, connection.execute(select(events).where(*of_case).order_by(events.c.seq))))

@@ -8,8 +8,9 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import JSON, Row, Table, Text, bindparam, cast, func, select, tuple_, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.case.automatic.settle import BEFORE_REPLY, OVER, OWN_CAUSE
-from domain.case.notices import Notice
+from domain.case.incident_link import OVER, OWN_CAUSE
+from domain.case.lifecycle import BEFORE_REPLY
+from domain.case.notifications import Notification
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import TAKING, IncidentEvent, IncidentState, Scope
@@ -205,7 +206,7 @@ def _event(row: Row[Any]) -> IncidentEvent:
     return IncidentEvent.model_validate({**row._mapping, "data": from_json(row.data)})  # noqa: SLF001 - public, by its docs
 
 
-def _notification(number: str, seq: int, at: datetime, notice: Notice) -> dict[str, Any]:
+def _notification(number: str, seq: int, at: datetime, notice: Notification) -> dict[str, Any]:
     return {
         "key": notice.key,
         "number": number,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import func, select
 
-from domain.case.state import CREDIT_KIND
+from domain.case.approvers import CREDIT_KIND
 from readmodel.database import ReadConnection
 from readmodel.tables import cases, decisions, events, search_words
 from readmodel.terms import account_term

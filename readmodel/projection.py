@@ -5,7 +5,6 @@ the late execution of a batch that was overtaken does no harm, and any order lea
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,13 +12,14 @@ from pydantic_core import to_json
 from sqlalchemy import Insert, Table, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.case import notifications as owed
+from domain.case.actions.decide_approval import ApprovalDecided
+from domain.case.actions.decide_credit import CreditDecided
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
-from domain.case.intake import Intake
-from domain.case.lifecycle import Action, State
-from domain.case.notices import notices
-from domain.case.state import Progress
-from domain.catalogue.terms import USUAL_CURRENCY
+from domain.case.intake import Registered
+from domain.case.lifecycle import State
+from domain.case.progress import Progress
 from readmodel.database import WriteConnection
 from readmodel.money import FEN
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
@@ -57,8 +57,8 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
         NotRegisteredError: the row of a case is missing; nothing must be committed.
     """
     sql = _STATEMENTS[connection.dialect.name]
-    first = [batch for batch in batches if batch.events[0].action == Action.REGISTER]
-    later = [batch for batch in batches if batch.events[0].action != Action.REGISTER]
+    first = [batch for batch in batches if batch.events[0].action == "register"]
+    later = [batch for batch in batches if batch.events[0].action != "register"]
     owed = [row for batch in batches for row in _notifications(batch)]
     if first:
         connection.execute(sql.register, [_case(batch) for batch in first])
@@ -127,13 +127,13 @@ def _update(connection: WriteConnection, rows: list[Row]) -> None:
 
 
 def _case(batch: ProjectionBatch) -> Row:
-    registered = batch.events[0]
-    intake = Intake.model_validate(registered.data["intake"])
+    registered, data = _registration(batch)
+    intake = data.intake
     row = _moving(batch)
     row["number"] = row.pop("the_number")
     return row | {
         "service_code": intake.service_code,
-        "priority": row["priority"] or registered.data["terms"]["priority"],
+        "priority": row["priority"] or data.terms.priority,
         "district": intake.location.district,
         "registered_at": registered.at,
         "caller_name": intake.caller.name,
@@ -143,6 +143,14 @@ def _case(batch: ProjectionBatch) -> Row:
         "channel": intake.channel,
         "description": intake.description,
     }
+
+
+def _registration(batch: ProjectionBatch) -> tuple[Event, Registered]:
+    """Return the first event, and its data. Raises TypeError if it is no registration."""
+    first = batch.events[0]
+    if not isinstance(first.data, Registered):
+        raise TypeError(f"the first batch of case {batch.number} starts with {first.action}, not with its registration")
+    return first, first.data
 
 
 def _moving(batch: ProjectionBatch) -> Row:
@@ -178,7 +186,7 @@ def _event(number: str, event: Event) -> Row:
         "from_state": event.from_state and event.from_state.value,
         "to_state": event.to_state.value,
         "cycle": event.cycle,
-        "data": to_json(event.data).decode(),
+        "data": event.data.model_dump_json(),
     }
 
 
@@ -229,15 +237,23 @@ def _decisions(batch: ProjectionBatch) -> list[Row]:
             "number": batch.number,
             "seq": event.seq,
             "decided_at": event.at,
-            "kind": event.data.get("kind"),
-            "approved": bool(event.data["approved"]),
-            "currency": event.data.get("currency", USUAL_CURRENCY),
-            "amount_fen": None if (amount := event.data.get("amount")) is None else int(Decimal(amount) * FEN),
+            "kind": data.kind,
+            "approved": data.approved,
+            "currency": data.currency,
+            "amount_fen": None if data.amount is None else int(data.amount * FEN),
         }
         for event in batch.events
-        if (event.action == Action.DECIDE_APPROVAL and event.to_state is not State.AWAITING_APPROVAL)
-        or (event.action == Action.DECIDE_CREDIT and event.data["final"])
+        if (data := _final_decision(event))
     ]
+
+
+def _final_decision(event: Event) -> ApprovalDecided | CreditDecided | None:
+    match event.data:
+        case ApprovalDecided() as data if event.to_state is not State.AWAITING_APPROVAL:
+            return data
+        case CreditDecided(final=True) as data:
+            return data
+    return None
 
 
 def _notifications(batch: ProjectionBatch) -> list[Row]:
@@ -256,14 +272,13 @@ def _notifications(batch: ProjectionBatch) -> list[Row]:
             "next_try_at": event.at,
         }
         for event in batch.events
-        for notice in notices(batch.number, event)
+        for notice in owed.notifications(batch.number, event)
     ]
 
 
 def _terms(batch: ProjectionBatch) -> list[Row]:
-    registered = batch.events[0]
-    intake = Intake.model_validate(registered.data["intake"])
+    registered, data = _registration(batch)
     return [
         {"word": term, "registered_at": registered.at, "number": batch.number}
-        for term in sorted(terms_of(batch.number, intake))
+        for term in sorted(terms_of(batch.number, data.intake))
     ]

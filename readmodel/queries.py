@@ -1,7 +1,6 @@
 """What the API asks the read model: whole cases, their timelines and their versions."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
@@ -9,8 +8,9 @@ from sqlalchemy import Row, bindparam, select, tuple_
 
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.state import Progress, start_of
-from domain.catalogue.terms import USUAL_CLASS, Terms
+from domain.case.intake import Registered
+from domain.case.progress import Progress
+from domain.catalogue.terms import Terms
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.search import CaseFilters, find
@@ -84,7 +84,9 @@ def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case,
         connection, [(row.number, progress.catalogue_change.seq) for progress, row in rows if progress.catalogue_change]
     )
     found = {
-        row.number: _case(row.number, row.registered_at, progress, from_json(row.data), later.get(row.number))
+        row.number: Case.restore(
+            Registered.model_validate_json(row.data), row.registered_at, progress, later.get(row.number)
+        )
         for progress, row in rows
     }
     return tuple(found[number] for number in numbers if number in found)
@@ -96,22 +98,6 @@ def _later_terms(connection: ReadConnection, places: Sequence[tuple[str, int]]) 
         return {}
     statement = select(events.c.number, events.c.data).where(tuple_(events.c.number, events.c.seq).in_(places))
     return {row.number: Terms.model_validate(from_json(row.data)["terms"]) for row in connection.execute(statement)}
-
-
-def _case(
-    number: str, registered_at: datetime, progress: Progress, registration: dict[str, Any], later: Terms | None
-) -> Case:
-    intake, terms = start_of(registration)
-    # Every part has been validated; together they need no second look.
-    return Case.model_construct(
-        **progress.__dict__,
-        number=number,
-        registered_at=registered_at,
-        intake=intake,
-        terms=later or terms,
-        possible_duplicates=tuple(registration.get("possible_duplicates", ())),
-        customer_class=registration.get("customer_class", USUAL_CLASS),
-    )
 
 
 def event_of(row: Row[Any]) -> Event:

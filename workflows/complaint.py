@@ -10,14 +10,17 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
-    from domain.case.automatic.settle import SETTLED, Settled, Settlement, outcome
+    from domain.case.actions import ACTION_OF
+    from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
+    from domain.case.automatic.recognise import is_news
+    from domain.case.automatic.settle import Settled, Settlement, outcome
     from domain.case.case import Case
-    from domain.case.commands import Command
+    from domain.case.command import Command
     from domain.case.events import Event
-    from domain.case.intake import Actor
+    from domain.case.incident_link import SETTLED
     from domain.case.views import CaseView, Outcome, view_case
     from domain.customers.customer import KNOWN, Recognised
+    from domain.shared.actors import Actor
     from domain.shared.errors import Refused
     from workflows.alarm import Alarm
     from workflows.cancellation import wait_or_note
@@ -57,7 +60,7 @@ class ComplaintWorkflow:
             self._outbox.add(self._case.ring(workflow.now()))
             changed, self._changed = self._changed or bool(self._outbox), False
             self._outbox.add(self._case.unlink(self._link.broken(), workflow.now()))
-            if self._case.over(workflow.now()) or workflow.info().is_continue_as_new_suggested():
+            if self._case.is_over(workflow.now()) or workflow.info().is_continue_as_new_suggested():
                 self._outbox.take_back()  # a run that ends leaves nothing to others
             self._ask(changed=changed or self._case.version > known)
             if self._may_carry_over() and workflow.info().is_continue_as_new_suggested():
@@ -97,7 +100,7 @@ class ComplaintWorkflow:
     @recognise.validator
     def check_recognise(self, known: Recognised) -> None:
         """A case that knows it says so, and keeps nothing in its history."""
-        if not self._case.news_of(known, workflow.now()):
+        if not is_news(self._case, known, workflow.now()):
             raise ApplicationError("It is known already, or the case is over.", type=KNOWN, non_retryable=True)
 
     @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
@@ -121,7 +124,7 @@ class ComplaintWorkflow:
     @catalogue_change.validator
     def check_catalogue_change(self, new: NewTerms) -> None:
         """A case that nothing changes for says so, and keeps nothing in its history."""
-        if not self._case.differs(new, workflow.now()):
+        if not is_change(self._case, new, workflow.now()):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 
     def check(self, command: Command[Any]) -> None:
@@ -144,7 +147,7 @@ class ComplaintWorkflow:
         done = self._seen.get(command.key)
         if done is None:
             self._note(self._case.apply(command, now))
-            done = Done(action=command.body.action, digest=command.digest, version=self._case.version)
+            done = Done(action=ACTION_OF[type(command.body)].name, digest=command.digest, version=self._case.version)
             if command.key:
                 self._seen[command.key] = done
         return self._outcome(done, command.actor)
@@ -184,7 +187,7 @@ class ComplaintWorkflow:
         return ComplaintStart(source=self._case, seen=self._seen, linked_incident=self._link.told)
 
     def _over(self) -> bool:
-        return self._idle() and self._case.over(workflow.now())
+        return self._idle() and self._case.is_over(workflow.now())
 
     def _show(self) -> None:
         """Search attributes cost a billable action each time: only what changed, once a task."""

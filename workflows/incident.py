@@ -17,12 +17,12 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.incident import PORTION, Incidents
-    from domain.case.commands import Command
-    from domain.case.intake import Actor
+    from domain.case.command import Command
     from domain.incident.batch import Gathering, HandingOn, IncidentBatch, Settling
     from domain.incident.incident import Incident
     from domain.incident.lifecycle import ABSORB, ENDS, IncidentAction, IncidentEvent, IncidentState
     from domain.incident.notices import News
+    from domain.shared.actors import Actor
     from domain.shared.errors import Refused
     from workflows.cancellation import wait_or_note
     from workflows.incident_links import incident_id

@@ -11,8 +11,9 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 from temporalio import workflow
 
-from domain.case.commands import BODIES, Command
-from domain.case.lifecycle import TABLE, Row
+from domain.case.actions import COMMANDS
+from domain.case.command import Command
+from domain.case.kind import Action
 from domain.incident.lifecycle import INCIDENT_BODIES, INCIDENT_TABLE, IncidentRow
 
 
@@ -73,22 +74,26 @@ def _update(name: str, description: str, body: type[BaseModel]) -> Update:
     return update
 
 
-def _of(row: Row | IncidentRow, body: type[BaseModel]) -> Update:
-    return _update(row.action.value, f"{row.zh}: {row.description}", body)
+def _of(name: str, row: Action | IncidentRow, body: type[BaseModel]) -> Update:
+    return _update(name, f"{row.zh}: {row.description}", body)
 
 
-UPDATES = {action: _of(TABLE[action], body) for action, body in BODIES.items()}
+UPDATES = {name: _of(name, action, action.body) for name, action in COMMANDS.items()}
 """The update of every action but `register`, which is the start of the workflow."""
 
 
 def with_updates(host: type[H]) -> type[H]:
     """Give a workflow class that carries a case all its updates."""
-    for action, update in UPDATES.items():
-        setattr(host, f"update_{action.value}", update)
+    for name, update in UPDATES.items():
+        setattr(host, f"update_{name}", update)
     return host
 
 
-INCIDENT_UPDATES = {action: _of(INCIDENT_TABLE[action], body) for action, body in INCIDENT_BODIES.items()}
+UPDATE_OF: dict[type[BaseModel], str] = {action.body: name for name, action in COMMANDS.items()} | {
+    body: action.value for action, body in INCIDENT_BODIES.items()
+}
+"""Name of the update of each body."""
+INCIDENT_UPDATES = {action: _of(action.value, INCIDENT_TABLE[action], body) for action, body in INCIDENT_BODIES.items()}
 """The update of every action on an incident but `declare`, which is the start of the workflow."""
 
 

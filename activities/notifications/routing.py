@@ -12,8 +12,8 @@ from activities.notifications.channels import AnyConfig
 from activities.notifications.channels.base import ConfigTable, ProgramConfig
 from activities.notifications.channels.log import LogConfig
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.case.lifecycle import Role
 from domain.catalogue.terms import Priority, Recipient
+from domain.shared.actors import Role
 from domain.shared.codes import Code
 
 KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})

@@ -26,8 +26,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from activities.notifications.channels.base import RenderedNotification
 from activities.notifications.routing import Language, is_caller
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.case import notices
-from domain.case.lifecycle import Action
+from domain.case import notifications
 from domain.incident import notices as incident_notices
 from domain.shared.numbers import is_incident
 from readmodel.deliveries import Delivery
@@ -36,7 +35,7 @@ from readmodel.notifications import Notification
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
 """Folder of the templates of documents, which `api.documents.documents` checks and renders."""
-KIND_ZH = notices.KIND_ZH | incident_notices.KIND_ZH
+KIND_ZH = notifications.KIND_ZH | incident_notices.KIND_ZH
 """Chinese name of every kind of notification."""
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
@@ -46,7 +45,7 @@ _SAMPLE = Delivery(
         number="2608034711004",
         seq=7,
         recipient="caller:2608034711004",
-        kind=Action.REPLY,
+        kind="reply",
         text_zh="工单2608034711004:回复,现为待回访",
         text_en="Case 2608034711004: reply by agent, now pending_follow_up",
         created_at=datetime(2026, 8, 3, 4, tzinfo=UTC),

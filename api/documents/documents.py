@@ -13,14 +13,16 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from activities.notifications.texts import DOCUMENTS, TemplatesError, template_problems
-from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
-from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENT_ZH, KEPT_EN
+from domain.calendar.work_calendar import on_the_wall
+from domain.case.automatic.notice import DOCUMENT_EN, KEPT_EN, Addressee, Criticised, Names, Noticed, document_of
+from domain.case.automatic.notice import DOCUMENTS as KINDS
 from domain.case.clocks import CLOCK_ZH
 from domain.case.events import Event
-from domain.case.lifecycle import CRITICISE, NOTICE, Role, State
+from domain.case.lifecycle import State
+from domain.shared.actors import Role
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
-TEMPLATES = {NOTICE: f"{DOCUMENTS}notice.html", CRITICISE: f"{DOCUMENTS}criticise.html"}
+TEMPLATES = {"notice": f"{DOCUMENTS}notice.html", "criticise": f"{DOCUMENTS}criticise.html"}
 NAMES = frozenset({*TEMPLATES.values(), f"{DOCUMENTS}layout.html", f"{DOCUMENTS}facts.html"})
 _AT = datetime(2026, 8, 5, 4, tzinfo=UTC)
 _SAMPLE = Event(
@@ -28,23 +30,26 @@ _SAMPLE = Event(
     at=_AT,
     actor="system",
     role=Role.SYSTEM,
-    action=CRITICISE,
+    action="criticise",
     from_state=State.IN_PROGRESS,
     to_state=State.IN_PROGRESS,
     cycle=1,
-    data={
-        "due_at": (_AT - timedelta(days=1)).isoformat(),
-        "registered_at": (_AT - timedelta(days=2)).isoformat(),
-        "service": {"name": "No water", "name_zh": "停水/无水"},
-        "owner": "陈静",
-        "addressees": [
-            {"department": "repair", "name": "Repair", "name_zh": "抢修队", "assignee": None, "lead": "谭勇"}
-        ],
-        "issuer": None,
-        "deadline_at": _AT.isoformat(),
-        "notice": 8,
-        "noticed_at": _AT.isoformat(),
-    },
+    data=Criticised(
+        clock="resolve",
+        serial=1,
+        due_at=_AT - timedelta(days=1),
+        fell_at=_AT,
+        registered_at=_AT - timedelta(days=2),
+        service=Names(name="No water", name_zh="停水/无水"),
+        owner="陈静",
+        addressees=(
+            Addressee(department="repair", name="Repair", name_zh="抢修队", assignee=None, lead="谭勇", director=None),
+        ),
+        general_manager=None,
+        issuer=None,
+        notice=8,
+        noticed_at=_AT,
+    ),
 )
 
 
@@ -80,26 +85,27 @@ class Documents:
 
 def fields(number: str, event: Event) -> Mapping[str, Any]:
     """Return the fields of the templates. Instants are in the case's local time; nothing is about the caller."""
-    data, clock = event.data, event.data.get("clock", "resolve")
-    zone = data.get("timezone", USUAL_ZONE)
-    due = datetime.fromisoformat(data["due_at"])
+    data = document_of(event)
+    clock, zone = data.clock, data.timezone
     issued = on_the_wall(event.at, zone)
-    late_zh, late_en = _length(event.at - due)
-    issuer = data.get("issuer") or {"name": "Water hotline", "name_zh": "供水热线"}
+    late_zh, late_en = _length(event.at - data.due_at)
+    issuer = data.issuer or Names(name="Water hotline", name_zh="供水热线")
+    deadline_at = data.deadline_at if isinstance(data, Noticed) else None
+    notice, noticed_at = (data.notice, data.noticed_at) if isinstance(data, Criticised) else (None, None)
     return {
         "document_number": document_number(number, event.seq),
         "number": number,
         "cycle": event.cycle,
-        "title_zh": DOCUMENT_ZH[event.action],
+        "title_zh": KINDS[event.action].zh,
         "title_en": DOCUMENT_EN[event.action].capitalize(),
-        "issuer_zh": issuer["name_zh"],
-        "issuer_en": issuer["name"],
+        "issuer_zh": issuer.name_zh,
+        "issuer_en": issuer.name,
         "issued_zh": f"{issued.year}年{issued.month}月{issued.day}日",
         "issued_en": f"{issued.day} {issued:%B %Y}",
-        "service_zh": data["service"]["name_zh"],
-        "service_en": data["service"]["name"],
-        "registered": _local(data["registered_at"], zone),
-        "due": _local(data["due_at"], zone),
+        "service_zh": data.service.name_zh,
+        "service_en": data.service.name,
+        "registered": _local(data.registered_at, zone),
+        "due": _local(data.due_at, zone),
         "promise": clock,
         "promise_zh": CLOCK_ZH[clock],
         "done_zh": {"resolve": "办结", "reply": "回复"}[clock],
@@ -107,11 +113,11 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "act_en": {"resolve": "settle it", "reply": "reply"}[clock],
         "late_zh": late_zh,
         "late_en": late_en,
-        "owner": data["owner"],
-        "addressees": data["addressees"],
-        "deadline_at": _local(data.get("deadline_at"), zone),
-        "notice_number": document_number(number, data["notice"]) if "notice" in data else "",
-        "noticed_on": _local(data.get("noticed_at"), zone),
+        "owner": data.owner,
+        "addressees": data.addressees,
+        "deadline_at": _local(deadline_at, zone),
+        "notice_number": document_number(number, notice) if notice else "",
+        "noticed_on": _local(noticed_at, zone),
     }
 
 
@@ -120,8 +126,8 @@ def document_number(number: str, seq: int) -> str:
     return f"{number}-{seq}"
 
 
-def _local(instant: str | None, zone: str) -> str:
-    return f"{on_the_wall(datetime.fromisoformat(instant), zone):%Y-%m-%d %H:%M}" if instant else ""
+def _local(instant: datetime | None, zone: str) -> str:
+    return f"{on_the_wall(instant, zone):%Y-%m-%d %H:%M}" if instant else ""
 
 
 def _length(late: timedelta) -> tuple[str, str]:

@@ -22,10 +22,11 @@ from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
 from api.security import actor_of, only_for
-from domain.case.commands import Command, FollowUp
-from domain.case.intake import Actor
-from domain.case.lifecycle import Role, State
+from domain.case.actions.follow_up import FollowUp
+from domain.case.command import Command
+from domain.case.lifecycle import State
 from domain.case.views import CaseView
+from domain.shared.actors import Actor, Role
 from hotline.keyring import Key
 
 log = logging.getLogger("hotline.api")

@@ -11,8 +11,8 @@ from api.backend import Backend
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.security import staff_only
-from domain.case.intake import AccountNo
 from domain.customers.customer import CallerRecord
+from domain.shared.text import AccountNo
 from hotline.keyring import Key
 from readmodel.paging import Place
 

@@ -14,7 +14,7 @@ from api.routes.parameters import IdempotencyKey, Listing, NumberText, Paging, n
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
 from api.security import actor_of, staff_only
 from api.sql.reader import away
-from domain.case.decisions import available_actions
+from domain.case.decide import available_actions
 from domain.case.views import CaseView, view_case
 from hotline.keyring import Key
 from readmodel.paging import BadCursorError

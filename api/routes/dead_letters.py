@@ -14,7 +14,7 @@ from api.routes.complaints import bad_cursor
 from api.routes.parameters import LongPaging
 from api.schemas import Letters, ResentLetter
 from api.security import only_for
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 from readmodel.paging import BadCursorError
 
 TAGS: list[str | Enum] = ["letters"]

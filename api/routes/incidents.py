@@ -19,8 +19,7 @@ from api.routes.complaints import after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import actor_of, only_for, request_key, staff_only
-from domain.case.commands import Command
-from domain.case.lifecycle import ROLE_ZH, Role
+from domain.case.command import Command
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import (
     INCIDENT_BODIES,
@@ -35,6 +34,7 @@ from domain.incident.lifecycle import (
     Merge,
     Scope,
 )
+from domain.shared.actors import ROLE_ZH, Role
 from domain.shared.codes import UnknownCode
 from hotline.keyring import Key
 from readmodel.paging import BadCursorError

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.problems import FieldError, ProblemError, invalid_request
 from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
-from domain.case.intake import Name
 from domain.case.lifecycle import State
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
+from domain.shared.text import Name
 from readmodel.search import CaseFilters
 
 LONGEST_PAGE = 200

@@ -9,10 +9,12 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend
 from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
-from domain.case.commands import BODIES
-from domain.case.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Action, Role, State, mermaid
+from domain.case.actions import ACTIONS
+from domain.case.diagram import mermaid
+from domain.case.lifecycle import STATE_ZH, State
 from domain.catalogue.catalogue import Catalogue, Department, District, Group
 from domain.catalogue.credit_norms import Finding
+from domain.shared.actors import ROLE_ZH, Role
 from hotline.keyring import Key
 
 
@@ -102,16 +104,16 @@ def lifecycle() -> bytes:
     actions = [
         LifecycleRow.model_validate(
             {
-                "action": row.action,
+                "action": row.name,
                 "name_zh": row.zh,
                 "description": row.description,
                 "roles": [role for role in Role if role in row.roles],
                 "from": [state for state in State if state in row.sources],
                 "to": row.targets,
-                "offered": row.action in {*BODIES, Action.REGISTER},
+                "offered": True,
             }
         )
-        for row in ROWS
+        for row in ACTIONS
     ]
     found = Lifecycle(
         states=[Named(code=state, name_zh=name) for state, name in STATE_ZH.items()],

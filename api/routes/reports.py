@@ -11,10 +11,10 @@ from api import openapi, render
 from api.backend import Backend
 from api.schemas import Money, MoneyItem, MonthOfThanks, PersonThanked
 from api.security import only_for
-from domain.case.intake import Name
-from domain.case.lifecycle import Role
 from domain.customers.customer import Thanks
+from domain.shared.actors import Role
 from domain.shared.money import ZERO
+from domain.shared.text import Name
 
 ROLES = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
 

@@ -26,15 +26,16 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.problems import ProblemError, refusal, unavailable
 from domain.case.case import Case
-from domain.case.commands import Command
-from domain.case.intake import Actor, Registration
-from domain.case.lifecycle import RECOGNISE
+from domain.case.command import Command
+from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
 from domain.customers.customer import KNOWN, Recognised
+from domain.shared.actors import Actor
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import TASK_TIMEOUT, ComplaintStart
 from workflows.presentation.complaint import attributes, summary, urgency, workflow_id
 from workflows.requests import MEMO, KeyReusedError, Request, find_started
+from workflows.updates import UPDATE_OF
 
 log = logging.getLogger("hotline.api")
 
@@ -108,7 +109,7 @@ class Gateway:
         async with answering(self._timeout, "The caller"):
             try:
                 await handle.execute_update(
-                    ComplaintWorkflow.recognise, known, id=RECOGNISE, rpc_timeout=self._rpc_timeout
+                    ComplaintWorkflow.recognise, known, id="recognise", rpc_timeout=self._rpc_timeout
                 )
             except WorkflowUpdateFailedError as error:
                 if not isinstance(error.cause, ApplicationError) or error.cause.type != KNOWN:
@@ -213,7 +214,7 @@ async def _update(
     async with answering(seconds, "The action"):
         try:
             found: T = await handle.execute_update(
-                command.body.action.value,
+                UPDATE_OF[type(command.body)],
                 command,
                 id=command.key or None,
                 result_type=outcome,

@@ -12,10 +12,10 @@ from temporalio.client import Client
 
 from api.problems import ProblemError
 from api.temporal.gateway import QUERY_SECONDS, answering, ask, carry_out
-from domain.case.commands import Command
-from domain.case.intake import Actor
+from domain.case.command import Command
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import LINKABLE, Scope
+from domain.shared.actors import Actor
 from domain.shared.numbers import days_around, local_day, time_to_settle
 from workflows.incident_links import incident_id
 from workflows.incident_start import Begun, find_incident, start_incident

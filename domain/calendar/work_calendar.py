@@ -28,8 +28,8 @@ Hours = tuple[Interval, ...]
 """The working hours of one day, in order; empty on a free day."""
 
 
-def usual_zone(name: str) -> bool:
-    """Whether it goes without saying."""
+def is_usual_zone(name: str) -> bool:
+    """Return True if a time zone is left out of what is written."""
     return name == USUAL_ZONE
 
 
@@ -59,7 +59,7 @@ class WorkCalendar(BaseModel):
     day_seconds: int = Field(gt=0, description="What one working day is worth, in seconds of working time.")
     timezone: str = Field(
         default=USUAL_ZONE,
-        exclude_if=usual_zone,
+        exclude_if=is_usual_zone,
         description="What `offsets` are called: for texts, never to decide by.",
     )
 

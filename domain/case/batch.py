@@ -1,16 +1,17 @@
-"""What a case publishes: new events, and the state they led to."""
+"""Projection batch: what SQL is given after an update, the new events and the state they led to."""
 
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.case.events import Event
-from domain.case.state import Progress
-from domain.catalogue.terms import Priority, unsaid
+from domain.case.progress import Progress
+from domain.catalogue.terms import Priority
+from domain.shared.value import is_empty
 
 
 class ProjectionBatch(BaseModel):
-    """One publication of one case. Written again, it writes the same rows.
+    """Events of one case that are not projected yet, and its state. Projected again, it writes the same rows.
 
     The first batch starts with the registration, whose data hold intake and terms; later ones need neither.
     """
@@ -25,7 +26,7 @@ class ProjectionBatch(BaseModel):
     overdue: bool
     next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the case.")
     priority: Priority | None = Field(
-        default=None, exclude_if=unsaid, description="Told where a later catalogue may have changed it."
+        default=None, exclude_if=is_empty, description="Told where a later catalogue may have changed it."
     )
     case: Progress
     events: tuple[Event, ...] = Field(min_length=1)

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.catalogue.terms import ClockName, Rung, unsaid
+from domain.catalogue.terms import ClockName, Rung
+from domain.shared.value import is_empty
 
 MISS = 100
 """Percent of the budget at which a promise is missed, whatever the ladder says."""
@@ -69,7 +70,7 @@ class Clock(BaseModel):
     started_at: datetime | None = None
     running_since: datetime | None = None
     runs: tuple[Run, ...] = Field(
-        default=(), exclude_if=unsaid, description="Of a missed clock: when it ran before `running_since`."
+        default=(), exclude_if=is_empty, description="Of a missed clock: when it ran before `running_since`."
     )
     stopped_at: datetime | None = None
     missed_at: datetime | None = Field(

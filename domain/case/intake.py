@@ -1,71 +1,19 @@
-"""What a caller says (受理), who acts, and the types that their words are made of."""
+"""Intake of a complaint (受理): what the caller said, and everything that a case starts from."""
 
-import re
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from domain.case.lifecycle import Role
-from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms, unsaid, usual_class
-from domain.shared.codes import Code, DistrictCode, ServiceCode
-
-
-def _in_utc(instant: datetime) -> datetime:
-    # At the ends of what datetime knows there may be no such instant; in UTC the year may be another than as written.
-    if not 1 < instant.year < 9999 or not 1 < (utc := instant.astimezone(UTC)).year < 9999:  # noqa: PLR2004 - as said
-        raise ValueError("the year must be from 2 to 9998, in UTC as well")
-    return utc
-
-
-RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
-NO_INSTANT = "An instant is RFC 3339 text with its zone, for example {example}"
-
-
-def _written_out(value: object) -> object:
-    """Return the value unless pydantic would guess at it: it takes numbers, in text too, for seconds since 1970."""
-    if isinstance(value, datetime) or (isinstance(value, str) and RFC_3339.fullmatch(value)):
-        return value
-    raise PydanticCustomError("instant", NO_INSTANT, {"example": "2026-12-01T10:00:00+08:00"})
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL keeps no NUL: a case that carried one could never be published."""
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=NO_NUL)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)]
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
-AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
-
-IncidentNumber = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^i[0-9]{11}$")]
-
-
-class Actor(BaseModel):
-    """Who acts: taken from the API key, never from the body."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: Name
-    role: Role
-    department: Code | None = Field(default=None, description="Set for a crew's key: it acts on its own cases only.")
-
-
-SYSTEM = Actor(name="system", role=Role.SYSTEM)
+from domain.case.events import EventData
+from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms, is_usual_class
+from domain.shared.actors import Actor
+from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.text import NO_NUL, AccountNo, Instant, Name, Phone, Text
+from domain.shared.value import is_empty
 
 
 class Caller(BaseModel):
-    """The person on the telephone. Personal data: never in ids, search attributes or logs."""
+    """Person on the telephone. Personal data: never in ids, search attributes or logs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,7 +23,7 @@ class Caller(BaseModel):
 
 
 class Location(BaseModel):
-    """Where it is: district code of the catalogue, address in words, WGS 84 degrees."""
+    """Place of the complaint: district code of the catalogue, address in words, WGS 84 degrees."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,7 +49,7 @@ class Intake(BaseModel):
     location: Location = Location()
     description: Text
     thanked: Name | None = Field(
-        default=None, exclude_if=unsaid, description="Whom the thanks (表扬) are for; only with the service `thanks`."
+        default=None, exclude_if=is_empty, description="Person whom the thanks (表扬) are for; only with that service."
     )
 
     @field_validator("thanked")
@@ -112,22 +60,25 @@ class Intake(BaseModel):
         return thanked
 
 
-class Registration(BaseModel):
-    """Everything a case starts from: what was said, who owns it, and the terms it is held to from then on."""
-
-    model_config = ConfigDict(frozen=True)
+class Registered(EventData):
+    """What was said, who owns the case, and the terms that it is held to from then on."""
 
     number: str
-    at: Instant
-    actor: Actor
     owner: Name
     intake: Intake
     terms: Terms
-    flags: tuple[str, ...] = Field(default=(), exclude_if=unsaid, description="Of `customer.IntakeFlag`.")
+    flags: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="Of `customer.IntakeFlag`.")
     possible_duplicates: tuple[str, ...] = Field(
-        default=(), exclude_if=unsaid, description="Cases that may be the same matter."
+        default=(), exclude_if=is_empty, description="Cases that may be the same matter."
     )
-    incident: str | None = Field(default=None, exclude_if=unsaid, description="The incident that explains the call.")
+    incident: str | None = Field(default=None, exclude_if=is_empty, description="The incident that explains the call.")
     customer_class: CustomerClass = Field(
-        default=USUAL_CLASS, exclude_if=usual_class, description="As the registry has it (客户类别)."
+        default=USUAL_CLASS, exclude_if=is_usual_class, description="As the registry has it (客户类别)."
     )
+
+
+class Registration(Registered):
+    """Everything that a case starts from: the data of its first event, when it was taken and by whom."""
+
+    at: Instant
+    actor: Actor

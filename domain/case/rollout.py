@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.catalogue_change import CatalogueChanged, Moved, NewTerms
 from domain.case.case import Case
-from domain.case.lifecycle import CATALOGUE_CHANGE
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition, Terms
 from domain.shared.codes import UnknownCode
@@ -85,18 +84,18 @@ class Outlook:
             self.kept.append((case.number, f"{error.kind} {error.code}"))
             return
         events = case.model_copy().change_catalogue(NewTerms(terms=terms, edition=self.edition), self.at)
-        event = next((event for event in events if event.action == CATALOGUE_CHANGE), None)
-        if event is None:
+        changed = next((event.data for event in events if isinstance(event.data, CatalogueChanged)), None)
+        if changed is None:
             self.same += 1
             return
         self.changed += 1
-        for moved in event.data["moved"]:
-            shift = self.shifts.setdefault((terms.service_code, moved["clock"]), Shift())
-            self._add(shift, _instant(moved["due_before"]), _instant(moved["due_after"]), moved["why"])
+        for moved in changed.moved:
+            self._add(self.shifts.setdefault((terms.service_code, moved.clock), Shift()), moved)
 
-    def _add(self, shift: Shift, before: datetime | None, after: datetime | None, why: list[str]) -> None:
+    def _add(self, shift: Shift, moved: Moved) -> None:
+        before, after = moved.due_before, moved.due_after
         shift.cases += 1
-        shift.why.update(why)
+        shift.why.update(moved.why)
         if after is None:
             return
         shift.past += after <= self.at
@@ -105,7 +104,3 @@ class Outlook:
         if before is not None:
             shift.later = max(shift.later, after - before)
             shift.earlier = max(shift.earlier, before - after)
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

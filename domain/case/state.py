@@ -1,265 +1,48 @@
-"""What a case is made of: the data alone, without the rules."""
+"""State of a complaint, and its clocks as one ledger. The rules are in `actions` and `automatic`."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import Clock, ClockStatus
+from domain.case.clocks import DEPARTMENT, Clock
 from domain.case.intake import Intake
-from domain.case.lifecycle import ENDED, State
-from domain.case.parts import UNFINISHED, Part
-from domain.catalogue.terms import (
-    USUAL_CLASS,
-    USUAL_CURRENCY,
-    Approver,
-    CustomerClass,
-    Edition,
-    Terms,
-    unsaid,
-    usual,
-    usual_class,
-)
-from domain.shared.money import Money
-
-AT_RISK = 75
-"""Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
-
-
-class Approval(BaseModel):
-    """What management was asked for (报批). `approvers` decide in turn; `approved_by` have."""
-
-    subject: str
-    amount: Money | None = None
-    kind: str | None = None
-    grounds: str | None = None
-    requested_by: str
-    requested_at: datetime
-    approvers: tuple[Approver, ...] = ()
-    approved_by: tuple[str, ...] = ()
-
-    @property
-    def turn(self) -> Approver | None:
-        """Whose turn it is to decide; None where any manager may."""
-        return self.approvers[len(self.approved_by)] if self.approvers else None
-
-
-CREDIT_KIND = "credit"
-"""The kind of what was decided on a credit, in records and reports."""
-
-
-class Decided(BaseModel):
-    """What came of an approval: the amount that the company pays or waives, or what it did not agree to."""
-
-    model_config = ConfigDict(frozen=True)
-
-    subject: str
-    amount: Money | None = None
-    kind: str | None = None
-    grounds: str | None = None
-    currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual)
-    approved: bool
-    reason: str | None = Field(default=None, description="Why, in the words of whoever had the last one.")
-    requested_by: str
-    decided_by: tuple[str, ...] = Field(description="All who had their turn; the last one's word was final.")
-    decided_at: datetime
-    cycle: int = 1
-
-    @property
-    def of_credit(self) -> bool:
-        """Whether it was owed by itself, and not asked for by anybody."""
-        return self.kind == CREDIT_KIND
-
+from domain.case.lifecycle import AT_WORK
+from domain.case.parts import Part
+from domain.case.progress import Owed, Progress
+from domain.catalogue.terms import USUAL_CLASS, ClockName, CustomerClass, Starts, Terms, is_usual_class
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
+Change = Callable[[Clock], Clock]
+"""Change of one clock; a clock that it returns as it is keeps its version."""
 
 
-class Owed(BaseModel):
-    """A credit (自动补偿) for a missed promise; `approvers` decide in turn, `approved_by` have had their turn."""
-
-    model_config = ConfigDict(frozen=True)
-
-    serial: int
-    name: str
-    name_zh: str
-    amount: Money
-    clock: str | None = Field(default=None, description="Of the promise; null where it was found.")
-    clock_serial: int | None = None
-    finding: str | None = Field(default=None, exclude_if=unsaid, description="What was found (查实).")
-    found: int | None = Field(default=None, exclude_if=unsaid, description="By which event.")
-    period: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
-    fell_at: datetime
-    asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
-    approvers: tuple[Approver, ...] = ()
-    approved_by: tuple[str, ...] = ()
-    approved: bool | None = Field(default=None, description="Null while it waits.")
-    ground: str | None = Field(
-        default=None, exclude_if=unsaid, description="Why it was rejected, where not for it being not owed."
-    )
-    paid_by: str | None = Field(default=None, exclude_if=unsaid, description="The department that pays it.")
-
-    @property
-    def turn(self) -> Approver | None:
-        """Approver who decides next; None if any manager may, or if it is decided."""
-        return self.approvers[len(self.approved_by)] if self.approvers and self.approved is None else None
-
-
-class Finding(BaseModel):
-    """What was found (查实) that the catalogue owes something for: by which event, and when."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: str
-    cycle: int
-    serial: int = Field(description="The seq of the event.")
-    found_at: datetime
-
-
-class CatalogueChange(BaseModel):
-    """The last catalogue that the case was moved to: by which event, when, and which one."""
-
-    model_config = ConfigDict(frozen=True)
-
-    seq: int
-    at: datetime
-    catalogue: Edition
-
-
-class Extension(BaseModel):
-    """How many more working days the department asked for (申请延期)."""
-
-    working_days: int
-    requested_by: str
-    requested_at: datetime
-
-
-class Urging(BaseModel):
-    """What a late case has before it in its cycle: the written notice (催办通知书), then the criticism (通报批评).
-
-    `countdown` counts towards the next of the two and stands still with the promise that was missed.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    clock_serial: int = Field(description="Of the promise that was missed.")
-    countdown: Clock | None = Field(description="None once nothing more comes.")
-    notice_seq: int | None = Field(default=None, description="The seq of the notice, once it went out.")
-    noticed_at: datetime | None = None
-
-
-class Supervision(BaseModel):
-    """Since when a case has been under a supervisor's eyes (督办), and in which cycle that was said."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cycle: int
-    supervised_at: datetime
-
-
-class Progress(BaseModel):
-    """The part of a case that changes. Every value in it is immutable: a shallow copy is a true one.
-
-    `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
-    `incident` is the one cause that the case shares with others (并案), `settled` what its end came to for this case.
-    `answered_cycles` are those in which the caller was asked how it went, and said it.
-    """
-
-    state: State = State.REGISTERED
-    version: int = 0
-    cycle: int = 1
-    owner: str
-    department: str | None = None
-    assignee: str | None = None
-    flags: tuple[str, ...] = ()
-    clocks: tuple[Clock, ...] = ()
-    dispatched_at: datetime | None = None
-    closed_at: datetime | None = None
-    reopen_ends_at: datetime | None = None
-    wake_at: datetime | None = None
-    follow_up_attempts: int = 0
-    dissatisfactions: int = 0
-    answered_cycles: tuple[int, ...] = Field(default=(), exclude_if=unsaid)
-    extensions: int = 0
-    approval: Approval | None = None
-    extension: Extension | None = None
-    decisions: tuple[Decided, ...] = ()
-    parts: tuple[Part, ...] = ()
-    completed: bool = False
-    incident: str | None = None
-    settled: str | None = None
-    urging: Urging | None = None
-    supervision: Supervision | None = None
-    catalogue_change: CatalogueChange | None = Field(default=None, exclude_if=unsaid)
-    credits: tuple[Owed, ...] = Field(default=(), exclude_if=unsaid)
-    findings: tuple[Finding, ...] = Field(default=(), exclude_if=unsaid)
-    acted_at: datetime | None = Field(
-        default=None, exclude_if=unsaid, description="When more than time changed a case that may come to owe a credit."
-    )
-
-    @property
-    def credits_waiting(self) -> tuple[Owed, ...]:
-        """Those on which nobody has had the last word."""
-        return tuple(owed for owed in self.credits if owed.approved is None)
-
-    @property
-    def unfinished(self) -> tuple[Part, ...]:
-        """The parts of further departments that the reply has to wait for."""
-        return tuple(part for part in self.parts if part.state in UNFINISHED)
-
-    def part_of(self, department: str | None) -> Part | None:
-        """The latest part that this department has in the current cycle."""
-        mine = (part for part in reversed(self.parts) if part.department == department and part.cycle == self.cycle)
-        return next(mine, None)
-
-    @property
-    def sla(self) -> str:
-        """`missed`, `paused`, `at_risk` or `on_time`, for the current cycle."""
-        now = [clock for clock in self.clocks if clock.cycle == self.cycle]
-        if any(clock.status is ClockStatus.MISSED for clock in now):
-            return "missed"
-        if self.state is State.SUSPENDED:
-            return "paused"
-        if any(clock.live and clock.rung >= AT_RISK for clock in now):
-            return "at_risk"
-        return "on_time"
-
-    @property
-    def overdue(self) -> bool:
-        """A promise of an open case has been missed and is still not kept."""
-        return self.state not in ENDED and any(clock.live and clock.missed_at for clock in self.clocks)
-
-
-class Record(Progress):
-    """The whole of a case."""
+class CaseState(Progress):
+    """All fields of a case."""
 
     number: str
     registered_at: datetime
     intake: Intake
     terms: Terms
     possible_duplicates: tuple[str, ...] = ()
-    customer_class: CustomerClass = Field(default=USUAL_CLASS, exclude_if=usual_class)
+    customer_class: CustomerClass = Field(default=USUAL_CLASS, exclude_if=is_usual_class)
 
     @property
     def calendar(self) -> WorkCalendar:
-        """The working calendar that this case is held to."""
+        """Working calendar that the case is held to."""
         return self.terms.calendar
 
     @property
-    def undecided(self) -> bool:
-        """Management has still to decide in this cycle before the work is done (先批后办); a rejection decides too."""
+    def needs_decision(self) -> bool:
+        """True if management has still to decide in this cycle before the work is done (先批后办)."""
         decided = (each for each in self.decisions if each.cycle == self.cycle and not each.of_credit)
         return self.terms.needs_approval and not any(decided)
 
-    def finished(self, at: datetime) -> bool:
-        """Nothing can happen to it any more: refused, withdrawn, or closed and the reopen window has passed."""
-        if self.state is State.CLOSED:
-            return self.reopen_ends_at is None or at >= self.reopen_ends_at
-        return self.state in ENDED
-
     def next_due(self) -> datetime | None:
-        """The earliest instant at which a running promise falls due; missed ones are past."""
+        """Return the earliest instant at which a running promise falls due; missed ones are past."""
         due = [
             instant
             for clock in self.clocks
@@ -267,11 +50,93 @@ class Record(Progress):
         ]
         return min(due, default=None)
 
-    def with_flags(self, *flags: str) -> tuple[str, ...]:
-        """The flags and these, sorted, each once."""
-        return tuple(sorted({*self.flags, *flags}))
+    def live_clock(self, name: ClockName) -> Clock | None:
+        """Return the case's own promise of this name in the current cycle, while it is not kept."""
+        mine = (clock for clock in reversed(self.clocks) if clock.name == name and not clock.part)
+        return next((clock for clock in mine if clock.cycle == self.cycle and clock.live), None)
 
+    def add_flags(self, *flags: str) -> None:
+        """Raise flags; they stay sorted, each once."""
+        self.flags = tuple(sorted({*self.flags, *flags}))
 
-def start_of(registration: dict[str, Any]) -> tuple[Intake, Terms]:
-    """Return intake and terms of a `register` event; later terms are in the event that `catalogue_change` names."""
-    return Intake.model_validate(registration["intake"]), Terms.model_validate(registration["terms"])
+    def remove_flags(self, *flags: str) -> None:
+        """Lower flags, if they are raised."""
+        self.flags = tuple(flag for flag in self.flags if flag not in flags)
+
+    def put_part(self, part: Part, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
+        """Change one part."""
+        changed = part.model_copy(update={**changes, "version": self.version})
+        self.parts = tuple(changed if each.serial == part.serial else each for each in self.parts)
+
+    def put_credit(self, credit: Owed) -> None:
+        """Change one credit."""
+        self.credits = tuple(credit if each.serial == credit.serial else each for each in self.credits)
+
+    def flag_undecided_credits(self) -> None:
+        """Raise or lower the flag by which staff find the cases in which a credit waits."""
+        (self.add_flags if self.undecided_credits else self.remove_flags)(CREDIT_WAITS)
+
+    def change_clocks(self, change: Change, names: Iterable[str] | None = None, part: int | None = 0) -> None:
+        """Apply a change to live clocks, and note the version on those that changed.
+
+        Args:
+            change: what to do to a clock.
+            names: of which clocks; None for all.
+            part: of which part; 0 for the case itself, None for all of it.
+        """
+
+        def changed(clock: Clock) -> Clock:
+            if not clock.live or (names is not None and clock.name not in names) or part not in (None, clock.part):
+                return clock
+            after = change(clock)
+            return clock if after is clock else after.model_copy(update={"version": self.version})
+
+        self.clocks = tuple(changed(clock) for clock in self.clocks)
+
+    def start_clocks(self, at: datetime, starts: Starts) -> None:
+        """Start the case's own clocks that are promised from this point on."""
+        names = [promise.name for promise in self.terms.promises if promise.starts == starts]
+        self.change_clocks(lambda clock: clock.start(at), names)
+
+    def stop_clocks(self, at: datetime, *names: ClockName, part: int = 0) -> None:
+        """Stop clocks: these promises are kept, or late for good."""
+        self.change_clocks(lambda clock: clock.stop(at, self.calendar), names, part)
+
+    def cancel_clocks(self, at: datetime, part: int | None) -> None:
+        """Cancel the clocks of the case (0), of one part, or of all (None): the promises no longer apply."""
+        self.change_clocks(lambda clock: clock.cancel(at, self.calendar), part=part)
+
+    def pause_department(self, at: datetime) -> None:
+        """Pause the clocks of the department that has the case."""
+        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT)
+
+    def resume_department(self, at: datetime) -> None:
+        """Resume the clocks of the department if the case is at work; in any other state they resume when that ends."""
+        if self.state in AT_WORK:
+            self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT)
+
+    def open_clocks(self, names: Iterable[ClockName], part: int = 0) -> None:
+        """Add new clocks, waiting, for these promises to the caller, or of a part's department."""
+        serial = len(self.clocks)
+        promises = [promise for promise in self.terms.promises if promise.name in names]
+        self.clocks += tuple(
+            Clock(
+                serial=serial + place,
+                name=promise.name,
+                cycle=self.cycle,
+                calendar=promise.calendar,
+                budget_seconds=promise.budget_seconds,
+                part=part,
+                version=self.version,
+            )
+            for place, promise in enumerate(promises, start=1)
+        )
+
+    def reinstate_resolve(self, *parts: int) -> None:
+        """Let the clock `resolve` of these parts count on as if it had never stopped: the work was not done."""
+        self.clocks = tuple(
+            clock.reinstate().model_copy(update={"version": self.version})
+            if clock.name == "resolve" and clock.cycle == self.cycle and clock.part in parts
+            else clock
+            for clock in self.clocks
+        )

@@ -1,20 +1,26 @@
 """The case as its readers see it: the shape that HTTP and the workflow's query answer with."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
+from domain.case.actions import TABLE
+from domain.case.approvers import Approval, Decided
 from domain.case.clocks import Clock, ClockStatus
 from domain.case.intake import Caller, Location
-from domain.case.lifecycle import Action, State
+from domain.case.lifecycle import State
 from domain.case.parts import Part
-from domain.case.state import Approval, CatalogueChange, Decided, Extension, Owed, Record
+from domain.case.progress import CatalogueChange, Extension, Owed
+from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY
+
+ActionName = Annotated[str, WithJsonSchema({"type": "string", "enum": [*TABLE], "title": "Action"})]
+"""Name of an action of the lifecycle table."""
 
 
 class ClockView(BaseModel):
-    """One promise, with the reason why it is due when it is. Seconds are seconds of the clock's calendar."""
+    """Clock of a case, with the reason why it is due when it is. Seconds are seconds of the clock's calendar."""
 
     name: str
     cycle: int
@@ -32,7 +38,7 @@ class ClockView(BaseModel):
 
 
 class CaseView(BaseModel):
-    """One complaint at one version."""
+    """Complaint at one version, as readers see it."""
 
     number: str
     state: State
@@ -73,12 +79,12 @@ class CaseView(BaseModel):
         default=None, description="The catalogue that it was moved to (改用新服务目录)."
     )
     clocks: tuple[ClockView, ...]
-    available_actions: tuple[Action, ...] = ()
+    available_actions: tuple[ActionName, ...] = ()
 
 
-def view_clock(clock: Clock, record: Record, at: datetime) -> ClockView:
-    """The clock as it stands at `at`."""
-    elapsed = clock.elapsed(at, record.calendar)
+def view_clock(clock: Clock, case: CaseState, at: datetime) -> ClockView:
+    """Return the clock as it stands at `at`."""
+    elapsed = clock.elapsed(at, case.calendar)
     return ClockView(
         name=clock.name,
         cycle=clock.cycle,
@@ -88,7 +94,7 @@ def view_clock(clock: Clock, record: Record, at: datetime) -> ClockView:
         elapsed_seconds=elapsed,
         remaining_seconds=clock.budget_seconds - elapsed,
         started_at=clock.started_at,
-        due_at=clock.due_at(record.calendar),
+        due_at=clock.due_at(case.calendar),
         missed_at=clock.missed_at,
         stopped_at=clock.stopped_at,
         paused=clock.paused,
@@ -96,23 +102,23 @@ def view_clock(clock: Clock, record: Record, at: datetime) -> ClockView:
     )
 
 
-def view_case(record: Record, at: datetime, available: tuple[Action, ...] = ()) -> CaseView:
-    """The whole case as it stands at `at`; `available` is what the reader may do, where the reader is known."""
-    intake = record.intake
+def view_case(case: CaseState, at: datetime, available: tuple[ActionName, ...] = ()) -> CaseView:
+    """Return the whole case as it stands at `at`; `available` is what the reader may do, if the reader is known."""
+    intake = case.intake
     return CaseView(
-        **record.model_dump(include=_TAKEN_OVER),
+        **case.model_dump(include=_TAKEN_OVER),
         service_code=intake.service_code,
-        priority=record.terms.priority,
-        currency=record.terms.currency,
-        sla=record.sla,
-        overdue=record.overdue,
+        priority=case.terms.priority,
+        currency=case.terms.currency,
+        sla=case.sla,
+        overdue=case.overdue,
         channel=intake.channel,
         caller=intake.caller,
         location=intake.location,
         description=intake.description,
-        next_due_at=record.next_due(),
-        follow_up_attempts=record.follow_up_attempts,
-        clocks=tuple(view_clock(clock, record, at) for clock in record.clocks),
+        next_due_at=case.next_due(),
+        follow_up_attempts=case.follow_up_attempts,
+        clocks=tuple(view_clock(clock, case, at) for clock in case.clocks),
         available_actions=available,
     )
 
@@ -143,7 +149,7 @@ _TAKEN_OVER = {
 
 
 class Outcome(BaseModel):
-    """What an update answers: what was done, and the case it led to.
+    """Answer of an update: what was done, and the case it led to.
 
     `action` and `digest` let the sender of a repeated key see that it meant the same thing; `version` is the one that
     the action led to, when it was done.
@@ -153,8 +159,3 @@ class Outcome(BaseModel):
     digest: str
     version: int
     case: CaseView
-
-
-def public_data(event_data: dict[str, Any]) -> dict[str, Any]:
-    """An event's data without what is too bulky to show: the terms and the calendar in them."""
-    return {key: value for key, value in event_data.items() if key != "terms"}

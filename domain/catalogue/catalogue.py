@@ -17,7 +17,6 @@ from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.credit_norms import CreditNorm, Finding, check_credits
 from domain.catalogue.norms import (
     ApproverNorm,
-    Coded,
     Department,
     District,
     Duration,
@@ -47,11 +46,10 @@ from domain.catalogue.terms import (
     Terms,
     Unit,
     UrgingRules,
-    Value,
-    unsaid,
 )
 from domain.incident.incident import SurgeRule
 from domain.shared.codes import Kind, code_of, entry_of
+from domain.shared.value import Coded, Value, is_empty
 
 __all__ = [
     "CLOCKS",
@@ -147,18 +145,18 @@ class Catalogue(Value):
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
-    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = Field(default=(), exclude_if=unsaid)
+    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = Field(default=(), exclude_if=is_empty)
     credits: tuple[CreditNorm, ...] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
     )
     hotline: str = Field(
-        default="", exclude_if=unsaid, max_length=40, description="The number that callers dial, as messages name it."
+        default="", exclude_if=is_empty, max_length=40, description="The number that callers dial, as messages name it."
     )
     area_code: str = Field(
         default="",
         pattern=r"^(0[0-9]{2,3})?$",
-        exclude_if=unsaid,
+        exclude_if=is_empty,
         description='before a local telephone number of seven or eight digits: "0760"; left out, none',
     )
     phone: PhoneNorms | None = None

@@ -6,8 +6,9 @@ from typing import Annotated, Self, get_args
 
 from pydantic import Field, model_validator
 
-from domain.catalogue.norms import Amount, ApproverNorm, Coded, Duration, Duty, Service, Sources, known
-from domain.catalogue.terms import ClockName, CustomerClass, Value, unsaid
+from domain.catalogue.norms import Amount, ApproverNorm, Duration, Duty, Service, Sources, known
+from domain.catalogue.terms import ClockName, CustomerClass
+from domain.shared.value import Coded, Value, is_empty
 
 _IN_CALL = Duty(in_call=True, source=("-",))
 """A duty without a clock, in the place of one that there is not."""
@@ -43,20 +44,20 @@ class CreditNorm(Value):
     )
     clock: ClockName | None = None
     finding: Annotated[str, known("findings")] | None = Field(
-        default=None, exclude_if=unsaid, description="a code of [findings], in the place of a clock"
+        default=None, exclude_if=is_empty, description="a code of [findings], in the place of a clock"
     )
     amount: Amount
     business: Amount | None = Field(
-        default=None, exclude_if=unsaid, description="what a business gets, where that is another amount"
+        default=None, exclude_if=is_empty, description="what a business gets, where that is another amount"
     )
     each_further: FurtherNorm | None = None
     at_most: Amount | None = Field(default=None, description="for one case, all in all")
     at_most_in: Duration | None = Field(
-        default=None, exclude_if=unsaid, description="for one account in such a time, and not only for one case"
+        default=None, exclude_if=is_empty, description="for one account in such a time, and not only for one case"
     )
     paid_by: Annotated[str, known("departments")] | None = Field(
         default=None,
-        exclude_if=unsaid,
+        exclude_if=is_empty,
         description="a code of [departments]: who pays it, and hears that it is approved",
     )
     source: Sources

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.norms import Coded, Count, Duration, Duty, Share, WorkingDays
+from domain.catalogue.norms import Count, Duration, Duty, Share, WorkingDays
+from domain.shared.value import Coded
 
 _UNTOLD = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
 """Where a figure comes from changes nothing; the rules of a time zone are its authority's, not the company's."""

@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from domain.catalogue.terms import CalendarKind, ClockName, Priority, Rung, Starts, Value
+from domain.catalogue.terms import CalendarKind, ClockName, Priority, Rung, Starts
 from domain.shared.money import Money, PositiveMoney
+from domain.shared.value import Coded, Value
 
 Zone = Literal["town", "outskirts"]
 
@@ -118,14 +119,6 @@ class Duty(Duration):
         if self.working_days is not None and self.calendar == "always":
             return "calendar 'always' does not know working_days; accepted: working"
         return super()._problem()
-
-
-class Coded(Value):
-    """Something with a code, an English and a Chinese name."""
-
-    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    name: str = Field(min_length=1, description="the English name")
-    name_zh: str = Field(min_length=1, description="the Chinese name")
 
 
 class Department(Coded):

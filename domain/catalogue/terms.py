@@ -7,10 +7,11 @@ catalogue that is put in force for open cases too (`domain.case.automatic.catalo
 from decimal import Decimal
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.shared.money import Money, PositiveMoney
+from domain.shared.value import Value, is_empty
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
@@ -18,12 +19,6 @@ CalendarKind = Literal["always", "working"]
 Priority = Literal["P1", "P2", "P3", "P4", "P5"]
 Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]
 CustomerClass = Literal["household", "business"]
-
-
-class Value(BaseModel):
-    """A value of the catalogue: immutable, and strict about its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Promise(Value):
@@ -102,17 +97,12 @@ class Organisation(Value):
     general_manager: str | None = None
 
 
-def unsaid(value: object) -> bool:
-    """Return True if a value is left out of what is written: histories stay small."""
-    return not value
-
-
 USUAL_CLASS: CustomerClass = "household"
 """Of customers (客户类别): of whom nothing else is known."""
 
 
-def usual_class(customer: str) -> bool:
-    """Whether it goes without saying."""
+def is_usual_class(customer: str) -> bool:
+    """Return True if a customer's class is left out of what is written."""
     return customer == USUAL_CLASS
 
 
@@ -122,10 +112,12 @@ class Credit(Value):
     name: str
     name_zh: str
     clock: ClockName | None = Field(default=None, description="The promise; null where a finding raises the credit.")
-    finding: str | None = Field(default=None, exclude_if=unsaid, description="What raises it once it is found (查实).")
+    finding: str | None = Field(
+        default=None, exclude_if=is_empty, description="What raises it once it is found (查实)."
+    )
     amount: PositiveMoney
     business: PositiveMoney | None = Field(
-        default=None, exclude_if=unsaid, description="What a business gets, where that is another amount."
+        default=None, exclude_if=is_empty, description="What a business gets, where that is another amount."
     )
     each_further: PositiveMoney | None = Field(default=None, description="For each further period; nothing without it.")
     every_seconds: int | None = Field(
@@ -133,9 +125,9 @@ class Credit(Value):
     )
     at_most: PositiveMoney | None = Field(default=None, description="For one case, all in all.")
     at_most_seconds: int | None = Field(
-        default=None, gt=0, exclude_if=unsaid, description="That is also the most of one account in so many seconds."
+        default=None, gt=0, exclude_if=is_empty, description="That is also the most of one account in so many seconds."
     )
-    paid_by: str | None = Field(default=None, exclude_if=unsaid, description="The department that pays it.")
+    paid_by: str | None = Field(default=None, exclude_if=is_empty, description="The department that pays it.")
 
     def amount_for(self, customer: CustomerClass) -> Decimal:
         """What a customer of this class gets."""
@@ -153,8 +145,8 @@ class Edition(Value):
 USUAL_CURRENCY = "CNY"
 
 
-def usual(currency: str) -> bool:
-    """Whether it goes without saying."""
+def is_usual_currency(currency: str) -> bool:
+    """Return True if a currency is left out of what is written."""
     return currency == USUAL_CURRENCY
 
 
@@ -177,6 +169,17 @@ class Terms(Value):
     organisation: Organisation | None = Field(default=None, description="None: the company has no chart.")
     calendar: WorkCalendar
 
+    credits: tuple[Credit, ...] = Field(default=(), exclude_if=is_empty)
+    currency: str = Field(
+        default=USUAL_CURRENCY, exclude_if=is_usual_currency, description="ISO 4217, of every amount."
+    )
+    needs_approval: bool = Field(
+        default=False,
+        exclude_if=is_empty,
+        description="It is completed only once management has decided, in each cycle.",
+    )
+    priority_by_hand: bool = Field(default=False, exclude_if=is_empty, description="The priority was given at intake.")
+
     def unit(self, department: str) -> Unit:
         """The department by its code; the code is all that is known of one that the chart does not have."""
         units = self.organisation.units if self.organisation else ()
@@ -192,10 +195,3 @@ class Terms(Value):
             "general_manager": self.organisation and self.organisation.general_manager,
         }
         return {post: name for post, name in posts.items() if name}
-
-    credits: tuple[Credit, ...] = Field(default=(), exclude_if=unsaid)
-    currency: str = Field(default=USUAL_CURRENCY, exclude_if=usual, description="ISO 4217, of every amount.")
-    needs_approval: bool = Field(
-        default=False, exclude_if=unsaid, description="It is completed only once management has decided, in each cycle."
-    )
-    priority_by_hand: bool = Field(default=False, exclude_if=unsaid, description="The priority was given at intake.")

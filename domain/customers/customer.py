@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from domain.case.intake import NO_NUL, AccountNo, Name, Text
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.codes import DistrictCode
+from domain.shared.text import NO_NUL, AccountNo, Name, Text
 
 
 class IntakeFlag(StrEnum):

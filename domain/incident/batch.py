@@ -4,9 +4,9 @@ import hashlib
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.case.intake import Instant
 from domain.incident.incident import EVERYBODY, Incident
 from domain.incident.lifecycle import IncidentEvent, Scope
+from domain.shared.text import Instant
 
 
 class IncidentBatch(BaseModel):

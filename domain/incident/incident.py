@@ -8,10 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.calendar.work_calendar import USUAL_ZONE, usual_zone
-from domain.case.commands import Command
-from domain.case.intake import SYSTEM, Actor
-from domain.case.lifecycle import CANCELLATION, Role
+from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone
+from domain.case.actions.link_incident import SAME_INCIDENT
+from domain.case.command import Command
 from domain.incident.lifecycle import (
     ABSORB,
     ENDS,
@@ -24,7 +23,8 @@ from domain.incident.lifecycle import (
     IncidentState,
     Scope,
 )
-from domain.shared.errors import Refused
+from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, Refused
 
 EVERYBODY = 100
 """Percent of the callers whose cases are followed up, where the catalogue does not say otherwise."""
@@ -39,7 +39,7 @@ class SurgeRule(BaseModel):
     more_than: int
     window_seconds: int
     follow_up_percent: int = EVERYBODY
-    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone)
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=is_usual_zone)
 
 
 class Opening(BaseModel):
@@ -57,7 +57,7 @@ class Opening(BaseModel):
         default=EVERYBODY, ge=0, le=100, description="How many of its cases are followed up."
     )
     calls: int = Field(default=0, description="How many raised the suspicion.")
-    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone, description="That callers are told times in.")
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=is_usual_zone, description="That callers are told times in.")
 
 
 class Incident(BaseModel):
@@ -83,7 +83,7 @@ class Incident(BaseModel):
         default=None, description="Where it stood when it was to be merged."
     )
     closed_at: datetime | None = None
-    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone)
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=is_usual_zone)
 
     @classmethod
     def open(cls, start: Opening) -> tuple["Incident", IncidentEvent]:
@@ -132,7 +132,7 @@ class Incident(BaseModel):
         if refused := self._objection(body.action, command.actor):
             raise refused
         if body.action is IncidentAction.MERGE and body.into == self.number:
-            raise Refused("invalid", "same_incident", "It cannot be merged into itself.", ("another incident",))
+            raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", ("another incident",))
 
     def apply(self, command: Command[Any], at: datetime) -> IncidentEvent:
         """Do what is asked at `at`. Raises Refused and changes nothing."""
@@ -154,7 +154,7 @@ class Incident(BaseModel):
 
     def note_cancellation(self, reason: str, at: datetime) -> IncidentEvent:
         """Note that the workflow was asked to be cancelled."""
-        return self._happened(CANCELLATION, SYSTEM, at, self.state, {"reason": reason} if reason else {})
+        return self._happened("cancellation_requested", SYSTEM, at, self.state, {"reason": reason} if reason else {})
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """Every linked case has been seen to: how many were settled, kept open, or had ended before."""
@@ -183,13 +183,13 @@ class Incident(BaseModel):
         if actor.role not in {*row.roles, Role.ADMIN}:
             allowed = tuple(sorted(row.roles))
             message = f"{action} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
-            return Refused("forbidden", "wrong_role", message, allowed)
+            return Refused(WRONG_ROLE, message, allowed)
         if self.state not in row.sources:
             message = f"The incident {self.number} is {self.state}, and {action} is not possible now."
-            return Refused("conflict", "out_of_turn", message, self._offered(actor))
+            return Refused(OUT_OF_TURN, message, self._offered(actor))
         if actor.role is Role.CREW and actor.department not in (None, self.department):
             message = f"The incident is with the department {self.department}; your key acts for {actor.department}."
-            return Refused("forbidden", "other_department", message, (str(self.department),))
+            return Refused(OTHER_DEPARTMENT, message, (str(self.department),))
         return None
 
     def _happened(

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.case.intake import IncidentNumber, Instant, Name, Text
-from domain.case.lifecycle import CANCELLATION, Role
+from domain.shared.actors import Role
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
+from domain.shared.text import IncidentNumber, Instant, Name, Text
 
 
 class IncidentState(StrEnum):
@@ -71,7 +71,13 @@ MERGE_FAILED = "merge_failed"
 """The system's own event (未并入): the incident that it was to be merged into had ended."""
 FINISH = "finish"
 """The system's own event (结束): every linked case has been seen to."""
-BY_ITSELF_ZH = {CANCELLATION: "请求取消", SUSPECT: "预警", ABSORB: "并入", MERGE_FAILED: "未能并入", FINISH: "全部办结"}
+BY_ITSELF_ZH = {
+    "cancellation_requested": "请求取消",
+    SUSPECT: "预警",
+    ABSORB: "并入",
+    MERGE_FAILED: "未能并入",
+    FINISH: "全部办结",
+}
 
 
 @dataclass(frozen=True, slots=True)

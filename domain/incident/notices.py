@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall, usual_zone
-from domain.case.notices import Notice
+from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
+from domain.case.notifications import Notification
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import (
     BY_ITSELF_ZH,
@@ -50,11 +50,11 @@ class News(BaseModel):
     message: str
     message_en: str
     expected_at: datetime | None = None
-    timezone: str = Field(default=USUAL_ZONE, exclude_if=usual_zone)
+    timezone: str = Field(default=USUAL_ZONE, exclude_if=is_usual_zone)
     numbers: tuple[str, ...]
 
 
-def incident_notices(incident: Incident, event: IncidentEvent) -> tuple[Notice, ...]:
+def incident_notices(incident: Incident, event: IncidentEvent) -> tuple[Notification, ...]:
     """The messages that this event owes to staff."""
     zh, state_zh = _ZH.get(event.action, event.action), INCIDENT_STATE_ZH[event.to_state]
     text_zh = f"突发事件{incident.number}({incident.title}):{zh},现为{state_zh}"
@@ -64,11 +64,12 @@ def incident_notices(incident: Incident, event: IncidentEvent) -> tuple[Notice, 
         for who in _CONCERNED.get(event.action, ())
     )
     return tuple(
-        Notice(f"{incident.number}-{event.seq}-{who}", who, f"{PREFIX}{event.action}", text_zh, text_en) for who in told
+        Notification(f"{incident.number}-{event.seq}-{who}", who, f"{PREFIX}{event.action}", text_zh, text_en)
+        for who in told
     )
 
 
-def news_notices(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notice], ...]:
+def news_notices(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notification], ...]:
     """The message for the caller of each of these cases, with the case's number."""
     text_zh, text_en = news.message, news.message_en
     if news.expected_at:
@@ -77,7 +78,7 @@ def news_notices(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notice]
     return tuple(
         (
             number,
-            Notice(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en),
+            Notification(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en),
         )
         for number in numbers
     )

@@ -9,7 +9,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstrain
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from domain.catalogue.norms import Coded
+from domain.shared.value import Coded
 
 C = TypeVar("C", bound=Coded)
 Kind = Literal["service", "district", "department"]

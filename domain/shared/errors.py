@@ -1,20 +1,33 @@
-"""What the domain says when it will not do something."""
+"""Refusals of the domain, and their types."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 RefusalKind = Literal["conflict", "forbidden", "invalid"]
 
 
-class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
-    """A command that the case does not accept; the case is unchanged.
+class ProblemType(NamedTuple):
+    """Type of a refusal: whose mistake it is, a stable code, and a title that clients show.
 
-    `kind` says whose mistake it is: `forbidden` (the person), `conflict` (the moment), `invalid` (the words).
-    `code` is a stable slug, `accepted` lists what would be accepted instead.
+    `kind` is `forbidden` (the person), `conflict` (the state) or `invalid` (the words).
     """
 
-    def __init__(self, kind: RefusalKind, code: str, message: str, accepted: tuple[str, ...] = ()) -> None:
+    kind: RefusalKind
+    code: str
+    title: str
+
+
+class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
+    """A command that is not accepted; nothing has changed. `accepted` lists what would be accepted instead."""
+
+    def __init__(self, problem: ProblemType, message: str, accepted: tuple[str, ...] = ()) -> None:
         super().__init__(message)
-        self.kind = kind
-        self.code = code
+        self.kind = problem.kind
+        self.code = problem.code
         self.message = message
         self.accepted = accepted
+
+
+WRONG_ROLE = ProblemType("forbidden", "wrong_role", "Role not permitted")
+OTHER_DEPARTMENT = ProblemType("forbidden", "other_department", "Case of another department")
+OUT_OF_TURN = ProblemType("conflict", "out_of_turn", "Action not allowed in this state")
+"""The types that every action may be refused with; others are declared where they are raised."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from hotline.keyring import IssuedRole, Keyring, KeyringError
 from hotline.settings import Settings

@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.case.automatic.settle import SETTLE, Settled
 from domain.case.batch import ProjectionBatch
-from domain.case.notices import Notice, notices
+from domain.case.notifications import Notification, notifications
 from domain.incident.batch import IncidentBatch
 from domain.incident.notices import News, incident_notices, news_notices
 from readmodel import incidents
@@ -138,7 +138,7 @@ async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEv
 def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> list[str]:
     """Write them, together if that goes; the ids of those that cannot be."""
     batches = list(chain.from_iterable(cases.values()))
-    owed = (notices(batch.number, event) for batch in batches for event in batch.events)
+    owed = (notifications(batch.number, event) for batch in batches for event in batch.events)
     try:
         if batches:
             _write_told(engine, chain.from_iterable(owed), partial(write, batches=batches))
@@ -160,7 +160,7 @@ def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> No
             _write_told(engine, owed, partial(incidents.write, batch=one))
 
 
-def _write_told(engine: Engine, owed: Iterable[Notice], work: Callable[[WriteConnection], object]) -> None:
+def _write_told(engine: Engine, owed: Iterable[Notification], work: Callable[[WriteConnection], object]) -> None:
     """Write what owes these messages; those that come back by it count as sent."""
     keys = {notice.key for notice in owed}
     with writing(engine) as connection:

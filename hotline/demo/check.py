@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from domain.case.clocks import MISS, ClockStatus
-from domain.case.lifecycle import CRITICISE, ESCALATE, NOTICE, Role
 from domain.customers.customer import IntakeFlag
+from domain.shared.actors import Role
 from hotline.demo.client import Json
 from hotline.demo.steps import Plan
 
@@ -53,14 +53,18 @@ def _compare(what: str, is_: object, planned: object) -> list[str]:
 
 
 def _doubled_rungs(timeline: Sequence[Json]) -> Iterator[str]:
-    rang = Counter((item["data"]["serial"], item["data"]["percent"]) for item in timeline if item["action"] == ESCALATE)
+    rang = Counter(
+        (item["data"]["serial"], item["data"]["percent"]) for item in timeline if item["action"] == "escalate"
+    )
     for (serial, percent), times in rang.items():
         if times > 1:
             yield f"clock {serial} rang {times} times at {percent} %"
 
 
 def _doubled_documents(timeline: Sequence[Json]) -> Iterator[str]:
-    gone_out = Counter((item["action"], item["cycle"]) for item in timeline if item["action"] in (NOTICE, CRITICISE))
+    gone_out = Counter(
+        (item["action"], item["cycle"]) for item in timeline if item["action"] in ("notice", "criticise")
+    )
     for (action, cycle), times in gone_out.items():
         if times > 1:
             yield f"{action} went out {times} times in cycle {cycle}"
@@ -73,7 +77,7 @@ def _missed(clock: str, cycle: int, complaint: Json, timeline: Sequence[Json]) -
     misses = [
         item
         for item in timeline
-        if item["action"] == ESCALATE
+        if item["action"] == "escalate"
         and (item["data"]["clock"], item["data"]["percent"], item["cycle"]) == (clock, MISS, cycle)
     ]
     if len(misses) != 1:

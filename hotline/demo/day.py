@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.case.commands import Dispatch, HandOver, OfPart, SignFor
-from domain.case.lifecycle import Action, Role
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.part_of import OfPart
+from domain.case.actions.sign_for import SignFor
+from domain.shared.actors import Role
 from hotline.demo.people import AGENTS, Cast, Person
 from hotline.demo.plans import PLANS
 from hotline.demo.steps import Offer, Plan, Scene, Step, Wake
@@ -41,7 +44,7 @@ class Line:
 
     place: int
     person: Person
-    action: Action
+    action: str
     body: dict[str, Any]
     wakes_after: float | None = None
 

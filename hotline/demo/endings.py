@@ -2,8 +2,22 @@
 
 from decimal import Decimal
 
-from domain.case import commands as c
-from domain.case.lifecycle import Role, State
+from domain.case.actions.answer import Answer
+from domain.case.actions.comment import Comment
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.decide_extension import DecideExtension
+from domain.case.actions.refuse import Refuse
+from domain.case.actions.reject_return import RejectReturn
+from domain.case.actions.reopen import Reopen
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.request_extension import RequestExtension
+from domain.case.actions.resume import Resume
+from domain.case.actions.send_back import SendBack
+from domain.case.actions.supervise import Supervise
+from domain.case.actions.urge import Urge
+from domain.case.actions.withdraw import Withdraw
+from domain.case.lifecycle import State
+from domain.shared.actors import Role
 from hotline.demo.steps import (
     DONE,
     HELD,
@@ -44,13 +58,13 @@ def _slow(offer: Offer) -> bool:
     return offer.budgets.get("resolve", 0) > SLOW_SECONDS
 
 
-_ANSWER = say(Role.AGENT, c.Answer(message="已在通话中向来电人解释清楚，来电人表示明白。"))
-_DETAIL = say(Role.AGENT, c.Comment(note="来电人补充：家中有老人，请先电话联系。"))
-_THANKS = say(Role.AGENT, c.Comment(note="来电人来电致谢。"))
-_REQUEST = say(Role.CREW, c.RequestExtension(working_days=3, reason="所需材料缺货，供应商三日后到货。"))
-_GRANT = say(Role.SUPERVISOR, c.DecideExtension(approved=True, note="同意延期。"))
-_DENY = say(Role.SUPERVISOR, c.DecideExtension(approved=False, note="请按时办结。"))
-_WAIVE = c.RequestApproval(
+_ANSWER = say(Role.AGENT, Answer(message="已在通话中向来电人解释清楚，来电人表示明白。"))
+_DETAIL = say(Role.AGENT, Comment(note="来电人补充：家中有老人，请先电话联系。"))
+_THANKS = say(Role.AGENT, Comment(note="来电人来电致谢。"))
+_REQUEST = say(Role.CREW, RequestExtension(working_days=3, reason="所需材料缺货，供应商三日后到货。"))
+_GRANT = say(Role.SUPERVISOR, DecideExtension(approved=True, note="同意延期。"))
+_DENY = say(Role.SUPERVISOR, DecideExtension(approved=False, note="请按时办结。"))
+_WAIVE = RequestApproval(
     subject="减免漏水造成的水费", amount=Decimal("126.80"), kind="waiver", grounds="低保户，独居，已提供证明。"
 )
 
@@ -72,19 +86,19 @@ _DIRECT = (
     Plan(
         "refused",
         "不予受理",
-        (say(Role.DISPATCHER, c.Refuse(reason="属物业管理范围，已告知来电人联系物业。")),),
+        (say(Role.DISPATCHER, Refuse(reason="属物业管理范围，已告知来电人联系物业。")),),
         State.REFUSED,
     ),
     Plan(
         "withdrawn",
         "来电人撤销",
-        (say(Role.AGENT, c.Withdraw(reason="来电人再次来电，称已恢复正常。")),),
+        (say(Role.AGENT, Withdraw(reason="来电人再次来电，称已恢复正常。")),),
         State.WITHDRAWN,
     ),
     Plan(
         "withdrawn_in_work",
         "处理中撤销",
-        (*HELD, say(Role.AGENT, c.Withdraw(reason="来电人自行请人修好，要求撤单。"))),
+        (*HELD, say(Role.AGENT, Withdraw(reason="来电人自行请人修好，要求撤单。"))),
         State.WITHDRAWN,
     ),
 )
@@ -93,7 +107,7 @@ _RETURNED = (
     Plan(
         "returned_refused",
         "退单后不予受理",
-        (dispatch(), give_back(), say(Role.DISPATCHER, c.Refuse(reason="现场为排水管道，不属供水企业职责。"))),
+        (dispatch(), give_back(), say(Role.DISPATCHER, Refuse(reason="现场为排水管道，不属供水企业职责。"))),
         State.REFUSED,
         if_late=_KEPT,
     ),
@@ -113,7 +127,7 @@ _RETURNED = (
     Plan(
         "return_rejected",
         "驳回退单",
-        (dispatch(), give_back(), say(Role.DISPATCHER, c.RejectReturn(reason="经核对管网图，属该部门维护。")), *REST),
+        (dispatch(), give_back(), say(Role.DISPATCHER, RejectReturn(reason="经核对管网图，属该部门维护。")), *REST),
         weight=3,
         if_late=_KEPT,
     ),
@@ -132,7 +146,7 @@ _WAITED = (
         (
             *HELD,
             suspend("等来电人购买配件。"),
-            say(Role.AGENT, c.Resume(note="来电人来电，配件已备好。")),
+            say(Role.AGENT, Resume(note="来电人来电，配件已备好。")),
             complete(),
             *SATISFIED,
         ),
@@ -145,7 +159,7 @@ _WAITED = (
         (
             *HELD,
             ask_approval(),
-            say(Role.MANAGER, c.DecideApproval(approved=True, note="情况属实，同意。")),
+            say(Role.MANAGER, DecideApproval(approved=True, note="情况属实，同意。")),
             complete(),
             *SATISFIED,
         ),
@@ -160,7 +174,7 @@ _WAITED = (
             dispatch(),
             sign_for(),
             say(Role.CREW, _WAIVE),
-            say(Role.MANAGER, c.DecideApproval(approved=True, reason="低保户，漏水非其所能察觉。")),
+            say(Role.MANAGER, DecideApproval(approved=True, reason="低保户，漏水非其所能察觉。")),
             complete(),
             *SATISFIED,
         ),
@@ -173,7 +187,7 @@ _WAITED = (
         (
             *HELD,
             ask_approval(),
-            say(Role.MANAGER, c.DecideApproval(approved=False, note="户内管道由用户自行维护。")),
+            say(Role.MANAGER, DecideApproval(approved=False, note="户内管道由用户自行维护。")),
             complete(),
             *SATISFIED,
         ),
@@ -186,7 +200,7 @@ _REPEATED = (
     Plan(
         "sent_back",
         "审核退回",
-        (*WORK, say(Role.SUPERVISOR, c.SendBack(reason="未附现场照片，结果不清楚。")), complete(), *SATISFIED),
+        (*WORK, say(Role.SUPERVISOR, SendBack(reason="未附现场照片，结果不清楚。")), complete(), *SATISFIED),
         weight=3,
     ),
     Plan(
@@ -220,7 +234,7 @@ _REPEATED = (
     Plan(
         "reopened",
         "重开",
-        (*DONE, say(Role.CALLER, c.Reopen(reason="同样的问题又出现了。")), *REST),
+        (*DONE, say(Role.CALLER, Reopen(reason="同样的问题又出现了。")), *REST),
         cycle=2,
         flags=frozenset({"reopened"}),
         weight=3,
@@ -277,7 +291,7 @@ _MANAGED = (
     Plan(
         "urged",
         "催办",
-        (dispatch(), say(Role.CALLER, c.Urge(note="来电人再次催促。")), *REST),
+        (dispatch(), say(Role.CALLER, Urge(note="来电人再次催促。")), *REST),
         flags=frozenset({"urged"}),
         weight=3,
     ),
@@ -290,7 +304,7 @@ _MANAGED = (
     Plan(
         "supervised",
         "督办",
-        (dispatch(), say(Role.SUPERVISOR, c.Supervise(note="涉及学校用水，由班长督办。")), *REST),
+        (dispatch(), say(Role.SUPERVISOR, Supervise(note="涉及学校用水，由班长督办。")), *REST),
         flags=frozenset({"supervised"}),
     ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Every way a case of the demo may go: those that end (`demo.endings`), and those left as they are, to be looked at."""
 
-from domain.case.lifecycle import Role, State
+from domain.case.lifecycle import State
+from domain.shared.actors import Role
 from hotline.demo.endings import ENDINGS
 from hotline.demo.steps import (
     HELD,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from domain.case.lifecycle import Action, State
+from domain.case.lifecycle import State
 from hotline.demo.check import played_so_far
 from hotline.demo.client import Hotline, Json, Rejected, Unreachable
 from hotline.demo.day import Call, Line, Pause
@@ -21,7 +21,7 @@ THINKING_SECONDS = (0.15, 0.7)
 LOOK_EVERY_SECONDS = 0.5
 TOO_LATE = frozenset({"extension-too-late", "return-too-late"})
 OUT_OF_TURN = "out-of-turn"
-AFTER_THE_END = frozenset({Action.REOPEN, Action.COMMENT})
+AFTER_THE_END = frozenset({"reopen", "comment"})
 WAKE_AT_PAST = "wake-at-past"
 
 Notice = Callable[[], None]

@@ -4,9 +4,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from domain.case import commands as c
-from domain.case.lifecycle import Action, Role, State
+from domain.case.actions import ACTION_OF
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.involve import Involve
+from domain.case.actions.release import Release
+from domain.case.actions.reply import Reply
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.return_ import Return
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.suspend import Suspend
+from domain.case.events import ActionBody
+from domain.case.lifecycle import State
 from domain.catalogue.terms import ClockName
+from domain.shared.actors import Role
 
 SLOW_SECONDS = 32.0
 """A promise that a plan leaves to be missed must be no longer than this, or the demo would wait for it too long."""
@@ -45,8 +59,8 @@ class Step:
     """Somebody does something. `wakes_after`: seconds after the registration that the case is suspended until."""
 
     role: Role
-    action: Action
-    body: Callable[[Scene], c.Body]
+    action: str
+    body: Callable[[Scene], ActionBody]
     wakes_after: float | None = None
 
 
@@ -86,13 +100,13 @@ class Plan:
         """Whether a case of this service may go like this. Who only calls to say thanks is thanked, and that is all."""
         actions = {step.action for step in self.steps}
         if not offer.budgets:
-            return actions == {Action.ANSWER}
-        unasked = offer.needs_approval and Action.COMPLETE in actions and Action.DECIDE_APPROVAL not in actions
-        return self.fits(offer) and not unasked and (Action.ARRIVE not in actions or "arrive" in offer.budgets)
+            return actions == {"answer"}
+        unasked = offer.needs_approval and "complete" in actions and "decide_approval" not in actions
+        return self.fits(offer) and not unasked and ("arrive" not in actions or "arrive" in offer.budgets)
 
     def happens(self) -> tuple[tuple[str, bool], ...]:
         """The timeline without its rungs: each action, and whether the system does it by itself."""
-        return ((Action.REGISTER, False), *(_happens(move) for move in self.moves))
+        return (("register", False), *(_happens(move) for move in self.moves))
 
     def variants(self) -> Iterator["Plan"]:
         """This plan, and what may come instead of it."""
@@ -102,91 +116,91 @@ class Plan:
 
 
 def _happens(move: Move) -> tuple[str, bool]:
-    return (Action.RESUME, True) if isinstance(move, Wake) else (move.action, False)
+    return ("resume", True) if isinstance(move, Wake) else (move.action, False)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def say(role: Role, body: c.Body) -> Step:
+def say(role: Role, body: ActionBody) -> Step:
     """A step whose words are the same for every case."""
-    return Step(role, body.action, lambda _: body)
+    return Step(role, ACTION_OF[type(body)].name, lambda _: body)
 
 
 def dispatch(role: Role = Role.DISPATCHER, note: str | None = None, *, elsewhere: bool = False) -> Step:
     """派单 to the service's department, or to another one."""
     return Step(
         role,
-        Action.DISPATCH,
-        lambda scene: c.Dispatch(department=scene.elsewhere if elsewhere else scene.department, note=note),
+        "dispatch",
+        lambda scene: Dispatch(department=scene.elsewhere if elsewhere else scene.department, note=note),
     )
 
 
 def sign_for() -> Step:
     """签收 by the crew."""
-    return say(Role.CREW, c.SignFor())
+    return say(Role.CREW, SignFor())
 
 
 def arrive() -> Step:
     """到场."""
-    return say(Role.CREW, c.Arrive())
+    return say(Role.CREW, Arrive())
 
 
 def complete() -> Step:
     """处理完成."""
-    return Step(Role.CREW, Action.COMPLETE, lambda scene: c.Complete(result=scene.done))
+    return Step(Role.CREW, "complete", lambda scene: Complete(result=scene.done))
 
 
 def reply() -> Step:
     """回复 by the owner."""
-    return Step(Role.OWNER, Action.REPLY, lambda scene: c.Reply(message=scene.told))
+    return Step(Role.OWNER, "reply", lambda scene: Reply(message=scene.told))
 
 
 def follow_up(outcome: str, note: str | None = None) -> Step:
     """回访."""
-    return say(Role.FOLLOW_UP, c.FollowUp.model_validate({"outcome": outcome, "note": note}))
+    return say(Role.FOLLOW_UP, FollowUp.model_validate({"outcome": outcome, "note": note}))
 
 
 def suspend(reason: str, wakes_after: float | None = None) -> Step:
     """挂起, until the caller does something or `wakes_after` seconds after the registration."""
-    body = c.Suspend(reason=reason)
-    return Step(Role.CREW, Action.SUSPEND, lambda _: body, wakes_after)
+    body = Suspend(reason=reason)
+    return Step(Role.CREW, "suspend", lambda _: body, wakes_after)
 
 
 def hand_over() -> Step:
     """移交 to a colleague."""
-    return Step(Role.SUPERVISOR, Action.HAND_OVER, lambda scene: c.HandOver(owner=scene.colleague, note="原责任人轮休"))
+    return Step(Role.SUPERVISOR, "hand_over", lambda scene: HandOver(owner=scene.colleague, note="原责任人轮休"))
 
 
 def give_back() -> Step:
     """退单 by the crew."""
-    return say(Role.CREW, c.Return(reason="经核实不属本部门维护范围，请改派。"))
+    return say(Role.CREW, Return(reason="经核实不属本部门维护范围，请改派。"))
 
 
 def ask_approval() -> Step:
     """报批 before the company pays."""
-    asked = c.RequestApproval(subject="更换户内老化水管，由公司出资", amount=Decimal("368.50"))
+    asked = RequestApproval(subject="更换户内老化水管，由公司出资", amount=Decimal("368.50"))
     return say(Role.CREW, asked)
 
 
 def involve(task: str) -> Step:
     """协办: another department gets a part."""
-    return Step(Role.OWNER, Action.INVOLVE, lambda scene: c.Involve(department=scene.elsewhere, task=task))
+    return Step(Role.OWNER, "involve", lambda scene: Involve(department=scene.elsewhere, task=task))
 
 
 def sign_for_part() -> Step:
     """签收 by the other department's crew."""
-    return Step(Role.CREW, Action.SIGN_FOR, lambda scene: c.SignFor(department=scene.elsewhere))
+    return Step(Role.CREW, "sign_for", lambda scene: SignFor(department=scene.elsewhere))
 
 
 def complete_part(result: str) -> Step:
     """处理完成 by the other department's crew."""
-    return Step(Role.CREW, Action.COMPLETE, lambda scene: c.Complete(department=scene.elsewhere, result=result))
+    return Step(Role.CREW, "complete", lambda scene: Complete(department=scene.elsewhere, result=result))
 
 
 def release(reason: str) -> Step:
     """撤回协办."""
-    return Step(Role.DISPATCHER, Action.RELEASE, lambda scene: c.Release(department=scene.elsewhere, reason=reason))
+    return Step(Role.DISPATCHER, "release", lambda scene: Release(department=scene.elsewhere, reason=reason))
 
 
 WORK: tuple[Move, ...] = (dispatch(), sign_for(), arrive(), complete())

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domain.calendar.work_calendar import Hours, WorkCalendar
 from domain.catalogue.norms import Sources
-from domain.catalogue.terms import Value
+from domain.shared.value import Value
 
 _HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 _MINUTE = timedelta(minutes=1)

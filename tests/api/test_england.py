@@ -8,7 +8,9 @@ from typing import get_args
 import pytest
 
 from domain.calendar.work_calendar import on_the_wall
-from domain.case import commands as c
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
@@ -48,7 +50,7 @@ def case_of(england: Catalogue, service: str, customer: CustomerClass = "househo
     terms = england.terms(service, "city", BRITISH)
     start = registration(BRITISH).model_copy(update={"terms": terms, "customer_class": customer})
     case, _ = Case.register(start)
-    for body in (c.Dispatch(department=terms.department), c.SignFor()):
+    for body in (Dispatch(department=terms.department), SignFor()):
         do(case, body, BRITISH, ADMIN)
     return case
 
@@ -87,7 +89,7 @@ def test_what_is_found_is_credited_as_the_standards_say_whatever_the_service(eng
     for service in england.services:
         for customer, amount in zip(get_args(CustomerClass), FINDINGS[finding], strict=True):
             case = case_of(england, service.code, customer)
-            do(case, c.Complete(result="Found.", findings=(finding,)), BRITISH, ADMIN)
+            do(case, Complete(result="Found.", findings=(finding,)), BRITISH, ADMIN)
             case.ring(BRITISH)
             assert owed(case) == [amount]
 

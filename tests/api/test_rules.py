@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 from tests.support.api import House, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

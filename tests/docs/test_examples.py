@@ -19,7 +19,7 @@ import typer.main
 from pydantic import BaseModel
 from stdnum import verhoeff
 
-from domain.case.commands import BODIES
+from domain.case.actions import COMMANDS
 from domain.incident.lifecycle import INCIDENT_BODIES
 from hotline.cli import main as cli
 from hotline.files.calendar import Override
@@ -87,10 +87,11 @@ def prompts(example: Example) -> list[str]:
     return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
 
 
-COMMANDS = [(example.page, line) for example in all_examples("console") for line in prompts(example)]
+ACTION_BODIES = {name: action.body for name, action in COMMANDS.items()}
+CONSOLE = [(example.page, line) for example in all_examples("console") for line in prompts(example)]
 
 
-@pytest.mark.parametrize(("source", "line"), COMMANDS, ids=[f"{name}: {line[:60]}" for name, line in COMMANDS])
+@pytest.mark.parametrize(("source", "line"), CONSOLE, ids=[f"{name}: {line[:60]}" for name, line in CONSOLE])
 def test_commands_exist_with_their_options(source: str, line: str) -> None:
     program = line.split(maxsplit=1)[0]
     if program in PLAYED_BY_E2E and source == "README.md":
@@ -150,7 +151,7 @@ def check_curl(arguments: list[str]) -> None:
     (route,) = [route for path, route in routes.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), address.path)]
     assert {*parse_qs(address.query)} <= {parameter["name"] for parameter in route[method].get("parameters", ())}
     if action:
-        bodies: Mapping[Any, type[BaseModel]] = INCIDENT_BODIES if action[1] == "incidents" else BODIES
+        bodies: Mapping[Any, type[BaseModel]] = INCIDENT_BODIES if action[1] == "incidents" else ACTION_BODIES
         bodies[action[2]].model_validate_json(arguments[arguments.index("--json") + 1])
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.case.lifecycle import ROWS, State
+from domain.case.actions import ACTIONS
+from domain.case.lifecycle import State
 from tests.support.pages import ALL, ROOT, examples, page
 from tools.docs.generate import BLOCKS, rendered
 
@@ -23,4 +24,4 @@ def test_every_block_is_used() -> None:
 def test_the_drawn_lifecycle_has_every_state_and_action() -> None:
     [diagram] = [example.text for example in examples(page("docs/lifecycle.md")) if example.language == "mermaid"]
     assert [state for state in State if f"{state.value}: " not in diagram] == []
-    assert [row.action for row in ROWS if row.targets and row.action.value not in diagram] == []
+    assert [row.name for row in ACTIONS if row.targets and row.name not in diagram] == []

@@ -2,10 +2,9 @@
 
 import re
 
-from domain.case.intake import SYSTEM, Actor
-from domain.case.lifecycle import Role
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import ENDS, INCIDENT_BODIES, IncidentAction, IncidentState
+from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import Refused
 from tests.support.build import ADMIN, THEN
 from tests.support.incidents import BODIES, ROAD, do, incident_in, opening

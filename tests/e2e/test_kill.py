@@ -16,8 +16,8 @@ import pytest
 from temporalio.client import Client
 
 from domain.case.batch import ProjectionBatch
-from domain.case.lifecycle import ESCALATE, Role
-from domain.case.notices import notices
+from domain.case.notifications import notifications
+from domain.shared.actors import Role
 from hotline.cli.rebuild import chains, published
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import LEAST_CASES, Call, District, plan_day
@@ -84,7 +84,7 @@ class Ledger:
         [(version,)] = self._rows("SELECT version FROM cases WHERE number = ?", number)
         if version != len(happened):
             yield f"SQL shows version {version} of {len(happened)}"
-        owed = {notice.key for batch in batches for event in batch.events for notice in notices(number, event)}
+        owed = {notice.key for batch in batches for event in batch.events for notice in notifications(number, event)}
         kept = {key for (key,) in self._rows("SELECT key FROM notifications WHERE number = ?", number)}
         if kept != owed:
             yield f"notifications differ: {sorted(kept ^ owed)}"
@@ -244,7 +244,7 @@ async def test_all_are_killed_at_once_and_a_clock_falls_due_meanwhile(
 
     assert (clock(after, "acknowledge")["status"], after["overdue"]) == ("missed", True)
     assert clock(after, "acknowledge")["missed_at"] == promise["due_at"]
-    rungs = [item for item in timeline if item["action"] == ESCALATE and item["data"]["clock"] == "acknowledge"]
+    rungs = [item for item in timeline if item["action"] == "escalate" and item["data"]["clock"] == "acknowledge"]
     fell_at = {item["data"]["percent"]: datetime.fromisoformat(item["data"]["fell_at"]) for item in rungs}
     assert [item["data"]["percent"] for item in rungs] == [50, 75, 100, 150, 200]
     assert fell_at == {percent: started + budget * percent / 100 for percent in fell_at}

@@ -10,11 +10,11 @@ import pytest
 from standardwebhooks import Webhook
 
 from activities.notifications.caller_links import Links
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
-from domain.case.commands import FollowUp, LinkIncident
 from domain.case.intake import Caller
-from domain.case.lifecycle import Action
 from domain.incident.notices import News
 from readmodel.incidents import inform
 from readmodel.tables import deliveries
@@ -54,7 +54,7 @@ async def test_a_caller_gets_a_text_message_in_words_of_the_house(harness: Couri
 
 async def test_a_caller_gets_the_words_of_the_incidents_news(harness: CourierHarness, gateway: Receiver) -> None:
     harness.write(sms(gateway), CALLER.format(["sms"]) + 'language = "both"\n')
-    number = await harness.act(Action.DISPATCH)
+    number = await harness.act("dispatch")
     zh, en = "西区主管爆管，正在抢修。", "A main has burst; it is being mended."
     expected_at = MONDAY + timedelta(hours=9)
     news = News(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text, update
 
-from domain.case import commands as c
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.events import ActionBody
 from domain.case.intake import Location
-from domain.case.lifecycle import Action
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentAction, IncidentState, Scope
@@ -51,7 +51,7 @@ def put(database: Engine, *batches: IncidentBatch) -> None:
             incidents.write(connection, each)
 
 
-def register(database: Engine, place: int, *bodies: Action | c.Body, at: Any = MONDAY, **changes: Any) -> str:
+def register(database: Engine, place: int, *bodies: str | ActionBody, at: Any = MONDAY, **changes: Any) -> str:
     """A case in SQL, from the West unless another district is given."""
     district = changes.pop("district", "west")
     location = Location(district=district)
@@ -130,15 +130,15 @@ class TestWriting:
 
     def test_news_are_for_whoever_waits_for_the_incident(self, database: Engine) -> None:
         """Not for those whose case has ended, or was replied to, by itself; SQL may not know the last one yet."""
-        mine = c.LinkIncident(incident=INCIDENT)
-        own: tuple[tuple[Action | c.Body, ...], ...] = (
-            (Action.WITHDRAW,),
-            (Action.REFUSE,),
-            (Action.ANSWER,),
-            (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY),
+        mine = LinkIncident(incident=INCIDENT)
+        own: tuple[tuple[str | ActionBody, ...], ...] = (
+            ("withdraw",),
+            ("refuse",),
+            ("answer",),
+            ("dispatch", "sign_for", "complete", "reply"),
         )
         over = [register(database, place, mine, *end) for place, end in enumerate(own, start=1)]
-        at_work = (mine, Action.DISPATCH, Action.SIGN_FOR)
+        at_work = (mine, "dispatch", "sign_for")
         waits = [register(database, 11, mine), register(database, 12, *at_work), number(13)]
         numbers = (*over, *waits)
         news = News(incident=INCIDENT, seq=4, at=THEN, message="正在抢修", message_en="At work.", numbers=numbers)
@@ -158,19 +158,19 @@ class TestCandidates:
     def test_are_cases_of_the_scope_that_wait_for_their_reply(self, database: Engine) -> None:
         mine = [
             register(database, 1),
-            register(database, 2, Action.DISPATCH, Action.SIGN_FOR),
-            register(database, 3, Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE),
+            register(database, 2, "dispatch", "sign_for"),
+            register(database, 3, "dispatch", "sign_for", "complete"),
         ]
-        register(database, 4, Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY)
-        register(database, 5, Action.WITHDRAW)
+        register(database, 4, "dispatch", "sign_for", "complete", "reply")
+        register(database, 5, "withdraw")
         register(database, 6, district="south")
         register(database, 7, service_code="leak")
         register(database, 8, at=MONDAY - minutes(1))
-        register(database, 9, c.LinkIncident(incident=OTHER_INCIDENT))
+        register(database, 9, LinkIncident(incident=OTHER_INCIDENT))
         assert self.found(database) == mine
 
     def test_are_not_those_that_somebody_took_out(self, database: Engine) -> None:
-        register(database, 1, c.LinkIncident(incident=INCIDENT), c.LinkIncident(incident=None))
+        register(database, 1, LinkIncident(incident=INCIDENT), LinkIncident(incident=None))
         assert self.found(database) == []
 
     def test_come_in_portions(self, database: Engine) -> None:
@@ -205,7 +205,7 @@ class TestSurges:
     def test_leave_out_what_is_old_explained_or_from_nowhere(self, database: Engine) -> None:
         register(database, 1)
         register(database, 2, at=MONDAY - minutes(1))
-        register(database, 3, c.LinkIncident(incident=INCIDENT))
+        register(database, 3, LinkIncident(incident=INCIDENT))
         register(database, 4, district=None)
         assert self.found(database, 0) == [Surge("no_water", "west", 1)]
 
@@ -231,10 +231,10 @@ class TestReading:
             assert [each.number for each in incidents.recent(connection, ended + minutes(1))] == ["i26090700027"]
 
     def test_counts_its_cases_by_state(self, database: Engine) -> None:
-        link = c.LinkIncident(incident=INCIDENT)
+        link = LinkIncident(incident=INCIDENT)
         register(database, 1, link)
         register(database, 2, link)
-        register(database, 3, Action.DISPATCH, link)
+        register(database, 3, "dispatch", link)
         register(database, 4)
         with reading(database) as connection:
             assert incidents.case_counts(connection, INCIDENT) == {"registered": 2, "dispatched": 1}

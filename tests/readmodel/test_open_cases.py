@@ -5,7 +5,6 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from domain.case.lifecycle import Action
 from readmodel.database import reading, writing
 from readmodel.open_cases import Wanted, _statement, held, open_numbers, walk
 from readmodel.projection import write
@@ -19,9 +18,9 @@ LONG_AGO = MONDAY - days(365)
 def four(database: Engine) -> Engine:
     """Open, closed, withdrawn, and open again a day later."""
     stories = (
-        published(call(1), (Action.DISPATCH,)),
+        published(call(1), ("dispatch",)),
         published(call(2), PLAIN),
-        published(call(3), (Action.WITHDRAW,)),
+        published(call(3), ("withdraw",)),
         published(call(4, MONDAY + days(1)), ()),
     )
     with writing(database) as connection:

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
-from domain.case import commands as c
+from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Registration
-from domain.case.lifecycle import Action
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
 from readmodel.database import reading, writing
 from readmodel.projection import NotRegisteredError, write
@@ -27,7 +28,7 @@ from tests.support.rows import clear, everything, rows
 def catalogue_change(start: Registration) -> list[ProjectionBatch]:
     """Dispatched, then held to another catalogue, whose priority is another and whose promises are longer, twice."""
     case, first = Case.register(start)
-    made = [batch(case, first), batch(case, do(case, BODIES[Action.DISPATCH], start.at))]
+    made = [batch(case, first), batch(case, do(case, BODIES["dispatch"], start.at))]
     for place, priority in enumerate(("P1", "P3"), start=1):
         longer = tuple(each.model_copy(update={"budget_seconds": 10**6 * place}) for each in start.terms.promises)
         terms = start.terms.model_copy(update={"priority": priority, "promises": longer})
@@ -35,7 +36,7 @@ def catalogue_change(start: Registration) -> list[ProjectionBatch]:
         made.append(
             batch(case, case.change_catalogue(NewTerms(terms=terms, edition=edition), start.at + minutes(place)))
         )
-    return [*made, batch(case, do(case, BODIES[Action.SIGN_FOR], start.at + minutes(4)))]
+    return [*made, batch(case, do(case, BODIES["sign_for"], start.at + minutes(4)))]
 
 
 SOON = Promise(name="resolve", calendar="always", budget_seconds=400, starts="registration")
@@ -46,22 +47,22 @@ STORIES = (
     # Every rung of a clock of 400 s rings on the way, and the case is handed over and worked again.
     published(
         call(2, promises=(SOON,)),
-        (*PLAIN[:5], Action.HAND_OVER, c.FollowUp(outcome="dissatisfied"), Action.SIGN_FOR),
+        (*PLAIN[:5], "hand_over", FollowUp(outcome="dissatisfied"), "sign_for"),
     ),
-    published(call(3), (Action.DISPATCH, Action.RETURN, c.Dispatch(department="metering"), Action.SUPERVISE)),
-    published(call(4), (Action.WITHDRAW,)),
+    published(call(3), ("dispatch", "return", Dispatch(department="metering"), "supervise")),
+    published(call(4), ("withdraw",)),
     catalogue_change(call(5)),
     published(
         call(6, approvers=POSTS, credits=(OWED,), promises=(SOON,)),
         (
             *PLAIN[:2],
-            Action.INVOLVE,
-            Action.REQUEST_APPROVAL,
-            Action.DECIDE_APPROVAL,
-            c.DecideCredit(credit=1, approved=True),
-            Action.RELEASE,
+            "involve",
+            "request_approval",
+            "decide_approval",
+            DecideCredit(credit=1, approved=True),
+            "release",
             *PLAIN[3:5],
-            c.FollowUp(outcome="dissatisfied"),
+            FollowUp(outcome="dissatisfied"),
         ),
     ),
 )
@@ -226,7 +227,7 @@ def test_events_keep_instants_with_microseconds_and_zone(database: Engine) -> No
 
 
 def test_a_case_that_waits_long_keeps_its_document(database: Engine, reader: Engine) -> None:
-    story = published(call(5), (Action.DISPATCH, Action.SIGN_FOR, Action.SUSPEND, Action.RESUME), step=days(1))
+    story = published(call(5), ("dispatch", "sign_for", "suspend", "resume"), step=days(1))
     put(database, *story)
     with reading(reader) as connection:
         case = get_case(connection, number(5))

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
-from domain.case import commands as c
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.hand_over import HandOver
 from domain.case.batch import ProjectionBatch
+from domain.case.events import ActionBody
 from domain.case.intake import Caller, Location
-from domain.case.lifecycle import Action
 from domain.case.views import view_case
 from readmodel.database import reading, writing
 from readmodel.paging import BadCursorError, Place
@@ -25,11 +26,11 @@ from readmodel.tables import cases
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, hours, minutes
 
-ACTIONS: tuple[tuple[Action | c.Body, ...], ...] = (
+ACTIONS: tuple[tuple[str | ActionBody, ...], ...] = (
     (),
-    (Action.DISPATCH,),
-    (c.Dispatch(department="metering"), c.HandOver(owner="Li Mei")),
-    (Action.WITHDRAW,),
+    ("dispatch",),
+    (Dispatch(department="metering"), HandOver(owner="Li Mei")),
+    ("withdraw",),
     PLAIN,
 )
 PEOPLE = (

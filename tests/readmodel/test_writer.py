@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError, StatementError
 
 from domain.case.batch import ProjectionBatch
-from domain.case.lifecycle import Action
 from readmodel.database import engine
 from readmodel.migrate import migrate
 from readmodel.projection import NotRegisteredError
@@ -166,7 +165,7 @@ async def test_nobody_waits_for_a_cancelled_batch(database: Engine) -> None:
 
 
 async def test_news_is_told_when_notifications_were_committed(database: Engine) -> None:
-    first, silent = published(call(1), (Action.COMMENT,))
+    first, silent = published(call(1), ("comment",))
     async with GroupWriter(database) as writer:
         await writer.submit(first)
         await asyncio.wait_for(writer.news.wait(), PATIENCE)

@@ -7,18 +7,16 @@ from decimal import Decimal
 from temporalio.client import WorkflowHistory
 
 import worker
-from domain.case.commands import (
-    Answer,
-    Complete,
-    DecideApproval,
-    Dispatch,
-    Involve,
-    LinkIncident,
-    RequestApproval,
-    Return,
-    SignFor,
-    Withdraw,
-)
+from domain.case.actions.answer import Answer
+from domain.case.actions.complete import Complete
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.return_ import Return
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import State
 from domain.incident.lifecycle import Resolve
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play

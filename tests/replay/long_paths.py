@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-from domain.case.commands import Comment, Dispatch, Withdraw
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.withdraw import Withdraw
 from domain.catalogue.terms import Edition
 from domain.incident.lifecycle import DispatchIncident, Inform
 from tests.replay.incident_paths import OVER, ended, told

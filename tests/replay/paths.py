@@ -10,45 +10,44 @@ from decimal import Decimal
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from domain.case.actions.answer import Answer
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.comment import Comment
+from domain.case.actions.complete import Complete
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.decide_extension import DecideExtension
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.refuse import Refuse
+from domain.case.actions.reject_return import RejectReturn
+from domain.case.actions.release import Release
+from domain.case.actions.reopen import Reopen
+from domain.case.actions.reply import Reply
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.request_extension import RequestExtension
+from domain.case.actions.resume import Resume
+from domain.case.actions.return_ import Return
+from domain.case.actions.send_back import SendBack
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.supervise import Supervise
+from domain.case.actions.suspend import Suspend
+from domain.case.actions.urge import Urge
+from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.catalogue_change import NewTerms
-from domain.case.automatic.settle import OVER, SETTLE, SETTLED, Settled, Settlement
-from domain.case.commands import (
-    Answer,
-    Arrive,
-    Body,
-    Command,
-    Comment,
-    Complete,
-    DecideApproval,
-    DecideCredit,
-    DecideExtension,
-    Dispatch,
-    FollowUp,
-    HandOver,
-    Involve,
-    LinkIncident,
-    Refuse,
-    RejectReturn,
-    Release,
-    Reopen,
-    Reply,
-    RequestApproval,
-    RequestExtension,
-    Resume,
-    Return,
-    SendBack,
-    SignFor,
-    Supervise,
-    Suspend,
-    Urge,
-    Withdraw,
-)
-from domain.case.intake import Actor
-from domain.case.lifecycle import Role, State
+from domain.case.automatic.settle import SETTLE, Settled, Settlement
+from domain.case.command import Command
+from domain.case.events import ActionBody
+from domain.case.incident_link import OVER, SETTLED
+from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
 from domain.customers.customer import IntakeFlag, Recognised
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import IncidentBody, Resolve, Scope
+from domain.shared.actors import Actor, Role
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
@@ -60,8 +59,8 @@ from workflows.requests import Request
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}
 
-TO_CREW: tuple[Body, ...] = (Dispatch(department="repair"), SignFor())
-DONE: tuple[Body, ...] = (Arrive(), Complete(result="阀芯已复位"), Reply(message="已恢复供水"))
+TO_CREW: tuple[ActionBody, ...] = (Dispatch(department="repair"), SignFor())
+DONE: tuple[ActionBody, ...] = (Arrive(), Complete(result="阀芯已复位"), Reply(message="已恢复供水"))
 SATISFIED = FollowUp(outcome="satisfied")
 DISSATISFIED = FollowUp(outcome="dissatisfied")
 UNREACHABLE = FollowUp(outcome="unreachable")
@@ -72,7 +71,7 @@ def path(play: Play) -> Play:
     return play
 
 
-async def play(complaint: Complaint, *steps: Body) -> Complaint:
+async def play(complaint: Complaint, *steps: ActionBody) -> Complaint:
     """Each step when the one before is published, as people act: one at a time."""
     for body in steps:
         outcome = await complaint.act(body)
@@ -178,7 +177,7 @@ async def approvals(house: Hotline) -> Complaint:
 @path
 async def approved_in_turn(house: Hotline) -> Complaint:
     complaint = await play(await house.start("waiver"), *TO_CREW)
-    steps: tuple[tuple[Body, Actor], ...] = (
+    steps: tuple[tuple[ActionBody, Actor], ...] = (
         (
             RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair", grounds="低保户"),
             ADMIN,
@@ -201,7 +200,7 @@ async def decided_in_writing(house: Hotline) -> Complaint:
     manager, director = (Actor(name=name, role=Role.MANAGER) for name in ("高峰", "马俊"))
     first = RequestApproval(subject="减免水费", amount=Decimal("900.00"), kind="waiver", grounds="低保户")
     second = first.model_copy(update={"subject": "减免违约金", "amount": Decimal("200.00")})
-    steps: tuple[tuple[Body, Actor], ...] = (
+    steps: tuple[tuple[ActionBody, Actor], ...] = (
         (first, ADMIN),
         (DecideApproval(approved=True, reason="情况属实"), manager),
         (second, ADMIN),

@@ -11,25 +11,16 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 import worker
-from domain.case.automatic.settle import KEPT, SETTLED
+from domain.case.actions import ACTIONS
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
-from domain.case.lifecycle import (
-    CANCELLATION,
-    CATALOGUE_CHANGE,
-    CREDIT,
-    CRITICISE,
-    ESCALATE,
-    NOTICE,
-    RECOGNISE,
-    ROWS,
-    UNDELIVERED,
-)
+from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.lifecycle import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
 from hotline.temporal.connection import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
+from tests.support.build import data_of
 from workflows.incident_links import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -90,9 +81,18 @@ async def test_the_histories_cover_the_whole_table() -> None:
     seen: set[tuple[str, str]] = set()
     for path in FILES:
         seen |= {(event.action, event.to_state.value) for event in await published(path)}
-    wanted = {(row.action.value, target.value) for row in ROWS for target in row.targets}
-    by_itself = {ESCALATE, NOTICE, CRITICISE, UNDELIVERED, RECOGNISE, CANCELLATION, CATALOGUE_CHANGE, CREDIT}
-    stateless = {row.action.value for row in ROWS if not row.targets} | by_itself
+    wanted = {(row.name, target.value) for row in ACTIONS for target in row.targets}
+    by_itself = {
+        "escalate",
+        "notice",
+        "criticise",
+        "undelivered",
+        "recognise",
+        "cancellation_requested",
+        "catalogue_change",
+        "credit",
+    }
+    stateless = {row.name for row in ACTIONS if not row.targets} | by_itself
     assert wanted - seen == set()
     assert stateless - {action for action, _ in seen} == set()
 
@@ -105,7 +105,7 @@ async def test_the_histories_of_incidents_cover_their_table() -> None:
             batches = await _inputs(event, "publish_incident", IncidentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
             rounds.add(event.activity_task_scheduled_event_attributes.activity_type.name)
-    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, MERGE_FAILED, FINISH, CANCELLATION}
+    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, MERGE_FAILED, FINISH, "cancellation_requested"}
     assert {"gather_cases", "inform_callers", "settle_cases", "relink_cases"} <= rounds
 
 
@@ -122,7 +122,7 @@ def test_cases_tell_of_every_change_of_their_incident() -> None:
 
 
 async def test_the_histories_have_every_answer_to_a_settlement() -> None:
-    asked = {event.data.get("settled") for path in FILES for event in await published(path)}
+    asked = {data_of(event).get("settled") for path in FILES for event in await published(path)}
     assert {SETTLED, KEPT} <= asked
 
 

@@ -18,7 +18,7 @@ from temporalio.client import Client
 
 import worker
 from api.app import create_app
-from domain.case.lifecycle import Action, Role
+from domain.shared.actors import Role
 from hotline.keyring import Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.migrate import migrate
@@ -131,7 +131,7 @@ def whenever(actions: list[str]) -> list[str]:
     An extension is asked a working day before the expiry: of a promise of 24 hours, that is over at once while the
     office is open, and not before it is. tests/unit/test_case_requests.py holds the rule to exact instants.
     """
-    return [action for action in actions if action != Action.REQUEST_EXTENSION]
+    return [action for action in actions if action != "request_extension"]
 
 
 def problem(answer: httpx.Response, status: int, slug: str) -> Json:

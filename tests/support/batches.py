@@ -6,13 +6,11 @@ from typing import Any
 
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from domain.case.commands import Body
-from domain.case.events import Event
+from domain.case.events import ActionBody, Event
 from domain.case.intake import Caller, Location, Registration
-from domain.case.lifecycle import Action
 from tests.support.build import BODIES, MONDAY, do, registration
 
-PLAIN = (Action.DISPATCH, Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE, Action.REPLY, Action.FOLLOW_UP)
+PLAIN = ("dispatch", "sign_for", "arrive", "complete", "reply", "follow_up")
 """What follows the registration on the plain path."""
 STEP = timedelta(minutes=3)
 
@@ -37,7 +35,7 @@ def call(
 
 
 def published(
-    start: Registration, actions: Iterable[Action | Body] = PLAIN, step: timedelta = STEP
+    start: Registration, actions: Iterable[str | ActionBody] = PLAIN, step: timedelta = STEP
 ) -> list[ProjectionBatch]:
     """The batches of a case that is registered and then acted on, one batch each, `step` apart."""
     case, first = Case.register(start)
@@ -46,7 +44,7 @@ def published(
     for action in actions:
         at += step
         rung = case.ring(at)
-        body = BODIES[action] if isinstance(action, Action) else action
+        body = BODIES[action] if isinstance(action, str) else action
         batches.append(batch(case, (*rung, *do(case, body, at))))
     return batches
 

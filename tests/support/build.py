@@ -7,14 +7,43 @@ from typing import Any
 import pytest
 
 from domain.calendar.work_calendar import Hours, WorkCalendar
-from domain.case import commands as c
+from domain.case.actions import ACTION_OF, COMMANDS
+from domain.case.actions.answer import Answer
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.comment import Comment
+from domain.case.actions.complete import Complete
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.decide_extension import DecideExtension
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.refuse import Refuse
+from domain.case.actions.reject_return import RejectReturn
+from domain.case.actions.release import Release
+from domain.case.actions.reopen import Reopen
+from domain.case.actions.reply import Reply
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.request_extension import RequestExtension
+from domain.case.actions.resume import Resume
+from domain.case.actions.return_ import Return
+from domain.case.actions.send_back import SendBack
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.supervise import Supervise
+from domain.case.actions.suspend import Suspend
+from domain.case.actions.urge import Urge
+from domain.case.actions.withdraw import Withdraw
 from domain.case.case import Case
 from domain.case.clocks import Clock
-from domain.case.events import Event
-from domain.case.intake import SYSTEM, Actor, Caller, Intake, Location, Registration
-from domain.case.lifecycle import Action, Role, State
-from domain.case.state import Owed
+from domain.case.command import Command
+from domain.case.events import ActionBody, Event
+from domain.case.intake import Caller, Intake, Location, Registration
+from domain.case.lifecycle import State
+from domain.case.progress import Owed
 from domain.catalogue.terms import Process, Promise, Rung, Terms
+from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import Refused
 
 OFFICE: Hours = ((510, 720), (840, 1050))
@@ -94,74 +123,74 @@ ACTORS = {
 """Somebody for every role; the owner is an agent by profession."""
 
 USUAL = {
-    Action.ANSWER: OWNER,
-    Action.DISPATCH: DISPATCHER,
-    Action.REFUSE: DISPATCHER,
-    Action.SIGN_FOR: CREW,
-    Action.RETURN: CREW,
-    Action.REJECT_RETURN: DISPATCHER,
-    Action.ARRIVE: CREW,
-    Action.SUSPEND: CREW,
-    Action.RESUME: CREW,
-    Action.REQUEST_APPROVAL: CREW,
-    Action.DECIDE_APPROVAL: MANAGER,
-    Action.COMPLETE: CREW,
-    Action.SEND_BACK: SUPERVISOR,
-    Action.REPLY: OWNER,
-    Action.FOLLOW_UP: FOLLOW_UP,
-    Action.REOPEN: AGENT,
-    Action.WITHDRAW: AGENT,
-    Action.COMMENT: AGENT,
-    Action.URGE: AGENT,
-    Action.SUPERVISE: SUPERVISOR,
-    Action.REQUEST_EXTENSION: CREW,
-    Action.DECIDE_EXTENSION: SUPERVISOR,
-    Action.HAND_OVER: SUPERVISOR,
-    Action.INVOLVE: DISPATCHER,
-    Action.RELEASE: DISPATCHER,
-    Action.DECIDE_CREDIT: MANAGER,
-    Action.LINK_INCIDENT: DISPATCHER,
+    "answer": OWNER,
+    "dispatch": DISPATCHER,
+    "refuse": DISPATCHER,
+    "sign_for": CREW,
+    "return": CREW,
+    "reject_return": DISPATCHER,
+    "arrive": CREW,
+    "suspend": CREW,
+    "resume": CREW,
+    "request_approval": CREW,
+    "decide_approval": MANAGER,
+    "complete": CREW,
+    "send_back": SUPERVISOR,
+    "reply": OWNER,
+    "follow_up": FOLLOW_UP,
+    "reopen": AGENT,
+    "withdraw": AGENT,
+    "comment": AGENT,
+    "urge": AGENT,
+    "supervise": SUPERVISOR,
+    "request_extension": CREW,
+    "decide_extension": SUPERVISOR,
+    "hand_over": SUPERVISOR,
+    "involve": DISPATCHER,
+    "release": DISPATCHER,
+    "decide_credit": MANAGER,
+    "link_incident": DISPATCHER,
 }
 """Who does it on an ordinary day."""
 
-BODIES: dict[Action, c.Body] = {
-    body.action: body
+BODIES: dict[str, ActionBody] = {
+    ACTION_OF[type(body)].name: body
     for body in (
-        c.Answer(message="The office opens at half past eight."),
-        c.Dispatch(department="repair"),
-        c.Refuse(reason="A matter of the power company."),
-        c.SignFor(),
-        c.Return(reason="The meter is not ours."),
-        c.RejectReturn(reason="It is yours."),
-        c.Arrive(),
-        c.Suspend(reason="The caller buys a valve."),
-        c.Resume(),
-        c.RequestApproval(subject="New pipes"),
-        c.DecideApproval(approved=True),
-        c.Complete(result="The valve was lifted."),
-        c.SendBack(reason="Still no water."),
-        c.Reply(message="Water is back."),
-        c.FollowUp(outcome="satisfied"),
-        c.Reopen(reason="It drips again."),
-        c.Withdraw(reason="The caller has mended it."),
-        c.Comment(note="The caller is out until noon."),
-        c.Urge(),
-        c.Supervise(),
-        c.RequestExtension(working_days=3, reason="Parts are missing."),
-        c.DecideExtension(approved=True),
-        c.HandOver(owner="Li Mei"),
-        c.Involve(department="metering", task="Read the meter."),
-        c.Release(department="metering", reason="The meter is read."),
-        c.LinkIncident(incident=INCIDENT),
-        c.DecideCredit(credit=1, approved=True),
+        Answer(message="The office opens at half past eight."),
+        Dispatch(department="repair"),
+        Refuse(reason="A matter of the power company."),
+        SignFor(),
+        Return(reason="The meter is not ours."),
+        RejectReturn(reason="It is yours."),
+        Arrive(),
+        Suspend(reason="The caller buys a valve."),
+        Resume(),
+        RequestApproval(subject="New pipes"),
+        DecideApproval(approved=True),
+        Complete(result="The valve was lifted."),
+        SendBack(reason="Still no water."),
+        Reply(message="Water is back."),
+        FollowUp(outcome="satisfied"),
+        Reopen(reason="It drips again."),
+        Withdraw(reason="The caller has mended it."),
+        Comment(note="The caller is out until noon."),
+        Urge(),
+        Supervise(),
+        RequestExtension(working_days=3, reason="Parts are missing."),
+        DecideExtension(approved=True),
+        HandOver(owner="Li Mei"),
+        Involve(department="metering", task="Read the meter."),
+        Release(department="metering", reason="The meter is read."),
+        LinkIncident(incident=INCIDENT),
+        DecideCredit(credit=1, approved=True),
     )
 }
 """A body for every action that would do if the moment is right."""
 
-PREPARED: dict[Action, tuple[Action, ...]] = {
-    Action.DECIDE_EXTENSION: (Action.REQUEST_EXTENSION,),
-    Action.RELEASE: (Action.INVOLVE,),
-    Action.DECIDE_CREDIT: (),
+PREPARED: dict[str, tuple[str, ...]] = {
+    "decide_extension": ("request_extension",),
+    "release": ("involve",),
+    "decide_credit": (),
 }
 """What must have happened within the state for the action to be possible; a credit is owed by time alone."""
 
@@ -178,20 +207,24 @@ OWED = Owed(
 )
 """A credit that waits for any manager."""
 
-ROAD: dict[State, tuple[Action, ...]] = {
+ROAD: dict[State, tuple[str, ...]] = {
     State.REGISTERED: (),
-    State.DISPATCHED: (Action.DISPATCH,),
-    State.PENDING_REDISPATCH: (Action.DISPATCH, Action.RETURN),
-    State.IN_PROGRESS: (Action.DISPATCH, Action.SIGN_FOR),
-    State.SUSPENDED: (Action.DISPATCH, Action.SIGN_FOR, Action.SUSPEND),
-    State.AWAITING_APPROVAL: (Action.DISPATCH, Action.SIGN_FOR, Action.REQUEST_APPROVAL),
-    State.PENDING_REPLY: (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE),
-    State.PENDING_FOLLOW_UP: (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY),
-    State.CLOSED: (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY, Action.FOLLOW_UP),
-    State.REFUSED: (Action.REFUSE,),
-    State.WITHDRAWN: (Action.WITHDRAW,),
+    State.DISPATCHED: ("dispatch",),
+    State.PENDING_REDISPATCH: ("dispatch", "return"),
+    State.IN_PROGRESS: ("dispatch", "sign_for"),
+    State.SUSPENDED: ("dispatch", "sign_for", "suspend"),
+    State.AWAITING_APPROVAL: ("dispatch", "sign_for", "request_approval"),
+    State.PENDING_REPLY: ("dispatch", "sign_for", "complete"),
+    State.PENDING_FOLLOW_UP: ("dispatch", "sign_for", "complete", "reply"),
+    State.CLOSED: ("dispatch", "sign_for", "complete", "reply", "follow_up"),
+    State.REFUSED: ("refuse",),
+    State.WITHDRAWN: ("withdraw",),
 }
 """The shortest way from the registration to every state."""
+
+
+PART_TABLE = {name: action.part for name, action in COMMANDS.items() if action.part}
+"""What the actions on a part of a case do to it."""
 
 
 def terms(**changes: Any) -> Terms:
@@ -223,12 +256,12 @@ def registration(at: datetime = MONDAY, number: str = "2609070000017", **changes
     return Registration(number=number, at=at, actor=OWNER, owner=OWNER.name, intake=intake, terms=terms(**changes))
 
 
-def command(body: c.Body, actor: Actor | None = None) -> c.Command[Any]:
+def command(body: ActionBody, actor: Actor | None = None) -> Command[Any]:
     """The body as sent by `actor`, or by whoever usually does it."""
-    return c.Command(actor=actor or USUAL[body.action], body=body)
+    return Command(actor=actor or USUAL[ACTION_OF[type(body)].name], body=body)
 
 
-def do(case: Case, body: c.Body, at: datetime, actor: Actor | None = None) -> tuple[Event, ...]:
+def do(case: Case, body: ActionBody, at: datetime, actor: Actor | None = None) -> tuple[Event, ...]:
     """Apply a body."""
     return case.apply(command(body, actor), at)
 
@@ -241,12 +274,22 @@ def case_in(state: State, at: datetime = MONDAY, **changes: Any) -> Case:
     return case
 
 
-def prepare(case: Case, action: Action) -> None:
+def prepare(case: Case, action: str) -> None:
     """Bring the case, within its state, to where the action is possible."""
     for before in PREPARED.get(action, ()):
         do(case, BODIES[before], THEN)
-    if action is Action.DECIDE_CREDIT:
+    if action == "decide_credit":
         case.credits = (OWED,)
+
+
+def written(instant: datetime) -> str:
+    """Return an instant as JSON has it."""
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def data_of(event: Event) -> dict[str, Any]:
+    """Return the data of an event as JSON has them."""
+    return event.data.model_dump(mode="json")
 
 
 def clock(case: Case, name: str) -> Clock:
@@ -256,7 +299,7 @@ def clock(case: Case, name: str) -> Clock:
 
 def rungs(events: tuple[Event, ...]) -> list[tuple[str, int]]:
     """The rungs that rang, by clock and percentage."""
-    return [(event.data["clock"], event.data["percent"]) for event in events if event.action == "escalate"]
+    return [(data_of(event)["clock"], data_of(event)["percent"]) for event in events if event.action == "escalate"]
 
 
 def one(events: tuple[Event, ...]) -> Event:
@@ -273,7 +316,7 @@ def walked(case: Case, until: datetime) -> tuple[Event, ...]:
     return events + case.ring(until)
 
 
-def refused(case: Case, body: c.Body, actor: Actor | None = None, at: datetime = THEN) -> Refused:
+def refused(case: Case, body: ActionBody, actor: Actor | None = None, at: datetime = THEN) -> Refused:
     """What `apply` and `check` both raise; the case is left as it was, to the byte."""
     before = case.model_dump_json()
     with pytest.raises(Refused) as checked:

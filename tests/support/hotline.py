@@ -17,11 +17,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 import worker
+from domain.case.actions import ACTION_OF
 from domain.case.case import Case
-from domain.case.commands import Body, Command
-from domain.case.intake import Actor, Intake, Location, Registration
-from domain.case.lifecycle import Role
+from domain.case.command import Command
+from domain.case.events import ActionBody
+from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
+from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.connection import DATA_CONVERTER
@@ -73,10 +75,12 @@ class Complaint:
         self.handle = handle
         self._hotline = hotline
 
-    async def act(self, body: Body, by: Actor = ADMIN, key: str = "", digest: str = "") -> Outcome:
+    async def act(self, body: ActionBody, by: Actor = ADMIN, key: str = "", digest: str = "") -> Outcome:
         """Send the update of this body."""
         command: Command[Any] = Command(actor=by, body=body, key=key, digest=digest)
-        outcome = await self.handle.execute_update(body.action.value, command, result_type=Outcome, id=key or None)
+        outcome = await self.handle.execute_update(
+            ACTION_OF[type(body)].name, command, result_type=Outcome, id=key or None
+        )
         return cast("Outcome", outcome)
 
     async def view(self) -> CaseView:
@@ -165,7 +169,7 @@ class Hotline:
         )
         return Complaint(self, registration.number, handle)
 
-    async def start_with(self, body: Body, **changes: Any) -> Complaint:
+    async def start_with(self, body: ActionBody, **changes: Any) -> Complaint:
         """Register a complaint whose first task has this update in it."""
         registration = self.registration(**changes)
         start = WithStartWorkflowOperation(
@@ -176,7 +180,9 @@ class Hotline:
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         )
         command: Command[Any] = Command(actor=ADMIN, body=body)
-        await self.client.execute_update_with_start_workflow(body.action, command, start_workflow_operation=start)
+        await self.client.execute_update_with_start_workflow(
+            ACTION_OF[type(body)].name, command, start_workflow_operation=start
+        )
         return Complaint(self, registration.number, await start.workflow_handle())
 
 

@@ -2,12 +2,18 @@
 
 from typing import Any
 
-from domain.case import commands as c
-from domain.case.intake import Actor
-from domain.case.lifecycle import Action, Role
-from domain.case.parts import PART_TABLE
-from domain.case.state import Record
-from tests.support.build import ACTORS, BODIES, CREW, INCIDENT, OTHER_CREW, OWNER
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.decide_extension import DecideExtension
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.request_extension import RequestExtension
+from domain.case.events import ActionBody
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from tests.support.build import ACTORS, BODIES, CREW, INCIDENT, OTHER_CREW, OWNER, PART_TABLE
 
 STRANGER = Actor(name="Deng Yan", role=Role.CREW, department="billing")
 ANY_CREW = Actor(name="Ma Li", role=Role.CREW)
@@ -27,22 +33,22 @@ PEOPLE = (
 """Every role, crews of every department and of none, and the owner of the case with the keys of such crews."""
 
 
-def bodies(case: Record) -> list[c.Body]:
+def bodies(case: CaseState) -> list[ActionBody]:
     """For each action the bodies with the best chance, one for each department that they may name."""
-    best: dict[Action, c.Body] = BODIES | {
-        Action.DISPATCH: c.Dispatch(department="network"),
-        Action.REQUEST_EXTENSION: c.RequestExtension(working_days=1, reason="x"),
-        Action.HAND_OVER: c.HandOver(owner=f"not {case.owner}"),
-        Action.DECIDE_APPROVAL: c.DecideApproval(approved=True, reason="x"),
-        Action.DECIDE_EXTENSION: c.DecideExtension(approved=False),
-        Action.INVOLVE: c.Involve(department="network", task="x"),
-        Action.LINK_INCIDENT: c.LinkIncident(incident=None if case.incident else INCIDENT),
+    best: dict[str, ActionBody] = BODIES | {
+        "dispatch": Dispatch(department="network"),
+        "request_extension": RequestExtension(working_days=1, reason="x"),
+        "hand_over": HandOver(owner=f"not {case.owner}"),
+        "decide_approval": DecideApproval(approved=True, reason="x"),
+        "decide_extension": DecideExtension(approved=False),
+        "involve": Involve(department="network", task="x"),
+        "link_incident": LinkIncident(incident=None if case.incident else INCIDENT),
     }
-    waiting = [c.DecideCredit(credit=owed.serial, approved=True) for owed in case.credits_waiting]
+    waiting = [DecideCredit(credit=owed.serial, approved=True) for owed in case.undecided_credits]
     named = [_naming(best[action], department) for action in PART_TABLE for department in DEPARTMENTS]
     return [*best.values(), *waiting, *named]
 
 
-def _naming(body: Any, department: str) -> c.Body:
-    named: c.Body = body.model_copy(update={"department": department})
+def _naming(body: Any, department: str) -> ActionBody:
+    named: ActionBody = body.model_copy(update={"department": department})
     return named

@@ -5,11 +5,16 @@ from typing import Any
 
 import pytest
 
-from domain.case import commands as c
+from domain.case.actions.complete import Complete
+from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.involve import Involve
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.lifecycle import CREDIT, Action, State
+from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
 from tests.support.build import (
     BODIES,
@@ -19,12 +24,14 @@ from tests.support.build import (
     ROAD,
     case_in,
     command,
+    data_of,
     days,
     do,
     hours,
     refused,
     registration,
     terms,
+    written,
 )
 
 MISSED = Credit(name="Appointment not kept", name_zh="未按预约上门", finding="not_kept", amount=Decimal(50))
@@ -33,8 +40,8 @@ LATE = Credit(
 )
 
 
-def found(*codes: str) -> c.Complete:
-    return c.Complete(result="The meter is read.", findings=codes)
+def found(*codes: str) -> Complete:
+    return Complete(result="The meter is read.", findings=codes)
 
 
 def working(**changes: Any) -> Case:
@@ -42,7 +49,7 @@ def working(**changes: Any) -> Case:
 
 
 def raised(events: tuple[Event, ...]) -> list[tuple[str, str]]:
-    return [(event.data["finding"], event.data["amount"]) for event in events if event.action == CREDIT]
+    return [(data_of(event)["finding"], data_of(event)["amount"]) for event in events if event.action == "credit"]
 
 
 def test_a_finding_is_credited_at_once_and_once() -> None:
@@ -65,7 +72,7 @@ def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
     case = working()
     do(case, found("not_kept"), MONDAY)
     [event] = case.ring(MONDAY)
-    assert event.data == {
+    assert data_of(event) == {
         "credit": 1,
         "name": "Appointment not kept",
         "name_zh": "未按预约上门",
@@ -74,7 +81,7 @@ def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
         "finding": "not_kept",
         "found": event.seq - 1,
         "period": 0,
-        "fell_at": MONDAY.isoformat(),
+        "fell_at": written(MONDAY),
         "approvers": [],
     }
 
@@ -98,11 +105,11 @@ def test_an_unknown_finding_is_refused_with_those_there_are() -> None:
 
 def test_said_again_after_it_was_sent_back_it_is_the_same_finding_in_a_further_cycle_another() -> None:
     case = working()
-    for body in (found("not_kept"), BODIES[Action.SEND_BACK], found("not_kept")):
+    for body in (found("not_kept"), BODIES["send_back"], found("not_kept")):
         do(case, body, MONDAY)
     case.ring(MONDAY)
     assert len(case.credits) == 1
-    for body in (BODIES[Action.REPLY], c.FollowUp(outcome="dissatisfied"), c.SignFor(), found("not_kept")):
+    for body in (BODIES["reply"], FollowUp(outcome="dissatisfied"), SignFor(), found("not_kept")):
         do(case, body, MONDAY)
     assert len(raised(case.ring(MONDAY))) == 1
     assert len(case.credits) == 2
@@ -110,8 +117,8 @@ def test_said_again_after_it_was_sent_back_it_is_the_same_finding_in_a_further_c
 
 def test_a_further_department_may_find_it_as_well() -> None:
     case = working()
-    do(case, c.Involve(department="metering", task="Read the meter."), MONDAY)
-    do(case, c.SignFor(department="metering"), MONDAY, OTHER_CREW)
+    do(case, Involve(department="metering", task="Read the meter."), MONDAY)
+    do(case, SignFor(department="metering"), MONDAY, OTHER_CREW)
     assert refused(case, found("rude"), OTHER_CREW, MONDAY).code == "unknown_finding"
     case.apply(command(found("not_kept"), OTHER_CREW), MONDAY)
     assert raised(case.ring(MONDAY)) == [("not_kept", "50.00")]
@@ -121,13 +128,13 @@ def test_a_further_department_may_find_it_as_well() -> None:
 @pytest.mark.parametrize("late", [0, 80])
 def test_while_the_case_waits_for_its_caller_it_is_credited_at_once_as_well(late: int) -> None:
     case = working()
-    do(case, c.Involve(department="metering", task="Read the meter."), MONDAY)
-    do(case, c.SignFor(department="metering"), MONDAY, OTHER_CREW)
-    do(case, c.Suspend(reason="Nobody in.", wake_at=MONDAY + hours(70)), MONDAY)
+    do(case, Involve(department="metering", task="Read the meter."), MONDAY)
+    do(case, SignFor(department="metering"), MONDAY, OTHER_CREW)
+    do(case, Suspend(reason="Nobody in.", wake_at=MONDAY + hours(70)), MONDAY)
     do(case, found("not_kept"), MONDAY + hours(1), OTHER_CREW)
     assert case.next_deadline() == MONDAY + hours(1)
     events = case.ring(MONDAY + hours(1 + late))
-    assert [event.action for event in events] == [CREDIT, Action.RESUME][: 1 + bool(late)]
+    assert [event.action for event in events] == ["credit", "resume"][: 1 + bool(late)]
     assert case.next_deadline() == (None if late else MONDAY + hours(70))
     assert [event.at for event in events] == sorted(event.at for event in events)
 
@@ -137,14 +144,14 @@ def test_the_most_of_a_case_holds_for_findings() -> None:
     case = working(credits=(capped,))
     for body in (
         found("not_kept"),
-        BODIES[Action.REPLY],
-        c.FollowUp(outcome="dissatisfied"),
-        c.SignFor(),
+        BODIES["reply"],
+        FollowUp(outcome="dissatisfied"),
+        SignFor(),
         found("not_kept"),
     ):
         do(case, body, MONDAY)
     assert (raised(case.ring(MONDAY)), len(case.credits)) == ([], 1)
-    do(case, c.DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY)
+    do(case, DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY)
     assert len(raised(case.ring(MONDAY))) == 1
 
 
@@ -160,11 +167,11 @@ def test_what_was_found_before_a_catalogue_owed_anything_for_it_is_not_made_up_f
 
 def test_a_completion_that_finds_nothing_reads_as_it_did() -> None:
     case = working()
-    event = do(case, BODIES[Action.COMPLETE], MONDAY, CREW)[-1]
-    assert event.data == {"result": "The valve was lifted."}
+    event = do(case, BODIES["complete"], MONDAY, CREW)[-1]
+    assert data_of(event) == {"result": "The valve was lifted."}
     assert "findings" not in case.model_dump_json()
     assert "customer_class" not in case.model_dump_json()
-    assert "findings" not in command(BODIES[Action.COMPLETE]).model_dump_json()
+    assert "findings" not in command(BODIES["complete"]).model_dump_json()
 
 
 def test_a_case_folds_from_its_events_with_what_was_found() -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from domain.case import commands as c
+from domain.case.actions.follow_up import FollowUp
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.clocks import Clock
-from domain.case.lifecycle import Action, State
+from domain.case.lifecycle import State
 from domain.catalogue.terms import Edition, Promise
 from tests.support.build import (
     BODIES,
@@ -49,7 +49,7 @@ class TestStandingStill:
         assert clock(case, "arrive").status.value == "waiting"
         promise(case)
         assert (clock(case, "arrive").started_at, clock(case, "arrive").paused) == (MONDAY, True)
-        do(case, BODIES[Action.DECIDE_APPROVAL], LATER + hours(1))
+        do(case, BODIES["decide_approval"], LATER + hours(1))
         assert clock(case, "arrive").running_since == LATER + hours(1)
 
     def test_one_to_the_caller_runs_while_an_approval_is_waited_for(self) -> None:
@@ -61,7 +61,7 @@ class TestStandingStill:
         case = case_in(State.PENDING_REDISPATCH, promises=without("arrive"))
         promise(case)
         assert clock(case, "arrive").status.value == "waiting"
-        do(case, BODIES[Action.DISPATCH], LATER + minutes(5))
+        do(case, BODIES["dispatch"], LATER + minutes(5))
         assert clock(case, "arrive").due_at(CALENDAR) == LATER + minutes(65)
 
 
@@ -70,7 +70,7 @@ class TestDecision:
 
     def after_a_decision(self) -> Case:
         case = case_in(State.AWAITING_APPROVAL, promises=without("reply"))
-        do(case, BODIES[Action.DECIDE_APPROVAL], THEN)
+        do(case, BODIES["decide_approval"], THEN)
         return case
 
     def test_counts_from_the_decision_of_this_cycle(self) -> None:
@@ -80,7 +80,7 @@ class TestDecision:
 
     def test_waits_where_only_an_earlier_cycle_had_one(self) -> None:
         case = self.after_a_decision()
-        for body in (BODIES[Action.COMPLETE], BODIES[Action.REPLY], c.FollowUp(outcome="dissatisfied")):
+        for body in (BODIES["complete"], BODIES["reply"], FollowUp(outcome="dissatisfied")):
             do(case, body, THEN + minutes(1))
         promise(case, (*without("reply"), PAYMENT))
         assert (clock(case, "reply").cycle, clock(case, "reply").status.value) == (2, "waiting")
@@ -98,8 +98,8 @@ class TestAgain:
 
     def test_the_one_that_a_part_has_kept_is_not_that_of_the_case(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        for action in (Action.INVOLVE, Action.SIGN_FOR, Action.COMPLETE):
-            do(case, BODIES[action], THEN, None if action is Action.INVOLVE else OTHER_CREW)
+        for action in ("involve", "sign_for", "complete"):
+            do(case, BODIES[action], THEN, None if action == "involve" else OTHER_CREW)
         promise(case, without("resolve"))
         promise(case)
         assert [each.status.value for each in own(case, "resolve")] == ["cancelled", "running"]

@@ -5,11 +5,17 @@ from datetime import datetime
 
 import pytest
 
-from domain.case import commands as c
+from domain.case.actions import ACTION_OF, TABLE
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.involve import Involve
+from domain.case.actions.send_back import SendBack
+from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.intake import Actor
-from domain.case.lifecycle import TABLE, Action, Role, State
-from domain.case.parts import PART_TABLE, SHARED, UNFINISHED, PartState
+from domain.case.events import ActionBody
+from domain.case.lifecycle import State
+from domain.case.parts import UNFINISHED, PartState
+from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from tests.support.build import (
     BODIES,
@@ -19,6 +25,7 @@ from tests.support.build import (
     OTHER_CREW,
     OWED,
     OWNER,
+    PART_TABLE,
     ROAD,
     THEN,
     case_in,
@@ -31,18 +38,16 @@ from tests.support.build import (
 )
 from tests.support.offers import ANY_CREW, DEPARTMENTS, PEOPLE, STRANGER, bodies
 
-INVOLVE, SIGN_FOR, COMPLETE, RETURN = (
-    BODIES[action] for action in (Action.INVOLVE, Action.SIGN_FOR, Action.COMPLETE, Action.RETURN)
-)
-PART_ROAD: dict[PartState, tuple[tuple[c.Body, Actor], ...]] = {
+INVOLVE, SIGN_FOR, COMPLETE, RETURN = (BODIES[action] for action in ("involve", "sign_for", "complete", "return"))
+PART_ROAD: dict[PartState, tuple[tuple[ActionBody, Actor], ...]] = {
     PartState.DISPATCHED: (),
     PartState.IN_PROGRESS: ((SIGN_FOR, OTHER_CREW),),
     PartState.COMPLETED: ((SIGN_FOR, OTHER_CREW), (COMPLETE, OTHER_CREW)),
     PartState.RETURNED: ((RETURN, OTHER_CREW),),
-    PartState.RELEASED: ((BODIES[Action.RELEASE], OWNER),),
+    PartState.RELEASED: ((BODIES["release"], OWNER),),
 }
 """How metering's part comes to each state."""
-DISPATCHED = [state for state, road in ROAD.items() if Action.DISPATCH in road]
+DISPATCHED = [state for state, road in ROAD.items() if "dispatch" in road]
 
 
 def with_part(state: State, part: PartState) -> Case:
@@ -61,27 +66,27 @@ def out_of_the_ordinary() -> Iterator[tuple[str, Case]]:
     """Cases that are not told by their state and the state of one part."""
     for before in (State.IN_PROGRESS, State.DISPATCHED):
         asked = case_in(before)
-        do(asked, BODIES[Action.REQUEST_EXTENSION], MONDAY)
+        do(asked, BODIES["request_extension"], MONDAY)
         yield f"extension asked for while {before}", asked
     owing = case_in(State.CLOSED)
     owing.credits = (OWED,)
     yield "a credit waits", owing
     linked = with_part(State.IN_PROGRESS, PartState.DISPATCHED)
-    do(linked, BODIES[Action.LINK_INCIDENT], MONDAY)
+    do(linked, BODIES["link_incident"], MONDAY)
     yield "an incident is waited for", linked
     for part in (PartState.DISPATCHED, PartState.COMPLETED):
         moved = with_part(State.PENDING_REDISPATCH, part)
-        do(moved, c.Dispatch(department="metering"), MONDAY)
+        do(moved, Dispatch(department="metering"), MONDAY)
         yield f"metering, whose part was {part}, has the case", moved
     reworked = with_part(State.CLOSED, PartState.COMPLETED)
-    do(reworked, BODIES[Action.REOPEN], MONDAY)
+    do(reworked, BODIES["reopen"], MONDAY)
     yield "a part of the cycle before", reworked
     two = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)
-    do(two, c.Involve(department="billing", task="Find the arrears."), MONDAY, DISPATCHER)
+    do(two, Involve(department="billing", task="Find the arrears."), MONDAY, DISPATCHER)
     yield "two parts", two
     suspended = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)
     do(suspended, COMPLETE, MONDAY)
-    do(suspended, BODIES[Action.SUSPEND], MONDAY)
+    do(suspended, BODIES["suspend"], MONDAY)
     yield "the last part is waited for while the case is suspended", suspended
 
 
@@ -92,7 +97,7 @@ CASES = {
 }
 
 
-def accepted(case: Case, body: c.Body, actor: Actor, at: datetime) -> bool:
+def accepted(case: Case, body: ActionBody, actor: Actor, at: datetime) -> bool:
     try:
         case.model_copy().apply(command(body, actor), at)
     except Refused:
@@ -106,7 +111,7 @@ def test_an_action_is_offered_if_and_only_if_some_body_of_it_is_accepted(name: s
     case = CASES[name].model_copy()
     case.ring(at)
     for actor in PEOPLE:
-        may = {body.action for body in bodies(case) if accepted(case, body, actor, at)}
+        may = {ACTION_OF[type(body)].name for body in bodies(case) if accepted(case, body, actor, at)}
         assert set(case.available_actions(actor, at)) == may, actor
 
 
@@ -116,7 +121,7 @@ class TestOfAnotherDepartment:
     def test_a_crew_that_names_another_department_is_kept_out(self, crew: Actor, part: PartState | None) -> None:
         for state in DISPATCHED:
             case = with_part(state, part) if part else case_in(state)
-            for action in {*PART_TABLE} - {Action.SEND_BACK, Action.RELEASE}:
+            for action in {*PART_TABLE} - {"send_back", "release"}:
                 for other in {*DEPARTMENTS, "network"} - {crew.department}:
                     body = BODIES[action].model_copy(update={"department": other})
                     refusal = refused(case, body, crew)
@@ -127,21 +132,21 @@ class TestOfAnotherDepartment:
     @pytest.mark.parametrize(
         "action", [each for each in TABLE if Role.CREW in TABLE[each].roles and each not in PART_TABLE]
     )
-    def test_a_crew_with_a_part_does_to_the_case_only_what_is_shared(self, action: Action) -> None:
+    def test_a_crew_with_a_part_does_to_the_case_only_what_is_shared(self, action: str) -> None:
         for state in TABLE[action].sources & {*DISPATCHED}:
             case = with_part(state, PartState.IN_PROGRESS)
-            if action in SHARED:
+            if TABLE[action].of_parts:
                 do(case, BODIES[action], THEN, OTHER_CREW)
             else:
                 assert refused(case, BODIES[action], OTHER_CREW).code == "other_department"
 
     def test_one_without_a_part_that_names_itself_is_told_who_has_the_case(self) -> None:
-        refusal = refused(case_in(State.DISPATCHED), c.SignFor(department="billing"), STRANGER)
+        refusal = refused(case_in(State.DISPATCHED), SignFor(department="billing"), STRANGER)
         assert (refusal.code, refusal.accepted) == ("other_department", ("repair",))
 
     def test_one_that_names_its_own_finished_part_is_told_so(self) -> None:
         case = with_part(State.IN_PROGRESS, PartState.COMPLETED)
-        refusal = refused(case, c.Complete(department="metering", result="x"), OTHER_CREW)
+        refusal = refused(case, Complete(department="metering", result="x"), OTHER_CREW)
         assert (refusal.code, refusal.accepted) == ("out_of_turn", ())
 
 
@@ -153,17 +158,17 @@ class TestOwner:
 
     def test_releases_a_part(self) -> None:
         case = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)
-        (event,) = do(case, BODIES[Action.RELEASE], THEN, self.owner(CREW))
+        (event,) = do(case, BODIES["release"], THEN, self.owner(CREW))
         assert (event.role, case.parts[0].state) == (Role.OWNER, PartState.RELEASED)
 
     def test_sends_back_a_part(self) -> None:
         case = with_part(State.PENDING_REPLY, PartState.COMPLETED)
-        (event,) = do(case, c.SendBack(department="metering", reason="Which?"), THEN, self.owner(STRANGER))
+        (event,) = do(case, SendBack(department="metering", reason="Which?"), THEN, self.owner(STRANGER))
         assert (event.role, case.parts[0].state) == (Role.OWNER, PartState.IN_PROGRESS)
 
     def test_acts_on_a_case_of_another_department_as_owner(self) -> None:
         for crew, role in ((STRANGER, Role.OWNER), (CREW, Role.CREW), (ANY_CREW, Role.CREW)):
-            (event,) = do(case_in(State.IN_PROGRESS), BODIES[Action.SUSPEND], THEN, self.owner(crew))
+            (event,) = do(case_in(State.IN_PROGRESS), BODIES["suspend"], THEN, self.owner(crew))
             assert event.role is role
 
 

@@ -4,9 +4,11 @@ from datetime import datetime
 
 import pytest
 
-from domain.case import commands as c
+from domain.case.actions.decide_extension import DecideExtension
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.request_extension import RequestExtension
 from domain.case.automatic.settle import Settlement
-from domain.case.lifecycle import Action, State
+from domain.case.lifecycle import State
 from domain.catalogue.terms import Process, Promise
 from tests.support.build import BODIES, INCIDENT, MONDAY, THEN, case_in, clock, days, do, hours, minutes, refused
 
@@ -19,31 +21,31 @@ class TestFollowUp:
         case = case_in(State.PENDING_FOLLOW_UP, process=Process(follow_up_attempts=attempts))
         for _ in range(attempts):
             assert case.state is State.PENDING_FOLLOW_UP
-            do(case, c.FollowUp(outcome="unreachable"), THEN)
+            do(case, FollowUp(outcome="unreachable"), THEN)
         assert (case.state, case.follow_up_attempts, case.flags) == (State.CLOSED, attempts, ("unreachable",))
 
     def test_every_rework_from_supervise_after_on_is_supervised(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP, process=Process(supervise_after=2))
         supervised = []
         for _ in range(4):
-            do(case, c.FollowUp(outcome="dissatisfied"), THEN)
+            do(case, FollowUp(outcome="dissatisfied"), THEN)
             supervised.append((case.cycle, case.supervision and case.supervision.cycle))
-            for action in (Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+            for action in ("sign_for", "complete", "reply"):
                 do(case, BODIES[action], THEN)
         assert supervised == [(2, None), (3, 3), (4, 4), (5, 5)]
 
 
 class TestReopening:
-    @pytest.mark.parametrize("action", [Action.ANSWER, Action.FOLLOW_UP])
-    def test_the_window_is_as_long_as_the_catalogue_says(self, action: Action) -> None:
-        state = State.REGISTERED if action is Action.ANSWER else State.PENDING_FOLLOW_UP
+    @pytest.mark.parametrize("action", ["answer", "follow_up"])
+    def test_the_window_is_as_long_as_the_catalogue_says(self, action: str) -> None:
+        state = State.REGISTERED if action == "answer" else State.PENDING_FOLLOW_UP
         case = case_in(state, process=Process(reopen_seconds=3600))
         do(case, BODIES[action], THEN)
         assert (case.state, case.reopen_ends_at) == (State.CLOSED, THEN + hours(1))
 
     def test_so_is_that_of_a_case_closed_with_its_incident(self) -> None:
         case = case_in(State.IN_PROGRESS, process=Process(reopen_seconds=3600))
-        do(case, BODIES[Action.LINK_INCIDENT], THEN)
+        do(case, BODIES["link_incident"], THEN)
         case.settle(Settlement(incident=INCIDENT, result="x", message="x", follow_up=False), THEN)
         assert (case.state, case.reopen_ends_at) == (State.CLOSED, THEN + hours(1))
 
@@ -53,27 +55,27 @@ class TestReturn:
     def test_is_possible_within_the_working_days_of_the_catalogue(self, count: int, last: datetime) -> None:
         """Counted from a Friday: the weekend is none of them."""
         case = case_in(State.DISPATCHED, FRIDAY, process=Process(return_within_days=count))
-        refusal = refused(case, BODIES[Action.RETURN], at=last + minutes(1))
+        refusal = refused(case, BODIES["return"], at=last + minutes(1))
         assert (refusal.kind, refusal.code) == ("conflict", "return_too_late")
         assert f"within {count} working days was possible until {last.isoformat()}" in refusal.message
-        do(case, BODIES[Action.RETURN], last)
+        do(case, BODIES["return"], last)
         assert case.state is State.PENDING_REDISPATCH
 
 
 class TestExtension:
     def test_of_the_most_days_that_the_catalogue_allows_is_granted(self) -> None:
         case = case_in(State.IN_PROGRESS, process=Process(extension_max_days=4))
-        assert refused(case, c.RequestExtension(working_days=5, reason="x")).accepted == ("1 to 4 working days",)
-        do(case, c.RequestExtension(working_days=4, reason="x"), THEN)
-        do(case, c.DecideExtension(approved=True), THEN)
+        assert refused(case, RequestExtension(working_days=5, reason="x")).accepted == ("1 to 4 working days",)
+        do(case, RequestExtension(working_days=4, reason="x"), THEN)
+        do(case, DecideExtension(approved=True), THEN)
         assert clock(case, "resolve").due_at(case.calendar) == MONDAY + days(11)
 
     def test_is_granted_as_often_in_a_cycle_as_the_catalogue_allows(self) -> None:
         case = case_in(State.IN_PROGRESS, process=Process(extensions_allowed=2))
         for _ in range(2):
-            do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
-            do(case, BODIES[Action.DECIDE_EXTENSION], THEN)
-        refusal = refused(case, BODIES[Action.REQUEST_EXTENSION])
+            do(case, BODIES["request_extension"], THEN)
+            do(case, BODIES["decide_extension"], THEN)
+        refusal = refused(case, BODIES["request_extension"])
         assert (refusal.code, case.extensions) == ("extension_used", 2)
         assert "granted 2 time(s) in a cycle at most" in refusal.message
 
@@ -81,15 +83,15 @@ class TestExtension:
     def test_is_asked_for_as_many_working_days_ahead_as_the_catalogue_says(self, notice: int, last: datetime) -> None:
         """Five working days from Monday 09:00 are over on the next Monday at 09:00."""
         case = case_in(State.IN_PROGRESS, process=Process(extension_notice_days=notice))
-        refusal = refused(case, BODIES[Action.REQUEST_EXTENSION], at=last + minutes(1))
+        refusal = refused(case, BODIES["request_extension"], at=last + minutes(1))
         assert (refusal.kind, refusal.code) == ("conflict", "extension_too_late")
         assert f"asked for {notice} working day(s) ahead" in refusal.message
-        do(case, BODIES[Action.REQUEST_EXTENSION], last)
+        do(case, BODIES["request_extension"], last)
         assert case.extension is not None
 
     def test_a_working_day_of_a_promise_round_the_clock_is_a_day_of_24_hours(self) -> None:
         promise = Promise(name="resolve", calendar="always", budget_seconds=10 * 86_400, starts="registration")
         case = case_in(State.IN_PROGRESS, promises=(promise,))
-        do(case, c.RequestExtension(working_days=3, reason="Parts"), THEN)
-        do(case, c.DecideExtension(approved=True), THEN)
+        do(case, RequestExtension(working_days=3, reason="Parts"), THEN)
+        do(case, DecideExtension(approved=True), THEN)
         assert clock(case, "resolve").due_at(case.calendar) == MONDAY + days(13)

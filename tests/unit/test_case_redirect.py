@@ -2,11 +2,12 @@
 
 import pytest
 
-from domain.case import commands as c
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.link_incident import LinkIncident
 from domain.case.case import Case
 from domain.case.clocks import DEPARTMENT
-from domain.case.lifecycle import NOTICE, Action, State
-from domain.case.notices import notices
+from domain.case.lifecycle import State
+from domain.case.notifications import notifications
 from domain.case.parts import PartState
 from domain.catalogue.terms import Process, Promise, UrgingRules
 from tests.support.build import (
@@ -22,6 +23,7 @@ from tests.support.build import (
     THEN,
     case_in,
     clock,
+    data_of,
     days,
     do,
     hours,
@@ -31,14 +33,14 @@ from tests.support.build import (
     registration,
 )
 
-ELSEWHERE = c.Dispatch(department="metering")
-RETURN, SIGN_FOR = BODIES[Action.RETURN], BODIES[Action.SIGN_FOR]
+ELSEWHERE = Dispatch(department="metering")
+RETURN, SIGN_FOR = BODIES["return"], BODIES["sign_for"]
 
 
 def dispatched(assignee: str | None = "Ma Li") -> Case:
     """A case that was dispatched to a person of the repair crew on Monday."""
     case = case_in(State.REGISTERED)
-    do(case, c.Dispatch(department="repair", assignee=assignee), MONDAY)
+    do(case, Dispatch(department="repair", assignee=assignee), MONDAY)
     return case
 
 
@@ -50,7 +52,7 @@ class TestToAnotherDepartment:
         assert (case.department, case.assignee, case.dispatched_at) == ("metering", None, THEN)
         assert refused(case, SIGN_FOR, CREW).code == "other_department"
         do(case, SIGN_FOR, THEN, OTHER_CREW)
-        assert refused(case, c.Dispatch(department="repair"), DISPATCHER).code == "out_of_turn"
+        assert refused(case, Dispatch(department="repair"), DISPATCHER).code == "out_of_turn"
 
     def test_a_promise_of_the_department_from_the_registration_on_starts_with_it(self) -> None:
         arrive = Promise(name="arrive", calendar="always", budget_seconds=3600, starts="registration")
@@ -83,7 +85,7 @@ class TestToAnotherDepartment:
     def test_both_hear_of_it_and_whom_it_left(self) -> None:
         case = dispatched()
         event = one(do(case, ELSEWHERE, THEN))
-        told = notices(case.number, event)
+        told = notifications(case.number, event)
         assert [notice.recipient for notice in told] == ["department:metering", "department:repair"]
         assert told[1].text_zh == f"工单{case.number}:改派,不再由repair处理,现为待签收"
         assert told[1].text_en == f"Case {case.number}: redirected from repair by dispatcher, now dispatched"
@@ -91,52 +93,52 @@ class TestToAnotherDepartment:
     def test_both_hear_of_it_though_the_batch_went_on(self) -> None:
         case = dispatched()
         event = one(do(case, ELSEWHERE, THEN))
-        do(case, c.Dispatch(department="network"), THEN)
-        recipients = [notice.recipient for notice in notices(case.number, event)]
+        do(case, Dispatch(department="network"), THEN)
+        recipients = [notice.recipient for notice in notifications(case.number, event)]
         assert recipients == ["department:metering", "department:repair"]
 
     def test_the_part_that_it_had_becomes_its_case(self) -> None:
         case = dispatched()
-        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
+        do(case, BODIES["involve"], THEN, OWNER)
         do(case, ELSEWHERE, THEN)
         assert (case.unfinished, case.parts[0].state) == ((), PartState.RELEASED)
         assert not any(each.live for each in case.clocks if each.part)
 
     def test_parts_of_others_stay(self) -> None:
         case = dispatched()
-        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
-        do(case, c.Dispatch(department="network"), THEN)
+        do(case, BODIES["involve"], THEN, OWNER)
+        do(case, Dispatch(department="network"), THEN)
         assert [part.department for part in case.unfinished] == ["metering"]
 
     def test_an_extension_that_the_former_one_asked_for_is_gone(self) -> None:
         case = dispatched()
-        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        do(case, BODIES["request_extension"], THEN)
         do(case, ELSEWHERE, THEN)
         assert case.extension is None
-        assert refused(case, BODIES[Action.DECIDE_EXTENSION], SUPERVISOR).code == "out_of_turn"
-        do(case, BODIES[Action.REQUEST_EXTENSION], THEN, OTHER_CREW)
+        assert refused(case, BODIES["decide_extension"], SUPERVISOR).code == "out_of_turn"
+        do(case, BODIES["request_extension"], THEN, OTHER_CREW)
 
     def test_while_an_incident_is_waited_for_the_new_clocks_stand_still(self) -> None:
         case = dispatched()
-        do(case, BODIES[Action.LINK_INCIDENT], THEN)
+        do(case, BODIES["link_incident"], THEN)
         do(case, ELSEWHERE, THEN + minutes(1))
         assert (clock(case, "acknowledge").status, clock(case, "acknowledge").consumed_seconds) == ("paused", 0)
         assert case.ring(THEN + hours(5)) == ()
-        do(case, c.LinkIncident(incident=None), THEN + hours(5))
+        do(case, LinkIncident(incident=None), THEN + hours(5))
         assert clock(case, "acknowledge").due_at(CALENDAR) == THEN + hours(5) + minutes(10)
 
     def test_urging_and_the_written_notice_go_to_it(self) -> None:
         urging = UrgingRules(notice_seconds=86_400, criticism_days=5)
         case = case_in(State.DISPATCHED, process=Process(urging=urging))
         do(case, ELSEWHERE, THEN)
-        urged = one(do(case, BODIES[Action.URGE], THEN))
-        assert [told.recipient for told in notices(case.number, urged)] == ["department:metering"]
-        notice = next(event for event in case.ring(MONDAY + days(9)) if event.action == NOTICE)
-        assert [(to["department"], to["assignee"]) for to in notice.data["addressees"]] == [("metering", None)]
+        urged = one(do(case, BODIES["urge"], THEN))
+        assert [told.recipient for told in notifications(case.number, urged)] == ["department:metering"]
+        notice = next(event for event in case.ring(MONDAY + days(9)) if event.action == "notice")
+        assert [(to["department"], to["assignee"]) for to in data_of(notice)["addressees"]] == [("metering", None)]
 
     def test_the_events_are_the_case(self) -> None:
         case, events = Case.register(registration())
-        for body in (c.Dispatch(department="repair"), ELSEWHERE, c.Dispatch(department="metering", assignee="Sun Hao")):
+        for body in (Dispatch(department="repair"), ELSEWHERE, Dispatch(department="metering", assignee="Sun Hao")):
             events += do(case, body, THEN)
         assert Case.fold(events) == case
         assert case.assignee == "Sun Hao"
@@ -146,29 +148,29 @@ class TestToAnotherPerson:
     @pytest.mark.parametrize("assignee", ["Lu Ping", None])
     def test_what_runs_for_the_department_goes_on(self, assignee: str | None) -> None:
         case = dispatched()
-        do(case, BODIES[Action.REQUEST_EXTENSION], THEN)
+        do(case, BODIES["request_extension"], THEN)
         clocks, asked = case.clocks, case.extension
-        event = one(do(case, c.Dispatch(department="repair", assignee=assignee), THEN))
+        event = one(do(case, Dispatch(department="repair", assignee=assignee), THEN))
         assert (case.department, case.assignee, case.dispatched_at) == ("repair", assignee, MONDAY)
         assert (case.clocks, case.extension) == (clocks, asked)
-        assert [told.recipient for told in notices(case.number, event)] == ["department:repair"]
+        assert [told.recipient for told in notifications(case.number, event)] == ["department:repair"]
 
     def test_there_is_no_new_time_to_return_the_case(self) -> None:
         case = dispatched()
-        do(case, c.Dispatch(department="repair", assignee="Lu Ping"), MONDAY + days(1))
+        do(case, Dispatch(department="repair", assignee="Lu Ping"), MONDAY + days(1))
         assert refused(case, RETURN, CREW, MONDAY + days(2) + minutes(1)).code == "return_too_late"
 
     def test_while_an_incident_is_waited_for_the_clocks_stay_where_they_stood(self) -> None:
         case = dispatched()
-        do(case, BODIES[Action.LINK_INCIDENT], THEN)
-        do(case, c.Dispatch(department="repair"), THEN + hours(1))
+        do(case, BODIES["link_incident"], THEN)
+        do(case, Dispatch(department="repair"), THEN + hours(1))
         assert (clock(case, "acknowledge").status, clock(case, "acknowledge").consumed_seconds) == ("paused", 180)
 
 
 @pytest.mark.parametrize("assignee", ["Ma Li", None])
 def test_to_the_same_department_and_person_it_is_refused(assignee: str | None) -> None:
     case = dispatched(assignee)
-    refusal = refused(case, c.Dispatch(department="repair", assignee=assignee))
+    refusal = refused(case, Dispatch(department="repair", assignee=assignee))
     assert (refusal.kind, refusal.code) == ("invalid", "same_department")
     assert refusal.accepted == ("another department", "another assignee in repair")
     assert "repair" in refusal.message
@@ -177,14 +179,14 @@ def test_to_the_same_department_and_person_it_is_refused(assignee: str | None) -
 def test_after_a_return_the_same_department_may_have_it_again() -> None:
     case = dispatched(None)
     do(case, RETURN, THEN)
-    event = one(do(case, c.Dispatch(department="repair"), MONDAY + days(1)))
+    event = one(do(case, Dispatch(department="repair"), MONDAY + days(1)))
     assert case.dispatched_at == MONDAY + days(1)
-    assert "previous_department" not in event.data
+    assert "previous_department" not in data_of(event)
 
 
 def test_the_rework_of_a_reopened_case_may_be_redirected() -> None:
     case = case_in(State.CLOSED)
-    do(case, BODIES[Action.REOPEN], THEN)
+    do(case, BODIES["reopen"], THEN)
     do(case, ELSEWHERE, THEN)
     assert (case.cycle, case.department, case.dispatched_at) == (2, "metering", THEN)
 

@@ -4,9 +4,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domain.case import commands as c
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.reject_return import RejectReturn
+from domain.case.actions.suspend import Suspend
 from domain.case.case import Case
-from domain.case.lifecycle import Action, Role, State
+from domain.case.events import ActionBody
+from domain.case.lifecycle import State
+from domain.shared.actors import Role
 from tests.support.build import (
     BODIES,
     CALENDAR,
@@ -16,6 +21,7 @@ from tests.support.build import (
     THEN,
     case_in,
     clock,
+    data_of,
     days,
     do,
     hours,
@@ -39,18 +45,18 @@ class TestStart:
 
     def test_the_departments_from_the_dispatch(self) -> None:
         case = case_in(State.REGISTERED)
-        do(case, BODIES[Action.DISPATCH], THEN)
+        do(case, BODIES["dispatch"], THEN)
         assert clock(case, "acknowledge").started_at == clock(case, "arrive").started_at == THEN
         assert clock(case, "resolve").started_at == MONDAY
 
     def test_the_follow_up_from_the_reply(self) -> None:
         case = case_in(State.PENDING_REPLY)
-        do(case, BODIES[Action.REPLY], THEN)
+        do(case, BODIES["reply"], THEN)
         assert clock(case, "follow_up").due_at(CALENDAR) == THEN + days(1)
 
     def test_only_the_changed_clocks_carry_the_new_version(self) -> None:
         case = case_in(State.DISPATCHED)
-        do(case, BODIES[Action.SIGN_FOR], THEN)
+        do(case, BODIES["sign_for"], THEN)
         assert {clock.name: clock.version for clock in case.clocks} == {
             "acknowledge": 3,
             "arrive": 2,
@@ -64,11 +70,11 @@ class TestStop:
     def test_each_promise_is_kept_by_its_action(self) -> None:
         case = case_in(State.DISPATCHED)
         for action, name in (
-            (Action.SIGN_FOR, "acknowledge"),
-            (Action.ARRIVE, "arrive"),
-            (Action.COMPLETE, "resolve"),
-            (Action.REPLY, "reply"),
-            (Action.FOLLOW_UP, "follow_up"),
+            ("sign_for", "acknowledge"),
+            ("arrive", "arrive"),
+            ("complete", "resolve"),
+            ("reply", "reply"),
+            ("follow_up", "follow_up"),
         ):
             assert clock(case, name).live
             do(case, BODIES[action], THEN)
@@ -81,7 +87,7 @@ class TestStop:
     def test_work_sent_back_was_never_done_and_its_time_counts(self) -> None:
         case = case_in(State.PENDING_REPLY)
         before = clock(case, "resolve").due_at(CALENDAR)
-        do(case, BODIES[Action.SEND_BACK], FROM_HERE)
+        do(case, BODIES["send_back"], FROM_HERE)
         assert (clock(case, "resolve").status.value, clock(case, "arrive").status.value) == ("running", "met")
         assert clock(case, "resolve").elapsed(FROM_HERE, CALENDAR) == 3600
         assert clock(case, "resolve").due_at(CALENDAR) == before
@@ -90,7 +96,7 @@ class TestStop:
         case = case_in(State.PENDING_REPLY)
         due = clock(case, "resolve").due_at(CALENDAR)
         late = MONDAY + days(7) + hours(1)
-        events = do(case, BODIES[Action.SEND_BACK], late) + case.ring(late)
+        events = do(case, BODIES["send_back"], late) + case.ring(late)
         assert rungs(events)[-3:] == [("resolve", 50), ("resolve", 75), ("resolve", 100)]
         assert clock(case, "resolve").missed_at == due == MONDAY + days(7)
 
@@ -98,14 +104,14 @@ class TestStop:
 class TestDepartments:
     def test_a_return_pauses_the_departments_clocks_alone(self) -> None:
         case = case_in(State.DISPATCHED)
-        do(case, BODIES[Action.RETURN], THEN)
+        do(case, BODIES["return"], THEN)
         running_on = {"resolve": "running", "reply": "running", "follow_up": "waiting"}
         assert status(case) == running_on | {"acknowledge": "paused", "arrive": "paused"}
 
-    @pytest.mark.parametrize("body", [c.RejectReturn(reason="Yours."), c.Dispatch(department="repair")])
-    def test_with_the_same_department_they_go_on(self, body: c.Body) -> None:
+    @pytest.mark.parametrize("body", [RejectReturn(reason="Yours."), Dispatch(department="repair")])
+    def test_with_the_same_department_they_go_on(self, body: ActionBody) -> None:
         case = case_in(State.DISPATCHED)
-        do(case, BODIES[Action.RETURN], THEN)
+        do(case, BODIES["return"], THEN)
         do(case, body, FROM_HERE)
         assert len(case.clocks) == 5
         assert clock(case, "acknowledge").consumed_seconds == 180
@@ -113,8 +119,8 @@ class TestDepartments:
 
     def test_with_another_they_start_anew_and_the_old_are_kept(self) -> None:
         case = case_in(State.DISPATCHED)
-        do(case, BODIES[Action.RETURN], THEN)
-        do(case, c.Dispatch(department="metering"), FROM_HERE)
+        do(case, BODIES["return"], THEN)
+        do(case, Dispatch(department="metering"), FROM_HERE)
         assert [(k.name, k.serial, k.status.value) for k in case.clocks if k.name in ("acknowledge", "arrive")] == [
             ("acknowledge", 1, "cancelled"),
             ("arrive", 2, "cancelled"),
@@ -126,9 +132,9 @@ class TestDepartments:
 
     def test_what_one_department_missed_stays_missed(self) -> None:
         case = case_in(State.DISPATCHED)
-        do(case, BODIES[Action.RETURN], FROM_HERE)
-        do(case, c.Dispatch(department="metering"), FROM_HERE)
-        do(case, BODIES[Action.SIGN_FOR], FROM_HERE, OTHER_CREW)
+        do(case, BODIES["return"], FROM_HERE)
+        do(case, Dispatch(department="metering"), FROM_HERE)
+        do(case, BODIES["sign_for"], FROM_HERE, OTHER_CREW)
         assert [k.status.value for k in case.clocks if k.name == "acknowledge"] == ["missed", "met"]
 
 
@@ -142,7 +148,7 @@ class TestPauses:
             "reply": "running",
             "follow_up": "waiting",
         }
-        do(case, BODIES[Action.DECIDE_APPROVAL], FROM_HERE)
+        do(case, BODIES["decide_approval"], FROM_HERE)
         assert clock(case, "arrive").due_at(CALENDAR) == FROM_HERE + hours(1)
         assert clock(case, "resolve").elapsed(FROM_HERE, CALENDAR) == 3600
 
@@ -153,7 +159,7 @@ class TestPauses:
         )
         case = case_in(State.AWAITING_APPROVAL, promises=promises)
         assert status(case)["reply"] == "waiting"
-        do(case, c.DecideApproval(approved=False), FROM_HERE)
+        do(case, DecideApproval(approved=False), FROM_HERE)
         assert clock(case, "reply").started_at == FROM_HERE
 
     def test_suspended_every_clock_stands_still(self) -> None:
@@ -161,7 +167,7 @@ class TestPauses:
         assert {name: word for name, word in status(case).items() if word == "running"} == {}
         assert (case.sla, case.next_due(), case.next_deadline()) == ("paused", None, None)
         assert case.ring(MONDAY + days(100)) == ()
-        do(case, BODIES[Action.RESUME], MONDAY + days(7))
+        do(case, BODIES["resume"], MONDAY + days(7))
         assert clock(case, "resolve").due_at(CALENDAR) == MONDAY + days(13)  # a make-up Sunday
         assert clock(case, "arrive").due_at(CALENDAR) == MONDAY + days(7) + hours(1)
 
@@ -171,7 +177,7 @@ class TestWakeDate:
 
     def suspended(self) -> Case:
         case = case_in(State.IN_PROGRESS)
-        do(case, c.Suspend(reason="The caller is away.", wake_at=self.WAKE), MONDAY)
+        do(case, Suspend(reason="The caller is away.", wake_at=self.WAKE), MONDAY)
         return case
 
     def test_resumes_by_itself(self) -> None:
@@ -180,7 +186,7 @@ class TestWakeDate:
         assert case.ring(self.WAKE - MICROSECOND) == ()
         (event,) = case.ring(self.WAKE)
         assert (event.action, event.role, event.actor, event.at) == ("resume", Role.SYSTEM, "system", self.WAKE)
-        assert event.data == {"woke": True}
+        assert data_of(event) == {"woke": True}
         assert (case.state, case.wake_at) == (State.IN_PROGRESS, None)
 
     def test_late_it_resumes_at_the_wake_date_and_clocks_count_from_there(self) -> None:
@@ -195,10 +201,10 @@ class TestWakeDate:
 
     def test_a_command_after_the_wake_date_finds_the_case_resumed(self) -> None:
         case = self.suspended()
-        assert Action.COMPLETE in case.available_actions(CREW, self.WAKE)
-        refusal = refused(case, BODIES[Action.RESUME], at=self.WAKE)
-        assert (refusal.code, Action.COMPLETE in refusal.accepted) == ("out_of_turn", True)
-        assert [event.action for event in do(case, BODIES[Action.COMPLETE], self.WAKE)] == ["resume", "complete"]
+        assert "complete" in case.available_actions(CREW, self.WAKE)
+        refusal = refused(case, BODIES["resume"], at=self.WAKE)
+        assert (refusal.code, "complete" in refusal.accepted) == ("out_of_turn", True)
+        assert [event.action for event in do(case, BODIES["complete"], self.WAKE)] == ["resume", "complete"]
 
     def test_a_case_that_is_flagged_after_the_wake_date_was_resumed_before(self) -> None:
         events = self.suspended().undelivered("n", self.WAKE + minutes(1))
@@ -206,12 +212,12 @@ class TestWakeDate:
 
     def test_resumed_by_hand_it_does_not_wake_again(self) -> None:
         case = self.suspended()
-        do(case, BODIES[Action.RESUME], THEN)
+        do(case, BODIES["resume"], THEN)
         assert [event.action for event in case.ring(MONDAY + hours(2)) if event.action == "resume"] == []
 
     @pytest.mark.parametrize("wake_at", [MONDAY - hours(1), THEN])
     def test_in_the_past_is_refused(self, wake_at: datetime) -> None:
-        refusal = refused(case_in(State.IN_PROGRESS), c.Suspend(reason="x", wake_at=wake_at))
+        refusal = refused(case_in(State.IN_PROGRESS), Suspend(reason="x", wake_at=wake_at))
         assert (refusal.kind, refusal.code) == ("invalid", "wake_at_past")
         assert wake_at.isoformat() in refusal.message
 
@@ -219,18 +225,18 @@ class TestWakeDate:
         "wake_at", [THEN + days(366) + MICROSECOND, THEN.replace(year=2028), THEN.replace(year=2206)]
     )
     def test_more_than_366_days_ahead_is_refused(self, wake_at: datetime) -> None:
-        refusal = refused(case_in(State.IN_PROGRESS), c.Suspend(reason="x", wake_at=wake_at))
+        refusal = refused(case_in(State.IN_PROGRESS), Suspend(reason="x", wake_at=wake_at))
         assert (refusal.kind, refusal.code) == ("invalid", "wake_at_too_far")
         assert f"wake_at {wake_at.isoformat()} is more than 366 days ahead" in refusal.message
 
     def test_366_days_ahead_is_accepted(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        do(case, c.Suspend(reason="x", wake_at=THEN + days(366)), THEN)
+        do(case, Suspend(reason="x", wake_at=THEN + days(366)), THEN)
         assert (case.state, case.wake_at) == (State.SUSPENDED, THEN + days(366))
 
     def test_with_any_offset_is_kept_in_utc_and_wakes(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        body = c.Suspend.model_validate({"reason": "x", "wake_at": "2026-09-07T11:00:00+08:00"})
+        body = Suspend.model_validate({"reason": "x", "wake_at": "2026-09-07T11:00:00+08:00"})
         do(case, body, MONDAY)
         assert case.wake_at is not None
         assert case.wake_at.isoformat() == "2026-09-07T03:00:00+00:00"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
-from domain.case.commands import Dispatch
 from domain.catalogue.catalogue import Catalogue
 from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from domain.case.commands import Dispatch
+from domain.case.actions.dispatch import Dispatch
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Department
 from domain.shared.codes import Kind, UnknownCode, words

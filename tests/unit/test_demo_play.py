@@ -16,12 +16,13 @@ import hotline.demo.client
 import hotline.demo.day
 import hotline.demo.play
 import hotline.demo.verify
+from domain.case.actions import COMMANDS
 from domain.case.case import Case
-from domain.case.commands import BODIES, Command
+from domain.case.command import Command
 from domain.case.events import Event
-from domain.case.intake import Actor, Intake, Registration
-from domain.case.lifecycle import Role
-from domain.case.views import public_data, view_case
+from domain.case.intake import Intake, Registration
+from domain.case.views import view_case
+from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from hotline.demo.client import Hotline, Rejected, Unreachable
 from hotline.demo.journal import Journal
@@ -145,7 +146,7 @@ class FakeHotline:
             assert content == request.content, "the same key for other words"
             return httpx.Response(200, json={**kept.shown(), "version": version})
         at = kept.now + self.step
-        body = BODIES[action].model_validate_json(request.content)  # type: ignore[index]  # a StrEnum is its text
+        body = COMMANDS[action].body.model_validate_json(request.content)
         command: Command[Any] = Command(actor=self._actor(request), body=body)
         try:
             kept.events += kept.case.apply(command, at)
@@ -171,7 +172,12 @@ def _services() -> dict[str, Any]:
 
 def _item(event: Event) -> dict[str, Any]:
     shown = event.model_dump(mode="json", exclude={"from_state", "to_state"})
-    return {**shown, "from": event.from_state, "to": event.to_state, "data": public_data(event.data)}
+    return {
+        **shown,
+        "from": event.from_state,
+        "to": event.to_state,
+        "data": event.data.model_dump(mode="json", exclude={"terms"}),
+    }
 
 
 @pytest.fixture(autouse=True)

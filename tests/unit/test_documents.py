@@ -12,12 +12,12 @@ from api.documents.documents import Documents
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Caller
-from domain.case.lifecycle import CRITICISE, NOTICE, State
-from domain.case.notices import notices
+from domain.case.lifecycle import State
+from domain.case.notifications import notifications
 from domain.catalogue.terms import Organisation, Unit
 from hotline.cli.post import PostError, check_documents
 from hotline.settings import Settings
-from tests.support.build import CALENDAR, MONDAY, case_in, days, walked
+from tests.support.build import CALENDAR, MONDAY, case_in, data_of, days, walked
 
 CHART = Organisation(
     name="City water hotline",
@@ -29,7 +29,7 @@ CHART = Organisation(
 def issued(action: str, state: State = State.IN_PROGRESS, late: timedelta | None = None) -> tuple[Case, Event]:
     """The document's event of a case that nobody settles; looked at `late` after the registration."""
     case = case_in(state, organisation=CHART)
-    events = case.ring(MONDAY + late) if late else walked(case, MONDAY + days(8 if action == NOTICE else 14))
+    events = case.ring(MONDAY + late) if late else walked(case, MONDAY + days(8 if action == "notice" else 14))
     return case, next(event for event in events if event.action == action)
 
 
@@ -40,7 +40,7 @@ def words(case: Case, event: Event, documents: Documents | None = None) -> str:
 
 class TestNotice:
     def test_says_to_whom_what_was_due_how_late_it_is_and_what_follows(self) -> None:
-        case, event = issued(NOTICE)
+        case, event = issued("notice")
         text = words(case, event)
         for part in (
             "催办通知书",
@@ -58,7 +58,7 @@ class TestNotice:
             assert part in text
 
     def test_is_dated_by_the_day_on_which_it_was_issued(self) -> None:
-        case, event = issued(NOTICE, late=days(8) + timedelta(hours=30, minutes=5))
+        case, event = issued("notice", late=days(8) + timedelta(hours=30, minutes=5))
         text = words(case, event)
         assert "逾期 2 天 6 小时" in text
         assert "2026年9月16日" in text
@@ -67,27 +67,27 @@ class TestNotice:
         """Due at 09:00 in Beijing, which is 02:00 of a summer night in London."""
         london = CALENDAR.model_copy(update={"timezone": "Europe/London"})
         case = case_in(State.IN_PROGRESS, organisation=CHART, calendar=london)
-        event = next(event for event in case.ring(MONDAY + days(8)) if event.action == NOTICE)
+        event = next(event for event in case.ring(MONDAY + days(8)) if event.action == "notice")
         assert "已于 2026-09-14 02:00 届满" in words(case, event)
-        assert "was to be settled by 2026-09-14 02:00," in notices(case.number, event)[0].text_en
+        assert "was to be settled by 2026-09-14 02:00," in notifications(case.number, event)[0].text_en
 
     def test_in_beijing_the_place_goes_without_saying(self) -> None:
-        case, event = issued(NOTICE)
-        assert "timezone" not in event.data
+        case, event = issued("notice")
+        assert "timezone" not in data_of(event)
         assert "timezone" not in case.model_dump_json()
 
     def test_goes_to_the_owner_where_no_department_has_the_case(self) -> None:
-        text = words(*issued(NOTICE, State.REGISTERED))
+        text = words(*issued("notice", State.REGISTERED))
         assert "首问责任人 Chen Jing：" in text
 
     def test_names_are_escaped(self) -> None:
-        case, event = issued(NOTICE)
+        case, event = issued("notice")
         page = Documents().html(case.number, event)
         assert "Tan &lt;Yong&gt;" in page
         assert "<Yong>" not in page
 
     def test_prints_on_a4_and_needs_nothing_from_outside(self) -> None:
-        case, event = issued(NOTICE)
+        case, event = issued("notice")
         page = Documents().html(case.number, event)
         assert "@page { size: A4;" in page
         assert not re.search(r"https?://|<script|<img|<link", page)
@@ -95,16 +95,16 @@ class TestNotice:
 
 class TestCriticism:
     def test_names_the_department_and_the_notice_before_it_and_no_person(self) -> None:
-        case, event = issued(CRITICISE)
+        case, event = issued("criticise")
         text = words(case, event)
         assert "抢修队承办的下列工单" in text
-        assert f"2026-09-15 09:00 发出催办通知书（{case.number}-{event.data['notice']} 号）后" in text
+        assert f"2026-09-15 09:00 发出催办通知书（{case.number}-{data_of(event)['notice']} 号）后" in text
         assert "逾期 7 天" in text
         for person in ("Wu Gang", "Tan", "Luo Ping", "Chen Jing"):
             assert person not in text
 
     def test_a_case_that_no_department_has_is_criticised_as_such(self) -> None:
-        assert "尚无部门承办的下列工单" in words(*issued(CRITICISE, State.REGISTERED))
+        assert "尚无部门承办的下列工单" in words(*issued("criticise", State.REGISTERED))
 
 
 class TestReply:
@@ -118,7 +118,7 @@ class TestReply:
         raise AssertionError(action)
 
     def test_a_notice_asks_the_owner_for_it(self) -> None:
-        text = words(*self.issued(NOTICE))
+        text = words(*self.issued("notice"))
         for part in (
             "首问责任人 Chen Jing：",
             "To: Chen Jing, owner of the case",
@@ -131,7 +131,7 @@ class TestReply:
         assert "no department" not in text
 
     def test_a_criticism_says_whose_word_is_waited_for(self) -> None:
-        text = words(*self.issued(CRITICISE))
+        text = words(*self.issued("criticise"))
         for part in (
             "待首问责任人回复的下列工单，回复时限",
             "which waits for its owner's reply,",
@@ -141,7 +141,7 @@ class TestReply:
         assert "Chen Jing" not in text
 
 
-@pytest.mark.parametrize("action", [NOTICE, CRITICISE])
+@pytest.mark.parametrize("action", ["notice", "criticise"])
 def test_nothing_personal_of_the_caller_is_in_it(action: str) -> None:
     case, event = issued(action)
     page = Documents().html(case.number, event)
@@ -154,7 +154,7 @@ def test_nothing_personal_of_the_caller_is_in_it(action: str) -> None:
 
 
 def test_it_is_drawn_from_its_event_alone_and_stays_as_it_was() -> None:
-    case, event = issued(NOTICE)
+    case, event = issued("notice")
     before = Documents().html(case.number, event)
     case.ring(MONDAY + days(90))
     assert Documents().html(case.number, Event.model_validate_json(event.model_dump_json())) == before
@@ -170,8 +170,8 @@ class TestTemplates:
     def test_an_operator_replaces_one_and_keeps_the_others(self, tmp_path: Path) -> None:
         self.write(tmp_path, "facts.html", "<p>{{ number }} 见附件</p>")
         documents = Documents(tmp_path)
-        assert "见附件" in words(*issued(NOTICE), documents)
-        assert "催办通知书" in words(*issued(NOTICE), documents)
+        assert "见附件" in words(*issued("notice"), documents)
+        assert "催办通知书" in words(*issued("notice"), documents)
 
     @pytest.mark.parametrize(
         ("name", "text", "problem"),

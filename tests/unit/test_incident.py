@@ -5,9 +5,7 @@ import re
 import pytest
 from stdnum import verhoeff
 
-from domain.case.commands import Command
-from domain.case.intake import Actor
-from domain.case.lifecycle import Role
+from domain.case.command import Command
 from domain.incident.batch import sampled
 from domain.incident.incident import EVERYBODY, Incident
 from domain.incident.lifecycle import (
@@ -30,6 +28,7 @@ from domain.incident.lifecycle import (
     Scope,
     SignForIncident,
 )
+from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.numbers import incident_number_of, local_day
 from tests.support.build import (

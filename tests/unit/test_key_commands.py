@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore

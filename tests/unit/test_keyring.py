@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 from hotline.keyring import TOKEN, Keyring, KeyringError, MalformedTokenError, ensure_admin_key
 
 NOW = datetime(2026, 3, 2, 1, 2, 3, tzinfo=UTC)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 from hotline.cli import local_demo
 from hotline.cli import main as cli
 from hotline.demo.people import Person

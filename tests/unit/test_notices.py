@@ -4,87 +4,104 @@ import re
 
 import pytest
 
-from domain.case import commands as c
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.return_ import Return
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.lifecycle import ESCALATE, Action, State
-from domain.case.notices import Notice, notices
-from tests.support.build import BODIES, CALLER, MONDAY, THEN, case_in, days, do, hours, minutes, prepare, registration
+from domain.case.events import ActionBody, Event
+from domain.case.lifecycle import State
+from domain.case.notifications import Notification, notifications
+from tests.support.build import (
+    BODIES,
+    CALLER,
+    MONDAY,
+    THEN,
+    case_in,
+    data_of,
+    days,
+    do,
+    hours,
+    minutes,
+    prepare,
+    registration,
+)
 
 NUMBER = "2609070000017"
 OWNER = "owner:Chen Jing"
 DEPARTMENT = "department:repair"
 ASSIGNEE = "assignee:Wu Gang"
 TOLD = {
-    Action.ANSWER: [f"caller:{NUMBER}"],
-    Action.DISPATCH: [DEPARTMENT],
-    Action.REFUSE: [f"caller:{NUMBER}", OWNER],
-    Action.SIGN_FOR: [OWNER],
-    Action.RETURN: ["dispatcher", OWNER],
-    Action.REJECT_RETURN: [DEPARTMENT],
-    Action.ARRIVE: [OWNER],
-    Action.SUSPEND: [OWNER],
-    Action.RESUME: [ASSIGNEE, OWNER],
-    Action.REQUEST_APPROVAL: ["manager"],
-    Action.DECIDE_APPROVAL: [DEPARTMENT, OWNER],
-    Action.COMPLETE: [OWNER],
-    Action.SEND_BACK: [DEPARTMENT],
-    Action.REPLY: [f"caller:{NUMBER}", "follow_up"],
-    Action.FOLLOW_UP: [OWNER],
-    Action.REOPEN: [DEPARTMENT, OWNER],
-    Action.WITHDRAW: [DEPARTMENT, OWNER],
-    Action.COMMENT: [],
-    Action.URGE: [DEPARTMENT],
-    Action.SUPERVISE: [DEPARTMENT, OWNER],
-    Action.REQUEST_EXTENSION: ["supervisor"],
-    Action.DECIDE_EXTENSION: [DEPARTMENT],
-    Action.HAND_OVER: ["owner:Li Mei", OWNER],
-    Action.INVOLVE: ["department:metering"],
-    Action.RELEASE: ["department:metering", OWNER],
-    Action.DECIDE_CREDIT: [OWNER, f"caller:{NUMBER}"],
-    Action.LINK_INCIDENT: [DEPARTMENT],
+    "answer": [f"caller:{NUMBER}"],
+    "dispatch": [DEPARTMENT],
+    "refuse": [f"caller:{NUMBER}", OWNER],
+    "sign_for": [OWNER],
+    "return": ["dispatcher", OWNER],
+    "reject_return": [DEPARTMENT],
+    "arrive": [OWNER],
+    "suspend": [OWNER],
+    "resume": [ASSIGNEE, OWNER],
+    "request_approval": ["manager"],
+    "decide_approval": [DEPARTMENT, OWNER],
+    "complete": [OWNER],
+    "send_back": [DEPARTMENT],
+    "reply": [f"caller:{NUMBER}", "follow_up"],
+    "follow_up": [OWNER],
+    "reopen": [DEPARTMENT, OWNER],
+    "withdraw": [DEPARTMENT, OWNER],
+    "comment": [],
+    "urge": [DEPARTMENT],
+    "supervise": [DEPARTMENT, OWNER],
+    "request_extension": ["supervisor"],
+    "decide_extension": [DEPARTMENT],
+    "hand_over": ["owner:Li Mei", OWNER],
+    "involve": ["department:metering"],
+    "release": ["department:metering", OWNER],
+    "decide_credit": [OWNER, f"caller:{NUMBER}"],
+    "link_incident": [DEPARTMENT],
 }
 BEFORE = {
-    Action.ANSWER: State.REGISTERED,
-    Action.DISPATCH: State.REGISTERED,
-    Action.REFUSE: State.REGISTERED,
-    Action.SIGN_FOR: State.DISPATCHED,
-    Action.REJECT_RETURN: State.PENDING_REDISPATCH,
-    Action.RESUME: State.SUSPENDED,
-    Action.DECIDE_APPROVAL: State.AWAITING_APPROVAL,
-    Action.SEND_BACK: State.PENDING_REPLY,
-    Action.REPLY: State.PENDING_REPLY,
-    Action.FOLLOW_UP: State.PENDING_FOLLOW_UP,
-    Action.REOPEN: State.CLOSED,
+    "answer": State.REGISTERED,
+    "dispatch": State.REGISTERED,
+    "refuse": State.REGISTERED,
+    "sign_for": State.DISPATCHED,
+    "reject_return": State.PENDING_REDISPATCH,
+    "resume": State.SUSPENDED,
+    "decide_approval": State.AWAITING_APPROVAL,
+    "send_back": State.PENDING_REPLY,
+    "reply": State.PENDING_REPLY,
+    "follow_up": State.PENDING_FOLLOW_UP,
+    "reopen": State.CLOSED,
 }
 """Where it is tried; all others while the case is in progress."""
 
 
-def after(case: Case, body: c.Body) -> tuple[Event, tuple[Notice, ...]]:
+def after(case: Case, body: ActionBody) -> tuple[Event, tuple[Notification, ...]]:
     event = do(case, body, THEN)[-1]
-    return event, notices(case.number, event)
+    return event, notifications(case.number, event)
 
 
-def told(case: Case, body: c.Body) -> list[str]:
+def told(case: Case, body: ActionBody) -> list[str]:
     return [notice.recipient for notice in after(case, body)[1]]
 
 
 class TestWho:
     @pytest.mark.parametrize("action", BODIES)
-    def test_each_action_tells_those_it_concerns(self, action: Action) -> None:
+    def test_each_action_tells_those_it_concerns(self, action: str) -> None:
         case = case_in(BEFORE.get(action, State.IN_PROGRESS))
         prepare(case, action)
         assert told(case, BODIES[action]) == TOLD[action]
 
     def test_a_registration_tells_the_dispatchers(self) -> None:
         case, (event,) = Case.register(registration())
-        assert [notice.recipient for notice in notices(case.number, event)] == ["dispatcher"]
+        assert [notice.recipient for notice in notifications(case.number, event)] == ["dispatcher"]
 
     def test_thanks_are_told_to_the_person_thanked(self) -> None:
         start = registration()
         intake = start.intake.model_copy(update={"service_code": "thanks", "thanked": "Wu Gang"})
         case, (event,) = Case.register(start.model_copy(update={"intake": intake}))
-        found = notices(case.number, event)
+        found = notifications(case.number, event)
         assert [notice.recipient for notice in found] == ["dispatcher", ASSIGNEE]
         assert (found[1].text_zh, found[1].text_en) == (
             f"工单{NUMBER}:来电表扬Wu Gang",
@@ -93,36 +110,36 @@ class TestWho:
 
     def test_an_answer_to_be_followed_up_tells_those_who_follow_up(self) -> None:
         case = case_in(State.REGISTERED, answer_needs_follow_up=True)
-        assert told(case, BODIES[Action.ANSWER]) == [f"caller:{NUMBER}", "follow_up"]
+        assert told(case, BODIES["answer"]) == [f"caller:{NUMBER}", "follow_up"]
 
     def test_rework_tells_the_department_and_supervised_rework_the_supervisor(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
-        assert told(case, c.FollowUp(outcome="dissatisfied")) == [OWNER, DEPARTMENT]
-        for action in (Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+        assert told(case, FollowUp(outcome="dissatisfied")) == [OWNER, DEPARTMENT]
+        for action in ("sign_for", "complete", "reply"):
             do(case, BODIES[action], THEN)
-        assert told(case, c.FollowUp(outcome="dissatisfied")) == [OWNER, DEPARTMENT, "supervisor"]
+        assert told(case, FollowUp(outcome="dissatisfied")) == [OWNER, DEPARTMENT, "supervisor"]
 
     def test_rework_that_satisfies_is_no_more_news_to_the_department(self) -> None:
         case = case_in(State.CLOSED)
-        for action in (Action.REOPEN, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+        for action in ("reopen", "sign_for", "complete", "reply"):
             do(case, BODIES[action], THEN)
-        assert told(case, c.FollowUp(outcome="satisfied")) == [OWNER]
+        assert told(case, FollowUp(outcome="satisfied")) == [OWNER]
 
     def test_where_no_department_has_the_case_its_owner_is_told_once(self) -> None:
-        assert told(case_in(State.REGISTERED), BODIES[Action.WITHDRAW]) == [OWNER]
-        assert told(case_in(State.REGISTERED), BODIES[Action.URGE]) == [OWNER]
+        assert told(case_in(State.REGISTERED), BODIES["withdraw"]) == [OWNER]
+        assert told(case_in(State.REGISTERED), BODIES["urge"]) == [OWNER]
 
     def test_a_notification_given_up_tells_nobody_and_goes_round_no_circle(self) -> None:
         case = case_in(State.DISPATCHED)
         (event,) = case.undelivered("key", THEN)
-        assert notices(case.number, event) == ()
+        assert notifications(case.number, event) == ()
 
 
 class TestEscalation:
-    def rung(self, case: Case, at_minutes: float, percent: int) -> tuple[Notice, ...]:
+    def rung(self, case: Case, at_minutes: float, percent: int) -> tuple[Notification, ...]:
         events = case.ring(MONDAY + minutes(at_minutes))
-        event = next(event for event in events if event.action == ESCALATE and event.data["percent"] == percent)
-        return notices(case.number, event)
+        event = next(event for event in events if event.action == "escalate" and data_of(event)["percent"] == percent)
+        return notifications(case.number, event)
 
     def test_climbs_the_ladder(self) -> None:
         case = case_in(State.DISPATCHED)
@@ -149,25 +166,25 @@ class TestEscalation:
     def test_reaches_somebody_before_any_department_has_the_case(self) -> None:
         case = case_in(State.REGISTERED)
         events = case.ring(MONDAY + days(4))
-        assert [notice.recipient for notice in notices(case.number, events[0])] == [OWNER]
+        assert [notice.recipient for notice in notifications(case.number, events[0])] == [OWNER]
 
     def test_a_miss_that_the_ladder_does_not_name_tells_nobody(self) -> None:
         assert self.rung(case_in(State.DISPATCHED, ladder=()), 11, 100) == ()
 
 
-def every_notice() -> list[Notice]:
-    found: list[Notice] = []
+def every_notice() -> list[Notification]:
+    found: list[Notification] = []
     for action, body in BODIES.items():
         case = case_in(BEFORE.get(action, State.IN_PROGRESS))
         prepare(case, action)
         found += after(case, body)[1]
-        found += [notice for event in case.ring(MONDAY + days(20)) for notice in notices(case.number, event)]
+        found += [notice for event in case.ring(MONDAY + days(20)) for notice in notifications(case.number, event)]
     return found
 
 
 class TestText:
     def test_names_the_case_by_its_number_in_both_languages(self) -> None:
-        _, (notice,) = after(case_in(State.DISPATCHED), BODIES[Action.SIGN_FOR])
+        _, (notice,) = after(case_in(State.DISPATCHED), BODIES["sign_for"])
         assert notice.text_zh == f"工单{NUMBER}:签收,现为处理中"
         assert notice.text_en == f"Case {NUMBER}: sign_for by crew, now in_progress"
         assert notice.kind == "sign_for"
@@ -187,27 +204,27 @@ class TestText:
 
     def test_a_comment_by_the_caller_stays_with_the_case(self) -> None:
         case = case_in(State.DISPATCHED)
-        (event,) = do(case, c.Comment(note="My telephone is 13800000000."), THEN, CALLER)
-        assert notices(case.number, event) == ()
+        (event,) = do(case, Comment(note="My telephone is 13800000000."), THEN, CALLER)
+        assert notifications(case.number, event) == ()
 
 
 class TestKeys:
     def test_are_unique_within_a_case_and_the_same_every_time(self) -> None:
         case, events = Case.register(registration())
-        for action in (Action.DISPATCH, Action.SIGN_FOR, Action.COMPLETE, Action.REPLY):
+        for action in ("dispatch", "sign_for", "complete", "reply"):
             events += do(case, BODIES[action], THEN)
-        events += do(case, c.FollowUp(outcome="dissatisfied"), THEN + hours(30))
+        events += do(case, FollowUp(outcome="dissatisfied"), THEN + hours(30))
         events += case.ring(MONDAY + days(20))
 
         def keys() -> list[str]:
             read = [Event.model_validate_json(event.model_dump_json()) for event in events]
-            return [notice.key for event in read for notice in notices(case.number, event)]
+            return [notice.key for event in read for notice in notifications(case.number, event)]
 
         assert keys() == keys()
         assert len(keys()) == len(set(keys())) > 20
 
     def test_name_case_event_and_recipient(self) -> None:
-        event, (notice,) = after(case_in(State.DISPATCHED), BODIES[Action.SIGN_FOR])
+        event, (notice,) = after(case_in(State.DISPATCHED), BODIES["sign_for"])
         assert notice.key == f"{NUMBER}-{event.seq}-{OWNER}"
         assert re.fullmatch(r"\d{13}-\d+-.+", notice.key)
 
@@ -215,18 +232,18 @@ class TestKeys:
 def test_a_rung_concerns_whoever_had_the_case_when_it_rang() -> None:
     """With SQL away, it is published with what came after it: the case is elsewhere, and with other people."""
     case = case_in(State.DISPATCHED)
-    events = do(case, c.HandOver(owner="Li Mei"), MONDAY + minutes(11))
-    events += do(case, c.Return(reason="Not ours"), MONDAY + minutes(12))
-    events += do(case, c.Dispatch(department="network", assignee="Sun Hao"), MONDAY + minutes(13))
+    events = do(case, HandOver(owner="Li Mei"), MONDAY + minutes(11))
+    events += do(case, Return(reason="Not ours"), MONDAY + minutes(12))
+    events += do(case, Dispatch(department="network", assignee="Sun Hao"), MONDAY + minutes(13))
     told = {
-        event.data.get("percent", event.action): [notice.recipient for notice in notices(case.number, event)]
+        data_of(event).get("percent", event.action): [notice.recipient for notice in notifications(case.number, event)]
         for event in events
     }
     assert told == {
         50: [DEPARTMENT],
         75: [DEPARTMENT, "lead:repair"],
         100: ["lead:repair", OWNER, "supervisor"],
-        Action.HAND_OVER: ["owner:Li Mei", OWNER],
-        Action.RETURN: ["dispatcher", "owner:Li Mei"],
-        Action.DISPATCH: ["department:network"],
+        "hand_over": ["owner:Li Mei", OWNER],
+        "return": ["dispatcher", "owner:Li Mei"],
+        "dispatch": ["department:network"],
     }

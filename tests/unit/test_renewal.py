@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
-from domain.case.commands import Dispatch
 from domain.case.rollout import Held, Outlook, Renewal
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import UnknownCode

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.case import commands as c
-from domain.case.automatic.settle import BEFORE_REPLY, KEPT, OVER, OWN_CAUSE, SETTLED, Settlement, outcome
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import SYSTEM, Actor
-from domain.case.lifecycle import Action, Role, State
-from domain.case.notices import Notice, notices
+from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
+from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.case.notifications import Notification, notifications
 from domain.incident.lifecycle import IncidentAction, IncidentState
 from domain.incident.notices import PREFIX, News, incident_notices, news_notices
+from domain.shared.actors import SYSTEM, Actor, Role
 from tests.support.build import (
     ADMIN,
     BODIES,
@@ -25,6 +26,7 @@ from tests.support.build import (
     THEN,
     case_in,
     clock,
+    data_of,
     days,
     do,
     hours,
@@ -37,8 +39,8 @@ from tests.support.incidents import BODIES as INCIDENT_BODIES
 from tests.support.incidents import ROAD, incident_in
 from tests.support.incidents import do as direct
 
-LINK = BODIES[Action.LINK_INCIDENT]
-UNLINK = c.LinkIncident(incident=None)
+LINK = BODIES["link_incident"]
+UNLINK = LinkIncident(incident=None)
 OVER_NOW = Settlement(incident=INCIDENT, result="The main was replaced.", message="Water is back.")
 LATER = MONDAY + hours(3)
 
@@ -71,7 +73,7 @@ WAYS_OUT: dict[str, Callable[[Case], object]] = {
     "linked too late": lambda case: case.unlink(INCIDENT, LATER),
     "dismissed": lambda case: do(case, UNLINK, LATER, SYSTEM),
     "kept by the next": lambda case: (
-        do(case, c.LinkIncident(incident=OTHER_INCIDENT), LATER, SYSTEM),
+        do(case, LinkIncident(incident=OTHER_INCIDENT), LATER, SYSTEM),
         case.settle(OVER_NOW.model_copy(update={"incident": OTHER_INCIDENT}), LATER),
     ),
 }
@@ -86,7 +88,7 @@ class TestLinking:
             assert refused(case, LINK, DISPATCHER).code == "out_of_turn"
             return
         event = one(do(case, LINK, THEN, DISPATCHER))
-        assert event.data == {"incident": INCIDENT, "previous_incident": None}
+        assert data_of(event) == {"incident": INCIDENT, "previous_incident": None}
         assert (case.incident, case.state) == (INCIDENT, state)
 
     @pytest.mark.parametrize("role", [Role.AGENT, Role.CREW, Role.CALLER, Role.MANAGER])
@@ -100,8 +102,8 @@ class TestLinking:
         refusal = refused(case, LINK, DISPATCHER)
         assert (refusal.kind, refusal.code) == ("invalid", "same_incident")
         assert refusal.accepted == ("another incident", "null, to take it out")
-        event = one(do(case, c.LinkIncident(incident=OTHER_INCIDENT), THEN, DISPATCHER))
-        assert event.data == {"incident": OTHER_INCIDENT, "previous_incident": INCIDENT}
+        event = one(do(case, LinkIncident(incident=OTHER_INCIDENT), THEN, DISPATCHER))
+        assert data_of(event) == {"incident": OTHER_INCIDENT, "previous_incident": INCIDENT}
 
     def test_a_case_that_is_linked_to_none_cannot_be_taken_out(self) -> None:
         refusal = refused(case_in(State.REGISTERED), UNLINK, DISPATCHER)
@@ -123,10 +125,10 @@ class TestLinking:
         assert OWN_CAUSE not in case.flags
 
     def test_a_case_that_was_replied_to_without_it_keeps_what_it_was_linked_to(self) -> None:
-        for action in (Action.REPLY, Action.FOLLOW_UP):
+        for action in ("reply", "follow_up"):
             case = linked(State.PENDING_REPLY)
-            do(case, BODIES[Action.REPLY], THEN)
-            if action is Action.FOLLOW_UP:
+            do(case, BODIES["reply"], THEN)
+            if action == "follow_up":
                 do(case, BODIES[action], THEN)
             assert case.unlink(INCIDENT, LATER) == ()
             assert (case.incident, outcome(case, INCIDENT)) == (INCIDENT, OVER)
@@ -160,9 +162,9 @@ class TestClocks:
             linked(State.SUSPENDED),
             linked(State.AWAITING_APPROVAL),
         )
-        do(dispatched, BODIES[Action.DISPATCH], THEN)
-        do(resumed, BODIES[Action.RESUME], THEN)
-        do(decided, BODIES[Action.DECIDE_APPROVAL], THEN)
+        do(dispatched, BODIES["dispatch"], THEN)
+        do(resumed, BODIES["resume"], THEN)
+        do(decided, BODIES["decide_approval"], THEN)
         for case in (dispatched, resumed, decided):
             assert clock(case, "arrive").status == "paused"
             do(case, UNLINK, LATER, DISPATCHER)
@@ -175,7 +177,7 @@ class TestClocks:
         if state is not State.AWAITING_APPROVAL:
             case.terms = case.terms.model_copy(update={"needs_approval": True})  # so that it is kept
         WAYS_OUT[way](case)
-        for action in (Action.DECIDE_APPROVAL, Action.RESUME, Action.DISPATCH, Action.REJECT_RETURN):
+        for action in ("decide_approval", "resume", "dispatch", "reject_return"):
             if case.state is not State.DISPATCHED and action in case.available_actions(ADMIN, LATER):
                 do(case, BODIES[action], LATER, ADMIN)
         assert not any(each.paused for each in case.clocks)
@@ -185,16 +187,16 @@ class TestClocks:
 
     def test_of_a_kept_case_run_on_from_the_end_of_its_incident(self) -> None:
         case = linked(State.DISPATCHED)
-        do(case, BODIES[Action.SIGN_FOR], THEN)
-        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
+        do(case, BODIES["sign_for"], THEN)
+        do(case, BODIES["involve"], THEN, OWNER)
         case.settle(OVER_NOW, LATER)
         assert outcome(case, INCIDENT) == KEPT
         assert clock(case, "arrive").due_at(case.calendar) == LATER + minutes(57)
 
     @pytest.mark.parametrize(
-        ("state", "on"), [(State.AWAITING_APPROVAL, Action.DECIDE_APPROVAL), (State.SUSPENDED, Action.RESUME)]
+        ("state", "on"), [(State.AWAITING_APPROVAL, "decide_approval"), (State.SUSPENDED, "resume")]
     )
-    def test_of_a_kept_case_that_stands_still_run_on_when_that_ends(self, state: State, on: Action) -> None:
+    def test_of_a_kept_case_that_stands_still_run_on_when_that_ends(self, state: State, on: str) -> None:
         case = linked(state)
         case.terms = case.terms.model_copy(update={"needs_approval": True})
         assert settled(case) == ["comment"]
@@ -213,7 +215,11 @@ class TestClocks:
     def test_to_the_caller_are_missed_where_the_settlement_comes_late(self) -> None:
         case = linked(State.DISPATCHED)
         events = case.settle(OVER_NOW, MONDAY + days(20))
-        rung = [event.data["clock"] for event in events if event.action == "escalate" and event.data["percent"] == 100]
+        rung = [
+            data_of(event)["clock"]
+            for event in events
+            if event.action == "escalate" and data_of(event)["percent"] == 100
+        ]
         assert rung == ["resolve", "reply"]
         assert clock(case, "reply").missed_at
         assert clock(case, "reply").missed_at != MONDAY + days(20)
@@ -221,7 +227,7 @@ class TestClocks:
 
     def test_of_a_case_that_was_replied_to_by_itself_run_when_it_is_reopened(self) -> None:
         case = linked(State.PENDING_REPLY)
-        for action in (Action.REPLY, Action.FOLLOW_UP, Action.REOPEN):
+        for action in ("reply", "follow_up", "reopen"):
             do(case, BODIES[action], THEN)
         assert (case.incident, case.cycle, clock(case, "acknowledge").status) == (INCIDENT, 2, "running")
         assert settled(case) == []
@@ -230,7 +236,7 @@ class TestClocks:
     def test_of_a_reopened_case_run_although_its_incident_is_known(self) -> None:
         case = linked()
         settled(case, OVER_NOW.model_copy(update={"follow_up": False}))
-        do(case, BODIES[Action.REOPEN], LATER + hours(1))
+        do(case, BODIES["reopen"], LATER + hours(1))
         assert (case.incident, case.cycle, clock(case, "acknowledge").status) == (INCIDENT, 2, "running")
 
 
@@ -255,27 +261,27 @@ class TestSettling:
     def test_says_what_was_done_and_what_the_caller_is_told(self) -> None:
         case = linked()
         complete, reply = case.settle(OVER_NOW, LATER)
-        assert complete.data == {"incident": INCIDENT, "result": "The main was replaced."}
-        assert (reply.data["message"], reply.actor, reply.role) == ("Water is back.", "system", "system")
+        assert data_of(complete) == {"incident": INCIDENT, "result": "The main was replaced."}
+        assert (data_of(reply)["message"], reply.actor, reply.role) == ("Water is back.", "system", "system")
 
     def test_closes_a_case_that_is_not_of_the_sample_until_its_reopen_window_ends(self) -> None:
         case = linked()
         assert settled(case, OVER_NOW.model_copy(update={"follow_up": False})) == ["complete", "reply"]
         assert (case.state, outcome(case, INCIDENT)) == (State.CLOSED, SETTLED)
         assert clock(case, "follow_up").status == "cancelled"
-        assert not case.finished(LATER)
-        assert case.finished(case.reopen_ends_at or LATER)
+        assert case.is_active(LATER)
+        assert not case.is_active(case.reopen_ends_at or LATER)
 
     def test_keeps_a_case_that_waits_for_an_approval(self) -> None:
         case = linked(State.AWAITING_APPROVAL)
         assert settled(case) == ["comment"]
         assert (case.state, outcome(case, INCIDENT)) == (State.AWAITING_APPROVAL, KEPT)
-        do(case, BODIES[Action.DECIDE_APPROVAL], LATER)
+        do(case, BODIES["decide_approval"], LATER)
         assert outcome(case, INCIDENT) == KEPT
 
     def test_keeps_a_case_in_which_a_further_department_is_at_work(self) -> None:
         case = linked(State.IN_PROGRESS)
-        do(case, BODIES[Action.INVOLVE], THEN, OWNER)
+        do(case, BODIES["involve"], THEN, OWNER)
         assert settled(case) == ["comment"]
         assert (case.state, outcome(case, INCIDENT)) == (State.IN_PROGRESS, KEPT)
 
@@ -288,7 +294,7 @@ class TestSettling:
             State.WITHDRAWN: ("withdraw",),
             State.REFUSED: ("refuse",),
         }[state]:
-            do(case, BODIES[Action(body)], THEN)
+            do(case, BODIES[body], THEN)
         assert settled(case) == []
         assert (case.state, outcome(case, INCIDENT)) == (state, OVER)
 
@@ -302,13 +308,13 @@ class TestSettling:
     def test_by_the_next_incident_is_possible_for_a_case_that_was_kept(self) -> None:
         case = linked(State.AWAITING_APPROVAL)
         settled(case)
-        do(case, BODIES[Action.DECIDE_APPROVAL], LATER)
-        do(case, c.LinkIncident(incident=OTHER_INCIDENT), LATER, DISPATCHER)
+        do(case, BODIES["decide_approval"], LATER)
+        do(case, LinkIncident(incident=OTHER_INCIDENT), LATER, DISPATCHER)
         assert settled(case, OVER_NOW.model_copy(update={"incident": OTHER_INCIDENT})) == ["complete", "reply"]
 
 
 def told(case: Case, *events: Event) -> dict[str, list[str]]:
-    return {event.action: [notice.recipient for notice in notices(case.number, event)] for event in events}
+    return {event.action: [notice.recipient for notice in notifications(case.number, event)] for event in events}
 
 
 class TestNotices:
@@ -334,7 +340,7 @@ class TestNotices:
         assert told(case, *case.settle(OVER_NOW, LATER)) == {"comment": ["owner:Chen Jing"]}
 
 
-def of_incident(state: IncidentState, action: IncidentAction) -> tuple[Notice, ...]:
+def of_incident(state: IncidentState, action: IncidentAction) -> tuple[Notification, ...]:
     incident = incident_in(state)
     return incident_notices(incident, direct(incident, INCIDENT_BODIES[action], ADMIN))
 

@@ -5,7 +5,9 @@ import json
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.case.commands import Arrive, Dispatch, SignFor
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.sign_for import SignFor
 from tests.replay.incident_paths import OVER
 from tests.support.causes import declare, linked, replied
 from tests.support.hotline import Complaint, Hotline, until

@@ -7,8 +7,8 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from domain.case.actions.dispatch import Dispatch
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
-from domain.case.commands import Dispatch
 from domain.catalogue.terms import Edition
 from tests.support.hotline import Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow

@@ -10,8 +10,13 @@ import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-from domain.case.commands import Body, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
-from domain.case.lifecycle import CATALOGUE_CHANGE
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.reply import Reply
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.withdraw import Withdraw
+from domain.case.events import ActionBody
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue_store import edition_of
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
@@ -25,7 +30,7 @@ from workflows.catalogue_rollout import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
-STRAIGHT: tuple[Body, ...] = (
+STRAIGHT: tuple[ActionBody, ...] = (
     Dispatch(department="repair"),
     SignFor(),
     Complete(result="阀芯已复位"),
@@ -75,11 +80,11 @@ async def test_every_open_case_is_reached_once_and_a_second_round_changes_nothin
     await ended.closed()
     catalogue = slower(house.catalogue)
     assert await (await begin(house, catalogue)).result() == {"changed": 3}
-    assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in (fresh, sent, closed)] == [1, 1, 1]
+    assert [(await published(complaint))["catalogue_change"] for complaint in (fresh, sent, closed)] == [1, 1, 1]
     resolve = next(clock for clock in (await sent.view()).clocks if clock.name == "resolve")
     assert resolve.budget_seconds == 172_800
     assert await (await begin(house, catalogue)).result() == {"same": 3}
-    assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in (fresh, sent, closed)] == [1, 1, 1]
+    assert [(await published(complaint))["catalogue_change"] for complaint in (fresh, sent, closed)] == [1, 1, 1]
 
 
 async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(house: Hotline) -> None:
@@ -110,7 +115,7 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
     await published(late)
     await house.server.fast_forward(running, timedelta(seconds=3601))
     assert await running.result() == {"changed": 2}
-    assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in (early, late)] == [1, 1]
+    assert [(await published(complaint))["catalogue_change"] for complaint in (early, late)] == [1, 1]
 
 
 async def progress(running: Round) -> RolloutProgress:
@@ -128,7 +133,7 @@ async def test_a_round_that_was_overtaken_ends_and_calls_on_nobody_any_more(hous
     assert not await end_rollout(house.client, edition_of(old))
     assert not await end_rollout(house.client, edition_of(new))
     assert await (await begin(house, new)).result() == {"changed": 1}
-    rows = [row for row in await complaint.published(3) if row["action"] == CATALOGUE_CHANGE]
+    rows = [row for row in await complaint.published(3) if row["action"] == "catalogue_change"]
     assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]
 
 
@@ -141,7 +146,7 @@ async def test_continue_as_new_carries_cursor_and_counts(tmp_path: Path) -> None
         running = await begin(house, slower(house.catalogue), page=1)
         assert await running.result() == {"changed": 7}
         assert (await house.client.get_workflow_handle(running.id).describe()).run_id != running.first_execution_run_id
-        assert [(await published(complaint))[CATALOGUE_CHANGE] for complaint in complaints] == [1] * 7
+        assert [(await published(complaint))["catalogue_change"] for complaint in complaints] == [1] * 7
 
 
 async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(house: Hotline) -> None:

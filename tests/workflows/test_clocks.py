@@ -7,29 +7,28 @@ from typing import Any
 
 import pytest
 
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.comment import Comment
+from domain.case.actions.complete import Complete
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.reply import Reply
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.resume import Resume
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.suspend import Suspend
 from domain.case.clocks import ClockStatus
-from domain.case.commands import (
-    Arrive,
-    Body,
-    Comment,
-    Complete,
-    DecideApproval,
-    Dispatch,
-    FollowUp,
-    Reply,
-    RequestApproval,
-    Resume,
-    SignFor,
-    Suspend,
-)
+from domain.case.events import ActionBody
 from domain.case.lifecycle import State
+from tests.support.build import written
 from tests.support.hotline import Complaint, Hotline
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TO_CREW: tuple[Body, ...] = (Dispatch(department="repair"), SignFor())
-TO_REPLY: tuple[Body, ...] = (*TO_CREW, Arrive(), Complete(result="好了"))
-BEFORE: dict[str, tuple[Body, ...]] = {
+TO_CREW: tuple[ActionBody, ...] = (Dispatch(department="repair"), SignFor())
+TO_REPLY: tuple[ActionBody, ...] = (*TO_CREW, Arrive(), Complete(result="好了"))
+BEFORE: dict[str, tuple[ActionBody, ...]] = {
     "acknowledge": (Dispatch(department="repair"),),
     "arrive": TO_CREW,
     "resolve": (),
@@ -38,7 +37,7 @@ BEFORE: dict[str, tuple[Body, ...]] = {
 }
 
 
-async def brought_to(house: Hotline, steps: tuple[Body, ...]) -> Complaint:
+async def brought_to(house: Hotline, steps: tuple[ActionBody, ...]) -> Complaint:
     complaint = await house.start()
     for body in steps:
         await complaint.act(body)
@@ -67,7 +66,7 @@ async def test_every_rung_of_every_clock_rings_once_on_time(house: Hotline, cloc
     for row in rows:
         if row["action"] == "escalate" and data_of(row)["clock"] == clock:
             due = started(watched) + timedelta(seconds=watched.budget_seconds * data_of(row)["percent"] / 100)
-            assert data_of(row)["fell_at"] == due.isoformat()
+            assert data_of(row)["fell_at"] == written(due)
     missed = next(each for each in view.clocks if each.name == clock)
     assert missed.status is ClockStatus.MISSED
     assert missed.missed_at == started(watched) + timedelta(seconds=watched.budget_seconds)

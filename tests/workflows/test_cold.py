@@ -14,19 +14,18 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from domain.case.automatic.settle import SETTLE, SETTLED, Settled, Settlement
-from domain.case.commands import (
-    Arrive,
-    Command,
-    Comment,
-    Complete,
-    Dispatch,
-    FollowUp,
-    HandOver,
-    LinkIncident,
-    Reply,
-    SignFor,
-)
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.comment import Comment
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.reply import Reply
+from domain.case.actions.sign_for import SignFor
+from domain.case.automatic.settle import SETTLE, Settled, Settlement
+from domain.case.command import Command
+from domain.case.incident_link import SETTLED
 from domain.customers.customer import IntakeFlag, Recognised
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident

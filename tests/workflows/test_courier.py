@@ -14,7 +14,8 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.notifications.courier import case_teller
-from domain.case.commands import Dispatch, Withdraw
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.withdraw import Withdraw
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
 from tests.support.receivers import receiver
 from workflows.courier import COURIER_ID, CourierWorkflow, start_courier

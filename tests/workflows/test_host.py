@@ -17,11 +17,19 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from domain.case.actions import COMMANDS
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.comment import Comment
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.reply import Reply
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.settle import SETTLE
-from domain.case.commands import BODIES, Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor, Withdraw
-from domain.case.intake import Actor
-from domain.case.lifecycle import CATALOGUE_CHANGE, RECOGNISE, Role, State
+from domain.case.lifecycle import State
 from domain.catalogue.terms import Promise
+from domain.shared.actors import Actor, Role
 from readmodel.database import engine as engine_of
 from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
 from workflows import complaint as complaint_module
@@ -73,7 +81,7 @@ class TestUpdates:
         described = (await metadata(await house.start())).definition
         updates = {each.name: each.description for each in described.update_definitions}
         # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late.
-        assert set(updates) == {*(action.value for action in BODIES), CATALOGUE_CHANGE, SETTLE, RECOGNISE}
+        assert set(updates) == {*(action for action in COMMANDS), "catalogue_change", SETTLE, "recognise"}
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))

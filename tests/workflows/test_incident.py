@@ -18,8 +18,11 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.incident import Incidents
 from activities.rounds import Pace, call_on
-from domain.case.commands import Answer, Comment, FollowUp, LinkIncident, Withdraw
-from domain.case.intake import SYSTEM
+from domain.case.actions.answer import Answer
+from domain.case.actions.comment import Comment
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import State
 from domain.incident.lifecycle import (
     INCIDENT_BODIES,
@@ -30,6 +33,7 @@ from domain.incident.lifecycle import (
     Resolve,
     SignForIncident,
 )
+from domain.shared.actors import SYSTEM
 from readmodel.database import engine as engine_of
 from tests.support.build import INCIDENT
 from tests.support.causes import Cause, actions, count_timers, declare, linked, replied

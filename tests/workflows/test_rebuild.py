@@ -11,7 +11,13 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-from domain.case.commands import Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor
+from domain.case.actions.arrive import Arrive
+from domain.case.actions.comment import Comment
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.reply import Reply
+from domain.case.actions.sign_for import SignFor
 from domain.incident.lifecycle import Inform, Resolve
 from hotline.cli import rebuild as module
 from hotline.cli.rebuild import chains, published, rebuild

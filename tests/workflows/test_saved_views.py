@@ -5,19 +5,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from domain.case.commands import (
-    Body,
-    Complete,
-    Dispatch,
-    FollowUp,
-    Involve,
-    LinkIncident,
-    Reopen,
-    Reply,
-    RequestApproval,
-    SignFor,
-    Withdraw,
-)
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.reopen import Reopen
+from domain.case.actions.reply import Reply
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.withdraw import Withdraw
+from domain.case.events import ActionBody
 from domain.incident.lifecycle import Resolve
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Complaint, Hotline, until
@@ -26,8 +24,8 @@ from tools.docs.saved_views import VIEWS
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WAITING = next(view for view in VIEWS if view.name == "Waiting for an incident")
-AT_WORK: tuple[Body, ...] = (Dispatch(department="repair"), SignFor())
-REPLIED: tuple[Body, ...] = (*AT_WORK, Complete(result="已换管"), Reply(message="已恢复供水"))
+AT_WORK: tuple[ActionBody, ...] = (Dispatch(department="repair"), SignFor())
+REPLIED: tuple[ActionBody, ...] = (*AT_WORK, Complete(result="已换管"), Reply(message="已恢复供水"))
 
 
 async def listed(house: Hotline, cause: Cause) -> set[str]:
@@ -36,7 +34,7 @@ async def listed(house: Hotline, cause: Cause) -> set[str]:
     return {found.id.removeprefix("complaint-") async for found in house.client.list_workflows(query)}
 
 
-async def gone_through(complaint: Complaint, steps: Sequence[Body]) -> Complaint:
+async def gone_through(complaint: Complaint, steps: Sequence[ActionBody]) -> Complaint:
     for body in steps:
         await complaint.act(body)
     return complaint

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from domain.case.commands import Dispatch, Resume, SignFor, Suspend
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.resume import Resume
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.suspend import Suspend
 from tests.support.hotline import Complaint, Hotline
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

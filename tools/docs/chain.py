@@ -3,7 +3,8 @@
 from html import escape
 from typing import NamedTuple
 
-from domain.case.lifecycle import ROLE_ZH, TABLE, Action, Role
+from domain.case.actions import TABLE
+from domain.shared.actors import ROLE_ZH, Role
 
 WIDTH, HEIGHT = 1000, 398
 BOX_WIDTH, BOX_HEIGHT, TOP = 160, 96, 118
@@ -16,16 +17,16 @@ class Link(NamedTuple):
     zh: str
     en: str
     role: Role
-    actions: tuple[Action, ...]
+    actions: tuple[str, ...]
     colour: str
 
 
 LINKS = (
-    Link("投诉", "complaint", Role.AGENT, (Action.REGISTER,), "#1f6feb"),
-    Link("派单", "dispatch", Role.DISPATCHER, (Action.DISPATCH,), "#0b7285"),
-    Link("处理", "handling", Role.CREW, (Action.SIGN_FOR, Action.ARRIVE, Action.COMPLETE), "#2b7a3d"),
-    Link("回复", "reply", Role.OWNER, (Action.REPLY,), "#9a5b00"),
-    Link("回访", "follow-up", Role.FOLLOW_UP, (Action.FOLLOW_UP,), "#7c4dbd"),
+    Link("投诉", "complaint", Role.AGENT, ("register",), "#1f6feb"),
+    Link("派单", "dispatch", Role.DISPATCHER, ("dispatch",), "#0b7285"),
+    Link("处理", "handling", Role.CREW, ("sign_for", "arrive", "complete"), "#2b7a3d"),
+    Link("回复", "reply", Role.OWNER, ("reply",), "#9a5b00"),
+    Link("回访", "follow-up", Role.FOLLOW_UP, ("follow_up",), "#7c4dbd"),
 )
 
 _STYLE = """
@@ -67,7 +68,7 @@ def _text(x: float, y: float, kind: str, words: str) -> str:
 
 def _box(left: float, link: Link) -> list[str]:
     middle = left + BOX_WIDTH / 2
-    rows = [f"{TABLE[action].zh} {action.value}" for action in link.actions]
+    rows = [f"{TABLE[action].zh} {action}" for action in link.actions]
     return [
         f'<rect x="{left:g}" y="{TOP}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="12" fill="{link.colour}"/>',
         _text(middle, TOP + 36, "big", link.zh),

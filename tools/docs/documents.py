@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from api.documents.documents import Documents
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.commands import Command, Dispatch, SignFor
+from domain.case.command import Command
 from domain.case.events import Event
-from domain.case.intake import Actor, Intake, Registration
-from domain.case.lifecycle import CRITICISE, NOTICE, Role
+from domain.case.intake import Intake, Registration
+from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 
@@ -20,12 +22,12 @@ CREW = Actor(name="梁伟", role=Role.CREW, department="repair")
 
 def notice() -> str:
     """Return the notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
-    return _document(NOTICE)
+    return _document("notice")
 
 
 def criticism() -> str:
     """Return the public criticism (通报批评) that follows the notice."""
-    return _document(CRITICISE)
+    return _document("criticise")
 
 
 def _document(kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Set as AbstractSet
 
-from domain.case.lifecycle import ROLE_ZH
 from domain.incident.lifecycle import (
     BY_ITSELF_ZH,
     ENDS,
@@ -16,6 +15,7 @@ from domain.incident.lifecycle import (
     IncidentRow,
     IncidentState,
 )
+from domain.shared.actors import ROLE_ZH
 from tools.docs.tables import fields, table
 
 

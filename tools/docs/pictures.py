@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
-from domain.case.lifecycle import Role
+from domain.shared.actors import Role
 from hotline.keyring import Keyring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents

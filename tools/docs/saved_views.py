@@ -11,8 +11,7 @@ from datetime import datetime, time, timedelta
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from domain.case.automatic.settle import BEFORE_REPLY
-from domain.case.lifecycle import State
+from domain.case.lifecycle import BEFORE_REPLY, State
 
 UI = "http://127.0.0.1:8233"
 NAMESPACE = "default"

@@ -8,11 +8,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from api.problems import KINDS, PREFIX
-from domain.case.commands import BODIES
-from domain.case.lifecycle import ENDED, OPEN, ROLE_ZH, ROWS, STATE_ZH, Row, State, mermaid
+from domain.case.actions import ACTIONS, COMMANDS
+from domain.case.diagram import mermaid
+from domain.case.kind import Action
+from domain.case.lifecycle import ENDED, OPEN, STATE_ZH, State
 from domain.catalogue.catalogue import CLOCKS, Catalogue, Service
 from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import Duration, Duty
+from domain.shared.actors import ROLE_ZH
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.rules import rules_in_time
@@ -32,8 +35,8 @@ def lifecycle_page() -> str:
     """Return the lifecycle page: the transition table as a diagram and as tables."""
     states = table(("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State))
     roles = table(("role", "中文"), ((f"`{role}`", zh) for role, zh in ROLE_ZH.items()))
-    meanings = table(("action", "中文", "meaning"), ((f"`{row.action}`", row.zh, row.description) for row in ROWS))
-    transitions = table(("action", "from", "to", "role"), map(_row, ROWS))
+    meanings = table(("action", "中文", "meaning"), ((f"`{row.name}`", row.zh, row.description) for row in ACTIONS))
+    transitions = table(("action", "from", "to", "role"), map(_row, ACTIONS))
     return f"""{WRITTEN_BY}
 
 # The lifecycle of a case
@@ -77,13 +80,13 @@ A suspended case is also resumed when its wake date comes.
 {roles}"""
 
 
-def _row(row: Row) -> tuple[str, ...]:
+def _row(row: Action) -> tuple[str, ...]:
     to = ", ".join(f"`{state}`" for state in row.targets) or "stays"
     who = ", ".join(f"`{role}`" for role in ROLE_ZH if role in row.roles)
-    return f"`{row.action}`", _sources(row), to, who
+    return f"`{row.name}`", _sources(row), to, who
 
 
-def _sources(row: Row) -> str:
+def _sources(row: Action) -> str:
     if row.sources >= OPEN:
         return ", ".join(["every open state", *(f"`{state}`" for state in State if state in row.sources - OPEN)])
     return ", ".join(f"`{state}`" for state in State if state in row.sources) or "-"
@@ -267,7 +270,7 @@ def _accepted(field: FieldInfo) -> str:
 
 def bodies() -> str:
     """Return the table of the actions' bodies."""
-    rows = ((f"`{row.action}`", row.zh, fields(BODIES[row.action])) for row in ROWS if row.action in BODIES)
+    rows = ((f"`{name}`", action.zh, fields(action.body)) for name, action in COMMANDS.items())
     return table(("action", "中文", "body (`note?` in all)"), rows)
 
 

@@ -11,13 +11,14 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 
+from domain.case.actions import TABLE
 from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
-from domain.case.decisions import available_actions
-from domain.case.intake import Actor
-from domain.case.lifecycle import STATE_ZH, TABLE, Role
+from domain.case.decide import available_actions
+from domain.case.lifecycle import STATE_ZH
 from domain.case.parts import PART_STATE_ZH
-from domain.case.state import Record
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
 from workflows.presentation import search_attributes as keys
 
 Shown = dict[SearchAttributeKey[Any], Any]
@@ -40,19 +41,19 @@ def workflow_id(number: str) -> str:
     return f"complaint-{number}"
 
 
-def urgency(record: Record) -> Priority:
+def urgency(record: CaseState) -> Priority:
     """The place of a case's work in queues: emergencies (P1) go before all else, whatever waits there."""
     return Priority(priority_key=int(record.terms.priority.removeprefix("P")))
 
 
-def summary(record: Record) -> str:
+def summary(record: CaseState) -> str:
     """One line for the list of workflows; no personal data."""
     terms = record.terms
     where = record.intake.location.district or "-"
     return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {record.number}"
 
 
-def shown(record: Record) -> Shown:
+def shown(record: CaseState) -> Shown:
     """The search attributes of a case as it stands; None means that the attribute is not set."""
     return {
         keys.STATE: record.state.value,
@@ -78,14 +79,14 @@ def updates(now: Shown, before: Shown) -> list[SearchAttributeUpdate[Any]]:
     ]
 
 
-def attributes(record: Record) -> TypedSearchAttributes:
+def attributes(record: CaseState) -> TypedSearchAttributes:
     """The search attributes to start a case's workflow with."""
     return TypedSearchAttributes(
         [SearchAttributePair(key, value) for key, value in shown(record).items() if value is not None]
     )
 
 
-def details(record: Record, at: datetime) -> str:
+def details(record: CaseState, at: datetime) -> str:
     """The details of a case as they are at `at`: Markdown that stands until the case changes, so it names no ages."""
     terms = record.terms
     may = [TABLE[action] for action in available_actions(record, ANYBODY, at)]
@@ -111,7 +112,7 @@ def details(record: Record, at: datetime) -> str:
         *_promises(record, [k for k in record.clocks if k.name not in DEPARTMENT_CLOCKS and not k.part]),
         "",
         "### 可办理 · What may be done next",
-        ", ".join(f"{row.zh} `{row.action.value}`" for row in may) or "- 无 nothing",
+        ", ".join(f"{row.zh} `{row.name}`" for row in may) or "- 无 nothing",
     ]
     return drawn(lines)
 
@@ -122,7 +123,7 @@ def drawn(lines: list[str]) -> str:
     return "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
 
 
-def _waiting(record: Record) -> list[str]:
+def _waiting(record: CaseState) -> list[str]:
     rows = []
     if record.incident:
         rows.append(f"| 并案 | Incident | {record.incident} |")
@@ -132,7 +133,7 @@ def _waiting(record: Record) -> list[str]:
         rows.append(f"| 报批 | Approval asked | {record.approval.amount or '-'} {record.terms.currency} |")
         if who := record.approval.turn:
             rows.append(f"| 审批人 | Whose turn | {plain(who.holder or who.post)} |")
-    if owed := record.credits_waiting:
+    if owed := record.undecided_credits:
         total = sum(one.amount for one in owed)
         rows.append(f"| 待批补偿 | Credits to approve | {len(owed)}: {total} {record.terms.currency} |")
     if record.reopen_ends_at:
@@ -140,7 +141,7 @@ def _waiting(record: Record) -> list[str]:
     return rows
 
 
-def _together(record: Record) -> list[str]:
+def _together(record: CaseState) -> list[str]:
     """What further departments have to do; nothing where there are none."""
     if not record.parts:
         return []
@@ -152,7 +153,7 @@ def _together(record: Record) -> list[str]:
     return [*head, "|---|---|---|---|", *rows, ""]
 
 
-def _promises(record: Record, clocks: list[Clock]) -> list[str]:
+def _promises(record: CaseState, clocks: list[Clock]) -> list[str]:
     if not clocks:
         return ["- 无 none"]
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
@@ -163,7 +164,7 @@ def _promises(record: Record, clocks: list[Clock]) -> list[str]:
     ]
 
 
-def _whose(record: Record, clock: Clock) -> str:
+def _whose(record: CaseState, clock: Clock) -> str:
     return f" ({record.parts[clock.part - 1].department})" if clock.part else ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from domain.case.automatic.settle import KEPT, OVER, SETTLED
+from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import INCIDENT_STATE_ZH, INCIDENT_TABLE
 from workflows.messages import Names

@@ -16,7 +16,7 @@ from activities.notifications.channels.base import (
     post,
     time_limit,
 )
-from domain.case.intake import Phone
+from domain.shared.text import Phone
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 

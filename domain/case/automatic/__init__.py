@@ -1,1 +1,23 @@
-"""Events that nobody asks for: what time, the catalogue or an incident brings to a case."""
+"""Events that nobody asks for: time, the catalogue, an incident or the delivery of notifications brings them."""
+
+from domain.case.automatic import (
+    cancellation,
+    catalogue_change,
+    credit,
+    escalate,
+    notice,
+    recognise,
+    undelivered,
+)
+from domain.case.kind import EventKind
+
+AUTOMATIC: tuple[EventKind, ...] = (
+    escalate.KIND,
+    notice.NOTICE,
+    notice.CRITICISE,
+    undelivered.KIND,
+    recognise.KIND,
+    cancellation.KIND,
+    catalogue_change.KIND,
+    credit.KIND,
+)

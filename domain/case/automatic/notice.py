@@ -1,169 +1,175 @@
-"""What lateness brings by itself: a written notice (催办通知书), then criticism (通报批评); each once in a cycle.
+"""notice 催办通知书 and criticise 通报批评: the two documents that lateness brings, each once in a cycle."""
 
-Both are about a promise of the case's own: `resolve`, and once the work is done, or where it was not promised, `reply`.
-They count only while it is missed and runs on: a case that waits for its caller is not pressed. Urging (催办) by staff
-has its time before that.
-"""
-
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from domain.calendar.work_calendar import WorkCalendar, usual_zone
-from domain.case.clocks import MISS, Clock
-from domain.case.events import Event
-from domain.case.lifecycle import CRITICISE, NOTICE, State
-from domain.case.parts import AT_WORK
-from domain.case.state import Record, Supervision, Urging
-from domain.catalogue.terms import CalendarKind, ClockName
+from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
+from domain.case.clocks import CLOCK_ZH
+from domain.case.events import Event, EventData
+from domain.case.kind import Due, EventKind, Holder
+from domain.case.lifecycle import State
+from domain.case.parts import PART_AT_WORK
+from domain.case.progress import Urging
+from domain.case.state import CaseState
+from domain.case.urging import countdown, countdown_ends_at, criticism_seconds, pressed_clock
 
-DOCUMENT_ZH = {NOTICE: "催办通知书", CRITICISE: "通报批评"}
-DOCUMENT_EN = {NOTICE: "notice of urging", CRITICISE: "public criticism"}
-"""What each of them is called, as the documents that they are."""
 KEPT_EN = {"resolve": "settled", "reply": "replied to"}
-"""What would keep the promise that they are about."""
+"""What would keep the promise that a document is about."""
 
 
-class Step(NamedTuple):
-    """What is next, when it falls due, and what the event of it says."""
+class Names(EventData):
+    """Names of a service, or of the hotline that issues the document."""
 
-    falls_at: datetime
-    action: str
-    data: dict[str, Any]
-
-
-def own(record: Record, name: ClockName) -> Clock | None:
-    """The case's own promise of this name, of the present cycle, while it is not kept."""
-    mine = (clock for clock in reversed(record.clocks) if clock.name == name and not clock.part)
-    return next((clock for clock in mine if clock.cycle == record.cycle and clock.live), None)
+    name: str
+    name_zh: str
 
 
-def promise(record: Record) -> Clock | None:
-    """The one that is pressed: to settle the matter, and where that is done or was not promised, to reply.
+class Addressee(EventData):
+    """Department whose work is waited for, and the persons there as the chart names them."""
 
-    Once somebody is pressed for one, it is that one until it is kept.
-    """
-    pressed = record.urging and record.urging.clock_serial
-    same = next((clock for clock in record.clocks if clock.serial == pressed and clock.live), None)
-    return same or own(record, "resolve") or own(record, "reply")
+    department: str
+    assignee: str | None
+    name: str
+    name_zh: str
+    lead: str | None
+    director: str | None
 
 
-def next_step(record: Record, at: datetime | None = None) -> Step | None:
-    """The notice or the criticism that comes next; None where neither does, or the time towards it stands still.
+class Document(EventData):
+    """Contents of a notice, drawn from the case as it was when the document went out."""
+
+    clock: str
+    serial: int
+    due_at: datetime
+    fell_at: datetime
+    service: Names
+    registered_at: datetime
+    owner: str
+    addressees: tuple[Addressee, ...]
+    general_manager: str | None
+    issuer: Names | None
+    timezone: str = USUAL_ZONE
+
+
+class Noticed(Document):
+    """Notice; `deadline_at` is when the criticism follows, None if the rules have none."""
+
+    deadline_at: datetime | None
+
+
+class Criticised(Document):
+    """Criticism, with the seq of the notice before it."""
+
+    notice: int
+    noticed_at: datetime | None
+
+
+def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
+    """Return the document that comes next; None if none does, or the countdown stands still.
 
     Args:
-        record: the case.
-        at: when it goes out, where that is known; what a notice demands is counted from then.
+        case: the case.
+        at: when it goes out, if that is known; the deadline of a notice is counted from then.
     """
-    urging, clock = record.urging, promise(record)
-    falls_at = urging.countdown.instant_of(MISS, record.calendar) if urging and urging.countdown else None
-    if not (urging and urging.countdown and falls_at and clock and clock.missed_at):
+    falls_at, urging, clock = countdown_ends_at(case), case.urging, pressed_clock(case)
+    if falls_at is None or urging is None or clock is None:
         return None
-    data = {
-        "clock": clock.name,
-        "serial": clock.serial,
-        "due_at": clock.missed_at.isoformat(),
-        "fell_at": falls_at.isoformat(),
-        "service": {"name": record.terms.name, "name_zh": record.terms.name_zh},
-        "registered_at": record.registered_at.isoformat(),
-        "owner": record.owner,
-        "addressees": _late(record),
-        "general_manager": record.terms.persons(None).get("general_manager"),
-        "issuer": _issuer(record),
-        **({} if usual_zone(zone := record.calendar.timezone) else {"timezone": zone}),
-    }
+    facts = _facts(case) | {"clock": clock.name, "serial": clock.serial, "due_at": clock.missed_at, "fell_at": falls_at}
     if urging.notice_seq is None:
-        return Step(falls_at, NOTICE, data | {"deadline_at": _deadline_at(record, at or falls_at)})
-    return Step(falls_at, CRITICISE, data | {"notice": urging.notice_seq, "noticed_at": _text(urging.noticed_at)})
+        seconds = criticism_seconds(case)
+        deadline_at = case.calendar.add(at or falls_at, seconds) if seconds else None
+        return Due(falls_at, NOTICE.name, Noticed(**facts, deadline_at=deadline_at))
+    criticised = Criticised(**facts, notice=urging.notice_seq, noticed_at=urging.noticed_at)
+    return Due(falls_at, CRITICISE.name, criticised)
 
 
-def keep(record: Record, event: Event) -> None:
-    """Let the watch run, stand and stop with the promise that it belongs to, after the event's own effect."""
-    rules, clock, urging = record.terms.process.urging, promise(record), record.urging
-    anew = urging is None or (clock and urging.clock_serial != clock.serial and not _noticed_now(record, urging))
-    if clock and clock.missed_at and anew:
-        watch = _watch(clock.serial, rules.calendar, rules.notice_seconds, _late_since(record, clock, clock.missed_at))
-        record.urging = Urging(clock_serial=clock.serial, countdown=watch)
-    elif urging and urging.countdown:
-        mine = clock if clock and clock.serial == urging.clock_serial else None
-        record.urging = urging.model_copy(
-            update={"countdown": _alongside(urging.countdown, mine, event.at, record.calendar)}
-        )
+def _facts(case: CaseState) -> dict[str, Any]:
+    organisation, zone = case.terms.organisation, case.calendar.timezone
+    return {
+        "service": Names(name=case.terms.name, name_zh=case.terms.name_zh),
+        "registered_at": case.registered_at,
+        "owner": case.owner,
+        "addressees": _late(case),
+        "general_manager": case.terms.persons(None).get("general_manager"),
+        "issuer": Names(name=organisation.name, name_zh=organisation.name_zh) if organisation else None,
+        **({} if is_usual_zone(zone) else {"timezone": zone}),
+    }
 
 
-def give_notice(record: Record, event: Event) -> None:
-    """The notice goes out; the criticism is counted towards from now on, where the rules have one."""
-    serial, seconds = int(event.data["serial"]), _criticism_seconds(record)
-    watch = _watch(serial, "working", seconds, event.at) if seconds else None
-    record.flags = record.with_flags("noticed")
-    record.urging = Urging(clock_serial=serial, countdown=watch, notice_seq=event.seq, noticed_at=event.at)
+def _late(case: CaseState) -> tuple[Addressee, ...]:
+    """Return the departments whose work is waited for; none while the case is with no department."""
+    if case.department is None or case.state is State.PENDING_REDISPATCH:
+        return ()
+    if not case.completed:
+        return (_addressee(case, case.department, case.assignee),)
+    return tuple(_addressee(case, part.department, part.assignee) for part in case.parts if part.state in PART_AT_WORK)
 
 
-def criticise(record: Record, _: Event) -> None:
-    """The criticism goes out: the last thing that the cycle brings by itself."""
-    record.flags = record.with_flags("criticised")
-    if record.urging:
-        record.urging = record.urging.model_copy(update={"countdown": None})
+def _addressee(case: CaseState, department: str, assignee: str | None) -> Addressee:
+    unit = case.terms.unit(department).model_dump(exclude={"code"})
+    return Addressee(department=department, assignee=assignee, **unit)
 
 
-def supervise(record: Record, event: Event) -> None:
-    """The case is under a supervisor's eyes, for the cycle that the event belongs to."""
-    record.flags = record.with_flags("supervised")
-    record.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
+def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
+    """Count towards the criticism from now on, if the rules have one."""
+    seconds = criticism_seconds(case)
+    watch = countdown(data.serial, "working", seconds, event.at) if seconds else None
+    case.add_flags("noticed")
+    case.urging = Urging(clock_serial=data.serial, countdown=watch, notice_seq=event.seq, noticed_at=event.at)
 
 
-def _noticed_now(record: Record, urging: Urging) -> bool:
-    """Whether the notice of the present cycle has gone out, whichever promise it was about."""
-    about = (clock for clock in record.clocks if clock.serial == urging.clock_serial)
-    return urging.notice_seq is not None and any(clock.cycle == record.cycle for clock in about)
+def criticise(case: CaseState, _: Criticised, __: Event) -> None:
+    """End the countdown: nothing more comes in this cycle."""
+    case.add_flags("criticised")
+    if case.urging:
+        case.urging = case.urging.model_copy(update={"countdown": None})
 
 
-def _late_since(record: Record, clock: Clock, missed_at: datetime) -> datetime:
-    """Since when somebody is pressed for it: to reply, since the work was done, where that was later than the miss."""
-    settled = (each for each in record.clocks if each.name == "resolve" and not each.part and clock.name == "reply")
-    done = (each.stopped_at for each in settled if each.cycle == record.cycle and each.stopped_at)
-    return max((missed_at, *done))
+def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
+    """Return all whose work is waited for; nobody stands for a case that no department has."""
+    late = tuple(Holder(each.department, each.assignee) for each in data.addressees)
+    return late or (Holder(None, None),)
 
 
-def _watch(serial: int, calendar: CalendarKind, seconds: float, since: datetime) -> Clock:
-    watch = Clock(serial=serial, name="resolve", cycle=1, calendar=calendar, budget_seconds=seconds)
-    return watch.start(since)
+def text(number: str, data: Document, event: Event) -> tuple[str, str]:
+    """Name the promise, when it was due, and the number of the document."""
+    due = f"{on_the_wall(data.due_at, data.timezone):%Y-%m-%d %H:%M}"
+    kind = DOCUMENTS[event.action]
+    return (
+        f"工单{number}:{CLOCK_ZH[data.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
+        f"Case {number}: was to be {KEPT_EN[data.clock]} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
+    )
 
 
-def _alongside(watch: Clock, clock: Clock | None, at: datetime, calendar: WorkCalendar) -> Clock:
-    """The watch as its promise goes: over, paused, or running, which it may do as if it had never been stopped."""
-    if clock is None:
-        return watch.stop(at, calendar)
-    watch = watch.reinstate()
-    return watch.pause(at, calendar) if clock.paused else watch.resume(at)
+NOTICE = EventKind(
+    name="notice",
+    zh="催办通知书",
+    data=Noticed,
+    by_time=True,
+    evolve=give_notice,
+    notifies=("assignee", "lead", "owner"),
+    holders=holders,
+    text=text,
+)
+CRITICISE = EventKind(
+    name="criticise",
+    zh="通报批评",
+    data=Criticised,
+    by_time=True,
+    evolve=criticise,
+    notifies=("lead", "director", "general_manager", "owner", "supervisor"),
+    holders=holders,
+    text=text,
+)
 
 
-def _criticism_seconds(record: Record) -> int:
-    return record.terms.process.urging.criticism_days * record.calendar.day_seconds
+def document_of(event: Event) -> Document:
+    """Return the contents of the document that went out with the event. Raises TypeError if none did."""
+    if not isinstance(event.data, Document):
+        raise TypeError(f"an event {event.action} is no document; accepted: {', '.join(DOCUMENTS)}")
+    return event.data
 
 
-def _deadline_at(record: Record, noticed_at: datetime) -> str | None:
-    seconds = _criticism_seconds(record)
-    return _text(record.calendar.add(noticed_at, seconds)) if seconds else None
-
-
-def _late(record: Record) -> list[dict[str, str | None]]:
-    """Whose work is waited for: nobody's while the case is with no department."""
-    if record.department is None or record.state is State.PENDING_REDISPATCH:
-        return []
-    if not record.completed:
-        return [_addressee(record, record.department, record.assignee)]
-    return [_addressee(record, part.department, part.assignee) for part in record.parts if part.state in AT_WORK]
-
-
-def _addressee(record: Record, department: str, assignee: str | None) -> dict[str, str | None]:
-    unit = record.terms.unit(department).model_dump(exclude={"code"})
-    return {"department": department, "assignee": assignee, **unit}
-
-
-def _issuer(record: Record) -> dict[str, str] | None:
-    house = record.terms.organisation
-    return {"name": house.name, "name_zh": house.name_zh} if house else None
-
-
-def _text(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
+DOCUMENTS: Mapping[str, EventKind] = {kind.name: kind for kind in (NOTICE, CRITICISE)}
+DOCUMENT_EN = {NOTICE.name: "notice of urging", CRITICISE.name: "public criticism"}

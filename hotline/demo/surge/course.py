@@ -6,7 +6,8 @@ was killed goes on with no memory of its own, and does nothing twice.
 
 from dataclasses import dataclass
 
-from domain.case.lifecycle import Action, Role, State
+from domain.case.lifecycle import State
+from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
 from hotline.demo.journal import Journal
 from hotline.demo.people import Cast, Person
@@ -40,7 +41,7 @@ class Players:
         self.journal.note(call.index, complaint["number"])
         return complaint
 
-    async def act(self, call: Call, action: Action, body: Json, by: Person, key: str) -> Json:
+    async def act(self, call: Call, action: str, body: Json, by: Person, key: str) -> Json:
         """Do one thing to the call's case, once. Raises Rejected, Unreachable."""
         path = f"/complaints/{self.journal.numbers[call.index]}/actions/{action}"
         return await self.hotline.post(path, body, by=by, key=f"{self.key(call)}-{key}")
@@ -57,24 +58,24 @@ class Players:
         return complaint
 
 
-def _next(call: Call, complaint: Json) -> tuple[Action, Role, Json] | None:
+def _next(call: Call, complaint: Json) -> tuple[str, Role, Json] | None:
     """What is to be done now, by whom; None at the end."""
     done, told = _words(call)
     match State(complaint["state"]):
         case State.REGISTERED:
             # An emergency goes out while the caller is still on the line.
             role = Role.AGENT if call.kind is Kind.EMERGENCY else Role.DISPATCHER
-            return Action.DISPATCH, role, {"department": call.offer.department}
+            return "dispatch", role, {"department": call.offer.department}
         case State.DISPATCHED:
-            return Action.SIGN_FOR, Role.CREW, {}
+            return "sign_for", Role.CREW, {}
         case State.IN_PROGRESS:
-            return Action.COMPLETE, Role.CREW, {"result": done}
+            return "complete", Role.CREW, {"result": done}
         case State.PENDING_REPLY:
-            return Action.REPLY, Role.OWNER, {"message": told}
+            return "reply", Role.OWNER, {"message": told}
         case State.PENDING_FOLLOW_UP:
             outcome = call.outcomes[complaint["follow_up_attempts"]] if complaint["cycle"] == 1 else "satisfied"
             note = {"note": _SAID[outcome]} if outcome in _SAID else {}
-            return Action.FOLLOW_UP, Role.FOLLOW_UP, {"outcome": outcome, **note}
+            return "follow_up", Role.FOLLOW_UP, {"outcome": outcome, **note}
     return None
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from domain.case.lifecycle import Role
 from domain.incident.lifecycle import LINKABLE, TAKING, IncidentAction, IncidentState
+from domain.shared.actors import Role
 from hotline.demo.client import Json, Rejected
 from hotline.demo.surge import words
 from hotline.demo.surge.course import Players

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from domain.case.lifecycle import Action
 from domain.incident.lifecycle import IncidentAction
 from domain.incident.notices import NEWS
 from hotline.demo.client import Json
@@ -40,7 +39,7 @@ class Messages:
                     continue
                 keys[message["key"]] += 1
                 if message["recipient"].startswith(CALLER):
-                    found.replies[message["number"]] += message["kind"] == Action.REPLY
+                    found.replies[message["number"]] += message["kind"] == "reply"
                     found.news |= {message["key"]} if message["kind"] == NEWS else set()
         found.sent = keys.total()
         found.twice = {key: times for key, times in keys.items() if times > 1}

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.case.automatic.settle import OWN_CAUSE
-from domain.case.lifecycle import Action, Role
+from domain.case.incident_link import OWN_CAUSE
 from domain.incident.lifecycle import TAKING, IncidentState
+from domain.shared.actors import Role
 from hotline.demo.client import Json, Rejected, Unreachable
 from hotline.demo.surge.course import Players
 from hotline.demo.surge.incident import LARGEST_PAGE, LOOK_EVERY_SECONDS, Say, Tide
@@ -175,7 +175,7 @@ class _Performance:
         note = {} if incident else {"note": OWN_NOTE}
         dispatcher = self._players.cast.who(Role.DISPATCHER, owner="", department=None, turn=call.index)
         try:
-            return await self._players.act(call, Action.LINK_INCIDENT, {"incident": incident, **note}, dispatcher, key)
+            return await self._players.act(call, "link_incident", {"incident": incident, **note}, dispatcher, key)
         except Rejected as refusal:
             if refusal.slug != "same-incident":
                 raise

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.case.clocks import ClockStatus
-from domain.case.lifecycle import STATE_ZH, Action, Role, State
+from domain.case.lifecycle import STATE_ZH, State
 from domain.incident.lifecycle import FINISH, IncidentAction
+from domain.shared.actors import Role
 from hotline.demo.client import Json, Traffic
 from hotline.demo.report import MOST_DIFFERENCES, Places
 from hotline.demo.surge.plan import AFTER, BEFORE, OF_THE_TIDE, WAVES, Kind, Surge
@@ -108,7 +109,7 @@ def _linked(timeline: Sequence[Json], incident: str) -> str:
             continue
         if item["action"] == "register":
             return "at intake"
-        if item["action"] == Action.LINK_INCIDENT:
+        if item["action"] == "link_incident":
             return "gathered" if item["actor"] == Role.SYSTEM else "by hand"
     return "not at all"
 
@@ -118,12 +119,12 @@ def _emergencies(surge: Surge, verdict: Verdict) -> Table:
     when = {BEFORE: "in the quiet before", AFTER: "while cases are settled"}
     for call in surge.of(Kind.EMERGENCY):
         times = {item["action"]: datetime.fromisoformat(item["at"]) for item in verdict.timelines.get(call.index, ())}
-        took = (_seconds(times, Action.DISPATCH), _seconds(times, Action.SIGN_FOR))
+        took = (_seconds(times, "dispatch"), _seconds(times, "sign_for"))
         table.add_row(when.get(call.wave, f"in wave {call.wave}"), *took)
     return table
 
 
-def _seconds(times: dict[str, datetime], action: Action) -> str:
+def _seconds(times: dict[str, datetime], action: str) -> str:
     return f"{(times[action] - times['register']).total_seconds():.2f}" if action in times else ""
 
 
@@ -139,9 +140,7 @@ def _states(_: Surge, verdict: Verdict) -> Table:
 def _follow_ups(_: Surge, verdict: Verdict) -> Table:
     table = _table("The follow-ups (回访)", "outcome", "times")
     timelines = verdict.timelines.values()
-    asked = Counter(
-        item["data"]["outcome"] for each in timelines for item in each if item["action"] == Action.FOLLOW_UP
-    )
+    asked = Counter(item["data"]["outcome"] for each in timelines for item in each if item["action"] == "follow_up")
     for outcome, times in asked.most_common():
         table.add_row(outcome, str(times))
     again = sum(case["cycle"] > 1 for case in verdict.complaints.values())

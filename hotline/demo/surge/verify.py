@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from domain.case.lifecycle import Action, Role, State
+from domain.case.lifecycle import State
 from domain.incident.lifecycle import IncidentState
+from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import account_no
 from hotline.demo.journal import Journal
@@ -99,7 +100,7 @@ def case_differences(call: Call, case: Json, timeline: Sequence[Json], incident:
     seqs = [item["seq"] for item in timeline]
     if seqs != list(range(1, case["version"] + 1)):
         yield f"its timeline has gaps: {seqs} of {case['version']}"
-    replies = [item for item in timeline if item["action"] == Action.REPLY]
+    replies = [item for item in timeline if item["action"] == "reply"]
     if Counter(item["cycle"] for item in replies) != dict.fromkeys(range(1, case["cycle"] + 1), 1):
         yield f"was replied to in the cycles {[item['cycle'] for item in replies]}, not once in each of {case['cycle']}"
     with_others = bool(replies) and replies[0]["actor"] == Role.SYSTEM
@@ -121,7 +122,7 @@ def _of_incidents(verdict: Verdict) -> Iterator[str]:
 def linked_at(timeline: Sequence[Json], incident: str) -> datetime | None:
     """When the case was linked to the incident; None where it never was."""
     links = [item for item in timeline if item["data"].get("incident") == incident]
-    found = [item for item in links if item["action"] in ("register", Action.LINK_INCIDENT)]
+    found = [item for item in links if item["action"] in ("register", "link_incident")]
     return datetime.fromisoformat(found[0]["at"]) if found else None
 
 
@@ -131,7 +132,7 @@ def _of_messages(surge: Surge, verdict: Verdict) -> Iterator[str]:
     for key, times in messages.twice.items():
         yield f"the message {key} was sent {times} times"
     for index, timeline in verdict.timelines.items():
-        number, owed = verdict.complaints[index]["number"], Counter(item["action"] for item in timeline)[Action.REPLY]
+        number, owed = verdict.complaints[index]["number"], Counter(item["action"] for item in timeline)["reply"]
         if messages.replies[number] != owed:
             yield f"{number}: {messages.replies[number]} replies were sent, {owed} are owed"
     incident = verdict.incident["number"]

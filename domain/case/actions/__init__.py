@@ -1,0 +1,77 @@
+"""Actions on a complaint, in the order of the lifecycle table. A new one is a module here and a line below."""
+
+from domain.case.actions import (
+    answer,
+    arrive,
+    comment,
+    complete,
+    decide_approval,
+    decide_credit,
+    decide_extension,
+    dispatch,
+    follow_up,
+    hand_over,
+    involve,
+    link_incident,
+    refuse,
+    register,
+    reject_return,
+    release,
+    reopen,
+    reply,
+    request_approval,
+    request_extension,
+    resume,
+    return_,
+    send_back,
+    sign_for,
+    supervise,
+    suspend,
+    urge,
+    withdraw,
+)
+from domain.case.events import ActionBody
+from domain.case.kind import Action
+from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType
+
+ACTIONS: tuple[Action, ...] = (
+    register.ACTION,
+    answer.ACTION,
+    dispatch.ACTION,
+    refuse.ACTION,
+    sign_for.ACTION,
+    return_.ACTION,
+    reject_return.ACTION,
+    arrive.ACTION,
+    suspend.ACTION,
+    resume.ACTION,
+    request_approval.ACTION,
+    decide_approval.ACTION,
+    complete.ACTION,
+    send_back.ACTION,
+    reply.ACTION,
+    follow_up.ACTION,
+    reopen.ACTION,
+    withdraw.ACTION,
+    comment.ACTION,
+    urge.ACTION,
+    supervise.ACTION,
+    request_extension.ACTION,
+    decide_extension.ACTION,
+    hand_over.ACTION,
+    involve.ACTION,
+    release.ACTION,
+    link_incident.ACTION,
+    decide_credit.ACTION,
+)
+
+TABLE: dict[str, Action] = {action.name: action for action in ACTIONS}
+REGISTER = register.ACTION.name
+COMMANDS: dict[str, Action] = {name: action for name, action in TABLE.items() if name != REGISTER}
+"""Actions that are done to a case; registration starts it."""
+ACTION_OF: dict[type[ActionBody], Action] = {action.body: action for action in COMMANDS.values()}
+"""The action of each body."""
+PROBLEMS: frozenset[ProblemType] = frozenset((WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN)).union(
+    *(action.problems for action in ACTIONS)
+)
+"""Every type of refusal."""

@@ -1,0 +1,58 @@
+"""answer 直接答复: the agent answers during the call."""
+
+from datetime import datetime
+
+from domain.case.clocks import DEPARTMENT
+from domain.case.closing import MayClose, reopen_ends_at
+from domain.case.events import ActionBody, Event
+from domain.case.kind import Action, Addressees, Decision
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.text import Text
+
+
+class Answer(ActionBody):
+    """直接答复: what the caller was told."""
+
+    message: Text
+
+
+class Answered(Answer, MayClose):
+    """Answer, and the end of the window for reopening if it closes the case."""
+
+
+def decide(case: CaseState, body: Answer, _: Actor, at: datetime) -> Decision:
+    """Close the case, unless the service says that its answers are followed up."""
+    if case.terms.answer_needs_follow_up:
+        return Decision(Answered.of(body), State.PENDING_FOLLOW_UP)
+    return Decision(Answered.of(body, reopen_ends_at=reopen_ends_at(case, at)), State.CLOSED)
+
+
+def evolve(case: CaseState, _: Answered, event: Event) -> None:
+    """Keep the owner's promises; the department's no longer apply."""
+    case.stop_clocks(event.at, "resolve", "reply")
+    if event.to_state is State.PENDING_FOLLOW_UP:
+        case.start_clocks(event.at, "reply")
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+
+
+def notifies(_: CaseState, __: Answered, event: Event) -> Addressees:
+    """Tell the caller, and those who follow up."""
+    return ("caller", "follow_up") if event.to_state is State.PENDING_FOLLOW_UP else ("caller",)
+
+
+ACTION = Action(
+    name="answer",
+    zh="直接答复",
+    description="Answered during the call; followed up if so promised.",
+    roles={Role.AGENT},
+    sources={State.REGISTERED},
+    targets=(State.CLOSED, State.PENDING_FOLLOW_UP),
+    body=Answer,
+    example=Answer(message="The office opens at half past eight. 营业厅八点半开门。"),
+    data=Answered,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+)

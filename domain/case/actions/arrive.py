@@ -1,0 +1,49 @@
+"""arrive 到场: the crew is on the spot."""
+
+from datetime import datetime
+
+from domain.case.actions.part_of import OfPart, OnPart
+from domain.case.events import Event
+from domain.case.guards import while_incomplete
+from domain.case.kind import Action, PartAction, Untimely
+from domain.case.lifecycle import State
+from domain.case.parts import PartState
+from domain.case.permission import NO_SUCH_PART
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+
+
+class Arrive(OfPart):
+    """到场."""
+
+
+class Arrived(OnPart, Arrive):
+    """Arrival for the case, or for a part."""
+
+
+def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+    """Refuse once the work is completed."""
+    return while_incomplete(ACTION, case)
+
+
+def evolve(case: CaseState, _: Arrived, event: Event) -> None:
+    """Keep the promise to arrive."""
+    case.stop_clocks(event.at, "arrive")
+
+
+ACTION = Action(
+    name="arrive",
+    zh="到场",
+    description="The crew is on the spot.",
+    roles={Role.CREW},
+    sources={State.IN_PROGRESS},
+    targets=(State.IN_PROGRESS,),
+    body=Arrive,
+    example=Arrive(note="On the spot, the main valve is open."),
+    problems=(NO_SUCH_PART,),
+    data=Arrived,
+    guard=guard,
+    evolve=evolve,
+    notifies=("owner",),
+    part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.IN_PROGRESS),
+)

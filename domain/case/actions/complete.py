@@ -1,0 +1,110 @@
+"""complete 处理完成: the department's work is done; what was done is on record."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from domain.case.actions.part_of import OfPart, OnPart
+from domain.case.clocks import DEPARTMENT
+from domain.case.events import Event
+from domain.case.guards import while_incomplete
+from domain.case.incident_link import OfIncident
+from domain.case.kind import Action, Addressees, Decision, PartAction, Untimely
+from domain.case.lifecycle import State
+from domain.case.parts import Part, PartState
+from domain.case.permission import NO_SUCH_PART
+from domain.case.progress import Finding
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.codes import Code
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.text import Text
+from domain.shared.value import is_empty
+
+NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing")
+UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding")
+
+
+class Complete(OfPart):
+    """处理完成: what was done, and what was found (查实) that the company owes a credit for."""
+
+    result: Text
+    findings: tuple[Code, ...] = Field(
+        default=(), exclude_if=is_empty, max_length=20, description="Codes of findings (查实事项) of the catalogue."
+    )
+
+
+class Completed(OnPart, OfIncident, Complete):
+    """Work done on the case or on a part, or by the incident that the case is linked to."""
+
+
+def check(case: CaseState, body: Complete) -> None:
+    """Refuse a finding that raises no credit under the terms of the case."""
+    accepted = tuple(dict.fromkeys(credit.finding for credit in case.terms.credits if credit.finding))
+    if unknown := [code for code in body.findings if code not in accepted]:
+        what = ", ".join(accepted) or "none for this service; leave findings out"
+        message = f"There is no finding (查实事项) {unknown[0]!r}; accepted: {what}."
+        raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
+
+
+def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+    """Refuse before management has decided (先批后办), and once the work is completed."""
+    if case.needs_decision:
+        what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
+        return Untimely(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
+    return while_incomplete(ACTION, case)
+
+
+def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:
+    """Wait for the departments that still have a part."""
+    return Decision(Completed.of(body), State.IN_PROGRESS if case.unfinished else State.PENDING_REPLY)
+
+
+def evolve(case: CaseState, data: Completed, event: Event) -> None:
+    """Keep the department's promises, and the one to settle the matter if nothing else is waited for."""
+    case.extension = None
+    case.completed = True
+    case.stop_clocks(event.at, *DEPARTMENT)
+    _finish(case, data, event)
+
+
+def evolve_part(case: CaseState, part: Part, data: Completed, event: Event) -> None:
+    """Keep the promises of the part."""
+    case.put_part(part, state=PartState.COMPLETED, result=data.result)
+    case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
+    _finish(case, data, event)
+
+
+def _finish(case: CaseState, data: Completed, event: Event) -> None:
+    """Keep what was found, once in a cycle however often it is said; and the promise, if the reply is due now."""
+    for code in data.findings:
+        if all((each.code, each.cycle) != (code, event.cycle) for each in case.findings):
+            found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
+            case.findings = (*case.findings, found)
+    if event.to_state is State.PENDING_REPLY:
+        case.stop_clocks(event.at, "resolve")
+
+
+def notifies(_: CaseState, data: Completed, __: Event) -> Addressees:
+    """Tell the owner, unless the incident has ended for many cases at once."""
+    return () if data.incident else ("owner",)
+
+
+ACTION = Action(
+    name="complete",
+    zh="处理完成",
+    description="The work is done; what was done is on record. Departments that still have a part are waited for.",
+    roles={Role.CREW},
+    sources={State.IN_PROGRESS},
+    targets=(State.PENDING_REPLY, State.IN_PROGRESS),
+    body=Complete,
+    example=Complete(result="The valve's core had dropped; lifted as a stopgap, water is back."),
+    problems=(NO_SUCH_PART, NOT_APPROVED, UNKNOWN_FINDING),
+    data=Completed,
+    check=check,
+    guard=guard,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+    part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.COMPLETED, evolve=evolve_part),
+)

@@ -1,0 +1,121 @@
+"""decide_approval 审批: management approves (批准) or rejects (驳回) what it was asked for, in turn."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from domain.case.actions.request_approval import change_departments, open_turn
+from domain.case.approvers import OWN_REQUEST, TURNS, Decided, check_reason, own_request
+from domain.case.clocks import APPROVE
+from domain.case.events import ActionBody, Event
+from domain.case.kind import Action, Addressees, Decision
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.catalogue.terms import USUAL_CURRENCY, is_usual_currency
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import Refused
+from domain.shared.money import Money
+from domain.shared.text import Text
+
+
+class DecideApproval(ActionBody):
+    """批准 or 驳回. What was asked for with a kind is decided on with a reason, or a note that gives it."""
+
+    approved: bool
+    reason: Text | None = None
+
+
+class ApprovalDecided(DecideApproval):
+    """Decision of one approver, with the request that it is about, so that it can be counted by itself."""
+
+    subject: str
+    amount: Money | None = None
+    kind: str | None = None
+    requested_by: str
+    currency: str = Field(default=USUAL_CURRENCY, exclude_if=is_usual_currency)
+    turn: int = Field(description="1 for the first approver, 2 for the next ...")
+
+
+def objection(case: CaseState, actor: Actor) -> Refused | None:
+    """Refuse the person who has asked for it, and whoever is not the next approver.
+
+    The administrator may act in every role, for emergencies; the record says that it was the administrator.
+    """
+    approval = case.approval
+    if approval is None or actor.role is Role.ADMIN:
+        return None
+    if actor.name == approval.requested_by:
+        return own_request(actor, "manager")
+    lapsed = any(clock.name == APPROVE and clock.live and clock.missed_at for clock in case.clocks)
+    return approval.objection(actor, lapsed=lapsed)
+
+
+def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Decision:
+    """Let the case wait for the next approver, if there is one."""
+    approval = case.approval
+    assert approval is not None  # noqa: S101 - what the state says
+    if approval.kind:
+        check_reason(body.reason, body.note)
+    asked = {"subject": approval.subject, "amount": approval.amount, "kind": approval.kind}
+    decided = ApprovalDecided.of(
+        body,
+        **{name: value for name, value in asked.items() if value is not None},
+        requested_by=approval.requested_by,
+        currency=case.terms.currency,
+        turn=len(approval.approved_by) + 1,
+    )
+    final = approval.is_final(approved=body.approved)
+    return Decision(decided, State.IN_PROGRESS if final else State.AWAITING_APPROVAL)
+
+
+def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
+    """Start the next approver's clock; the final decision lets the departments go on."""
+    approval = case.approval
+    assert approval is not None  # noqa: S101 - what the state says
+    case.change_clocks(lambda clock: clock.stop(event.at, case.calendar), [APPROVE])
+    if event.to_state is State.AWAITING_APPROVAL:
+        case.approval = approval.approve(event.actor)
+        open_turn(case, event.at)
+        return
+    case.approval = None
+    decided = Decided(
+        subject=approval.subject,
+        amount=approval.amount,
+        kind=approval.kind,
+        grounds=approval.grounds,
+        currency=case.terms.currency,
+        approved=data.approved,
+        reason=data.reason or data.note,
+        requested_by=approval.requested_by,
+        decided_by=(*approval.approved_by, event.actor),
+        decided_at=event.at,
+        cycle=case.cycle,
+    )
+    case.decisions = (*case.decisions, decided)
+    case.remove_flags("approved", "approval_rejected")
+    case.add_flags("approved" if data.approved else "approval_rejected")
+    change_departments(case, lambda clock: clock.resume(event.at))
+    case.start_clocks(event.at, "decision")
+
+
+def notifies(_: CaseState, __: ApprovalDecided, event: Event) -> Addressees:
+    """Tell the next approver, or those who asked."""
+    return ("manager",) if event.to_state is State.AWAITING_APPROVAL else ("department", "owner")
+
+
+ACTION = Action(
+    name="decide_approval",
+    zh="审批",
+    description="Management approves (批准) or rejects (驳回); where several decide in turn, it waits for the next.",
+    roles={Role.MANAGER},
+    sources={State.AWAITING_APPROVAL},
+    targets=(State.IN_PROGRESS, State.AWAITING_APPROVAL),
+    body=DecideApproval,
+    example=DecideApproval(approved=True, reason="Hardship household."),
+    problems=(OWN_REQUEST, *TURNS),
+    data=ApprovalDecided,
+    objection=objection,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+)

@@ -1,0 +1,168 @@
+"""decide_credit 补偿审批: management approves or rejects, in turn, a credit that the company owes."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from domain.case.approvers import CREDIT_KIND, TURNS, Decided, check_reason
+from domain.case.clocks import Clock
+from domain.case.events import ActionBody, Event, OfDepartment
+from domain.case.kind import Action, Addressees, Decision, Untimely
+from domain.case.lifecycle import State
+from domain.case.progress import Owed
+from domain.case.state import CaseState
+from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
+from domain.shared.money import Money
+from domain.shared.text import Text
+from domain.shared.value import is_empty
+
+NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision")
+
+
+class DecideCredit(ActionBody):
+    """补偿审批: one of the credits that the company owes, by its serial; a rejection with its reason, or a note."""
+
+    credit: Annotated[int, Field(ge=1)]
+    approved: bool
+    reason: Text | None = None
+    ground: Literal["limit_reached"] | None = Field(
+        default=None,
+        exclude_if=is_empty,
+        description="It is owed, and the account has had the most of its time; a rejection without it: not owed.",
+    )
+
+    @model_validator(mode="after")
+    def _ground_of_a_rejection(self) -> Self:
+        if self.approved and self.ground:
+            raise ValueError("ground says why a credit is rejected; accepted: approved: false, or no ground")
+        return self
+
+
+class CreditDecided(DecideCredit, OfDepartment):
+    """Decision of one approver, with the credit; a final approval names those who pay, and those who are told."""
+
+    subject: str
+    amount: Money
+    currency: str
+    kind: str
+    requested_by: str
+    turn: int
+    final: bool
+    notify: tuple[str, ...] = ()
+
+
+def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+    """Refuse if no credit waits. It is decided on however long the case has been closed."""
+    return None if case.undecided_credits else Untimely(OUT_OF_TURN, "no credit of it waits for a decision")
+
+
+def offers(case: CaseState, actor: Actor, at: datetime) -> bool:
+    """Return True if there is a credit that this person may decide on now."""
+    return any(_objection(case, owed, actor, at) is None for owed in case.undecided_credits)
+
+
+def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> Decision:
+    """Refuse a credit that does not wait, the wrong person, and a rejection without a reason.
+
+    Why it is owed is known: that is reason enough to approve it.
+    """
+    owed = next((owed for owed in case.undecided_credits if owed.serial == body.credit), None)
+    if owed is None:
+        waiting = tuple(str(owed.serial) for owed in case.undecided_credits)
+        message = f"No credit {body.credit} of the case {case.number} waits for a decision."
+        raise Refused(NO_SUCH_CREDIT, message, waiting)
+    if refused := _objection(case, owed, actor, at):
+        raise refused
+    if not body.approved:
+        check_reason(body.reason, body.note)
+    final = owed.is_final(approved=body.approved)
+    payer = {"department": owed.paid_by} if owed.paid_by else {}
+    paid = {"notify": ("caller", *payer), **payer} if final and body.approved else {}
+    decided = CreditDecided.of(
+        body,
+        subject=owed.name,
+        amount=owed.amount,
+        currency=case.terms.currency,
+        kind=CREDIT_KIND,
+        requested_by=SYSTEM.name,
+        turn=len(owed.approved_by) + 1,
+        final=final,
+        **paid,
+    )
+    return Decision(decided, case.state)
+
+
+def evolve(case: CaseState, data: CreditDecided, event: Event) -> None:
+    """Let the credit wait for the next approver, or keep the final decision."""
+    before = case.credits[data.credit - 1]
+    owed = before.approve(event.actor)
+    if not data.final:
+        case.put_credit(owed.model_copy(update={"asked_at": event.at}))
+        return
+    case.put_credit(owed.model_copy(update={"approved": data.approved, "ground": data.ground}))
+    decided = Decided(
+        subject=owed.name,
+        amount=owed.amount,
+        kind=CREDIT_KIND,
+        currency=case.terms.currency,
+        approved=data.approved,
+        reason=data.reason or data.note,
+        requested_by=SYSTEM.name,
+        decided_by=owed.approved_by,
+        decided_at=event.at,
+        cycle=case.cycle,
+    )
+    case.decisions = (*case.decisions, decided)
+    case.flag_undecided_credits()
+
+
+def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refused | None:
+    """Return the refusal for a person whose turn it is not. The administrator may decide in every role."""
+    if actor.role is Role.ADMIN:
+        return None
+    return owed.objection(actor, lapsed=at >= _lapses_at(case, owed))
+
+
+def _lapses_at(case: CaseState, owed: Owed) -> datetime:
+    """Return when the deputy may decide as well."""
+    who = owed.turn
+    if who is None:
+        return owed.asked_at
+    clock = Clock(serial=1, name="approve", cycle=1, calendar=who.calendar, budget_seconds=who.budget_seconds)
+    return clock.start(owed.asked_at).due_at(case.calendar) or owed.asked_at
+
+
+def notifies(_: CaseState, data: CreditDecided, __: Event) -> Addressees:
+    """Tell the next approver; or the owner and, of an approval, the caller and the department that pays."""
+    return ("owner", *data.notify) if data.final else ("manager",)
+
+
+def text(number: str, data: CreditDecided, _: Event) -> tuple[str, str]:
+    """Say how much, and what became of it."""
+    owed = f"{data.amount} {data.currency}"
+    if not data.final:
+        return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
+    if data.approved:
+        return f"工单{number}:补偿{owed}已批准,将予支付", f"Case {number}: a credit of {owed} is approved, to be paid"
+    return f"工单{number}:补偿{owed}未获批准", f"Case {number}: a credit of {owed} is rejected"
+
+
+ACTION = Action(
+    name="decide_credit",
+    zh="补偿审批",
+    description="A credit that the company owes for a missed promise: management approves or rejects it, in turn.",
+    roles={Role.MANAGER},
+    sources=frozenset(State),
+    body=DecideCredit,
+    example=DecideCredit(credit=1, approved=True, reason="The supply was late."),
+    problems=(NO_SUCH_CREDIT, *TURNS),
+    data=CreditDecided,
+    guard=guard,
+    offers=offers,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+    text=text,
+)

@@ -1,0 +1,77 @@
+"""decide_extension 延期审批: a supervisor grants the working days that were asked for, or does not."""
+
+from datetime import datetime
+
+from domain.case.approvers import OWN_REQUEST, own_request
+from domain.case.events import ActionBody, Event
+from domain.case.kind import Action, Decision, Untimely
+from domain.case.lifecycle import OPEN
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+
+EXTENSION_EXPIRED = ProblemType("conflict", "extension_expired", "Extension granted after the expiry")
+
+
+class DecideExtension(ActionBody):
+    """延期审批."""
+
+    approved: bool
+
+
+class ExtensionDecided(DecideExtension):
+    """Decision, and the working days that were asked for."""
+
+    working_days: int
+
+
+def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+    """Refuse if nobody has asked."""
+    return None if case.extension else ACTION.out_of_turn(f"it is {case.state}")
+
+
+def objection(case: CaseState, actor: Actor) -> Refused | None:
+    """Refuse the person who has asked for it."""
+    asked = case.extension
+    mine = asked and asked.requested_by == actor.name and actor.role is not Role.ADMIN
+    return own_request(actor, "supervisor") if mine else None
+
+
+def decide(case: CaseState, body: DecideExtension, _: Actor, __: datetime) -> Decision | Untimely:
+    """Grant nothing once the promise has expired: an extension would move nothing."""
+    clock = case.live_clock("resolve")
+    if body.approved and clock and clock.missed_at:
+        expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
+        return Untimely(EXTENSION_EXPIRED, f"{expired}; it can be rejected (approved: false)")
+    days = case.extension.working_days if case.extension else 0
+    return Decision(ExtensionDecided.of(body, working_days=days), case.state)
+
+
+def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:
+    """Add the days to the owner's promises."""
+    case.extension = None
+    if not data.approved:
+        return
+    case.extensions += 1
+    case.add_flags("extended")
+    days, calendar = data.working_days, case.calendar
+    worth = {"always": days * case.terms.process.day_seconds, "working": days * calendar.day_seconds}
+    case.change_clocks(lambda clock: clock.extend(worth[clock.calendar]), ["resolve", "reply"])
+
+
+ACTION = Action(
+    name="decide_extension",
+    zh="延期审批",
+    description="Granted, the caller's clocks get the days; or not.",
+    roles={Role.SUPERVISOR},
+    sources=OPEN,
+    body=DecideExtension,
+    example=DecideExtension(approved=True),
+    problems=(OWN_REQUEST, EXTENSION_EXPIRED),
+    data=ExtensionDecided,
+    guard=guard,
+    objection=objection,
+    decide=decide,
+    evolve=evolve,
+    notifies=("department",),
+)

@@ -1,0 +1,109 @@
+"""dispatch 派单: the case goes to a department; again before it is signed for, to another one (改派)."""
+
+from datetime import datetime
+
+from domain.case.clocks import DEPARTMENT
+from domain.case.closing import release
+from domain.case.events import ActionBody, Event, EventData, OfDepartment
+from domain.case.kind import Action, Addressees, Decision, text_of
+from domain.case.lifecycle import TO_DISPATCH, State
+from domain.case.parts import UNFINISHED
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.codes import DepartmentCode
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.text import Name
+
+SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged")
+
+
+class Dispatch(ActionBody):
+    """派单 to a department of the catalogue, to a person there if known; again before it is signed for, 改派."""
+
+    department: DepartmentCode
+    assignee: Name | None = None
+
+
+class UnitNames(EventData):
+    """Names of a department."""
+
+    name: str
+    name_zh: str
+
+
+class Dispatched(Dispatch, OfDepartment):
+    """Dispatch; a redirect (改派) names the department that the case leaves."""
+
+    previous_department: str | None = None
+    previous_unit: UnitNames | None = None
+
+
+def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
+    """Refuse the department and assignee that have the case already."""
+    if case.state is not State.DISPATCHED or case.department is None:
+        return Decision(Dispatched.of(body), State.DISPATCHED)
+    if (body.department, body.assignee) == (case.department, case.assignee):
+        whom = f"{body.department} for {body.assignee}" if body.assignee else body.department
+        accepted = ("another department", f"another assignee in {body.department}")
+        raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
+    if body.department == case.department:
+        return Decision(Dispatched.of(body), State.DISPATCHED)
+    left = case.terms.unit(case.department)
+    names = UnitNames(name=left.name, name_zh=left.name_zh)
+    redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
+    return Decision(redirected, State.DISPATCHED)
+
+
+def evolve(case: CaseState, data: Dispatched, event: Event) -> None:
+    """Hand the case to the department; another assignee there gets no new time to return it."""
+    if data.department != case.department or event.from_state is not State.DISPATCHED:
+        case.dispatched_at = event.at
+    hand_to(case, data.department, event, data.assignee)
+
+
+def hand_to(case: CaseState, department: str, event: Event, assignee: str | None = None) -> None:
+    """Hand the case to a department, whose clocks start anew if another had it."""
+    if case.department and department != case.department:
+        case.extension = None
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+        case.open_clocks(DEPARTMENT)
+        case.start_clocks(event.at, "registration")  # what runs from there runs already, except of the new department
+    if (part := case.part_of(department)) and part.state in UNFINISHED:
+        release(case, part, event.at)
+    case.department = department
+    case.completed = False
+    case.assignee = assignee
+    case.start_clocks(event.at, "dispatch")
+    case.change_clocks(lambda clock: clock.resume(event.at), DEPARTMENT)
+
+
+def notifies(_: CaseState, data: Dispatched, __: Event) -> Addressees:
+    """Tell the department, and the one that the case leaves."""
+    left = data.previous_department
+    return ("department", f"department:{left}") if left else ("department",)
+
+
+def text(number: str, data: Dispatched, event: Event) -> tuple[str, str] | None:
+    """Name the department that the case leaves."""
+    left = data.previous_unit
+    if left is None:
+        return None
+    return text_of(number, event, f"改派,不再由{left.name_zh}处理", f"redirected from {left.name}")
+
+
+ACTION = Action(
+    name="dispatch",
+    zh="派单",
+    description="Handed to a department; before it is signed for, to another one (改派).",
+    roles={Role.AGENT, Role.DISPATCHER},
+    sources=TO_DISPATCH | {State.DISPATCHED},
+    targets=(State.DISPATCHED,),
+    body=Dispatch,
+    example=Dispatch(department="repair", note="The caller is still on the line."),
+    problems=(SAME_DEPARTMENT,),
+    data=Dispatched,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+    text=text,
+)

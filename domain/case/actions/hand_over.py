@@ -1,0 +1,58 @@
+"""hand_over 移交: another agent owns the case from now on."""
+
+from datetime import datetime
+
+from domain.case.events import ActionBody, Event
+from domain.case.kind import Action, Addressees, Decision
+from domain.case.lifecycle import OPEN
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.text import Name
+
+SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged")
+
+
+class HandOver(ActionBody):
+    """移交 to the new owner."""
+
+    owner: Name
+
+
+class HandedOver(HandOver):
+    """New owner, and the one before."""
+
+    previous_owner: str
+
+
+def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
+    """Refuse the owner of the case."""
+    if body.owner == case.owner:
+        raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another agent's name",))
+    return Decision(HandedOver.of(body, previous_owner=case.owner), case.state)
+
+
+def evolve(case: CaseState, data: HandedOver, _: Event) -> None:
+    """Change the owner."""
+    case.owner = data.owner
+
+
+def notifies(_: CaseState, data: HandedOver, __: Event) -> Addressees:
+    """Tell both owners."""
+    return ("owner", f"owner:{data.previous_owner}")
+
+
+ACTION = Action(
+    name="hand_over",
+    zh="移交",
+    description="The only way to change the owner.",
+    roles={Role.SUPERVISOR},
+    sources=OPEN,
+    body=HandOver,
+    example=HandOver(owner="陈静", note="The agent is on leave."),
+    problems=(SAME_OWNER,),
+    data=HandedOver,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+)

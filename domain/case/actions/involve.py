@@ -1,0 +1,92 @@
+"""involve 协办: a further department gets a part of the case, with clocks of its own."""
+
+from datetime import datetime
+
+from domain.case.closing import release
+from domain.case.events import ActionBody, Event, OfDepartment
+from domain.case.kind import Action, Decision
+from domain.case.lifecycle import AT_WORK
+from domain.case.parts import PART_AT_WORK, UNFINISHED, Part, PartState
+from domain.case.permission import NO_SUCH_PART
+from domain.case.state import CaseState
+from domain.catalogue.terms import ClockName
+from domain.shared.actors import Actor, Role
+from domain.shared.codes import DepartmentCode
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.text import Text
+
+ALREADY_INVOLVED = ProblemType("invalid", "already_involved", "Department already at work on the case")
+CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
+"""Promises of a further department: the times that the service promises, counted from its involvement."""
+
+
+class Involve(ActionBody):
+    """协办: what a further department is to do; in the place of another, where one is named."""
+
+    department: DepartmentCode
+    task: Text
+    takes_over: DepartmentCode | None = None
+
+
+class Involved(Involve, OfDepartment):
+    """Task of a further department, and the serial of its part."""
+
+    part: int
+
+
+def decide(case: CaseState, body: Involve, _: Actor, __: datetime) -> Decision:
+    """Refuse a department that is at work on the case, and taking over a part that is not open."""
+    if body.department == case.department:
+        message = f"{body.department} has the case itself."
+        raise Refused(ALREADY_INVOLVED, message, ("another department",))
+    there = case.part_of(body.department)
+    if there and there.state in PART_AT_WORK:
+        message = f"{body.department} has an open part already: {there.task}"
+        raise Refused(ALREADY_INVOLVED, message, ("another department", "a comment"))
+    if body.takes_over is not None and not _replaced(case, body.department, body.takes_over):
+        message = f"{body.takes_over} has no open part in the case {case.number} that could be taken over."
+        raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takes_over"))
+    return Decision(Involved.of(body, part=len(case.parts) + 1), case.state)
+
+
+def evolve(case: CaseState, data: Involved, event: Event) -> None:
+    """Open the part, whose clocks start at once, and release the one that it replaces."""
+    # A part that the department itself has returned is replaced as well: the reply would wait for it for ever.
+    for takes_over in (data.takes_over, None):
+        if before := _replaced(case, data.department, takes_over):
+            release(case, before, event.at)
+    part = Part(
+        serial=data.part,
+        cycle=case.cycle,
+        department=data.department,
+        task=data.task,
+        involved_at=event.at,
+        version=case.version,
+    )
+    case.parts = (*case.parts, part)
+    case.open_clocks(CLOCKS, part.serial)
+    case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)
+
+
+def _replaced(case: CaseState, department: str, takes_over: str | None) -> Part | None:
+    """Return the part that a new one replaces: the one named, or what the same department has returned."""
+    part = case.part_of(takes_over or department)
+    if part is None or part.state not in UNFINISHED:
+        return None
+    return part if takes_over or part.state is PartState.RETURNED else None
+
+
+ACTION = Action(
+    name="involve",
+    zh="协办",
+    description="A further department gets a part, with its own clocks.",
+    roles={Role.DISPATCHER, Role.OWNER},
+    sources=AT_WORK,
+    body=Involve,
+    example=Involve(department="customer_service", task="Find out what is owed, and why."),
+    problems=(ALREADY_INVOLVED, NO_SUCH_PART),
+    data=Involved,
+    decide=decide,
+    evolve=evolve,
+    notifies=("department",),
+)

@@ -1,0 +1,80 @@
+"""link_incident 并案: the case is one of many with one cause (突发事件), or not any more."""
+
+from datetime import datetime
+
+from domain.case.events import ActionBody, Event
+from domain.case.incident_link import OWN_CAUSE
+from domain.case.kind import Action, Addressees, Decision
+from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.text import IncidentNumber
+
+SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged")
+
+
+class LinkIncident(ActionBody):
+    """并案 with an incident; null takes the case out of it again (撤销并案)."""
+
+    incident: IncidentNumber | None
+
+
+class Linked(LinkIncident):
+    """Incident that the case belongs to from now on, and the one before; None for none."""
+
+    previous_incident: str | None = None
+
+
+def decide(case: CaseState, body: LinkIncident, _: Actor, __: datetime) -> Decision:
+    """Refuse the incident that the case belongs to."""
+    incident = body.incident
+    if incident == case.incident:
+        what = f"linked to {incident} already" if incident else "linked to no incident"
+        accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
+        raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
+    return Decision(Linked.of(body, incident=incident, previous_incident=case.incident), case.state)
+
+
+def unlinked(case: CaseState, ended: str | None) -> Linked | None:
+    """Return the data of taking the case out of an incident that had ended before it knew of the case.
+
+    None if the case is not linked to it (any more), or has been replied to without it.
+    """
+    if ended is None or ended != case.incident or case.state not in BEFORE_REPLY:
+        return None
+    return Linked(incident=None, previous_incident=case.incident)
+
+
+def evolve(case: CaseState, data: Linked, event: Event) -> None:
+    """Link the case; out of the incident again, the department's clocks run on."""
+    case.incident = data.incident
+    case.settled = None
+    if case.incident:
+        return
+    if event.role is not Role.SYSTEM:
+        case.add_flags(OWN_CAUSE)
+    case.resume_department(event.at)
+
+
+def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
+    """Tell the department that has the case; if nobody has a case that is taken out, the dispatcher."""
+    if case.department:
+        return ("department",)
+    return () if data.incident else ("dispatcher",)
+
+
+ACTION = Action(
+    name="link_incident",
+    zh="并案",
+    description="One of many cases with one cause (突发事件); it is completed and replied to with them.",
+    roles={Role.DISPATCHER, Role.OWNER, Role.SYSTEM},
+    sources=OPEN - {State.PENDING_FOLLOW_UP},
+    body=LinkIncident,
+    example=LinkIncident(incident="i26080347119"),
+    problems=(SAME_INCIDENT,),
+    data=Linked,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+)

@@ -1,0 +1,10 @@
+"""Body of the actions that need a reason, and nothing else."""
+
+from domain.case.events import ActionBody
+from domain.shared.text import Text
+
+
+class Reasoned(ActionBody):
+    """Body with a reason."""
+
+    reason: Text

@@ -1,0 +1,24 @@
+"""refuse 不予受理: the matter is not one for the company."""
+
+from domain.case.actions.reason import Reasoned
+from domain.case.kind import Action
+from domain.case.lifecycle import TO_DISPATCH, State
+from domain.shared.actors import Role
+
+
+class Refuse(Reasoned):
+    """不予受理, with the reason."""
+
+
+ACTION = Action(
+    name="refuse",
+    zh="不予受理",
+    description="No matter of the company, with the reason.",
+    roles={Role.DISPATCHER},
+    sources=TO_DISPATCH,
+    targets=(State.REFUSED,),
+    body=Refuse,
+    example=Refuse(reason="The pipe belongs to the heating company; the caller was given their number."),
+    data=Refuse,
+    notifies=("caller", "owner"),
+)

@@ -1,0 +1,60 @@
+"""register 受理: the agent takes the complaint down, and owns the case from then on."""
+
+from domain.case.events import ActionBody, Event
+from domain.case.intake import Registered
+from domain.case.kind import Action, Addressees, Holder, holders_of
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.shared.actors import Role
+
+
+def evolve(case: CaseState, data: Registered, event: Event) -> None:
+    """Raise the flags of the intake, and open the first cycle."""
+    case.add_flags(*data.flags)
+    case.incident = data.incident
+    open_cycle(case, event)
+
+
+def open_cycle(case: CaseState, event: Event) -> None:
+    """Open the cycle of the event: new clocks for every promise, and nothing done yet."""
+    case.cycle = event.cycle
+    case.follow_up_attempts = 0
+    case.completed = False
+    case.extensions = 0
+    case.approval = case.extension = None
+    case.open_clocks([promise.name for promise in case.terms.promises])
+    case.start_clocks(event.at, "registration")
+
+
+def notifies(_: CaseState, data: Registered, __: Event) -> Addressees:
+    """Tell the dispatcher, unless an incident explains the call; and the person whom the caller thanks (被表扬人)."""
+    thanked = ("assignee",) if data.intake.thanked else ()
+    return () if data.incident else ("dispatcher", *thanked)
+
+
+def holders(case: CaseState, data: Registered) -> tuple[Holder, ...]:
+    """Return the person who is thanked, reached as the holder of a case is, by the name on the key."""
+    return tuple(each._replace(assignee=data.intake.thanked or each.assignee) for each in holders_of(case, data))
+
+
+def text(number: str, data: Registered, _: Event) -> tuple[str, str] | None:
+    """Name the person who is thanked."""
+    name = data.intake.thanked
+    return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
+
+
+ACTION = Action(
+    name="register",
+    zh="受理",
+    description="The agent who takes the call owns the case.",
+    roles={Role.AGENT},
+    sources=set(),
+    targets=(State.REGISTERED,),
+    body=ActionBody,
+    example=ActionBody(),
+    data=Registered,
+    evolve=evolve,
+    notifies=notifies,
+    holders=holders,
+    text=text,
+)

@@ -1,0 +1,46 @@
+"""reject_return 驳回退单: the return is not accepted, and the same department keeps the case."""
+
+from datetime import datetime
+
+from domain.case.actions.dispatch import hand_to
+from domain.case.actions.reason import Reasoned
+from domain.case.events import Event, OfDepartment
+from domain.case.kind import Action, Decision
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+
+
+class RejectReturn(Reasoned):
+    """驳回退单, with the reason."""
+
+
+class ReturnRejected(RejectReturn, OfDepartment):
+    """Rejected return, and the department that keeps the case."""
+
+
+def decide(case: CaseState, body: RejectReturn, _: Actor, __: datetime) -> Decision:
+    """Leave the case with its department."""
+    return Decision(ReturnRejected.of(body, department=case.department), State.DISPATCHED)
+
+
+def evolve(case: CaseState, data: ReturnRejected, event: Event) -> None:
+    """Hand the case back; the department gets no new time to return it."""
+    if data.department:
+        hand_to(case, data.department, event)
+
+
+ACTION = Action(
+    name="reject_return",
+    zh="驳回退单",
+    description="The return is not accepted: the same department keeps the case.",
+    roles={Role.DISPATCHER},
+    sources={State.PENDING_REDISPATCH},
+    targets=(State.DISPATCHED,),
+    body=RejectReturn,
+    example=RejectReturn(reason="The joint before the meter is ours."),
+    data=ReturnRejected,
+    decide=decide,
+    evolve=evolve,
+    notifies=("department",),
+)

@@ -1,0 +1,59 @@
+"""release 撤回协办: the part of a further department is not needed any more."""
+
+from datetime import datetime
+
+from domain.case import closing
+from domain.case.actions.part_of import OnPart
+from domain.case.actions.reason import Reasoned
+from domain.case.events import Event
+from domain.case.guards import part_untimely
+from domain.case.kind import Action, PartAction, Untimely
+from domain.case.lifecycle import AT_WORK, State
+from domain.case.parts import UNFINISHED, Part, PartState
+from domain.case.permission import NO_SUCH_PART
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.codes import DepartmentCode
+from domain.shared.errors import OUT_OF_TURN
+
+SOURCES = AT_WORK | {State.PENDING_REDISPATCH, State.SUSPENDED, State.AWAITING_APPROVAL}
+
+
+class Release(Reasoned):
+    """撤回协办: the part of this department, with the reason."""
+
+    department: DepartmentCode
+
+
+class Released(Release, OnPart):
+    """Part that is released."""
+
+
+def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+    """Refuse if no part can be released now."""
+    if any(part_untimely(ACTION, part, case, at) is None for part in case.unfinished):
+        return None
+    return Untimely(OUT_OF_TURN, "no further department has an open part in it that could be released now")
+
+
+def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:
+    """Release the part; if it was the last one that the reply waited for, the matter is settled."""
+    closing.release(case, part, event.at)
+    if event.to_state is State.PENDING_REPLY:
+        case.stop_clocks(event.at, "resolve")
+
+
+ACTION = Action(
+    name="release",
+    zh="撤回协办",
+    description="A part is not needed any more; was it the last one that was waited for, the reply is due.",
+    roles={Role.DISPATCHER, Role.OWNER},
+    sources=SOURCES,
+    body=Release,
+    example=Release(department="customer_service", reason="The caller has found the receipt."),
+    problems=(NO_SUCH_PART,),
+    data=Released,
+    guard=guard,
+    notifies=("department", "owner"),
+    part=PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, states=SOURCES, always=True),
+)

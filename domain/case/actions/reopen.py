@@ -1,0 +1,54 @@
+"""reopen 重开: the trouble is back within the window, and the next cycle begins."""
+
+from datetime import datetime
+
+from domain.case.actions.follow_up import begin_rework, department_for_rework
+from domain.case.actions.reason import Reasoned
+from domain.case.events import Event, OfDepartment
+from domain.case.guards import while_active
+from domain.case.kind import Action, Decision, Untimely
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+
+
+class Reopen(Reasoned):
+    """重开, with the reason."""
+
+
+class Reopened(Reopen, OfDepartment):
+    """Reopening, and the department that does the rework."""
+
+
+def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+    """Refuse once the window for reopening has passed."""
+    return while_active(ACTION, case, at)
+
+
+def decide(case: CaseState, body: Reopen, _: Actor, __: datetime) -> Decision:
+    """Open the next cycle with the department that had the case."""
+    return Decision(Reopened.of(body, department=department_for_rework(case)), State.DISPATCHED, case.cycle + 1)
+
+
+def evolve(case: CaseState, data: Reopened, event: Event) -> None:
+    """Begin the rework."""
+    case.add_flags("reopened")
+    case.closed_at = case.reopen_ends_at = None
+    begin_rework(case, data.department, event)
+
+
+ACTION = Action(
+    name="reopen",
+    zh="重开",
+    description="It is back, within the window: the next cycle.",
+    roles={Role.AGENT, Role.CALLER},
+    sources={State.CLOSED},
+    targets=(State.DISPATCHED,),
+    body=Reopen,
+    example=Reopen(reason="It drips again at the same place."),
+    data=Reopened,
+    guard=guard,
+    decide=decide,
+    evolve=evolve,
+    notifies=("department", "owner"),
+)

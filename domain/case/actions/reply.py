@@ -1,0 +1,46 @@
+"""reply 回复: the owner tells the caller what was done."""
+
+from domain.case.closing import MayClose
+from domain.case.events import ActionBody, Event
+from domain.case.incident_link import OfIncident
+from domain.case.kind import Action, Addressees
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.shared.actors import Role
+from domain.shared.text import Text
+
+
+class Reply(ActionBody):
+    """回复: what the caller is told."""
+
+    message: Text
+
+
+class Replied(Reply, OfIncident, MayClose):
+    """Reply, by the owner or by the incident that the case is linked to."""
+
+
+def evolve(case: CaseState, _: Replied, event: Event) -> None:
+    """Keep the promise to reply; the follow-up is promised from now on."""
+    case.stop_clocks(event.at, "reply")
+    case.start_clocks(event.at, "reply")
+
+
+def notifies(_: CaseState, data: Replied, __: Event) -> Addressees:
+    """Tell the caller, and those who follow up unless an incident replies to many cases at once."""
+    return ("caller",) if data.incident else ("caller", "follow_up")
+
+
+ACTION = Action(
+    name="reply",
+    zh="回复",
+    description="The owner tells the caller what was done.",
+    roles={Role.OWNER},
+    sources={State.PENDING_REPLY},
+    targets=(State.PENDING_FOLLOW_UP,),
+    body=Reply,
+    example=Reply(message="Water is back; please fit a new valve. 已恢复供水。"),
+    data=Replied,
+    evolve=evolve,
+    notifies=notifies,
+)

@@ -1,0 +1,129 @@
+"""request_approval 报批: management is asked before the company pays or waives."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
+from domain.case.clocks import APPROVE, DEPARTMENT, Clock
+from domain.case.events import ActionBody, Event
+from domain.case.kind import Action, Decision
+from domain.case.lifecycle import State
+from domain.case.state import CaseState, Change
+from domain.catalogue.terms import Approver
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.money import ZERO, Money
+from domain.shared.text import Text
+
+REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing")
+
+
+class RequestApproval(ActionBody):
+    """报批: what for, how much, of which kind (公司出资维修, 减免, 结清欠费), and on which grounds.
+
+    The amount is in the currency of the catalogue. With a kind, `amount` and `grounds` are needed.
+    """
+
+    subject: Text
+    amount: Money | None = None
+    kind: Literal["funded_repair", "waiver", "settlement"] | None = None
+    grounds: Text | None = None
+
+
+class ApprovalRequested(RequestApproval):
+    """Request, with those who decide on it, and what was approved on the case before: it tells why so many."""
+
+    approvers: tuple[Approver, ...] = ()
+    approved_before: Money = Field(default=ZERO)
+
+
+def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> Decision:
+    """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum."""
+    _check(body)
+    before = _approved_before(case)
+    approvers = approvers_for(case.terms, body.amount, before)
+    more = ({"approvers": approvers} if approvers else {}) | ({"approved_before": before} if before else {})
+    return Decision(ApprovalRequested.of(body, **more), State.AWAITING_APPROVAL)
+
+
+def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
+    """Pause the departments' clocks, and start the first approver's."""
+    case.approval = Approval(
+        subject=data.subject,
+        amount=data.amount,
+        kind=data.kind,
+        grounds=data.grounds,
+        requested_by=event.actor,
+        requested_at=event.at,
+        approvers=data.approvers,
+    )
+    open_turn(case, event.at)
+    change_departments(case, lambda clock: clock.pause(event.at, case.calendar))
+
+
+def open_turn(case: CaseState, at: datetime) -> None:
+    """Start the clock of the approver whose turn it is."""
+    who = case.approval.turn if case.approval else None
+    if who is None:
+        return
+    clock = Clock(
+        serial=len(case.clocks) + 1,
+        name=APPROVE,
+        cycle=case.cycle,
+        calendar=who.calendar,
+        budget_seconds=who.budget_seconds,
+        version=case.version,
+    )
+    case.clocks = (*case.clocks, clock.start(at))
+
+
+def change_departments(case: CaseState, change: Change) -> None:
+    """Change the clocks of every department that works on the case."""
+    case.change_clocks(lambda clock: change(clock) if clock.part or clock.name in DEPARTMENT else clock, part=None)
+
+
+def _check(body: RequestApproval) -> None:
+    asked = {
+        "amount": (body.amount, 'amount: a decimal text, as "860.00"'),
+        "grounds": (body.grounds, "grounds: why it should be so"),
+    }
+    missing = {name: accepted for name, (value, accepted) in asked.items() if value is None}
+    if body.kind and missing:
+        message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
+        raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
+
+
+def _approved_before(case: CaseState) -> Decimal:
+    """Return what was approved on this case before, in its currency. A credit is owed anyway, and does not count."""
+    counted = (
+        decided.amount or ZERO
+        for decided in case.decisions
+        if decided.approved and not decided.of_credit and decided.currency == case.terms.currency
+    )
+    return sum(counted, ZERO)
+
+
+ACTION = Action(
+    name="request_approval",
+    zh="报批",
+    description="Management is asked before the company pays or waives.",
+    roles={Role.CREW, Role.AGENT},
+    sources={State.IN_PROGRESS},
+    targets=(State.AWAITING_APPROVAL,),
+    body=RequestApproval,
+    example=RequestApproval(
+        subject="Replace the indoor pipes at the company's cost",
+        amount=Decimal("860.00"),
+        kind="funded_repair",
+        grounds="She lives on public relief. 低保户，独居。",
+    ),
+    problems=(AMOUNT_TOO_HIGH, REQUEST_INCOMPLETE),
+    data=ApprovalRequested,
+    decide=decide,
+    evolve=evolve,
+    notifies=("manager",),
+    of_parts=True,
+)

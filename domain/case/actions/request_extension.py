@@ -1,0 +1,72 @@
+"""request_extension 申请延期: the department asks for more working days."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from domain.case.actions.reason import Reasoned
+from domain.case.events import Event
+from domain.case.kind import Action, Decision, Untimely
+from domain.case.lifecycle import AT_WORK, State
+from domain.case.progress import Extension
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+
+EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up")
+EXTENSION_TOO_LATE = ProblemType("conflict", "extension_too_late", "Request for an extension after its time limit")
+EXTENSION_TOO_LONG = ProblemType("invalid", "extension_too_long", "Extension too long")
+
+
+class RequestExtension(Reasoned):
+    """申请延期: working days asked for (a working day of a round-the-clock clock is 24 h)."""
+
+    working_days: int = Field(ge=1)
+
+
+def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+    """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
+    rules = case.terms.process
+    if case.extension is not None:
+        return ACTION.out_of_turn(f"it is {case.state}")
+    if case.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
+        allowed = f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
+        return Untimely(EXTENSION_USED, allowed)
+    clock, days = case.live_clock("resolve"), rules.extension_notice_days
+    due = clock.due_at(case.calendar) if clock else None
+    if due is None or case.calendar.add(at, days * case.calendar.day_seconds) > due:
+        until = f"it is due at {due.isoformat()}" if due else "no clock for it is running"
+        ahead = f"an extension is asked for {days} working day(s) ahead of the expiry of resolve"
+        return Untimely(EXTENSION_TOO_LATE, f"{ahead}, of one that runs round the clock as well; {until}")
+    return None
+
+
+def decide(case: CaseState, body: RequestExtension, _: Actor, __: datetime) -> Decision:
+    """Refuse more days than the rules allow."""
+    days, most = body.working_days, case.terms.process.extension_max_days
+    if days > most:
+        message = f"An extension (延期) is {most} working days at most; {days} were asked for."
+        raise Refused(EXTENSION_TOO_LONG, message, (f"1 to {most} working days",))
+    return Decision(RequestExtension.of(body), case.state)
+
+
+def evolve(case: CaseState, data: RequestExtension, event: Event) -> None:
+    """Let the request wait for its decision."""
+    case.extension = Extension(working_days=data.working_days, requested_by=event.actor, requested_at=event.at)
+
+
+ACTION = Action(
+    name="request_extension",
+    zh="申请延期",
+    description="More working days are asked for.",
+    roles={Role.CREW},
+    sources=AT_WORK | {State.AWAITING_APPROVAL},
+    body=RequestExtension,
+    example=RequestExtension(working_days=3, reason="The fitting must be ordered."),
+    problems=(EXTENSION_USED, EXTENSION_TOO_LATE, EXTENSION_TOO_LONG),
+    data=RequestExtension,
+    guard=guard,
+    decide=decide,
+    evolve=evolve,
+    notifies=("supervisor",),
+)

@@ -1,0 +1,44 @@
+"""resume 恢复: the case is taken up again, by hand or when its wake date comes."""
+
+from domain.case.events import ActionBody, Event
+from domain.case.incident_link import OfIncident
+from domain.case.kind import Action, Addressees
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.shared.actors import Role
+
+
+class Resume(ActionBody):
+    """恢复."""
+
+
+class Resumed(Resume, OfIncident):
+    """Resumption; by the wake date if `woke`."""
+
+    woke: bool | None = None
+
+
+def evolve(case: CaseState, _: Resumed, event: Event) -> None:
+    """Resume every clock."""
+    case.wake_at = None
+    case.change_clocks(lambda clock: clock.resume(event.at), part=None)
+
+
+def notifies(_: CaseState, data: Resumed, __: Event) -> Addressees:
+    """Tell those who go on with it, but nobody if its incident has ended."""
+    return () if data.incident else ("assignee", "owner")
+
+
+ACTION = Action(
+    name="resume",
+    zh="恢复",
+    description="Taken up again, by hand or when the wake date comes.",
+    roles={Role.CREW, Role.AGENT, Role.SYSTEM},
+    sources={State.SUSPENDED},
+    targets=(State.IN_PROGRESS,),
+    body=Resume,
+    example=Resume(note="The caller has bought the valve."),
+    data=Resumed,
+    evolve=evolve,
+    notifies=notifies,
+)

@@ -1,0 +1,63 @@
+"""return 退单: the department gives the case back, with the reason."""
+
+from datetime import datetime
+
+from domain.case.actions.part_of import OfPart, OnPart
+from domain.case.actions.reason import Reasoned
+from domain.case.events import Event
+from domain.case.guards import RETURN_TOO_LATE, while_incomplete, within_return_limit
+from domain.case.kind import Action, PartAction, Untimely
+from domain.case.lifecycle import AT_WORK, State
+from domain.case.parts import PART_AT_WORK, Part, PartState
+from domain.case.permission import NO_SUCH_PART
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+
+
+class Return(OfPart, Reasoned):
+    """退单, with the reason."""
+
+
+class Returned(OnPart, Return):
+    """Return of the case, or of a part."""
+
+
+def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+    """Refuse once the work is completed, or the time limit for a return has passed."""
+    return while_incomplete(ACTION, case) or within_return_limit(case.dispatched_at, case, at)
+
+
+def guard_part(case: CaseState, part: Part, at: datetime) -> Untimely | None:
+    """Refuse once the time limit for a return has passed."""
+    return within_return_limit(part.involved_at, case, at)
+
+
+def evolve(case: CaseState, _: Returned, event: Event) -> None:
+    """Pause the department's clocks."""
+    case.assignee = None
+    case.extension = None
+    case.pause_department(event.at)
+
+
+def evolve_part(case: CaseState, part: Part, _: Returned, event: Event) -> None:
+    """Cancel the clocks of the part."""
+    case.put_part(part, state=PartState.RETURNED, assignee=None)
+    case.cancel_clocks(event.at, part.serial)
+
+
+ACTION = Action(
+    name="return",
+    zh="退单",
+    description="The department gives it back, with the reason.",
+    roles={Role.CREW},
+    sources=AT_WORK,
+    targets=(State.PENDING_REDISPATCH,),
+    body=Return,
+    example=Return(reason="The fault is in the meter: for metering."),
+    problems=(RETURN_TOO_LATE, NO_SUCH_PART),
+    data=Returned,
+    guard=guard,
+    evolve=evolve,
+    notifies=("dispatcher", "owner"),
+    part=PartAction(sources=PART_AT_WORK, target=PartState.RETURNED, evolve=evolve_part, guard=guard_part),
+)

@@ -1,0 +1,54 @@
+"""send_back 审核退回: the work does not do, and the department goes on."""
+
+from domain.case.actions.part_of import OfPart, OnPart
+from domain.case.actions.reason import Reasoned
+from domain.case.events import Event
+from domain.case.kind import Action, PartAction
+from domain.case.lifecycle import State
+from domain.case.parts import Part, PartState
+from domain.case.permission import NO_SUCH_PART
+from domain.case.state import CaseState
+from domain.shared.actors import Role
+
+
+class SendBack(OfPart, Reasoned):
+    """审核退回, with the reason; of the case, or of the part of the department that is named."""
+
+
+class SentBack(OnPart, SendBack):
+    """Work sent back, of the case or of a part."""
+
+
+def evolve(case: CaseState, _: SentBack, __: Event) -> None:
+    """Count on as if the work had never been completed."""
+    case.completed = False
+    case.reinstate_resolve(0)
+
+
+def evolve_part(case: CaseState, part: Part, _: SentBack, __: Event) -> None:
+    """Count on as if the part had never been completed."""
+    case.put_part(part, state=PartState.IN_PROGRESS, result=None)
+    case.reinstate_resolve(0, part.serial)
+
+
+ACTION = Action(
+    name="send_back",
+    zh="审核退回",
+    description="The work does not do; the department goes on.",
+    roles={Role.SUPERVISOR, Role.OWNER},
+    sources={State.PENDING_REPLY},
+    targets=(State.IN_PROGRESS,),
+    body=SendBack,
+    example=SendBack(reason="The caller says that the pressure is still low."),
+    problems=(NO_SUCH_PART,),
+    data=SentBack,
+    evolve=evolve,
+    notifies=("department",),
+    part=PartAction(
+        sources={PartState.COMPLETED},
+        target=PartState.IN_PROGRESS,
+        evolve=evolve_part,
+        states={State.PENDING_REPLY},
+        leads_to=State.IN_PROGRESS,
+    ),
+)

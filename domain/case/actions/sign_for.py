@@ -1,0 +1,56 @@
+"""sign_for 签收: the department takes the case."""
+
+from domain.case.actions.part_of import OfPart, OnPart
+from domain.case.events import Event
+from domain.case.kind import Action, Decision, PartAction
+from domain.case.lifecycle import State
+from domain.case.parts import Part, PartState
+from domain.case.permission import NO_SUCH_PART
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.text import Name
+
+
+class SignFor(OfPart):
+    """签收; the assignee is the signer unless another is named."""
+
+    assignee: Name | None = None
+
+
+class SignedFor(OnPart, SignFor):
+    """Signature, and the person who works on the case from now on."""
+
+
+def decide(_: CaseState, body: SignFor, actor: Actor, __: object) -> Decision:
+    """Assign the case to the signer, unless another is named."""
+    return Decision(SignedFor.of(body, assignee=body.assignee or actor.name), State.IN_PROGRESS)
+
+
+def evolve(case: CaseState, data: SignedFor, event: Event) -> None:
+    """Keep the promise to acknowledge."""
+    case.assignee = data.assignee
+    case.stop_clocks(event.at, "acknowledge")
+
+
+def evolve_part(case: CaseState, part: Part, data: SignedFor, event: Event) -> None:
+    """Keep the promise to acknowledge the part."""
+    case.put_part(part, state=PartState.IN_PROGRESS, assignee=data.assignee or event.actor)
+    case.stop_clocks(event.at, "acknowledge", part=part.serial)
+
+
+ACTION = Action(
+    name="sign_for",
+    zh="签收",
+    description="The department takes the case.",
+    roles={Role.CREW},
+    sources={State.DISPATCHED},
+    targets=(State.IN_PROGRESS,),
+    body=SignFor,
+    example=SignFor(assignee="梁伟"),
+    problems=(NO_SUCH_PART,),
+    data=SignedFor,
+    decide=decide,
+    evolve=evolve,
+    notifies=("owner",),
+    part=PartAction(sources={PartState.DISPATCHED}, target=PartState.IN_PROGRESS, evolve=evolve_part),
+)

@@ -1,0 +1,53 @@
+"""supervise 督办: the case is under a supervisor's eyes, for its present cycle."""
+
+from datetime import datetime
+
+from domain.case.events import ActionBody, Event
+from domain.case.kind import Action, Untimely
+from domain.case.lifecycle import OPEN
+from domain.case.progress import Supervision
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType
+
+ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised")
+
+
+class Supervise(ActionBody):
+    """督办."""
+
+
+def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+    """Refuse a second time in one cycle."""
+    since = case.supervision
+    if since is None or since.cycle != case.cycle:
+        return None
+    told = f"in cycle {since.cycle} since {since.supervised_at.isoformat()}, and that is said once a cycle"
+    return Untimely(ALREADY_SUPERVISED, f"it is supervised (督办) {told}")
+
+
+def evolve(case: CaseState, _: Supervise, event: Event) -> None:
+    """Supervise the case."""
+    supervise(case, event)
+
+
+def supervise(case: CaseState, event: Event) -> None:
+    """Flag the case, for the cycle that the event belongs to."""
+    case.add_flags("supervised")
+    case.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
+
+
+ACTION = Action(
+    name="supervise",
+    zh="督办",
+    description="The case is under a supervisor's eyes.",
+    roles={Role.SUPERVISOR, Role.MANAGER},
+    sources=OPEN,
+    body=Supervise,
+    example=Supervise(note="An old lady alone; report every evening."),
+    problems=(ALREADY_SUPERVISED,),
+    data=Supervise,
+    guard=guard,
+    evolve=evolve,
+    notifies=("department", "owner"),
+)

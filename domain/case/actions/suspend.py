@@ -1,0 +1,62 @@
+"""suspend 挂起: the case waits for the caller, until its wake date at the latest."""
+
+from datetime import datetime, timedelta
+
+from domain.case.actions.reason import Reasoned
+from domain.case.events import Event
+from domain.case.kind import Action, Decision
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.text import Instant
+
+WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the future")
+WAKE_AT_TOO_FAR = ProblemType("invalid", "wake_at_too_far", "Wake date too far ahead")
+LONGEST_WAIT = timedelta(days=366)
+"""How far ahead a wake date may lie. Inferred: a slip in the year must not put a case to sleep for good."""
+_ACCEPTED = ("an instant in the future, within a year, RFC 3339 with its offset", "no wake_at")
+
+
+class Suspend(Reasoned):
+    """挂起: we wait for the caller, until `wake_at` at the latest where one is given; any offset, kept in UTC."""
+
+    wake_at: Instant | None = None
+
+
+def decide(_: CaseState, body: Suspend, __: Actor, at: datetime) -> Decision:
+    """Refuse a wake date that is not in the future, or too far in it."""
+    wake_at = body.wake_at
+    if wake_at is not None and wake_at <= at:
+        message = f"wake_at {wake_at.isoformat()} is not in the future; it is now {at.isoformat()}."
+        raise Refused(WAKE_AT_PAST, message, _ACCEPTED)
+    if wake_at is not None and wake_at > at + LONGEST_WAIT:
+        days = LONGEST_WAIT.days
+        message = f"wake_at {wake_at.isoformat()} is more than {days} days ahead; suspend again when it comes."
+        raise Refused(WAKE_AT_TOO_FAR, message, _ACCEPTED)
+    return Decision(Suspend.of(body), State.SUSPENDED)
+
+
+def evolve(case: CaseState, data: Suspend, event: Event) -> None:
+    """Pause every clock."""
+    case.wake_at = data.wake_at
+    case.change_clocks(lambda clock: clock.pause(event.at, case.calendar), part=None)
+
+
+ACTION = Action(
+    name="suspend",
+    zh="挂起",
+    description="The case waits for the caller; every clock pauses.",
+    roles={Role.CREW, Role.OWNER},
+    sources={State.IN_PROGRESS},
+    targets=(State.SUSPENDED,),
+    body=Suspend,
+    example=Suspend.model_validate(
+        {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"}
+    ),
+    problems=(WAKE_AT_PAST, WAKE_AT_TOO_FAR),
+    data=Suspend,
+    decide=decide,
+    evolve=evolve,
+    notifies=("owner",),
+)

@@ -1,0 +1,131 @@
+"""Approvers of money (报批, 补偿审批): by amount, in turn, never on one's own request."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms, is_usual_currency
+from domain.shared.actors import Actor
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.money import ZERO, Money
+
+CREDIT_KIND = "credit"
+"""The kind of a decision on a credit, in the state of cases and in reports."""
+OWN_REQUEST = ProblemType("forbidden", "own_request", "Decision on one's own request")
+DECIDED_ALREADY = ProblemType("forbidden", "decided_already", "Second decision by the same approver")
+NOT_THE_APPROVER = ProblemType("forbidden", "not_the_approver", "Turn of another approver")
+AMOUNT_TOO_HIGH = ProblemType("invalid", "amount_too_high", "Amount above every approver's limit")
+REASON_NEEDED = ProblemType("invalid", "reason_needed", "Decision without a reason")
+TURNS = (DECIDED_ALREADY, NOT_THE_APPROVER, REASON_NEEDED)
+"""Refusals of every decision that several approvers take in turn."""
+
+
+class Turns(BaseModel):
+    """Approvers who decide in turn, and those who have approved; without approvers, any manager decides alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    approvers: tuple[Approver, ...] = ()
+    approved_by: tuple[str, ...] = ()
+
+    @property
+    def turn(self) -> Approver | None:
+        """Approver who decides next; None if any manager may."""
+        return self.approvers[len(self.approved_by)] if self.approvers else None
+
+    def is_final(self, *, approved: bool) -> bool:
+        """Return True if this decision ends the matter: a rejection does, and the last approval."""
+        return not approved or len(self.approved_by) + 1 >= len(self.approvers)
+
+    def names(self, *, lapsed: bool) -> tuple[str, ...]:
+        """Return those who may decide now: the holder of the post and, once his time has lapsed, the deputy.
+
+        Empty if the catalogue names nobody.
+        """
+        who = self.turn
+        if who is None or who.holder is None:
+            return ()
+        return (who.holder, who.deputy) if who.deputy and lapsed else (who.holder,)
+
+    def objection(self, actor: Actor, *, lapsed: bool) -> Refused | None:
+        """Return the refusal for a person whose turn it is not; None for all others."""
+        names, who = self.names(lapsed=lapsed), self.turn
+        if actor.name in self.approved_by:
+            message = f"{actor.name} has approved it already; the next turn is another person's."
+            return Refused(DECIDED_ALREADY, message, names or ("another manager",))
+        if names and actor.name not in names:
+            message = f"It is for {who.post if who else 'another'} to decide: {' or '.join(names)}."
+            return Refused(NOT_THE_APPROVER, message, names)
+        return None
+
+    def approve(self, name: str) -> Self:
+        """Return the turns once this person has approved."""
+        return self.model_copy(update={"approved_by": (*self.approved_by, name)})
+
+
+class Approval(Turns):
+    """Request to management (报批) that waits for its decision."""
+
+    subject: str
+    amount: Money | None = None
+    kind: str | None = None
+    grounds: str | None = None
+    requested_by: str
+    requested_at: datetime
+
+
+class Decided(BaseModel):
+    """Result of an approval or credit: the amount that the company pays or waives, or did not agree to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    amount: Money | None = None
+    kind: str | None = None
+    grounds: str | None = None
+    currency: str = Field(default=USUAL_CURRENCY, exclude_if=is_usual_currency)
+    approved: bool
+    reason: str | None = Field(default=None, description="Why, in the words of whoever had the last one.")
+    requested_by: str
+    decided_by: tuple[str, ...] = Field(description="All who had their turn; the last one's word was final.")
+    decided_at: datetime
+    cycle: int = 1
+
+    @property
+    def of_credit(self) -> bool:
+        """True if the company owed it without being asked."""
+        return self.kind == CREDIT_KIND
+
+
+def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) -> tuple[Approver, ...]:
+    """Return those who decide, in turn, on this amount on top of what was approved before; empty without a list.
+
+    Raises Refused if together they are above what the last of them may decide on.
+    """
+    approvers, currency = terms.approvers, terms.currency
+    if not approvers:
+        return ()
+    last = next((place for place, who in enumerate(approvers) if (amount or 0) + before <= who.up_to), None)
+    if last is None:
+        most = approvers[-1].up_to
+        on_top = f", on top of {before} {currency} approved before," if before else ""
+        message = (
+            f"{amount} {currency}{on_top} is more than anybody may approve here; the last limit is {most} {currency}."
+        )
+        raise Refused(AMOUNT_TOO_HIGH, message, (f"an amount up to {max(most - before, ZERO)}",))
+    return approvers[: last + 1]
+
+
+def own_request(actor: Actor, another: str) -> Refused:
+    """Return the refusal for a person who decides on what he has asked for himself."""
+    message = f"{actor.name} has asked for it; whoever decides on it is another person."
+    return Refused(OWN_REQUEST, message, (f"another {another}",))
+
+
+def check_reason(reason: str | None, note: str | None) -> None:
+    """Raise Refused if a decision has neither a reason nor a note."""
+    if not (reason or note):
+        message = "The decision is one in writing: it says why the money is, or is not, paid or waived."
+        raise Refused(REASON_NEEDED, message, ("reason: why it is decided so",))

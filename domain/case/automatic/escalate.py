@@ -1,0 +1,82 @@
+"""escalate 升级: a rung of the ladder rang."""
+
+from datetime import datetime
+
+from domain.case.clocks import APPROVE, CLOCK_ZH, MISS
+from domain.case.events import Event, EventData
+from domain.case.kind import Addressees, Due, EventKind, Holder, holders_of
+from domain.case.ladder import next_rung
+from domain.case.state import CaseState
+
+
+class Escalated(EventData):
+    """Clock, by name and serial, the percentage of its budget, when that was used up, and those who are told."""
+
+    clock: str
+    serial: int
+    percent: int
+    fell_at: datetime
+    notify: tuple[str, ...]
+    part: int | None = None
+
+
+def next_due(case: CaseState) -> Due | None:
+    """Return the escalation that falls due first; None if no clock runs towards one."""
+    rung = next_rung(case)
+    if rung is None:
+        return None
+    clock = rung.clock
+    part = {"part": clock.part} if clock.part else {}
+    data = Escalated(
+        clock=clock.name,
+        serial=clock.serial,
+        percent=rung.percent,
+        fell_at=rung.falls_at,
+        notify=next((each.notify for each in case.terms.ladder if each.percent == rung.percent), ()),
+        **part,
+    )
+    return Due(rung.falls_at, KIND.name, data)
+
+
+def evolve(case: CaseState, data: Escalated, _: Event) -> None:
+    """Note on the clock that the rung rang; at 100 % the promise is missed."""
+    case.change_clocks(
+        lambda clock: clock.ring(data.percent, data.fell_at) if clock.serial == data.serial else clock, part=None
+    )
+
+
+def notifies(_: CaseState, data: Escalated, __: Event) -> Addressees:
+    """Tell those whom the ladder names; of a decision that is late, the approver and, once missed, the deputy."""
+    if data.clock != APPROVE:
+        return data.notify
+    told = tuple("approver" if who in ("assignee", "lead") else who for who in data.notify)
+    return (*told, "deputy") if data.percent >= MISS else told
+
+
+def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
+    """Return the department and person of the part whose promise it is, or of the case."""
+    if data.part is None:
+        return tuple(holders_of(case, data))
+    part = case.parts[data.part - 1]
+    return (Holder(part.department, part.assignee),)
+
+
+def text(number: str, data: Escalated, _: Event) -> tuple[str, str]:
+    """Say which promise is running out, or missed."""
+    verb_zh, verb_en = ("已超时", "missed") if data.percent >= MISS else ("即将到期", "running out")
+    return (
+        f"工单{number}:{CLOCK_ZH[data.clock]}时限{verb_zh}({data.percent}%)",
+        f"Case {number}: the {data.clock} promise is {verb_en} ({data.percent} % of its time used)",
+    )
+
+
+KIND = EventKind(
+    name="escalate",
+    zh="升级",
+    data=Escalated,
+    by_time=True,
+    evolve=evolve,
+    notifies=notifies,
+    holders=holders,
+    text=text,
+)

@@ -1,0 +1,21 @@
+"""undelivered 未送达: a notification of the case did not get through."""
+
+from domain.case.events import Event, EventData
+from domain.case.kind import EventKind
+from domain.case.state import CaseState
+
+FLAG = "undelivered"
+
+
+class Undelivered(EventData):
+    """Key of the notification."""
+
+    key: str
+
+
+def evolve(case: CaseState, _: Undelivered, __: Event) -> None:
+    """Flag the case."""
+    case.add_flags(FLAG)
+
+
+KIND = EventKind(name="undelivered", zh="未送达", data=Undelivered, evolve=evolve)

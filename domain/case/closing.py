@@ -1,0 +1,34 @@
+"""End of a case, or of its present cycle: what closes with it, and when it can still be reopened."""
+
+from datetime import datetime, timedelta
+
+from domain.case.events import Event, EventData
+from domain.case.parts import Part, PartState
+from domain.case.state import CaseState
+
+
+class MayClose(EventData):
+    """Facts of an event that may close the case: when it can be reopened no more; None if it does not."""
+
+    reopen_ends_at: datetime | None = None
+
+
+def reopen_ends_at(case: CaseState, at: datetime) -> datetime:
+    """Return the end of the window for reopening, if the case is closed at `at`."""
+    return at + timedelta(seconds=case.terms.process.reopen_seconds)
+
+
+def close(case: CaseState, event: Event) -> None:
+    """Release open parts, cancel every clock, and drop what waited for somebody."""
+    for part in case.unfinished:
+        release(case, part, event.at)
+    case.cancel_clocks(event.at, None)
+    case.closed_at = event.at
+    case.wake_at = case.approval = case.extension = None
+    case.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayClose) else None
+
+
+def release(case: CaseState, part: Part, at: datetime) -> None:
+    """Release a part: it is not needed any more, and promises nothing."""
+    case.put_part(part, state=PartState.RELEASED)
+    case.cancel_clocks(at, part.serial)

@@ -1,0 +1,112 @@
+"""Decision on a command: a command and a case give one event, or a refusal. Nothing changes here."""
+
+from datetime import datetime
+from typing import Any
+
+from domain.case.actions import ACTION_OF, COMMANDS
+from domain.case.command import Command
+from domain.case.events import Event
+from domain.case.guards import completes_the_work, part_untimely, untimely
+from domain.case.kind import Action, Decision, Untimely
+from domain.case.lifecycle import State
+from domain.case.permission import (
+    department_meant,
+    departments_involved,
+    forbidden,
+    is_on_part,
+    no_such_part,
+    roles_held,
+)
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import Refused
+
+
+def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:
+    """Return what this person may do now, to the case or to a part of it, in table order."""
+    return tuple(action.name for action in COMMANDS.values() if _is_available(action, case, actor, at))
+
+
+def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
+    """Return the event that the command makes of this case at this instant.
+
+    Raises Refused: `forbidden` for the wrong person, `conflict` for the wrong state, `invalid` for the wrong words.
+    """
+    action, actor, body = ACTION_OF[type(command.body)], command.actor, command.body
+    department = department_meant(case, actor, action, body.department if action.part else None)
+    if against := _against(action, case, actor, department, at):
+        raise _refused(against, case, actor, at)
+    action.check(case, body)
+    decision = _decision(action, case, command, department, at)
+    if isinstance(decision, Untimely):
+        raise _refused(decision, case, actor, at)
+    held = {Role.ADMIN, *roles_held(action, case, actor, department)}
+    return Event(
+        seq=case.version + 1,
+        at=at,
+        actor=actor.name,
+        role=actor.role if actor.role in held else Role.OWNER,
+        action=action.name,
+        from_state=case.state,
+        to_state=decision.state,
+        cycle=decision.cycle or case.cycle,
+        data=decision.data,
+    )
+
+
+def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
+    if case.state not in action.sources and not action.part:  # most of them, on every row of a list
+        return False
+    if not action.offers(case, actor, at):
+        return False
+    whole = department_meant(case, actor, action)
+    departments = {case.department, *departments_involved(case)} if action.part else {whole}
+    return any(_against(action, case, actor, department, at) is None for department in departments)
+
+
+def _against(
+    action: Action, case: CaseState, actor: Actor, department: str | None, at: datetime
+) -> Refused | Untimely | None:
+    """Return what is against this action by this person on that department's work: the case, or its part in it."""
+    return (
+        forbidden(action, case, actor, department)
+        or _untimely(action, case, actor, department, at)
+        or action.objection(case, actor)
+    )
+
+
+def _untimely(
+    action: Action, case: CaseState, actor: Actor, department: str | None, at: datetime
+) -> Refused | Untimely | None:
+    """Return why the action is not possible now; Refused if that department has no part in the case."""
+    if action.part is None or not is_on_part(case, action, department):
+        return untimely(action, case, actor, at)
+    if part := case.part_of(department):
+        return part_untimely(action, part, case, at)
+    # If there is no part at all that the action is for, that is the reason, whatever department is named.
+    nothing = untimely(action, case, actor, at) if action.part.always else None
+    return nothing or no_such_part(case, department)
+
+
+def _decision(
+    action: Action, case: CaseState, command: Command[Any], department: str | None, at: datetime
+) -> Decision | Untimely:
+    """Return the decision of the action's own rules; a part of the case changes its state only if it was the last."""
+    if not is_on_part(case, action, department):
+        if action.decide:
+            return action.decide(case, command.body, command.actor, at)
+        return Decision(action.data.of(command.body), action.targets[0] if action.targets else case.state)
+    part = case.part_of(department)
+    if part is None or action.part is None:
+        raise no_such_part(case, department)
+    state = State.PENDING_REPLY if completes_the_work(action, part, case) else action.part.leads_to or case.state
+    return Decision(action.data.of(command.body, part=part.serial, department=department), state)
+
+
+def _refused(why: Refused | Untimely, case: CaseState, actor: Actor, at: datetime) -> Refused:
+    if isinstance(why, Refused):
+        return why
+    allowed = available_actions(case, actor, at)
+    may = f"You may: {', '.join(allowed)}." if allowed else "There is nothing your role may do to it now."
+    message = f"The case {case.number} (version {case.version}): {why.message}. {may}"
+    return Refused(why.problem, message, allowed)

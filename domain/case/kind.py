@@ -1,0 +1,159 @@
+"""Shape of an action and of every other kind of event. Each is one module in `actions` or `automatic`."""
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from domain.case.events import ActionBody, Event, EventData, OfDepartment
+from domain.case.lifecycle import AT_WORK, STATE_ZH, State
+from domain.case.parts import Part, PartState
+from domain.case.state import CaseState
+from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
+
+WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
+"""States of the case in which parts are worked on: one department does not wait for what holds up another."""
+
+
+class Untimely(NamedTuple):
+    """Reason why an action is not possible now."""
+
+    problem: ProblemType
+    message: str
+
+
+class Decision(NamedTuple):
+    """Result of an action: the data of its event, the state it leads to, and the cycle if a new one begins."""
+
+    data: EventData
+    state: State
+    cycle: int | None = None
+
+
+class Due(NamedTuple):
+    """Event that time brings: when it falls due, its kind, its data, and the state it leads to if that is another."""
+
+    falls_at: datetime
+    kind: str
+    data: EventData
+    state: State | None = None
+
+
+class Holder(NamedTuple):
+    """Department and person whose work an event is about; None for none."""
+
+    department: str | None
+    assignee: str | None
+
+
+Addressees = tuple[str, ...]
+"""Those who are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
+
+
+def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
+    """Return the department that the event names, or else the one that has the case, and the person there."""
+    named = data.department if isinstance(data, OfDepartment) else None
+    return (Holder(named or case.department, case.assignee),)
+
+
+def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
+    """Return the notification of an event in Chinese and English: what was done, and the state it led to."""
+    return (
+        f"工单{number}:{done_zh},现为{STATE_ZH[event.to_state]}",
+        f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
+    )
+
+
+def change_nothing(_: CaseState, __: Any, ___: Event) -> None:  # noqa: ANN401 - of any kind
+    """Leave the case as it is: the event is a fact for the timeline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventKind:
+    """Kind of event: what it says, what it does to the case, and who is told of it.
+
+    `evolve` changes the case; `event.at` is the time of every change. `notifies` are those who are told, or a function
+    that returns them once the case has evolved. `text` returns a notification in Chinese and in English, if the
+    default, which names the action and the state, does not do. `by_time`: nobody has acted on the case.
+    """
+
+    name: str
+    zh: str
+    data: type[EventData]
+    by_time: bool = False
+    evolve: Callable[[CaseState, Any, Event], None] = change_nothing
+    notifies: Addressees | Callable[[CaseState, Any, Event], Addressees] = ()
+    holders: Callable[[CaseState, Any], Sequence[Holder]] = holders_of
+    text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
+
+    def __post_init__(self) -> None:
+        """Make the model of the data known to whoever reads events."""
+        Event.DATA[self.name] = self.data
+
+    def addressees(self, case: CaseState, event: Event) -> Addressees:
+        """Return those who are told of the event, given the case as it left it."""
+        return self.notifies(case, event.data, event) if callable(self.notifies) else self.notifies
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartAction:
+    """What an action does to a part of a case: from which of its states, to which, and in which states of the case.
+
+    `always` is set if the action is never one on the case itself.
+    """
+
+    sources: AbstractSet[PartState]
+    target: PartState
+    evolve: Callable[[CaseState, Part, Any, Event], None] = lambda *_: None
+    states: AbstractSet[State] = WORKABLE
+    leads_to: State | None = None
+    guard: Callable[[CaseState, Part, datetime], Untimely | None] = lambda *_: None
+    always: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action(EventKind):
+    """Action of a person: one row of the lifecycle table, with its rules. Empty `targets`: the state stays.
+
+    `guard` is a condition beyond the state, `objection` one on the person; both return what is against the action.
+    `check` raises Refused for a body that is wrong, for the case and for a part alike. `decide` returns the decision or
+    Untimely, and raises Refused as well; without it the row says it all.
+    `offers` is False while nothing can be done that the row allows, so that the action is not offered.
+    `of_parts`: a department that has only a part may do it to the whole case.
+    """
+
+    description: str
+    roles: AbstractSet[Role]
+    sources: AbstractSet[State]
+    targets: tuple[State, ...] = ()
+    body: type[ActionBody]
+    example: ActionBody
+    problems: tuple[ProblemType, ...] = ()
+    check: Callable[[CaseState, Any], None] = lambda *_: None
+    guard: Callable[[CaseState, Actor, datetime], Untimely | None] = lambda *_: None
+    objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
+    offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
+    decide: Callable[[CaseState, Any, Actor, datetime], Decision | Untimely] | None = None
+    part: PartAction | None = None
+    of_parts: bool = False
+
+    def out_of_turn(self, why: str) -> Untimely:
+        """Return the reason of an action that `why` does not allow now."""
+        return Untimely(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
+
+
+def happened(case: CaseState, kind: str, at: datetime, data: EventData, state: State | None = None) -> Event:
+    """Return the event that the system brings to the case; the state stays if none is given."""
+    return Event(
+        seq=case.version + 1,
+        at=at,
+        actor=SYSTEM.name,
+        role=Role.SYSTEM,
+        action=kind,
+        from_state=case.state,
+        to_state=state or case.state,
+        cycle=case.cycle,
+        data=data,
+    )

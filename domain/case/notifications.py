@@ -1,0 +1,86 @@
+"""Notifications of a case: values, before anybody sends them.
+
+Texts name the case by its number and hold no personal data; templates and channels are the courier's.
+"""
+
+from typing import NamedTuple
+
+from domain.case.actions.decide_credit import CreditDecided
+from domain.case.automatic.credit import Credited
+from domain.case.events import Event
+from domain.case.kind import text_of
+from domain.case.kinds import KINDS
+from domain.case.state import CaseState
+
+KIND_ZH = {kind.name: kind.zh for kind in KINDS.values() if kind.notifies}
+"""Every kind of notification that a case owes, and its Chinese name."""
+
+
+_STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
+"""Who is told if nobody is known."""
+
+
+class Notification(NamedTuple):
+    """Notification to one recipient. `key` is the same for every execution that derives it, so it is sent once."""
+
+    key: str
+    recipient: str
+    kind: str
+    text_zh: str
+    text_en: str
+
+
+def notifications(number: str, event: Event) -> tuple[Notification, ...]:
+    """Return the notifications that this event owes."""
+    if not event.recipients:
+        return ()
+    kind = KINDS[event.action]
+    special = kind.text(number, event.data, event) if kind.text else None
+    text_zh, text_en = special or text_of(number, event, kind.zh, kind.name)
+    return tuple(
+        Notification(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
+        for recipient in event.recipients
+    )
+
+
+def addressed(event: Event, after: CaseState) -> Event:
+    """Return the event with the addresses of those who are told of it, given the case as the event left it.
+
+    Once the event is published, others may have the case.
+    """
+    kind = KINDS[event.action]
+    cases = [
+        after.model_copy(update={"department": holder.department, "assignee": holder.assignee})
+        for holder in kind.holders(after, event.data)
+    ]
+    told = (_address(who, case, event) for who in kind.addressees(after, event) for case in cases)
+    return event.model_copy(update={"recipients": tuple(dict.fromkeys(told))})
+
+
+def _address(who: str, case: CaseState, event: Event) -> str:
+    """Return `role:name`, resolved as far as the case knows; the owner stands in if no department has the case yet."""
+    if who in ("manager", "approver", "deputy"):
+        who, name = "manager", _approver(who, case, event)
+    else:
+        name = case.terms.persons(case.department).get(who) or _known(case).get(who)
+    if name is None and who in _STAND_INS:
+        return _address(_STAND_INS[who], case, event)
+    return f"{who}:{name}" if name else who
+
+
+def _known(case: CaseState) -> dict[str, str | None]:
+    return {
+        "owner": case.owner,
+        "caller": case.number,
+        "assignee": case.assignee,
+        "department": case.department,
+        "lead": case.department,
+    }
+
+
+def _approver(who: str, case: CaseState, event: Event) -> str | None:
+    """Return the name of the approver whose turn it is, or of the deputy; None if the catalogue names nobody."""
+    data = event.data
+    asked = case.credits[data.credit - 1] if isinstance(data, (Credited, CreditDecided)) else case.approval
+    turn = asked and asked.turn
+    return (turn.deputy if who == "deputy" else turn.holder) if turn else None

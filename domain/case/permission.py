@@ -1,0 +1,72 @@
+"""Permission: which department's work an action is about, and whether this person may do it there."""
+
+from domain.case.kind import Action
+from domain.case.parts import PART_AT_WORK, Part
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import OTHER_DEPARTMENT, WRONG_ROLE, ProblemType, Refused
+
+NO_SUCH_PART = ProblemType("invalid", "no_such_part", "Department without a part in the case")
+
+
+def department_meant(case: CaseState, actor: Actor, action: Action, named: str | None = None) -> str | None:
+    """Return the department whose work the action is about: the one named, the actor's own, or that of the case."""
+    if named is not None:
+        return named
+    part = _own_part(case, actor) if action.part or action.of_parts else None
+    return part.department if part else case.department
+
+
+def departments_involved(case: CaseState) -> tuple[str, ...]:
+    """Return the departments that have, or had, a part in the current cycle."""
+    return tuple(dict.fromkeys(part.department for part in case.parts if part.cycle == case.cycle))
+
+
+def is_on_part(case: CaseState, action: Action, department: str | None) -> bool:
+    """Return True if the action on that department's work is one on a part, False if on the case itself."""
+    return action.part is not None and (action.part.always or department != case.department)
+
+
+def roles_held(action: Action, case: CaseState, actor: Actor, department: str | None) -> frozenset[Role]:
+    """Return the roles in which this person may do it to that department's work; the administrator has all."""
+    roles = frozenset(action.roles)
+    if actor.role is Role.ADMIN:
+        return roles
+    mine = set() if _is_foreign(case, actor, department) else {actor.role}
+    return roles & (mine | {Role.OWNER} if actor.name == case.owner else mine)
+
+
+def forbidden(action: Action, case: CaseState, actor: Actor, department: str | None) -> Refused | None:
+    """Return the refusal for a person who has no role for it, or a crew of another department; None for all others."""
+    if roles_held(action, case, actor, department):
+        return None
+    mine = actor.department
+    if actor.role not in action.roles:
+        allowed = tuple(sorted(action.roles - {Role.SYSTEM}))
+        message = f"{action.name} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
+        return Refused(WRONG_ROLE, message, allowed)
+    theirs = str(case.department if department == mine else department)
+    message = f"The work is that of the department {theirs}; your key acts for {mine}."
+    return Refused(OTHER_DEPARTMENT, message, (theirs,))
+
+
+def no_such_part(case: CaseState, department: str | None) -> Refused:
+    """Return the refusal for a department that has no part in the case."""
+    accepted = departments_involved(case) or ("involve the department first",)
+    return Refused(NO_SUCH_PART, f"{department} has no part in the case {case.number}.", accepted)
+
+
+def _own_part(case: CaseState, actor: Actor) -> Part | None:
+    """Return the open part of this crew's department; None if it has the case itself, or nothing to do."""
+    if actor.role is not Role.CREW or actor.department in (None, case.department):
+        return None
+    part = case.part_of(actor.department)
+    return part if part and part.state in PART_AT_WORK else None
+
+
+def _is_foreign(case: CaseState, actor: Actor, department: str | None) -> bool:
+    """Return True if a crew's key is for another department than that one, or for one with no work on the case."""
+    mine = actor.department
+    if actor.role is not Role.CREW or mine is None:
+        return False
+    return department not in (None, mine) or (case.department not in (None, mine) and case.part_of(mine) is None)

@@ -1,0 +1,178 @@
+"""Progress of a complaint: the part of its state that changes, as SQL keeps it in one document."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.case.approvers import Approval, Decided, Turns
+from domain.case.clocks import Clock, ClockStatus
+from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.parts import UNFINISHED, Part
+from domain.catalogue.terms import Approver, Edition
+from domain.shared.money import Money
+from domain.shared.value import is_empty
+
+AT_RISK = 75
+"""Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
+
+
+class Owed(Turns):
+    """Credit (自动补偿) that the company owes for a missed promise, or for a finding."""
+
+    serial: int
+    name: str
+    name_zh: str
+    amount: Money
+    clock: str | None = Field(default=None, description="Of the promise; null where it was found.")
+    clock_serial: int | None = None
+    finding: str | None = Field(default=None, exclude_if=is_empty, description="What was found (查实).")
+    found: int | None = Field(default=None, exclude_if=is_empty, description="By which event.")
+    period: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
+    fell_at: datetime
+    asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
+    approved: bool | None = Field(default=None, description="Null while it waits.")
+    ground: str | None = Field(
+        default=None, exclude_if=is_empty, description="Why it was rejected, where not for it being not owed."
+    )
+    paid_by: str | None = Field(default=None, exclude_if=is_empty, description="The department that pays it.")
+
+    @property
+    def turn(self) -> Approver | None:
+        """Approver who decides next; None if any manager may, or if it is decided."""
+        return super().turn if self.approved is None else None
+
+
+class Finding(BaseModel):
+    """Finding (查实) that the catalogue owes something for: by which event, and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    cycle: int
+    serial: int = Field(description="The seq of the event.")
+    found_at: datetime
+
+
+class CatalogueChange(BaseModel):
+    """Last catalogue that the case was moved to: by which event, when, and which one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    at: datetime
+    catalogue: Edition
+
+
+class Extension(BaseModel):
+    """Working days that the department asked for (申请延期)."""
+
+    working_days: int
+    requested_by: str
+    requested_at: datetime
+
+
+class Urging(BaseModel):
+    """Written notice (催办通知书) and criticism (通报批评) that a late case has ahead in its cycle.
+
+    `countdown` counts towards the next of the two and stands still with the promise that was missed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    clock_serial: int = Field(description="Of the promise that was missed.")
+    countdown: Clock | None = Field(description="None once nothing more comes.")
+    notice_seq: int | None = Field(default=None, description="The seq of the notice, once it went out.")
+    noticed_at: datetime | None = None
+
+
+class Supervision(BaseModel):
+    """Supervision (督办) of a case: since when, and in which cycle it began."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cycle: int
+    supervised_at: datetime
+
+
+class Progress(BaseModel):
+    """Part of a case that changes. Every value in it is immutable: a shallow copy is a true one.
+
+    `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
+    `incident` is the one cause that the case shares with others (并案), `settled` the result of its end for this case.
+    `answered_cycles` are those in which the caller was asked how it went, and said it.
+    """
+
+    state: State = State.REGISTERED
+    version: int = 0
+    cycle: int = 1
+    owner: str
+    department: str | None = None
+    assignee: str | None = None
+    flags: tuple[str, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+    dispatched_at: datetime | None = None
+    closed_at: datetime | None = None
+    reopen_ends_at: datetime | None = None
+    wake_at: datetime | None = None
+    follow_up_attempts: int = 0
+    dissatisfactions: int = 0
+    answered_cycles: tuple[int, ...] = Field(default=(), exclude_if=is_empty)
+    extensions: int = 0
+    approval: Approval | None = None
+    extension: Extension | None = None
+    decisions: tuple[Decided, ...] = ()
+    parts: tuple[Part, ...] = ()
+    completed: bool = False
+    incident: str | None = None
+    settled: str | None = None
+    urging: Urging | None = None
+    supervision: Supervision | None = None
+    catalogue_change: CatalogueChange | None = Field(default=None, exclude_if=is_empty)
+    credits: tuple[Owed, ...] = Field(default=(), exclude_if=is_empty)
+    findings: tuple[Finding, ...] = Field(default=(), exclude_if=is_empty)
+    acted_at: datetime | None = Field(
+        default=None,
+        exclude_if=is_empty,
+        description="When more than time changed a case that may come to owe a credit.",
+    )
+
+    @property
+    def undecided_credits(self) -> tuple[Owed, ...]:
+        """Credits that wait for a final decision."""
+        return tuple(owed for owed in self.credits if owed.approved is None)
+
+    @property
+    def unfinished(self) -> tuple[Part, ...]:
+        """Parts of further departments that the reply waits for."""
+        return tuple(part for part in self.parts if part.state in UNFINISHED)
+
+    def part_of(self, department: str | None) -> Part | None:
+        """Return the latest part that this department has in the current cycle; None without one."""
+        mine = (part for part in reversed(self.parts) if part.department == department and part.cycle == self.cycle)
+        return next(mine, None)
+
+    @property
+    def sla(self) -> str:
+        """`missed`, `paused`, `at_risk` or `on_time`, for the current cycle."""
+        now = [clock for clock in self.clocks if clock.cycle == self.cycle]
+        if any(clock.status is ClockStatus.MISSED for clock in now):
+            return "missed"
+        if self.state is State.SUSPENDED:
+            return "paused"
+        if any(clock.live and clock.rung >= AT_RISK for clock in now):
+            return "at_risk"
+        return "on_time"
+
+    @property
+    def overdue(self) -> bool:
+        """True if a promise of an open case has been missed and is still not kept."""
+        return self.state not in ENDED and any(clock.live and clock.missed_at for clock in self.clocks)
+
+    def is_active(self, at: datetime) -> bool:
+        """Return True while people can act on the case: it is open, or closed and can be reopened."""
+        reopenable = self.state is State.CLOSED and self.reopen_ends_at is not None and at < self.reopen_ends_at
+        return self.state in OPEN or reopenable
+
+    def is_over(self, at: datetime) -> bool:
+        """Return True once nothing can happen to the case any more: it is not active, and no credit is undecided."""
+        return not self.is_active(at) and not self.undecided_credits

@@ -1,0 +1,36 @@
+"""Types of the words that people give: texts, names, telephone numbers, instants. All are validated by pydantic."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+def _in_utc(instant: datetime) -> datetime:
+    # At the ends of what datetime knows there may be no such instant; in UTC the year may be another than as written.
+    if not 1 < instant.year < 9999 or not 1 < (utc := instant.astimezone(UTC)).year < 9999:  # noqa: PLR2004 - as said
+        raise ValueError("the year must be from 2 to 9998, in UTC as well")
+    return utc
+
+
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+NO_INSTANT = "An instant is RFC 3339 text with its zone, for example {example}"
+
+
+def _written_out(value: object) -> object:
+    """Return the value unless pydantic would guess at it: it takes numbers, in text too, for seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and RFC_3339.fullmatch(value)):
+        return value
+    raise PydanticCustomError("instant", NO_INSTANT, {"example": "2026-12-01T10:00:00+08:00"})
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL: a case that carried one could never be published."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=NO_NUL)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)]
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
+AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
+IncidentNumber = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^i[0-9]{11}$")]
