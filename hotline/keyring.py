@@ -55,7 +55,7 @@ class KeyringError(Exception):
     """The ring cannot do what was asked; the text says why and what would be accepted."""
 
 
-class MalformedTokenError(KeyringError):
+class MalformedTokenError(KeyringError, ValueError):
     """A text that cannot be a key, whatever the ring holds."""
 
 

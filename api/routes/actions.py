@@ -15,11 +15,10 @@ from api.credit_limit import check_limit
 from api.problems import ProblemError, refusal_of
 from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_in
 from api.schemas import Complaint
-from api.security import actor_of, request_key
+from api.security import Key, actor_of, request_key
 from domain.case import commands
 from domain.case.lifecycle import ROLE_ZH, STATE_ZH, TABLE, Action, Row
 from domain.case.views import CaseView
-from hotline.keyring import Key
 
 Endpoint = Callable[..., Awaitable[Response]]
 
@@ -155,7 +154,7 @@ async def _check(backend: Backend, number: str, body: commands.Body, key: Key) -
 
 async def _gone(backend: Backend, number: str, action: Action, key: Key) -> ProblemError:
     """Why no workflow took the action: there never was such a case, or it is over."""
-    view: CaseView | None = await backend.find(number, key)
+    view: CaseView | None = await backend.find(number, actor_of(key))
     if view is None:
         return not_found(number)
     detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,26 +20,17 @@ from api.backend import Backend
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
-from api.security import actor_of, only_for
+from api.security import Key, actor_of, only_for
 from domain.case.commands import Command, FollowUp
 from domain.case.intake import Actor
 from domain.case.lifecycle import Role, State
 from domain.case.views import CaseView
-from hotline.keyring import Key
 
 log = logging.getLogger("hotline.api")
 
 MAKERS = (Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR, Role.ADMIN)
 """Who makes links by hand. Not those who do the work: by the link they could answer for the caller."""
-VISITOR = Key(
-    id="",
-    name="来电人 caller",
-    role=Role.FOLLOW_UP,
-    department=None,
-    created_at=datetime.min.replace(tzinfo=UTC),
-    revoked_at=None,
-    secret_sha256="",
-)
+VISITOR = Actor(name="来电人 caller", role=Role.FOLLOW_UP, department=None)
 """Who answers by a link: the caller, in the place of the follow-up staff."""
 HEADERS = {
     "X-Robots-Tag": "noindex",
@@ -100,12 +90,12 @@ def _add_make(router: APIRouter, backend: Backend) -> None:
         The log says who made it, and so does the timeline, as actor of an answer that comes by it.
         """
         wanted = number_in(number)
-        view = await backend.find(wanted, key)
+        view = await backend.find(wanted, actor_of(key))
         if view is None:
             raise not_found(wanted)
         text, expires_at = backend.links.make(wanted, view.cycle, backend.clock(), made_by=key.name)
         log.info("a link to case %s was made by %s", wanted, key.name)
-        link = CallersLink(url=f"{backend.settings.public_url}/c/{text}", expires_at=expires_at)
+        link = CallersLink(url=f"{backend.config.public_url}/c/{text}", expires_at=expires_at)
         return render.answer(link.model_dump_json().encode(), HTTPStatus.CREATED)
 
 
@@ -149,7 +139,7 @@ async def _alive(backend: Backend, link: Link) -> CaseView | None:
 
     A case that no workflow carries any more is closed for good, and SQL has it. Raises ProblemError with us away.
     """
-    view = await backend.gateway.case(link.number, actor_of(VISITOR))
+    view = await backend.gateway.case(link.number, VISITOR)
     return view if view is not None else await backend.find(link.number, VISITOR)
 
 
@@ -182,10 +172,9 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
 
 def _by(link: Link) -> Actor:
     """Who answers, and who made the link where a person did: he could have opened it himself."""
-    visitor = actor_of(VISITOR)
-    return (
-        visitor.model_copy(update={"name": f"{visitor.name}, link by {link.made_by}"[:80]}) if link.made_by else visitor
-    )
+    if not link.made_by:
+        return VISITOR
+    return VISITOR.model_copy(update={"name": f"{VISITOR.name}, link by {link.made_by}"[:80]})
 
 
 def _asked(view: CaseView, link: Link) -> bool:

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend
 from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
+from api.security import Key
 from domain.case.commands import BODIES
 from domain.case.lifecycle import ROLE_ZH, ROWS, STATE_ZH, Action, Role, State, mermaid
 from domain.catalogue.catalogue import Catalogue, Department, District, Group
 from domain.catalogue.credit_norms import Finding
-from hotline.keyring import Key
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:

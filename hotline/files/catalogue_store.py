@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
-from hotline.files.catalogue import CatalogueError, load_catalogue
+from hotline.files.catalogue import CatalogueError, calendar_warnings, load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
 
@@ -132,12 +132,15 @@ def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
 class InForce:
     """The catalogue in force, as a running program has it. What cannot be read keeps the last good one."""
 
-    def __init__(self, store: CatalogueStore, catalogue: Catalogue, remark: str = "", *, sound: bool = True) -> None:
+    def __init__(
+        self, store: CatalogueStore, file: Path, catalogue: Catalogue, remark: str = "", *, sound: bool = True
+    ) -> None:
         self.remark = remark
         """What an operator should know of it; empty where there is nothing."""
         self.sound = sound
         """Whether it is the one that the record says."""
         self._store = store
+        self._file = file
         self._catalogue = catalogue
         self._stamp = store.stamp()
         self._reloading = threading.Lock()
@@ -153,21 +156,21 @@ class InForce:
         try:
             last = next(reversed(store.entries()), None)
             if last is not None and last.by is not None:
-                return cls(store, store.load(last.edition), _unlike(last, file))
+                return cls(store, file, store.load(last.edition), _unlike(last, file))
         except CatalogueError as error:
             remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
             log.error("%s", remark)  # noqa: TRY400 - the remark says it all
-            return cls(store, load_catalogue(file), remark, sound=False)
-        return cls(store, load_catalogue(file))
+            return cls(store, file, load_catalogue(file), remark, sound=False)
+        return cls(store, file, load_catalogue(file))
 
-    def note(self, file: Path, at: datetime) -> None:
+    def note(self, at: datetime) -> None:
         """Put on record that the file is in force from now on, where nothing was ever applied."""
         try:
             last = next(reversed(self._store.entries()), None)
         except CatalogueError:
             return
         if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
-            self._store.put(self._catalogue, file, at)
+            self._store.put(self._catalogue, self._file, at)
             self._stamp = self._store.stamp()
 
     @property
@@ -178,6 +181,15 @@ class InForce:
             with self._reloading:
                 self._reload(stamp)
         return self._catalogue
+
+    @property
+    def edition(self) -> Edition:
+        """Edition of the catalogue in force now."""
+        return edition_of(self.catalogue)
+
+    def calendar_warnings(self, today: date) -> list[str]:
+        """Return what the operator must know about the calendar of the catalogue in force; empty if nothing."""
+        return calendar_warnings(self.catalogue, today)
 
     def former_code(self, kind: Kind, given: str) -> str | None:
         """Return the code by the last catalogue that knows it, as cases of its time carry it; None if none ever did."""

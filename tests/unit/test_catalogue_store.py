@@ -17,7 +17,7 @@ OTHER = DEFAULT_CATALOGUE.with_name("demo.toml")
 def started(store: CatalogueStore, file: Path) -> InForce:
     """An API that has been started with this file."""
     begun = InForce.begin(store, file)
-    begun.note(file, NOON)
+    begun.note(NOON)
     return begun
 
 
