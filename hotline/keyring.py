@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 
 from domain.case.intake import SYSTEM
 from domain.case.lifecycle import Role
+from hotline.errors import OperatorError
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
@@ -51,7 +52,7 @@ OWNER_ONLY = 0o600
 logger = logging.getLogger(__name__)
 
 
-class KeyringError(Exception):
+class KeyringError(OperatorError):
     """The ring cannot do what was asked; the text says why and what would be accepted."""
 
 

@@ -12,12 +12,14 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hotline.errors import OperatorError
+
 PREFIX = "HOTLINE_"
 DEFAULT_CATALOGUE = Path(__file__).resolve().parent / "catalogues" / "zhongshan.toml"
 DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 
-class SettingsError(ValueError):
+class SettingsError(OperatorError, ValueError):
     """A setting has a value that is not accepted; the text names the variable and what would be."""
 
 

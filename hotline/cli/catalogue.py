@@ -1,4 +1,4 @@
-"""The command `hotline catalogue apply`: shows what a catalogue would change, and puts it in force."""
+"""The commands `hotline catalogue`: check a catalogue, show what it would change, and put it in force."""
 
 import asyncio
 import getpass
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from hotline.cli.shared import checked_catalogue
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from domain.catalogue.terms import Edition
     from hotline.files.catalogue_store import CatalogueStore
     from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress
+
+app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
 NOT_NOW = 1
 """The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
@@ -38,6 +41,16 @@ class _Order(NamedTuple):
     cases: int
 
 
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
+    """Say whether a catalogue can be used, and for how long its holidays are known."""
+    found = checked_catalogue(file)
+    typer.echo(
+        f"{file}: {found.name} {found.name_zh}, {len(found.services)} services, {len(found.departments)} departments"
+    )
+
+
+@app.command("apply")
 def apply(
     file: Annotated[Path, typer.Argument(help="The TOML file.")],
     by: Annotated[str, typer.Option(help="Who puts it in force; stands on the record.")] = "",

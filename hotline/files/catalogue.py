@@ -4,7 +4,7 @@ Everything that can be wrong with the files is said at once, in one `CatalogueEr
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
+from hotline.errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
 
 WARN_BEFORE = timedelta(days=90)
@@ -36,12 +37,8 @@ Location = tuple[str | int, ...]
 Table = dict[str, Any]
 
 
-class CatalogueError(Exception):
+class CatalogueError(FileError):
     """The catalogue cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 def load_catalogue(path: Path) -> Catalogue:

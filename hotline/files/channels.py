@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ from activities.notifications.channel_file import (
     SmsChannel,
     WebhookChannel,
 )
+from hotline.errors import FileError
 
 _CHANNELS: dict[str, type[BaseModel]] = {
     "apprise": AppriseChannel,
@@ -28,12 +29,8 @@ _CHANNELS: dict[str, type[BaseModel]] = {
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-class ChannelsError(Exception):
+class ChannelsError(FileError):
     """The file cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> ChannelFile:

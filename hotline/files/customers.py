@@ -5,7 +5,7 @@ A file is taken whole or not at all: everything that is wrong with it is said at
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Customer
 from domain.shared.codes import UNKNOWN_CODE
+from hotline.errors import FileError
 
 COLUMNS = {
     "account_no": "户号",
@@ -41,12 +42,8 @@ _UTF_8 = "utf-8-sig"
 """With or without the mark that Excel puts at the beginning."""
 
 
-class CustomersError(Exception):
+class CustomersError(FileError):
     """Customers cannot be imported or shown; `problems` names each broken line, its column, and what is accepted."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 @dataclass

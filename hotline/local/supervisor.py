@@ -1,6 +1,6 @@
 """Keeps programs running: starts them, starts them again when they die, and ends them in order.
 
-Knows nothing of what the programs do. Standard library only, and no thread: the supervisor must be the last thing
+Knows nothing of what the programs do. No library and no thread: the supervisor must be the last thing
 that can break. On Linux the kernel ends the programs when the supervisor itself is killed; elsewhere, and for
 whatever was left all the same, the next run ends them by the records in `run.json`.
 """
@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from hotline.errors import OperatorError
+
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 STEADY_AFTER_SECONDS = 30.0
@@ -35,7 +37,7 @@ LINUX = platform.system() == "Linux"
 Say = Callable[[str], None]
 
 
-class SupervisorError(Exception):
+class SupervisorError(OperatorError):
     """The service cannot be brought up or kept; the text tells the operator what to do."""
 
 

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
+from hotline.errors import OperatorError
 from workflows.presentation.search_attributes import REGISTRY
 
 DEFAULT_RETENTION = timedelta(days=30)
@@ -23,7 +24,7 @@ SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-class SetupError(Exception):
+class SetupError(OperatorError):
     """The cluster cannot be prepared; the text says what is in the way."""
 
 

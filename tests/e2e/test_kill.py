@@ -19,7 +19,6 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import ESCALATE, Role
 from domain.case.notices import notices
-from hotline.cli.rebuild import chains, published
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import LEAST_CASES, Call, District, plan_day
 from hotline.demo.journal import Journal
@@ -28,6 +27,7 @@ from hotline.demo.play import Stage, play
 from hotline.demo.run import offer_of
 from hotline.demo.verify import verify
 from hotline.keyring import Keyring
+from hotline.rebuild import chains, published
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
 

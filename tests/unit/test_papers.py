@@ -15,7 +15,8 @@ from domain.case.intake import Caller
 from domain.case.lifecycle import CRITICISE, NOTICE, State
 from domain.case.notices import notices
 from domain.catalogue.terms import Organisation, Unit
-from hotline.cli.post import PostError, check_papers
+from hotline.cli.channels import check_documents
+from hotline.errors import OperatorError
 from hotline.settings import Settings
 from tests.support.build import CALENDAR, MONDAY, case_in, days, walked
 
@@ -185,8 +186,8 @@ class TestTemplates:
         folder = self.write(tmp_path, name, text)
         with pytest.raises(TemplatesError, match=re.escape(problem)):
             Papers(folder)
-        with pytest.raises(PostError, match=re.escape(problem)):
-            check_papers(Settings(templates=folder))
+        with pytest.raises(OperatorError, match=re.escape(problem)):
+            check_documents(Settings(templates=folder))
 
     def test_the_templates_of_messages_leave_them_alone(self, tmp_path: Path) -> None:
         Templates(self.write(tmp_path, "notice.html", "{{ paper }}"))

@@ -13,8 +13,8 @@ from temporalio.client import Client
 
 from domain.case.commands import Arrive, Comment, Complete, Dispatch, FollowUp, Reply, SignFor
 from domain.incident.lifecycle import Inform, Resolve
-from hotline.cli import rebuild as module
-from hotline.cli.rebuild import chains, published, rebuild
+from hotline import rebuild as module
+from hotline.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of
 from tests.support.causes import declare, linked
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
