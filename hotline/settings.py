@@ -3,7 +3,6 @@
 How to reach Temporal is not among them: that is `TEMPORAL_ADDRESS` and its relatives (`hotline.temporal.connection`).
 """
 
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.shared.explain import message
 from hotline.errors import OperatorError
 
 PREFIX = "HOTLINE_"
@@ -148,7 +148,9 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError("\n".join(_explanations(error))) from None
+            # A default that could not be derived only repeats that what it derives from is wrong.
+            faults = [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
+            raise SettingsError("\n".join(map(_explain, faults))) from None
 
 
 def variable(field: str) -> str:
@@ -173,16 +175,9 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _explanations(error: ValidationError) -> Iterator[str]:
-    for detail in error.errors():
-        # A default that could not be derived only repeats that what it derives from is wrong.
-        if detail["type"] != "default_factory_not_called":
-            yield _explain(detail)
-
-
-def _explain(detail: ErrorDetails) -> str:
-    field = str(detail["loc"][0]) if detail["loc"] else ""
+def _explain(fault: ErrorDetails) -> str:
+    field = str(fault["loc"][0])
     meant = Settings.model_fields.get(field)
     about = f" ({meant.description})" if meant and meant.description else ""
-    given = "" if field == "database_url" else f", not {detail['input']!r}"
-    return f"{variable(field)}: {detail['msg'].removeprefix('Value error, ')}{given}{about}"
+    given = "" if field == "database_url" else f", not {fault['input']!r}"
+    return f"{variable(field)}: {message(fault)}{given}{about}"

@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
+from domain.shared.explain import explain, key_at, table_at
 from hotline.errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
 
@@ -125,7 +126,7 @@ def _overlay(base: object, over: object, depth: int) -> object:
 def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str]) -> WorkCalendar | None:
     written = merged.get("calendar")
     if written is None:
-        problems.append(f"{chain[0][0]}: calendar: is missing; accepted: {_keys(CalendarRules)}")
+        problems.append(f"{chain[0][0]}: calendar: is missing; accepted: {', '.join(CalendarRules.model_fields)}")
         return None
     letters = merged.get("sources")
     context = {"sources": tuple(letters)} if isinstance(letters, Mapping) else {}
@@ -142,40 +143,8 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
 
 def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: Location = ()) -> str:
     location = (*prefix, *fault["loc"])
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    return f"{_file_of(chain, location)}: {key}: {_sentence(root, fault)}"
-
-
-def _sentence(root: type[BaseModel], fault: ErrorDetails) -> str:
-    location = fault["loc"]
-    if fault["type"] == "extra_forbidden":
-        return f"is no key of this table; accepted: {_keys(_model_at(root, location[:-1]))}"
-    if fault["type"] == "missing":
-        field = _model_at(root, location[:-1]).model_fields[str(location[-1])]
-        inner = _nested(field.annotation)
-        return f"is missing; accepted: {field.description or (_keys(inner) if inner else field.annotation)}"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if isinstance(fault["input"], str | int | float) and fault["type"] != "value_error":
-        message += f", not {fault['input']!r}"
-    return message
-
-
-def _keys(model: type[BaseModel]) -> str:
-    return ", ".join(name for name in model.model_fields if name not in {"code", "calendar_file"})
-
-
-def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
-    for part in location:
-        field = model.model_fields.get(part) if isinstance(part, str) else None
-        model = (_nested(field.annotation) if field else None) or model
-    return model
-
-
-def _nested(annotation: object) -> type[BaseModel] | None:
-    """The model that an annotation like `tuple[Model, ...] | None` is about."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _nested(part))), None)
+    text = explain(fault, table_at(root, fault["loc"][:-1]), hidden={"code", "calendar_file"})
+    return f"{_file_of(chain, location)}: {key_at(location)}: {text}"
 
 
 def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:

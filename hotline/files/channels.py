@@ -18,6 +18,7 @@ from activities.notifications.channel_file import (
     SmsChannel,
     WebhookChannel,
 )
+from domain.shared.explain import explain, key_at
 from hotline.errors import FileError
 
 _CHANNELS: dict[str, type[BaseModel]] = {
@@ -75,17 +76,13 @@ def _problem(fault: ErrorDetails) -> tuple[str, str]:
     if location[:1] == ["channels"]:
         # Between a channel's name and its key stands its kind, which the file knows as a key of its own.
         location[2:3] = []
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    accepted = {name: field.description for name, field in model.model_fields.items()}
-    if fault["type"] == "extra_forbidden":
-        return key, f"is no key of this table; accepted: {', '.join(accepted)}"
-    if fault["type"] == "missing":
-        return key, f"is missing; accepted: {accepted[str(location[-1])] or 'a value'}"
+    key = key_at(location)
     if fault["type"].startswith("union_tag"):
         return f"{key}.kind", f"accepted: {', '.join(_CHANNELS)}"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    about = accepted.get(str(location[-1])) if location else None
-    return key or "the whole", f"{message}; accepted: {about}" if about and "accepted" not in message else message
+    text = explain(fault, model)
+    field = model.model_fields.get(str(location[-1])) if location else None
+    about = field.description if field and "accepted" not in text else None
+    return key or "the whole", f"{text}; accepted: {about}" if about else text
 
 
 def _model(location: Sequence[str | int]) -> type[BaseModel]:

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Customer
 from domain.shared.codes import UNKNOWN_CODE
+from domain.shared.explain import message
 from hotline.errors import FileError
 
 COLUMNS = {
@@ -147,9 +148,9 @@ def _only_once(reading: _Reading, line: int, account_no: str | None) -> list[str
 def _explained(fault: ErrorDetails) -> str:
     """The column and what it accepts. What stands there is not repeated: it may be personal."""
     if not fault["loc"]:
-        return f", hardship: {fault['msg'].removeprefix('Value error, ')}"
+        return f", hardship: {message(fault)}"
     name = str(fault["loc"][0])
     if fault["type"] == UNKNOWN_CODE:
-        return f", {name}: {fault['msg']}"
+        return f", {name}: {message(fault)}"
     missing = "is missing; " if fault["type"] == "missing" else ""
     return f", {name}: {missing}accepted: {Customer.model_fields[name].description}"
