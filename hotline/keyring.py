@@ -5,7 +5,6 @@ bytes, so a slow password hash would add nothing but load. Writers lock, write a
 the old ring or the new one. A running API notices a new ring by the file's stamp.
 """
 
-import fcntl
 import hashlib
 import hmac
 import json
@@ -21,6 +20,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from filelock import FileLock
 
 from domain.case.intake import SYSTEM
 from domain.case.lifecycle import Role
@@ -199,8 +200,7 @@ class Keyring:
     def _locked(self) -> Iterator[dict[str, Key]]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # The lock has a file of its own: the ring's is replaced, and a lock on it would be left behind.
-        with Path(f"{self._path}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(f"{self._path}.lock"):
             yield self._read()
 
     def _write(self, keys: dict[str, Key]) -> None:

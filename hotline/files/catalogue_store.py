@@ -4,7 +4,6 @@
 Until that has happened once, the file of the setting counts, read when the API starts.
 """
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -15,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Self
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.catalogue.catalogue import Catalogue
@@ -94,8 +94,7 @@ class CatalogueStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         _replace(self._copy(entry.edition), catalogue.model_dump_json())
         # The lock has a file of its own: the record's is replaced, and a lock on it would be left behind.
-        with (self._folder / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(self._folder / "lock"):
             record = _Record(entries=(*self.entries(), entry))
             _replace(self._record, record.model_dump_json(indent=1) + "\n")
         return entry
@@ -104,11 +103,12 @@ class CatalogueStore:
     def alone(self) -> Iterator[None]:
         """Be the only one who puts catalogues in force. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "apply.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BusyError("another `hotline catalogue apply` is running here") from None
+        lock = FileLock(self._folder / "apply.lock", blocking=False)
+        try:
+            held = lock.acquire()
+        except Timeout:
+            raise BusyError("another `hotline catalogue apply` is running here") from None
+        with held:
             yield
 
     def stamp(self) -> tuple[int, int, int] | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import http.client
 import os
 import shutil
@@ -13,6 +12,8 @@ import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from hotline.entry import close_to_others
 from hotline.keyring import Keyring, ensure_admin_key
@@ -206,13 +207,14 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _alone_in(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SupervisorError(
-                f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
-            ) from None
+    lock = FileLock(data_dir / "lock", blocking=False)
+    try:
+        held = lock.acquire()
+    except Timeout:
+        raise SupervisorError(
+            f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
+        ) from None
+    with held:
         yield
 
 
