@@ -39,17 +39,17 @@ from workflows.surge_watch import SurgeWatchWorkflow, start_watch
 log = logging.getLogger("hotline.worker")
 
 STICKY_TIMEOUT = timedelta(seconds=1.5)
-"""How long a task waits for the worker that has the case in memory: a dead one's cases wait so long.
+"""Time that a task waits for the worker that has the case in memory; a dead worker's cases wait so long.
 
 Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
 GRACE = timedelta(seconds=5)
-"""How long activities may go on after the worker was asked to stop."""
+"""Time that activities may go on after the worker was asked to stop."""
 WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)
 
 
 @asynccontextmanager
 async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
-    """A worker at work, until the context ends: then it finishes what it has begun and lets go of SQL."""
+    """Run a worker until the context ends; then it finishes its tasks and closes SQL."""
     database = engine(settings.database_url)
     grouped = GroupWriter(
         database,

@@ -1,4 +1,4 @@
-"""How every process of the service begins and ends."""
+"""Begin and end of every process of the service."""
 
 import atexit
 import os

@@ -63,7 +63,7 @@ class MalformedTokenError(KeyringError, ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """What one key allows: `name` is the acting person, written on every event the key causes.
+    """API key of one person: `name` stands on every event that the key causes.
 
     Times are in UTC. `department` is the code of the catalogue, for those who act for one.
     """
@@ -123,11 +123,11 @@ class Keyring:
         return key, f"hk_{new_id}_{secret}"
 
     def list(self) -> tuple[Key, ...]:
-        """Every key ever made, revoked ones too, oldest first."""
+        """Return every key ever made, revoked ones too, oldest first."""
         return tuple(sorted(self._current().values(), key=lambda key: (key.created_at, key.id)))
 
     def owners(self) -> tuple[str, ...]:
-        """The names of those who may own a case, sorted: of the staff, whoever has a key that opens."""
+        """Return the names of the people who may own a case, sorted: staff with a live key."""
         live = (key for key in self._current().values() if key.revoked_at is None)
         return tuple(sorted({key.name for key in live if key.role is not Role.CALLER}))
 
@@ -147,7 +147,7 @@ class Keyring:
         return key
 
     def verify(self, token: str) -> Key | None:
-        """The key that this text opens; None when it is unknown, wrong or revoked, which is told to nobody apart.
+        """Return the key of this token, or None if it is unknown, wrong or revoked.
 
         Raises:
             MalformedTokenError: the text is no key at all.
@@ -209,7 +209,7 @@ class Keyring:
 
 
 def ensure_admin_key(ring: Keyring, path: Path) -> None:
-    """Have an administrator's key in the file at `path`, for its owner's eyes; a key that still opens is kept."""
+    """Write an administrator's key into the private file at `path`, unless it holds a key that is live."""
     try:
         if ring.verify(path.read_text(encoding="utf-8").strip()):
             return

@@ -1,4 +1,4 @@
-"""How the long-running programs of the service, worker and API, begin."""
+"""Start of the long-running programs of the service: worker and API."""
 
 import gc
 from collections.abc import Callable, Coroutine

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_known_database)] = Field(
         default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'hotline.db'}", repr=False
     )
-    """Where the read model lives: `sqlite:///<path>` or `postgresql+psycopg://...`. Default: in the data folder."""
+    """Database of the read model: `sqlite:///<path>` or `postgresql+psycopg://...`. Default: in the data folder."""
 
     keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
     """File of API keys, as `hotline key` keeps it. Default: in the data folder."""
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default_factory=lambda values: f"http://{values['api_host']}:{values['api_port']}", pattern=r"^https?://[^/]+$"
     )
-    """Where callers reach the API, for the links that they are sent. Default: its own address."""
+    """Address of the API for callers, for the links that they are sent. Default: its own address."""
 
     links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
     """File of the secret that signs callers' links; made when missing, the same for every API process."""
@@ -154,7 +154,7 @@ class Settings(BaseSettings):
 
 
 def variable(field: str) -> str:
-    """Name of the environment variable that sets a field."""
+    """Return the name of the environment variable that sets a field."""
     return PREFIX + field.upper()
 
 

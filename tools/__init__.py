@@ -1,1 +1,1 @@
-"""What the build uses and the service does not."""
+"""Programs for developers, which the service does not use."""

@@ -32,7 +32,7 @@ SHOWN = 20
 
 
 class _Order(NamedTuple):
-    """What is put in force, by whom, and for about how many open cases; none that was closed before an instant."""
+    """Catalogue to put in force, by whom, and for about how many cases; cases closed before an instant are left out."""
 
     catalogue: "Catalogue"
     file: Path
@@ -143,7 +143,7 @@ def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:
 
 
 def _somebody() -> str:
-    """Whom the machine knows by a name; a container may know nobody."""
+    """Return the name of the machine's user, or `operator` in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -151,7 +151,7 @@ def _somebody() -> str:
 
 
 async def _put(settings: Settings, store: "CatalogueStore", order: _Order) -> dict[str, int]:
-    """For intake first, then for every open case. Answer how many cases answered what."""
+    """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.files.catalogue_store import edition_of
     from hotline.temporal.connection import connect
     from workflows.catalogue_rollout import RolloutStart, end_rollout, start_rollout
@@ -191,7 +191,7 @@ async def _watched(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, i
 
 
 async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]") -> "RolloutProgress | None":
-    """How far it is; None where nobody can tell, as the worker is away."""
+    """Return the progress of the round, or None while the worker is away."""
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
@@ -230,7 +230,7 @@ def _database(url: str) -> Iterator["Engine"]:
 
 @contextmanager
 def _now_or_later() -> Iterator[None]:
-    """What is away now may be back later: said in a sentence, with an exit code of its own."""
+    """Turn errors that pass by themselves into a sentence and the exit code NOT_NOW."""
     from sqlalchemy.exc import DBAPIError
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError

@@ -45,7 +45,7 @@ class DemoError(OperatorError):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command's options say; times are in seconds."""
+    """Options of the command; times are in seconds."""
 
     cases: int
     seed: int

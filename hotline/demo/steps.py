@@ -25,13 +25,13 @@ class Offer:
     needs_approval: bool = False
 
     def quick(self, clock: ClockName) -> bool:
-        """Whether this promise is short enough to be missed while the demo runs."""
+        """Return True if this promise is short enough to be missed while the demo runs."""
         return self.budgets.get(clock, SLOW_SECONDS + 1) <= SLOW_SECONDS
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a step must know of its case to find its words."""
+    """Facts of a case that a step's texts depend on."""
 
     department: str
     elsewhere: str
@@ -60,7 +60,7 @@ Move = Step | Wake
 
 @dataclass(frozen=True)
 class Plan:
-    """How a case goes, and what it must have become.
+    """Steps of a case, and its final state.
 
     `missed` are clocks of which the last cycle's must be missed, rung once. `if_late` is played instead from the first
     step on that was refused because its time was over; until there it has the same steps.
@@ -79,11 +79,11 @@ class Plan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What people do, in order."""
+        """Return the actions of people, in order."""
         return tuple(move for move in self.moves if isinstance(move, Step))
 
     def suits(self, offer: Offer) -> bool:
-        """Whether a case of this service may go like this. Who only calls to say thanks is thanked, and that is all."""
+        """Return True if a case of this service may go like this. A call of thanks is only answered."""
         actions = {step.action for step in self.steps}
         if not offer.budgets:
             return actions == {Action.ANSWER}
@@ -91,11 +91,11 @@ class Plan:
         return self.fits(offer) and not unasked and (Action.ARRIVE not in actions or "arrive" in offer.budgets)
 
     def happens(self) -> tuple[tuple[str, bool], ...]:
-        """The timeline without its rungs: each action, and whether the system does it by itself."""
+        """Return the timeline without its rungs: each action, and True if the system does it."""
         return ((Action.REGISTER, False), *(_happens(move) for move in self.moves))
 
     def variants(self) -> Iterator["Plan"]:
-        """This plan, and what may come instead of it."""
+        """Return this plan and its variants."""
         yield self
         if self.if_late:
             yield from self.if_late.variants()
@@ -109,12 +109,12 @@ def _happens(move: Move) -> tuple[str, bool]:
 
 
 def say(role: Role, body: c.Body) -> Step:
-    """A step whose words are the same for every case."""
+    """Return a step whose words are the same for every case."""
     return Step(role, body.action, lambda _: body)
 
 
 def dispatch(role: Role = Role.DISPATCHER, note: str | None = None, *, elsewhere: bool = False) -> Step:
-    """派单 to the service's department, or to another one."""
+    """Dispatch (派单) to the service's department, or to another one."""
     return Step(
         role,
         Action.DISPATCH,
@@ -123,69 +123,69 @@ def dispatch(role: Role = Role.DISPATCHER, note: str | None = None, *, elsewhere
 
 
 def sign_for() -> Step:
-    """签收 by the crew."""
+    """Sign for the case (签收) by the crew."""
     return say(Role.CREW, c.SignFor())
 
 
 def arrive() -> Step:
-    """到场."""
+    """Arrive (到场)."""
     return say(Role.CREW, c.Arrive())
 
 
 def complete() -> Step:
-    """处理完成."""
+    """Complete (处理完成)."""
     return Step(Role.CREW, Action.COMPLETE, lambda scene: c.Complete(result=scene.done))
 
 
 def reply() -> Step:
-    """回复 by the owner."""
+    """Reply (回复) by the owner."""
     return Step(Role.OWNER, Action.REPLY, lambda scene: c.Reply(message=scene.told))
 
 
 def follow_up(outcome: str, note: str | None = None) -> Step:
-    """回访."""
+    """Follow up (回访)."""
     return say(Role.FOLLOW_UP, c.FollowUp.model_validate({"outcome": outcome, "note": note}))
 
 
 def suspend(reason: str, wakes_after: float | None = None) -> Step:
-    """挂起, until the caller does something or `wakes_after` seconds after the registration."""
+    """Suspend (挂起) until the caller does something, or until `wakes_after` seconds after the registration."""
     body = c.Suspend(reason=reason)
     return Step(Role.CREW, Action.SUSPEND, lambda _: body, wakes_after)
 
 
 def hand_over() -> Step:
-    """移交 to a colleague."""
+    """Hand over (移交) to a colleague."""
     return Step(Role.SUPERVISOR, Action.HAND_OVER, lambda scene: c.HandOver(owner=scene.colleague, note="原责任人轮休"))
 
 
 def give_back() -> Step:
-    """退单 by the crew."""
+    """Return the case (退单) by the crew."""
     return say(Role.CREW, c.Return(reason="经核实不属本部门维护范围，请改派。"))
 
 
 def ask_approval() -> Step:
-    """报批 before the company pays."""
+    """Request approval (报批) before the company pays."""
     asked = c.RequestApproval(subject="更换户内老化水管，由公司出资", amount=Decimal("368.50"))
     return say(Role.CREW, asked)
 
 
 def involve(task: str) -> Step:
-    """协办: another department gets a part."""
+    """Involve (协办) another department, which gets a part."""
     return Step(Role.OWNER, Action.INVOLVE, lambda scene: c.Involve(department=scene.elsewhere, task=task))
 
 
 def sign_for_part() -> Step:
-    """签收 by the other department's crew."""
+    """Sign for the part (签收) by the other department's crew."""
     return Step(Role.CREW, Action.SIGN_FOR, lambda scene: c.SignFor(department=scene.elsewhere))
 
 
 def complete_part(result: str) -> Step:
-    """处理完成 by the other department's crew."""
+    """Complete the part (处理完成) by the other department's crew."""
     return Step(Role.CREW, Action.COMPLETE, lambda scene: c.Complete(department=scene.elsewhere, result=result))
 
 
 def release(reason: str) -> Step:
-    """撤回协办."""
+    """Release the other department (撤回协办)."""
     return Step(Role.DISPATCHER, Action.RELEASE, lambda scene: c.Release(department=scene.elsewhere, reason=reason))
 
 

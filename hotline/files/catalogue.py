@@ -24,7 +24,7 @@ WARN_BEFORE = timedelta(days=90)
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
     ("groups", "departments", "districts", "services", "organisation", "findings"), 2
 )
-"""How deep a section of an extending file is merged into the extended one. All else, figures too, is replaced whole."""
+"""Depth to which a section of an extending file is merged into the extended one. Other sections are replaced."""
 
 _PLACEHOLDER = WorkCalendar(
     name="placeholder, so that the rest of a file with a faulty calendar is checked too",
@@ -43,7 +43,7 @@ class CatalogueError(FileError):
 
 
 def load_catalogue(path: Path) -> Catalogue:
-    """The catalogue of this file. Raises CatalogueError."""
+    """Return the catalogue of this file. Raises CatalogueError."""
     chain = _read_chain(path)
     merged: Table = {}
     for _, table in reversed(chain):
@@ -63,7 +63,7 @@ def load_catalogue(path: Path) -> Catalogue:
 
 
 def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
-    """What the operator must hear about the calendar: empty unless its holidays end within 90 days, or have ended."""
+    """Return warnings for the operator; empty unless the known holidays end within 90 days, or have ended."""
     end = catalogue.calendar.covers_until
     if end - today > WARN_BEFORE:
         return []
@@ -84,7 +84,7 @@ def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
 
 
 def _read_chain(path: Path) -> list[tuple[Path, Table]]:
-    """The file and those it extends, one after the other; `extends` itself is taken out."""
+    """Read the file and those it extends, one after the other; `extends` itself is taken out."""
     chain: list[tuple[Path, Table]] = []
     following: Path | None = path
     while following is not None:
@@ -148,7 +148,7 @@ def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: Erro
 
 
 def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
-    """Sections keyed by code are lists to the schema: say the code again, not its place."""
+    """Replace places in lists by codes: sections keyed by code are lists to the schema."""
     location = fault["loc"]
     section = merged.get(str(location[0])) if location else None
     if len(location) > 1 and isinstance(location[1], int) and isinstance(section, dict):
@@ -157,7 +157,7 @@ def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
 
 
 def _file_of(chain: list[tuple[Path, Table]], location: Location) -> Path:
-    """The file that says most of this key; the extending file where none says more."""
+    """Return the file that holds most of this key; the extending file if none holds more."""
     return max(chain, key=lambda entry: _depth(entry[1], location))[0]
 
 

@@ -1,4 +1,4 @@
-"""Which catalogue is in force (现行服务目录), since when and by whom: a folder of immutable copies and one small file.
+"""Record of the catalogues in force (现行服务目录), since when and by whom: immutable copies and one small file.
 
 `hotline catalogue apply` puts one in force; a running API notices by the file's stamp, which costs nothing to look at.
 Until that has happened once, the file of the setting counts, read when the API starts.
@@ -37,7 +37,7 @@ class Entry(BaseModel):
     file: str
     since: datetime
     by: str | None = None
-    """Who has put it in force; None for the file that an API was started with."""
+    """Name of the person who put it in force; None for the file that an API was started with."""
 
 
 class _Record(BaseModel):
@@ -45,7 +45,7 @@ class _Record(BaseModel):
 
 
 def edition_of(catalogue: Catalogue) -> Edition:
-    """By what a catalogue is known: its content, wherever its file lies."""
+    """Return the edition of a catalogue: a checksum of its content, wherever its file lies."""
     content = catalogue.model_dump_json(exclude={"calendar_file"})
     digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
@@ -63,7 +63,7 @@ class CatalogueStore:
         self._record = folder / "in_force.json"
 
     def entries(self) -> tuple[Entry, ...]:
-        """What has been in force, the present one last; none where nothing is on record. Raises CatalogueError."""
+        """Return what has been in force, the present one last; empty without a record. Raises CatalogueError."""
         try:
             return _Record.model_validate_json(self._record.read_bytes()).entries
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class CatalogueStore:
             raise CatalogueError([f"{self._record}: is no record of catalogues: {_first(error)}"]) from error
 
     def load(self, edition: Edition) -> Catalogue:
-        """The copy that is kept of it. Raises CatalogueError."""
+        """Return the catalogue from its copy. Raises CatalogueError."""
         path = self._copy(edition)
         try:
             return Catalogue.model_validate_json(path.read_bytes())
@@ -101,7 +101,7 @@ class CatalogueStore:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Be the only one who puts catalogues in force. Raises BusyError."""
+        """Hold the lock of those who put catalogues in force. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "apply.lock", blocking=False)
         try:
@@ -112,7 +112,7 @@ class CatalogueStore:
             yield
 
     def stamp(self) -> tuple[int, int, int] | None:
-        """What changes whenever another one is put in force."""
+        """Return a value that changes whenever another catalogue is put in force; None without a record."""
         try:
             found = self._record.stat()
         except OSError:
@@ -124,7 +124,7 @@ class CatalogueStore:
 
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
-    """What is on record as in force, for whoever runs briefly; without a record, the file. Raises CatalogueError."""
+    """Return the catalogue on record, or that of the file if none is. For short commands. Raises CatalogueError."""
     last = next(reversed(store.entries()), None)
     return load_catalogue(file) if last is None else store.load(last.edition)
 
@@ -136,9 +136,9 @@ class InForce:
         self, store: CatalogueStore, file: Path, catalogue: Catalogue, remark: str = "", *, sound: bool = True
     ) -> None:
         self.remark = remark
-        """What an operator should know of it; empty where there is nothing."""
+        """Remark for the operator; empty if there is none."""
         self.sound = sound
-        """Whether it is the one that the record says."""
+        """False if an earlier catalogue is used because the one on record cannot be read."""
         self._store = store
         self._file = file
         self._catalogue = catalogue
@@ -149,7 +149,7 @@ class InForce:
 
     @classmethod
     def begin(cls, store: CatalogueStore, file: Path) -> Self:
-        """What is in force when a program starts: what was applied last, else the file.
+        """Return the catalogue in force when a program starts: the one applied last, else the file.
 
         Raises CatalogueError where the file counts and cannot be used.
         """
@@ -175,7 +175,7 @@ class InForce:
 
     @property
     def catalogue(self) -> Catalogue:
-        """The one in force now."""
+        """Catalogue in force now."""
         stamp = self._store.stamp()
         if stamp is not None and stamp != self._stamp:
             with self._reloading:

@@ -35,7 +35,7 @@ class ChannelsError(FileError):
 
 
 def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> ChannelFile:
-    """What this file says, with each `${NAME}` in its texts replaced by that variable. Raises ChannelsError."""
+    """Return the content of this file; each `${NAME}` in its texts becomes that variable. Raises ChannelsError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -57,7 +57,7 @@ def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> Ch
 
 
 def _fill(value: object, environment: Mapping[str, str], key: str, problems: list[str]) -> object:
-    """The value with its variables filled in. The text of a variable is never told."""
+    """Return the value with its variables filled in. No message ever quotes a variable's text."""
     if isinstance(value, dict):
         return {name: _fill(part, environment, f"{key}.{name}".lstrip("."), problems) for name, part in value.items()}
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def _fill(value: object, environment: Mapping[str, str], key: str, problems: lis
 
 
 def _problem(fault: ErrorDetails) -> tuple[str, str]:
-    """The key and what is wrong with it."""
+    """Return the key and what is wrong with it."""
     location = list(fault["loc"])
     model = _model(location)
     if location[:1] == ["channels"]:
@@ -86,7 +86,7 @@ def _problem(fault: ErrorDetails) -> tuple[str, str]:
 
 
 def _model(location: Sequence[str | int]) -> type[BaseModel]:
-    """The table that the last part of this place stands in."""
+    """Return the model of the table that the last part of this place stands in."""
     match location:
         case ["channels", _, str() as kind, *_] if kind in _CHANNELS:
             return _CHANNELS[kind]

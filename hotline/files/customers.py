@@ -62,7 +62,7 @@ class _Reading:
 
 
 def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
-    """The customers of this file, each account once.
+    """Return the customers of this file, each account once.
 
     Args:
         path: a CSV file with a line of column names.
@@ -146,7 +146,7 @@ def _only_once(reading: _Reading, line: int, account_no: str | None) -> list[str
 
 
 def _explained(fault: ErrorDetails) -> str:
-    """The column and what it accepts. What stands there is not repeated: it may be personal."""
+    """Return the column and what it accepts. The value is not repeated: it may be personal."""
     if not fault["loc"]:
         return f", hardship: {message(fault)}"
     name = str(fault["loc"][0])

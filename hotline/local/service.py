@@ -149,9 +149,9 @@ Ctrl-C stops everything."""
 
 
 GARBAGE_PERCENT = "400"
-"""How much garbage the Temporal server, a Go program, lets grow before it collects: 100 MB more for 5 % less work."""
+"""Growth of the Temporal server's heap before Go collects it, in percent: 100 MB more for 5 % less work."""
 SYNCHRONOUS = "normal"
-"""How often Temporal's SQLite waits for the disk: `normal`, or `full` for each commit."""
+"""Mode of Temporal's SQLite: `normal`, or `full`, which waits for the disk at each commit."""
 
 
 def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRONOUS) -> Program:

@@ -43,7 +43,7 @@ class SupervisorError(OperatorError):
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `grace_seconds` is how long it may take to end by itself after SIGTERM."""
+    """Program to run. `grace_seconds` is the time it may take to end by itself after SIGTERM."""
 
     name: str
     argv: tuple[str, ...]
@@ -152,7 +152,7 @@ class Child:
             self._process.kill()
 
     def tail(self) -> str:
-        """The last lines that the program wrote, each with its name before it."""
+        """Return the last lines that the program wrote, each with its name before it."""
         with self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
@@ -196,7 +196,7 @@ class Supervisor:
         return task
 
     def steady(self) -> None:
-        """From now on a program that dies is started again however often; before, `broken` ends the attempt."""
+        """Restart programs however often they die from now on; before, `broken` ends the attempt."""
         for child in self._children:
             child.steady = True
 
@@ -238,7 +238,7 @@ def rotate(log: Path, limit: int = LOG_BYTES) -> None:
 
 
 def process_mark(pid: int) -> str | None:
-    """What tells this process from a later one with the same id: its start. None when there is no such process."""
+    """Return the start of a process, which tells it from a later one with the same id; None if there is none."""
     if LINUX:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
@@ -284,7 +284,7 @@ _libc = ctypes.CDLL(None) if LINUX else None
 
 
 def _die_with_parent(parent: int) -> None:
-    """In the child, before its program: have the kernel kill it when the supervisor is gone."""
+    """Make the kernel kill this child when its supervisor ends. Runs in the child, before its program."""
     if _libc is None:
         return
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -30,14 +30,14 @@ class SetupError(OperatorError):
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run had to add; nothing, when the cluster was ready."""
+    """Parts that setup added to the cluster; none if it was ready."""
 
     namespace_added: bool
     attributes_added: tuple[str, ...]
 
 
 async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> Prepared:
-    """Have the client's namespace and every search attribute of the registry; what exists stays as it is.
+    """Register the client's namespace and all search attributes; existing ones stay as they are.
 
     Args:
         client: connected to the namespace that the service will use.

@@ -38,7 +38,7 @@ _STYLE = """
 
 
 def picture() -> str:
-    """The chain as an SVG document."""
+    """Return the chain as an SVG document."""
     gap = (WIDTH - 40 - BOX_WIDTH * len(LINKS)) / (len(LINKS) - 1)
     lefts = [20 + place * (BOX_WIDTH + gap) for place in range(len(LINKS))]
     parts = [
@@ -84,7 +84,7 @@ def _arrow(x: float, y: float, to: float) -> str:
 
 
 def _loops(lefts: list[float]) -> list[str]:
-    """The ways back: not satisfied, work again; returned, dispatched again."""
+    """Draw the ways back: not satisfied, work again; returned, dispatched again."""
     centres = [left + BOX_WIDTH / 2 for left in lefts]
     return [
         *_back(centres[4], centres[2] + 40, 34, "不满意 → 重办 dissatisfied: done again"),
@@ -103,7 +103,7 @@ def _back(start: float, end: float, height: float, words: str) -> list[str]:
 
 
 def _clocks(lefts: list[float]) -> list[str]:
-    """How long each promise runs, under the boxes."""
+    """Draw the span of each promise, under the boxes."""
     edges = [*lefts, lefts[-1] + BOX_WIDTH]
     spans = (
         (edges[1] + BOX_WIDTH, edges[2] + 55, "签收 acknowledge", 318),

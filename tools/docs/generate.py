@@ -41,18 +41,18 @@ _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DO
 
 
 def filled(text: str) -> str:
-    """The page with every block written anew. Raises KeyError for a block that nobody generates."""
+    """Return the page with every block written anew. Raises KeyError for an unknown block."""
     return _BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n{found[3]}", text)
 
 
 def handwritten() -> list[Path]:
-    """Every page of the documentation that a person writes."""
+    """Return the pages of the documentation that people write."""
     pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
     return sorted(page for page in pages if str(page.relative_to(ROOT)) not in PAGES)
 
 
 def rendered() -> dict[Path, str]:
-    """What every page with something generated in it should hold."""
+    """Return the text that each page with generated blocks should have."""
     whole = {ROOT / name: render() for name, render in PAGES.items()}
     texts = {page: page.read_text(encoding="utf-8") for page in handwritten()}
     return whole | {page: filled(text) for page, text in texts.items() if _BLOCK.search(text)}

@@ -20,7 +20,7 @@ from tools.docs.tables import fields, table
 
 
 def diagram() -> str:
-    """A Mermaid state diagram with every change of state, of people's and of the system's making."""
+    """Return a Mermaid state diagram with every change of state, by people and by the system."""
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f"    {state.value}: {INCIDENT_STATE_ZH[state]} {state.value}" for state in IncidentState]
     lines.append(_arrow("[*]", IncidentState.SUSPECTED, BY_ITSELF_ZH[SUSPECT], SUSPECT))
@@ -40,7 +40,7 @@ def diagram() -> str:
 
 
 def actions() -> str:
-    """What people do to an incident: from where, who, with which body."""
+    """Return the table of actions on an incident: from which states, who, with which body."""
     return table(("action", "中文", "from", "role", "body; `note?` may always be added"), map(_row, INCIDENT_ROWS[1:]))
 
 

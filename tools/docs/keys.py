@@ -1,4 +1,4 @@
-"""What may be written: the keys of the operator's files, of bodies, and the options of commands, out of the code."""
+"""Reference of the keys of the operator's files, of bodies, and of the options of commands, out of the code."""
 
 import inspect
 import types
@@ -58,28 +58,28 @@ class _Place(NamedTuple):
 
 
 def catalogue() -> str:
-    """Every key of a catalogue."""
+    """Return the table of the keys of a catalogue."""
     rows = [("", "`extends?`", "text", "the name of a catalogue beside this one, of which this one says what differs")]
     return _table([*rows, *_rows(_Place("", Catalogue))], "in")
 
 
 def channels() -> str:
-    """Every key of the file of channels."""
+    """Return the table of the keys of the file of channels."""
     return _table(_rows(_Place("", ChannelFile)), "in")
 
 
 def incident_body() -> str:
-    """The body by which an incident is declared."""
+    """Return the table of the body that declares an incident."""
     return _fields(NewIncident)
 
 
 def incident_fields() -> str:
-    """What an incident carries."""
+    """Return the table of the fields of an incident."""
     return _fields(IncidentItem)
 
 
 def options() -> str:
-    """Every argument and option of every command."""
+    """Return the table of the arguments and options of all commands."""
     rows = []
     for name, command in _commands(typer.main.get_command(cli.app), "hotline"):
         for parameter in command.params:
@@ -106,7 +106,7 @@ def _table(rows: Iterable[tuple[str, ...]], *first: str) -> str:
 
 
 def _rows(begin: _Place) -> Iterator[tuple[str, str, str, str]]:
-    """The keys of a table, then those of the tables in it, each heading once."""
+    """Yield the keys of a table, then those of the tables in it, each heading once."""
     ahead, told = [begin], set()
     while ahead:
         place = ahead.pop(0)
@@ -129,7 +129,7 @@ def _keys(place: _Place) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _inner(outer: str, name: str, field: FieldInfo, model: Model) -> _Place:
-    """The table that this field is made of, and how it is headed."""
+    """Return the table that this field is made of, and its heading."""
     if model in _INLINE:
         return _Place(_INLINE[model], model)
     path = f"{outer.strip('`[]')}.{name}".removeprefix(".")
@@ -146,7 +146,7 @@ def _inner(outer: str, name: str, field: FieldInfo, model: Model) -> _Place:
 
 
 def _bare(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
-    """Without what is only noted on it, and without None."""
+    """Return the annotation without its metadata and without None."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):
@@ -156,7 +156,7 @@ def _bare(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anythi
 
 
 def _models(annotation: Any) -> list[Model]:  # noqa: ANN401 - an annotation may be anything
-    """The tables that a value of this type is made of."""
+    """Return the tables that a value of this type is made of."""
     bare = _bare(annotation)
     if isinstance(bare, type) and issubclass(bare, BaseModel):
         return [bare]

@@ -19,12 +19,12 @@ CREW = Actor(name="梁伟", role=Role.CREW, department="repair")
 
 
 def notice() -> str:
-    """The notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
+    """Return the notice of urging (催办通知书), as `GET /v1/complaints/{number}/notices/{seq}` answers it."""
     return _drawn(NOTICE)
 
 
 def criticism() -> str:
-    """The public criticism (通报批评) that follows it."""
+    """Return the public criticism (通报批评) that follows it."""
     return _drawn(CRITICISE)
 
 
@@ -45,6 +45,6 @@ def _drawn(kind: str) -> str:
 
 
 def _brought(case: Case) -> Iterator[Event]:
-    """What time brings, each thing at its own time."""
+    """Ring what falls due, each event at its own time."""
     while due := case.next_deadline():
         yield from case.ring(due)

@@ -43,7 +43,7 @@ CALLERS = 600
 LINES = 8
 """Callers at once."""
 COLUMNS = ("Status", "Workflow ID", "Service", "State", "Sla", "Department", "Owner", "Priority", "NextDueAt")
-"""What the list shows in the pictures; the UI keeps the choice in the browser."""
+"""Columns of the list in the pictures; the UI keeps the choice in the browser."""
 BREACHED = next(view for view in VIEWS if view.name == "Breached now")
 DEFAULT_CATALOGUE = f"extends = {json.dumps(str(ROOT / 'hotline' / 'catalogues' / 'zhongshan.toml'))}\n"
 CATALOGUE = f"""{DEFAULT_CATALOGUE}
@@ -65,13 +65,13 @@ class Stage:
 
 
 def chromium() -> str | None:
-    """Debian's browser, where there is one."""
+    """Return the path of Debian's browser, or None."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @contextmanager
 def running(folder: Path, catalogue_text: str = CATALOGUE) -> Iterator[Service]:
-    """A service in this folder with this catalogue, until the context ends.
+    """Run a service in this folder with this catalogue, until the context ends.
 
     Raises RuntimeError where it does not come up.
     """
@@ -95,7 +95,7 @@ class Desk:
         return str(self._post("complaints", body)["number"])
 
     def act(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
-        """Do one thing to a case."""
+        """Act on a case."""
         self._post(f"complaints/{number}/actions/{action}", body)
 
     def declare(self, title: str, services: list[str], districts: list[str]) -> str:
@@ -104,15 +104,15 @@ class Desk:
         return str(self._post("incidents", body)["number"])
 
     def direct(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
-        """Do one thing to an incident."""
+        """Act on an incident."""
         self._post(f"incidents/{number}/actions/{action}", body)
 
     def door(self, number: str) -> str:
-        """The address of a link for the caller."""
+        """Return the address of a link for the caller."""
         return str(self._post(f"complaints/{number}/link", {})["url"])
 
     def see(self, number: str) -> dict[str, Any]:
-        """The case."""
+        """Return the case."""
         return self._ask("GET", f"complaints/{number}")
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Desk:
 
 
 def play(service: Service, callers: int = 12) -> Stage:
-    """A few cases in different states, and so many callers with one cause; returns when the late one is late."""
+    """Register cases in different states, and so many callers with one cause; return when the late one is late."""
     agent = Desk(service, "陈美玲", Role.AGENT)
     crew = Desk(service, "梁伟", Role.CREW, "repair")
     late = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.")
@@ -153,7 +153,7 @@ def play(service: Service, callers: int = 12) -> Stage:
 
 
 def _granny_li(service: Service, agent: Desk, crew: Desk) -> str:
-    """Two departments on one case, and management asked for money."""
+    """Play a case with two departments and a request for approval."""
     number = agent.register("no_water", "west", "下闸新村，家里没水，低保户。No water; on public relief.")
     agent.act(number, "dispatch", department="repair")
     crew.act(number, "sign_for")
@@ -172,7 +172,7 @@ def _granny_li(service: Service, agent: Desk, crew: Desk) -> str:
 
 
 def _tide(service: Service, agent: Desk, callers: int) -> str:
-    """An incident with its callers, at work on."""
+    """Declare an incident with its callers, and start the work on it."""
     dispatcher = Desk(service, "周国强", Role.DISPATCHER)
     number = dispatcher.declare("咸潮 Salt tide", ["water_quality"], ["tanzhou", "sanxiang"])
 
@@ -191,7 +191,7 @@ def _tide(service: Service, agent: Desk, callers: int) -> str:
 
 
 def settle(service: Service, stage: Stage) -> None:
-    """The tide has gone: its cases are completed and replied to from now on."""
+    """Resolve the incident: its cases are completed and replied to from now on."""
     supervisor = Desk(service, "许兰", Role.SUPERVISOR)
     message = "水质已恢复正常，感谢谅解。The water is as it should be again."
     supervisor.direct(stage.incident, "resolve", result="引淡冲咸，水质合格。Fresh water was led in.", message=message)
@@ -203,7 +203,7 @@ def _missed(case: dict[str, Any]) -> bool:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Chromium, without a window. Raises RuntimeError where there is none."""
+    """Start Chromium without a window. Raises RuntimeError if there is none."""
     path = chromium()
     if path is None:
         raise RuntimeError("there is no chromium; sudo apt-get install chromium fonts-noto-cjk")
@@ -214,7 +214,7 @@ def browser() -> Iterator[Browser]:
 
 
 def new_page(browser: Browser, height: int) -> Page:
-    """A page of the UI that shows the columns of a hotline."""
+    """Return a page of the UI that shows the columns of a hotline."""
     page = browser.new_page(viewport={"width": 1360, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
     columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
     page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
@@ -222,12 +222,12 @@ def new_page(browser: Browser, height: int) -> Page:
 
 
 def show_case(page: Page, service: Service, number: str) -> Locator:
-    """The current details of a case, on its page."""
+    """Return the current details of a case, on its page."""
     return _show_details(page, service, f"complaint-{number}", number)
 
 
 def show_incident(page: Page, service: Service, number: str) -> Locator:
-    """The current details of an incident, on its page."""
+    """Return the current details of an incident, on its page."""
     return _show_details(page, service, f"incident-{number}", "Salt tide")
 
 
@@ -242,7 +242,7 @@ def _show_details(page: Page, service: Service, workflow: str, heading: str) -> 
 
 
 def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
-    """The row of a case in a saved view, opened by its link. The server's index lags, so it is asked again."""
+    """Return the row of a case in a saved view, opened by its link. The server's index lags, so it is asked again."""
     row = page.get_by_role("row").filter(has_text=f"complaint-{number}")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -257,7 +257,7 @@ def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
 
 
 def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
-    """All pictures, into this folder."""
+    """Take all pictures, into this folder."""
     for number, height, name in ((stage.late, 1560, "temporal-case"), (stage.together, 1910, "temporal-together")):
         with closing(new_page(chrome, height)) as page:
             show_case(page, service, number)
@@ -280,7 +280,7 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
 
 
 def _take_door(chrome: Browser, stage: Stage, folder: Path) -> None:
-    """The caller's page in both languages, and after the answer."""
+    """Take the caller's page in both languages, and after the answer."""
     for locale, name in (("en-GB", "caller-door-en"), ("zh-CN", "caller-door")):
         size: ViewportSize = {"width": 390, "height": 660}
         with closing(chrome.new_page(viewport=size, locale=locale, device_scale_factor=1.5)) as page:

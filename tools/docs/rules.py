@@ -42,7 +42,7 @@ REFUSED = (
         "unknown-owner",
     ),
 )
-"""What people do: the rule, and the type of problem that breaking it is."""
+"""Rules for people's actions, each with the type of the problem that breaks it."""
 
 BY_TIME = (
     (
@@ -56,11 +56,11 @@ BY_TIME = (
         "lead, director, general manager, owner, supervisor",
     ),
 )
-"""What time brings: when, and to whom."""
+"""Events that time brings: the instant, and the recipients."""
 
 
 def rules_in_time() -> str:
-    """The section, in Markdown."""
+    """Return the section, in Markdown."""
     refused = "\n".join(f"| {what} | {rule} | `{slug}` |" for what, rule, slug in REFUSED)
     brought = "\n".join(f"| {what} | {when} | {told} |" for what, when, told in BY_TIME)
     return f"""## Rules in time

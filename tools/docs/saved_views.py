@@ -32,7 +32,7 @@ class View:
     meaning: str
 
     def link(self, ui: str = UI, namespace: str = NAMESPACE) -> str:
-        """The address that opens it and keeps it among the saved views."""
+        """Return the address that opens the view and saves it."""
         parameters = urlencode({"query": self.query, "savedQuery": self.name}, quote_via=quote)
         return f"{ui}/namespaces/{quote(namespace)}/workflows?{parameters}"
 
@@ -157,7 +157,7 @@ VIEWS = (
 
 
 def due_today(now: datetime) -> View:
-    """The follow-ups that fall due before the company's midnight, or have fallen due."""
+    """Return the view of the follow-ups that fall due before the company's midnight, or are overdue."""
     local = now.astimezone(COMPANY_ZONE)
     midnight = datetime.combine(local.date() + timedelta(days=1), time(), COMPANY_ZONE)
     query = f'{RUNNING} AND State = "pending_follow_up" AND NextDueAt < "{midnight.isoformat()}"'
@@ -165,7 +165,7 @@ def due_today(now: datetime) -> View:
 
 
 def table() -> str:
-    """The views as a Markdown table of links."""
+    """Return the views as a Markdown table of links."""
     rows = [f"| [{view.name}]({view.link()}) | {view.name_zh} | {view.meaning} |" for view in VIEWS]
     return "\n".join(["| view | 中文 | which cases |", "| --- | --- | --- |", *rows]) + "\n"
 

@@ -22,14 +22,14 @@ WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code ins
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [list(head), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def lifecycle_page() -> str:
-    """The transition table, drawn and written out."""
+    """Return the transition table, as a diagram and a table."""
     states = table(("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State))
     roles = table(("role", "中文"), ((f"`{role}`", zh) for role, zh in ROLE_ZH.items()))
     head = ("action", "中文", "from", "to", "who", "meaning")
@@ -105,7 +105,7 @@ for its approval."""
 
 
 def _owed() -> str:
-    """What the second catalogue owes by itself, and the findings that it knows."""
+    """Return the credits of the second catalogue, and the findings that it knows."""
     catalogue = load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml"))
     owed = table(
         ("credit", "中文", "service", "raised by", "amount", "each further", "at most", "paid by", "source"),
@@ -135,7 +135,7 @@ def _in_such_a_time(credit: CreditNorm) -> str:
 
 
 def catalogue_page() -> str:
-    """The default catalogue with its sources, and what the second one owes."""
+    """Return the default catalogue with its sources, and the credits of the second one."""
     catalogue = load_catalogue(DEFAULT_CATALOGUE)
     sections = {
         "Services": table(
@@ -230,7 +230,7 @@ def _process(catalogue: Catalogue) -> str:
 
 
 def settings() -> str:
-    """Every setting, from its field."""
+    """Return the table of settings."""
     rows = (_setting(name, field) for name, field in Settings.model_fields.items())
     return table(("variable", "default", "accepted", "meaning"), rows)
 
@@ -261,13 +261,13 @@ def _accepted(field: FieldInfo) -> str:
 
 
 def bodies() -> str:
-    """What the body of every action takes."""
+    """Return the table of the bodies of all actions."""
     rows = ((f"`{row.action}`", row.zh, fields(BODIES[row.action])) for row in ROWS if row.action in BODIES)
     return table(("action", "中文", "body; `note?` may always be added"), rows)
 
 
 def fields(body: type[BaseModel]) -> str:
-    """The fields of an action's body, with their types; a question mark where one may be left out."""
+    """Return the fields of an action's body, with their types; optional ones have a question mark."""
     found = (
         f"`{name}{'' if field.is_required() else '?'}` {_type(field.annotation)}"
         for name, field in body.model_fields.items()
@@ -298,13 +298,13 @@ _TYPES = {
 
 
 def problems() -> str:
-    """Every type of problem."""
+    """Return the table of the types of problems."""
     rows = ((f"`{PREFIX}{slug}`", str(int(kind.status)), kind.title) for slug, kind in KINDS.items())
     return table(("type", "status", "title"), rows)
 
 
 def search_attributes() -> str:
-    """Every search attribute that the service registers."""
+    """Return the table of the search attributes that the service registers."""
     return table(
         ("attribute", "type", "meaning"),
         ((f"`{key.name}`", key.indexed_value_type.name.lower(), _MEANING[key.name]) for key in REGISTRY),
