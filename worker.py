@@ -20,7 +20,7 @@ from activities.surge_watch import Suspect, Watch
 from domain.incident.incident import Opening, SurgeRule
 from hotline import entry, process
 from hotline.courier import courier
-from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
@@ -57,7 +57,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
-    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
     watch = Watch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
     reader = engine(settings.database_url, read_only=True)
@@ -91,11 +91,11 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     reader.dispose()
 
 
-def _rules(in_force: InForce) -> Sequence[SurgeRule]:
+def _rules(in_force: CatalogueInForce) -> Sequence[SurgeRule]:
     return in_force.catalogue.surge_rules()
 
 
-def _suspect(client: Client, task_queue: str, in_force: InForce) -> Suspect:
+def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Suspect:
     async def suspect(opening: Opening, ended_at: datetime | None) -> None:
         service, district = opening.scope.services[0], opening.scope.districts[0]
         request = Request(key=suspected_by(service, district, ended_at))

@@ -21,7 +21,7 @@ from api.sql.visibility import Visibility
 from api.temporal.gateway import Gateway
 from api.temporal.incident_desk import IncidentDesk, OpenIncidents
 from hotline import entry, process
-from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.keyring import TOKEN_SHAPE, Keyring
 from hotline.settings import Settings, encryption_warning
 from hotline.temporal.connection import connect
@@ -45,7 +45,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
         CatalogueError: the catalogue cannot be used.
         KeyringError: the file of keys cannot be read.
     """
-    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     keyring = Keyring(settings.keys_file)
     # An unreadable file is reported at the start, not by the first request.
     keyring.list()

@@ -37,7 +37,7 @@ def create_app(backend: Backend) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        backend.in_force.note(backend.clock())
+        backend.in_force.record(backend.clock())
         yield
         await backend.recognition.close()
         await backend.visibility.close()

@@ -37,7 +37,7 @@ class CatalogueInForce(Protocol):
     def calendar_warnings(self, today: date) -> list[str]:
         """Return warnings about the calendar; empty while its holidays are known for long enough."""
 
-    def note(self, at: datetime) -> None:
+    def record(self, at: datetime) -> None:
         """Record that the catalogue is in force from now on, if none is on record."""
 
 

@@ -19,7 +19,7 @@ from activities.notifications.lane import Channel, GiveUp, Lane, Mailbox, now
 from activities.notifications.postman import Letter, Postman, Sender
 from activities.notifications.rendering import Templates
 from activities.notifications.routing import ParcelBox, ParcelLog, Spreader
-from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.settings import Settings
 from readmodel.deliveries import Parcel
@@ -51,7 +51,7 @@ def load_post(settings: Settings) -> Post | None:
     """
     if settings.channels is None:
         return None
-    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     file = load_channels(settings.channels).at_home_in(in_force.catalogue.calendar.timezone)
     links = Links(settings.links_secret_file)
 

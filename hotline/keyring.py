@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import re
 import secrets
 import threading
@@ -26,6 +25,7 @@ from filelock import FileLock
 from domain.case.intake import SYSTEM
 from domain.case.lifecycle import Role
 from hotline.errors import OperatorError
+from hotline.files.atomic import write_private
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
@@ -48,7 +48,6 @@ IssuedRole = Literal[
 ISSUED_ROLES: frozenset[Role] = frozenset(get_args(IssuedRole))
 Namesakes = Literal["refuse", "revoke", "keep"]
 """Fate of the live keys of a person for whom one more is made."""
-OWNER_ONLY = 0o600
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +204,7 @@ class Keyring:
 
     def _write(self, keys: dict[str, Key]) -> None:
         document = {"keys": [asdict(key) for key in keys.values()]}
-        write_secret(self._path, json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n")
+        write_private(self._path, json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n")
 
 
 def ensure_admin_key(ring: Keyring, path: Path) -> None:
@@ -217,18 +216,7 @@ def ensure_admin_key(ring: Keyring, path: Path) -> None:
         pass
     # One that was moved to a safe place stays good.
     _, token = ring.create("admin", Role.ADMIN, namesakes="keep")
-    write_secret(path, token + "\n")
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Put a text into a file that only its owner may read, in one step that a crash cannot halve."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    write_private(path, token + "\n")
 
 
 def _require_person(name: str) -> None:

@@ -6,7 +6,6 @@ Until that has happened once, the file of the setting counts, read when the API 
 
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
+from domain.shared.explain import key_at, message
+from hotline.files.atomic import write_private
 from hotline.files.catalogue import CatalogueError, calendar_warnings, load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
@@ -52,11 +53,11 @@ def edition_of(catalogue: Catalogue) -> Edition:
 
 
 class BusyError(Exception):
-    """Another process is putting a catalogue in force."""
+    """Error of a second process that puts a catalogue in force."""
 
 
 class CatalogueStore:
-    """The folder. Every change is one step that a crash cannot halve."""
+    """Folder of the catalogues that were in force. Every change is one step that a crash cannot halve."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -92,15 +93,15 @@ class CatalogueStore:
         """Keep a copy and put it in force from `at` on, for every API that shares the folder."""
         entry = Entry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
         self._folder.mkdir(parents=True, exist_ok=True)
-        _replace(self._copy(entry.edition), catalogue.model_dump_json())
+        write_private(self._copy(entry.edition), catalogue.model_dump_json())
         # The lock has a file of its own: the record's is replaced, and a lock on it would be left behind.
         with FileLock(self._folder / "lock"):
             record = _Record(entries=(*self.entries(), entry))
-            _replace(self._record, record.model_dump_json(indent=1) + "\n")
+            write_private(self._record, record.model_dump_json(indent=1) + "\n")
         return entry
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Hold the lock of those who put catalogues in force. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "apply.lock", blocking=False)
@@ -129,7 +130,7 @@ def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
     return load_catalogue(file) if last is None else store.load(last.edition)
 
 
-class InForce:
+class CatalogueInForce:
     """The catalogue in force, as a running program has it. What cannot be read keeps the last good one."""
 
     def __init__(
@@ -148,7 +149,7 @@ class InForce:
         self._known_at: tuple[int, int, int] | None = None
 
     @classmethod
-    def begin(cls, store: CatalogueStore, file: Path) -> Self:
+    def open(cls, store: CatalogueStore, file: Path) -> Self:
         """Return the catalogue in force when a program starts: the one applied last, else the file.
 
         Raises CatalogueError where the file counts and cannot be used.
@@ -156,14 +157,14 @@ class InForce:
         try:
             last = next(reversed(store.entries()), None)
             if last is not None and last.by is not None:
-                return cls(store, file, store.load(last.edition), _unlike(last, file))
+                return cls(store, file, store.load(last.edition), _remark(last, file))
         except CatalogueError as error:
             remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
             log.error("%s", remark)  # noqa: TRY400 - the remark says it all
             return cls(store, file, load_catalogue(file), remark, sound=False)
         return cls(store, file, load_catalogue(file))
 
-    def note(self, at: datetime) -> None:
+    def record(self, at: datetime) -> None:
         """Put on record that the file is in force from now on, where nothing was ever applied."""
         try:
             last = next(reversed(self._store.entries()), None)
@@ -215,7 +216,7 @@ class InForce:
         self._stamp = stamp
 
 
-def _unlike(last: Entry, file: Path) -> str:
+def _remark(last: Entry, file: Path) -> str:
     """Say so where the file of the setting is another catalogue than what was applied: it does not count any more."""
     try:
         if edition_of(load_catalogue(file)) == last.edition:
@@ -231,17 +232,8 @@ def _unlike(last: Entry, file: Path) -> str:
     return remark
 
 
-def _replace(path: Path, text: str) -> None:
-    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-
-
 def _first(error: ValidationError | OSError) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return f"{key_at(fault['loc'])}: {message(fault)}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from hotline.entry import close_to_others
+from hotline.entry import make_private
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.local.supervisor import Program, Say, Supervisor, SupervisorError
 from hotline.settings import Settings, encryption_warning, variable
@@ -44,10 +44,10 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
         SupervisorError: it cannot be brought up, and trying again would not help.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    close_to_others(settings.data_dir)
+    make_private(settings.data_dir)
     if warning := encryption_warning(settings):
         say(f"WARNING: {warning}")
-    with _alone_in(settings.data_dir):
+    with _lock(settings.data_dir):
         supervisor = Supervisor(settings.data_dir, say)
         await supervisor.records.end_stale(say)
         await _require_free_ports(settings)
@@ -206,7 +206,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _alone_in(data_dir: Path) -> Iterator[None]:
+def _lock(data_dir: Path) -> Iterator[None]:
     lock = FileLock(data_dir / "lock", blocking=False)
     try:
         held = lock.acquire()
