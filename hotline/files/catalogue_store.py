@@ -7,8 +7,7 @@ Until that has happened once, the file of the setting counts, read when the API 
 import hashlib
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Self
@@ -100,17 +99,13 @@ class CatalogueStore:
             write_private(self._record, record.model_dump_json(indent=1) + "\n")
         return entry
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Hold the lock of those who put catalogues in force. Raises BusyError."""
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Lock out others who put catalogues in force, until the context ends. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._folder / "apply.lock", blocking=False)
         try:
-            held = lock.acquire()
+            return FileLock(self._folder / "apply.lock", blocking=False).acquire()
         except Timeout:
             raise BusyError("another `hotline catalogue apply` is running here") from None
-        with held:
-            yield
 
     def stamp(self) -> tuple[int, int, int] | None:
         """Return a value that changes whenever another catalogue is put in force; None without a record."""

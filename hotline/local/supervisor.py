@@ -1,8 +1,7 @@
-"""Keeps programs running: starts them, starts them again when they die, and ends them in order.
+"""Supervisor of programs: starts them, restarts those that end, and ends them in order.
 
-Knows nothing of what the programs do. No library and no thread: the supervisor must be the last thing
-that can break. On Linux the kernel ends the programs when the supervisor itself is killed; elsewhere, and for
-whatever was left all the same, the next run ends them by the records in `run.json`.
+It uses no library and no thread, so that little can break in it. On Linux the kernel ends the programs if the
+supervisor is killed; programs that are left all the same are ended by the next run, by the records in `run.json`.
 """
 
 import asyncio
@@ -38,7 +37,7 @@ Say = Callable[[str], None]
 
 
 class SupervisorError(OperatorError):
-    """The service cannot be brought up or kept; the text tells the operator what to do."""
+    """Error of a service that cannot be started or kept running."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Program:
 
 
 class Records:
-    """The running programs of a data folder, in a file, for a run that comes after a `kill -9`."""
+    """File of the running programs of a data folder, for a run that comes after a `kill -9`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -69,7 +68,7 @@ class Records:
         self._write()
 
     async def end_stale(self, say: Say) -> None:
-        """End what an earlier run left behind, and only that: a process id alone proves nothing."""
+        """End the processes of an earlier run. A process id alone is no proof: its start must be the same."""
         for name, entry in self._read().items():
             pid, mark = int(entry["pid"]), str(entry["mark"])
             if mark and process_mark(pid) == mark:
@@ -91,7 +90,7 @@ class Records:
 
 
 class Child:
-    """One program, kept alive until `stop`."""
+    """One program, restarted whenever it ends, until `stop`."""
 
     def __init__(self, program: Program, log: Path, records: Records, say: Say) -> None:
         self.program = program
@@ -104,7 +103,7 @@ class Child:
         self._stopping = asyncio.Event()
 
     async def run(self) -> int:
-        """Run the program once; answer its exit code, negative for a signal."""
+        """Run the program once; return its exit code, negative for a signal."""
         with self._log.open("ab") as log:
             self._process = await _spawn(self.program, log)
         if self._stopping.is_set():
@@ -171,7 +170,7 @@ class Child:
 
 
 class Supervisor:
-    """The children of one data folder. They are ended in the reverse order of their start."""
+    """Programs of one data folder. They are ended in the reverse order of their start."""
 
     def __init__(self, data_dir: Path, say: Say) -> None:
         self._logs = data_dir / "logs"
