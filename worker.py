@@ -23,7 +23,7 @@ from activities.projection import Projection
 from activities.surge_watch import Suspect, Watch
 from domain.incident.incident import Opening, SurgeRule
 from hotline import entry, process
-from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
@@ -44,17 +44,17 @@ from workflows.surge_watch import SurgeWatchWorkflow, start_watch
 log = logging.getLogger("hotline.worker")
 
 STICKY_TIMEOUT = timedelta(seconds=1.5)
-"""How long a task waits for the worker that has the case in memory: a dead one's cases wait so long.
+"""Time that a task waits for the worker that has the case in memory; a dead worker's cases wait so long.
 
 Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
 GRACE = timedelta(seconds=5)
-"""How long activities may go on after the worker was asked to stop."""
+"""Time that activities may go on after the worker was asked to stop."""
 WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)
 
 
 @asynccontextmanager
 async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
-    """A worker at work, until the context ends: then it finishes what it has begun and lets go of SQL."""
+    """Run a worker until the context ends; then it finishes its tasks and closes SQL."""
     database = engine(settings.database_url)
     grouped = GroupWriter(
         database,
@@ -62,7 +62,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
-    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
     watch = Watch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
     reader = engine(settings.database_url, read_only=True)
@@ -97,7 +97,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     reader.dispose()
 
 
-def courier_config(settings: Settings, in_force: InForce) -> CourierConfig:
+def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
     """Return the courier's configuration. Raises ChannelsError, TemplatesError."""
     file = load_channels(settings.channels) if settings.channels else LOG_ONLY
     channels = file.with_time_zone(in_force.catalogue.calendar.timezone)
@@ -114,11 +114,11 @@ def courier_config(settings: Settings, in_force: InForce) -> CourierConfig:
     return CourierConfig(channels, templates, settings.notification_log, pace)
 
 
-def _rules(in_force: InForce) -> Sequence[SurgeRule]:
+def _rules(in_force: CatalogueInForce) -> Sequence[SurgeRule]:
     return in_force.catalogue.surge_rules()
 
 
-def _suspect(client: Client, task_queue: str, in_force: InForce) -> Suspect:
+def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Suspect:
     async def suspect(opening: Opening, ended_at: datetime | None) -> None:
         service, district = opening.scope.services[0], opening.scope.districts[0]
         request = Request(key=suspected_by(service, district, ended_at))

@@ -1,27 +1,84 @@
-"""Runs the API: `python -m api`."""
+"""Main of the API process: `python -m api`."""
 
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import uvicorn
+from temporalio.client import Client
 
+from activities.notifications.caller_links import Links
 from api.app import create_app
+from api.backend import ApiConfig, Backend
+from api.codes import ByName
+from api.intake import Desk
+from api.metrics import Metrics
+from api.recognition import Recognition
+from api.security import BearerKey
+from api.sql.dead_letters import DeadLetters
+from api.sql.reader import Reader
+from api.sql.visibility import Visibility
+from api.temporal.gateway import Gateway
+from api.temporal.incident_desk import IncidentDesk, OpenIncidents
 from hotline import entry, process
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.keyring import TOKEN_SHAPE, Keyring
 from hotline.settings import Settings, encryption_warning
 from hotline.temporal.connection import connect
+from readmodel.database import engine
 
 log = logging.getLogger("hotline.api")
 
 GRACE_SECONDS = 12
-"""Requests that are under way may end: longer than any of them may take."""
+"""Seconds for open requests at shutdown, longer than any of them may take."""
+
+
+def utc_now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] = utc_now) -> Backend:
+    """Return the backend of these settings. Temporal and SQL may be down.
+
+    Raises:
+        CatalogueError: the catalogue cannot be used.
+        KeyringError: the file of keys cannot be read.
+    """
+    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    keyring = Keyring(settings.keys_file)
+    # An unreadable file is reported at the start, not by the first request.
+    keyring.list()
+    gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
+    reading = engine(settings.database_url, read_only=True)
+    reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
+    recognition = Recognition(reader.known_late, gateway.recognise)
+    known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
+    return Backend(
+        config=ApiConfig(settings.public_url, settings.templates, settings.sql_wait_seconds, settings.body_limit_bytes),
+        bearer=BearerKey(keyring, TOKEN_SHAPE),
+        in_force=in_force,
+        by_name=ByName(in_force),
+        desk=Desk(gateway, in_force, reader.known, recognition, known_incidents, clock),
+        gateway=gateway,
+        recognition=recognition,
+        incidents=IncidentDesk(client, settings.task_queue, settings.update_timeout_seconds),
+        reader=reader,
+        dead_letters=DeadLetters(engine(settings.database_url), clock),
+        visibility=Visibility(reader.versions),
+        incident_visibility=Visibility(reader.incident_versions),
+        links=Links(settings.links_secret_file),
+        metrics=Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days),
+        clock=clock,
+    )
 
 
 async def serve(settings: Settings) -> None:
-    """Answer until SIGTERM or SIGINT, then end what is under way."""
+    """Answer until SIGTERM or SIGINT, then end open requests."""
     if warning := encryption_warning(settings):
         log.warning("%s", warning)
-    app = create_app(settings, await connect(lazy=True))
     config = uvicorn.Config(
-        app,
+        create_app(assemble(settings, await connect(lazy=True))),
         host=settings.api_host,
         port=settings.api_port,
         http="httptools",

@@ -1,8 +1,7 @@
-"""The application: every part put together, and taken apart again when the process ends."""
+"""The application: middleware, error handlers and routes on a backend."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
@@ -12,17 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from temporalio.client import Client
 
-from activities.notifications.caller_links import Links
 from api import openapi
 from api.backend import Backend
-from api.codes import ByName
-from api.intake import Desk
-from api.metrics import Metrics
 from api.middleware import REQUEST_ID, BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
-from api.recognition import Recognition
 from api.routes import (
     actions,
     caller_page,
@@ -37,36 +30,15 @@ from api.routes import (
     reports,
 )
 from api.routes.parameters import OnceRoute
-from api.security import BearerKey
-from api.sql.dead_letters import DeadLetters
-from api.sql.reader import Reader
-from api.sql.visibility import Visibility
-from api.temporal.gateway import Gateway
-from api.temporal.incident_desk import IncidentDesk, OpenIncidents
 from domain.shared.codes import UnknownCode
-from hotline.files.catalogue_store import CatalogueStore, InForce
-from hotline.keyring import Keyring
-from hotline.settings import Settings
-from readmodel.database import engine
 
 
-def utc_now() -> datetime:
-    """The present instant."""
-    return datetime.now(UTC)
-
-
-def create_app(settings: Settings, client: Client, clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The application of these settings, on this way to Temporal, which may be down for now.
-
-    Raises:
-        CatalogueError: the catalogue cannot be used.
-        KeyringError: the file of keys cannot be read.
-    """
-    backend = _backend(settings, client, clock)
+def create_app(backend: Backend) -> FastAPI:
+    """Return the application; it closes the backend when the server ends."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        backend.in_force.note(settings.catalogue, clock())
+        backend.in_force.record(backend.clock())
         yield
         await backend.recognition.close()
         await backend.visibility.close()
@@ -86,7 +58,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
         middleware=[
             Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
             Middleware(Watch, metrics=backend.metrics),
-            Middleware(BodyLimit, limit=settings.body_limit_bytes),
+            Middleware(BodyLimit, limit=backend.config.body_limit_bytes),
         ],
         exception_handlers={
             ProblemError: on_problem,
@@ -104,32 +76,3 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
     app.openapi = openapi.described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
-
-
-def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) -> Backend:
-    in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    keyring = Keyring(settings.keys_file)
-    # Found out at the start, not by the first caller.
-    keyring.list()
-    gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
-    reading = engine(settings.database_url, read_only=True)
-    reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
-    recognition = Recognition(reader.known_late, gateway.recognise)
-    known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
-    return Backend(
-        settings=settings,
-        bearer=BearerKey(keyring),
-        in_force=in_force,
-        by_name=ByName(in_force),
-        desk=Desk(gateway, in_force, reader.known, recognition, known_incidents, clock),
-        gateway=gateway,
-        recognition=recognition,
-        incidents=IncidentDesk(client, settings.task_queue, settings.update_timeout_seconds),
-        reader=reader,
-        dead_letters=DeadLetters(engine(settings.database_url), clock),
-        visibility=Visibility(reader.versions),
-        incident_visibility=Visibility(reader.incident_versions),
-        links=Links(settings.links_secret_file),
-        metrics=Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days),
-        clock=clock,
-    )

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from activities.notifications.caller_links import Links
-from api.codes import ByName
+from api.codes import ByName, CatalogueInForce
 from api.intake import Desk
 from api.metrics import Metrics
 from api.problems import ProblemError
 from api.recognition import Recognition
-from api.security import BearerKey, actor_of
+from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
@@ -19,18 +20,33 @@ from api.temporal.incident_desk import IncidentDesk
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, view_case
 from domain.catalogue.catalogue import Catalogue
-from hotline.files.catalogue_store import InForce
-from hotline.keyring import Key
-from hotline.settings import Settings
+from domain.shared.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """Values that the routes need from the settings.
+
+    Attributes:
+        public_url: address of the API for callers, without a slash at its end.
+        templates: folder of the operator's templates, or None.
+        sql_wait_seconds: seconds that a client waits for SQL to show what Temporal accepted.
+        body_limit_bytes: size of the largest body.
+    """
+
+    public_url: str
+    templates: Path | None
+    sql_wait_seconds: float
+    body_limit_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The parts of the service that HTTP is the door of."""
+    """Parts of the service that the routes use; `api.__main__` makes them."""
 
-    settings: Settings
+    config: ApiConfig
     bearer: BearerKey
-    in_force: InForce
+    in_force: CatalogueInForce
     by_name: ByName
     desk: Desk
     gateway: Gateway
@@ -46,29 +62,29 @@ class Backend:
 
     @property
     def catalogue(self) -> Catalogue:
-        """The catalogue in force now."""
+        """Catalogue in force now."""
         return self.in_force.catalogue
 
-    async def find(self, number: str, key: Key) -> CaseView | None:
-        """The case as the key's holder sees it: from SQL, or from its workflow where SQL has none; None for no case.
+    async def find(self, number: str, actor: Actor) -> CaseView | None:
+        """Return the case as the actor sees it, from SQL or else from its workflow; None if there is no such case.
 
-        Raises ProblemError where neither can tell.
+        Raises ProblemError if neither can tell.
         """
         try:
             case = await self.reader.case(number)
         except ProblemError as away:
-            view = await self.gateway.case(number, actor_of(key))
+            view = await self.gateway.case(number, actor)
             if view is None:
                 # SQL may know it all the same: it keeps cases for longer than Temporal does.
                 raise away from None
             return view
         if case is None:
-            return await self.gateway.case(number, actor_of(key))
+            return await self.gateway.case(number, actor)
         now = self.clock()
-        return view_case(case, now, available_actions(case, actor_of(key), now))
+        return view_case(case, now, available_actions(case, actor, now))
 
     async def shown(self, number: str, version: int) -> bool:
-        """Whether SQL shows this version within the time that a client is made to wait."""
-        shown = await self.visibility.shows(number, version, self.settings.sql_wait_seconds)
+        """Return True if SQL shows this version within `sql_wait_seconds`."""
+        shown = await self.visibility.shows(number, version, self.config.sql_wait_seconds)
         self.metrics.waited(shown=shown)
         return shown

@@ -1,13 +1,44 @@
 """Codes of services, districts and departments in requests, which may be given by name."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Protocol
 
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
-from hotline.files.catalogue_store import InForce
+
+
+class CatalogueInForce(Protocol):
+    """Catalogue in force; another one may be put in force at any time."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Catalogue that is in force now."""
+
+    @property
+    def edition(self) -> Edition:
+        """Edition of the catalogue that is in force now."""
+
+    @property
+    def sound(self) -> bool:
+        """False if an earlier catalogue is used because the one on record cannot be read."""
+
+    @property
+    def remark(self) -> str:
+        """Remark for the operator; empty if there is none."""
+
+    def former_code(self, kind: Kind, given: str) -> str | None:
+        """Return the code by the last catalogue that knows it, or None if none ever did."""
+
+    def calendar_warnings(self, today: date) -> list[str]:
+        """Return warnings about the calendar; empty while its holidays are known for long enough."""
+
+    def record(self, at: datetime) -> None:
+        """Record that the catalogue is in force from now on, if none is on record."""
 
 
 class ByName:
@@ -17,7 +48,7 @@ class ByName:
     to the catalogue in force, the route checks that.
     """
 
-    def __init__(self, in_force: InForce) -> None:
+    def __init__(self, in_force: CatalogueInForce) -> None:
         self._in_force = in_force
 
     def __get_pydantic_core_schema__(self, model: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:

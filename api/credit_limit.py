@@ -10,10 +10,9 @@ from decimal import Decimal
 
 from api.backend import Backend
 from api.problems import ProblemError
-from api.security import actor_of
+from api.security import Key, actor_of
 from api.sql.reader import away
 from domain.case.progress import Owed
-from hotline.keyring import Key
 from readmodel.money import Credited
 
 DAY = timedelta(days=1)

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, datetime
 from typing import NamedTuple
 
+from api.codes import CatalogueInForce
 from api.problems import ProblemError, unavailable, unknown_code
 from api.recognition import Recognition
 from api.schemas import NewComplaint
-from api.security import actor_of, request_key
+from api.security import Key, actor_of, request_key
 from api.temporal.gateway import RETRY_SECONDS, Gateway
 from api.temporal.incident_desk import OpenIncidents
 from domain.case.actions import TABLE
@@ -25,8 +26,6 @@ from domain.catalogue.terms import Terms
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
-from hotline.files.catalogue_store import InForce
-from hotline.keyring import Key
 from readmodel.callers import NOBODY, Known
 from workflows.requests import Request
 
@@ -50,7 +49,7 @@ class Desk:
     def __init__(
         self,
         gateway: Gateway,
-        in_force: InForce,
+        in_force: CatalogueInForce,
         lookup: Lookup,
         recognition: Recognition,
         incidents: OpenIncidents,

@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
 from domain.case.actions import PROBLEMS
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
+from domain.shared.explain import message, table_at
 from domain.shared.text import NO_INSTANT, NO_NUL, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
@@ -251,7 +253,7 @@ def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def _field_error(request: Request, fault: Mapping[str, Any], timezone: str) -> FieldError:
+def _field_error(request: Request, fault: ErrorDetails, timezone: str) -> FieldError:
     # The values of a repeated parameter have no names.
     place = fault["loc"][:2] if fault["loc"][0] == "query" else fault["loc"]
     field = ".".join(map(str, place))
@@ -277,22 +279,13 @@ def instant_like(given: object, timezone: str) -> str:
 _SOME_TIME = datetime(2026, 12, 1, 10)  # noqa: DTZ001 - the zone is added
 
 
-def _message(request: Request, fault: Mapping[str, Any]) -> str:
-    message = str(fault["msg"]).removeprefix("Value error, ")
+def _message(request: Request, fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":
-        return f"There is no such thing here; accepted: {', '.join(_known_beside(request, fault['loc']))}"
-    pattern = fault.get("ctx", {}).get("pattern")
-    return _PATTERNS.get(pattern, message) if pattern else message
-
-
-def _known_beside(request: Request, place: Sequence[str | int]) -> list[str]:
-    """The names that are known where an unknown one was sent."""
-    route = request.scope["route"]
-    fields = [route.body_field] if place[0] == "body" else route.dependant.query_params
-    model = fields[0].field_info.annotation
-    for part in place[1:-1]:
-        model = model.model_fields[part].annotation
-    return list(getattr(model, "model_fields", ()))
+        route = request.scope["route"]
+        fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
+        table = table_at(fields[0].field_info.annotation, fault["loc"][1:-1])
+        return f"There is no such thing here; accepted: {', '.join(table.model_fields)}"
+    return _PATTERNS.get(str(fault.get("ctx", {}).get("pattern")), message(fault))
 
 
 _PATTERNS = {

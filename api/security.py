@@ -2,41 +2,75 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Protocol
 
-from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
 from api.problems import ProblemError
 from domain.shared.actors import Actor, Role
-from hotline.keyring import TOKEN_SHAPE, Key, Keyring, MalformedTokenError
 
 CHALLENGE = 'Bearer realm="hotline"'
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 LONGEST_KEY = 200
 IDEMPOTENCY_KEY = "Idempotency-Key"
-_SCHEME = HTTPBearer(
-    scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=f"An API key: {TOKEN_SHAPE}.", auto_error=False
-)
 
 
-class BearerKey:
-    """The scheme of the interface: `Authorization: Bearer hk_...`."""
+class Key(Protocol):
+    """API key: its id, and the person who acts with it."""
 
-    def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
+    @property
+    def id(self) -> str:
+        """Id of the key, unique for ever."""
+
+    @property
+    def name(self) -> str:
+        """Name of the person, as events record it."""
+
+    @property
+    def role(self) -> Role:
+        """Role in which the person acts."""
+
+    @property
+    def department(self) -> str | None:
+        """Code of the department that the person acts for; None if there is none."""
+
+
+class Keys(Protocol):
+    """API keys of the service."""
 
     def owners(self) -> tuple[str, ...]:
-        """The names of those who may own a case."""
-        return self._keyring.owners()
+        """Return the names of the people who may own a case."""
 
-    async def __call__(self, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]) -> Key:
-        """The key that the request carries. Raises ProblemError 401."""
+    def verify(self, token: str) -> Key | None:
+        """Return the key of this token, or None if unknown or revoked. Raises ValueError if malformed."""
+
+
+class BearerKey(HTTPBearer):
+    """Security scheme of the interface: `Authorization: Bearer hk_...`.
+
+    Args:
+        keys: the keys of the service.
+        shape: describes a token, for the documentation.
+    """
+
+    def __init__(self, keys: Keys, shape: str) -> None:
+        description = f"An API key: {shape}."
+        super().__init__(scheme_name="apiKey", bearerFormat=shape, description=description, auto_error=False)
+        self._keys = keys
+
+    def owners(self) -> tuple[str, ...]:
+        """Return the names of the people who may own a case."""
+        return self._keys.owners()
+
+    async def __call__(self, request: Request) -> Key:  # type: ignore[override]  # the key, in place of its text
+        """Return the key that the request carries. Raises ProblemError 401."""
+        sent = await super().__call__(request)
         if sent is None:
             raise _unauthorized("unauthorized", "Send an API key: Authorization: Bearer hk_...", CHALLENGE)
         try:
-            key = self._keyring.verify(sent.credentials)
-        except MalformedTokenError as error:
+            key = self._keys.verify(sent.credentials)
+        except ValueError as error:
             raise _unauthorized("malformed-key", f"{error}.", INVALID) from None
         if key is None:
             raise _unauthorized("unauthorized", "The API key is unknown or has been revoked.", INVALID)

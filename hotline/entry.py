@@ -1,4 +1,4 @@
-"""How every process of the service begins and ends."""
+"""Begin and end of every process of the service."""
 
 import atexit
 import os
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from hotline.settings import SettingsError, variable
 
-OTHERS = 0o077
+GROUP_AND_OTHERS = 0o077
 """The rights of group and others. No file of the service has any: they hold keys, callers and what was said."""
 LOST_OUTPUT = 120
 """Python's own exit code if what was printed could not be written."""
@@ -23,7 +23,7 @@ def run_main(main: Callable[[], None]) -> NoReturn:
     A thread of Temporal's SDK may ask for the interpreter while it is taken down, and the process aborts
     (https://github.com/temporalio/sdk-python/issues/300). What else an end does, is done: exit handlers, flushing.
     """
-    os.umask(OTHERS)
+    os.umask(GROUP_AND_OTHERS)
     code = _exit_code(main)
     atexit._run_exitfuncs()  # noqa: SLF001 - the standard library has no public name for it
     if not _flushed():
@@ -34,7 +34,7 @@ def run_main(main: Callable[[], None]) -> NoReturn:
     os._exit(code)
 
 
-def close_to_others(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Take the rights of group and others from a folder of this user's; one that does not exist yet is left alone.
 
     Raises:
@@ -48,7 +48,7 @@ def close_to_others(folder: Path) -> None:
             f"{variable('data_dir')}: {folder} is shared by everybody; accepted: a folder of the service's own"
         )
     if found.st_uid == os.geteuid():
-        folder.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+        folder.chmod(stat.S_IMODE(found.st_mode) & ~GROUP_AND_OTHERS)
 
 
 def _exit_code(main: Callable[[], None]) -> int:

@@ -5,12 +5,10 @@ bytes, so a slow password hash would add nothing but load. Writers lock, write a
 the old ring or the new one. A running API notices a new ring by the file's stamp.
 """
 
-import fcntl
 import hashlib
 import hmac
 import json
 import logging
-import os
 import re
 import secrets
 import threading
@@ -22,7 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from filelock import FileLock
+
 from domain.shared.actors import SYSTEM, Role
+from hotline.errors import OperatorError
+from hotline.files.atomic import write_private
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
@@ -45,22 +47,21 @@ IssuedRole = Literal[
 ISSUED_ROLES: frozenset[Role] = frozenset(get_args(IssuedRole))
 Namesakes = Literal["refuse", "revoke", "keep"]
 """Fate of the live keys of a person for whom one more is made."""
-OWNER_ONLY = 0o600
 
 logger = logging.getLogger(__name__)
 
 
-class KeyringError(Exception):
+class KeyringError(OperatorError):
     """The ring cannot do what was asked; the text says why and what would be accepted."""
 
 
-class MalformedTokenError(KeyringError):
+class MalformedTokenError(KeyringError, ValueError):
     """A text that cannot be a key, whatever the ring holds."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """What one key allows: `name` is the acting person, written on every event the key causes.
+    """API key of one person: `name` stands on every event that the key causes.
 
     Times are in UTC. `department` is the code of the catalogue, for those who act for one.
     """
@@ -120,11 +121,11 @@ class Keyring:
         return key, f"hk_{new_id}_{secret}"
 
     def list(self) -> tuple[Key, ...]:
-        """Every key ever made, revoked ones too, oldest first."""
+        """Return every key ever made, revoked ones too, oldest first."""
         return tuple(sorted(self._current().values(), key=lambda key: (key.created_at, key.id)))
 
     def owners(self) -> tuple[str, ...]:
-        """The names of those who may own a case, sorted: of the staff, whoever has a key that opens."""
+        """Return the names of the people who may own a case, sorted: staff with a live key."""
         live = (key for key in self._current().values() if key.revoked_at is None)
         return tuple(sorted({key.name for key in live if key.role is not Role.CALLER}))
 
@@ -144,7 +145,7 @@ class Keyring:
         return key
 
     def verify(self, token: str) -> Key | None:
-        """The key that this text opens; None when it is unknown, wrong or revoked, which is told to nobody apart.
+        """Return the key of this token, or None if it is unknown, wrong or revoked.
 
         Raises:
             MalformedTokenError: the text is no key at all.
@@ -197,17 +198,16 @@ class Keyring:
     def _locked(self) -> Iterator[dict[str, Key]]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # The lock has a file of its own: the ring's is replaced, and a lock on it would be left behind.
-        with Path(f"{self._path}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(f"{self._path}.lock"):
             yield self._read()
 
     def _write(self, keys: dict[str, Key]) -> None:
         document = {"keys": [asdict(key) for key in keys.values()]}
-        write_secret(self._path, json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n")
+        write_private(self._path, json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n")
 
 
 def ensure_admin_key(ring: Keyring, path: Path) -> None:
-    """Have an administrator's key in the file at `path`, for its owner's eyes; a key that still opens is kept."""
+    """Write an administrator's key into the private file at `path`, unless it holds a key that is live."""
     try:
         if ring.verify(path.read_text(encoding="utf-8").strip()):
             return
@@ -215,18 +215,7 @@ def ensure_admin_key(ring: Keyring, path: Path) -> None:
         pass
     # One that was moved to a safe place stays good.
     _, token = ring.create("admin", Role.ADMIN, namesakes="keep")
-    write_secret(path, token + "\n")
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Put a text into a file that only its owner may read, in one step that a crash cannot halve."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    write_private(path, token + "\n")
 
 
 def _require_person(name: str) -> None:

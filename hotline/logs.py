@@ -1,4 +1,4 @@
-"""How every process of the service logs: one line an entry, as text or JSON, on standard error.
+"""Logging of every process: one line an entry, as text or JSON, on standard error.
 
 Entries name cases by number and people by the name of their key; callers, addresses and bodies are never logged.
 """

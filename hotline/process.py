@@ -1,4 +1,4 @@
-"""How the long-running programs of the service, worker and API, begin."""
+"""Start of the long-running programs of the service: worker and API."""
 
 import gc
 from collections.abc import Callable, Coroutine
@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 import uvloop
 
 from hotline import logs
-from hotline.entry import close_to_others
+from hotline.entry import make_private
 from hotline.settings import Settings
 
 YOUNGEST = 5_000
@@ -21,7 +21,7 @@ def run(serve: Callable[[Settings], Coroutine[None, None, None]]) -> None:
     """
     settings = Settings()
     logs.configure(settings)
-    close_to_others(settings.data_dir)
+    make_private(settings.data_dir)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNGEST)

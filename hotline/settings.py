@@ -3,7 +3,6 @@
 How to reach Temporal is not among them: that is `TEMPORAL_ADDRESS` and its relatives (`hotline.temporal.connection`).
 """
 
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,12 +11,15 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.shared.explain import message
+from hotline.errors import OperatorError
+
 PREFIX = "HOTLINE_"
 DEFAULT_CATALOGUE = Path(__file__).resolve().parent / "catalogues" / "zhongshan.toml"
 DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 
-class SettingsError(ValueError):
+class SettingsError(OperatorError, ValueError):
     """A setting has a value that is not accepted; the text names the variable and what would be."""
 
 
@@ -57,7 +59,7 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_known_database)] = Field(
         default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'hotline.db'}", repr=False
     )
-    """Where the read model lives: `sqlite:///<path>` or `postgresql+psycopg://...`. Default: in the data folder."""
+    """Database of the read model: `sqlite:///<path>` or `postgresql+psycopg://...`. Default: in the data folder."""
 
     keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
     """File of API keys, as `hotline key` keeps it. Default: in the data folder."""
@@ -86,7 +88,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default_factory=lambda values: f"http://{values['api_host']}:{values['api_port']}", pattern=r"^https?://[^/]+$"
     )
-    """Where callers reach the API, for the links that they are sent. Default: its own address."""
+    """Address of the API for callers, for the links that they are sent. Default: its own address."""
 
     links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
     """File of the secret that signs callers' links; made when missing, the same for every API process."""
@@ -146,11 +148,13 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError("\n".join(_explanations(error))) from None
+            # A default that could not be derived only repeats that what it derives from is wrong.
+            faults = [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
+            raise SettingsError("\n".join(map(_explain, faults))) from None
 
 
 def variable(field: str) -> str:
-    """Name of the environment variable that sets a field."""
+    """Return the name of the environment variable that sets a field."""
     return PREFIX + field.upper()
 
 
@@ -171,16 +175,9 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _explanations(error: ValidationError) -> Iterator[str]:
-    for detail in error.errors():
-        # A default that could not be derived only repeats that what it derives from is wrong.
-        if detail["type"] != "default_factory_not_called":
-            yield _explain(detail)
-
-
-def _explain(detail: ErrorDetails) -> str:
-    field = str(detail["loc"][0]) if detail["loc"] else ""
+def _explain(fault: ErrorDetails) -> str:
+    field = str(fault["loc"][0])
     meant = Settings.model_fields.get(field)
     about = f" ({meant.description})" if meant and meant.description else ""
-    given = "" if field == "database_url" else f", not {detail['input']!r}"
-    return f"{variable(field)}: {detail['msg'].removeprefix('Value error, ')}{given}{about}"
+    given = "" if field == "database_url" else f", not {fault['input']!r}"
+    return f"{variable(field)}: {message(fault)}{given}{about}"

@@ -1,14 +1,48 @@
-"""An import contract that import-linter lacks: third-party imports by a list of what is allowed."""
+"""Import contracts that import-linter lacks: layers with `worker.py` in them, and a list of allowed libraries."""
 
+import ast
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
+from importlinter.contracts.layers import LayersContract
+
+WORKER = "worker"
+"""Module at the root. Import-linter finds the imports of packages only."""
+
+
+class LayersWithWorker(LayersContract):
+    """Layers, one of which is the module `worker`."""
+
+    type_name = "layers_with_worker"
+
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+        """Add the imports of `worker.py` to the graph, then check the layers."""
+        # Known so far as something outside the packages, which has no imports.
+        importers = graph.find_modules_that_directly_import(WORKER)
+        graph.remove_module(WORKER)
+        graph.add_module(WORKER)
+        for importer in importers:
+            graph.add_import(importer=importer, imported=WORKER)
+        for imported, line in _imports(ast.parse(Path(f"{WORKER}.py").read_text(encoding="utf-8")), graph.modules):
+            graph.add_import(importer=WORKER, imported=imported, line_number=line, line_contents=imported)
+        return super().check(graph, verbose)
+
+
+def _imports(tree: ast.Module, modules: set[str]) -> Iterator[tuple[str, int]]:
+    """Yield the known modules that a program imports, each with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            package = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = {f"{package}{alias.name}" for alias in node.names} | {package.rstrip(".")}
+            yield from ((name, node.lineno) for name in names & modules)
 
 
 class OnlyExternals(Contract):
-    """The package `source_package` imports nothing third-party but what `allowed` lists."""
+    """Third-party packages that `source_package` may import: those in `allowed`."""
 
     type_name = "only_externals"
 

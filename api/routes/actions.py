@@ -15,7 +15,7 @@ from api.credit_limit import check_limit
 from api.problems import ProblemError, refusal_of, slug_of
 from api.routes.parameters import IdempotencyKey, NumberText, not_found, number_in
 from api.schemas import Complaint
-from api.security import actor_of, request_key
+from api.security import Key, actor_of, request_key
 from domain.case.actions import COMMANDS
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
@@ -28,7 +28,6 @@ from domain.case.kind import Action
 from domain.case.lifecycle import STATE_ZH
 from domain.case.views import CaseView
 from domain.shared.actors import ROLE_ZH
-from hotline.keyring import Key
 
 Endpoint = Callable[..., Awaitable[Response]]
 
@@ -146,7 +145,7 @@ async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> N
 
 async def _gone(backend: Backend, number: str, action: str, key: Key) -> ProblemError:
     """Why no workflow took the action: there never was such a case, or it is over."""
-    view: CaseView | None = await backend.find(number, key)
+    view: CaseView | None = await backend.find(number, actor_of(key))
     if view is None:
         return not_found(number)
     detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."

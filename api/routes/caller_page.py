@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,28 +20,19 @@ from api.backend import Backend
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
-from api.security import actor_of, only_for
+from api.security import Key, actor_of, only_for
 from domain.case.actions.follow_up import FollowUp
 from domain.case.command import Command
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.shared.actors import Actor, Role
-from hotline.keyring import Key
 
 log = logging.getLogger("hotline.api")
 
 MAKERS = (Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR, Role.ADMIN)
 """Roles that make links by hand. The crew is not among them: with a link it could answer for the caller."""
-CALLER_KEY = Key(
-    id="",
-    name="来电人 caller",
-    role=Role.FOLLOW_UP,
-    department=None,
-    created_at=datetime.min.replace(tzinfo=UTC),
-    revoked_at=None,
-    secret_sha256="",
-)
-"""Key of a caller who answers by a link, with the rights of the follow-up staff."""
+CALLER = Actor(name="来电人 caller", role=Role.FOLLOW_UP, department=None)
+"""Caller who answers by a link, with the rights of the follow-up staff."""
 HEADERS = {
     "X-Robots-Tag": "noindex",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
@@ -101,12 +91,12 @@ def _add_link(router: APIRouter, backend: Backend) -> None:
         The log names the person who made it, and so does the timeline, as actor of an answer that comes by it.
         """
         wanted = number_in(number)
-        view = await backend.find(wanted, key)
+        view = await backend.find(wanted, actor_of(key))
         if view is None:
             raise not_found(wanted)
         text, expires_at = backend.links.make(wanted, view.cycle, backend.clock(), made_by=key.name)
         log.info("a link to case %s was made by %s", wanted, key.name)
-        link = CallersLink(url=f"{backend.settings.public_url}/c/{text}", expires_at=expires_at)
+        link = CallersLink(url=f"{backend.config.public_url}/c/{text}", expires_at=expires_at)
         return render.answer(link.model_dump_json().encode(), HTTPStatus.CREATED)
 
 
@@ -127,7 +117,7 @@ async def _page(backend: Backend, text: str, request: Request, form: Mapping[str
     words, problem = (form or {}).get("words", "").strip(), None
     try:
         link = backend.links.read(text, backend.clock())
-        view = await (backend.find(link.number, CALLER_KEY) if form is None else _current(backend, link))
+        view = await (backend.find(link.number, CALLER) if form is None else _current(backend, link))
         if form is not None and view is not None and _asked(view, link):
             body = _parse(form, words)
             problem = None if body else "words"
@@ -150,8 +140,8 @@ async def _current(backend: Backend, link: Link) -> CaseView | None:
 
     Raises ProblemError if neither answers.
     """
-    view = await backend.gateway.case(link.number, actor_of(CALLER_KEY))
-    return view if view is not None else await backend.find(link.number, CALLER_KEY)
+    view = await backend.gateway.case(link.number, CALLER)
+    return view if view is not None else await backend.find(link.number, CALLER)
 
 
 def _parse(form: Mapping[str, str], words: str) -> FollowUp | None:
@@ -183,8 +173,9 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
 
 def _actor(link: Link) -> Actor:
     """Return the caller as actor, with the name of the person who made the link and could have used it."""
-    caller = actor_of(CALLER_KEY)
-    return caller.model_copy(update={"name": f"{caller.name}, link by {link.made_by}"[:80]}) if link.made_by else caller
+    if not link.made_by:
+        return CALLER
+    return CALLER.model_copy(update={"name": f"{CALLER.name}, link by {link.made_by}"[:80]})
 
 
 def _asked(view: CaseView, link: Link) -> bool:

@@ -10,10 +10,9 @@ from api import openapi, render
 from api.backend import Backend
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
-from api.security import staff_only
+from api.security import Key, actor_of, staff_only
 from domain.customers.customer import CallerRecord
 from domain.shared.text import AccountNo
-from hotline.keyring import Key
 from readmodel.paging import Place
 
 TAGS: list[str | Enum] = ["callers"]
@@ -44,7 +43,7 @@ def _add_caller(router: APIRouter, backend: Backend) -> None:
     async def get_caller(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """The customer of the account, or else of the telephone, with the cases and the thanks (表扬) of before."""
         wanted = number_in(number)
-        case = await backend.find(wanted, key)
+        case = await backend.find(wanted, actor_of(key))
         if case is None:
             raise not_found(wanted)
         return _answer(await backend.reader.caller(case.caller, Place(case.registered_at, wanted)))

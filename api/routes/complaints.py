@@ -12,11 +12,10 @@ from api.backend import Backend
 from api.problems import ProblemError
 from api.routes.parameters import IdempotencyKey, Listing, NumberText, Paging, not_found, number_in
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
-from api.security import actor_of, staff_only
+from api.security import Key, actor_of, staff_only
 from api.sql.reader import away
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, view_case
-from hotline.keyring import Key
 from readmodel.paging import BadCursorError
 
 TAGS: list[str | Enum] = ["complaints"]
@@ -83,7 +82,7 @@ def _add_register(router: APIRouter, backend: Backend) -> None:
 async def _made_before(backend: Backend, number: str, key: Key) -> CaseView:
     """The case that the same request made: as it stands, or as it began where nobody can tell how it stands."""
     try:
-        view = await backend.find(number, key)
+        view = await backend.find(number, actor_of(key))
     except ProblemError:
         view = None
     if view is not None:
@@ -146,7 +145,7 @@ def _add_get(router: APIRouter, backend: Backend) -> None:
     async def get_complaint(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """As SQL shows it; as its workflow has it, where SQL does not show it yet or is down."""
         wanted = number_in(number)
-        view = await backend.find(wanted, key)
+        view = await backend.find(wanted, actor_of(key))
         if view is None:
             raise not_found(wanted)
         return render.answer(render.complaint(view))

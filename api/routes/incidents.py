@@ -18,7 +18,7 @@ from api.problems import ProblemError, refusal_of
 from api.routes.complaints import after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
-from api.security import actor_of, only_for, request_key, staff_only
+from api.security import Key, actor_of, only_for, request_key, staff_only
 from domain.case.command import Command
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import (
@@ -36,7 +36,6 @@ from domain.incident.lifecycle import (
 )
 from domain.shared.actors import ROLE_ZH, Role
 from domain.shared.codes import UnknownCode
-from hotline.keyring import Key
 from readmodel.paging import BadCursorError
 from workflows.messages import Names
 from workflows.requests import Request
@@ -278,7 +277,7 @@ def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[s
 
 async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPStatus) -> Response:
     """The incident as it is, and whether lists show it already."""
-    wait = backend.settings.sql_wait_seconds
+    wait = backend.config.sql_wait_seconds
     shown = await backend.incident_visibility.shows(incident.number, incident.version, wait)
     available = incident.available_actions(actor_of(key))
     body = render.incident(incident, await _counts(backend, incident.number), available)

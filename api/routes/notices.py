@@ -17,10 +17,9 @@ from api.documents.documents import Documents
 from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import NoticePage
-from api.security import actor_of, staff_only
+from api.security import Key, actor_of, staff_only
 from api.sql.reader import away
 from domain.case.events import Event
-from hotline.keyring import Key
 
 TAGS: list[str | Enum] = ["complaints"]
 HTML, PDF = "text/html", "application/pdf"
@@ -59,7 +58,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
 
 
 def _add_document(router: APIRouter, backend: Backend) -> None:
-    documents, print_pdf = Documents(backend.settings.templates), _printer()
+    documents, print_pdf = Documents(backend.config.templates), _printer()
 
     @router.get(
         "/v1/complaints/{number}/notices/{seq}",

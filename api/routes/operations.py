@@ -10,8 +10,6 @@ from starlette.responses import Response
 from api import examples, openapi, render
 from api.backend import Backend
 from api.schemas import Component, Health, Readiness
-from hotline.files.catalogue import calendar_warnings
-from hotline.files.catalogue_store import edition_of
 
 LOOK_SECONDS = 2.0
 """Longest look at each part; they are looked at side by side."""
@@ -72,7 +70,7 @@ async def _look(backend: Backend) -> Readiness:
         backend.reader.alive(LOOK_SECONDS),
         backend.gateway.worker_seen(LOOK_SECONDS),
     )
-    warnings = calendar_warnings(backend.catalogue, backend.clock().date())
+    warnings = backend.in_force.calendar_warnings(backend.clock().date())
     worker = "no worker asks for tasks" if seen is None else f"asked for tasks {max(seen, 0):.0f} s ago"
     parts = {
         "temporal": Component(ok=temporal, detail="answers" if temporal else "does not answer"),
@@ -86,6 +84,6 @@ async def _look(backend: Backend) -> Readiness:
 
 
 def _catalogue(backend: Backend) -> Component:
-    edition = edition_of(backend.catalogue)
-    remark, sound = backend.in_force.remark, backend.in_force.sound
-    return Component(ok=sound, detail=remark or f"{edition.name} ({edition.digest}) is in force")
+    in_force = backend.in_force
+    edition = in_force.edition
+    return Component(ok=in_force.sound, detail=in_force.remark or f"{edition.name} ({edition.digest}) is in force")

@@ -12,10 +12,9 @@ from api.problems import ProblemError
 from api.routes.complaints import bad_cursor
 from api.routes.parameters import Paging
 from api.schemas import PartPage
-from api.security import staff_only
+from api.security import Key, staff_only
 from domain.case.parts import PartState
 from domain.shared.codes import DepartmentCode, words
-from hotline.keyring import Key
 from readmodel.paging import BadCursorError
 
 

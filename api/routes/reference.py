@@ -9,13 +9,13 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend
 from api.schemas import Coded, Lifecycle, LifecycleRow, Named, PromisedClock, ServiceItem, Services
+from api.security import Key
 from domain.case.actions import ACTIONS
 from domain.case.diagram import mermaid
 from domain.case.lifecycle import STATE_ZH, State
 from domain.catalogue.catalogue import Catalogue, Department, District, Group
 from domain.catalogue.credit_norms import Finding
 from domain.shared.actors import ROLE_ZH, Role
-from hotline.keyring import Key
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:

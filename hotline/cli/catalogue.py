@@ -1,4 +1,4 @@
-"""The command `hotline catalogue apply`: shows what a catalogue would change, and puts it in force."""
+"""The commands `hotline catalogue`: check a catalogue, show what it would change, and put it in force."""
 
 import asyncio
 import getpass
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from hotline.cli.shared import checked_catalogue
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
     from hotline.files.catalogue_store import CatalogueStore
     from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress
 
-NOT_NOW = 1
+app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
+
+RETRY_LATER = 1
 """The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
 SHOWN = 20
 """Cases that keep their terms and are named; of more, how many."""
 
 
-class _Order(NamedTuple):
-    """What is put in force, by whom, and for about how many open cases; none that was closed before an instant."""
+class _Change(NamedTuple):
+    """Catalogue to put in force, by whom, and for about how many cases; cases closed before an instant are left out."""
 
     catalogue: "Catalogue"
     file: Path
@@ -38,6 +41,16 @@ class _Order(NamedTuple):
     cases: int
 
 
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
+    """Say whether a catalogue can be used, and for how long its holidays are known."""
+    found = checked_catalogue(file)
+    typer.echo(
+        f"{file}: {found.name} {found.name_zh}, {len(found.services)} services, {len(found.departments)} departments"
+    )
+
+
+@app.command("apply")
 def apply(
     file: Annotated[Path, typer.Argument(help="The TOML file.")],
     by: Annotated[str, typer.Option(help="Who puts it in force; stands on the record.")] = "",
@@ -58,8 +71,8 @@ def apply(
         # Cases would be moved, and the API, which looks elsewhere, would go on taking them in under the old one.
         where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
         raise CatalogueError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
-    with _now_or_later():
-        outlook, closed_after = _look_ahead(settings, store, new)
+    with _retry_later():
+        outlook, closed_after = _preview(settings, store, new)
         applied = _is_applied(store, outlook.edition)
         if dry_run or (applied and not outlook.changed):
             typer.echo("nothing was changed" if dry_run else "it is in force, for every open case: nothing to change")
@@ -67,16 +80,16 @@ def apply(
         if not yes and not typer.confirm("Put it in force?"):
             typer.echo("nothing was changed")
             return
-        with store.alone():
-            order = _Order(new, file.absolute(), closed_after, by or _somebody(), outlook.changed + outlook.same)
-            answers = asyncio.run(_put(settings, store, order))
-    typer.echo(_told(answers))
+        with store.exclusive():
+            change = _Change(new, file.absolute(), closed_after, by or _user_name(), outlook.changed + outlook.same)
+            answers = asyncio.run(_put_in_force(settings, store, change))
+    typer.echo(_summary(answers))
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
-        raise typer.Exit(NOT_NOW)
+        raise typer.Exit(RETRY_LATER)
 
 
-def _look_ahead(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["Outlook", datetime]:
+def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["Outlook", datetime]:
     """Print what differs and what moves; answer the outlook, and when a case was closed at the earliest to be asked."""
     from domain.case.rollout import Outlook, Renewal
     from domain.catalogue.diff import changes
@@ -129,39 +142,41 @@ def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:
     return last is not None and last.by is not None and last.edition == edition
 
 
-def _somebody() -> str:
-    """Whom the machine knows by a name; a container may know nobody."""
+def _user_name() -> str:
+    """Return the name of the machine's user, or `operator` in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return "operator"
 
 
-async def _put(settings: Settings, store: "CatalogueStore", order: _Order) -> dict[str, int]:
-    """For intake first, then for every open case. Answer how many cases answered what."""
+async def _put_in_force(settings: Settings, store: "CatalogueStore", change: _Change) -> dict[str, int]:
+    """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.files.catalogue_store import edition_of
     from hotline.temporal.connection import connect
     from workflows.catalogue_rollout import RolloutStart, end_rollout, start_rollout
 
     client = await connect()
-    edition = edition_of(order.catalogue)
+    edition = edition_of(change.catalogue)
     for other in {entry.edition for entry in store.entries()} - {edition}:
         if await end_rollout(client, other):
             typer.echo(f"the round of {other.name} ({other.digest}) was ended")
     if not _is_applied(store, edition):
-        store.put(order.catalogue, order.file, datetime.now(UTC), order.by)
+        store.put(change.catalogue, change.file, datetime.now(UTC), change.by)
         typer.echo("in force for new cases")
     start = RolloutStart(
-        catalogue=order.catalogue,
+        catalogue=change.catalogue,
         edition=edition,
-        closed_after=order.closed_after,
+        closed_after=change.closed_after,
         # A registration ends within this, one way or the other.
         settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
     )
-    return await _watched(await start_rollout(client, settings.task_queue, start), order.cases)
+    return await _await_round(await start_rollout(client, settings.task_queue, start), change.cases)
 
 
-async def _watched(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]", cases: int) -> dict[str, int]:
+async def _await_round(
+    handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]", cases: int
+) -> dict[str, int]:
     """Show how far the round is until it has ended; it goes on without us, too."""
     from rich.progress import Progress
 
@@ -178,7 +193,7 @@ async def _watched(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, i
 
 
 async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]") -> "RolloutProgress | None":
-    """How far it is; None where nobody can tell, as the worker is away."""
+    """Return the progress of the round, or None while the worker is away."""
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
@@ -190,7 +205,7 @@ async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, 
         return None
 
 
-def _told(answers: dict[str, int]) -> str:
+def _summary(answers: dict[str, int]) -> str:
     words = {
         "changed": "changed",
         "same": "were the same",
@@ -216,8 +231,8 @@ def _database(url: str) -> Iterator["Engine"]:
 
 
 @contextmanager
-def _now_or_later() -> Iterator[None]:
-    """What is away now may be back later: said in a sentence, with an exit code of its own."""
+def _retry_later() -> Iterator[None]:
+    """Turn errors that pass by themselves into a sentence and the exit code RETRY_LATER."""
     from sqlalchemy.exc import DBAPIError
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
@@ -240,4 +255,4 @@ def _now_or_later() -> Iterator[None]:
     else:
         return
     typer.echo(f"hotline: {why}; what is done is kept, run it again", err=True)
-    raise typer.Exit(NOT_NOW)
+    raise typer.Exit(RETRY_LATER)

@@ -1,15 +1,11 @@
 """The commands `hotline customers`: bringing the registry (客户档案) up to date from a file, and looking into it."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from hotline.settings import Settings
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from hotline.cli.shared import catalogue_in_force, open_database
 
 app = typer.Typer(no_args_is_help=True, help="The registry of customers: whom an account belongs to.")
 
@@ -23,18 +19,16 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file only; nothing is written.")] = False,
 ) -> None:
     """Add customers and bring known ones up to date, all or none; again without harm."""
-    from hotline.files.catalogue_store import CatalogueStore, in_force_now
     from hotline.files.customers import load_customers
     from readmodel.customers import keep
     from readmodel.database import writing
 
-    settings = Settings()
-    catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    catalogue = catalogue_in_force()
     found = load_customers(file, encoding, catalogue)
     if dry_run:
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return
-    with _registry(settings) as database, writing(database) as connection:
+    with open_database() as database, writing(database) as connection:
         done = keep(connection, found, catalogue.area_code)
     typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
 
@@ -49,7 +43,7 @@ def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")
     from readmodel.customers import get_customer
     from readmodel.database import reading
 
-    with _registry(Settings()) as database, reading(database) as connection:
+    with open_database() as database, reading(database) as connection:
         customer = get_customer(connection, account_no)
     if customer is None:
         raise CustomersError([f"the registry has no account {account_no}"])
@@ -58,11 +52,3 @@ def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")
         shown = {True: "yes 是", False: "no 否", None: ""}.get(value, str(value))
         told.add_row(name, COLUMNS[name], shown)
     Console().print(told)
-
-
-def _registry(settings: Settings) -> AbstractContextManager["Engine"]:
-    """The database that holds it. Raises CustomersError where it cannot be used."""
-    from hotline.cli.open_database import opened
-    from hotline.files.customers import CustomersError
-
-    return opened(settings.database_url, lambda reason: CustomersError([reason]))

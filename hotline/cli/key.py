@@ -7,6 +7,7 @@ import typer
 
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
+from hotline.cli.shared import catalogue_in_force
 from hotline.keyring import IssuedRole, Keyring, KeyringError
 from hotline.settings import Settings
 
@@ -26,10 +27,10 @@ def create(
     replace: Annotated[bool, typer.Option("--replace", help="Revoke the live key that has this name.")] = False,
 ) -> None:
     """Make a key and print it: the only time it can be seen."""
-    settings = Settings()
     if department is not None or role is Role.CREW:
-        department = _code(department, _in_force(settings))
-    key, token = Keyring(settings.keys_file).create(name, role, department, namesakes="revoke" if replace else "refuse")
+        department = _code(department, catalogue_in_force())
+    ring = Keyring(Settings().keys_file)
+    key, token = ring.create(name, role, department, namesakes="revoke" if replace else "refuse")
     typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
     typer.echo(token)
 
@@ -61,9 +62,3 @@ def _code(department: str | None, catalogue: "Catalogue") -> str:
     except UnknownCode as unknown:
         given = "a crew's key needs --department" if department is None else f"--department {department!r}"
         raise KeyringError(f"{given}: {unknown}") from None
-
-
-def _in_force(settings: Settings) -> "Catalogue":
-    from hotline.files.catalogue_store import CatalogueStore, in_force_now
-
-    return in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)

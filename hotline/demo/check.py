@@ -17,7 +17,7 @@ BY_TIME = frozenset({"noticed", "criticised"})
 
 
 def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[str]:
-    """In what the case is not as planned; empty where it is. Of the plan's variants, the one that was played counts."""
+    """Return the differences between a case and its plan, of whose variants the one that was played counts."""
     happened = [(item["action"], item["actor"] == SYSTEM) for item in timeline if not _by_the_way(item)]
     played = next((variant for variant in plan.variants() if list(variant.happens()) == happened), None)
     found = [] if played else [f"events are {_told(happened)}, planned {_told(plan.happens())}"]
@@ -34,7 +34,7 @@ def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[s
 
 
 def played_so_far(plan: Plan, timeline: Sequence[Json]) -> tuple[Plan, int]:
-    """Which variant of the plan this timeline is the beginning of, and how many of its steps are done."""
+    """Return the variant of the plan that this timeline begins, and the number of steps done."""
     happened = [(item["action"], item["actor"] == SYSTEM) for item in timeline if not _by_the_way(item)]
     done = sum(1 for _, by_system in happened if not by_system) - 1
     for variant in plan.variants():
@@ -44,7 +44,7 @@ def played_so_far(plan: Plan, timeline: Sequence[Json]) -> tuple[Plan, int]:
 
 
 def _by_the_way(item: Json) -> bool:
-    """A rung that rang, or a message that was given up: time and other people bring these, no plan does."""
+    """Return True for a rung or an undelivered notification, which no plan contains."""
     return bool(item["actor"] == SYSTEM and item["from"] == item["to"])
 
 

@@ -47,7 +47,7 @@ class Rejected(Exception):  # noqa: N818 - a refusal is an answer
 
 @dataclass
 class Traffic:
-    """What the way to the service was like: `longest_away` is in seconds, `accepted` counts answers 202."""
+    """Figures of the connection: `longest_away` is in seconds, `accepted` counts answers 202."""
 
     requests: int = 0
     retries: int = 0
@@ -73,7 +73,7 @@ class Hotline:
     @classmethod
     @asynccontextmanager
     async def at(cls, url: str, admin_key: str, deadline: float) -> AsyncIterator[Self]:
-        """The service at this URL, without the prefix of its paths."""
+        """Open a client of the service at this URL, which is without the prefix of its paths."""
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         # A proxy of the environment is no way to this very machine.
         remote = urlsplit(url).hostname not in LOOPBACK
@@ -96,7 +96,7 @@ class Hotline:
             cursor = page["next_cursor"]
 
     async def post(self, path: str, body: Json, *, by: Person, key: str) -> Json:
-        """Do something, once, however often it must be sent. Raises Rejected, Unreachable."""
+        """Post a request that counts once, however often it is sent. Raises Rejected, Unreachable."""
         token = self.keys.get(by.name, self._admin_key)
         return await self._send(self._request("POST", path, token, json=body, headers={"Idempotency-Key": key}))
 
@@ -119,7 +119,7 @@ class Hotline:
         return answer
 
     async def _once(self, request: httpx.Request) -> Json | None:
-        """The answer, or None while the service is away. Who is dead tells nothing of what became of the request."""
+        """Return the answer, or None if the service is away; the request may have been carried out all the same."""
         self.traffic.requests += 1
         try:
             response = await self._http.send(request)
@@ -144,4 +144,4 @@ def _rejected(response: httpx.Response) -> Rejected:
 
 
 def _to_nobody(_: str) -> None:
-    """Nobody listens."""
+    """Do nothing."""

@@ -21,7 +21,7 @@ LEAST_CASES = 300
 """About a morning of the real hotline, and enough for every path in every kind of service."""
 
 CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
-"""How calls are spread over the hours of a day, as shares: quiet nights, a busy morning, a second peak after work."""
+"""Shares of the calls by hour of the day: quiet nights, a busy morning, a second peak after work."""
 
 NOON = 0.5
 LATEST_MISS = 0.6
@@ -70,12 +70,12 @@ class Call:
     story: Story | None = None
 
     def intake_of(self, run: str) -> dict[str, Any]:
-        """The body of the registration. The account number tells the cases of one run from all others."""
+        """Return the body of the registration. The account number tells the cases of one run from all others."""
         caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
         return {**self.intake, "owner": self.owner, "caller": caller}
 
     def lines(self, plan: Plan, cast: Cast) -> tuple[Line | Pause, ...]:
-        """The plan as it goes for this case: each step with the person whose turn it is."""
+        """Return the steps of the plan for this case, each with the person who does it."""
         owner, department, place = self.owner, self.scene.department, 0
         lines: list[Line | Pause] = []
         for move in plan.moves:
@@ -99,12 +99,12 @@ class Call:
 
 
 def account_no(run: str, index: int) -> str:
-    """An invented account (户号): the run's id and the number of the call."""
+    """Return an invented account (户号): the run's id and the number of the call."""
     return f"{run}-{index:04d}"
 
 
 def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> tuple[Call, ...]:
-    """The calls of a day, in the order of their index; the same for the same arguments.
+    """Return the calls of a day in the order of their index; the same for the same arguments.
 
     Raises ValueError for fewer than `LEAST_CASES` cases, or where there is no service or no district.
     """
@@ -127,7 +127,7 @@ def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence
 
 
 def _deal(cases: int, plans: list[Plan]) -> list[Plan]:
-    """So many plans, each at least once, the rest by weight (largest remainder)."""
+    """Return so many plans, each at least once, the rest by weight (largest remainder)."""
     total = sum(plan.weight for plan in plans)
     spare = cases - len(plans)
     shares = [spare * plan.weight / total for plan in plans]
@@ -163,7 +163,7 @@ def _call(
 
 
 def _story(index: int, story: Story, offers: Sequence[Offer], districts: Sequence[District]) -> Call:
-    """A story, in its own service and district where the catalogue has them."""
+    """Return a story, in its own service and district if the catalogue has them."""
     able = [offer for offer in offers if story.plan.suits(offer)] or list(offers)
     offer = next((offer for offer in able if offer.code == story.service_code), able[0])
     district = next((district for district in districts if district.code == story.district), districts[0])

@@ -1,4 +1,4 @@
-"""What the demo remembers between two runs: which run it is, and the number of each case.
+"""Memory of the demo between two runs: the id of the run, and the number of each case.
 
 One JSON object a line, so that a line which was being written when the demo was killed costs that line alone.
 Everything else the service knows: a registration that is not in the journal is sent again, and gives the same case.
@@ -34,7 +34,7 @@ class Journal:
 
     @classmethod
     def begin(cls, folder: Path, *, seed: int, cases: int, run: str | None = None) -> Self:
-        """A run that nobody has played; its id says when it began, or is `run`. Raises ValueError for another id."""
+        """Begin a new run; its id says when it began, or is `run`. Raises ValueError for another id."""
         run = run or f"{datetime.now(UTC):%y%m%d%H%M%S}"
         if not RUN.fullmatch(run):
             raise ValueError(f"the id of a run has 1 to 20 letters and digits, not {run!r}")
@@ -45,7 +45,7 @@ class Journal:
 
     @classmethod
     def named(cls, folder: Path, run: str, *, seed: int, cases: int) -> Self:
-        """The run of this id, begun where there is none. Raises ValueError where it is one of another seed or size."""
+        """Return the run of this id, a new one if there is none. Raises ValueError if its seed or size differ."""
         path = folder / f"{run}.jsonl"
         journal = cls(path) if path.exists() else cls.begin(folder, seed=seed, cases=cases, run=run)
         if (journal.seed, journal.cases) != (seed, cases):
@@ -54,7 +54,7 @@ class Journal:
 
     @classmethod
     def latest(cls, folder: Path, *, seed: int, cases: int) -> Self | None:
-        """The youngest run of this seed and size; None where there is none."""
+        """Return the youngest run of this seed and size, or None."""
         for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True):
             journal = cls(path)
             if (journal.seed, journal.cases) == (seed, cases):

@@ -42,22 +42,22 @@ class Cast:
 
     @property
     def people(self) -> tuple[Person, ...]:
-        """All of them, in an order that never changes."""
+        """Return all people, in an order that never changes."""
         return tuple(person for group in (*self._by_role.values(), *self._crews.values()) for person in group)
 
     def agent(self, turn: int) -> Person:
-        """The agent who takes call number `turn`."""
+        """Return the agent who takes call number `turn`."""
         return self._turn(self._by_role[Role.AGENT], turn)
 
     def named(self, name: str) -> Person:
-        """The agent of this name, who owns a case. Raises KeyError."""
+        """Return the agent of this name, who owns a case. Raises KeyError."""
         for agent in self._by_role[Role.AGENT]:
             if agent.name == name:
                 return agent
         raise KeyError(name)
 
     def who(self, role: Role, *, owner: str, department: str | None, turn: int) -> Person:
-        """Who acts in this role on the case of `owner` that is with `department`; the same person for the same `turn`.
+        """Return the person who acts in this role on a case of `owner` and `department`; the same for the same `turn`.
 
         Raises KeyError for a role that nobody of the demo has, or a department without a crew.
         """
@@ -73,7 +73,7 @@ class Cast:
 
 
 def _crew_names(place: int) -> list[str]:
-    """Three names that no other department has, for the first eight departments; then they are numbered."""
+    """Return three names that no other department has; after the first eight departments they are numbered."""
     round_, surname = divmod(place, len(_CREW_SURNAMES))
     suffix = str(round_ + 1) if round_ else ""
     return [f"{_CREW_SURNAMES[surname]}{given}{suffix}" for given in _CREW_GIVEN_NAMES]

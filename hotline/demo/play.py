@@ -29,7 +29,7 @@ Notice = Callable[[], None]
 
 @dataclass
 class Stage:
-    """What a day is played with. `seconds` is how long the day lasts; `step_done` is called after every step."""
+    """Parts that a day is played with. `seconds` is its length; `step_done` is called after every step."""
 
     hotline: Hotline
     cast: Cast
@@ -78,7 +78,7 @@ class _Case:
         self._version = 0
 
     async def play(self) -> None:
-        """Go on from wherever the case is; a refusal ends its play and is noted."""
+        """Go on from the present state of the case; a refusal ends its play and is recorded."""
         try:
             complaint = await self._begin()
             timeline = await self._timeline(complaint)
@@ -90,7 +90,7 @@ class _Case:
             self._stage.problems[self._call.index] = str(refusal)
 
     async def _begin(self) -> Json:
-        """The case: registered now, or by an earlier run. One that is not in the journal is found by its key."""
+        """Return the case, registered now or by an earlier run. One that is not in the journal is found by its key."""
         hotline, journal, call = self._stage.hotline, self._stage.journal, self._call
         number = journal.numbers.get(call.index)
         if number is None:
@@ -103,7 +103,7 @@ class _Case:
         return complaint
 
     async def _timeline(self, complaint: Json) -> list[Json]:
-        """What has happened so far, as the read model knows it. What it does not know is sent again, without harm."""
+        """Return the steps that the read model knows. A step that it does not know is sent again, without harm."""
         if complaint["version"] == 1:
             return []
         try:
@@ -132,7 +132,7 @@ class _Case:
                 self._stage.step_done()
 
     def _lines(self, plan: Plan, done: int) -> list[Line | Pause]:
-        """What follows the first `done` steps."""
+        """Return the steps after the first `done` ones."""
         lines = self._call.lines(plan, self._stage.cast)
         return [line for line in lines if line.place > done or (isinstance(line, Pause) and line.place == done)]
 
@@ -159,7 +159,7 @@ class _Case:
         self._version = (await self._stage.hotline.post(path, body, by=by, key=key))["version"]
 
     async def _until_awake(self, number: str) -> None:
-        """Until the read model shows the case after its suspension, and no longer suspended."""
+        """Wait until the read model shows that the suspension of the case has ended."""
         while True:
             complaint = await self._stage.hotline.get(f"/complaints/{number}")
             if complaint["version"] >= self._version and complaint["state"] != State.SUSPENDED:
@@ -168,5 +168,5 @@ class _Case:
 
 
 def _too_late(refusal: Rejected, line: Line) -> bool:
-    """Whether time alone is why: a limit has passed, or the case has ended for good."""
+    """Return True if time alone is the reason: a limit has passed, or the case has ended for good."""
     return refusal.slug in TOO_LATE or (refusal.slug == OUT_OF_TURN and line.action in AFTER_THE_END)

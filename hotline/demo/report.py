@@ -1,4 +1,4 @@
-"""What the demo prints at its end: what the day has become, the two stories, and the verdict."""
+"""Report that the demo prints at its end: figures of the day, the two stories, and the verdict."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ MOST_DIFFERENCES = 40
 
 @dataclass(frozen=True)
 class Places:
-    """Where the service can be seen: its API, and the Temporal UI where its address is known."""
+    """Addresses of the API and, if known, of the Temporal UI."""
 
     api_url: str
     ui_url: str | None
 
     def of(self, complaint: Json) -> dict[str, str]:
-        """Links to one complaint, by what they show."""
+        """Return links to one complaint, by what they show."""
         api = {what: f"{self.api_url.rstrip('/')}{complaint['links'][what]}" for what in ("self", "timeline")}
         ui = f"{self.ui_url}/namespaces/default/workflows/complaint-{complaint['number']}"
         return {**api, **({"UI": ui} if self.ui_url else {})}
@@ -88,7 +88,7 @@ def _counts(complaints: Sequence[Json]) -> list[str]:
 
 
 def _print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, places: Places) -> None:
-    """Loud, and unwrapped, so that a terminal makes links of the addresses."""
+    """Print bold and unwrapped, so that a terminal makes links of the addresses."""
     console.rule("[bold yellow]Two cases told in full[/bold yellow]")
     for call in calls:
         complaint = verdict.complaints.get(call.index)

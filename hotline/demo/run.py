@@ -24,7 +24,7 @@ OWNER_ONLY = 0o600
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is to be played, and where.
+    """Arguments of one play of the demo.
 
     `folder` is the demo's own, for journals and keys. `make_key` gives a person a key of the service; without it
     everybody acts with the administrator's. `day_seconds` is how long the day lasts, `deadline` how long the service
@@ -80,7 +80,7 @@ async def perform(wishes: Wishes, console: Console) -> bool:
 
 @dataclass(frozen=True)
 class Scenery:
-    """What stays the same while the day is played."""
+    """Values that stay the same while the day is played."""
 
     cast: Cast
     journal: Journal
@@ -88,7 +88,7 @@ class Scenery:
 
 
 async def _play(hotline: Hotline, scenery: Scenery, calls: Sequence[Call], console: Console) -> dict[int, str]:
-    """Play, showing how far it is; what the service refused, by the index of the call."""
+    """Play and show the progress. Return what the service refused, by the index of the call."""
     steps = sum(len(call.plan.steps) + 1 for call in calls)
     with _progress(console, steps, len(calls)) as (step_done, call_done, tell):
         hotline.tell = tell
@@ -127,7 +127,7 @@ def _progress(
 
 
 def journal_of(wishes: Wishes) -> Journal:
-    """The run that is asked for, the one to go on with, or a new one."""
+    """Return the run that is asked for, else the last unfinished one, else a new one."""
     if wishes.run is not None:
         return Journal.named(wishes.folder, wishes.run, seed=wishes.seed, cases=wishes.cases)
     latest = Journal.latest(wishes.folder, seed=wishes.seed, cases=wishes.cases)
@@ -152,7 +152,7 @@ def _announcement(journal: Journal, calls: Sequence[Call], wishes: Wishes) -> st
 
 
 def keys_of(wishes: Wishes, cast: Cast) -> dict[str, str]:
-    """A key for everybody, made once and kept for reruns in a file for its owner's eyes."""
+    """Return a key for everybody, made once and kept for later runs in a private file."""
     if wishes.make_key is None:
         return {}
     path = wishes.folder / "keys.json"
@@ -169,7 +169,7 @@ def keys_of(wishes: Wishes, cast: Cast) -> dict[str, str]:
 
 
 def offer_of(item: Json) -> Offer:
-    """A service as `GET /v1/services` lists it."""
+    """Return a service from an item of `GET /v1/services`."""
     return Offer(
         code=item["service_code"],
         name_zh=item["name_zh"],

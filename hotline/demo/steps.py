@@ -39,13 +39,13 @@ class Offer:
     needs_approval: bool = False
 
     def quick(self, clock: ClockName) -> bool:
-        """Whether this promise is short enough to be missed while the demo runs."""
+        """Return True if this promise is short enough to be missed while the demo runs."""
         return self.budgets.get(clock, SLOW_SECONDS + 1) <= SLOW_SECONDS
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a step must know of its case to find its words."""
+    """Facts of a case that a step's texts depend on."""
 
     department: str
     elsewhere: str
@@ -74,7 +74,7 @@ Move = Step | Wake
 
 @dataclass(frozen=True)
 class Plan:
-    """How a case goes, and what it must have become.
+    """Steps of a case, and its final state.
 
     `missed` are clocks of which the last cycle's must be missed, rung once. `if_late` is played instead from the first
     step on that was refused because its time was over; until there it has the same steps.
@@ -93,11 +93,11 @@ class Plan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What people do, in order."""
+        """Return the actions of people, in order."""
         return tuple(move for move in self.moves if isinstance(move, Step))
 
     def suits(self, offer: Offer) -> bool:
-        """Whether a case of this service may go like this. Who only calls to say thanks is thanked, and that is all."""
+        """Return True if a case of this service may go like this. A call of thanks is only answered."""
         actions = {step.action for step in self.steps}
         if not offer.budgets:
             return actions == {"answer"}
@@ -109,7 +109,7 @@ class Plan:
         return (("register", False), *(_happens(move) for move in self.moves))
 
     def variants(self) -> Iterator["Plan"]:
-        """This plan, and what may come instead of it."""
+        """Return this plan and its variants."""
         yield self
         if self.if_late:
             yield from self.if_late.variants()
@@ -128,7 +128,7 @@ def say(role: Role, body: ActionBody) -> Step:
 
 
 def dispatch(role: Role = Role.DISPATCHER, note: str | None = None, *, elsewhere: bool = False) -> Step:
-    """派单 to the service's department, or to another one."""
+    """Dispatch (派单) to the service's department, or to another one."""
     return Step(
         role,
         "dispatch",

@@ -1,11 +1,11 @@
-"""What is said: descriptions, results and answers in the words of the trade, by service. All of it is invented."""
+"""Texts of the demo: descriptions, results and answers in the words of the trade, by service. All are invented."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Words:
-    """What callers say about a service, what crews then find and do, and what the agent tells the caller."""
+    """Texts for one service: what callers say, what crews find and do, and what the agent replies."""
 
     said: tuple[str, ...]
     done: tuple[str, ...]
@@ -86,20 +86,20 @@ _STREETS = ("人民路", "兴华街", "安栏路", "富康路", "悦来路", "�
 
 
 def words(service_code: str) -> Words:
-    """The words for a service; general ones for a service that the demo does not know."""
+    """Return the texts for a service; general ones for a service that the demo does not know."""
     return _WORDS.get(service_code, _OTHERWISE)
 
 
 def caller_name(pick: int) -> str:
-    """Somebody's name as an agent writes it down."""
+    """Return a caller's name as an agent writes it down."""
     return _SURNAMES[pick % len(_SURNAMES)] + ("先生", "女士")[pick // len(_SURNAMES) % 2]
 
 
 def phone(place: int) -> str:
-    """A number that cannot exist: after the area code no Chinese number starts with 0."""
+    """Return a number that cannot exist: after the area code no Chinese number starts with 0."""
     return f"0760-0000{place % 10_000:04d}"
 
 
 def address(district_zh: str, pick: int) -> str:
-    """Somewhere in the district."""
+    """Return an address in the district."""
     return f"{district_zh}{_STREETS[pick % len(_STREETS)]}{pick % 97 + 1}号"

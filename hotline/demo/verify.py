@@ -18,7 +18,7 @@ LARGEST_PAGE = 200
 
 @dataclass
 class Verdict:
-    """What was found, by the index of the call. `strays` are cases of this run that nobody planned."""
+    """Result of the check, by the index of the call. `strays` are cases of this run that were not planned."""
 
     complaints: dict[int, Json] = field(default_factory=dict)
     differences: dict[int, list[str]] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether everything is as planned."""
+        """Return True if everything is as planned."""
         return not self.differences and not self.strays
 
 
@@ -72,7 +72,7 @@ async def _compare(hotline: Hotline, call: Call, number: str | None, verdict: Ve
 
 
 async def _strays(hotline: Hotline, calls: Sequence[Call], journal: Journal) -> list[str]:
-    """What is wrong with the list of this run's cases, found by their account numbers: each must be in it once."""
+    """Return faults of the list of this run's cases, found by account number: each must be in it once."""
     ours = {account_no(journal.run, call.index): journal.numbers.get(call.index) for call in calls}
     listed: Counter[str] = Counter()
     strays = []

@@ -93,7 +93,7 @@ class CalendarRules(Value):
 
 
 def build_calendar(rules: CalendarRules) -> WorkCalendar:
-    """The calendar that these rules describe. Raises ValidationError where they contradict each other."""
+    """Return the calendar that these rules describe. Raises ValidationError if they contradict each other."""
     week: tuple[Hours, ...] = tuple(hours for _, hours in rules.weekly)
     free, work = _exceptional_days(rules)
     return WorkCalendar(
@@ -119,7 +119,7 @@ def _exceptional_days(rules: CalendarRules) -> tuple[set[date], set[date]]:
 
 
 def _covers_until(rules: CalendarRules) -> date:
-    """The end of the last year before the first gap; for ever where no holidays are kept at all."""
+    """Return the end of the last year before the first gap; `date.max` if no holidays are kept at all."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
     known |= {year for year, table in rules.override.items() if table.off}
     if not known:
@@ -136,7 +136,7 @@ def _length(hours: Hours) -> int:
 
 @cache
 def _offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
-    """Each change of the zone's distance from UTC, found by looking at every day and closing in on changes."""
+    """Return each change of the zone's offset from UTC, found by bisecting the days that have one."""
     rules = [(_FIRST, _minutes(zone, _FIRST))]
     day = _FIRST
     while day < _LAST:
@@ -149,7 +149,7 @@ def _offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
 
 
 def _change(zone: str, before: datetime, after: datetime) -> datetime:
-    """The first minute of the new rule, between a day of the old one and a day of the new one."""
+    """Return the first minute of the new rule, between a day of the old one and a day of the new one."""
     old, new = 0, round((after - before) / _MINUTE)
     while new - old > 1:
         middle = (old + new) // 2

@@ -4,16 +4,18 @@ Everything that can be wrong with the files is said at once, in one `CatalogueEr
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
+from domain.shared.explain import explain, key_at, table_at
+from hotline.errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
 
 WARN_BEFORE = timedelta(days=90)
@@ -22,7 +24,7 @@ WARN_BEFORE = timedelta(days=90)
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
     ("groups", "departments", "districts", "services", "organisation", "findings"), 2
 )
-"""How deep a section of an extending file is merged into the extended one. All else, figures too, is replaced whole."""
+"""Depth to which a section of an extending file is merged into the extended one. Other sections are replaced."""
 
 _PLACEHOLDER = WorkCalendar(
     name="placeholder, so that the rest of a file with a faulty calendar is checked too",
@@ -36,16 +38,12 @@ Location = tuple[str | int, ...]
 Table = dict[str, Any]
 
 
-class CatalogueError(Exception):
+class CatalogueError(FileError):
     """The catalogue cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 def load_catalogue(path: Path) -> Catalogue:
-    """The catalogue of this file. Raises CatalogueError."""
+    """Return the catalogue of this file. Raises CatalogueError."""
     chain = _read_chain(path)
     merged: Table = {}
     for _, table in reversed(chain):
@@ -65,7 +63,7 @@ def load_catalogue(path: Path) -> Catalogue:
 
 
 def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
-    """What the operator must hear about the calendar: empty unless its holidays end within 90 days, or have ended."""
+    """Return warnings for the operator; empty unless the known holidays end within 90 days, or have ended."""
     end = catalogue.calendar.covers_until
     if end - today > WARN_BEFORE:
         return []
@@ -86,7 +84,7 @@ def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
 
 
 def _read_chain(path: Path) -> list[tuple[Path, Table]]:
-    """The file and those it extends, one after the other; `extends` itself is taken out."""
+    """Read the file and those it extends, one after the other; `extends` itself is taken out."""
     chain: list[tuple[Path, Table]] = []
     following: Path | None = path
     while following is not None:
@@ -128,7 +126,7 @@ def _overlay(base: object, over: object, depth: int) -> object:
 def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str]) -> WorkCalendar | None:
     written = merged.get("calendar")
     if written is None:
-        problems.append(f"{chain[0][0]}: calendar: is missing; accepted: {_keys(CalendarRules)}")
+        problems.append(f"{chain[0][0]}: calendar: is missing; accepted: {', '.join(CalendarRules.model_fields)}")
         return None
     letters = merged.get("sources")
     context = {"sources": tuple(letters)} if isinstance(letters, Mapping) else {}
@@ -145,44 +143,12 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
 
 def _problem(chain: list[tuple[Path, Table]], root: type[BaseModel], fault: ErrorDetails, prefix: Location = ()) -> str:
     location = (*prefix, *fault["loc"])
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    return f"{_file_of(chain, location)}: {key}: {_sentence(root, fault)}"
-
-
-def _sentence(root: type[BaseModel], fault: ErrorDetails) -> str:
-    location = fault["loc"]
-    if fault["type"] == "extra_forbidden":
-        return f"is no key of this table; accepted: {_keys(_model_at(root, location[:-1]))}"
-    if fault["type"] == "missing":
-        field = _model_at(root, location[:-1]).model_fields[str(location[-1])]
-        inner = _nested(field.annotation)
-        return f"is missing; accepted: {field.description or (_keys(inner) if inner else field.annotation)}"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if isinstance(fault["input"], str | int | float) and fault["type"] != "value_error":
-        message += f", not {fault['input']!r}"
-    return message
-
-
-def _keys(model: type[BaseModel]) -> str:
-    return ", ".join(name for name in model.model_fields if name not in {"code", "calendar_file"})
-
-
-def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
-    for part in location:
-        field = model.model_fields.get(part) if isinstance(part, str) else None
-        model = (_nested(field.annotation) if field else None) or model
-    return model
-
-
-def _nested(annotation: object) -> type[BaseModel] | None:
-    """The model that an annotation like `tuple[Model, ...] | None` is about."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _nested(part))), None)
+    text = explain(fault, table_at(root, fault["loc"][:-1]), hidden={"code", "calendar_file"})
+    return f"{_file_of(chain, location)}: {key_at(location)}: {text}"
 
 
 def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
-    """Sections keyed by code are lists to the schema: say the code again, not its place."""
+    """Replace places in lists by codes: sections keyed by code are lists to the schema."""
     location = fault["loc"]
     section = merged.get(str(location[0])) if location else None
     if len(location) > 1 and isinstance(location[1], int) and isinstance(section, dict):
@@ -191,7 +157,7 @@ def _with_codes(fault: ErrorDetails, merged: Table) -> ErrorDetails:
 
 
 def _file_of(chain: list[tuple[Path, Table]], location: Location) -> Path:
-    """The file that says most of this key; the extending file where none says more."""
+    """Return the file that holds most of this key; the extending file if none holds more."""
     return max(chain, key=lambda entry: _depth(entry[1], location))[0]
 
 

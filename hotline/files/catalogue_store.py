@@ -1,26 +1,26 @@
-"""Which catalogue is in force (现行服务目录), since when and by whom: a folder of immutable copies and one small file.
+"""Record of the catalogues in force (现行服务目录), since when and by whom: immutable copies and one small file.
 
 `hotline catalogue apply` puts one in force; a running API notices by the file's stamp, which costs nothing to look at.
 Until that has happened once, the file of the setting counts, read when the API starts.
 """
 
-import fcntl
 import hashlib
 import logging
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from contextlib import AbstractContextManager, suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import Self
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
-from hotline.files.catalogue import CatalogueError, load_catalogue
+from domain.shared.explain import key_at, message
+from hotline.files.atomic import write_private
+from hotline.files.catalogue import CatalogueError, calendar_warnings, load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
 
@@ -37,7 +37,7 @@ class Entry(BaseModel):
     file: str
     since: datetime
     by: str | None = None
-    """Who has put it in force; None for the file that an API was started with."""
+    """Name of the person who put it in force; None for the file that an API was started with."""
 
 
 class _Record(BaseModel):
@@ -45,25 +45,25 @@ class _Record(BaseModel):
 
 
 def edition_of(catalogue: Catalogue) -> Edition:
-    """By what a catalogue is known: its content, wherever its file lies."""
+    """Return the edition of a catalogue: a checksum of its content, wherever its file lies."""
     content = catalogue.model_dump_json(exclude={"calendar_file"})
     digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
 
 
 class BusyError(Exception):
-    """Another process is putting a catalogue in force."""
+    """Error of a second process that puts a catalogue in force."""
 
 
 class CatalogueStore:
-    """The folder. Every change is one step that a crash cannot halve."""
+    """Folder of the catalogues that were in force. Every change is one step that a crash cannot halve."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._record = folder / "in_force.json"
 
     def entries(self) -> tuple[Entry, ...]:
-        """What has been in force, the present one last; none where nothing is on record. Raises CatalogueError."""
+        """Return what has been in force, the present one last; empty without a record. Raises CatalogueError."""
         try:
             return _Record.model_validate_json(self._record.read_bytes()).entries
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class CatalogueStore:
             raise CatalogueError([f"{self._record}: is no record of catalogues: {_first(error)}"]) from error
 
     def load(self, edition: Edition) -> Catalogue:
-        """The copy that is kept of it. Raises CatalogueError."""
+        """Return the catalogue from its copy. Raises CatalogueError."""
         path = self._copy(edition)
         try:
             return Catalogue.model_validate_json(path.read_bytes())
@@ -92,27 +92,23 @@ class CatalogueStore:
         """Keep a copy and put it in force from `at` on, for every API that shares the folder."""
         entry = Entry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
         self._folder.mkdir(parents=True, exist_ok=True)
-        _replace(self._copy(entry.edition), catalogue.model_dump_json())
+        write_private(self._copy(entry.edition), catalogue.model_dump_json())
         # The lock has a file of its own: the record's is replaced, and a lock on it would be left behind.
-        with (self._folder / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(self._folder / "lock"):
             record = _Record(entries=(*self.entries(), entry))
-            _replace(self._record, record.model_dump_json(indent=1) + "\n")
+            write_private(self._record, record.model_dump_json(indent=1) + "\n")
         return entry
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be the only one who puts catalogues in force. Raises BusyError."""
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Lock out others who put catalogues in force, until the context ends. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "apply.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BusyError("another `hotline catalogue apply` is running here") from None
-            yield
+        try:
+            return FileLock(self._folder / "apply.lock", blocking=False).acquire()
+        except Timeout:
+            raise BusyError("another `hotline catalogue apply` is running here") from None
 
     def stamp(self) -> tuple[int, int, int] | None:
-        """What changes whenever another one is put in force."""
+        """Return a value that changes whenever another catalogue is put in force; None without a record."""
         try:
             found = self._record.stat()
         except OSError:
@@ -124,20 +120,23 @@ class CatalogueStore:
 
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
-    """What is on record as in force, for whoever runs briefly; without a record, the file. Raises CatalogueError."""
+    """Return the catalogue on record, or that of the file if none is. For short commands. Raises CatalogueError."""
     last = next(reversed(store.entries()), None)
     return load_catalogue(file) if last is None else store.load(last.edition)
 
 
-class InForce:
+class CatalogueInForce:
     """The catalogue in force, as a running program has it. What cannot be read keeps the last good one."""
 
-    def __init__(self, store: CatalogueStore, catalogue: Catalogue, remark: str = "", *, sound: bool = True) -> None:
+    def __init__(
+        self, store: CatalogueStore, file: Path, catalogue: Catalogue, remark: str = "", *, sound: bool = True
+    ) -> None:
         self.remark = remark
-        """What an operator should know of it; empty where there is nothing."""
+        """Remark for the operator; empty if there is none."""
         self.sound = sound
-        """Whether it is the one that the record says."""
+        """False if an earlier catalogue is used because the one on record cannot be read."""
         self._store = store
+        self._file = file
         self._catalogue = catalogue
         self._stamp = store.stamp()
         self._reloading = threading.Lock()
@@ -145,39 +144,48 @@ class InForce:
         self._known_at: tuple[int, int, int] | None = None
 
     @classmethod
-    def begin(cls, store: CatalogueStore, file: Path) -> Self:
-        """What is in force when a program starts: what was applied last, else the file.
+    def open(cls, store: CatalogueStore, file: Path) -> Self:
+        """Return the catalogue in force when a program starts: the one applied last, else the file.
 
         Raises CatalogueError where the file counts and cannot be used.
         """
         try:
             last = next(reversed(store.entries()), None)
             if last is not None and last.by is not None:
-                return cls(store, store.load(last.edition), _unlike(last, file))
+                return cls(store, file, store.load(last.edition), _remark(last, file))
         except CatalogueError as error:
             remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
             log.error("%s", remark)  # noqa: TRY400 - the remark says it all
-            return cls(store, load_catalogue(file), remark, sound=False)
-        return cls(store, load_catalogue(file))
+            return cls(store, file, load_catalogue(file), remark, sound=False)
+        return cls(store, file, load_catalogue(file))
 
-    def note(self, file: Path, at: datetime) -> None:
+    def record(self, at: datetime) -> None:
         """Put on record that the file is in force from now on, where nothing was ever applied."""
         try:
             last = next(reversed(self._store.entries()), None)
         except CatalogueError:
             return
         if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
-            self._store.put(self._catalogue, file, at)
+            self._store.put(self._catalogue, self._file, at)
             self._stamp = self._store.stamp()
 
     @property
     def catalogue(self) -> Catalogue:
-        """The one in force now."""
+        """Catalogue in force now."""
         stamp = self._store.stamp()
         if stamp is not None and stamp != self._stamp:
             with self._reloading:
                 self._reload(stamp)
         return self._catalogue
+
+    @property
+    def edition(self) -> Edition:
+        """Edition of the catalogue in force now."""
+        return edition_of(self.catalogue)
+
+    def calendar_warnings(self, today: date) -> list[str]:
+        """Return what the operator must know about the calendar of the catalogue in force; empty if nothing."""
+        return calendar_warnings(self.catalogue, today)
 
     def former_code(self, kind: Kind, given: str) -> str | None:
         """Return the code by the last catalogue that knows it, as cases of its time carry it; None if none ever did."""
@@ -203,7 +211,7 @@ class InForce:
         self._stamp = stamp
 
 
-def _unlike(last: Entry, file: Path) -> str:
+def _remark(last: Entry, file: Path) -> str:
     """Say so where the file of the setting is another catalogue than what was applied: it does not count any more."""
     try:
         if edition_of(load_catalogue(file)) == last.edition:
@@ -219,17 +227,8 @@ def _unlike(last: Entry, file: Path) -> str:
     return remark
 
 
-def _replace(path: Path, text: str) -> None:
-    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-
-
 def _first(error: ValidationError | OSError) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return f"{key_at(fault['loc'])}: {message(fault)}"

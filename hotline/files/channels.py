@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -11,20 +11,18 @@ from pydantic_core import ErrorDetails
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.routing import ChannelFile, QuietHours, Route
+from domain.shared.explain import explain, key_at
+from hotline.errors import FileError
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-class ChannelsError(Exception):
-    """Error for a file that cannot be used. Each of `problems` names the file, the key, and what is accepted."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+class ChannelsError(FileError):
+    """The file cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
 
 
 def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> ChannelFile:
-    """Return the content of a file, with each `${NAME}` in texts replaced by that variable. Raises ChannelsError."""
+    """Return the content of this file; each `${NAME}` in its texts becomes that variable. Raises ChannelsError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -46,7 +44,7 @@ def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> Ch
 
 
 def _fill(value: object, environment: Mapping[str, str], key: str, problems: list[str]) -> object:
-    """Return the value with its variables filled in. `problems` name variables and never show their values."""
+    """Return the value with its variables filled in. No message ever quotes a variable's text."""
     if isinstance(value, dict):
         return {name: _fill(part, environment, f"{key}.{name}".lstrip("."), problems) for name, part in value.items()}
     if isinstance(value, list):
@@ -59,27 +57,23 @@ def _fill(value: object, environment: Mapping[str, str], key: str, problems: lis
 
 
 def _problem(fault: ErrorDetails) -> tuple[str, str]:
-    """Return the key and its problem."""
+    """Return the key and what is wrong with it."""
     location = list(fault["loc"])
     model = _model(location)
     if location[:1] == ["channels"]:
         # Pydantic puts the kind between a channel's name and its key.
         location[2:3] = []
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    accepted = {name: field.description for name, field in model.model_fields.items()}
-    if fault["type"] == "extra_forbidden":
-        return key, f"is no key of this table; accepted: {', '.join(accepted)}"
-    if fault["type"] == "missing":
-        return key, f"is missing; accepted: {accepted[str(location[-1])] or 'a value'}"
+    key = key_at(location)
     if fault["type"].startswith("union_tag"):
         return f"{key}.kind", f"accepted: {', '.join(CONFIGS)}"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    about = accepted.get(str(location[-1])) if location else None
-    return key or "the whole", f"{message}; accepted: {about}" if about and "accepted" not in message else message
+    text = explain(fault, model)
+    field = model.model_fields.get(str(location[-1])) if location else None
+    about = field.description if field and "accepted" not in text else None
+    return key or "the whole", f"{text}; accepted: {about}" if about else text
 
 
 def _model(location: Sequence[str | int]) -> type[BaseModel]:
-    """Return the model of the table that holds the last key of a location."""
+    """Return the model of the table that the last part of this place stands in."""
     match location:
         case ["channels", _, str() as kind, *_] if kind in CONFIGS:
             return CONFIGS[kind]

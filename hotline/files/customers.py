@@ -5,7 +5,7 @@ A file is taken whole or not at all: everything that is wrong with it is said at
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from pydantic_core import ErrorDetails
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Customer
 from domain.shared.codes import UNKNOWN_CODE
+from domain.shared.explain import message
+from hotline.errors import FileError
 
 COLUMNS = {
     "account_no": "户号",
@@ -41,16 +43,12 @@ _UTF_8 = "utf-8-sig"
 """With or without the mark that Excel puts at the beginning."""
 
 
-class CustomersError(Exception):
+class CustomersError(FileError):
     """Customers cannot be imported or shown; `problems` names each broken line, its column, and what is accepted."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 @dataclass
-class _Reading:
+class _Source:
     """One file while it is read."""
 
     path: Path
@@ -64,7 +62,7 @@ class _Reading:
 
 
 def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
-    """The customers of this file, each account once.
+    """Return the customers of this file, each account once.
 
     Args:
         path: a CSV file with a line of column names.
@@ -75,11 +73,11 @@ def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Cust
         CustomersError: the file, or any line of it, cannot be used.
         OSError: it cannot be read.
     """
-    reading = _Reading(path, catalogue)
+    source = _Source(path, catalogue)
     rows = csv.reader(io.StringIO(_text(path, encoding), newline=""), strict=True)
-    found = list(_customers(reading, rows))
-    if reading.problems:
-        raise CustomersError(reading.problems)
+    found = list(_customers(source, rows))
+    if source.problems:
+        raise CustomersError(source.problems)
     return found
 
 
@@ -93,25 +91,25 @@ def _text(path: Path, encoding: str) -> str:
         raise CustomersError([f"{path}, line {line}: this is not {encoding}; try --encoding {other}"]) from None
 
 
-def _customers(reading: _Reading, rows: Any) -> Iterator[Customer]:  # noqa: ANN401 - the csv module names no type
+def _customers(source: _Source, rows: Any) -> Iterator[Customer]:  # noqa: ANN401 - the csv module names no type
     columns: list[str] = []
     line = 1
     try:
         for cells in rows:
             if not columns:
-                columns = _columns(reading, cells)
-                if reading.problems:
+                columns = _columns(source, cells)
+                if source.problems:
                     return
-            elif any(cell.strip() for cell in cells) and (customer := _customer(reading, line, columns, cells)):
+            elif any(cell.strip() for cell in cells) and (customer := _customer(source, line, columns, cells)):
                 yield customer
             line = rows.line_num + 1
     except csv.Error as error:
-        reading.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark left open?")
+        source.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark left open?")
     if not columns:
-        reading.fault(1, f": the file is empty; the first line names the columns: {', '.join(COLUMNS)}")
+        source.fault(1, f": the file is empty; the first line names the columns: {', '.join(COLUMNS)}")
 
 
-def _columns(reading: _Reading, cells: Sequence[str]) -> list[str]:
+def _columns(source: _Source, cells: Sequence[str]) -> list[str]:
     columns = [_CHINESE.get(cell.strip(), cell.strip()) for cell in cells]
     unknown = [name for name in columns if name not in COLUMNS]
     missing = [name for name in REQUIRED if name not in columns]
@@ -119,40 +117,40 @@ def _columns(reading: _Reading, cells: Sequence[str]) -> list[str]:
     said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
     if found := [f"{what}: {', '.join(map(repr, names))}" for what, names in said if names]:
         accepted = ", ".join(f"{name} ({zh})" for name, zh in COLUMNS.items())
-        reading.fault(1, f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}")
+        source.fault(1, f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}")
     return columns
 
 
-def _customer(reading: _Reading, line: int, columns: Sequence[str], cells: Sequence[str]) -> Customer | None:
+def _customer(source: _Source, line: int, columns: Sequence[str], cells: Sequence[str]) -> Customer | None:
     if len(cells) != len(columns):
-        reading.fault(line, f": {len(cells)} columns, the first line names {len(columns)}. Quote text that has commas")
+        source.fault(line, f": {len(cells)} columns, the first line names {len(columns)}. Quote text that has commas")
         return None
     given = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
     for name, words in _IN_CHINESE.items():
         if name in given:
             given[name] = words.get(given[name], given[name])
-    faults = _only_once(reading, line, given.get("account_no"))
+    faults = _duplicate(source, line, given.get("account_no"))
     customer = None
     try:
-        customer = Customer.model_validate(given, context={"codes": reading.catalogue.code})
+        customer = Customer.model_validate(given, context={"codes": source.catalogue.code})
     except ValidationError as error:
         faults += [_explained(fault) for fault in error.errors(include_url=False, include_input=False)]
     for fault in faults:
-        reading.fault(line, fault)
+        source.fault(line, fault)
     return None if faults else customer
 
 
-def _only_once(reading: _Reading, line: int, account_no: str | None) -> list[str]:
-    first = reading.lines.setdefault(account_no or "", line)
+def _duplicate(source: _Source, line: int, account_no: str | None) -> list[str]:
+    first = source.lines.setdefault(account_no or "", line)
     return [f", account_no: this account stands on line {first} already"] if account_no and first != line else []
 
 
 def _explained(fault: ErrorDetails) -> str:
-    """The column and what it accepts. What stands there is not repeated: it may be personal."""
+    """Return the column and what it accepts. The value is not repeated: it may be personal."""
     if not fault["loc"]:
-        return f", hardship: {fault['msg'].removeprefix('Value error, ')}"
+        return f", hardship: {message(fault)}"
     name = str(fault["loc"][0])
     if fault["type"] == UNKNOWN_CODE:
-        return f", {name}: {fault['msg']}"
+        return f", {name}: {message(fault)}"
     missing = "is missing; " if fault["type"] == "missing" else ""
     return f", {name}: {missing}accepted: {Customer.model_fields[name].description}"

@@ -1,8 +1,6 @@
 """The whole service on one machine: Temporal's development server, worker and API under one supervisor."""
 
 import asyncio
-import contextlib
-import fcntl
 import http.client
 import os
 import shutil
@@ -10,11 +8,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from hotline.entry import close_to_others
+from filelock import FileLock, Timeout
+
+from hotline.entry import make_private
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.local.supervisor import Program, Say, Supervisor, SupervisorError
 from hotline.settings import Settings, encryption_warning, variable
@@ -26,27 +27,27 @@ WAIT_FOR_TEMPORAL_SECONDS = 60
 WAIT_FOR_DATABASE_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.2
 TELL_EVERY_SECONDS = 15.0
-# How long a port of the run before may take to come free.
+# A port of an earlier run may take so long to come free.
 PORT_PATIENCE_SECONDS = 3.0
-# Ours end within this, whatever is in their hands: what they could not finish, Temporal hands out again.
+# Worker and API end within this time; Temporal repeats the tasks that they could not finish.
 GRACE_SECONDS = 15.0
 ANSWER_WITHIN_SECONDS = 2.0
 INTERFACES = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing is bound here
 
 
 async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) -> int:
-    """Bring the service up, keep it up until SIGINT, SIGTERM or SIGHUP, end it in order; answer the exit code.
+    """Run the service until SIGINT, SIGTERM or SIGHUP, end it in order, and return the exit code.
 
     `ready` is set once the service can be used.
 
     Raises:
-        SupervisorError: it cannot be brought up, and trying again would not help.
+        SupervisorError: the service cannot be started, and another try would not help.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    close_to_others(settings.data_dir)
+    make_private(settings.data_dir)
     if warning := encryption_warning(settings):
         say(f"WARNING: {warning}")
-    with _alone_in(settings.data_dir):
+    with _lock(settings.data_dir):
         supervisor = Supervisor(settings.data_dir, say)
         await supervisor.records.end_stale(say)
         await _require_free_ports(settings)
@@ -148,9 +149,9 @@ Ctrl-C stops everything."""
 
 
 GARBAGE_PERCENT = "400"
-"""How much garbage the Temporal server, a Go program, lets grow before it collects: 100 MB more for 5 % less work."""
+"""Growth of the Temporal server's heap before Go collects it, in percent: 100 MB more for 5 % less work."""
 SYNCHRONOUS = "normal"
-"""How often Temporal's SQLite waits for the disk: `normal`, or `full` for each commit."""
+"""Mode of Temporal's SQLite: `normal`, or `full`, which waits for the disk at each commit."""
 
 
 def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRONOUS) -> Program:
@@ -204,16 +205,14 @@ def _environment(settings: Settings) -> dict[str, str]:
     )
 
 
-@contextlib.contextmanager
-def _alone_in(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SupervisorError(
-                f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
-            ) from None
-        yield
+def _lock(data_dir: Path) -> AbstractContextManager[object]:
+    """Lock the data folder until the context ends. Raises SupervisorError if another `hotline up` has it."""
+    try:
+        return FileLock(data_dir / "lock", blocking=False).acquire()
+    except Timeout:
+        raise SupervisorError(
+            f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
+        ) from None
 
 
 async def _require_free_ports(settings: Settings) -> None:
@@ -227,13 +226,13 @@ async def _require_free_ports(settings: Settings) -> None:
     give_up_at = time.monotonic() + PORT_PATIENCE_SECONDS
     for option, host, port in ports:
         # A port tells nobody that it comes free.
-        while (trouble := _bind_trouble(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
+        while (reason := _bind_error(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)
-        if trouble:
-            raise SupervisorError(f"port {port} on {host} cannot be used ({trouble}); choose another with {option}")
+        if reason:
+            raise SupervisorError(f"port {port} on {host} cannot be used ({reason}); choose another with {option}")
 
 
-def _bind_trouble(host: str, port: int) -> str | None:
+def _bind_error(host: str, port: int) -> str | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,8 +1,7 @@
-"""Keeps programs running: starts them, starts them again when they die, and ends them in order.
+"""Supervisor of programs: starts them, restarts those that end, and ends them in order.
 
-Knows nothing of what the programs do. Standard library only, and no thread: the supervisor must be the last thing
-that can break. On Linux the kernel ends the programs when the supervisor itself is killed; elsewhere, and for
-whatever was left all the same, the next run ends them by the records in `run.json`.
+It uses no library and no thread, so that little can break in it. On Linux the kernel ends the programs if the
+supervisor is killed; programs that are left all the same are ended by the next run, by the records in `run.json`.
 """
 
 import asyncio
@@ -18,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+from hotline.errors import OperatorError
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
@@ -35,13 +36,13 @@ LINUX = platform.system() == "Linux"
 Say = Callable[[str], None]
 
 
-class SupervisorError(Exception):
-    """The service cannot be brought up or kept; the text tells the operator what to do."""
+class SupervisorError(OperatorError):
+    """Error of a service that cannot be started or kept running."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `grace_seconds` is how long it may take to end by itself after SIGTERM."""
+    """Program to run. `grace_seconds` is the time it may take to end by itself after SIGTERM."""
 
     name: str
     argv: tuple[str, ...]
@@ -50,7 +51,7 @@ class Program:
 
 
 class Records:
-    """The running programs of a data folder, in a file, for a run that comes after a `kill -9`."""
+    """File of the running programs of a data folder, for a run that comes after a `kill -9`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -67,7 +68,7 @@ class Records:
         self._write()
 
     async def end_stale(self, say: Say) -> None:
-        """End what an earlier run left behind, and only that: a process id alone proves nothing."""
+        """End the processes of an earlier run. A process id alone is no proof: its start must be the same."""
         for name, entry in self._read().items():
             pid, mark = int(entry["pid"]), str(entry["mark"])
             if mark and process_mark(pid) == mark:
@@ -89,7 +90,7 @@ class Records:
 
 
 class Child:
-    """One program, kept alive until `stop`."""
+    """One program, restarted whenever it ends, until `stop`."""
 
     def __init__(self, program: Program, log: Path, records: Records, say: Say) -> None:
         self.program = program
@@ -102,7 +103,7 @@ class Child:
         self._stopping = asyncio.Event()
 
     async def run(self) -> int:
-        """Run the program once; answer its exit code, negative for a signal."""
+        """Run the program once; return its exit code, negative for a signal."""
         with self._log.open("ab") as log:
             self._process = await _spawn(self.program, log)
         if self._stopping.is_set():
@@ -150,7 +151,7 @@ class Child:
             self._process.kill()
 
     def tail(self) -> str:
-        """The last lines that the program wrote, each with its name before it."""
+        """Return the last lines that the program wrote, each with its name before it."""
         with self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
@@ -169,7 +170,7 @@ class Child:
 
 
 class Supervisor:
-    """The children of one data folder. They are ended in the reverse order of their start."""
+    """Programs of one data folder. They are ended in the reverse order of their start."""
 
     def __init__(self, data_dir: Path, say: Say) -> None:
         self._logs = data_dir / "logs"
@@ -194,7 +195,7 @@ class Supervisor:
         return task
 
     def steady(self) -> None:
-        """From now on a program that dies is started again however often; before, `broken` ends the attempt."""
+        """Restart programs however often they die from now on; before, `broken` ends the attempt."""
         for child in self._children:
             child.steady = True
 
@@ -236,7 +237,7 @@ def rotate(log: Path, limit: int = LOG_BYTES) -> None:
 
 
 def process_mark(pid: int) -> str | None:
-    """What tells this process from a later one with the same id: its start. None when there is no such process."""
+    """Return the start of a process, which tells it from a later one with the same id; None if there is none."""
     if LINUX:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
@@ -282,7 +283,7 @@ _libc = ctypes.CDLL(None) if LINUX else None
 
 
 def _die_with_parent(parent: int) -> None:
-    """In the child, before its program: have the kernel kill it when the supervisor is gone."""
+    """Make the kernel kill this child when its supervisor ends. Runs in the child, before its program."""
     if _libc is None:
         return
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -66,7 +66,7 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: st
 
 
 def address() -> str:
-    """The host and port that `connect` uses, for messages."""
+    """Return the host and port that `connect` uses, for messages."""
     return _configured().get("target_host", DEFAULT_ADDRESS)
 
 

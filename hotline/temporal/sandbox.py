@@ -1,4 +1,4 @@
-"""How workflow code is run: in the SDK's sandbox, without asking the sandbox what nobody needs."""
+"""Runner of workflow code: the SDK's sandbox, without a costly question per payload."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ PASSED_THROUGH = (
 
 
 def runner(*, sandbox: bool) -> WorkflowRunner:
-    """The runner of worker and replay. `sandbox`: reload the workflow's module for every run, refuse what differs."""
+    """Return the runner of worker and replay. `sandbox`: load the workflow's module anew for every run."""
     if not sandbox:
         return UnsandboxedWorkflowRunner()
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
@@ -44,15 +44,15 @@ class _WithoutContexts(WorkflowRunner):
         self._inner = inner
 
     def prepare_workflow(self, defn: Any) -> None:  # noqa: ANN401 - the SDK's own private type, only passed on
-        """Check the definition."""
+        """Check the definition of a workflow."""
         self._inner.prepare_workflow(defn)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        """One run."""
+        """Return an instance for one run."""
         return _Instance(self._inner.create_instance(det))
 
     def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
-        """Pass it on."""
+        """Pass the types on to the sandbox."""
         self._inner.set_worker_level_failure_exception_types(types)
 
 

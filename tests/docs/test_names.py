@@ -15,6 +15,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from activities.notifications.texts import Templates, TemplatesError
+from api.__main__ import assemble
 from api.app import create_app
 from api.documents.documents import Documents
 from api.metrics import Metrics
@@ -218,7 +219,7 @@ def test_every_module_that_is_run_exists() -> None:
 
 def application() -> FastAPI:
     """The application, to be asked what it serves."""
-    return create_app(Settings(keys_file=Path("no-such-keys.json")), Client.__new__(Client))
+    return create_app(assemble(Settings(keys_file=Path("no-such-keys.json")), Client.__new__(Client)))
 
 
 def served() -> set[str]:

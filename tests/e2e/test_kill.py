@@ -18,7 +18,6 @@ from temporalio.client import Client
 from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
-from hotline.cli.rebuild import chains, published
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import LEAST_CASES, Call, District, plan_day
 from hotline.demo.journal import Journal
@@ -27,6 +26,7 @@ from hotline.demo.play import Stage, play
 from hotline.demo.run import offer_of
 from hotline.demo.verify import verify
 from hotline.keyring import Keyring
+from hotline.rebuild import chains, published
 from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 import worker
+from api.__main__ import assemble
 from api.app import create_app
 from domain.shared.actors import Role
 from hotline.keyring import Keyring
@@ -156,7 +157,7 @@ async def house(
     keyring = Keyring(settings.keys_file)
     tokens = {name: keyring.create(name, role, department)[1] for name, (role, department) in PEOPLE.items()}
     clock = Clock()
-    app = create_app(settings, temporal, clock)
+    app = create_app(assemble(settings, temporal, clock))
     async with AsyncExitStack() as stack:
         if at_work:
             await stack.enter_async_context(worker.running(temporal, settings))

@@ -14,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.notifications.courier import CourierConfig, courier
 from domain.case.events import ActionBody
 from domain.case.intake import Caller
-from hotline.files.catalogue_store import CatalogueStore, InForce
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
 from readmodel.tables import deliveries, notifications
 from readmodel.writer import GroupWriter
@@ -112,7 +112,7 @@ class CourierHarness:
 
 def config_of(settings: Settings) -> CourierConfig:
     """Return the configuration of a worker's courier."""
-    return courier_config(settings, InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue))
+    return courier_config(settings, CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue))
 
 
 def all_are(*statuses: str) -> Callable[[list[dict[str, Any]]], bool]:

@@ -39,10 +39,19 @@ class Service:
         folder: for the data, and for what `hotline up` says.
         catalogue: file of services and clocks; the default one where it is None.
         variables: further settings, by the names of their environment variables.
+        program: the `hotline` command of another installation, which is run in `folder`.
     """
 
-    def __init__(self, folder: Path, catalogue: Path | None = None, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalogue: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+        program: Path | None = None,
+    ) -> None:
         self.data_dir = folder / "data"
+        self._command = [str(program)] if program else [sys.executable, "-m", "hotline.cli.main"]
+        self._folder = folder if program else ROOT
         self._said = folder / "up.log"
         self._catalogue = catalogue
         self._variables = variables or {}
@@ -95,7 +104,9 @@ class Service:
         argv = ["up", *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
             env = {**environment(), **self._variables}
-            self._process = subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=said, stderr=said)
+            self._process = subprocess.Popen(
+                [*self._command, *argv], cwd=self._folder, env=env, stdout=said, stderr=said
+            )
         try:
             wait_until(self._ready, self.said)
         except RuntimeError:
@@ -127,14 +138,16 @@ class Service:
 
     def run(self, *argv: str, **more: str) -> str:
         """Run another `hotline` command on the same data; what it printed. Raises CalledProcessError."""
-        env = self._env() | more
-        return subprocess.run(_hotline(*argv), cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
+        env, argv = self._env() | more, (*self._command, *argv)
+        done = subprocess.run(argv, cwd=self._folder, env=env, check=True, capture_output=True, text=True)
+        return done.stdout
 
     def begin(self, *argv: str, **more: str) -> subprocess.Popen[str]:
         """Run one beside the test, which waits for its end."""
         pipe = subprocess.PIPE
         env = self._env() | more
-        return subprocess.Popen(_hotline(*argv), cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
+        argv = (*self._command, *argv)
+        return subprocess.Popen(argv, cwd=self._folder, env=env, stdout=pipe, stderr=pipe, text=True)
 
     def _env(self) -> dict[str, str]:
         # Wide enough that no table is folded.
@@ -166,10 +179,7 @@ class Service:
             return False
 
 
-def _hotline(*argv: str) -> list[str]:
-    return [sys.executable, "-m", "hotline.cli.main", *argv]
-
-
 def environment() -> dict[str, str]:
-    """Without what the shell has set up for another service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("HOTLINE_", "TEMPORAL_"))}
+    """Return the environment without what the shell has set up for another service."""
+    foreign = ("HOTLINE_", "PYTHONPATH", "TEMPORAL_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

@@ -114,8 +114,8 @@ def test_without_temporal_nothing_is_in_force_and_it_is_to_be_run_again(
 def test_two_at_once_are_one_too_many(
     store: CatalogueStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with store.alone():
-        with pytest.raises(BusyError), store.alone():
+    with store.exclusive():
+        with pytest.raises(BusyError), store.exclusive():
             pass
         assert run(str(without_crew(tmp_path)), "--yes", monkeypatch=monkeypatch) == 1
     assert "another `hotline catalogue apply` is running" in capsys.readouterr().err

@@ -7,17 +7,17 @@ import pytest
 
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import CatalogueError, load_catalogue
-from hotline.files.catalogue_store import CatalogueStore, InForce, edition_of, in_force_now
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, edition_of, in_force_now
 from hotline.settings import DEFAULT_CATALOGUE
 
 NOON = datetime(2026, 11, 24, 4, tzinfo=UTC)
 OTHER = DEFAULT_CATALOGUE.with_name("demo.toml")
 
 
-def started(store: CatalogueStore, file: Path) -> InForce:
+def started(store: CatalogueStore, file: Path) -> CatalogueInForce:
     """An API that has been started with this file."""
-    begun = InForce.begin(store, file)
-    begun.note(file, NOON)
+    begun = CatalogueInForce.open(store, file)
+    begun.record(NOON)
     return begun
 
 
@@ -96,7 +96,7 @@ def test_one_that_was_applied_counts_and_a_file_that_differs_is_remarked(
     begun = started(store, DEFAULT_CATALOGUE)
     assert (begun.catalogue, begun.sound) == (other, True)
     assert "differs" in begun.remark
-    assert "cannot be used" in InForce.begin(store, tmp_path / "gone.toml").remark
+    assert "cannot be used" in CatalogueInForce.open(store, tmp_path / "gone.toml").remark
     assert started(store, OTHER).remark == ""
 
 

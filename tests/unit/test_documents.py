@@ -15,7 +15,8 @@ from domain.case.intake import Caller
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.catalogue.terms import Organisation, Unit
-from hotline.cli.post import PostError, check_documents
+from hotline.cli.channels import check_documents
+from hotline.errors import OperatorError
 from hotline.settings import Settings
 from tests.support.build import CALENDAR, MONDAY, case_in, data_of, days, walked
 
@@ -189,7 +190,7 @@ class TestTemplates:
         folder = self.write(tmp_path, name, text)
         with pytest.raises(TemplatesError, match=re.escape(problem)):
             Documents(folder)
-        with pytest.raises(PostError, match=re.escape(problem)):
+        with pytest.raises(OperatorError, match=re.escape(problem)):
             check_documents(Settings(templates=folder))
 
     def test_templates_of_notifications_ignore_those_of_documents(self, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hotline.entry import close_to_others
+from hotline.entry import make_private
 from hotline.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,17 +87,17 @@ def test_files_are_their_owners_alone_whatever_the_umask(tmp_path: Path) -> None
 
 def test_a_wide_folder_is_closed_to_others(tmp_path: Path) -> None:
     tmp_path.chmod(0o2775)
-    close_to_others(tmp_path)
+    make_private(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o2700
 
 
 def test_a_folder_that_everybody_shares_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     with pytest.raises(SettingsError, match=r"HOTLINE_DATA_DIR: .* accepted: a folder of the service's own"):
-        close_to_others(tmp_path)
+        make_private(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
 
 
 def test_a_folder_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
-    close_to_others(tmp_path / "data")
+    make_private(tmp_path / "data")
     assert not (tmp_path / "data").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotline.cli import local_demo
+from hotline.cli import demo
 from hotline.cli import main as cli
 from hotline.local import service as local_service
 from hotline.settings import Settings
@@ -84,7 +84,7 @@ def test_a_demo_reaches_nobody_though_the_operator_has_channels(
         played.append(settings)
         return 0
 
-    monkeypatch.setattr(local_demo, "play_with_service", play)
+    monkeypatch.setattr(demo, "play_with_service", play)
     assert run("demo", "--up", monkeypatch=monkeypatch) == 0
     given = local_service._environment(played[0])
     monkeypatch.setenv("HOTLINE_CHANNELS", given["HOTLINE_CHANNELS"])

@@ -141,10 +141,10 @@ async def main():
     await supervisor.start(Program("worker", (sys.executable, "-c", {FOR_EVER!r})))
 asyncio.run(main())
 """
-    log = tmp_path / "logs" / "worker.log"
+    log, records = tmp_path / "logs" / "worker.log", tmp_path / "run.json"
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=Path(module.__file__).parents[2])
-    await until(lambda: log.exists() and "up" in log.read_text(encoding="utf-8"))
-    pid = json.loads((tmp_path / "run.json").read_bytes())["worker"]["pid"]
+    await until(lambda: records.exists() and "up" in log.read_text(encoding="utf-8"))
+    pid = json.loads(records.read_bytes())["worker"]["pid"]
     parent.kill()
     await parent.wait()
 

@@ -19,8 +19,8 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.incident.lifecycle import Inform, Resolve
-from hotline.cli import rebuild as module
-from hotline.cli.rebuild import chains, published, rebuild
+from hotline import rebuild as module
+from hotline.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of
 from tests.support.causes import declare, linked
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until

@@ -1,4 +1,4 @@
-"""How one case goes on from wherever it stands, each step by the person whose turn it is.
+"""Course of one case from its present state, each step by the person who may do it.
 
 What comes next follows from the case's state alone, and each step has a key that follows from the case: so a demo that
 was killed goes on with no memory of its own, and does nothing twice.
@@ -20,18 +20,18 @@ _SAID = {"dissatisfied": NOT_CONTENT, "unreachable": NOBODY}
 
 @dataclass(frozen=True)
 class Players:
-    """Who plays, through what, and what they remember."""
+    """People, client and journal of one play."""
 
     hotline: Hotline
     cast: Cast
     journal: Journal
 
     def key(self, call: Call) -> str:
-        """The beginning of every key of this call's case."""
+        """Return the beginning of every idempotency key of this call's case."""
         return f"surge-{self.journal.run}-{call.index}"
 
     async def register(self, call: Call) -> Json:
-        """The case of the call, taken down by its agent: now, or by an earlier run. Raises Rejected, Unreachable."""
+        """Return the case of the call, registered now or by an earlier run. Raises Rejected, Unreachable."""
         number = self.journal.numbers.get(call.index)
         if number is not None:
             return await self.hotline.get(f"/complaints/{number}")
@@ -42,7 +42,7 @@ class Players:
         return complaint
 
     async def act(self, call: Call, action: str, body: Json, by: Person, key: str) -> Json:
-        """Do one thing to the call's case, once. Raises Rejected, Unreachable."""
+        """Act on the call's case, once. Raises Rejected, Unreachable."""
         path = f"/complaints/{self.journal.numbers[call.index]}/actions/{action}"
         return await self.hotline.post(path, body, by=by, key=f"{self.key(call)}-{key}")
 
@@ -59,7 +59,7 @@ class Players:
 
 
 def _next(call: Call, complaint: Json) -> tuple[str, Role, Json] | None:
-    """What is to be done now, by whom; None at the end."""
+    """Return the next step and its person, or None at the end."""
     done, told = _words(call)
     match State(complaint["state"]):
         case State.REGISTERED:

@@ -35,22 +35,22 @@ class Tide:
 
     @property
     def number(self) -> str:
-        """The incident's number. Raises LookupError before there is one."""
+        """Return the incident's number. Raises LookupError before there is one."""
         if self._players.journal.incident is None:
             raise LookupError("there is no incident yet")
         return self._players.journal.incident
 
     def covers(self, incident: Json) -> bool:
-        """Whether it is about the tide: its services, its districts."""
+        """Return True if the incident has the tide's services and districts."""
         services, districts = {*incident["services"]}, {*incident["districts"]}
         return services <= {*self._surge.services} and bool(districts & {*self._surge.districts})
 
     async def look(self) -> Json:
-        """The incident, with its cases by state."""
+        """Return the incident, with its cases by state."""
         return await self._players.hotline.get(f"/incidents/{self.number}")
 
     async def timeline(self) -> list[Json]:
-        """What happened to it, oldest first."""
+        """Return the timeline of the incident, oldest first."""
         return [item async for item in self._players.hotline.items(f"/incidents/{self.number}/timeline")]
 
     async def watch(self) -> None:
@@ -83,7 +83,7 @@ class Tide:
         self._say(f"declared {incident['number']} by hand")
 
     async def inform(self, nth: int) -> None:
-        """The news number `nth` to all callers of linked cases."""
+        """Send the news number `nth` to all callers of linked cases."""
         first = nth == 1
         incident = await self.look()
         # Computed from what does not change, so that it may be sent again under its key.
@@ -97,7 +97,7 @@ class Tide:
             self._say(f"news {nth} to the callers of {incident['cases']} cases")
 
     async def resolve(self) -> None:
-        """The tide has gone: every linked case is completed and replied to from now on."""
+        """Resolve the incident: every linked case is completed and replied to from now on."""
         if await self._act(IncidentAction.RESOLVE, {"result": words.RESULT, "message": words.REPLY}):
             self._say("resolved; the cases are completed and replied to")
 
@@ -121,7 +121,7 @@ class Tide:
             await self._act(IncidentAction.SIGN_FOR, {})
 
     async def _act(self, action: IncidentAction, body: Json, nth: int = 1) -> bool:
-        """Do it unless it was done; whether it was done now. Raises Rejected, Unreachable."""
+        """Act on the incident unless it was done before; return True if done now. Raises Rejected, Unreachable."""
         done = Counter(item["action"] for item in await self.timeline())
         if done[action] >= nth:
             return False

@@ -1,4 +1,4 @@
-"""What was sent, as the file of the log channel has it: who got which news, who was replied to, what came twice."""
+"""Notifications in the file of the log channel: news and replies by recipient, and those that came twice."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ class Messages:
 
     @classmethod
     def read(cls, log: Path, cases: Iterable[Json]) -> Self:
-        """Those of these cases. Raises OSError where the file cannot be read."""
+        """Return the notifications of these cases. Raises OSError if the file cannot be read."""
         numbers = {case["number"] for case in cases}
         keys: Counter[str] = Counter()
         found = cls()
@@ -49,7 +49,7 @@ class Messages:
 def news_differences(
     messages: Messages, incident: str, happened: Sequence[Json], linked: Mapping[str, datetime]
 ) -> Iterator[str]:
-    """Who has not been told what he should have been. `linked` are the numbers of the linked cases, and since when."""
+    """Return a line for each notification that is missing. `linked` maps the linked cases to the time of the link."""
     for item in happened:
         if item["action"] != IncidentAction.INFORM:
             continue

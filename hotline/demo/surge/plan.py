@@ -28,7 +28,7 @@ EMERGENCIES_IN = (BEFORE, 3, AFTER)
 
 TASTE = "water_quality"
 SERVICES = (TASTE, "low_pressure", "no_water")
-"""What a tide brings, in this order: the taste; then pressure falls, as the works take in less; then there is none."""
+"""Services of a tide, in this order: the taste; then pressure falls, as the works take in less; then no water."""
 REACHED = ("tanzhou", "shenwan", "sanxiang", "nanlang")
 """The districts near the mouths of the Pearl River, in the order in which salt water comes up."""
 
@@ -37,7 +37,7 @@ DISSATISFIED, UNREACHABLE, NEVER_REACHED = 0.03, 0.06, 0.02
 
 
 class Kind(StrEnum):
-    """Why somebody calls."""
+    """Reason of a call."""
 
     TIDE = "tide"
     ASKED = "asked"
@@ -63,7 +63,7 @@ class Call:
     outcomes: tuple[str, ...] = ("satisfied",)
 
     def intake_of(self, run: str) -> dict[str, Any]:
-        """The body of the registration. The account number tells the cases of one run from all others."""
+        """Return the body of the registration. The account number tells the cases of one run from all others."""
         caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
         return {**self.intake, "owner": self.owner, "caller": caller}
 
@@ -77,12 +77,12 @@ class Surge:
     districts: tuple[str, ...]
 
     def of(self, *kinds: Kind, wave: int | None = None) -> tuple[Call, ...]:
-        """The calls of these kinds; of one wave, or of all."""
+        """Return the calls of these kinds; of one wave, or of all."""
         return tuple(call for call in self.calls if call.kind in kinds and wave in (None, call.wave))
 
 
 def plan_surge(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> Surge:
-    """The calls in the order of their index; the same for the same arguments.
+    """Return the calls in the order of their index; the same for the same arguments.
 
     Raises ValueError for too few or too many cases, or where the catalogue has no place for a tide.
     """
@@ -115,7 +115,7 @@ class _Maker:
         self._others = others or [offers[TASTE]]
 
     def calls(self, cases: int) -> Iterator[Call]:
-        """So many, wave by wave, in a mixed order within each."""
+        """Return so many calls, wave by wave, in a mixed order within each."""
         asked, own, other = max(3, cases // 250), max(2, cases // 500), max(8, cases // 160)
         tide = cases - asked - own - other - len(EMERGENCIES_IN)
         sizes = {1: max(FIRST_LEAST, round(FIRST_SHARE * tide))}
@@ -130,13 +130,13 @@ class _Maker:
         yield from found
 
     def numbered(self, index: int, call: Call) -> Call:
-        """The call at its place."""
+        """Return the call at its place."""
         caller = {"name": caller_name(self._rng.randrange(10_000)), "phone": phone(index)}
         owner = AGENTS[index % len(AGENTS)]
         return Call(index, call.wave, call.kind, call.offer, owner, {**call.intake, "caller": caller}, call.outcomes)
 
     def _tide(self, wave: int) -> Call:
-        """The tide comes up the river: each wave reaches one district more, and brings one more trouble."""
+        """Return a call of the tide: each wave reaches one district more, and brings one more trouble."""
         service = self._rng.choices(self.services[:wave], (6, 2, 2)[: len(self.services[:wave])])[0]
         said = self._rng.choice(SALTY[service])
         return self._call(wave, Kind.TIDE, service, self._rng.choice(self.reached[:wave]), said, self._outcomes())

@@ -16,18 +16,18 @@ from hotline.demo.surge.words import OWN_NOTE
 
 NEWS_AFTER = WAVES[1]
 DECLARED_AFTER = WAVES[1]
-"""Where nothing has been suspected until the end of this wave, a person declares the incident."""
+"""Wave after which a person declares the incident if nothing was suspected before."""
 GATHERED_WITHIN_SECONDS = 20.0
 """The service looks for further cases 15 s after the confirmation; who is not linked by then is linked by hand."""
 LOOK_FOR_LINKS_EVERY_SECONDS = 1.0
 
 Progress = Callable[[str, int, int], None]
-"""How far it is: of what, how many are done, of how many."""
+"""Callback with the progress: of what, how many are done, of how many."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a surge is played with. `quiet` is the time between two waves, in seconds."""
+    """Parts that a surge is played with. `quiet` is the time between two waves, in seconds."""
 
     players: Players
     surge: Surge
@@ -86,7 +86,7 @@ class _Performance:
         await self._follow_up()
 
     async def _over(self) -> bool:
-        """Whether an earlier run has come as far as the end of the tide."""
+        """Return True if an earlier run has come as far as the end of the tide."""
         if self._players.journal.incident is None:
             return False
         return (await self._tide.look())["state"] not in TAKING | {IncidentState.SUSPECTED}
@@ -110,7 +110,7 @@ class _Performance:
                 await self._tide.inform(1)
 
     async def _wave(self, calls: Sequence[Call]) -> None:
-        """Every agent takes the calls that are his, one after the other."""
+        """Let every agent take the calls that are his, one after the other."""
 
         async def agent(owner: str) -> None:
             for call in calls:
@@ -129,7 +129,7 @@ class _Performance:
         return complaint
 
     async def _aside(self, wave: int) -> None:
-        """The other matters of this wave, each from the call to its end at once."""
+        """Play the other cases of this wave, each from the call to its end."""
         others = self._surge.of(Kind.OTHER, Kind.EMERGENCY, wave=wave)
         await self._each(others, self._see_through)
 
@@ -137,7 +137,7 @@ class _Performance:
         await self._players.see_through(call, await self._register(call))
 
     async def _link_up(self) -> None:
-        """Every case of the tide is linked: by the service, by itself; those that no rule can tell, by hand."""
+        """Link every case of the tide that the service has not linked by itself."""
         ends = asyncio.get_running_loop().time() + GATHERED_WITHIN_SECONDS
         while waiting := self._unlinked(await self._cases(), Kind.TIDE, Kind.OWN_CAUSE):
             if asyncio.get_running_loop().time() > ends:
@@ -151,7 +151,7 @@ class _Performance:
             self._stage.say(f"linked by hand: {len(unlinked)} cases that no rule had found")
 
     def _unlinked(self, cases: dict[str, Json], *kinds: Kind) -> list[Call]:
-        """The calls whose cases are not linked to the incident, as lists show it; whoever was taken out is left out."""
+        """Return the calls whose cases are not linked to the incident, except those that were taken out of it."""
         found = []
         for call in self._surge.of(*kinds):
             case = cases.get(self._players.journal.numbers[call.index])
@@ -163,7 +163,7 @@ class _Performance:
         await self._relink(call, self._tide.number, "link")
 
     async def _take_out(self) -> None:
-        """What has another cause goes its own way again, before the others are settled."""
+        """Take cases with another cause out of the incident, before the others are settled."""
 
         async def one(call: Call) -> None:
             if OWN_CAUSE not in (await self._players.register(call))["flags"]:
@@ -193,7 +193,7 @@ class _Performance:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _follow_up(self) -> None:
-        """Every caller is asked how it went, as many at once as are allowed."""
+        """Follow up with every caller, as many at once as are allowed."""
         calls = self._surge.of(*OF_THE_TIDE)
         cases = await self._cases()
         done = 0
@@ -208,7 +208,7 @@ class _Performance:
         await self._each(calls, one)
 
     async def _cases(self) -> dict[str, Json]:
-        """The cases of this run as lists show them, by number."""
+        """Return the cases of this run as lists show them, by number."""
         listed = self._players.hotline.items("/complaints", q=self._players.journal.run, limit=LARGEST_PAGE)
         return {case["number"]: case async for case in listed}
 

@@ -1,4 +1,4 @@
-"""What a surge prints at its end: the waves, the incident, the emergencies meanwhile, the follow-ups, the verdict."""
+"""Report of a surge: the waves, the incident, the emergencies meanwhile, the follow-ups, the verdict."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

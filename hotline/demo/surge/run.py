@@ -71,7 +71,7 @@ async def _play(players: Players, surge: Surge, wishes: Wishes, console: Console
 
 @contextmanager
 def _bars(console: Console) -> Iterator[tuple[Progress, Callable[[str], None]]]:
-    """A bar for each thing that is counted; the last one says as well when the service is away."""
+    """Show a progress bar for each thing that is counted; the last one says if the service is away."""
     columns = (TextColumn("{task.description:<22}"), BarColumn(bar_width=None), MofNCompleteColumn())
     with Bars(*columns, TimeElapsedColumn(), console=console) as bars:
         tasks: dict[str, TaskID] = {}

@@ -24,7 +24,7 @@ LOOK_AGAIN_SECONDS = 1.0
 
 @dataclass
 class Verdict:
-    """What was found, by the index of the call; and in `wrong`, in words, whatever is not as it must be."""
+    """Result of the check, by the index of the call; `wrong` holds each fault in words."""
 
     complaints: dict[int, Json] = field(default_factory=dict)
     timelines: dict[int, list[Json]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ async def verify_patiently(
 
 
 async def _read_cases(hotline: Hotline, surge: Surge, journal: Journal, verdict: Verdict) -> None:
-    """Every case of this run, as the list has it; each call must be there once, under the number that it was given."""
+    """Return every case of this run, as the list has it; each call must be there once, under its number."""
     ours = {account_no(journal.run, call.index): call.index for call in surge.calls}
     async for case in hotline.items("/complaints", q=journal.run, limit=LARGEST_PAGE):
         index = ours.get(case["caller"]["account_no"])
@@ -94,7 +94,7 @@ async def _read_cases(hotline: Hotline, surge: Surge, journal: Journal, verdict:
 
 
 def case_differences(call: Call, case: Json, timeline: Sequence[Json], incident: str) -> Iterator[str]:
-    """In what a case is not what it must be at the end, in words."""
+    """Yield each fault of a case at the end of the run."""
     if case["state"] != State.CLOSED:
         yield f"is {case['state']}, not closed"
     seqs = [item["seq"] for item in timeline]
@@ -120,7 +120,7 @@ def _of_incidents(verdict: Verdict) -> Iterator[str]:
 
 
 def linked_at(timeline: Sequence[Json], incident: str) -> datetime | None:
-    """When the case was linked to the incident; None where it never was."""
+    """Return the instant at which the case was linked to the incident, or None if it never was."""
     links = [item for item in timeline if item["data"].get("incident") == incident]
     found = [item for item in links if item["action"] in ("register", "link_incident")]
     return datetime.fromisoformat(found[0]["at"]) if found else None

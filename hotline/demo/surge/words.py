@@ -1,4 +1,4 @@
-"""What is said in a salt tide, in the words of the trade. All of it is invented."""
+"""Texts of a salt tide, in the words of the trade. All are invented."""
 
 TITLE = "咸潮 Salt tide"
 SALTY = {

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from domain.shared.actors import Role
-from hotline.cli import local_demo
+from hotline.cli import demo
 from hotline.cli import main as cli
 from hotline.demo.people import Person
 from hotline.keyring import Keyring, ensure_admin_key
@@ -18,7 +18,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path)
 
 
-def options(**changes: object) -> local_demo.Options:
+def options(**changes: object) -> demo.Options:
     usual: dict[str, object] = {
         "cases": 300,
         "seed": 1,
@@ -28,30 +28,30 @@ def options(**changes: object) -> local_demo.Options:
         "run": None,
         "verify_only": False,
     }
-    return local_demo.Options(**{**usual, **changes})  # type: ignore[arg-type]  # each as its field says
+    return demo.Options(**{**usual, **changes})  # type: ignore[arg-type]  # each as its field says
 
 
 class TestPlay:
     async def test_without_a_key_it_says_where_keys_are(self, settings: Settings) -> None:
-        with pytest.raises(local_demo.DemoError, match=r"admin\.key cannot be read.*--data-dir.*--key-file.*--up"):
-            await local_demo.play(settings, options())
+        with pytest.raises(demo.DemoError, match=r"admin\.key cannot be read.*--data-dir.*--key-file.*--up"):
+            await demo.play(settings, options())
 
     async def test_without_a_service_it_gives_up_at_the_deadline(self, settings: Settings) -> None:
         ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
-        with pytest.raises(local_demo.DemoError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
-            await local_demo.play(settings, options(url="http://127.0.0.1:9"))
+        with pytest.raises(demo.DemoError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
+            await demo.play(settings, options(url="http://127.0.0.1:9"))
 
     async def test_a_key_that_is_none_is_told_apart(self, settings: Settings) -> None:
         (settings.data_dir / "admin.key").write_text("hello\n")
-        with pytest.raises(local_demo.DemoError, match="an API key is hk_"):
-            await local_demo.play(settings, options())
+        with pytest.raises(demo.DemoError, match="an API key is hk_"):
+            await demo.play(settings, options())
 
 
 class TestKeys:
     def test_people_get_keys_of_the_ring_that_the_service_asks(self, tmp_path: Path) -> None:
         ring = Keyring(tmp_path / "keys.json")
         _, admin_key = ring.create("admin", Role.ADMIN)
-        make_key = local_demo._key_maker(tmp_path / "keys.json", admin_key)
+        make_key = demo._key_maker(tmp_path / "keys.json", admin_key)
         assert make_key is not None
         key = ring.verify(make_key(Person("容锦荣", Role.CREW, "repair")))
         assert key is not None
@@ -59,7 +59,7 @@ class TestKeys:
 
     def test_people_whose_keys_are_lost_get_new_ones_for_them(self, tmp_path: Path) -> None:
         ring = Keyring(tmp_path / "keys.json")
-        make_key = local_demo._key_maker(tmp_path / "keys.json", ring.create("admin", Role.ADMIN)[1])
+        make_key = demo._key_maker(tmp_path / "keys.json", ring.create("admin", Role.ADMIN)[1])
         assert make_key is not None
         person = Person("容锦荣", Role.CREW, "repair")
         lost, made = make_key(person), make_key(person)
@@ -67,7 +67,7 @@ class TestKeys:
 
     def test_another_service_keeps_its_ring_to_itself(self, tmp_path: Path) -> None:
         _, elsewhere = Keyring(tmp_path / "there.json").create("admin", Role.ADMIN)
-        assert local_demo._key_maker(tmp_path / "here.json", elsewhere) is None
+        assert demo._key_maker(tmp_path / "here.json", elsewhere) is None
 
 
 class TestCommand:
@@ -83,4 +83,4 @@ class TestCommand:
 
     @pytest.mark.parametrize(("surge", "cases"), [(False, 320), (True, 2000)])
     def test_each_has_its_usual_size(self, *, surge: bool, cases: int) -> None:
-        assert local_demo.number_of_cases(None, surge=surge) == cases
+        assert demo.number_of_cases(None, surge=surge) == cases

@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 
 class Rebuilt(NamedTuple):
-    """What was found. `lost` are workflows whose beginning Temporal has forgotten, and that SQL does not know."""
+    """Result of a rebuild. `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know."""
 
     cases: int
     batches: int
@@ -85,7 +85,7 @@ async def _rebuild_incidents(client: Client, engine: Engine) -> int:
 
 
 async def chains(client: Client) -> dict[str, list[Run]]:
-    """The runs of every case that Temporal still knows, by the id of its workflow."""
+    """Return the runs of every case that Temporal still knows, by the id of its workflow."""
     return await _runs(client, ComplaintWorkflow)
 
 
@@ -98,7 +98,7 @@ async def _runs(client: Client, workflow: type) -> dict[str, list[Run]]:
 
 
 async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[ProjectionBatch]:
-    """What the case has published and been told is written, in order. Of an ended run also what was under way."""
+    """Return what the case has published and knows to be written, in order; of an ended run all it has published."""
     return await _written(client, workflow_id, runs, _OF_CASES)
 
 
@@ -117,7 +117,7 @@ async def _written(client: Client, workflow_id: str, runs: Sequence[Run], activi
 
 
 async def _lent(client: Client, event: HistoryEvent) -> list[ProjectionBatch]:
-    """What a case let an incident's round write (`Settled`): it is in the answer of its update."""
+    """Return the batch that an incident's round wrote for a case (`Settled`): it is in the result of the update."""
     done = event.workflow_execution_update_completed_event_attributes
     if not done.meta.update_id.startswith(SETTLE) or not done.outcome.success.payloads:
         return []
@@ -126,7 +126,7 @@ async def _lent(client: Client, event: HistoryEvent) -> list[ProjectionBatch]:
 
 
 async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEvent]:
-    """The events of the run; none where Temporal has just forgotten it, as its list is slower than its retention."""
+    """Return the events of the run; none if Temporal has just deleted it, as its list is slower than its retention."""
     try:
         return list((await client.get_workflow_handle(workflow_id, run_id=run.run_id).fetch_history()).events)
     except RPCError as error:

@@ -1,0 +1,61 @@
+"""The commands `hotline migrate` and `hotline rebuild`: tables and rows of the read model."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+
+from hotline.errors import OperatorError
+from hotline.settings import Settings
+
+if TYPE_CHECKING:
+    from hotline.rebuild import Rebuilt
+
+app = typer.Typer()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the read model's tables up to date; again without harm."""
+    from sqlalchemy.exc import DBAPIError
+
+    from readmodel.migrate import migrate as apply
+
+    try:
+        apply(Settings().database_url)
+    except DBAPIError as error:
+        raise OperatorError(f"the database does not take the migrations: {error.orig}") from error
+    typer.echo("the read model is up to date")
+
+
+@app.command()
+def rebuild() -> None:
+    """Fill the read model from Temporal: what is missing or too old in SQL is written again, nothing is sent."""
+    from rich.progress import Progress
+    from sqlalchemy.exc import DBAPIError
+    from temporalio.service import RPCError
+
+    from hotline.rebuild import rebuild as apply
+    from hotline.temporal.connection import connect
+    from readmodel.database import engine
+    from readmodel.migrate import migrate as prepare
+
+    url = Settings().database_url
+
+    async def rebuilt() -> "Rebuilt":
+        with Progress() as progress:
+            task = progress.add_task("cases", total=None)
+            client = await connect()
+            return await apply(
+                client, engine(url), lambda done, total: progress.update(task, completed=done, total=total)
+            )
+
+    try:
+        prepare(url)
+        found = asyncio.run(rebuilt())
+    except (RuntimeError, RPCError, DBAPIError) as error:
+        raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
+    typer.echo(f"{found.cases} cases are in the read model, out of {found.batches} publications")
+    typer.echo(f"{found.incidents} incidents are in the read model")
+    if found.lost:
+        raise OperatorError(f"Temporal has forgotten how these began, only a backup has them: {', '.join(found.lost)}")

@@ -1,0 +1,58 @@
+"""The commands `hotline letters`: dead letters, notifications that could not be delivered."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from hotline.cli.shared import open_database
+from hotline.errors import OperatorError
+
+app = typer.Typer(no_args_is_help=True, help="Dead letters: messages that no channel took.")
+
+
+@app.command("list")
+def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters that are shown.")] = 50) -> None:
+    """Show dead letters, the last to be given up first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from readmodel.database import reading
+    from readmodel.dead_letters import dead_letters
+
+    with open_database() as database, reading(database) as connection:
+        page = dead_letters(connection, limit=limit)
+    table = Table("key", "given up (UTC)", "why", "message")
+    for letter in page.items:
+        given_up = letter.dead_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(letter.key, given_up, letter.error or "", f"{letter.text_zh}\n{letter.text_en}")
+    Console().print(table)
+    if page.next_cursor:
+        typer.echo(f"there are more; --limit shows more than {limit}")
+
+
+@app.command("resend")
+def resend(
+    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys that the list shows.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Have dead letters sent again, by the channels as they are now; all that are named, or none."""
+    from readmodel.database import writing
+    from readmodel.dead_letters import resend as apply
+    from readmodel.dead_letters import resend_all
+
+    if every is bool(keys):
+        raise OperatorError("accepted: keys of dead letters, or --all")
+    at = datetime.now(UTC)
+    with open_database() as database, writing(database) as connection:
+        if every:
+            count = resend_all(connection, at)
+        else:
+            done = apply(connection, list(dict.fromkeys(keys or ())), at)
+            wrong = [*(f"{key} is unknown" for key in done.unknown), *(f"{key} is not dead" for key in done.not_dead)]
+            if wrong:
+                raise OperatorError(
+                    f"nothing is sent again: {', '.join(wrong)}; accepted: keys of `hotline letters list`"
+                )
+            count = len(done.due)
+    typer.echo(f"{count} letters are due again")

@@ -1,0 +1,32 @@
+"""The command `hotline temporal-setup`: prepares a Temporal cluster."""
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from hotline.errors import OperatorError
+
+app = typer.Typer()
+
+
+@app.command("temporal-setup")
+def temporal_setup(
+    retention_days: Annotated[int, typer.Option(min=1, help="Days a new namespace keeps ended histories.")] = 30,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
+) -> None:
+    """Register namespace and search attributes on the Temporal cluster of TEMPORAL_ADDRESS; again without harm."""
+    from hotline.temporal.connection import address, connect
+    from hotline.temporal.setup import prepare
+
+    async def prepared() -> str:
+        client = await connect(wait_seconds=wait)
+        done = await prepare(client, timedelta(days=retention_days))
+        namespace = f"namespace {client.namespace} {'added' if done.namespace_added else 'was there'}"
+        return f"{namespace}; search attributes added: {', '.join(done.attributes_added) or 'none, all were there'}"
+
+    try:
+        typer.echo(f"{address()}: {asyncio.run(prepared())}")
+    except (RuntimeError, ValueError) as error:
+        raise OperatorError(str(error)) from error
