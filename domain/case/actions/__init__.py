@@ -71,7 +71,8 @@ COMMANDS: dict[str, Action] = {name: action for name, action in TABLE.items() if
 """Actions that are done to a case; registration starts it."""
 ACTION_OF: dict[type[ActionBody], Action] = {action.body: action for action in COMMANDS.values()}
 """The action of each body."""
-PROBLEMS: frozenset[ProblemType] = frozenset((WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN)).union(
-    *(action.problems for action in ACTIONS)
+PROBLEMS: tuple[ProblemType, ...] = (
+    *(WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN),
+    *dict.fromkeys(problem for action in ACTIONS for problem in action.problems),
 )
-"""Every type of refusal."""
+"""Every type of refusal, each once."""
