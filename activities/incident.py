@@ -25,7 +25,7 @@ from readmodel.database import reading
 from readmodel.projection import NotRegisteredError, write
 from readmodel.writer import GroupWriter
 
-PORTION = 200
+BATCH = 200
 """Cases of one activity: some seconds' work, after which the incident shows how far it is."""
 SLICE = 500
 """Messages of one transaction: the cases that are published meanwhile wait for no longer than that takes."""
@@ -69,7 +69,7 @@ class Incidents:
         """Link the next cases of the scope; answer how many, and where to go on."""
         numbers = await asyncio.to_thread(self._candidates, gathering)
         answers = await call_on(numbers, lambda number: self._link(number, gathering.incident, "gather"))
-        return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == PORTION else None)
+        return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> SeenTo:
@@ -135,7 +135,7 @@ class Incidents:
 
     def _candidates(self, gathering: Gathering) -> list[str]:
         with reading(self._engine) as connection:
-            return incidents.candidates(connection, gathering, PORTION)
+            return incidents.candidates(connection, gathering, BATCH)
 
     async def _write(self, work: Callable[..., None]) -> None:
         try:

@@ -12,9 +12,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from domain.incident.incident import Incident, Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.incident import IncidentWorkflow
-from workflows.incident_links import incident_id
+from workflows.incident_link import incident_id
 from workflows.messages import TASK_TIMEOUT, IncidentStart, Names
-from workflows.presentation.incident import incident_attributes, incident_summary
+from workflows.presentation.incident import incident_search_attributes, incident_summary
+from workflows.presentation.search_attributes import typed
 from workflows.requests import MEMO, RPC_TIMEOUT, Request, find_started
 
 MOST_DRAWS = 50
@@ -52,7 +53,7 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
                     id=incident_id(number),
                     task_queue=task_queue,
                     static_summary=incident_summary(incident, names),
-                    search_attributes=incident_attributes(incident),
+                    search_attributes=typed(incident_search_attributes(incident)),
                     memo={MEMO: request},
                     task_timeout=TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

@@ -17,7 +17,7 @@ from domain.case.intake import Actor
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import LINKABLE, Scope
 from domain.shared.numbers import days_around, local_day, time_to_settle
-from workflows.incident_links import incident_id
+from workflows.incident_link import incident_id
 from workflows.incident_start import Begun, find_incident, start_incident
 from workflows.messages import IncidentOutcome, Names
 from workflows.requests import Request

@@ -30,7 +30,7 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.lifecycle import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
-from workflows.incident_links import LINKED, UNLINKED
+from workflows.incident_link import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))

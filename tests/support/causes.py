@@ -19,7 +19,7 @@ from domain.incident.incident import Opening
 from domain.incident.lifecycle import IncidentBody, Scope
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.incident import IncidentWorkflow
-from workflows.incident_links import incident_id
+from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
 from workflows.requests import Request

@@ -36,8 +36,7 @@ from tests.support.causes import Cause, actions, count_timers, declare, linked, 
 from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
 from tests.support.outage import down
 from workflows.complaint import ComplaintWorkflow
-from workflows.incident import IncidentWorkflow
-from workflows.messages import ComplaintStart
+from workflows.messages import ComplaintStart, IncidentOutcome
 from workflows.presentation import search_attributes as keys
 from workflows.presentation.complaint import workflow_id
 
@@ -412,7 +411,7 @@ async def _lost(_: Incidents, __: object) -> None:
 class TestLongLife:
     async def test_continue_as_new_carries_everything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A low suggestion limit changes runs while it is open, and between the portions when it ends."""
-        monkeypatch.setattr("activities.incident.PORTION", 1)
+        monkeypatch.setattr("activities.incident.BATCH", 1)
         limit = "limit.historyCount.suggestContinueAsNew=25"
         async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
             cause = await declare(house, "west")
@@ -426,7 +425,10 @@ class TestLongLife:
                     break
             seen = await cause.seen()
             assert (seen.waiting, seen.incident.department) == (8, "repair")
-            asked = [await cause.handle.query(IncidentWorkflow.done, args=[key, ADMIN]) for key in ("first", "other")]
+            asked = [
+                await cause.handle.query("done", args=[key, ADMIN], result_type=IncidentOutcome)
+                for key in ("first", "other")
+            ]
             assert [each and each.version for each in asked] == [2, None]
             again = await cause.act(DispatchIncident(department="repair"), key="first", digest="d")
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)

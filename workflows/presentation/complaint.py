@@ -1,15 +1,8 @@
 """What staff see of a case in the Temporal UI: summary, search attributes and details in Chinese and English."""
 
 from datetime import datetime
-from typing import Any
 
-from temporalio.common import (
-    Priority,
-    SearchAttributeKey,
-    SearchAttributePair,
-    SearchAttributeUpdate,
-    TypedSearchAttributes,
-)
+from temporalio.common import Priority, TypedSearchAttributes
 
 from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
@@ -19,8 +12,6 @@ from domain.case.lifecycle import STATE_ZH, TABLE, Role
 from domain.case.parts import PART_STATE_ZH
 from domain.case.state import Record
 from workflows.presentation import search_attributes as keys
-
-Shown = dict[SearchAttributeKey[Any], Any]
 
 _STATUS_ZH = {
     ClockStatus.WAITING: "未开始",
@@ -52,8 +43,8 @@ def summary(record: Record) -> str:
     return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {record.number}"
 
 
-def shown(record: Record) -> Shown:
-    """The search attributes of a case as it stands; None means that the attribute is not set."""
+def search_attributes(record: Record) -> keys.Values:
+    """Return the search attributes of a case as it is now."""
     return {
         keys.STATE: record.state.value,
         keys.SERVICE: record.intake.service_code,
@@ -69,20 +60,9 @@ def shown(record: Record) -> Shown:
     }
 
 
-def updates(now: Shown, before: Shown) -> list[SearchAttributeUpdate[Any]]:
-    """What is to be upserted so that a workflow which showed `before` shows `now`."""
-    return [
-        key.value_unset() if value is None else key.value_set(value)
-        for key, value in now.items()
-        if value != before.get(key)
-    ]
-
-
 def attributes(record: Record) -> TypedSearchAttributes:
-    """The search attributes to start a case's workflow with."""
-    return TypedSearchAttributes(
-        [SearchAttributePair(key, value) for key, value in shown(record).items() if value is not None]
-    )
+    """Return the search attributes to start the workflow of a case with."""
+    return keys.typed(search_attributes(record))
 
 
 def details(record: Record, at: datetime) -> str:

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
-
 from domain.case.automatic.settle import KEPT, OVER, SETTLED
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import INCIDENT_STATE_ZH, INCIDENT_TABLE
 from workflows.messages import Names
 from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import ANYBODY, Shown, drawn, plain, when
+from workflows.presentation.complaint import ANYBODY, drawn, plain, when
 
 _COUNTED = {
     SETTLED: "已办结并回复 Completed and replied to",
@@ -26,8 +24,8 @@ def incident_summary(incident: Incident, names: Names) -> str:
     return f"突发事件 incident {incident.number} · {_scope(incident, names)}"
 
 
-def incident_shown(incident: Incident) -> Shown:
-    """The search attributes of an incident as it stands; the first service and district stand for its scope."""
+def incident_search_attributes(incident: Incident) -> keys.Values:
+    """Return the search attributes of an incident; the first service and district stand for its scope."""
     return {
         keys.STATE: incident.state.value,
         keys.SERVICE: incident.scope.services[0],
@@ -35,13 +33,6 @@ def incident_shown(incident: Incident) -> Shown:
         keys.DEPARTMENT: incident.department,
         keys.INCIDENT: incident.number,
     }
-
-
-def incident_attributes(incident: Incident) -> TypedSearchAttributes:
-    """The search attributes to start an incident's workflow with."""
-    return TypedSearchAttributes(
-        [SearchAttributePair(key, value) for key, value in incident_shown(incident).items() if value is not None]
-    )
 
 
 def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: Names) -> str:
