@@ -12,11 +12,11 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.catalogue_rollout import Renewals
+from activities.catalogue_rollout import CatalogueRollout
 from activities.incident import Incidents
 from activities.notifications.courier import case_teller
 from activities.projection import Projection
-from activities.surge_watch import Suspect, Watch
+from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.incident import Opening, SurgeRule
 from hotline import entry, process
 from hotline.courier import courier
@@ -59,9 +59,9 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     tell = case_teller(client, workflow_id)
     in_force = InForce.begin(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
-    watch = Watch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
+    watch = SurgeWatch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
     reader = engine(settings.database_url, read_only=True)
-    renewals = Renewals(reader, client, workflow_id)
+    rollout = CatalogueRollout(reader, client, workflow_id)
     async with grouped as writer, courier(writer, settings, tell) as postman:
         incidents = Incidents(writer, database, client, workflow_id)
         worker = Worker(
@@ -71,8 +71,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             activities=[
                 Projection(writer).publish,
                 postman.deliver_notifications,
-                renewals.list_open_cases,
-                renewals.change_catalogue,
+                rollout.list_open_cases,
+                rollout.change_catalogue,
                 watch.watch_surges,
                 incidents.publish,
                 incidents.inform,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from activities.surge_watch import Watch
+from activities.surge_watch import SurgeWatch
 from domain.case.commands import Command
 from domain.case.intake import Actor, Location
 from domain.case.lifecycle import Role
@@ -25,7 +25,7 @@ def seen(database: Engine, at: datetime) -> list[tuple[Opening, datetime | None]
     async def to_nobody(_: Opening, __: datetime | None) -> None:
         """Nobody is told here."""
 
-    return Watch(database, lambda: (RULE,), to_nobody, 1.0)._openings(at)
+    return SurgeWatch(database, lambda: (RULE,), to_nobody, 1.0)._openings(at)
 
 
 def take_calls(database: Engine, at: datetime, places: range) -> None:

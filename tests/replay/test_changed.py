@@ -186,7 +186,7 @@ class Hasty(CatalogueRolloutWorkflow):
     async def run(self, start: RolloutStart) -> dict[str, int]:
         return await super().run(start)
 
-    async def _call(self, numbers: list[str]) -> dict[str, int]:
+    async def _change(self, numbers: list[str]) -> dict[str, int]:
         return {"same": len(numbers)}
 
 

@@ -42,6 +42,7 @@ NEVER_ENTERED = {
         "search_attributes.typed",
         "requests._request_of",
         "requests.find_started",
+        "shifts.start_shifts",
         "surge_watch.start_watch",
     },
     "handlers of updates are made when the modules are loaded": {

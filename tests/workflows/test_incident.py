@@ -16,8 +16,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from activities.fan_out import Pace, fan_out
 from activities.incident import Incidents
-from activities.rounds import Pace, call_on
 from domain.case.commands import Answer, Comment, FollowUp, LinkIncident, Withdraw
 from domain.case.intake import SYSTEM
 from domain.case.lifecycle import State
@@ -264,7 +264,7 @@ class TestEnds:
 
 
 class Freeze:
-    """A round that freezes at its so manieth case: nothing is heard of it until `thaw` is set."""
+    """A batch that freezes at its case number `at`: nothing is heard of it until `thaw` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         self.thaw = asyncio.Event()
@@ -281,22 +281,22 @@ class Freeze:
             return await update(incidents, number, name, *rest)
 
         monkeypatch.setattr(Incidents, "_update", freezing)
-        monkeypatch.setattr("activities.incident.call_on", partial(call_on, pace=Pace(at_once=1, rest=0)))
+        monkeypatch.setattr("activities.incident.fan_out", partial(fan_out, pace=Pace(concurrency=1, rest=0)))
 
 
 class TestFailure:
     async def test_a_fresh_worker_goes_on_from_where_the_last_one_got_to(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The worker ends in the middle of a round: who was seen to is not asked again."""
+        """The worker ends in the middle of a batch: who was seen to is not asked again."""
         monkeypatch.setattr(worker, "GRACE", timedelta(seconds=0.1))
         freeze = Freeze(monkeypatch, at=4)
-        async with hotline(server, tmp_path, task_queue="two-rounds") as house:
+        async with hotline(server, tmp_path, task_queue="two-workers") as house:
             cause = await declare(house, "west")
             complaints = await linked(house, cause, 6)
             await cause.act(OVER)
             await freeze.frozen.wait()
-        async with hotline(server, tmp_path, task_queue="two-rounds") as house:
+        async with hotline(server, tmp_path, task_queue="two-workers") as house:
             for complaint in complaints:
                 await replied(complaint)
                 assert await actions(complaint) == SETTLED
