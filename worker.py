@@ -33,7 +33,7 @@ from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
-from workflows.requests import Request
+from workflows.start import Request
 from workflows.surge_watch import SurgeWatchWorkflow, start_watch
 
 log = logging.getLogger("hotline.worker")

@@ -38,10 +38,12 @@ from api.routes import (
 from api.routes.parameters import OnceRoute
 from api.security import BearerKey
 from api.sql.letterbox import Letterbox
+from api.sql.open_incidents import OpenIncidents
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
-from api.temporal.gateway import Gateway
-from api.temporal.incident_desk import IncidentDesk, OpenIncidents
+from api.temporal.complaints import ComplaintClient
+from api.temporal.health import TemporalHealth
+from api.temporal.incidents import IncidentClient
 from domain.shared.codes import UnknownCode
 from hotline.files.catalogue_store import CatalogueStore, InForce
 from hotline.keyring import Keyring
@@ -109,20 +111,22 @@ def _backend(settings: Settings, client: Client, clock: Callable[[], datetime]) 
     keyring = Keyring(settings.keys_file)
     # Found out at the start, not by the first caller.
     keyring.list()
-    gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
+    temporal = client, settings.task_queue, settings.update_timeout_seconds
+    complaint_client = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
-    recognition = Recognition(reader.known_late, gateway.recognise)
+    recognition = Recognition(reader.known_late, complaint_client.recognise)
     known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
     return Backend(
         settings=settings,
         bearer=BearerKey(keyring),
         in_force=in_force,
         by_name=ByName(in_force),
-        desk=Desk(gateway, in_force, reader.known, recognition, known_incidents, clock),
-        gateway=gateway,
+        desk=Desk(complaint_client, in_force, reader.known, recognition, known_incidents, clock),
+        complaints=complaint_client,
         recognition=recognition,
-        incidents=IncidentDesk(client, settings.task_queue, settings.update_timeout_seconds),
+        incidents=IncidentClient(*temporal),
+        temporal=TemporalHealth(client, settings.task_queue),
         reader=reader,
         letterbox=Letterbox(engine(settings.database_url), clock),
         visibility=Visibility(reader.versions),

@@ -14,8 +14,9 @@ from api.security import BearerKey, actor_of
 from api.sql.letterbox import Letterbox
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
-from api.temporal.gateway import Gateway
-from api.temporal.incident_desk import IncidentDesk
+from api.temporal.complaints import ComplaintClient
+from api.temporal.health import TemporalHealth
+from api.temporal.incidents import IncidentClient
 from domain.case.decisions import available_actions
 from domain.case.views import CaseView, view_case
 from domain.catalogue.catalogue import Catalogue
@@ -33,9 +34,10 @@ class Backend:
     in_force: InForce
     by_name: ByName
     desk: Desk
-    gateway: Gateway
+    complaints: ComplaintClient
     recognition: Recognition
-    incidents: IncidentDesk
+    incidents: IncidentClient
+    temporal: TemporalHealth
     reader: Reader
     letterbox: Letterbox
     visibility: Visibility
@@ -57,13 +59,13 @@ class Backend:
         try:
             case = await self.reader.case(number)
         except ProblemError as away:
-            view = await self.gateway.case(number, actor_of(key))
+            view = await self.complaints.case(number, actor_of(key))
             if view is None:
                 # SQL may know it all the same: it keeps cases for longer than Temporal does.
                 raise away from None
             return view
         if case is None:
-            return await self.gateway.case(number, actor_of(key))
+            return await self.complaints.case(number, actor_of(key))
         now = self.clock()
         return view_case(case, now, available_actions(case, actor_of(key), now))
 

@@ -37,7 +37,7 @@ async def run_shifts(shift: Any, summary: str, details: str) -> NoReturn:  # noq
 async def start_shifts(
     client: Client,
     task_queue: str,
-    run: Any,
+    run: Any,  # noqa: ANN401 - a method, as the SDK takes it
     name: str,
     *,
     summary: str,

@@ -113,7 +113,7 @@ def _endpoint(backend: Backend, action: Action, body_type: type[commands.Body]) 
         digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
         # Built of parts that have been validated already.
         command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
-        outcome = await backend.gateway.act(wanted, command, refused)
+        outcome = await backend.complaints.act(wanted, command, refused)
         if outcome is None:
             raise await _gone(backend, wanted, action, key)
         if (outcome.action, outcome.digest) != (action, digest):

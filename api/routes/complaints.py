@@ -88,7 +88,7 @@ async def _made_before(backend: Backend, number: str, key: Key) -> CaseView:
         view = None
     if view is not None:
         return view
-    case = await backend.gateway.started_as(number)
+    case = await backend.complaints.started_as(number)
     now = backend.clock()
     return view_case(case, now, available_actions(case, actor_of(key), now))
 
@@ -180,7 +180,7 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         wanted = number_in(number)
         page = await backend.reader.timeline(wanted, after_seq(paging.cursor), paging.limit)
         if page is None:
-            if await backend.gateway.case(wanted, actor_of(key)) is None:
+            if await backend.complaints.case(wanted, actor_of(key)) is None:
                 raise not_found(wanted)
             raise away(f"The complaint {wanted} is there, but SQL does not show it yet.")
         return render.page(map(render.timeline_item, page.items), None if page.next_seq is None else str(page.next_seq))

@@ -149,7 +149,7 @@ async def _alive(backend: Backend, link: Link) -> CaseView | None:
 
     A case that no workflow carries any more is closed for good, and SQL has it. Raises ProblemError with us away.
     """
-    view = await backend.gateway.case(link.number, actor_of(VISITOR))
+    view = await backend.complaints.case(link.number, actor_of(VISITOR))
     return view if view is not None else await backend.find(link.number, VISITOR)
 
 
@@ -168,7 +168,7 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
     command = Command[FollowUp](actor=_by(link), body=body, key=key, digest=digest)
     try:
-        outcome = await backend.gateway.act(link.number, command)
+        outcome = await backend.complaints.act(link.number, command)
     except ProblemError as error:
         if error.problem.status == HTTPStatus.CONFLICT:
             return await _alive(backend, link)

@@ -39,7 +39,7 @@ from domain.shared.codes import UnknownCode
 from hotline.keyring import Key
 from readmodel.paging import BadCursorError
 from workflows.messages import Names
-from workflows.requests import Request
+from workflows.start import Request
 
 Endpoint = Callable[..., Awaitable[Response]]
 TAGS: list[str | Enum] = ["incidents"]
@@ -137,7 +137,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         try:
             _check_scope(backend, body.services, body.districts)
         except (ProblemError, UnknownCode):
-            if request is None or (number := await backend.incidents.made(request, at)) is None:
+            if request is None or (number := await backend.incidents.started_by(request, at)) is None:
                 raise
             return await _answer(backend, await _found(backend, number, key), key, HTTPStatus.CREATED)
         rules = [rule for rule in backend.catalogue.surge_rules() if {*rule.services} & {*body.services}]
@@ -151,7 +151,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
             timezone=backend.catalogue.calendar.timezone,
         )
-        incident, again = await backend.incidents.open(opening, request, Names.of(backend.catalogue))
+        incident, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
         if again:
             with suppress(ProblemError):  # where nobody can tell how it stands, the answer is how it began
                 incident = await _found(backend, incident.number, key)
@@ -301,7 +301,7 @@ async def _found(backend: Backend, number: str, key: Key) -> Incident:
     except ProblemError:
         incident = None
     if incident is None:
-        live = await backend.incidents.live(number, actor_of(key))
+        live = await backend.incidents.incident(number, actor_of(key))
         if live is None:
             raise _not_found(number)
         incident = live.incident

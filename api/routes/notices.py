@@ -129,7 +129,7 @@ async def _papers(backend: Backend, number: str, key: Key) -> tuple[Event, ...]:
     """The documents of the case. Raises ProblemError: there is no such case, or SQL cannot tell."""
     found = await backend.reader.papers(number)
     if found is None:
-        if await backend.gateway.case(number, actor_of(key)) is None:
+        if await backend.complaints.case(number, actor_of(key)) is None:
             raise not_found(number)
         raise away(f"The complaint {number} is there, but SQL does not show it yet.")
     return found

@@ -26,7 +26,7 @@ from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
-from workflows.requests import Request
+from workflows.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

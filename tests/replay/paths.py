@@ -55,7 +55,7 @@ from workflows.complaint import ComplaintWorkflow
 from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.requests import Request
+from workflows.start import Request
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}

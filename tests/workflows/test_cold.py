@@ -38,7 +38,7 @@ from workflows.incident import IncidentWorkflow
 from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.requests import Request
+from workflows.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
