@@ -23,8 +23,8 @@ from api.middleware import BodyLimit, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.recognition import Recognition
 from api.routes import (
-    actions,
     callers,
+    complaint_actions,
     complaints,
     door,
     incidents,
@@ -98,7 +98,7 @@ def create_app(settings: Settings, client: Client, clock: Callable[[], datetime]
     app.router.route_class = OnceRoute
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
     records = (complaints, incidents, notices, parts, callers, door, letters)
-    for part in (actions, *records, reports, reference, operations):
+    for part in (complaint_actions, *records, reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)

@@ -30,20 +30,8 @@ LONGEST_REASON = 2000
 _PUBLICATION = "publication"
 
 
-class Event(Protocol):
-    """A fact about an entity; `seq` is the entity's version after it."""
-
-    @property
-    def seq(self) -> int:
-        """Position of the event, from 1."""
-
-    @property
-    def action(self) -> str:
-        """Name of what happened."""
-
-
-EventT = TypeVar("EventT", bound=Event)
-EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
+EventT = TypeVar("EventT")
+EventT_co = TypeVar("EventT_co", covariant=True)
 OutcomeT = TypeVar("OutcomeT")
 
 
@@ -180,16 +168,17 @@ class EntityWorkflow(ABC, Generic[EventT, OutcomeT]):
             self._shown = now
         workflow.set_current_details(self._details())
 
-    def _publish(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], batch: Callable[[], Any]) -> None:
+    def _publish(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], make: Callable[[], Any]) -> None:
         """Publish the events in one batch; one batch at a time, so that SQL gets the versions in order."""
         if not self._outbox or _PUBLICATION in self._tasks:
             return
+        batch = make()
         publication = workflow.execute_activity_method(
             activity,
-            batch(),
+            batch,
             start_to_close_timeout=PUBLISH_TIMEOUT,
             retry_policy=RETRY,
-            summary=f"{self._outbox[-1].action} → v{self._entity.version}",
+            summary=f"{batch.events[-1].action} → v{self._entity.version}",
         )
         self._begin(_PUBLICATION, publication)
         self._outbox.clear()

@@ -22,7 +22,7 @@ from readmodel.paging import BadCursorError
 TAGS: list[str | Enum] = ["complaints"]
 _KEY = ("unauthorized", "malformed-key")
 _FILTERED = ("unknown-service", "unknown-district", "unknown-department")
-_POSTED = (
+POSTED = (
     *_KEY,
     "malformed-json",
     "bad-request",
@@ -56,7 +56,7 @@ def _add_register(router: APIRouter, backend: Backend) -> None:
         responses={
             201: openapi.example("Durable, and lists show it.", "registered"),
             202: openapi.accepted("registered"),
-            **openapi.errors(*_POSTED, "other-owner", "unknown-service", "unknown-district"),
+            **openapi.errors(*POSTED, "other-owner", "unknown-service", "unknown-district"),
         },
     )
     async def register(

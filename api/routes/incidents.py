@@ -8,19 +8,19 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Query
-from pydantic import Field, ValidationError
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
-from api.problems import ProblemError, refusal_of
-from api.routes.complaints import after_seq, bad_cursor
+from api.problems import ProblemError
+from api.routes.action_routes import ActionRoutes
+from api.routes.complaints import POSTED, after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import actor_of, only_for, request_key, staff_only
-from domain.case.commands import Command
-from domain.case.lifecycle import ROLE_ZH, Role
+from domain.case.lifecycle import Role
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import (
     INCIDENT_BODIES,
@@ -30,7 +30,6 @@ from domain.incident.lifecycle import (
     DispatchIncident,
     IncidentAction,
     IncidentBody,
-    IncidentRow,
     IncidentState,
     Merge,
     Scope,
@@ -38,27 +37,15 @@ from domain.incident.lifecycle import (
 from domain.shared.codes import UnknownCode
 from hotline.keyring import Key
 from readmodel.paging import BadCursorError
-from workflows.messages import Names
+from workflows.messages import IncidentOutcome, Names
 from workflows.start import Request
 
 Endpoint = Callable[..., Awaitable[Response]]
 TAGS: list[str | Enum] = ["incidents"]
 _KEY = ("unauthorized", "malformed-key", "wrong-role", "invalid-request")
 _READ = (*_KEY, "read-model-unavailable")
-_POSTED = (
-    *_KEY,
-    "malformed-json",
-    "bad-request",
-    "body-too-large",
-    "unsupported-media-type",
-    "invalid-idempotency-key",
-    "idempotency-key-reused",
-    "unknown-service",
-    "unknown-district",
-    "temporal-unavailable",
-    "no-answer-in-time",
-)
-_MORE: dict[IncidentAction, tuple[str, ...]] = {
+_POSTED = (*POSTED, "unknown-service", "unknown-district")
+_MORE_ERRORS: dict[IncidentAction, tuple[str, ...]] = {
     IncidentAction.DISPATCH: ("unknown-department",),
     IncidentAction.MERGE: ("same-incident", "unknown-incident", "incident-closed"),
 }
@@ -88,25 +75,28 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     _add_list(router, backend)
     _add_get(router, backend)
     _add_timeline(router, backend)
+    routes = ActionRoutes(
+        backend=backend,
+        client=backend.incidents,
+        prefix=f"{PREFIX}/actions",
+        tags=TAGS,
+        operation_id="incident_{}",
+        summary="{} {}: an incident",
+        number=IncidentNumberText,
+        number_in=str.lower,
+        states_zh=INCIDENT_STATE_ZH,
+        model=IncidentItem,
+        example="incident",
+        done="Done: the incident as it stands now.",
+        reused="This Idempotency-Key has done something else to this incident: {}.",
+        errors=(*_POSTED, "incident-not-found", "out-of-turn", "other-department"),
+        check=_check,
+        gone=_gone,
+        answer=_acted,
+    )
     for action, body in INCIDENT_BODIES.items():
-        row = INCIDENT_TABLE[action]
-        router.add_api_route(
-            f"{PREFIX}/actions/{action.value}",
-            _endpoint(backend, action, body),
-            methods=["POST"],
-            tags=TAGS,
-            operation_id=f"incident_{action.value}",
-            summary=f"{row.zh} {action.value}: an incident",
-            description=_description(row, body),
-            response_model=IncidentItem,
-            responses={
-                200: openapi.example("Done: the incident as it stands now.", "incident"),
-                202: {**openapi.accepted("incident"), "model": IncidentItem},
-                **openapi.errors(
-                    *_POSTED, "incident-not-found", "out-of-turn", "other-department", *_MORE.get(action, ())
-                ),
-            },
-        )
+        row, example = INCIDENT_TABLE[action], examples.INCIDENT_BODIES[action]
+        routes.add(router, row, body, example, _MORE_ERRORS.get(action, ()))
 
 
 def _add_declare(router: APIRouter, backend: Backend) -> None:
@@ -227,39 +217,8 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         return render.page(items, None if page.next_seq is None else str(page.next_seq))
 
 
-def _endpoint(backend: Backend, action: IncidentAction, body_type: type[IncidentBody]) -> Endpoint:
-    """The operation of one action. Where every field may be left out, so may the body."""
-    command_type: type[Command[IncidentBody]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
-
-    async def act(
-        number: IncidentNumberText,
-        key: Annotated[Key, Depends(backend.bearer)],
-        body: IncidentBody,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        wanted = number.lower()
-        refused = await refusal_of(_check_words(backend, body, key))
-        sent = "" if idempotency_key is None else request_key(key, idempotency_key)
-        digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
-        command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
-        outcome = await backend.incidents.act(wanted, command, refused)
-        if outcome is None:
-            raise await _gone(backend, wanted, action)
-        if (outcome.action, outcome.digest) != (action, digest):
-            detail = f"This Idempotency-Key has done something else to this incident: {outcome.action}."
-            raise ProblemError("idempotency-key-reused", detail, accepted=["the same body", "a new Idempotency-Key"])
-        return await _answer(backend, outcome.incident, key, HTTPStatus.OK)
-
-    act.__name__ = f"incident_{action.value}"
-    shown = {"summary": INCIDENT_TABLE[action].zh, "value": examples.INCIDENT_BODIES[action]}
-    act.__annotations__["body"] = Annotated[body_type, Body(openapi_examples={"usual": shown}), backend.by_name]  # type: ignore[dict-item]  # as documented
-    with suppress(ValidationError):
-        act.__defaults__ = (body_type(), None)
-    return act
-
-
-async def _check_words(backend: Backend, body: IncidentBody, key: Key) -> None:
-    """What the incident cannot know: which departments and places there are, and how another incident stands."""
+async def _check(backend: Backend, _: str, body: IncidentBody, key: Key) -> None:
+    """Check what the incident cannot know: departments, services, districts, and the state of another incident."""
     match body:
         case DispatchIncident():
             backend.catalogue.department(body.department)
@@ -276,8 +235,12 @@ def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[s
         backend.catalogue.district(district)
 
 
+async def _acted(backend: Backend, outcome: IncidentOutcome, key: Key) -> Response:
+    return await _answer(backend, outcome.incident, key, HTTPStatus.OK)
+
+
 async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPStatus) -> Response:
-    """The incident as it is, and whether lists show it already."""
+    """Return the incident as it is now; 202 if lists do not show it yet."""
     wait = backend.settings.sql_wait_seconds
     shown = await backend.incident_visibility.shows(incident.number, incident.version, wait)
     available = incident.available_actions(actor_of(key))
@@ -287,7 +250,7 @@ async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPSt
 
 
 async def _counts(backend: Backend, number: str) -> dict[str, int]:
-    """How its cases stand; nothing where SQL does not tell: what was done is done."""
+    """Return the number of its cases in each state; none if SQL does not answer, as the action is done."""
     try:
         return await backend.reader.incident_counts(number)
     except ProblemError:
@@ -295,7 +258,7 @@ async def _counts(backend: Backend, number: str) -> dict[str, int]:
 
 
 async def _found(backend: Backend, number: str, key: Key) -> Incident:
-    """The incident as SQL shows it, or as its workflow has it. Raises ProblemError."""
+    """Return the incident from SQL, or from its workflow. Raises ProblemError."""
     try:
         incident = await backend.reader.incident(number)
     except ProblemError:
@@ -312,17 +275,9 @@ def _not_found(number: str) -> ProblemError:
     return ProblemError("incident-not-found", f"There is no incident with the number {number}.")
 
 
-async def _gone(backend: Backend, number: str, action: IncidentAction) -> ProblemError:
+async def _gone(backend: Backend, number: str, action: str, _: Key) -> ProblemError:
     incident = await backend.reader.incident(number)
     if incident is None:
         return _not_found(number)
     detail = f"The incident {number} is {incident.state} and over; {action} is not possible any more."
     return ProblemError("out-of-turn", detail, accepted=[], version=incident.version)
-
-
-def _description(row: IncidentRow, body: type[IncidentBody]) -> str:
-    sources = ", ".join(f"{INCIDENT_STATE_ZH[state]} `{state}`" for state in IncidentState if state in row.sources)
-    target = f"{INCIDENT_STATE_ZH[row.target]} `{row.target}`" if row.target else "the same state 状态不变"
-    roles = ", ".join(f"{ROLE_ZH[role]} `{role}`" for role in ROLE_ZH if role in row.roles)
-    facts = f"* from 从: {sources}\n* to 到: {target}\n* by 由: {roles}, 管理员 `admin`"
-    return f"{row.description}\n\n{body.__doc__}\n\n{facts}"

@@ -43,7 +43,6 @@ NEVER_ENTERED = {
         "start._request_of",
         "start.find_started",
         "start.start_once",
-        "shifts.start_shifts",
         "surge_watch.start_watch",
     },
     "handlers of updates are made when the modules are loaded": {

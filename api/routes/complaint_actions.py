@@ -1,0 +1,128 @@
+"""The actions on complaints: one operation for each action of the lifecycle table."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from api import examples, render
+from api.backend import Backend
+from api.credit_limit import check_limit
+from api.problems import ProblemError
+from api.routes.action_routes import ActionRoutes
+from api.routes.complaints import POSTED
+from api.routes.parameters import NumberText, not_found, number_in
+from api.schemas import Complaint
+from api.security import actor_of
+from domain.case import commands
+from domain.case.lifecycle import STATE_ZH, TABLE, Action
+from domain.case.views import Outcome
+from hotline.keyring import Key
+
+PREFIX = "/v1/complaints/{number}/actions"
+_ERRORS = (
+    *POSTED,
+    "other-department",
+    "complaint-not-found",
+    "out-of-turn",
+    "invalid-number",
+    "read-model-unavailable",
+)
+_MORE_ERRORS: dict[Action, tuple[str, ...]] = {
+    Action.DISPATCH: ("same-department",),
+    Action.RETURN: ("return-too-late", "no-such-part"),
+    Action.SUSPEND: ("wake-at-past", "wake-at-too-far"),
+    Action.REQUEST_APPROVAL: ("amount-too-high", "request-incomplete"),
+    Action.DECIDE_APPROVAL: ("own-request", "decided-already", "not-the-approver", "reason-needed"),
+    Action.DECIDE_CREDIT: (
+        "no-such-credit",
+        "credit-limit-reached",
+        "decided-already",
+        "not-the-approver",
+        "reason-needed",
+    ),
+    Action.REQUEST_EXTENSION: ("extension-used", "extension-too-late", "extension-too-long"),
+    Action.DECIDE_EXTENSION: ("own-request", "extension-expired"),
+    Action.HAND_OVER: ("same-owner", "unknown-owner"),
+    Action.URGE: ("urge-too-late",),
+    Action.SUPERVISE: ("already-supervised",),
+    Action.INVOLVE: ("already-involved", "no-such-part"),
+    Action.RELEASE: ("no-such-part",),
+    Action.COMPLETE: ("no-such-part", "not-approved", "unknown-finding"),
+    Action.LINK_INCIDENT: ("unknown-incident", "incident-closed", "same-incident"),
+    **dict.fromkeys((Action.SIGN_FOR, Action.ARRIVE, Action.SEND_BACK), ("no-such-part",)),
+}
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations that act on a complaint."""
+    routes = ActionRoutes(
+        backend=backend,
+        client=backend.complaints,
+        prefix=PREFIX,
+        tags=["actions"],
+        operation_id="{}",
+        summary="{} {}",
+        number=NumberText,
+        number_in=number_in,
+        states_zh=STATE_ZH,
+        model=Complaint,
+        example="complaint",
+        done="Done, and lists show it: the complaint as it stands now.",
+        reused="This Idempotency-Key has done something else to this case: {}, or the same with other words.",
+        errors=_ERRORS,
+        check=_check,
+        gone=_gone,
+        answer=_answer,
+    )
+    for action, body in commands.BODIES.items():
+        of_codes = ("unknown-department",) if "department" in body.model_fields else ()
+        routes.add(router, TABLE[action], body, examples.BODIES[action], (*_MORE_ERRORS.get(action, ()), *of_codes))
+    router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
+
+
+async def _check(backend: Backend, number: str, body: commands.Body, key: Key) -> None:
+    """Check what the case cannot know: departments, keys, incidents, other cases of its account."""
+    if isinstance(body, commands.LinkIncident) and body.incident is not None:
+        await backend.incidents.require_open(body.incident, actor_of(key))
+    if isinstance(body, commands.DecideCredit) and body.approved:
+        await check_limit(backend, number, body.credit, key)
+    # A role that may not hand over is refused by the case, and is not told the names. An administrator may do all.
+    if isinstance(body, commands.HandOver) and key.role in TABLE[Action.HAND_OVER].roles:
+        owners = backend.bearer.owners()
+        if body.owner not in owners:
+            detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
+            raise ProblemError("unknown-owner", detail, accepted=list(owners))
+    if isinstance(body, (commands.Dispatch, commands.Involve)):
+        backend.catalogue.department(body.department)
+
+
+async def _gone(backend: Backend, number: str, action: str, key: Key) -> ProblemError:
+    """Return the reason why no workflow took the action: there never was such a case, or it is over."""
+    view = await backend.find(number, key)
+    if view is None:
+        return not_found(number)
+    detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."
+    return ProblemError(
+        "out-of-turn", detail, accepted=[], state=view.state, version=view.version, available_actions=[]
+    )
+
+
+async def _answer(backend: Backend, outcome: Outcome, _: Key) -> Response:
+    shown = await backend.shown(outcome.case.number, outcome.case.version)
+    return render.answer(render.complaint(outcome.case), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+
+
+def _unknown(backend: Backend) -> Callable[..., Awaitable[Response]]:
+    async def unknown(
+        number: NumberText,  # noqa: ARG001 - part of the path
+        action: str,
+        key: Annotated[Key, Depends(backend.bearer)],  # noqa: ARG001 - a stranger is told nothing
+    ) -> Response:
+        accepted = [known.value for known in commands.BODIES]
+        hint = " A complaint is registered by POST /v1/complaints." if action == Action.REGISTER else ""
+        raise ProblemError("unknown-action", f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
+
+    return unknown
