@@ -1,4 +1,4 @@
-"""Composition root of the worker: what runs the workflows and their activities."""
+"""Main of the worker process, which runs workflows and activities."""
 
 import asyncio
 import logging
@@ -39,17 +39,17 @@ from workflows.surge_watch import SurgeWatchWorkflow, start_watch
 log = logging.getLogger("hotline.worker")
 
 STICKY_TIMEOUT = timedelta(seconds=1.5)
-"""How long a task waits for the worker that has the case in memory: a dead one's cases wait so long.
+"""Wait of a task for the worker that has the case in memory: the delay of a case whose worker died.
 
-Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
+If it were much shorter, an overloaded worker would lose its cases and replay them from the start."""
 GRACE = timedelta(seconds=5)
-"""How long activities may go on after the worker was asked to stop."""
+"""Time for activities to end after the worker was asked to stop."""
 WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)
 
 
 @asynccontextmanager
 async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
-    """A worker at work, until the context ends: then it finishes what it has begun and lets go of SQL."""
+    """Run a worker until the context ends; then finish what it has begun, and close SQL."""
     database = engine(settings.database_url)
     grouped = GroupWriter(
         database,
@@ -105,7 +105,7 @@ def _suspect(client: Client, task_queue: str, in_force: InForce) -> Suspect:
 
 
 async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run a worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

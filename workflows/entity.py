@@ -1,4 +1,4 @@
-"""What the workflows of complaints and incidents share.
+"""The shared part of the workflows of complaints and incidents.
 
 An entity is a pure object: commands go in, events come out. Its workflow makes it durable: it knows repeated commands
 by their keys, shows the entity in the Temporal UI, publishes its events to SQL, and carries it from run to run.

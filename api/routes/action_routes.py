@@ -1,4 +1,4 @@
-"""What the actions on complaints and incidents share: one operation for each action of a table."""
+"""Shared part of the actions on complaints and incidents: one operation for each action of a table."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping

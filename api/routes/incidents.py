@@ -62,7 +62,7 @@ IncidentNumberText = Annotated[
 
 
 class IncidentListing(Paging):
-    """Which incidents a list shows."""
+    """Filters of a list of incidents."""
 
     state: tuple[IncidentState, ...] = Field(
         default=(), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
@@ -118,7 +118,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         key: Annotated[Key, Depends(only_for(backend.bearer, Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN))],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Cases of its scope are linked to it from now on, and those of the last while that wait for their reply."""
+        """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
         at = backend.clock()
         request = None
         if idempotency_key is not None:
@@ -143,7 +143,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         )
         incident, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
         if again:
-            with suppress(ProblemError):  # where nobody can tell how it stands, the answer is how it began
+            with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
                 incident = await _found(backend, incident.number, key)
         return await _answer(backend, incident, key, HTTPStatus.CREATED)
 
@@ -164,7 +164,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """The latest first; of the states that are named."""
+        """List incidents, the latest first; of the states that are given."""
         try:
             page = await backend.reader.incident_page(wanted.state, wanted.cursor, wanted.limit)
         except BadCursorError as error:
@@ -188,7 +188,7 @@ def _add_get(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def get_incident(number: IncidentNumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """With the number of its cases in each state. The cases are `GET /v1/complaints?incident=...`."""
+        """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
         incident = await _found(backend, number.lower(), key)
         available = incident.available_actions(actor_of(key))
         return render.answer(render.incident(incident, await _counts(backend, incident.number), available))
@@ -208,7 +208,7 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def get_incident_timeline(number: IncidentNumberText, paging: Annotated[Paging, Query()]) -> Response:
-        """The oldest first: what people did, and what the system did, with `system` as its actor."""
+        """List the events of an incident, the oldest first; those of the system have the actor `system`."""
         wanted = number.lower()
         page = await backend.reader.incident_timeline(wanted, after_seq(paging.cursor), paging.limit)
         if page is None:

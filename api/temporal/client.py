@@ -28,7 +28,7 @@ log = logging.getLogger("hotline.api")
 QUERY_SECONDS = 3.0
 """Longest wait for the answer to a query."""
 RETRY_SECONDS = 2
-"""When a client may come back: about what a worker or server needs to be up again."""
+"""Pause before a client tries again: about the time that a worker or server needs to start."""
 OutcomeT = TypeVar("OutcomeT")
 T = TypeVar("T")
 

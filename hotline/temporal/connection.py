@@ -1,4 +1,4 @@
-"""The way to Temporal, the same for worker, API and commands.
+"""Connection to Temporal, the same for worker, API and commands.
 
 Address, namespace, TLS and keys come from `temporalio.envconfig`: the variables `TEMPORAL_ADDRESS`,
 `TEMPORAL_NAMESPACE`, `TEMPORAL_TLS_*`, `TEMPORAL_API_KEY`, or a profile in Temporal's own TOML file.
@@ -54,7 +54,7 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: st
 
 
 def address() -> str:
-    """The host and port that `connect` uses, for messages."""
+    """Return the host and port that `connect` uses, for messages."""
     return _configured().get("target_host", DEFAULT_ADDRESS)
 
 

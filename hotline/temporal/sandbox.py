@@ -1,4 +1,4 @@
-"""How workflow code is run: in the SDK's sandbox, without asking the sandbox what nobody needs."""
+"""The runner of workflow code: the SDK's sandbox, without questions to it that this service does not need."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
 
 
 def runner(*, sandbox: bool) -> WorkflowRunner:
-    """The runner of worker and replay. `sandbox`: reload the workflow's module for every run, refuse what differs."""
+    """Return the runner of worker and replay. `sandbox`: load the workflow's module anew for every run."""
     if not sandbox:
         return UnsandboxedWorkflowRunner()
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)

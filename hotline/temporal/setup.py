@@ -1,4 +1,4 @@
-"""Prepares a Temporal cluster for the service: the namespace and the search attributes, again without harm."""
+"""Setup of a Temporal cluster for the service: namespace and search attributes. It may be repeated."""
 
 import asyncio
 import time
@@ -24,19 +24,19 @@ LOOK_EVERY_SECONDS = 0.2
 
 
 class SetupError(Exception):
-    """The cluster cannot be prepared; the text says what is in the way."""
+    """The cluster cannot be set up; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run had to add; nothing, when the cluster was ready."""
+    """Namespace and search attributes that setup added to the cluster; none if the cluster had them."""
 
     namespace_added: bool
     attributes_added: tuple[str, ...]
 
 
 async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> Prepared:
-    """Have the client's namespace and every search attribute of the registry; what exists stays as it is.
+    """Add the client's namespace and every search attribute of the registry; what exists stays as it is.
 
     Args:
         client: connected to the namespace that the service will use.
@@ -126,7 +126,7 @@ async def _unless_it_exists(call: Awaitable[object]) -> None:
     try:
         await call
     except RPCError as error:
-        # Somebody else was faster, which is as good.
+        # Another process was faster, which is as good.
         if error.status != RPCStatusCode.ALREADY_EXISTS:
             raise
 

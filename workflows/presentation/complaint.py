@@ -1,4 +1,4 @@
-"""What staff see of a case in the Temporal UI: summary, search attributes and details in Chinese and English."""
+"""A case in the Temporal UI: summary, search attributes, and details in Chinese and English."""
 
 from datetime import datetime
 
@@ -23,21 +23,21 @@ _STATUS_ZH = {
 }
 _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
 ANYBODY = Actor(name="anybody", role=Role.ADMIN)
-"""Whoever looks at the Temporal UI: it shows what somebody may do, whoever that is."""
+"""Reader of the Temporal UI, which shows what any role may do."""
 
 
 def workflow_id(number: str) -> str:
-    """The workflow of a case."""
+    """Return the workflow id of a case."""
     return f"complaint-{number}"
 
 
 def urgency(record: Record) -> Priority:
-    """The place of a case's work in queues: emergencies (P1) go before all else, whatever waits there."""
+    """Return the priority of a case's work in queues: emergencies (P1) go before all else."""
     return Priority(priority_key=int(record.terms.priority.removeprefix("P")))
 
 
 def summary(record: Record) -> str:
-    """One line for the list of workflows; no personal data."""
+    """Return one line for the list of workflows, without personal data."""
     terms = record.terms
     where = record.intake.location.district or "-"
     return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {record.number}"
@@ -66,7 +66,7 @@ def attributes(record: Record) -> TypedSearchAttributes:
 
 
 def details(record: Record, at: datetime) -> str:
-    """The details of a case as they are at `at`: Markdown that stands until the case changes, so it names no ages."""
+    """Return the details of a case at `at` as Markdown. It stays until the case changes, so it names no ages."""
     terms = record.terms
     may = [TABLE[action] for action in available_actions(record, ANYBODY, at)]
     lines = [
@@ -81,9 +81,9 @@ def details(record: Record, at: datetime) -> str:
         f"| 轮次 | Cycle | {record.cycle} |",
         f"| 时限 | Service level | {_SLA_ZH[record.sla]} {record.sla} |",
         f"| 标记 | Flags | {', '.join(record.flags) or '-'} |",
-        *_waiting(record),
+        *_waits_for(record),
         "",
-        *_together(record),
+        *_parts(record),
         "### 部门时限 · The department's promises",
         *_promises(record, [k for k in record.clocks if k.name in DEPARTMENT_CLOCKS or k.part]),
         "",
@@ -97,12 +97,12 @@ def details(record: Record, at: datetime) -> str:
 
 
 def drawn(lines: list[str]) -> str:
-    """The lines as Markdown for the UI, which draws tables without space between the columns."""
-    # A space that Markdown does not trim parts them.
+    """Return the lines as Markdown for the UI, which draws tables without space between the columns."""
+    # Markdown does not trim this space.
     return "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
 
 
-def _waiting(record: Record) -> list[str]:
+def _waits_for(record: Record) -> list[str]:
     rows = []
     if record.incident:
         rows.append(f"| 并案 | Incident | {record.incident} |")
@@ -120,8 +120,8 @@ def _waiting(record: Record) -> list[str]:
     return rows
 
 
-def _together(record: Record) -> list[str]:
-    """What further departments have to do; nothing where there are none."""
+def _parts(record: Record) -> list[str]:
+    """Return the parts of further departments; nothing if there are none."""
     if not record.parts:
         return []
     rows = [
@@ -137,21 +137,21 @@ def _promises(record: Record, clocks: list[Clock]) -> list[str]:
         return ["- 无 none"]
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
     return rows + [
-        f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_whose(record, clock)} "
+        f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_department_of(record, clock)} "
         f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {when(clock.due_at(record.calendar))} |"
         for clock in clocks
     ]
 
 
-def _whose(record: Record, clock: Clock) -> str:
+def _department_of(record: Record, clock: Clock) -> str:
     return f" ({record.parts[clock.part - 1].department})" if clock.part else ""
 
 
 def plain(name: str | None) -> str:
-    """A name as a cell of a table takes it."""
+    """Return a name as a cell of a table takes it."""
     return name.replace("|", "\\|") if name else "-"
 
 
 def when(at: datetime | None) -> str:
-    """An instant as the UI shows it; a dash for none."""
+    """Return an instant as the UI shows it; a dash for None."""
     return at.isoformat(" ", "seconds")[:19] if at else "-"

@@ -1,4 +1,4 @@
-"""What staff see of an incident in the Temporal UI: summary, search attributes, and how far it is with its cases."""
+"""An incident in the Temporal UI: summary, search attributes, and details with the progress of its cases."""
 
 from collections.abc import Iterable, Mapping
 
@@ -20,7 +20,7 @@ _COUNTED = {
 
 
 def incident_summary(incident: Incident, names: Names) -> str:
-    """One line for the list of workflows."""
+    """Return one line for the list of workflows."""
     return f"突发事件 incident {incident.number} · {_scope(incident, names)}"
 
 
@@ -36,7 +36,7 @@ def incident_search_attributes(incident: Incident) -> keys.Values:
 
 
 def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: Names) -> str:
-    """The details of an incident: Markdown that stands until it changes."""
+    """Return the details of an incident as Markdown."""
     may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a.value}`" for a in incident.available_actions(ANYBODY))
     department = _named([incident.department], names.departments) if incident.department else "-"
     total = waiting + sum(counts.values())
@@ -66,5 +66,5 @@ def _scope(incident: Incident, names: Names) -> str:
 
 
 def _named(codes: Iterable[str], names: Mapping[str, str]) -> str:
-    """Each with its Chinese name, as far as there is one."""
+    """Return the codes, each with its Chinese name if there is one."""
     return ", ".join(f"{names[code]} {code}" if code in names else code for code in codes)
