@@ -229,7 +229,9 @@ class IncidentWorkflow(EntityWorkflow[IncidentEvent, IncidentOutcome]):
         return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)
 
     def _batch(self) -> IncidentBatch:
-        return IncidentBatch(incident=self._incident, events=tuple(self._outbox), counts=dict(self._counts))
+        return IncidentBatch(
+            incident=self._incident.model_copy(), events=tuple(self._outbox), counts=dict(self._counts)
+        )
 
     def _search_attributes(self) -> Values:
         return incident_search_attributes(self._incident)

@@ -12,6 +12,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -21,6 +22,7 @@ from activities.incident import Incidents
 from domain.case.commands import Answer, Comment, FollowUp, LinkIncident, Withdraw
 from domain.case.intake import SYSTEM
 from domain.case.lifecycle import State
+from domain.incident.batch import IncidentBatch
 from domain.incident.lifecycle import (
     INCIDENT_BODIES,
     Dismiss,
@@ -112,6 +114,25 @@ class TestLinks:
         await house.server.fast_forward(cause.handle, timedelta(seconds=16))
         await cause.waits_for(1)
         assert (await complaint.view()).incident == cause.number
+
+
+class TestPublication:
+    async def test_a_batch_carries_the_incident_as_its_events_left_it(self, house: Hotline) -> None:
+        """With no case to act on, the incident ends in the very task that publishes the action."""
+        cause = await declare(house, "wuguishan")
+        await until(partial(completed, cause, "gather_cases"), lambda searches: searches == 1)
+        await cause.act(Dismiss(reason="误报"))
+        await cause.handle.result()
+        scheduled = [
+            event.activity_task_scheduled_event_attributes for event in (await cause.handle.fetch_history()).events
+        ]
+        payloads = [each.input.payloads for each in scheduled if each.activity_type.name == "publish_incident"]
+        batches = [(await pydantic_data_converter.decode(each, [IncidentBatch]))[0] for each in payloads]
+        assert [(batch.incident.version, batch.events[-1].action) for batch in batches] == [
+            (1, "declare"),
+            (2, "dismiss"),
+            (3, "finish"),
+        ]
 
 
 async def leaves(complaint: Complaint) -> None:
