@@ -5,7 +5,7 @@ by their keys, shows the entity in the Temporal UI, publishes its events to SQL,
 """
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
@@ -54,7 +54,7 @@ class Entity(Protocol[EventT_co]):
         """Note that a cancellation of the workflow was requested."""
 
 
-class EntityWorkflow(ABC, Generic[EventT, OutcomeT]):
+class EntityWorkflow(Generic[EventT, OutcomeT], metaclass=ABCMeta):
     """Base of a workflow that keeps one entity.
 
     Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that

@@ -365,10 +365,10 @@ class TestFailure:
                 assert await actions(complaint) == SETTLED
                 assert len(await told(complaint, "incident_inform")) == 1
 
-    async def test_what_a_round_could_not_write_the_case_writes_with_what_happens_next(
+    async def test_what_a_batch_could_not_write_the_case_writes_with_what_happens_next(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One is followed up, the other ends with its window: neither leaves anything to a round that died."""
+        """One is followed up, the other ends with its window: neither leaves anything to a batch that died."""
         monkeypatch.setattr(Incidents, "_write_lent", _lost)
         async with hotline(server, tmp_path, task_queue="lost") as house:
             cause = await declare(house, "west")
@@ -426,7 +426,7 @@ class TestFailure:
 
 
 async def _lost(_: Incidents, __: object) -> None:
-    """The round died before it could write."""
+    """The activity died before it could write."""
 
 
 class TestLongLife:
