@@ -1,4 +1,4 @@
-"""Composition root of the worker: what runs the workflows and their activities."""
+"""Main of the worker process, which runs workflows and activities."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.catalogue_rollout import Renewals
+from activities.catalogue_rollout import CatalogueRollout
 from activities.incident import Incidents
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, case_teller, courier
@@ -20,7 +20,7 @@ from activities.notifications.delivery import Pace
 from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
 from activities.projection import Projection
-from activities.surge_watch import Suspect, Watch
+from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.incident import Opening, SurgeRule
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
@@ -38,7 +38,7 @@ from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
-from workflows.requests import Request
+from workflows.start import Request
 from workflows.surge_watch import SurgeWatchWorkflow, start_watch
 
 log = logging.getLogger("hotline.worker")
@@ -46,7 +46,7 @@ log = logging.getLogger("hotline.worker")
 STICKY_TIMEOUT = timedelta(seconds=1.5)
 """Time that a task waits for the worker that has the case in memory; a dead worker's cases wait so long.
 
-Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
+If it were much shorter, an overloaded worker would lose its cases and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """Time that activities may go on after the worker was asked to stop."""
 WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)
@@ -64,9 +64,9 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     tell = case_teller(client, workflow_id)
     in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
-    watch = Watch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
+    watch = SurgeWatch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
     reader = engine(settings.database_url, read_only=True)
-    renewals = Renewals(reader, client, workflow_id)
+    rollout = CatalogueRollout(reader, client, workflow_id)
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
         incidents = Incidents(writer, database, client, workflow_id)
@@ -77,8 +77,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             activities=[
                 Projection(writer).publish,
                 sender.deliver_notifications,
-                renewals.list_open_cases,
-                renewals.change_catalogue,
+                rollout.list_open_cases,
+                rollout.change_catalogue,
                 watch.watch_surges,
                 incidents.publish,
                 incidents.inform,
@@ -128,7 +128,7 @@ def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Sus
 
 
 async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run a worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

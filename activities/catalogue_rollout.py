@@ -1,4 +1,4 @@
-"""Putting a catalogue (服务目录) in force for cases that are open: which they are, and calling on each of them."""
+"""Activities of a catalogue rollout (服务目录): list open cases, and change their terms."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,26 +12,26 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from activities.fan_out import BRISK, SILENT, fan_out, pop_silent
 from activities.projection import unavailable
-from activities.rounds import BRISK, SILENT, call_on, take_silent
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
-from domain.case.rollout import Renewal
+from domain.case.rollout import RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import UnknownCode
 from readmodel.database import ReadConnection, reading
-from readmodel.open_cases import Wanted, held, open_numbers
+from readmodel.open_cases import Wanted, open_cases, open_numbers
 
 T = TypeVar("T")
 
 CHANGED, SAME, KEPT = "changed", "same", "kept"
-"""What comes of a case: new terms; the same; its own, as the catalogue lacks what it needs."""
+"""Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes."""
 ANSWER_SECONDS = 8.0
-"""Longest wait for a case to answer: a worker that died gives its cases up sooner."""
+"""Longest wait for a case; another worker takes over from one that died sooner."""
 
 
-class Page(BaseModel):
-    """Which numbers are wanted next."""
+class OpenCasesQuery(BaseModel):
+    """Query for the next page of open cases; see `readmodel.open_cases`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,8 +41,8 @@ class Page(BaseModel):
     limit: int
 
 
-class Calls(BaseModel):
-    """Whom to call on, with what."""
+class TermsChange(BaseModel):
+    """Cases to move to the terms of a catalogue."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,13 +52,13 @@ class Calls(BaseModel):
     second_pass: bool = False
 
 
-class Renewals:
-    """The activities of a round.
+class CatalogueRollout:
+    """The activities of a rollout.
 
     Args:
-        database: of the read model, to read.
-        client: the way to the cases.
-        workflow_id: the id of a case's workflow, by its number.
+        database: engine of the read model, to read.
+        client: client that updates cases.
+        workflow_id: returns the workflow id of a case's number.
     """
 
     def __init__(self, database: Engine, client: Client, workflow_id: Callable[[str], str]) -> None:
@@ -67,29 +67,29 @@ class Renewals:
         self._workflow_id = workflow_id
 
     @activity.defn(name="list_open_cases")
-    async def list_open_cases(self, page: Page) -> list[str]:
-        """The next numbers, in order; none after the last."""
-        wanted = Wanted(page.closed_after, page.since)
-        return await self._read(lambda connection: open_numbers(connection, wanted, page.after, page.limit))
+    async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
+        """Return the next numbers in order; none after the last."""
+        wanted = Wanted(query.closed_after, query.since)
+        return await self._read(lambda connection: open_numbers(connection, wanted, query.after, query.limit))
 
     @activity.defn(name="change_catalogue")
-    async def change_catalogue(self, calls: Calls) -> dict[str, int]:
-        """Hold each of these cases to the catalogue; how many answered what."""
-        known = await self._read(lambda connection: held(connection, calls.numbers))
+    async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
+        """Move these cases to the terms of the catalogue; return the count of each answer."""
+        known = await self._read(lambda connection: open_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
-        renewal = Renewal(calls.catalogue)
-        # The same for every try of this round, so that a try whose answer was lost is answered again.
-        update_id = f"{'catalogue_change'}-{activity.info().workflow_run_id}{'-late' if calls.second_pass else ''}"
+        rollout = RolloutTerms(change.catalogue)
+        # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
+        update_id = f"catalogue_change-{activity.info().workflow_run_id}{'-late' if change.second_pass else ''}"
 
         async def ask(number: str) -> str:
             try:
-                terms = renewal.terms(cases[number])
+                terms = rollout.terms(cases[number])
             except UnknownCode:
                 return KEPT
-            return await self._ask(number, NewTerms(terms=terms, edition=calls.edition), update_id)
+            return await self._ask(number, NewTerms(terms=terms, edition=change.edition), update_id)
 
-        answers = await call_on(calls.numbers, ask, BRISK)
-        answers[SILENT] = len(take_silent(answers))
+        answers = await fan_out(change.numbers, ask, BRISK)
+        answers[SILENT] = len(pop_silent(answers))
         return dict(+answers)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> str:
@@ -103,10 +103,10 @@ class Renewals:
             raise
         return CHANGED
 
-    async def _read(self, look: Callable[[ReadConnection], T]) -> T:
+    async def _read(self, query: Callable[[ReadConnection], T]) -> T:
         def read() -> T:
             with reading(self._database) as connection:
-                return look(connection)
+                return query(connection)
 
         try:
             return await asyncio.to_thread(read)

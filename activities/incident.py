@@ -1,4 +1,4 @@
-"""The work of an incident: it is written down, and its cases are called on, portion by portion."""
+"""Activities of incidents: rows in SQL, news to callers, and updates of the linked cases."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.client import Client
 
+from activities.fan_out import GONE, fan_out, pop_silent
 from activities.projection import unavailable
-from activities.rounds import GONE, call_on, take_silent
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.batch import ProjectionBatch
@@ -26,14 +26,14 @@ from readmodel.database import reading
 from readmodel.projection import NotRegisteredError, write
 from readmodel.writer import GroupWriter
 
-PORTION = 200
-"""Cases of one activity: some seconds' work, after which the incident shows how far it is."""
+BATCH = 200
+"""Cases of one activity, which takes seconds; then the incident shows its progress."""
 SLICE = 500
-"""Messages of one transaction: the cases that are published meanwhile wait for no longer than that takes."""
+"""Notifications of one transaction, for which publications of cases wait."""
 UPDATE_TIMEOUT = timedelta(seconds=20)
-"""A case whose worker died is handed to another within this time."""
+"""Longest wait for a case; another worker takes over from one that died within this time."""
 WRITE_SECONDS = 5.0
-"""Longest wait for SQL; then each case goes on by itself."""
+"""Longest wait for SQL; then each case publishes by itself."""
 LINKED = "linked"
 
 
@@ -41,10 +41,10 @@ class Incidents:
     """The activities of incidents.
 
     Args:
-        writer: takes part in the one thread that writes.
-        engine: to read with.
-        client: the way to the cases.
-        workflow_id: the workflow of a case's number.
+        writer: group writer of the read model.
+        engine: engine of the read model, to read.
+        client: client that updates cases.
+        workflow_id: returns the workflow id of a case's number.
     """
 
     def __init__(self, writer: GroupWriter, engine: Engine, client: Client, workflow_id: Callable[[str], str]) -> None:
@@ -55,29 +55,29 @@ class Incidents:
 
     @activity.defn(name="publish_incident")
     async def publish(self, batch: IncidentBatch) -> None:
-        """Return when the incident's row, events and messages to staff are committed."""
+        """Commit the row of the incident, its events and notifications to staff."""
         await self._write(partial(incidents.write, batch=batch))
 
     @activity.defn(name="inform_callers")
     async def inform(self, news: News) -> None:
-        """Write a message to the caller of each case; the courier sends them."""
+        """Write a notification for the caller of each case; the courier sends them."""
         for start in range(0, len(news.numbers), SLICE):
             await self._write(partial(incidents.inform, news=news, numbers=news.numbers[start : start + SLICE]))
             activity.heartbeat()
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases of the scope; answer how many, and where to go on."""
+        """Link the next cases of the scope; return their count and the number to continue after."""
         numbers = await asyncio.to_thread(self._candidates, gathering)
-        answers = await call_on(numbers, lambda number: self._link(number, gathering.incident, "gather"))
-        return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == PORTION else None)
+        answers = await fan_out(numbers, lambda number: self._link(number, gathering.incident, "gather"))
+        return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> SeenTo:
-        """Complete and reply; answer how many cases came out how (`domain.case.automatic.settle`).
+        """Complete the cases and reply; return the count of each outcome (`domain.case.automatic.settle`).
 
-        What the cases publish by that is written here, many in one transaction: a case that was asked again answers the
-        same, so a later try writes the same again.
+        The batches that cases lend are written here, many in one transaction. A case that is asked again lends the same
+        batch, so a later attempt writes the same rows.
         """
         incident, lent = settling.incident, list[ProjectionBatch]()
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
@@ -90,18 +90,18 @@ class Incidents:
                 lent.append(settled.batch)
             return settled.outcome
 
-        async def finish() -> None:
+        async def flush() -> None:
             if lent:
                 await self._write_lent(lent)
                 lent.clear()
 
-        answers = await call_on(settling.numbers, ask, finish=finish, served=self._served)
+        answers = await fan_out(settling.numbers, ask, flush=flush, last_served=self._last_served)
         answers[OVER] += answers.pop(GONE, 0)
-        silent = tuple(take_silent(answers))
+        silent = tuple(pop_silent(answers))
         return SeenTo(counts=+answers, silent=silent)
 
     async def _write_lent(self, batches: Sequence[ProjectionBatch]) -> None:
-        """Write what cases have lent, or let each write by itself, which goes on trying until SQL takes it."""
+        """Write lent batches; if SQL does not take them, signal each case to publish by itself until it does."""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._writer.run(partial(write, batches=tuple(batches)))
@@ -109,34 +109,34 @@ class Incidents:
             for batch in batches:
                 await self._client.get_workflow_handle(self._workflow_id(batch.number)).signal("publish")
 
-    def _served(self) -> float:
+    def _last_served(self) -> float:
         return self._writer.submitted_at
 
     @activity.defn(name="relink_cases")
     async def relink(self, handing: HandingOn) -> SeenTo:
-        """Link the cases to another incident, or to none; answer how many did."""
+        """Link the cases to another incident, or to none; return the count of each answer."""
         why = f"{handing.incident}->{handing.to}"
-        answers = await call_on(
-            handing.numbers, lambda number: self._link(number, handing.to, why), served=self._served
+        answers = await fan_out(
+            handing.numbers, lambda number: self._link(number, handing.to, why), last_served=self._last_served
         )
-        silent = tuple(take_silent(answers))
+        silent = tuple(pop_silent(answers))
         return SeenTo(counts=answers, silent=silent)
 
     async def _link(self, number: str, incident: str | None, why: str) -> str:
-        """Keyed, so that asked again the case knows that it has done it."""
+        """Link a case by an update with a key, so that the case knows it if it is asked again."""
         key = f"{why}-{incident}-{number}"
         command = Command(actor=SYSTEM, body=LinkIncident(incident=incident), key=key, digest=key)
         await self._update(number, "link_incident", command, dict)
         return LINKED
 
     async def _update(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
-        """Send an update; one that was sent `once` before is not done again, and answers what it answered."""
+        """Send an update; if one with the id `once` was sent before, return its answer."""
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         return await handle.execute_update(name, argument, result_type=answer, id=once, rpc_timeout=UPDATE_TIMEOUT)
 
     def _candidates(self, gathering: Gathering) -> list[str]:
         with reading(self._engine) as connection:
-            return incidents.candidates(connection, gathering, PORTION)
+            return incidents.candidates(connection, gathering, BATCH)
 
     async def _write(self, work: Callable[..., None]) -> None:
         try:

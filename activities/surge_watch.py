@@ -1,4 +1,4 @@
-"""Watching the calls for surges: when more come about one thing from one district than chance brings, it is said."""
+"""The surge watch: suspects an incident if more calls come about one service from one district than chance explains."""
 
 import asyncio
 import logging
@@ -20,19 +20,19 @@ from readmodel.incidents import Surge
 logger = logging.getLogger(__name__)
 
 REMEMBERED = timedelta(days=2)
-"""Incidents that ended within so long are told from a new suspicion: longer than the day that numbers are drawn for."""
+"""Age of ended incidents that a suspicion is compared with: more than the day that numbers are drawn for."""
 Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
-"""Begin an incident; the instant is the end of the last one with the same cause. Begun again, it is the same one."""
+"""Starts an incident; the instant is the end of the last one with the same cause. Started again, it is the same one."""
 Rules = Callable[[], Sequence[SurgeRule]]
 
 
-class Watch:
-    """The activity `watch_surges`; one at a time, which its workflow sees to.
+class SurgeWatch:
+    """The activity `watch_surges`; its workflow runs one at a time.
 
     Args:
-        engine: to read with.
-        rules: the catalogue's, at present.
-        suspect: begins an incident.
+        engine: engine of the read model.
+        rules: returns the rules of the catalogue in force.
+        suspect: starts an incident.
         every_seconds: time between two looks.
     """
 
@@ -44,9 +44,9 @@ class Watch:
 
     @activity.defn(name="watch_surges")
     async def watch_surges(self) -> int:
-        """Look until the shift ends or the worker stops; answer how many incidents were suspected.
+        """Look until the shift ends or the worker stops; return how many incidents were suspected.
 
-        SQL or Temporal that is down is waited for: what was missed meanwhile is seen at the next look.
+        While SQL or Temporal is down, the watch waits; the next look sees what was missed meanwhile.
         """
         suspected = 0
         async with shift() as current:
@@ -78,7 +78,7 @@ class Watch:
                 if any(each.closed_at is None for each in of_it):
                     continue
                 ended_at = max((each.closed_at for each in of_it if each.closed_at), default=None)
-                # Whoever called before the end of the last incident called for that one.
+                # Calls before the end of the last incident were calls of that one.
                 begins = max(since, ended_at or since)
                 later = incidents.surges(connection, begins, [surge.service], rule.more_than)
                 if any(each.district == surge.district for each in later):

@@ -16,10 +16,12 @@ from api.metrics import Metrics
 from api.recognition import Recognition
 from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
+from api.sql.open_incidents import OpenIncidents
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
-from api.temporal.gateway import Gateway
-from api.temporal.incident_desk import IncidentDesk, OpenIncidents
+from api.temporal.complaints import ComplaintClient
+from api.temporal.health import TemporalHealth
+from api.temporal.incidents import IncidentClient
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.keyring import TOKEN_SHAPE, Keyring
@@ -49,20 +51,22 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     keyring = Keyring(settings.keys_file)
     # An unreadable file is reported at the start, not by the first request.
     keyring.list()
-    gateway = Gateway(client, settings.task_queue, settings.update_timeout_seconds)
+    temporal = client, settings.task_queue, settings.update_timeout_seconds
+    complaints = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
-    recognition = Recognition(reader.known_late, gateway.recognise)
+    recognition = Recognition(reader.known_late, complaints.recognise)
     known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
     return Backend(
         config=ApiConfig(settings.public_url, settings.templates, settings.sql_wait_seconds, settings.body_limit_bytes),
         bearer=BearerKey(keyring, TOKEN_SHAPE),
         in_force=in_force,
         by_name=ByName(in_force),
-        desk=Desk(gateway, in_force, reader.known, recognition, known_incidents, clock),
-        gateway=gateway,
+        desk=Desk(complaints, in_force, reader.known, recognition, known_incidents, clock),
+        complaints=complaints,
         recognition=recognition,
-        incidents=IncidentDesk(client, settings.task_queue, settings.update_timeout_seconds),
+        incidents=IncidentClient(*temporal),
+        temporal=TemporalHealth(client, settings.task_queue),
         reader=reader,
         dead_letters=DeadLetters(engine(settings.database_url), clock),
         visibility=Visibility(reader.versions),

@@ -15,8 +15,9 @@ from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
-from api.temporal.gateway import Gateway
-from api.temporal.incident_desk import IncidentDesk
+from api.temporal.complaints import ComplaintClient
+from api.temporal.health import TemporalHealth
+from api.temporal.incidents import IncidentClient
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, view_case
 from domain.catalogue.catalogue import Catalogue
@@ -49,9 +50,10 @@ class Backend:
     in_force: CatalogueInForce
     by_name: ByName
     desk: Desk
-    gateway: Gateway
+    complaints: ComplaintClient
     recognition: Recognition
-    incidents: IncidentDesk
+    incidents: IncidentClient
+    temporal: TemporalHealth
     reader: Reader
     dead_letters: DeadLetters
     visibility: Visibility
@@ -73,13 +75,13 @@ class Backend:
         try:
             case = await self.reader.case(number)
         except ProblemError as away:
-            view = await self.gateway.case(number, actor)
+            view = await self.complaints.case(number, actor)
             if view is None:
                 # SQL may know it all the same: it keeps cases for longer than Temporal does.
                 raise away from None
             return view
         if case is None:
-            return await self.gateway.case(number, actor)
+            return await self.complaints.case(number, actor)
         now = self.clock()
         return view_case(case, now, available_actions(case, actor, now))
 

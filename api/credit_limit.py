@@ -23,7 +23,7 @@ async def check_limit(backend: Backend, number: str, serial: int, key: Key) -> N
 
     All else that may be wrong with it is the case's to say.
     """
-    view = await backend.gateway.case(number, actor_of(key))
+    view = await backend.complaints.case(number, actor_of(key))
     if view is None or "decide_credit" not in view.available_actions or not view.caller.account_no:
         return
     owed = next((owed for owed in view.credits if owed.serial == serial and owed.approved is None), None)

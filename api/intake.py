@@ -17,8 +17,9 @@ from api.problems import ProblemError, unavailable, unknown_code
 from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.security import Key, actor_of, request_key
-from api.temporal.gateway import RETRY_SECONDS, Gateway
-from api.temporal.incident_desk import OpenIncidents
+from api.sql.open_incidents import OpenIncidents
+from api.temporal.client import RETRY_SECONDS
+from api.temporal.complaints import ComplaintClient
 from domain.case.actions import TABLE
 from domain.case.case import Case
 from domain.case.intake import Intake, Registration
@@ -27,7 +28,7 @@ from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
 from readmodel.callers import NOBODY, Known
-from workflows.requests import Request
+from workflows.start import Request
 
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
@@ -48,14 +49,14 @@ class Desk:
 
     def __init__(
         self,
-        gateway: Gateway,
+        complaints: ComplaintClient,
         in_force: CatalogueInForce,
         lookup: Lookup,
         recognition: Recognition,
         incidents: OpenIncidents,
         clock: Callable[[], datetime],
     ) -> None:
-        self._gateway = gateway
+        self._complaints = complaints
         self._in_force = in_force
         self._lookup = lookup
         self._recognition = recognition
@@ -109,16 +110,16 @@ class Desk:
             registration = draft.model_copy(update={"number": number})
             case, _ = Case.register(registration)
             seconds = time_to_start(day, self._clock(), zone).total_seconds() if sent else math.inf
-            if await self._gateway.start(registration, case, request, seconds):
+            if await self._complaints.start(registration, case, request, seconds):
                 return Registered(number, case)
-            if await self._gateway.registered_by(request, [number]):
+            if await self._complaints.registered_by(request, [number]):
                 return Registered(number, None)
         raise unavailable("temporal-unavailable", "No free number was found; send the same again.", RETRY_SECONDS)
 
     async def _made(self, request: Request, *days: date) -> str | None:
         """The number that this request got on one of these days; None where it made no case then."""
         for day in days:
-            if number := await self._gateway.registered_by(request, _numbers(day, request)):
+            if number := await self._complaints.registered_by(request, _numbers(day, request)):
                 return number
         return None
 

@@ -8,7 +8,7 @@ from sqlalchemy import Select, select, union_all
 
 from domain.case.case import Case
 from domain.case.lifecycle import OPEN, State
-from domain.case.rollout import Held
+from domain.case.rollout import OpenCase
 from readmodel.database import ReadConnection
 from readmodel.queries import get_cases
 from readmodel.tables import cases
@@ -45,10 +45,10 @@ def _statement(wanted: Wanted, after: str, limit: int) -> Select[tuple[str]]:
     return select(both.c.number).order_by(both.c.number).limit(limit)
 
 
-def held(connection: ReadConnection, numbers: Sequence[str]) -> list[Held]:
-    """What decides on the terms of these cases; those that SQL has no row of are left out."""
+def open_cases(connection: ReadConnection, numbers: Sequence[str]) -> list[OpenCase]:
+    """Return the facts that the terms of these cases depend on; a case without a row is left out."""
     columns = (cases.c.number, cases.c.service_code, cases.c.district, cases.c.department, cases.c.registered_at)
-    return [Held(*row) for row in connection.execute(select(*columns).where(cases.c.number.in_(numbers)))]
+    return [OpenCase(*row) for row in connection.execute(select(*columns).where(cases.c.number.in_(numbers)))]
 
 
 def walk(connection: ReadConnection, wanted: Wanted, page: int = 500) -> Iterator[Case]:

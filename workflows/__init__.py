@@ -1,1 +1,1 @@
-"""The durable hosts of cases. They do no I/O: activities reach the world for them."""
+"""Temporal workflows. They do no I/O: their activities do it."""

@@ -1,7 +1,7 @@
-"""The durable round of a catalogue (服务目录) that was put in force: every open case is held to it, whatever dies.
+"""The workflow of a catalogue rollout: every open case is moved to the terms of the catalogue (服务目录) in force.
 
-Intake uses the new catalogue before the round begins. What was being registered at that moment may still carry the old
-one, so the round goes over the cases of that time once more when they are sure to be in the read model.
+Intake uses the new catalogue before the rollout begins. A registration that was under way then may carry the old terms,
+so a second pass looks at the cases of that time, when the read model has them for certain.
 """
 
 from collections import Counter
@@ -15,27 +15,27 @@ from temporalio.common import Priority, RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 with workflow.unsafe.imports_passed_through():
-    from activities.catalogue_rollout import CHANGED, Calls, Page, Renewals
-    from activities.rounds import SILENT
+    from activities.catalogue_rollout import CHANGED, CatalogueRollout, OpenCasesQuery, TermsChange
+    from activities.fan_out import SILENT
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
 
 PAGE = 500
 """Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
-LOW = Priority(priority_key=5)
-"""Behind all calls: who has no water does not wait for a catalogue."""
-LOOK_TIMEOUT = timedelta(seconds=30)
-CALLS_TIMEOUT = timedelta(minutes=30)
+LOWEST = Priority(priority_key=5)
+"""Callers do not wait for a rollout: all other work comes before it."""
+LIST_TIMEOUT = timedelta(seconds=30)
+CHANGE_TIMEOUT = timedelta(minutes=30)
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
-"""More than a handful of cases may take that do not answer; a worker that died with a page is found out this late."""
+"""Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
-"""For ever: while SQL or the worker is down, the round waits."""
-LATE = (CHANGED, SILENT)
-"""What the second pass adds to the count: all others are counted already."""
+"""Without end: the rollout waits while SQL or the worker is down."""
+COUNTED_LATE = (CHANGED, SILENT)
+"""Answers that the second pass counts: the first pass has counted all others."""
 
 
 class RolloutProgress(BaseModel):
-    """How far a round is: the last number called on, what the cases answered, and if the second pass has begun."""
+    """Progress of a rollout: the last number, the count of each answer, and the pass."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,7 @@ class RolloutProgress(BaseModel):
 
 
 class RolloutStart(BaseModel):
-    """What a round starts from; `settle_seconds` is how long a registration may be under way."""
+    """Start message of a rollout; `settle_seconds` is how long a registration may be under way."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,82 +60,80 @@ class RolloutStart(BaseModel):
 
 @workflow.defn(name="CatalogueRolloutWorkflow")
 class CatalogueRolloutWorkflow:
-    """Calls on every open case, page after page."""
+    """Moves every open case to the terms of a catalogue, page after page."""
 
     @workflow.init
     def __init__(self, start: RolloutStart) -> None:
         self._start = start
-        self._at = start.progress
+        self._progress = start.progress
         self._counts = Counter(start.progress.counts)
 
     @workflow.run
     async def run(self, start: RolloutStart) -> dict[str, int]:  # noqa: ARG002 - taken by __init__, as the SDK wants both
-        """Both looks; answer how many cases answered what."""
-        self._note(began_at=self._at.began_at or workflow.now())
-        if not self._at.second_pass:
-            await self._walk(None)
+        """Pass over the open cases twice; return the count of each answer."""
+        self._note(began_at=self._progress.began_at or workflow.now())
+        if not self._progress.second_pass:
+            await self._pass(registered_since=None)
             settle = timedelta(seconds=self._start.settle_seconds)
             await workflow.sleep(settle, summary="registrations under way settle 等待在途受理")
             self._note(after="", second_pass=True)
-        await self._walk(self._since())
+        began_at = self._progress.began_at or workflow.now()
+        await self._pass(registered_since=began_at - timedelta(seconds=60 + self._start.settle_seconds))
         return dict(self._counts)
 
-    @workflow.query(description="How far the round is. 进度")
+    @workflow.query(description="How far the rollout is. 进度")
     def progress(self) -> RolloutProgress:
-        """The last number, and the counts so far."""
-        return self._at
+        """Return the progress."""
+        return self._progress
 
-    def _since(self) -> datetime:
-        return (self._at.began_at or workflow.now()) - timedelta(seconds=60 + self._start.settle_seconds)
-
-    async def _walk(self, since: datetime | None) -> None:
-        while numbers := await self._next(since):
-            answers = await self._call(numbers)
-            kept = {answer: count for answer, count in answers.items() if not self._at.second_pass or answer in LATE}
-            self._counts.update(kept)
+    async def _pass(self, registered_since: datetime | None) -> None:
+        while numbers := await self._next_page(registered_since):
+            answers = await self._change(numbers)
+            late = self._progress.second_pass
+            self._counts.update({each: n for each, n in answers.items() if not late or each in COUNTED_LATE})
             self._note(after=numbers[-1], counts=dict(self._counts))
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(self._start.model_copy(update={"progress": self._at}))
+                workflow.continue_as_new(self._start.model_copy(update={"progress": self._progress}))
 
-    async def _next(self, since: datetime | None) -> list[str]:
-        page = Page(closed_after=self._start.closed_after, since=since, after=self._at.after, limit=self._start.page)
+    async def _next_page(self, registered_since: datetime | None) -> list[str]:
+        start, after = self._start, self._progress.after
         return await workflow.execute_activity_method(
-            Renewals.list_open_cases,
-            page,
-            start_to_close_timeout=LOOK_TIMEOUT,
+            CatalogueRollout.list_open_cases,
+            OpenCasesQuery(closed_after=start.closed_after, since=registered_since, after=after, limit=start.page),
+            start_to_close_timeout=LIST_TIMEOUT,
             retry_policy=RETRY,
-            priority=LOW,
-            summary=f"which cases come after {self._at.after or 'the first'} 后续工单",
+            priority=LOWEST,
+            summary=f"which cases come after {after or 'the first'} 后续工单",
         )
 
-    async def _call(self, numbers: list[str]) -> dict[str, int]:
-        calls = Calls(
+    async def _change(self, numbers: list[str]) -> dict[str, int]:
+        change = TermsChange(
             catalogue=self._start.catalogue,
             edition=self._start.edition,
             numbers=numbers,
-            second_pass=self._at.second_pass,
+            second_pass=self._progress.second_pass,
         )
         return await workflow.execute_activity_method(
-            Renewals.change_catalogue,
-            calls,
-            start_to_close_timeout=CALLS_TIMEOUT,
+            CatalogueRollout.change_catalogue,
+            change,
+            start_to_close_timeout=CHANGE_TIMEOUT,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
-            priority=LOW,
-            # Whoever ends a round wants to know that nobody is called on any more.
+            priority=LOWEST,
+            # After a rollout was ended, it changes no case any more.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"{len(numbers)} cases to {numbers[-1]} 逐单改用",
         )
 
     def _note(self, **changes: object) -> None:
-        self._at = self._at.model_copy(update=changes)
+        self._progress = self._progress.model_copy(update=changes)
         rows = [f"| {_ZH[answer]} | {answer} | {count} |" for answer, count in sorted(self._counts.items())]
         edition = self._start.edition
-        look = "第二遍 the second look" if self._at.second_pass else "第一遍 the first look"
+        which = "第二遍 the second look" if self._progress.second_pass else "第一遍 the first look"
         lines = [
             f"## {edition.name_zh} {edition.name} · {edition.digest}",
             "",
-            f"{look}, 已到 up to **{self._at.after or '-'}**",
+            f"{which}, 已到 up to **{self._progress.after or '-'}**",
             "",
             "| 结果 | Answer | 工单 Cases |",
             "|---|---|---|",
@@ -155,16 +153,16 @@ _ZH = {
 
 
 def rollout_id(edition: Edition) -> str:
-    """The workflow of a catalogue's round."""
+    """Return the workflow id of the rollout of an edition."""
     return f"catalogue-rollout-{edition.digest}"
 
 
 async def start_rollout(
     client: Client, task_queue: str, start: RolloutStart
 ) -> WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]:
-    """Start the round; one that is under way is found. After its end, a further one changes what is left to change."""
+    """Start the rollout, or find it running. A further one, after its end, changes what is left to change."""
     edition = start.edition
-    # Where the operator keeps his files is no matter of the history.
+    # The path of an operator's file does not belong into a history.
     catalogue = start.catalogue.model_copy(update={"calendar_file": ""})
     return await client.start_workflow(
         CatalogueRolloutWorkflow.run,
@@ -172,14 +170,14 @@ async def start_rollout(
         id=rollout_id(edition),
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        priority=LOW,
+        priority=LOWEST,
         static_summary=f"启用服务目录 Catalogue in force · {edition.name_zh} {edition.name}",
         static_details="Every open case is held to the catalogue, a few at a time; the result counts their answers.",
     )
 
 
 async def end_rollout(client: Client, edition: Edition) -> bool:
-    """End the round of another catalogue, if it is under way, and wait until it calls on nobody any more."""
+    """End the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
     handle = client.get_workflow_handle(rollout_id(edition))
     try:
         if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:

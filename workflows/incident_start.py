@@ -1,4 +1,4 @@
-"""Beginning an incident: under a number drawn from what it is known by, so that begun again it is the same one."""
+"""Start of an incident, once: its number is drawn from the key of the request."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,35 +6,35 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from temporalio.client import Client
-from temporalio.common import Priority, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.common import Priority
 
 from domain.incident.incident import Incident, Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.incident import IncidentWorkflow
-from workflows.incident_links import incident_id
-from workflows.messages import TASK_TIMEOUT, IncidentStart, Names
-from workflows.presentation.incident import incident_attributes, incident_summary
-from workflows.requests import MEMO, RPC_TIMEOUT, Request, find_started
+from workflows.incident_link import incident_id
+from workflows.messages import IncidentStart, Names
+from workflows.presentation.incident import incident_search_attributes, incident_summary
+from workflows.presentation.search_attributes import typed
+from workflows.start import RPC_TIMEOUT, NewWorkflow, Request, find_started, start_once
 
 MOST_DRAWS = 50
 URGENT = Priority(priority_key=2)
-"""Before all cases but emergencies: many callers wait for it."""
+"""Before all cases but emergencies, as many callers wait for it."""
 
 
 class NoNumberError(RuntimeError):
     """No number of the day was free."""
 
 
-class Begun(NamedTuple):
-    """A durable incident as it began. `again` says that an earlier request with the same key has begun it."""
+class Started(NamedTuple):
+    """An incident as it was started. `again` is True if an earlier request with the same key started it."""
 
     incident: Incident
     again: bool
 
 
-async def start_incident(client: Client, task_queue: str, opening: Opening, request: Request, names: Names) -> Begun:
-    """Make the incident durable, or find the one that the same request made today or yesterday (Beijing time).
+async def start_incident(client: Client, task_queue: str, opening: Opening, request: Request, names: Names) -> Started:
+    """Start the incident, or find the one that the same request started today or yesterday (Beijing time).
 
     Raises KeyReusedError, NoNumberError, TimeoutError if the day ends meanwhile, and what the client raises.
     """
@@ -42,33 +42,26 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
     left = time_to_start(today, opening.at)
     async with asyncio.timeout(left.total_seconds()):
         if number := await find_incident(client, request, *days_around(opening.at)):
-            return Begun(_numbered(opening, number), again=True)
+            return Started(_numbered(opening, number), again=True)
         for number in _numbers(today, request):
             incident = _numbered(opening, number)
-            try:
-                await client.start_workflow(
-                    IncidentWorkflow.run,
-                    IncidentStart(source=opening.model_copy(update={"number": number}), names=names),
-                    id=incident_id(number),
-                    task_queue=task_queue,
-                    static_summary=incident_summary(incident, names),
-                    search_attributes=incident_attributes(incident),
-                    memo={MEMO: request},
-                    task_timeout=TASK_TIMEOUT,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    rpc_timeout=min(RPC_TIMEOUT, left),
-                    priority=URGENT,
-                )
-            except WorkflowAlreadyStartedError:
-                if not await find_started(client, request, [number], incident_id):
-                    continue
-                return Begun(incident, again=True)
-            return Begun(incident, again=False)
+            new = NewWorkflow(
+                IncidentWorkflow.run,
+                IncidentStart(source=opening.model_copy(update={"number": number}), names=names),
+                incident_id(number),
+                incident_summary(incident, names),
+                typed(incident_search_attributes(incident)),
+                URGENT,
+            )
+            if await start_once(client, task_queue, request, new, min(RPC_TIMEOUT, left)):
+                return Started(incident, again=False)
+            if await find_started(client, request, [number], incident_id):
+                return Started(incident, again=True)
     raise NoNumberError(f"none of {MOST_DRAWS} numbers was free")
 
 
 async def find_incident(client: Client, request: Request, *days: date) -> str | None:
-    """Return the number of the incident that this request made on one of these days; None if it made none.
+    """Return the number of the incident that this request started on one of these days; None if it started none.
 
     Raises KeyReusedError, and what the client raises.
     """
@@ -87,5 +80,5 @@ def _numbered(opening: Opening, number: str) -> Incident:
 
 
 def suspected_by(service: str, district: str, ended_at: datetime | None) -> str:
-    """What a suspicion is known by: until an incident of that service and district has ended, there is one."""
+    """Return the key of a suspicion: the same until an incident of that service and district has ended."""
     return f"{service}/{district}/{ended_at.isoformat() if ended_at else ''}"

@@ -1,10 +1,7 @@
-"""What starts the workflows of complaints and incidents, and what they carry from run to run.
+"""Messages of the workflows of complaints and incidents: start, signals, outcomes, and what runs carry over.
 
-A module of its own, for the reason of `workflows.updates`: a model defined in the workflow's module would be built
-anew for every run.
+They are not in the modules of the workflows, which the sandbox loads anew for every run.
 """
-
-from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,12 +11,9 @@ from domain.catalogue.catalogue import Catalogue
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import IncidentAction, Scope
 
-TASK_TIMEOUT = timedelta(seconds=2.5)
-"""A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
-
 
 class Done(BaseModel):
-    """What became of a command: kept as long as the case, so that its key is known in every later run."""
+    """Outcome of a command, which is kept so that its key is known in every later run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,7 +23,7 @@ class Done(BaseModel):
 
 
 class ComplaintStart(BaseModel):
-    """How a complaint's workflow starts: with the registration, or with the case that an earlier run carried over."""
+    """Start of a complaint's workflow: the registration, or the case that an earlier run carried over."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +33,7 @@ class ComplaintStart(BaseModel):
 
 
 class Names(BaseModel):
-    """What the codes of a catalogue are called in Chinese, for those who look at the Temporal UI."""
+    """Chinese names of the codes of a catalogue, for the Temporal UI."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,7 +43,7 @@ class Names(BaseModel):
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> "Names":
-        """The names of this catalogue."""
+        """Return the names of this catalogue."""
         return cls(
             services={each.code: each.name_zh for each in catalogue.services},
             districts={each.code: each.name_zh for each in catalogue.districts},
@@ -58,7 +52,7 @@ class Names(BaseModel):
 
 
 class IncidentStart(BaseModel):
-    """How an incident's workflow starts: with its opening, or with what an earlier run carried over."""
+    """Start of an incident's workflow: the opening, or the incident that an earlier run carried over."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,7 +66,7 @@ class IncidentStart(BaseModel):
 
 
 class Absorbed(BaseModel):
-    """Another incident, and what it explained, of one that was merged."""
+    """An incident that was merged into another, and its scope."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -81,7 +75,7 @@ class Absorbed(BaseModel):
 
 
 class IncidentOutcome(BaseModel):
-    """What an incident's update or query answers; see `domain.case.views.Outcome`."""
+    """Answer of an update or query of an incident; see `domain.case.views.Outcome`."""
 
     action: str
     digest: str

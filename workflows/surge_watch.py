@@ -1,4 +1,4 @@
-"""The durable host of the watch: one workflow that sees to it that somebody counts the calls, for ever."""
+"""The workflow of the surge watch: it keeps one activity `watch_surges` running, for ever."""
 
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
@@ -6,7 +6,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.shift import SHIFT
-    from activities.surge_watch import Watch
+    from activities.surge_watch import SurgeWatch
     from workflows.courier import HEARTBEAT_TIMEOUT, RETRY
 
 WATCH_ID = "surge-watch"
@@ -18,10 +18,10 @@ class SurgeWatchWorkflow:
 
     @workflow.run
     async def run(self) -> None:
-        """Run one shift after the other; a new run when the history has grown."""
+        """Run one shift after the other; a new run when the history is long."""
         while not workflow.info().is_continue_as_new_suggested():
             suspected = await workflow.execute_activity_method(
-                Watch.watch_surges,
+                SurgeWatch.watch_surges,
                 start_to_close_timeout=2 * SHIFT,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=RETRY,
@@ -33,7 +33,7 @@ class SurgeWatchWorkflow:
 
 
 async def start_watch(client: Client, task_queue: str) -> WorkflowHandle[SurgeWatchWorkflow, None]:
-    """Start the watch where it does not run yet; again, or by many at once, it does no harm."""
+    """Start the surge watch, or find it running."""
     return await client.start_workflow(
         SurgeWatchWorkflow.run,
         id=WATCH_ID,

@@ -21,6 +21,7 @@ from api.problems import ProblemError
 from api.routes.parameters import NumberText, not_found, number_in
 from api.schemas import CallersLink
 from api.security import Key, actor_of, only_for
+from domain.case.actions.follow_up import ACTION as FOLLOW_UP
 from domain.case.actions.follow_up import FollowUp
 from domain.case.command import Command
 from domain.case.lifecycle import State
@@ -140,7 +141,7 @@ async def _current(backend: Backend, link: Link) -> CaseView | None:
 
     Raises ProblemError if neither answers.
     """
-    view = await backend.gateway.case(link.number, CALLER)
+    view = await backend.complaints.case(link.number, CALLER)
     return view if view is not None else await backend.find(link.number, CALLER)
 
 
@@ -159,7 +160,7 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
     digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
     command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest)
     try:
-        outcome = await backend.gateway.act(link.number, command)
+        outcome = await backend.complaints.act(link.number, FOLLOW_UP.name, command)
     except ProblemError as error:
         if error.problem.status == HTTPStatus.CONFLICT:
             return await _current(backend, link)

@@ -1,4 +1,4 @@
-"""Taking complaints in, finding and reading them."""
+"""Complaints: registration, lists, one complaint, and its timeline."""
 
 from enum import Enum
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from readmodel.paging import BadCursorError
 TAGS: list[str | Enum] = ["complaints"]
 _KEY = ("unauthorized", "malformed-key")
 _FILTERED = ("unknown-service", "unknown-district", "unknown-department")
-_POSTED = (
+POSTED = (
     *_KEY,
     "malformed-json",
     "bad-request",
@@ -55,7 +55,7 @@ def _add_register(router: APIRouter, backend: Backend) -> None:
         responses={
             201: openapi.example("Durable, and lists show it.", "registered"),
             202: openapi.accepted("registered"),
-            **openapi.errors(*_POSTED, "other-owner", "unknown-service", "unknown-district"),
+            **openapi.errors(*POSTED, "other-owner", "unknown-service", "unknown-district"),
         },
     )
     async def register(
@@ -63,9 +63,10 @@ def _add_register(router: APIRouter, backend: Backend) -> None:
         key: Annotated[Key, Depends(backend.bearer)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """The agent of first contact (首问责任人) takes down what the caller says, and owns the case from then on.
+        """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
 
-        Its clocks run from now. Needs Temporal alone: with SQL or the worker down, the answer is 202, the number good.
+        Its clocks run from now. This needs Temporal alone: with SQL or the worker down, the answer is 202, the number
+        good.
         """
         registered = await backend.desk.register(key, body, idempotency_key)
         number, case = registered.number, registered.case
@@ -80,14 +81,14 @@ def _add_register(router: APIRouter, backend: Backend) -> None:
 
 
 async def _made_before(backend: Backend, number: str, key: Key) -> CaseView:
-    """The case that the same request made: as it stands, or as it began where nobody can tell how it stands."""
+    """Return the case that the same request made, as it is now; as it began if neither SQL nor a worker answers."""
     try:
         view = await backend.find(number, actor_of(key))
     except ProblemError:
         view = None
     if view is not None:
         return view
-    case = await backend.gateway.started_as(number)
+    case = await backend.complaints.started_as(number)
     now = backend.clock()
     return view_case(case, now, available_actions(case, actor_of(key), now))
 
@@ -110,9 +111,9 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     async def list_complaints(
         wanted: Annotated[Listing, Query(), backend.by_name], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """The newest registration first. Filters narrow the list together.
+        """List complaints, the newest registration first. Filters narrow the list together.
 
-        No case comes twice or is left out while somebody turns pages; what is registered meanwhile comes before them.
+        No case comes twice or is left out between pages; what is registered meanwhile comes before the first.
         """
         try:
             page = await backend.reader.page(wanted.filters(), wanted.cursor, wanted.limit)
@@ -143,7 +144,7 @@ def _add_get(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def get_complaint(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """As SQL shows it; as its workflow has it, where SQL does not show it yet or is down."""
+        """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down."""
         wanted = number_in(number)
         view = await backend.find(wanted, actor_of(key))
         if view is None:
@@ -175,18 +176,18 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
     async def get_timeline(
         number: NumberText, paging: Annotated[Paging, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """The oldest first: what people did, and what time brought, with `system` as its actor."""
+        """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
         wanted = number_in(number)
         page = await backend.reader.timeline(wanted, after_seq(paging.cursor), paging.limit)
         if page is None:
-            if await backend.gateway.case(wanted, actor_of(key)) is None:
+            if await backend.complaints.case(wanted, actor_of(key)) is None:
                 raise not_found(wanted)
             raise away(f"The complaint {wanted} is there, but SQL does not show it yet.")
         return render.page(map(render.timeline_item, page.items), None if page.next_seq is None else str(page.next_seq))
 
 
 def after_seq(cursor: str | None) -> int:
-    """The event after which a page of a timeline begins."""
+    """Return the event after which a page of a timeline begins. Raises ProblemError."""
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > len(str(2**31)) - 1:
@@ -195,5 +196,5 @@ def after_seq(cursor: str | None) -> int:
 
 
 def bad_cursor(why: str) -> ProblemError:
-    """The problem of a cursor that no page gave out."""
+    """Return the problem of a cursor that no page gave out."""
     return ProblemError("invalid-cursor", f"{why[:1].upper()}{why[1:]}.", accepted=["a next_cursor", "no cursor"])

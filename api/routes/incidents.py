@@ -8,18 +8,18 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Query
-from pydantic import Field, ValidationError
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
-from api.problems import ProblemError, refusal_of
-from api.routes.complaints import after_seq, bad_cursor
+from api.problems import ProblemError
+from api.routes.action_routes import ActionRoutes
+from api.routes.complaints import POSTED, after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import Key, actor_of, only_for, request_key, staff_only
-from domain.case.command import Command
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import (
     INCIDENT_BODIES,
@@ -29,35 +29,22 @@ from domain.incident.lifecycle import (
     DispatchIncident,
     IncidentAction,
     IncidentBody,
-    IncidentRow,
     IncidentState,
     Merge,
     Scope,
 )
-from domain.shared.actors import ROLE_ZH, Role
+from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from readmodel.paging import BadCursorError
-from workflows.messages import Names
-from workflows.requests import Request
+from workflows.messages import IncidentOutcome, Names
+from workflows.start import Request
 
 Endpoint = Callable[..., Awaitable[Response]]
 TAGS: list[str | Enum] = ["incidents"]
 _KEY = ("unauthorized", "malformed-key", "wrong-role", "invalid-request")
 _READ = (*_KEY, "read-model-unavailable")
-_POSTED = (
-    *_KEY,
-    "malformed-json",
-    "bad-request",
-    "body-too-large",
-    "unsupported-media-type",
-    "invalid-idempotency-key",
-    "idempotency-key-reused",
-    "unknown-service",
-    "unknown-district",
-    "temporal-unavailable",
-    "no-answer-in-time",
-)
-_MORE: dict[IncidentAction, tuple[str, ...]] = {
+_POSTED = (*POSTED, "unknown-service", "unknown-district")
+_MORE_ERRORS: dict[IncidentAction, tuple[str, ...]] = {
     IncidentAction.DISPATCH: ("unknown-department",),
     IncidentAction.MERGE: ("same-incident", "unknown-incident", "incident-closed"),
 }
@@ -74,7 +61,7 @@ IncidentNumberText = Annotated[
 
 
 class IncidentListing(Paging):
-    """Which incidents a list shows."""
+    """Filters of a list of incidents."""
 
     state: tuple[IncidentState, ...] = Field(
         default=(), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
@@ -87,25 +74,28 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     _add_list(router, backend)
     _add_get(router, backend)
     _add_timeline(router, backend)
+    routes = ActionRoutes(
+        backend=backend,
+        client=backend.incidents,
+        prefix=f"{PREFIX}/actions",
+        tags=TAGS,
+        operation_id="incident_{}",
+        summary="{} {}: an incident",
+        number=IncidentNumberText,
+        number_in=str.lower,
+        states_zh=INCIDENT_STATE_ZH,
+        model=IncidentItem,
+        example="incident",
+        done="Done: the incident as it stands now.",
+        reused="This Idempotency-Key has done something else to this incident: {}.",
+        errors=(*_POSTED, "incident-not-found", "out-of-turn", "other-department"),
+        check=_check,
+        gone=_gone,
+        answer=_acted,
+    )
     for action, body in INCIDENT_BODIES.items():
-        row = INCIDENT_TABLE[action]
-        router.add_api_route(
-            f"{PREFIX}/actions/{action.value}",
-            _endpoint(backend, action, body),
-            methods=["POST"],
-            tags=TAGS,
-            operation_id=f"incident_{action.value}",
-            summary=f"{row.zh} {action.value}: an incident",
-            description=_description(row, body),
-            response_model=IncidentItem,
-            responses={
-                200: openapi.example("Done: the incident as it stands now.", "incident"),
-                202: {**openapi.accepted("incident"), "model": IncidentItem},
-                **openapi.errors(
-                    *_POSTED, "incident-not-found", "out-of-turn", "other-department", *_MORE.get(action, ())
-                ),
-            },
-        )
+        row, example = INCIDENT_TABLE[action], examples.INCIDENT_BODIES[action]
+        routes.add(router, action.value, row, body, example, _MORE_ERRORS.get(action, ()))
 
 
 def _add_declare(router: APIRouter, backend: Backend) -> None:
@@ -127,7 +117,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         key: Annotated[Key, Depends(only_for(backend.bearer, Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN))],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Cases of its scope are linked to it from now on, and those of the last while that wait for their reply."""
+        """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
         at = backend.clock()
         request = None
         if idempotency_key is not None:
@@ -136,7 +126,7 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         try:
             _check_scope(backend, body.services, body.districts)
         except (ProblemError, UnknownCode):
-            if request is None or (number := await backend.incidents.made(request, at)) is None:
+            if request is None or (number := await backend.incidents.started_by(request, at)) is None:
                 raise
             return await _answer(backend, await _found(backend, number, key), key, HTTPStatus.CREATED)
         rules = [rule for rule in backend.catalogue.surge_rules() if {*rule.services} & {*body.services}]
@@ -150,9 +140,9 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
             timezone=backend.catalogue.calendar.timezone,
         )
-        incident, again = await backend.incidents.open(opening, request, Names.of(backend.catalogue))
+        incident, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
         if again:
-            with suppress(ProblemError):  # where nobody can tell how it stands, the answer is how it began
+            with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
                 incident = await _found(backend, incident.number, key)
         return await _answer(backend, incident, key, HTTPStatus.CREATED)
 
@@ -173,7 +163,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """The latest first; of the states that are named."""
+        """List incidents, the latest first; of the states that are given."""
         try:
             page = await backend.reader.incident_page(wanted.state, wanted.cursor, wanted.limit)
         except BadCursorError as error:
@@ -197,7 +187,7 @@ def _add_get(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def get_incident(number: IncidentNumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
-        """With the number of its cases in each state. The cases are `GET /v1/complaints?incident=...`."""
+        """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
         incident = await _found(backend, number.lower(), key)
         available = incident.available_actions(actor_of(key))
         return render.answer(render.incident(incident, await _counts(backend, incident.number), available))
@@ -217,7 +207,7 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def get_incident_timeline(number: IncidentNumberText, paging: Annotated[Paging, Query()]) -> Response:
-        """The oldest first: what people did, and what the system did, with `system` as its actor."""
+        """List the events of an incident, the oldest first; those of the system have the actor `system`."""
         wanted = number.lower()
         page = await backend.reader.incident_timeline(wanted, after_seq(paging.cursor), paging.limit)
         if page is None:
@@ -226,39 +216,8 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         return render.page(items, None if page.next_seq is None else str(page.next_seq))
 
 
-def _endpoint(backend: Backend, action: IncidentAction, body_type: type[IncidentBody]) -> Endpoint:
-    """The operation of one action. Where every field may be left out, so may the body."""
-    command_type: type[Command[IncidentBody]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
-
-    async def act(
-        number: IncidentNumberText,
-        key: Annotated[Key, Depends(backend.bearer)],
-        body: IncidentBody,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        wanted = number.lower()
-        refused = await refusal_of(_check_words(backend, body, key))
-        sent = "" if idempotency_key is None else request_key(key, idempotency_key)
-        digest = hashlib.sha256(f"{action}\0{body.model_dump_json()}".encode()).hexdigest()[:32]
-        command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
-        outcome = await backend.incidents.act(wanted, command, refused)
-        if outcome is None:
-            raise await _gone(backend, wanted, action)
-        if (outcome.action, outcome.digest) != (action, digest):
-            detail = f"This Idempotency-Key has done something else to this incident: {outcome.action}."
-            raise ProblemError("idempotency-key-reused", detail, accepted=["the same body", "a new Idempotency-Key"])
-        return await _answer(backend, outcome.incident, key, HTTPStatus.OK)
-
-    act.__name__ = f"incident_{action.value}"
-    shown = {"summary": INCIDENT_TABLE[action].zh, "value": examples.INCIDENT_BODIES[action]}
-    act.__annotations__["body"] = Annotated[body_type, Body(openapi_examples={"usual": shown}), backend.by_name]  # type: ignore[dict-item]  # as documented
-    with suppress(ValidationError):
-        act.__defaults__ = (body_type(), None)
-    return act
-
-
-async def _check_words(backend: Backend, body: IncidentBody, key: Key) -> None:
-    """What the incident cannot know: which departments and places there are, and how another incident stands."""
+async def _check(backend: Backend, _: str, body: IncidentBody, key: Key) -> None:
+    """Check what the incident cannot know: departments, services, districts, and the state of another incident."""
     match body:
         case DispatchIncident():
             backend.catalogue.department(body.department)
@@ -275,8 +234,12 @@ def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[s
         backend.catalogue.district(district)
 
 
+async def _acted(backend: Backend, outcome: IncidentOutcome, key: Key) -> Response:
+    return await _answer(backend, outcome.incident, key, HTTPStatus.OK)
+
+
 async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPStatus) -> Response:
-    """The incident as it is, and whether lists show it already."""
+    """Return the incident as it is now; 202 if lists do not show it yet."""
     wait = backend.config.sql_wait_seconds
     shown = await backend.incident_visibility.shows(incident.number, incident.version, wait)
     available = incident.available_actions(actor_of(key))
@@ -286,7 +249,7 @@ async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPSt
 
 
 async def _counts(backend: Backend, number: str) -> dict[str, int]:
-    """How its cases stand; nothing where SQL does not tell: what was done is done."""
+    """Return the number of its cases in each state; none if SQL does not answer, as the action is done."""
     try:
         return await backend.reader.incident_counts(number)
     except ProblemError:
@@ -294,13 +257,13 @@ async def _counts(backend: Backend, number: str) -> dict[str, int]:
 
 
 async def _found(backend: Backend, number: str, key: Key) -> Incident:
-    """The incident as SQL shows it, or as its workflow has it. Raises ProblemError."""
+    """Return the incident from SQL, or from its workflow. Raises ProblemError."""
     try:
         incident = await backend.reader.incident(number)
     except ProblemError:
         incident = None
     if incident is None:
-        live = await backend.incidents.live(number, actor_of(key))
+        live = await backend.incidents.incident(number, actor_of(key))
         if live is None:
             raise _not_found(number)
         incident = live.incident
@@ -311,17 +274,9 @@ def _not_found(number: str) -> ProblemError:
     return ProblemError("incident-not-found", f"There is no incident with the number {number}.")
 
 
-async def _gone(backend: Backend, number: str, action: IncidentAction) -> ProblemError:
+async def _gone(backend: Backend, number: str, action: str, _: Key) -> ProblemError:
     incident = await backend.reader.incident(number)
     if incident is None:
         return _not_found(number)
     detail = f"The incident {number} is {incident.state} and over; {action} is not possible any more."
     return ProblemError("out-of-turn", detail, accepted=[], version=incident.version)
-
-
-def _description(row: IncidentRow, body: type[IncidentBody]) -> str:
-    sources = ", ".join(f"{INCIDENT_STATE_ZH[state]} `{state}`" for state in IncidentState if state in row.sources)
-    target = f"{INCIDENT_STATE_ZH[row.target]} `{row.target}`" if row.target else "the same state 状态不变"
-    roles = ", ".join(f"{ROLE_ZH[role]} `{role}`" for role in ROLE_ZH if role in row.roles)
-    facts = f"* from 从: {sources}\n* to 到: {target}\n* by 由: {roles}, 管理员 `admin`"
-    return f"{row.description}\n\n{body.__doc__}\n\n{facts}"

@@ -121,7 +121,7 @@ async def _documents(backend: Backend, number: str, key: Key) -> tuple[Event, ..
     """Return the events of the case's documents. Raises ProblemError if there is no such case or SQL is down."""
     found = await backend.reader.documents(number)
     if found is None:
-        if await backend.gateway.case(number, actor_of(key)) is None:
+        if await backend.complaints.case(number, actor_of(key)) is None:
             raise not_found(number)
         raise away(f"The complaint {number} is there, but SQL does not show it yet.")
     return found

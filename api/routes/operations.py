@@ -66,9 +66,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 async def _look(backend: Backend) -> Readiness:
     temporal, sql, seen = await asyncio.gather(
-        backend.gateway.alive(LOOK_SECONDS),
+        backend.temporal.alive(LOOK_SECONDS),
         backend.reader.alive(LOOK_SECONDS),
-        backend.gateway.worker_seen(LOOK_SECONDS),
+        backend.temporal.worker_seen(LOOK_SECONDS),
     )
     warnings = backend.in_force.calendar_warnings(backend.clock().date())
     worker = "no worker asks for tasks" if seen is None else f"asked for tasks {max(seen, 0):.0f} s ago"

@@ -1,4 +1,4 @@
-"""Waiting until SQL shows what Temporal has accepted: one look for all who wait, and none while nobody does."""
+"""Wait until SQL shows what Temporal has accepted: one look for all waiters, and none while there are none."""
 
 import asyncio
 import logging
@@ -9,23 +9,23 @@ from typing import NamedTuple
 log = logging.getLogger("hotline.api")
 
 TICK_SECONDS = 0.002
-"""Least pause between two looks: a publication takes some ten milliseconds."""
+"""Shortest pause between two looks: a publication takes some ten milliseconds."""
 SLOWEST_TICK_SECONDS = 0.1
 """Longest pause while SQL answers."""
 LOOKS = 2
-"""So many looks fall into the usual wait: a quiet machine is asked often, a busy one is left to its work."""
+"""Looks during the usual wait: the busier the machine, the fewer looks a second."""
 LEARNING = 0.1
-"""Weight of the latest wait in the usual one."""
+"""Weight of the latest wait in the moving average of waits."""
 UNLEARNING = 0.5
-"""The same for somebody who waits alone and is told by the first look: after a busy hour, nobody shall wait as if it
-went on. Among many there is always one whose look comes just in time."""
+"""The same for a waiter that was alone and found its version at the first look: then the average falls fast, after a
+busy hour. Of many waiters, one is always told by its first look, so they say nothing."""
 FAILING_TICK_SECONDS = 0.5
 """Longest pause while SQL answers with errors."""
 PATIENCE = 3
-"""Looks that fail in a row until whoever waits is told that it is no use."""
+"""Looks that fail in a row before the waiters give up."""
 
 Look = Callable[[Sequence[str]], Awaitable[Mapping[str, int]]]
-"""The versions that SQL shows of these cases; a case it does not know is absent."""
+"""Returns the versions that SQL shows of these cases; a case without a row is absent."""
 
 
 class _Waiter(NamedTuple):
@@ -36,7 +36,7 @@ class _Waiter(NamedTuple):
 
 
 class Visibility:
-    """Tells when the read model has caught up with a case. For one event loop."""
+    """Waiters for versions of cases in the read model. For one event loop."""
 
     def __init__(self, look: Look, tick_seconds: float = TICK_SECONDS) -> None:
         self._look = look
@@ -48,9 +48,9 @@ class Visibility:
         self._looks = 0
 
     async def shows(self, number: str, version: int, seconds: float) -> bool:
-        """Whether SQL shows this version of the case, or a later one, within so many seconds.
+        """Return True if SQL shows this version of the case, or a later one, within so many seconds.
 
-        While SQL is known to be down, the answer is no after a single look.
+        While SQL is known to be down, the answer is False after a single look.
         """
         loop = asyncio.get_running_loop()
         waiter = _Waiter(version, time.perf_counter(), self._looks, loop.create_future())
@@ -65,7 +65,7 @@ class Visibility:
             self._leave(number, waiter)
 
     async def close(self) -> None:
-        """Stop looking; whoever still waits is told no."""
+        """Stop looking, and answer the waiters with False."""
         if self._poller:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
@@ -74,14 +74,14 @@ class Visibility:
     async def _poll(self) -> None:
         pause = self._pause()
         while self._waiting:
-            # The first look comes after a pause, too: nothing can be there at once.
+            # Also before the first look: nothing can be there at once.
             await asyncio.sleep(pause)
             if not self._waiting:
                 return
             self._looks += 1
             try:
                 versions = await self._look(tuple(self._waiting))
-            except Exception as error:  # noqa: BLE001 - whatever is the matter with SQL, the answer is 202
+            except Exception as error:  # noqa: BLE001 - for any error of SQL, the answer is 202
                 pause = self._failed(error, pause)
             else:
                 self._failures = 0
@@ -108,7 +108,7 @@ class Visibility:
         if len(self._waiting) > 1 or self._looks - waiter.looks > 1:
             self._usual += LEARNING * (waited - self._usual)
         else:
-            # It was there before somebody looked, nobody knows since when.
+            # It was there before the look, for an unknown time.
             self._usual += UNLEARNING * min(waited / 2 - self._usual, 0)
 
     def _pause(self) -> float:

@@ -1,4 +1,4 @@
-"""What a catalogue (服务目录) says for cases that are open already, and what would become of them."""
+"""Rollout of a catalogue (服务目录): the terms that open cases get, and a preview of the effect on their clocks."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from domain.catalogue.terms import Edition, Terms
 from domain.shared.codes import UnknownCode
 
 
-class Held(NamedTuple):
-    """What decides on a case's terms."""
+class OpenCase(NamedTuple):
+    """Facts of an open case that its terms depend on."""
 
     number: str
     service_code: str
@@ -22,36 +22,36 @@ class Held(NamedTuple):
     registered_at: datetime
 
     @classmethod
-    def of(cls, case: Case) -> "Held":
-        """Of this case."""
+    def of(cls, case: Case) -> "OpenCase":
+        """Return the facts of a case."""
         where = case.intake.location.district
         return cls(case.number, case.intake.service_code, where, case.department, case.registered_at)
 
 
-class Renewal:
-    """The terms of open cases under a catalogue, each kind of case and day of registration computed once."""
+class RolloutTerms:
+    """Terms of open cases under a catalogue, computed once for each kind of case and day of registration."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._terms: dict[tuple[str, str | None, date], Terms] = {}
 
-    def terms(self, held: Held) -> Terms:
-        """What a case would have taken with it, had it been registered under this catalogue.
+    def terms(self, case: OpenCase) -> Terms:
+        """Return the terms that the case would have, had it been registered under this catalogue.
 
-        Raises UnknownCode where the catalogue lacks its service, district or department: it keeps what it has.
+        Raises UnknownCode if the catalogue lacks its service, district or department: then it keeps its own.
         """
-        if held.department is not None:
-            self._catalogue.department(held.department)
-        day = self._catalogue.calendar.local_date(held.registered_at)
-        key = (held.service_code, held.district, day)
+        if case.department is not None:
+            self._catalogue.department(case.department)
+        day = self._catalogue.calendar.local_date(case.registered_at)
+        key = (case.service_code, case.district, day)
         if key not in self._terms:
-            self._terms[key] = self._catalogue.terms(held.service_code, held.district, held.registered_at)
+            self._terms[key] = self._catalogue.terms(case.service_code, case.district, case.registered_at)
         return self._terms[key]
 
 
 @dataclass
-class Shift:
-    """How one clock of one service would move, over all cases. `later` and `earlier` are the widest of each."""
+class ClockShift:
+    """Effect on one clock of one service, over all cases. `later` and `earlier` are the widest of each."""
 
     cases: int = 0
     later: timedelta = timedelta()
@@ -59,27 +59,27 @@ class Shift:
     first_due: datetime | None = None
     last_due: datetime | None = None
     past: int = 0
-    """Promises whose time would be up at once."""
+    """Promises that would be missed at once."""
     why: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
-class Outlook:
-    """What a catalogue would change for open cases, if it were put in force at `at`."""
+class RolloutPreview:
+    """Effect of a catalogue on open cases, if it were put in force at `at`."""
 
-    renewal: Renewal
+    rollout: RolloutTerms
     edition: Edition
     at: datetime
     changed: int = 0
     same: int = 0
     kept: list[tuple[str, str]] = field(default_factory=list)
-    """Cases that keep their terms, and what the catalogue lacks for them."""
-    shifts: dict[tuple[str, str], Shift] = field(default_factory=dict)
+    """Cases that keep their terms, each with the code that the catalogue lacks."""
+    shifts: dict[tuple[str, str], ClockShift] = field(default_factory=dict)
 
-    def look(self, case: Case) -> None:
-        """Take one more case into account."""
+    def add(self, case: Case) -> None:
+        """Add the effect on one more case."""
         try:
-            terms = self.renewal.terms(Held.of(case))
+            terms = self.rollout.terms(OpenCase.of(case))
         except UnknownCode as error:
             self.kept.append((case.number, f"{error.kind} {error.code}"))
             return
@@ -90,9 +90,9 @@ class Outlook:
             return
         self.changed += 1
         for moved in changed.moved:
-            self._add(self.shifts.setdefault((terms.service_code, moved.clock), Shift()), moved)
+            self._add_shift(self.shifts.setdefault((terms.service_code, moved.clock), ClockShift()), moved)
 
-    def _add(self, shift: Shift, moved: Moved) -> None:
+    def _add_shift(self, shift: ClockShift, moved: Moved) -> None:
         before, after = moved.due_before, moved.due_after
         shift.cases += 1
         shift.why.update(moved.why)

@@ -126,20 +126,21 @@ class Incident(BaseModel):
         """What this person may do to it now, in table order."""
         return tuple(row.action for row in INCIDENT_TABLE.values() if self._objection(row.action, actor) is None)
 
-    def check(self, command: Command[Any]) -> None:
-        """Raise Refused exactly where `apply` would."""
+    def check(self, command: Command[Any], at: datetime) -> None:  # noqa: ARG002 - as a case is checked
+        """Raise Refused if `apply` would."""
         body = command.body
         if refused := self._objection(body.action, command.actor):
             raise refused
         if body.action is IncidentAction.MERGE and body.into == self.number:
             raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", ("another incident",))
 
-    def apply(self, command: Command[Any], at: datetime) -> IncidentEvent:
-        """Do what is asked at `at`. Raises Refused and changes nothing."""
-        self.check(command)
+    def apply(self, command: Command[Any], at: datetime) -> tuple[IncidentEvent, ...]:
+        """Carry out a command at `at`. Raises Refused and changes nothing."""
+        self.check(command, at)
         body = command.body
         data = {**body.model_dump(mode="json", exclude_none=True), **self._besides(body, command.actor)}
-        return self._happened(body.action, command.actor, at, INCIDENT_TABLE[body.action].target or self.state, data)
+        target = INCIDENT_TABLE[body.action].target or self.state
+        return (self._happened(body.action, command.actor, at, target, data),)
 
     def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
         """Another was merged into this one."""
@@ -152,9 +153,9 @@ class Incident(BaseModel):
             MERGE_FAILED, SYSTEM, at, self.state_before_merge or IncidentState.CONFIRMED, {"into": self.into}
         )
 
-    def note_cancellation(self, reason: str, at: datetime) -> IncidentEvent:
-        """Note that the workflow was asked to be cancelled."""
-        return self._happened("cancellation_requested", SYSTEM, at, self.state, {"reason": reason} if reason else {})
+    def note_cancellation(self, reason: str, at: datetime) -> tuple[IncidentEvent, ...]:
+        """Note that a cancellation of the workflow was requested."""
+        return (self._happened("cancellation_requested", SYSTEM, at, self.state, {"reason": reason} if reason else {}),)
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """Every linked case has been seen to: how many were settled, kept open, or had ended before."""

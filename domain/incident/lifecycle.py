@@ -91,6 +91,11 @@ class IncidentRow:
     target: IncidentState | None
     description: str
 
+    @property
+    def targets(self) -> tuple[IncidentState, ...]:
+        """The state that follows; empty if the state stays."""
+        return (self.target,) if self.target else ()
+
 
 A, R = IncidentAction, Role
 _DESK = {R.DISPATCHER, R.SUPERVISOR}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from temporalio.client import WorkflowHandle
 
-    from domain.case.rollout import Outlook
+    from domain.case.rollout import RolloutPreview
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from hotline.files.catalogue_store import CatalogueStore
@@ -72,16 +72,16 @@ def apply(
         where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
         raise CatalogueError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
     with _retry_later():
-        outlook, closed_after = _preview(settings, store, new)
-        applied = _is_applied(store, outlook.edition)
-        if dry_run or (applied and not outlook.changed):
+        preview, closed_after = _preview(settings, store, new)
+        applied = _is_applied(store, preview.edition)
+        if dry_run or (applied and not preview.changed):
             typer.echo("nothing was changed" if dry_run else "it is in force, for every open case: nothing to change")
             return
         if not yes and not typer.confirm("Put it in force?"):
             typer.echo("nothing was changed")
             return
         with store.exclusive():
-            change = _Change(new, file.absolute(), closed_after, by or _user_name(), outlook.changed + outlook.same)
+            change = _Change(new, file.absolute(), closed_after, by or _user_name(), preview.changed + preview.same)
             answers = asyncio.run(_put_in_force(settings, store, change))
     typer.echo(_summary(answers))
     if answers.get("silent"):
@@ -89,9 +89,9 @@ def apply(
         raise typer.Exit(RETRY_LATER)
 
 
-def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["Outlook", datetime]:
-    """Print what differs and what moves; answer the outlook, and when a case was closed at the earliest to be asked."""
-    from domain.case.rollout import Outlook, Renewal
+def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["RolloutPreview", datetime]:
+    """Print what differs and what moves; answer the preview, and when a case was closed at the earliest to be asked."""
+    from domain.case.rollout import RolloutPreview, RolloutTerms
     from domain.catalogue.diff import changes
     from hotline.files.catalogue import CatalogueError
     from hotline.files.catalogue_store import edition_of, in_force_now
@@ -108,33 +108,33 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
     for line in changes(old, new) or ["no figure differs from what is in force"]:
         typer.echo(f"  {line}")
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
-    outlook = Outlook(Renewal(new), edition, at)
+    preview = RolloutPreview(RolloutTerms(new), edition, at)
     with _database(settings.database_url) as database, reading(database) as connection:
         for case in walk(connection, Wanted(closed_after)):
-            outlook.look(case)
-    _show(outlook)
-    return outlook, closed_after
+            preview.add(case)
+    _show(preview)
+    return preview, closed_after
 
 
-def _show(outlook: "Outlook") -> None:
+def _show(preview: "RolloutPreview") -> None:
     from rich.console import Console
     from rich.table import Table
 
     typer.echo(
-        f"open cases: {outlook.changed} change, {outlook.same} stay the same, {len(outlook.kept)} keep their terms"
+        f"open cases: {preview.changed} change, {preview.same} stay the same, {len(preview.kept)} keep their terms"
     )
-    if outlook.shifts:
+    if preview.shifts:
         table = Table("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once")
-        for (service, clock), shift in sorted(outlook.shifts.items()):
+        for (service, clock), shift in sorted(preview.shifts.items()):
             due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
             widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
             why = ", ".join(sorted(shift.why))
             table.add_row(service, clock, str(shift.cases), why, *widest, due, str(shift.past or ""))
         Console().print(table)
-    for number, lacking in outlook.kept[:SHOWN]:
+    for number, lacking in preview.kept[:SHOWN]:
         typer.echo(f"  {number} keeps its terms: the catalogue has no {lacking}")
-    if len(outlook.kept) > SHOWN:
-        typer.echo(f"  and {len(outlook.kept) - SHOWN} more")
+    if len(preview.kept) > SHOWN:
+        typer.echo(f"  and {len(preview.kept) - SHOWN} more")
 
 
 def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:

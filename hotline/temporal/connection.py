@@ -1,4 +1,4 @@
-"""The way to Temporal, the same for worker, API and commands.
+"""Connection to Temporal, the same for worker, API and commands.
 
 Address, namespace, TLS and keys come from `temporalio.envconfig`: the variables `TEMPORAL_ADDRESS`,
 `TEMPORAL_NAMESPACE`, `TEMPORAL_TLS_*`, `TEMPORAL_API_KEY`, or a profile in Temporal's own TOML file.

@@ -1,4 +1,4 @@
-"""Runner of workflow code: the SDK's sandbox, without a costly question per payload."""
+"""The runner of workflow code: the SDK's sandbox, without questions to it that this service does not need."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,22 +7,8 @@ from temporalio.converter import StorageDriverStoreContext
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-PASSED_THROUGH = (
-    "activities",
-    "domain",
-    "pydantic",
-    "readmodel",
-    "workflows.alarm",
-    "workflows.cancellation",
-    "workflows.incident_links",
-    "workflows.presentation.incident",
-    "workflows.messages",
-    "workflows.outbox",
-    "workflows.presentation.complaint",
-    "workflows.presentation.search_attributes",
-    "workflows.updates",
-)
-"""Modules that are loaded once for all runs. What is left to load for a run is the workflow's own module."""
+PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
+"""Packages that are loaded once for all runs, beside what workflows import as `imports_passed_through`."""
 
 
 def runner(*, sandbox: bool) -> WorkflowRunner:

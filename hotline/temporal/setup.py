@@ -1,4 +1,4 @@
-"""Prepares a Temporal cluster for the service: the namespace and the search attributes, again without harm."""
+"""Setup of a Temporal cluster for the service: namespace and search attributes. It may be repeated."""
 
 import asyncio
 import time
@@ -15,7 +15,6 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
-from hotline.errors import OperatorError
 from workflows.presentation.search_attributes import REGISTRY
 
 DEFAULT_RETENTION = timedelta(days=30)
@@ -24,20 +23,20 @@ SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-class SetupError(OperatorError):
-    """The cluster cannot be prepared; the text says what is in the way."""
+class SetupError(Exception):
+    """The cluster cannot be set up; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Parts that setup added to the cluster; none if it was ready."""
+    """Namespace and search attributes that setup added to the cluster; none if the cluster had them."""
 
     namespace_added: bool
     attributes_added: tuple[str, ...]
 
 
 async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> Prepared:
-    """Register the client's namespace and all search attributes; existing ones stay as they are.
+    """Add the client's namespace and every search attribute of the registry; what exists stays as it is.
 
     Args:
         client: connected to the namespace that the service will use.
@@ -127,7 +126,7 @@ async def _unless_it_exists(call: Awaitable[object]) -> None:
     try:
         await call
     except RPCError as error:
-        # Somebody else was faster, which is as good.
+        # Another process was faster, which is as good.
         if error.status != RPCStatusCode.ALREADY_EXISTS:
             raise
 

@@ -17,13 +17,14 @@ from temporalio.client import Client
 from api.__main__ import assemble
 from api.app import create_app
 from api.problems import ProblemError
-from api.temporal.gateway import Gateway
+from api.temporal.complaints import ComplaintClient
+from api.temporal.health import TemporalHealth
 from domain.case.case import Case
 from tests.support.api import CALL, KEPT, House, house, problem, served
 from tests.support.build import registration
 from tests.support.hotline import until
 from tests.support.proxy import relay
-from workflows.requests import Request
+from workflows.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -148,12 +149,12 @@ async def test_a_start_that_gets_no_answer_in_its_time_is_not_made_later(tempora
     """Not by the client either, which tries again by itself as long as it is let."""
     async with relay(temporal.service_client.config.target_host) as way:
         client = await Client.connect(f"127.0.0.1:{way.port}", data_converter=temporal.data_converter)
-        gateway = Gateway(client, "nobody", timeout_seconds=8)
+        complaints = ComplaintClient(client, "nobody", timeout_seconds=8)
         late, request = registration(number="2603090000017"), Request(key=uuid.uuid4().hex)
         await way.cut()
         with pytest.raises(ProblemError) as raised:
-            await gateway.start(late, Case.register(late)[0], request, seconds=0.2)
+            await complaints.start(late, Case.register(late)[0], request, seconds=0.2)
         assert raised.value.problem.type.endswith("no-answer-in-time")
         await way.mend()
-        await until(lambda: gateway.alive(1), bool)
-        assert await gateway.registered_by(request, [late.number]) is None
+        await until(lambda: TemporalHealth(client, "nobody").alive(1), bool)
+        assert await complaints.registered_by(request, [late.number]) is None

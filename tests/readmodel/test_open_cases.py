@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from readmodel.database import reading, writing
-from readmodel.open_cases import Wanted, _statement, held, open_numbers, walk
+from readmodel.open_cases import Wanted, _statement, open_cases, open_numbers, walk
 from readmodel.projection import write
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, days, hours
@@ -55,7 +55,7 @@ def test_those_registered_since_an_instant(four: Engine) -> None:
 
 def test_what_decides_on_their_terms(four: Engine) -> None:
     with reading(four) as connection:
-        found = {one.number: one for one in held(connection, [number(1), number(4), "9" * 13])}
+        found = {one.number: one for one in open_cases(connection, [number(1), number(4), "9" * 13])}
     assert found.keys() == {number(1), number(4)}
     assert found[number(1)][1:] == ("no_water", "west", "repair", MONDAY)
     assert found[number(4)].department is None

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from activities.surge_watch import Watch
+from activities.surge_watch import SurgeWatch
 from domain.case.command import Command
 from domain.case.intake import Location
 from domain.incident.batch import IncidentBatch
@@ -25,7 +25,7 @@ def seen(database: Engine, at: datetime) -> list[tuple[Opening, datetime | None]
     async def to_nobody(_: Opening, __: datetime | None) -> None:
         """Nobody is told here."""
 
-    return Watch(database, lambda: (RULE,), to_nobody, 1.0)._openings(at)
+    return SurgeWatch(database, lambda: (RULE,), to_nobody, 1.0)._openings(at)
 
 
 def take_calls(database: Engine, at: datetime, places: range) -> None:
@@ -37,7 +37,7 @@ def dismissed(database: Engine, at: datetime) -> None:
     """An incident of the scope that begins and ends then."""
     incident, first = Incident.open(Opening(number="i26090700018", at=at, title="-", scope=SCOPE, since=at))
     actor = Actor(name="Zhou", role=Role.DISPATCHER)
-    events = (first, incident.apply(Command(actor=actor, body=Dismiss(reason="-")), at), incident.finish(at, {}))
+    events = (first, *incident.apply(Command(actor=actor, body=Dismiss(reason="-")), at), incident.finish(at, {}))
     with writing(database) as connection:
         write_incident(connection, IncidentBatch(incident=incident, events=events))
 

@@ -51,10 +51,10 @@ from domain.shared.actors import Actor, Role
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
-from workflows.incident_links import incident_id
+from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.requests import Request
+from workflows.start import Request
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}

@@ -65,7 +65,7 @@ def of_shift(start: Callable[[Client, str], Awaitable[WorkflowHandle[Any, None]]
 
 
 async def catalogue(house: Hotline) -> WorkflowHistory:
-    """The history of a round over two open cases, one of which is reached by the second look."""
+    """The history of a rollout over two open cases, one of which is reached by the second pass."""
     slower = house.catalogue.model_copy(update={"time_scale": 0.5})
     edition = Edition(digest="0" * 12, name="Half as fast", name_zh="放慢一半")
     start = RolloutStart(

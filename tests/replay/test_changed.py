@@ -1,7 +1,6 @@
 """A workflow that was changed does not replay what is recorded: a check that cannot fail would be worth nothing."""
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -10,20 +9,19 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 
-from domain.case.case import Case
 from tests.replay.test_replay import HISTORIES, load, replayer
-from workflows.alarm import Alarm
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow
+from workflows.deadline_timer import DeadlineTimer
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart, IncidentStart
-from workflows.outbox import Outbox
+from workflows.presentation.search_attributes import Values
 from workflows.surge_watch import SurgeWatchWorkflow
 
 
-class Unarmed(Alarm):
-    def arm(self, deadline: datetime | None, state: str) -> None:
+class NeverSet(DeadlineTimer):
+    def set(self, deadline: datetime | None, state: str) -> None:
         """Set no timer."""
 
 
@@ -34,17 +32,11 @@ class Forgetful(ComplaintWorkflow):
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
         super().__init__(start)
-        self._alarm = Unarmed(self._look)
+        self._timer = NeverSet(self._wake)
 
     @workflow.run
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
-
-
-class Shredder(Outbox):
-    def publish(self, case: Case, may_begin: Callable[[], bool]) -> None:  # noqa: ARG002 - as what it replaces
-        """Keep nothing, and tell nobody."""
-        self._events.clear()
 
 
 @workflow.defn(name="ComplaintWorkflow")
@@ -54,11 +46,13 @@ class Silent(ComplaintWorkflow):
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
         super().__init__(start)
-        self._outbox = Shredder(published=self._case.version)
 
     @workflow.run
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
+
+    def _publish_events(self) -> None:
+        self._outbox.clear()
 
 
 @workflow.defn(name="ComplaintWorkflow")
@@ -73,8 +67,8 @@ class Hidden(ComplaintWorkflow):
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
 
-    def _show(self) -> None:
-        return
+    def _search_attributes(self) -> Values:
+        return {}
 
 
 @workflow.defn(name="ComplaintWorkflow")
@@ -89,9 +83,9 @@ class Reordered(ComplaintWorkflow):
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
 
-    def _ask(self, *, changed: bool) -> None:
-        self._outbox.publish(self._case, self._link.idle)
-        super()._ask(changed=changed)
+    def _note_what_fell_due(self) -> None:
+        super()._note_what_fell_due()
+        self._publish_events()
 
 
 @pytest.mark.parametrize("path", ["straight", "asked_in_order"])
@@ -118,8 +112,8 @@ class Blind(IncidentWorkflow):
     async def run(self, start: IncidentStart) -> None:
         await super().run(start)
 
-    def _look_again(self) -> None:
-        self._second_look = False
+    def _plan_second_search(self) -> None:
+        self._second_search_due = False
 
 
 @workflow.defn(name="IncidentWorkflow")
@@ -134,7 +128,7 @@ class Dumb(IncidentWorkflow):
     async def run(self, start: IncidentStart) -> None:
         await super().run(start)
 
-    def _publish(self) -> None:
+    def _publish(self, *_: Any) -> None:
         self._outbox.clear()
 
 
@@ -150,7 +144,7 @@ class Idle(IncidentWorkflow):
     async def run(self, start: IncidentStart) -> None:
         await super().run(start)
 
-    def _begin(self) -> None:
+    def _act_on_cases(self) -> None:
         return
 
 
@@ -192,7 +186,7 @@ class Hasty(CatalogueRolloutWorkflow):
     async def run(self, start: RolloutStart) -> dict[str, int]:
         return await super().run(start)
 
-    async def _call(self, numbers: list[str]) -> dict[str, int]:
+    async def _change(self, numbers: list[str]) -> dict[str, int]:
         return {"same": len(numbers)}
 
 

@@ -21,7 +21,7 @@ from hotline.temporal.connection import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of
-from workflows.incident_links import LINKED, UNLINKED
+from workflows.incident_link import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))
@@ -99,14 +99,14 @@ async def test_the_histories_cover_the_whole_table() -> None:
 
 async def test_the_histories_of_incidents_cover_their_table() -> None:
     seen: set[str] = set()
-    rounds: set[str] = set()
+    activities: set[str] = set()
     for path in FILES:
         for event in load(path).events:
             batches = await _inputs(event, "publish_incident", IncidentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
-            rounds.add(event.activity_task_scheduled_event_attributes.activity_type.name)
+            activities.add(event.activity_task_scheduled_event_attributes.activity_type.name)
     assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, MERGE_FAILED, FINISH, "cancellation_requested"}
-    assert {"gather_cases", "inform_callers", "settle_cases", "relink_cases"} <= rounds
+    assert {"gather_cases", "inform_callers", "settle_cases", "relink_cases"} <= activities
 
 
 def test_cases_tell_of_every_change_of_their_incident() -> None:

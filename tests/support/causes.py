@@ -19,10 +19,10 @@ from domain.incident.lifecycle import IncidentBody, Scope
 from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.incident import IncidentWorkflow
-from workflows.incident_links import incident_id
+from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.requests import Request
+from workflows.start import Request
 
 
 class Cause:

@@ -30,9 +30,10 @@ from hotline.temporal.connection import DATA_CONVERTER
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from workflows.complaint import ComplaintWorkflow
-from workflows.messages import TASK_TIMEOUT, ComplaintStart
+from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import attributes, summary, workflow_id
 from workflows.presentation.search_attributes import REGISTRY
+from workflows.start import TASK_TIMEOUT
 
 TEMPORAL = str(Path(sys.executable).with_name("temporal"))
 TIME_SKIPPING = "frontend.WorkflowTimeSkippingEnabled=true"

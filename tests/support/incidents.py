@@ -67,4 +67,5 @@ def do(
     incident: Incident, body: IncidentBody, actor: Actor = DISPATCHER, at: datetime = THEN, key: str = ""
 ) -> IncidentEvent:
     """Apply a body."""
-    return incident.apply(Command(actor=actor, body=body, key=key), at)
+    (event,) = incident.apply(Command(actor=actor, body=body, key=key), at)
+    return event

@@ -64,7 +64,7 @@ def refused(incident: Incident, body: IncidentBody, actor: Actor = DISPATCHER) -
     """What `apply` and `check` both raise; the incident is left as it was."""
     before = incident.model_dump_json()
     with pytest.raises(Refused) as checked:
-        incident.check(Command(actor=actor, body=body))
+        incident.check(Command(actor=actor, body=body), THEN)
     with pytest.raises(Refused) as applied:
         do(incident, body, actor)
     assert vars(checked.value) == vars(applied.value)

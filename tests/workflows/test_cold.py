@@ -34,10 +34,10 @@ from tests.support.hotline import ADMIN, Hotline, hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
-from workflows.incident_links import incident_id
+from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.requests import Request
+from workflows.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

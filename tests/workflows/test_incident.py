@@ -12,18 +12,20 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from activities.fan_out import Pace, fan_out
 from activities.incident import Incidents
-from activities.rounds import Pace, call_on
 from domain.case.actions.answer import Answer
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import State
+from domain.incident.batch import IncidentBatch
 from domain.incident.lifecycle import (
     INCIDENT_BODIES,
     Dismiss,
@@ -40,8 +42,7 @@ from tests.support.causes import Cause, actions, count_timers, declare, linked, 
 from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
 from tests.support.outage import down
 from workflows.complaint import ComplaintWorkflow
-from workflows.incident import IncidentWorkflow
-from workflows.messages import ComplaintStart
+from workflows.messages import ComplaintStart, IncidentOutcome
 from workflows.presentation import search_attributes as keys
 from workflows.presentation.complaint import workflow_id
 
@@ -117,6 +118,25 @@ class TestLinks:
         await house.server.fast_forward(cause.handle, timedelta(seconds=16))
         await cause.waits_for(1)
         assert (await complaint.view()).incident == cause.number
+
+
+class TestPublication:
+    async def test_a_batch_carries_the_incident_as_its_events_left_it(self, house: Hotline) -> None:
+        """With no case to act on, the incident ends in the very task that publishes the action."""
+        cause = await declare(house, "wuguishan")
+        await until(partial(completed, cause, "gather_cases"), lambda searches: searches == 1)
+        await cause.act(Dismiss(reason="误报"))
+        await cause.handle.result()
+        scheduled = [
+            event.activity_task_scheduled_event_attributes for event in (await cause.handle.fetch_history()).events
+        ]
+        payloads = [each.input.payloads for each in scheduled if each.activity_type.name == "publish_incident"]
+        batches = [(await pydantic_data_converter.decode(each, [IncidentBatch]))[0] for each in payloads]
+        assert [(batch.incident.version, batch.events[-1].action) for batch in batches] == [
+            (1, "declare"),
+            (2, "dismiss"),
+            (3, "finish"),
+        ]
 
 
 async def leaves(complaint: Complaint) -> None:
@@ -269,7 +289,7 @@ class TestEnds:
 
 
 class Freeze:
-    """A round that freezes at its so manieth case: nothing is heard of it until `thaw` is set."""
+    """A batch that freezes at its case number `at`: nothing is heard of it until `thaw` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         self.thaw = asyncio.Event()
@@ -286,22 +306,22 @@ class Freeze:
             return await update(incidents, number, name, *rest)
 
         monkeypatch.setattr(Incidents, "_update", freezing)
-        monkeypatch.setattr("activities.incident.call_on", partial(call_on, pace=Pace(at_once=1, rest=0)))
+        monkeypatch.setattr("activities.incident.fan_out", partial(fan_out, pace=Pace(concurrency=1, rest=0)))
 
 
 class TestFailure:
     async def test_a_fresh_worker_goes_on_from_where_the_last_one_got_to(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The worker ends in the middle of a round: who was seen to is not asked again."""
+        """The worker ends in the middle of a batch: who was seen to is not asked again."""
         monkeypatch.setattr(worker, "GRACE", timedelta(seconds=0.1))
         freeze = Freeze(monkeypatch, at=4)
-        async with hotline(server, tmp_path, task_queue="two-rounds") as house:
+        async with hotline(server, tmp_path, task_queue="two-workers") as house:
             cause = await declare(house, "west")
             complaints = await linked(house, cause, 6)
             await cause.act(OVER)
             await freeze.frozen.wait()
-        async with hotline(server, tmp_path, task_queue="two-rounds") as house:
+        async with hotline(server, tmp_path, task_queue="two-workers") as house:
             for complaint in complaints:
                 await replied(complaint)
                 assert await actions(complaint) == SETTLED
@@ -349,10 +369,10 @@ class TestFailure:
                 assert await actions(complaint) == SETTLED
                 assert len(await told(complaint, "incident_inform")) == 1
 
-    async def test_what_a_round_could_not_write_the_case_writes_with_what_happens_next(
+    async def test_what_a_batch_could_not_write_the_case_writes_with_what_happens_next(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One is followed up, the other ends with its window: neither leaves anything to a round that died."""
+        """One is followed up, the other ends with its window: neither leaves anything to a batch that died."""
         monkeypatch.setattr(Incidents, "_write_lent", _lost)
         async with hotline(server, tmp_path, task_queue="lost") as house:
             cause = await declare(house, "west")
@@ -410,13 +430,13 @@ class TestFailure:
 
 
 async def _lost(_: Incidents, __: object) -> None:
-    """The round died before it could write."""
+    """The activity died before it could write."""
 
 
 class TestLongLife:
     async def test_continue_as_new_carries_everything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A low suggestion limit changes runs while it is open, and between the portions when it ends."""
-        monkeypatch.setattr("activities.incident.PORTION", 1)
+        monkeypatch.setattr("activities.incident.BATCH", 1)
         limit = "limit.historyCount.suggestContinueAsNew=25"
         async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
             cause = await declare(house, "west")
@@ -430,7 +450,10 @@ class TestLongLife:
                     break
             seen = await cause.seen()
             assert (seen.waiting, seen.incident.department) == (8, "repair")
-            asked = [await cause.handle.query(IncidentWorkflow.done, args=[key, ADMIN]) for key in ("first", "other")]
+            asked = [
+                await cause.handle.query("done", args=[key, ADMIN], result_type=IncidentOutcome)
+                for key in ("first", "other")
+            ]
             assert [each and each.version for each in asked] == [2, None]
             again = await cause.act(DispatchIncident(department="repair"), key="first", digest="d")
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)

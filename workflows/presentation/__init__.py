@@ -1,1 +1,1 @@
-"""What the Temporal UI shows of a case and of an incident."""
+"""Presentation of complaints and incidents in the Temporal UI."""

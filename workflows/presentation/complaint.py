@@ -1,15 +1,8 @@
-"""What staff see of a case in the Temporal UI: summary, search attributes and details in Chinese and English."""
+"""A case in the Temporal UI: summary, search attributes, and details in Chinese and English."""
 
 from datetime import datetime
-from typing import Any
 
-from temporalio.common import (
-    Priority,
-    SearchAttributeKey,
-    SearchAttributePair,
-    SearchAttributeUpdate,
-    TypedSearchAttributes,
-)
+from temporalio.common import Priority, TypedSearchAttributes
 
 from domain.case.actions import TABLE
 from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
@@ -21,8 +14,6 @@ from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from workflows.presentation import search_attributes as keys
 
-Shown = dict[SearchAttributeKey[Any], Any]
-
 _STATUS_ZH = {
     ClockStatus.WAITING: "未开始",
     ClockStatus.RUNNING: "计时中",
@@ -33,83 +24,72 @@ _STATUS_ZH = {
 }
 _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
 ANYBODY = Actor(name="anybody", role=Role.ADMIN)
-"""Whoever looks at the Temporal UI: it shows what somebody may do, whoever that is."""
+"""Reader of the Temporal UI, which shows what any role may do."""
 
 
 def workflow_id(number: str) -> str:
-    """The workflow of a case."""
+    """Return the workflow id of a case."""
     return f"complaint-{number}"
 
 
-def urgency(record: CaseState) -> Priority:
-    """The place of a case's work in queues: emergencies (P1) go before all else, whatever waits there."""
-    return Priority(priority_key=int(record.terms.priority.removeprefix("P")))
+def urgency(case: CaseState) -> Priority:
+    """Return the priority of a case's work in queues: emergencies (P1) go before all else."""
+    return Priority(priority_key=int(case.terms.priority.removeprefix("P")))
 
 
-def summary(record: CaseState) -> str:
-    """One line for the list of workflows; no personal data."""
-    terms = record.terms
-    where = record.intake.location.district or "-"
-    return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {record.number}"
+def summary(case: CaseState) -> str:
+    """Return one line for the list of workflows, without personal data."""
+    terms = case.terms
+    where = case.intake.location.district or "-"
+    return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {case.number}"
 
 
-def shown(record: CaseState) -> Shown:
-    """The search attributes of a case as it stands; None means that the attribute is not set."""
+def search_attributes(case: CaseState) -> keys.Values:
+    """Return the search attributes of a case as it is now."""
     return {
-        keys.STATE: record.state.value,
-        keys.SERVICE: record.intake.service_code,
-        keys.DISTRICT: record.intake.location.district,
-        keys.DEPARTMENT: record.department,
-        keys.OWNER: record.owner,
-        keys.PRIORITY: record.terms.priority,
-        keys.SLA: record.sla,
-        keys.INCIDENT: record.incident,
-        keys.NEXT_DUE_AT: record.next_due(),
-        keys.INVOLVED: [part.department for part in record.unfinished] or None,
-        keys.FLAGS: list(record.flags) or None,
+        keys.STATE: case.state.value,
+        keys.SERVICE: case.intake.service_code,
+        keys.DISTRICT: case.intake.location.district,
+        keys.DEPARTMENT: case.department,
+        keys.OWNER: case.owner,
+        keys.PRIORITY: case.terms.priority,
+        keys.SLA: case.sla,
+        keys.INCIDENT: case.incident,
+        keys.NEXT_DUE_AT: case.next_due(),
+        keys.INVOLVED: [part.department for part in case.unfinished] or None,
+        keys.FLAGS: list(case.flags) or None,
     }
 
 
-def updates(now: Shown, before: Shown) -> list[SearchAttributeUpdate[Any]]:
-    """What is to be upserted so that a workflow which showed `before` shows `now`."""
-    return [
-        key.value_unset() if value is None else key.value_set(value)
-        for key, value in now.items()
-        if value != before.get(key)
-    ]
+def attributes(case: CaseState) -> TypedSearchAttributes:
+    """Return the search attributes to start the workflow of a case with."""
+    return keys.typed(search_attributes(case))
 
 
-def attributes(record: CaseState) -> TypedSearchAttributes:
-    """The search attributes to start a case's workflow with."""
-    return TypedSearchAttributes(
-        [SearchAttributePair(key, value) for key, value in shown(record).items() if value is not None]
-    )
-
-
-def details(record: CaseState, at: datetime) -> str:
-    """The details of a case as they are at `at`: Markdown that stands until the case changes, so it names no ages."""
-    terms = record.terms
-    may = [TABLE[action] for action in available_actions(record, ANYBODY, at)]
+def details(case: CaseState, at: datetime) -> str:
+    """Return the details of a case at `at` as Markdown. It stays until the case changes, so it names no ages."""
+    terms = case.terms
+    may = [TABLE[action] for action in available_actions(case, ANYBODY, at)]
     lines = [
-        f"## {record.number} · {terms.name_zh} {terms.name} ({terms.priority})",
+        f"## {case.number} · {terms.name_zh} {terms.name} ({terms.priority})",
         "",
         "| 项目 | Item | |",
         "|---|---|---|",
-        f"| 状态 | State | **{STATE_ZH[record.state]}** {record.state.value} |",
-        f"| 首问责任人 | Owner | {plain(record.owner)} |",
-        f"| 部门 | Department | {record.department or '-'} |",
-        f"| 处理人 | Assignee | {plain(record.assignee)} |",
-        f"| 轮次 | Cycle | {record.cycle} |",
-        f"| 时限 | Service level | {_SLA_ZH[record.sla]} {record.sla} |",
-        f"| 标记 | Flags | {', '.join(record.flags) or '-'} |",
-        *_waiting(record),
+        f"| 状态 | State | **{STATE_ZH[case.state]}** {case.state.value} |",
+        f"| 首问责任人 | Owner | {plain(case.owner)} |",
+        f"| 部门 | Department | {case.department or '-'} |",
+        f"| 处理人 | Assignee | {plain(case.assignee)} |",
+        f"| 轮次 | Cycle | {case.cycle} |",
+        f"| 时限 | Service level | {_SLA_ZH[case.sla]} {case.sla} |",
+        f"| 标记 | Flags | {', '.join(case.flags) or '-'} |",
+        *_waits_for(case),
         "",
-        *_together(record),
+        *_parts(case),
         "### 部门时限 · The department's promises",
-        *_promises(record, [k for k in record.clocks if k.name in DEPARTMENT_CLOCKS or k.part]),
+        *_promises(case, [k for k in case.clocks if k.name in DEPARTMENT_CLOCKS or k.part]),
         "",
         "### 对来电人的承诺 · The owner's promises to the caller",
-        *_promises(record, [k for k in record.clocks if k.name not in DEPARTMENT_CLOCKS and not k.part]),
+        *_promises(case, [k for k in case.clocks if k.name not in DEPARTMENT_CLOCKS and not k.part]),
         "",
         "### 可办理 · What may be done next",
         ", ".join(f"{row.zh} `{row.name}`" for row in may) or "- 无 nothing",
@@ -118,61 +98,61 @@ def details(record: CaseState, at: datetime) -> str:
 
 
 def drawn(lines: list[str]) -> str:
-    """The lines as Markdown for the UI, which draws tables without space between the columns."""
-    # A space that Markdown does not trim parts them.
+    """Return the lines as Markdown for the UI, which draws tables without space between the columns."""
+    # Markdown does not trim this space.
     return "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
 
 
-def _waiting(record: CaseState) -> list[str]:
+def _waits_for(case: CaseState) -> list[str]:
     rows = []
-    if record.incident:
-        rows.append(f"| 并案 | Incident | {record.incident} |")
-    if record.wake_at:
-        rows.append(f"| 恢复时间 | Wakes at | {when(record.wake_at)} |")
-    if record.approval:
-        rows.append(f"| 报批 | Approval asked | {record.approval.amount or '-'} {record.terms.currency} |")
-        if who := record.approval.turn:
+    if case.incident:
+        rows.append(f"| 并案 | Incident | {case.incident} |")
+    if case.wake_at:
+        rows.append(f"| 恢复时间 | Wakes at | {when(case.wake_at)} |")
+    if case.approval:
+        rows.append(f"| 报批 | Approval asked | {case.approval.amount or '-'} {case.terms.currency} |")
+        if who := case.approval.turn:
             rows.append(f"| 审批人 | Whose turn | {plain(who.holder or who.post)} |")
-    if owed := record.undecided_credits:
+    if owed := case.undecided_credits:
         total = sum(one.amount for one in owed)
-        rows.append(f"| 待批补偿 | Credits to approve | {len(owed)}: {total} {record.terms.currency} |")
-    if record.reopen_ends_at:
-        rows.append(f"| 可重开至 | May be reopened until | {when(record.reopen_ends_at)} |")
+        rows.append(f"| 待批补偿 | Credits to approve | {len(owed)}: {total} {case.terms.currency} |")
+    if case.reopen_ends_at:
+        rows.append(f"| 可重开至 | May be reopened until | {when(case.reopen_ends_at)} |")
     return rows
 
 
-def _together(record: CaseState) -> list[str]:
-    """What further departments have to do; nothing where there are none."""
-    if not record.parts:
+def _parts(case: CaseState) -> list[str]:
+    """Return the parts of further departments; nothing if there are none."""
+    if not case.parts:
         return []
     rows = [
         f"| {part.serial} | {part.department} | {PART_STATE_ZH[part.state]} {part.state} | {plain(part.assignee)} |"
-        for part in record.parts
+        for part in case.parts
     ]
     head = ["### 部门联动 · Departments together", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
     return [*head, "|---|---|---|---|", *rows, ""]
 
 
-def _promises(record: CaseState, clocks: list[Clock]) -> list[str]:
+def _promises(case: CaseState, clocks: list[Clock]) -> list[str]:
     if not clocks:
         return ["- 无 none"]
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
     return rows + [
-        f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_whose(record, clock)} "
-        f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {when(clock.due_at(record.calendar))} |"
+        f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_department_of(case, clock)} "
+        f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {when(clock.due_at(case.calendar))} |"
         for clock in clocks
     ]
 
 
-def _whose(record: CaseState, clock: Clock) -> str:
-    return f" ({record.parts[clock.part - 1].department})" if clock.part else ""
+def _department_of(case: CaseState, clock: Clock) -> str:
+    return f" ({case.parts[clock.part - 1].department})" if clock.part else ""
 
 
 def plain(name: str | None) -> str:
-    """A name as a cell of a table takes it."""
+    """Return a name as a cell of a table takes it."""
     return name.replace("|", "\\|") if name else "-"
 
 
 def when(at: datetime | None) -> str:
-    """An instant as the UI shows it; a dash for none."""
+    """Return an instant as the UI shows it; a dash for None."""
     return at.isoformat(" ", "seconds")[:19] if at else "-"

@@ -1,15 +1,13 @@
-"""What staff see of an incident in the Temporal UI: summary, search attributes, and how far it is with its cases."""
+"""An incident in the Temporal UI: summary, search attributes, and details with the progress of its cases."""
 
 from collections.abc import Iterable, Mapping
-
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import INCIDENT_STATE_ZH, INCIDENT_TABLE
 from workflows.messages import Names
 from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import ANYBODY, Shown, drawn, plain, when
+from workflows.presentation.complaint import ANYBODY, drawn, plain, when
 
 _COUNTED = {
     SETTLED: "已办结并回复 Completed and replied to",
@@ -22,12 +20,12 @@ _COUNTED = {
 
 
 def incident_summary(incident: Incident, names: Names) -> str:
-    """One line for the list of workflows."""
+    """Return one line for the list of workflows."""
     return f"突发事件 incident {incident.number} · {_scope(incident, names)}"
 
 
-def incident_shown(incident: Incident) -> Shown:
-    """The search attributes of an incident as it stands; the first service and district stand for its scope."""
+def incident_search_attributes(incident: Incident) -> keys.Values:
+    """Return the search attributes of an incident; the first service and district stand for its scope."""
     return {
         keys.STATE: incident.state.value,
         keys.SERVICE: incident.scope.services[0],
@@ -37,15 +35,8 @@ def incident_shown(incident: Incident) -> Shown:
     }
 
 
-def incident_attributes(incident: Incident) -> TypedSearchAttributes:
-    """The search attributes to start an incident's workflow with."""
-    return TypedSearchAttributes(
-        [SearchAttributePair(key, value) for key, value in incident_shown(incident).items() if value is not None]
-    )
-
-
 def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: Names) -> str:
-    """The details of an incident: Markdown that stands until it changes."""
+    """Return the details of an incident as Markdown."""
     may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a.value}`" for a in incident.available_actions(ANYBODY))
     department = _named([incident.department], names.departments) if incident.department else "-"
     total = waiting + sum(counts.values())
@@ -75,5 +66,5 @@ def _scope(incident: Incident, names: Names) -> str:
 
 
 def _named(codes: Iterable[str], names: Mapping[str, str]) -> str:
-    """Each with its Chinese name, as far as there is one."""
+    """Return the codes, each with its Chinese name if there is one."""
     return ", ".join(f"{names[code]} {code}" if code in names else code for code in codes)

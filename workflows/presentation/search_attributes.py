@@ -1,10 +1,10 @@
-"""The search attributes of a case: one typed registry, read by workflows and by registration alike."""
+"""Search attributes of complaints and incidents: one typed registry, and how values become upserts."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 STATE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("State")
 SERVICE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Service")
@@ -18,7 +18,7 @@ NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_dateti
 INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
 FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
 
-# The value type differs from key to key; who registers them reads name and kind only.
+# The value type differs from key to key; setup reads name and kind only.
 REGISTRY: Final[tuple[SearchAttributeKey[Any], ...]] = (
     STATE,
     SERVICE,
@@ -32,3 +32,22 @@ REGISTRY: Final[tuple[SearchAttributeKey[Any], ...]] = (
     INVOLVED,
     FLAGS,
 )
+
+Values = dict[SearchAttributeKey[Any], Any]
+"""Search attributes of one entity; None means that the attribute is not set."""
+
+
+def changes(before: Values, now: Values) -> list[SearchAttributeUpdate[Any]]:
+    """Return the updates that lead from `before` to `now`."""
+    return [
+        key.value_unset() if value is None else key.value_set(value)
+        for key, value in now.items()
+        if value != before.get(key)
+    ]
+
+
+def typed(values: Values) -> TypedSearchAttributes:
+    """Return the values as a workflow is started with them."""
+    return TypedSearchAttributes(
+        [SearchAttributePair(key, value) for key, value in values.items() if value is not None]
+    )

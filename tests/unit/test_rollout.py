@@ -6,7 +6,7 @@ import pytest
 
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
-from domain.case.rollout import Held, Outlook, Renewal
+from domain.case.rollout import OpenCase, RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
@@ -28,30 +28,30 @@ def case_of(catalogue: Catalogue, number: str = "2609070000017", department: str
     return case
 
 
-def outlook(catalogue: Catalogue, *cases: Case, after: float = 3) -> Outlook:
-    made = Outlook(Renewal(catalogue), edition_of(catalogue), MONDAY + minutes(after))
+def preview(catalogue: Catalogue, *cases: Case, after: float = 3) -> RolloutPreview:
+    made = RolloutPreview(RolloutTerms(catalogue), edition_of(catalogue), MONDAY + minutes(after))
     for case in cases:
-        made.look(case)
+        made.add(case)
     return made
 
 
 def test_terms_are_those_that_the_case_would_have_been_registered_under(default: Catalogue) -> None:
     case = case_of(default)
-    renewal = Renewal(default)
-    assert renewal.terms(Held.of(case)) == case.terms
-    assert renewal.terms(Held.of(case)) is renewal.terms(Held.of(case))
+    rollout = RolloutTerms(default)
+    assert rollout.terms(OpenCase.of(case)) == case.terms
+    assert rollout.terms(OpenCase.of(case)) is rollout.terms(OpenCase.of(case))
 
 
 def test_what_the_catalogue_lacks_is_named(default: Catalogue) -> None:
-    held = Held.of(case_of(default))
-    for wrong in (held._replace(service_code="gas"), held._replace(district="x"), held._replace(department="gas")):
+    case = OpenCase.of(case_of(default))
+    for wrong in (case._replace(service_code="gas"), case._replace(district="x"), case._replace(department="gas")):
         with pytest.raises(UnknownCode):
-            Renewal(default).terms(wrong)
+            RolloutTerms(default).terms(wrong)
 
 
 def test_counts_cases_and_how_their_clocks_would_move(default: Catalogue) -> None:
     slower = default.model_copy(update={"time_scale": 0.5})
-    seen = outlook(slower, case_of(default, "1" * 13), case_of(default, "2" * 13, "repair"), case_of(slower))
+    seen = preview(slower, case_of(default, "1" * 13), case_of(default, "2" * 13, "repair"), case_of(slower))
     assert (seen.changed, seen.same, seen.kept) == (2, 1, [])
     resolve = seen.shifts["no_water", "resolve"]
     assert (resolve.cases, resolve.later, resolve.earlier, resolve.past) == (2, timedelta(days=1), timedelta(), 0)
@@ -62,7 +62,7 @@ def test_counts_cases_and_how_their_clocks_would_move(default: Catalogue) -> Non
 
 def test_tells_whose_time_would_be_up_at_once(default: Catalogue) -> None:
     faster = default.model_copy(update={"time_scale": 10})
-    seen = outlook(faster, case_of(default, department="repair"), after=4)
+    seen = preview(faster, case_of(default, department="repair"), after=4)
     acknowledge = seen.shifts["no_water", "acknowledge"]
     assert (acknowledge.past, acknowledge.earlier) == (1, minutes(6))
 
@@ -70,10 +70,10 @@ def test_tells_whose_time_would_be_up_at_once(default: Catalogue) -> None:
 def test_looking_changes_nothing(default: Catalogue) -> None:
     case = case_of(default)
     before = case.model_dump_json()
-    outlook(default.model_copy(update={"time_scale": 2}), case)
+    preview(default.model_copy(update={"time_scale": 2}), case)
     assert case.model_dump_json() == before
 
 
 def test_a_case_that_keeps_its_terms_is_named_with_what_is_lacking(default: Catalogue) -> None:
     lacking = default.model_copy(update={"departments": default.departments[1:]})
-    assert outlook(lacking, case_of(default, department="repair")).kept == [("2609070000017", "department repair")]
+    assert preview(lacking, case_of(default, department="repair")).kept == [("2609070000017", "department repair")]

@@ -42,7 +42,7 @@ Round = WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]
 
 @pytest_asyncio.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Hotline]:
-    """Cases of its own, as a round takes in every case there is."""
+    """Cases of its own, as a rollout takes in every case there is."""
     async with await temporal_server() as server, hotline(server, tmp_path) as running:
         yield running
 
@@ -69,7 +69,7 @@ async def published(complaint: Complaint) -> Counter[str]:
     return Counter(row["action"] for row in rows)
 
 
-async def test_every_open_case_is_reached_once_and_a_second_round_changes_nothing(house: Hotline) -> None:
+async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_nothing(house: Hotline) -> None:
     fresh, sent, closed, ended = [await house.start() for _ in range(4)]
     await sent.act(Dispatch(department="repair"))
     for body in STRAIGHT:
@@ -122,7 +122,7 @@ async def progress(running: Round) -> RolloutProgress:
     return await running.query(CatalogueRolloutWorkflow.progress)
 
 
-async def test_a_round_that_was_overtaken_ends_and_calls_on_nobody_any_more(house: Hotline) -> None:
+async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(house: Hotline) -> None:
     complaint = await house.start()
     await published(complaint)
     old, new = slower(house.catalogue), slower(house.catalogue, 3)

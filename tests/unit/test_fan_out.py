@@ -1,4 +1,4 @@
-"""A round: many cases are asked the same, a handful at a time, and a later try goes on where the last one got to."""
+"""A fan-out asks many cases, a group at a time, and a later attempt continues from the last checkpoint."""
 
 import time
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities import rounds
-from activities.rounds import GONE, REFUSED, TRIES, Pace, call_on, take_silent
+from activities import fan_out as module
+from activities.fan_out import GONE, REFUSED, TRIES, Pace, fan_out, pop_silent
 
 NUMBERS = [f"{number:013}" for number in range(10)]
 
@@ -31,12 +31,12 @@ class Cases:
         return "settled"
 
 
-async def round_of(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Sequence[Any]]]:
+async def attempt(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Sequence[Any]]]:
     """What a try answers that follows one with this progress, and what it told Temporal meanwhile."""
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    return dict(await environment.run(call_on, NUMBERS, cases.ask, Pace(at_once=4, rest=0))), told
+    return dict(await environment.run(fan_out, NUMBERS, cases.ask, Pace(concurrency=4, rest=0))), told
 
 
 def lost(status: RPCStatusCode) -> RPCError:
@@ -45,7 +45,7 @@ def lost(status: RPCStatusCode) -> RPCError:
 
 async def test_every_case_is_asked_once_and_temporal_hears_how_far_it_is() -> None:
     cases = Cases()
-    answers, told = await round_of(cases)
+    answers, told = await attempt(cases)
     assert answers == {"settled": 10}
     assert cases.asked == NUMBERS
     assert told[1::2] == [(4, {"settled": 4}), (8, {"settled": 8}), (10, {"settled": 10})]
@@ -55,33 +55,33 @@ async def test_every_case_is_asked_once_and_temporal_hears_how_far_it_is() -> No
 async def test_what_the_answers_leave_to_do_is_done_before_temporal_hears_of_them() -> None:
     cases, log = Cases(), list[str]()
 
-    async def finish() -> None:
-        log.append(f"finished {len(cases.asked)}")
+    async def flush() -> None:
+        log.append(f"flushed {len(cases.asked)}")
 
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda done, _: log.append(f"told {done}")
-    pace = Pace(at_once=2, rest=0, handfuls=3)
-    await environment.run(call_on, NUMBERS, cases.ask, pace, finish)
-    assert log == [*["told 0"] * 3, "finished 6", "told 6", *["told 6"] * 2, "finished 10", "told 10"]
+    pace = Pace(concurrency=2, rest=0, groups=3)
+    await environment.run(fan_out, NUMBERS, cases.ask, pace, flush)
+    assert log == [*["told 0"] * 3, "flushed 6", "told 6", *["told 6"] * 2, "flushed 10", "told 10"]
 
 
-async def test_a_round_holds_still_while_somebody_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "QUIET_SECONDS", 0.05)
+async def test_a_fan_out_holds_still_while_somebody_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.05)
     served, asked_at = time.monotonic(), list[float]()
 
     async def ask(_: str) -> str:
         asked_at.append(time.monotonic())
         return "settled"
 
-    await ActivityEnvironment().run(call_on, NUMBERS, ask, Pace(at_once=1, rest=0), None, lambda: served)
+    await ActivityEnvironment().run(fan_out, NUMBERS, ask, Pace(concurrency=1, rest=0), None, lambda: served)
     assert len(asked_at) == len(NUMBERS)
-    assert asked_at[0] >= served + rounds.QUIET_SECONDS
+    assert asked_at[0] >= served + module.QUIET_SECONDS
 
 
-async def test_a_round_goes_on_however_busy_the_telephone_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "LONGEST_WAIT_SECONDS", 0.01)
+async def test_a_fan_out_goes_on_however_busy_the_telephone_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_WAIT_SECONDS", 0.01)
     cases = Cases()
-    await ActivityEnvironment().run(call_on, NUMBERS, cases.ask, Pace(at_once=1, rest=0), None, time.monotonic)
+    await ActivityEnvironment().run(fan_out, NUMBERS, cases.ask, Pace(concurrency=1, rest=0), None, time.monotonic)
     assert cases.asked == NUMBERS
 
 
@@ -90,16 +90,16 @@ async def test_a_case_that_does_not_answer_fails_the_first_tries_and_is_then_lef
     for attempt in range(1, TRIES):
         environment.info = replace(environment.info, attempt=attempt)
         with pytest.raises(TimeoutError):
-            await environment.run(call_on, NUMBERS, Cases(no5=TimeoutError()).ask)
+            await environment.run(fan_out, NUMBERS, Cases(no5=TimeoutError()).ask)
     environment.info = replace(environment.info, attempt=TRIES)
-    answers = await environment.run(call_on, NUMBERS, Cases(no5=TimeoutError()).ask)
-    assert take_silent(answers) == [NUMBERS[5]]
+    answers = await environment.run(fan_out, NUMBERS, Cases(no5=TimeoutError()).ask)
+    assert pop_silent(answers) == [NUMBERS[5]]
     assert answers == {"settled": 9}
 
 
 async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_its_counts() -> None:
     cases = Cases()
-    answers, told = await round_of(cases, 8, {"settled": 7, "kept": 1})
+    answers, told = await attempt(cases, 8, {"settled": 7, "kept": 1})
     assert cases.asked == NUMBERS[8:]
     assert answers == {"settled": 9, "kept": 1}
     assert told[-1] == (10, {"settled": 9, "kept": 1})
@@ -107,14 +107,14 @@ async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_its_count
 
 async def test_a_case_that_has_ended_or_refuses_is_counted_and_stops_nobody() -> None:
     refusal = WorkflowUpdateFailedError(ApplicationError("no"))
-    answers, _ = await round_of(Cases(no1=lost(RPCStatusCode.NOT_FOUND), no2=refusal))
+    answers, _ = await attempt(Cases(no1=lost(RPCStatusCode.NOT_FOUND), no2=refusal))
     assert answers == {"settled": 8, GONE: 1, REFUSED: 1}
 
 
-async def test_where_temporal_does_not_answer_the_try_fails_with_what_it_said() -> None:
+async def test_the_attempt_fails_if_temporal_does_not_answer() -> None:
     cases = Cases(no5=lost(RPCStatusCode.UNAVAILABLE), no6=lost(RPCStatusCode.UNAVAILABLE))
     with pytest.raises(RPCError, match="the workflow is away") as failed:
-        await round_of(cases)
+        await attempt(cases)
     assert failed.value.status is RPCStatusCode.UNAVAILABLE
     assert cases.asked[:4] == NUMBERS[:4]
     assert not {*NUMBERS[8:]} & {*cases.asked}

@@ -1,0 +1,132 @@
+"""One update for many cases: a few at a time, so that other work on cases does not wait behind them."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from temporalio import activity
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError, RPCStatusCode
+
+
+class Pace(NamedTuple):
+    """Speed of a fan-out.
+
+    Args:
+        concurrency: cases of one group, which are asked at the same time.
+        rest: pause after a group, as a share of the time that the group took.
+        groups: groups between two checkpoints.
+    """
+
+    concurrency: int
+    rest: float
+    groups: int = 1
+
+
+GENTLE = Pace(concurrency=1, rest=0.3, groups=20)
+"""Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile: 1.4 to 1.6 times as long; with
+sixteen cases at once and no rest, four times."""
+BRISK = Pace(concurrency=16, rest=0.0)
+"""An operator waits for the end, and chooses the hour."""
+GONE = "gone"
+"""Answer of a case whose workflow has ended."""
+SILENT = "silent"
+"""Answer, with its number, of a case that does not answer: the others must not wait for it."""
+REFUSED = "refused"
+"""Answer of a case that refused the update."""
+TRIES = 3
+"""Attempts of the activity in which a case that does not answer fails the attempt; from the last one on it is left."""
+QUIET_SECONDS = 0.1
+"""Pause after a case was served: what is done in one go, a call and its dispatch, then has the machine."""
+LONGEST_WAIT_SECONDS = 0.3
+"""However many cases are served, a fan-out goes on at a few cases a second."""
+
+Ask = Callable[[str], Awaitable[str]]
+"""Updates the case of this number, and returns its answer in one word. Asked again, it returns the same."""
+Flush = Callable[[], Awaitable[None]]
+"""Finishes the work that the answers so far left. A later attempt asks none of these cases again."""
+LastServed = Callable[[], float]
+"""Returns when this worker last wrote for a case that somebody acts on; by `time.monotonic`."""
+
+
+async def fan_out(
+    numbers: Sequence[str],
+    ask: Ask,
+    pace: Pace = GENTLE,
+    flush: Flush | None = None,
+    last_served: LastServed | None = None,
+) -> Counter[str]:
+    """Ask every case, and count the answers. For an activity with a heartbeat time-out.
+
+    Heartbeats are checkpoints: a later attempt continues from the last one.
+
+    Raises:
+        RPCError: Temporal does not answer; the activity is to be tried again.
+        TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
+    """
+    done, answers = _checkpoint()
+    clock = asyncio.get_running_loop().time
+    while done < len(numbers):
+        checkpoint = done, dict(answers)
+        until = min(done + pace.concurrency * pace.groups, len(numbers))
+        while done < until:
+            if last_served:
+                await _quiet(last_served)
+            began = clock()
+            group = numbers[done : min(done + pace.concurrency, until)]
+            answers.update(await _ask_group(ask, group))
+            done += len(group)
+            activity.heartbeat(*checkpoint)  # alive, however long one of them takes
+            await asyncio.sleep(pace.rest * (clock() - began))
+        if flush:
+            await flush()
+        activity.heartbeat(done, dict(answers))
+    return answers
+
+
+def pop_silent(answers: Counter[str]) -> list[str]:
+    """Remove the answers of cases that did not answer, and return the numbers of these cases."""
+    silent = [answer for answer in answers if answer.startswith(SILENT)]
+    for answer in silent:
+        del answers[answer]
+    return [answer.removeprefix(SILENT) for answer in silent]
+
+
+def _checkpoint() -> tuple[int, Counter[str]]:
+    details = activity.info().heartbeat_details
+    return (int(details[0]), Counter(details[1])) if details else (0, Counter())
+
+
+async def _quiet(last_served: LastServed) -> None:
+    ends = time.monotonic() + LONGEST_WAIT_SECONDS
+    while (left := min(last_served() + QUIET_SECONDS, ends) - time.monotonic()) > 0:  # noqa: ASYNC110 - nobody tells of quiet
+        await asyncio.sleep(left)
+
+
+async def _ask_group(ask: Ask, numbers: Sequence[str]) -> list[str]:
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(_answer(ask, number)) for number in numbers]
+    except ExceptionGroup as failed:
+        # One stands for all: the next attempt meets the others again.
+        raise failed.exceptions[0] from None
+    return [task.result() for task in asked]
+
+
+async def _answer(ask: Ask, number: str) -> str:
+    try:
+        return await ask(number)
+    except WorkflowUpdateFailedError:
+        return REFUSED
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        if activity.is_cancelled():
+            raise asyncio.CancelledError from None
+        if activity.info().attempt < TRIES:
+            raise
+        return SILENT + number
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return GONE
+        raise

@@ -1,0 +1,131 @@
+"""Shared part of the actions on complaints and incidents: one operation for each action of a table."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from fastapi import APIRouter, Body, Depends
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+
+from api import openapi
+from api.backend import Backend
+from api.problems import ProblemError, refusal_of
+from api.routes.parameters import IdempotencyKey
+from api.security import Key, actor_of, request_key
+from api.temporal.client import EntityClient
+from domain.case.command import Command
+from domain.case.kind import Action
+from domain.incident.lifecycle import IncidentRow
+from domain.shared.actors import ROLE_ZH
+
+
+class Outcome(Protocol):
+    """Answer of an update: the action that the key has carried out, and the digest of its body."""
+
+    action: str
+    digest: str
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRoutes(Generic[OutcomeT]):
+    """Operations that act on one kind of entity.
+
+    Args:
+        operation_id: format of an operation's id, with the name of the action.
+        summary: format of an operation's summary, with the Chinese and the English name.
+        number: annotation of the number in the path; `number_in` reads it, or raises ProblemError.
+        example: name of the documented answer; `done` describes it.
+        reused: format of the detail for a key that was used before, with the earlier action.
+        check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
+        gone: returns the reason why no workflow took an action.
+        answer: returns the entity as it is now.
+    """
+
+    backend: Backend
+    client: EntityClient[OutcomeT]
+    prefix: str
+    tags: list[str | Enum]
+    operation_id: str
+    summary: str
+    number: Any
+    number_in: Callable[[str], str]
+    states_zh: Mapping[Any, str]
+    model: type[BaseModel]
+    example: str
+    done: str
+    reused: str
+    errors: tuple[str, ...]
+    check: Callable[[Backend, str, Any, Key], Awaitable[None]]
+    gone: Callable[[Backend, str, str, Key], Awaitable[ProblemError]]
+    answer: Callable[[Backend, OutcomeT, Key], Awaitable[Response]]
+
+    def add(
+        self,
+        router: APIRouter,
+        name: str,
+        row: Action | IncidentRow,
+        body: type[BaseModel],
+        example: object,
+        errors: tuple[str, ...],
+    ) -> None:
+        """Add the operation of one action; `errors` are the problems of this action alone."""
+        router.add_api_route(
+            f"{self.prefix}/{name}",
+            self._endpoint(name, body, {"usual": {"summary": row.zh, "value": example}}),
+            methods=["POST"],
+            tags=self.tags,
+            operation_id=self.operation_id.format(name),
+            summary=self.summary.format(row.zh, name),
+            description=self._description(row, body),
+            response_model=self.model,
+            responses={
+                200: openapi.example(self.done, self.example),
+                202: {**openapi.accepted(self.example), "model": self.model},
+                **openapi.errors(*self.errors, *errors),
+            },
+        )
+
+    def _endpoint(self, name: str, body_type: type[BaseModel], examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
+        command_type: type[Command[Any]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
+
+        async def act(
+            number: str,
+            key: Annotated[Key, Depends(self.backend.bearer)],
+            body: BaseModel,
+            idempotency_key: IdempotencyKey = None,
+        ) -> Response:
+            wanted = self.number_in(number)
+            refused = await refusal_of(self.check(self.backend, wanted, body, key))
+            sent = "" if idempotency_key is None else request_key(key, idempotency_key)
+            digest = hashlib.sha256(f"{name}\0{body.model_dump_json(exclude_none=True)}".encode()).hexdigest()[:32]
+            # Built of parts that have been validated already.
+            command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
+            outcome = await self.client.act(wanted, name, command, refused)
+            if outcome is None:
+                raise await self.gone(self.backend, wanted, name, key)
+            if (outcome.action, outcome.digest) != (name, digest):
+                detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
+                raise ProblemError("idempotency-key-reused", detail, accepted=accepted)
+            return await self.answer(self.backend, outcome, key)
+
+        act.__name__ = self.operation_id.format(name)
+        usual = Body(openapi_examples=examples)
+        act.__annotations__ |= {"number": self.number, "body": Annotated[body_type, usual, self.backend.by_name]}
+        with suppress(ValidationError):  # if every field may be left out, so may the body
+            act.__defaults__ = (body_type(), None)
+        return act
+
+    def _description(self, row: Action | IncidentRow, body: type[BaseModel]) -> str:
+        states: dict[Any, str] = {state: f"{zh} `{state}`" for state, zh in self.states_zh.items()}
+        sources = ", ".join(text for state, text in states.items() if state in row.sources)
+        targets = ", ".join(states[state] for state in row.targets) or "the same state 状态不变"
+        roles = ", ".join(f"{zh} `{role}`" for role, zh in ROLE_ZH.items() if role in row.roles)
+        facts = f"* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"
+        return f"{row.description}\n\n{body.__doc__}\n\n{facts}"

@@ -1,0 +1,117 @@
+"""The actions on complaints: one operation for each action of the lifecycle table."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from api import render
+from api.backend import Backend
+from api.credit_limit import check_limit
+from api.problems import ProblemError, slug_of
+from api.routes.action_routes import ActionRoutes
+from api.routes.complaints import POSTED
+from api.routes.parameters import NumberText, not_found, number_in
+from api.schemas import Complaint
+from api.security import Key, actor_of
+from domain.case.actions import COMMANDS
+from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.hand_over import HandOver
+from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.events import ActionBody
+from domain.case.lifecycle import STATE_ZH
+from domain.case.views import Outcome
+
+PREFIX = "/v1/complaints/{number}/actions"
+_ERRORS = (
+    *POSTED,
+    "other-department",
+    "complaint-not-found",
+    "out-of-turn",
+    "invalid-number",
+    "read-model-unavailable",
+)
+_CHECKED_HERE = {
+    "link_incident": ("unknown-incident", "incident-closed"),
+    "hand_over": ("unknown-owner",),
+    "decide_credit": ("credit-limit-reached",),
+}
+"""Problems that the case cannot know of (`_check`)."""
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations that act on a complaint."""
+    routes = ActionRoutes(
+        backend=backend,
+        client=backend.complaints,
+        prefix=PREFIX,
+        tags=["actions"],
+        operation_id="{}",
+        summary="{} {}",
+        number=NumberText,
+        number_in=number_in,
+        states_zh=STATE_ZH,
+        model=Complaint,
+        example="complaint",
+        done="Done, and lists show it: the complaint as it stands now.",
+        reused="This Idempotency-Key has done something else to this case: {}, or the same with other words.",
+        errors=_ERRORS,
+        check=_check,
+        gone=_gone,
+        answer=_answer,
+    )
+    for name, action in COMMANDS.items():
+        own = tuple(slug_of(problem.code) for problem in action.problems)
+        of_codes = ("unknown-department",) if "department" in action.body.model_fields else ()
+        example = action.example.model_dump(mode="json")
+        routes.add(router, name, action, action.body, example, (*own, *_CHECKED_HERE.get(name, ()), *of_codes))
+    router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
+
+
+async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> None:
+    """Check what the case cannot know: departments, keys, incidents, other cases of its account."""
+    if isinstance(body, LinkIncident) and body.incident is not None:
+        await backend.incidents.require_open(body.incident, actor_of(key))
+    if isinstance(body, DecideCredit) and body.approved:
+        await check_limit(backend, number, body.credit, key)
+    # A role that may not hand over is refused by the case, and is not told the names. An administrator may do all.
+    if isinstance(body, HandOver) and key.role in COMMANDS["hand_over"].roles:
+        owners = backend.bearer.owners()
+        if body.owner not in owners:
+            detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
+            raise ProblemError("unknown-owner", detail, accepted=list(owners))
+    if isinstance(body, (Dispatch, Involve)):
+        backend.catalogue.department(body.department)
+
+
+async def _gone(backend: Backend, number: str, action: str, key: Key) -> ProblemError:
+    """Return the reason why no workflow took the action: there never was such a case, or it is over."""
+    view = await backend.find(number, actor_of(key))
+    if view is None:
+        return not_found(number)
+    detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."
+    return ProblemError(
+        "out-of-turn", detail, accepted=[], state=view.state, version=view.version, available_actions=[]
+    )
+
+
+async def _answer(backend: Backend, outcome: Outcome, _: Key) -> Response:
+    shown = await backend.shown(outcome.case.number, outcome.case.version)
+    return render.answer(render.complaint(outcome.case), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+
+
+def _unknown(backend: Backend) -> Callable[..., Awaitable[Response]]:
+    async def unknown(
+        number: NumberText,  # noqa: ARG001 - part of the path
+        action: str,
+        key: Annotated[Key, Depends(backend.bearer)],  # noqa: ARG001 - a stranger is told nothing
+    ) -> Response:
+        accepted = [*COMMANDS]
+        hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
+        raise ProblemError("unknown-action", f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
+
+    return unknown

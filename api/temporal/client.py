@@ -1,0 +1,144 @@
+"""Updates and queries of the workflows of complaints and incidents. Temporal's errors become problems here."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from temporalio.client import (
+    Client,
+    RPCTimeoutOrCancelledError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.problems import ProblemError, refusal, unavailable
+from domain.case.command import Command
+from workflows.start import KeyReusedError
+
+log = logging.getLogger("hotline.api")
+
+QUERY_SECONDS = 3.0
+"""Longest wait for the answer to a query."""
+RETRY_SECONDS = 2
+"""Pause before a client tries again: about the time that a worker or server needs to start."""
+OutcomeT = TypeVar("OutcomeT")
+T = TypeVar("T")
+
+
+class EntityClient(Generic[OutcomeT]):
+    """Client of the workflows of one kind of entity. Every call ends within its time, with an answer or a ProblemError.
+
+    Args:
+        client: client of Temporal, which may be down.
+        task_queue: queue of the workers.
+        timeout_seconds: longest wait for an update.
+    """
+
+    workflow_id: Callable[[str], str]
+    outcome: type[OutcomeT]
+
+    def __init__(self, client: Client, task_queue: str, timeout_seconds: float) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._timeout = timeout_seconds
+        self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
+
+    async def act(
+        self, number: str, action: str, command: Command[Any], refused: ProblemError | None = None
+    ) -> OutcomeT | None:
+        """Send a command, and return its outcome; None if no workflow takes it (any more). Raises ProblemError.
+
+        `refused` is what a check in front of the workflow has found. It is raised unless the workflow knows the
+        command's key: what was carried out is answered again, whatever has changed since. Asking leaves nothing in the
+        history.
+        """
+        found = None if refused else await self._update(number, action, command)
+        if found is None and command.key:
+            found = await self._query(number, "done", [command.key, command.actor], self.outcome, "The action")
+        if found is None and refused:
+            raise refused
+        return found
+
+    def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(type(self).workflow_id(number))
+
+    async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
+        update = self._handle(number).execute_update(
+            action,
+            command,
+            id=command.key or None,
+            result_type=self.outcome,
+            rpc_timeout=timedelta(seconds=self._timeout),
+        )
+        async with answering(self._timeout, "The action"):
+            try:
+                return await unless_gone(update)
+            except WorkflowUpdateFailedError as error:
+                raise _refused_by(error) from None
+
+    async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
+        """Return the answer to a query; None if there is no such workflow. Raises ProblemError."""
+        timeout = timedelta(seconds=self._query_timeout)
+        asked = self._handle(number).query(query, args=arguments, result_type=answer, rpc_timeout=timeout)
+        async with answering(self._query_timeout, what):
+            return await unless_gone(asked)
+
+
+async def unless_gone(call: Awaitable[T]) -> T | None:
+    """Return the answer of a workflow, or None if no workflow has the id (any more)."""
+    try:
+        return await call
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+@asynccontextmanager
+async def answering(seconds: float, what: str) -> AsyncIterator[None]:
+    """End the block within these seconds. Raises a ProblemError that claims no more than is known."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (TimeoutError, RPCTimeoutOrCancelledError):
+        raise _no_answer(what, seconds) from None
+    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+        log.warning("a query failed: %s", error)
+        raise unavailable("temporal-unavailable", f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
+    except KeyReusedError:
+        detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
+        accepted = ["the same body", "a new Idempotency-Key"]
+        raise ProblemError("idempotency-key-reused", detail, accepted=accepted) from None
+    except (RPCError, RuntimeError) as error:
+        if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            raise _no_answer(what, time.monotonic() - began) from None
+        log.warning("Temporal is not available: %s", error)
+        detail = f"{what} was not taken: Temporal does not answer. Send the same again, with the same Idempotency-Key."
+        raise unavailable("temporal-unavailable", detail, RETRY_SECONDS) from None
+
+
+def _no_answer(what: str, seconds: float) -> ProblemError:
+    detail = (
+        f"{what} got no answer within {seconds:.0f} s. It may still happen: send the same again, with the same"
+        " Idempotency-Key, and the answer tells what became of it."
+    )
+    return unavailable("no-answer-in-time", detail, RETRY_SECONDS)
+
+
+def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:
+    """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
+    cause = error.cause
+    if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):
+        return error
+    kind, _, code = str(cause.type).partition(":")
+    facts = cause.details[0] if cause.details else {}
+    return refusal(kind, code, cause.message, facts)

@@ -1,0 +1,74 @@
+"""The workflows of complaints, as the API needs them."""
+
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from api.temporal.client import EntityClient, answering, unless_gone
+from domain.case.case import Case
+from domain.case.intake import Registration
+from domain.case.views import CaseView, Outcome
+from domain.customers.customer import KNOWN, Recognised
+from domain.shared.actors import Actor
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
+from workflows.presentation.complaint import attributes, summary, urgency, workflow_id
+from workflows.start import NewWorkflow, Request, find_started, start_once
+
+
+class ComplaintClient(EntityClient[Outcome]):
+    """Client of the workflows of complaints."""
+
+    workflow_id = staticmethod(workflow_id)
+    outcome = Outcome
+
+    async def start(self, registration: Registration, case: Case, request: Request, seconds: float = math.inf) -> bool:
+        """Make the registration durable, within so many seconds. Returns False if its number is taken."""
+        within = min(self._timeout, seconds)
+        new = NewWorkflow(
+            ComplaintWorkflow.run,
+            ComplaintStart(source=registration),
+            workflow_id(registration.number),
+            summary(case),
+            attributes(case),
+            urgency(case),
+        )
+        async with answering(within, "The registration"):
+            if within <= 0:
+                raise TimeoutError
+            return await start_once(self._client, self._task_queue, request, new, timedelta(seconds=within))
+
+    async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
+        """Return the first of a day's candidates that this request registered; None if there is none."""
+        async with answering(self._timeout, "The registration"):
+            return await find_started(self._client, request, numbers, workflow_id)
+
+    async def started_as(self, number: str) -> Case:
+        """Return the case as its workflow started, from the first event of the history: this needs no worker."""
+        timeout = timedelta(seconds=self._timeout)
+        async with answering(self._timeout, "The case"):
+            async for event in self._handle(number).fetch_history_events(page_size=1, rpc_timeout=timeout):
+                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                (start,) = await self._client.data_converter.decode(payloads, [ComplaintStart])
+                source: Case | Registration = start.source
+                return source if isinstance(source, Case) else Case.register(source)[0]
+        raise LookupError(f"the history of case {number} is empty")
+
+    async def recognise(self, number: str, known: Recognised) -> None:
+        """Tell a case what is known of its caller; one that has ended needs to know nothing. Raises ProblemError."""
+        update = self._handle(number).execute_update(
+            ComplaintWorkflow.recognise, known, id="recognise", rpc_timeout=timedelta(seconds=self._timeout)
+        )
+        async with answering(self._timeout, "The caller"):
+            try:
+                await unless_gone(update)
+            except WorkflowUpdateFailedError as error:
+                if not isinstance(error.cause, ApplicationError) or error.cause.type != KNOWN:
+                    raise
+
+    async def case(self, number: str, actor: Actor) -> CaseView | None:
+        """Return the live case as `actor` sees it; None if there is none. Raises ProblemError."""
+        return await self._query(number, "case", [actor], CaseView, "The case")

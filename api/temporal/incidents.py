@@ -1,0 +1,52 @@
+"""The workflows of incidents, as the API needs them."""
+
+import asyncio
+import uuid
+from datetime import datetime
+
+from api.problems import ProblemError
+from api.temporal.client import EntityClient, answering
+from domain.incident.incident import Opening
+from domain.incident.lifecycle import LINKABLE
+from domain.shared.actors import Actor
+from domain.shared.numbers import days_around, local_day, time_to_settle
+from workflows.incident_link import incident_id
+from workflows.incident_start import Started, find_incident, start_incident
+from workflows.messages import IncidentOutcome, Names
+from workflows.start import Request
+
+
+class IncidentClient(EntityClient[IncidentOutcome]):
+    """Client of the workflows of incidents."""
+
+    workflow_id = staticmethod(incident_id)
+    outcome = IncidentOutcome
+
+    async def start(self, opening: Opening, request: Request | None, names: Names) -> Started:
+        """Make the incident durable, or find the one that the same request started; without a request, a new one."""
+        if request:
+            await asyncio.sleep(time_to_settle(opening.at).total_seconds())
+        async with answering(self._timeout, "The incident"):
+            known_by = request or Request(key=uuid.uuid4().hex)
+            return await start_incident(self._client, self._task_queue, opening, known_by, names)
+
+    async def started_by(self, request: Request, at: datetime) -> str | None:
+        """Return the number of the incident that this request has started; None if it has started none."""
+        async with answering(self._timeout, "The incident"):
+            return await find_incident(self._client, request, local_day(at), *days_around(at))
+
+    async def incident(self, number: str, actor: Actor) -> IncidentOutcome | None:
+        """Return the live incident as `actor` sees it; None if there is none. Raises ProblemError."""
+        return await self._query(number, "incident", [actor], IncidentOutcome, "The incident")
+
+    async def require_open(self, number: str, actor: Actor) -> None:
+        """Raise ProblemError if no case can be linked to the incident: it is unknown, or has ended."""
+        found = await self.incident(number, actor)
+        if found is None:
+            raise ProblemError(
+                "unknown-incident", f"There is no incident {number}.", accepted=["one of GET /v1/incidents", "null"]
+            )
+        if found.incident.state not in LINKABLE:
+            detail = f"The incident {number} is {found.incident.state}: no case can be linked to it any more."
+            accepted = [*sorted(LINKABLE)]
+            raise ProblemError("incident-closed", detail, accepted=accepted, state=None, available_actions=None)

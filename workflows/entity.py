@@ -1,0 +1,193 @@
+"""The shared part of the workflows of complaints and incidents.
+
+An entity is a pure object: commands go in, events come out. Its workflow makes it durable: it knows repeated commands
+by their keys, shows the entity in the Temporal UI, publishes its events to SQL, and carries it from run to run.
+"""
+
+import asyncio
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+from domain.case.command import Command
+from domain.shared.actors import Actor
+from domain.shared.errors import Refused
+from workflows.messages import Done
+from workflows.presentation.search_attributes import Values, changes
+
+PUBLISH_TIMEOUT = timedelta(seconds=5)
+"""Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+"""Without end: while SQL is down, the entity goes on and its events wait."""
+LONGEST_REASON = 2000
+"""Characters of the reason of a cancellation that are kept."""
+_PUBLICATION = "publication"
+
+
+EventT = TypeVar("EventT")
+EventT_co = TypeVar("EventT_co", covariant=True)
+OutcomeT = TypeVar("OutcomeT")
+
+
+class Entity(Protocol[EventT_co]):
+    """A pure object that turns commands into events."""
+
+    version: int
+
+    @property
+    def state(self) -> str:
+        """Name of the state."""
+
+    def check(self, command: Command[Any], at: datetime) -> None:
+        """Raise Refused if `apply` would."""
+
+    def apply(self, command: Command[Any], at: datetime) -> tuple[EventT_co, ...]:
+        """Carry out a command. Raises Refused and changes nothing."""
+
+    def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT_co, ...]:
+        """Note that a cancellation of the workflow was requested."""
+
+
+class EntityWorkflow(Generic[EventT, OutcomeT], metaclass=ABCMeta):
+    """Base of a workflow that keeps one entity.
+
+    Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that
+    docs/decisions/0004 explains.
+
+    Args:
+        entity: the entity, which is changed in place.
+        events: events that led to the entity and are not published yet.
+        seen: outcomes of earlier commands by their keys.
+    """
+
+    def __init__(self, entity: Entity[EventT], events: tuple[EventT, ...], seen: Mapping[str, Done]) -> None:
+        self._entity = entity
+        self._seen = dict(seen)
+        self._outbox: list[EventT] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._shown = self._search_attributes()
+        self._note(*events)
+
+    @abstractmethod
+    def _search_attributes(self) -> Values:
+        """Return the search attributes of the entity."""
+
+    @abstractmethod
+    def _details(self) -> str:
+        """Return the details of the entity as Markdown."""
+
+    @abstractmethod
+    def _outcome(self, done: Done, actor: Actor) -> OutcomeT:
+        """Return the answer to an update: what was done, and the entity as `actor` sees it."""
+
+    @abstractmethod
+    def _carried_over(self) -> BaseModel:
+        """Return the start message of the next run."""
+
+    def check(self, command: Command[Any]) -> None:
+        """Validate an update of the table: raise ApplicationError before anything is recorded."""
+        if command.key in self._seen:
+            return
+        try:
+            self._entity.check(command, workflow.now())
+        except Refused as refused:
+            raise ApplicationError(
+                refused.message,
+                {"accepted": refused.accepted, "state": self._entity.state, "version": self._entity.version},
+                type=f"{refused.kind}:{refused.code}",
+                non_retryable=True,
+            ) from refused
+
+    def act(self, action: str, command: Command[Any]) -> OutcomeT:
+        """Handle an update of the table; a command whose key was seen is not carried out again."""
+        done = self._seen.get(command.key)
+        if done is None:
+            self._note(*self._entity.apply(command, workflow.now()))
+            done = Done(action=action, digest=command.digest, version=self._entity.version)
+            if command.key:
+                self._seen[command.key] = done
+        return self._outcome(done, command.actor)
+
+    @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
+    def done(self, key: str, actor: Actor) -> OutcomeT | None:
+        """Return the outcome of the command with this key, with the entity as it is now; None if there was none."""
+        done = self._seen.get(key)
+        return self._outcome(done, actor) if done else None
+
+    def _note(self, *events: EventT) -> None:
+        """Keep events for publication, and wake the main coroutine."""
+        self._outbox.extend(events)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed = True
+
+    async def _wait_for_work(self) -> None:
+        """Wait for a change or the end of a task. Raises what the task raised.
+
+        A requested cancellation, the most prominent button of the Temporal UI, is noted and ends nothing. Temporal
+        cancels the main coroutine once, wherever it waits: it must wait nowhere else.
+        """
+        try:
+            await workflow.wait_condition(self._has_work)
+        except asyncio.CancelledError:
+            reason = workflow.cancellation_reason()
+            if reason is None:  # a worker that forgets the workflow cancels as well
+                raise
+            # PostgreSQL keeps no NUL.
+            reason = reason.replace("\0", "")[:LONGEST_REASON]
+            self._note(*self._entity.note_cancellation(reason, workflow.now()))
+        for name in [name for name, task in self._tasks.items() if task.done()]:
+            self._tasks.pop(name).result()
+
+    def _has_work(self) -> bool:
+        return self._changed or any(task.done() for task in self._tasks.values())
+
+    def _idle(self) -> bool:
+        """Return True if nothing is under way and nothing waits for publication."""
+        return not (self._tasks or self._outbox)
+
+    def _begin(self, name: str, task: Coroutine[Any, Any, None]) -> None:
+        """Begin a task of its own: it asks Temporal for something after all that the present coroutine asks for."""
+        self._tasks[name] = asyncio.create_task(task)
+
+    def _show(self) -> None:
+        """Show a changed entity in the UI. A search attribute is a billable action: only what differs is upserted."""
+        if not self._changed:
+            return
+        self._changed = False
+        now = self._search_attributes()
+        if changed := changes(self._shown, now):
+            workflow.upsert_search_attributes(changed)
+            self._shown = now
+        workflow.set_current_details(self._details())
+
+    def _publish(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], make: Callable[[], Any]) -> None:
+        """Publish the events in one batch; one batch at a time, so that SQL gets the versions in order."""
+        if not self._outbox or _PUBLICATION in self._tasks:
+            return
+        batch = make()
+        publication = workflow.execute_activity_method(
+            activity,
+            batch,
+            start_to_close_timeout=PUBLISH_TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"{batch.events[-1].action} → v{self._entity.version}",
+        )
+        self._begin(_PUBLICATION, publication)
+        self._outbox.clear()
+
+    def _published(self) -> bool:
+        """Return True if SQL has every event."""
+        return not self._outbox and _PUBLICATION not in self._tasks
+
+    def _continue_as_new_if_suggested(self) -> None:
+        """Begin the next run if this one is long and idle. No handler comes between: nothing is awaited before it."""
+        if workflow.info().is_continue_as_new_suggested() and self._idle() and workflow.all_handlers_finished():
+            workflow.continue_as_new(self._carried_over())

@@ -1,0 +1,57 @@
+"""The link of a case to its incident: the case signals to the incident that it belongs to it.
+
+The signals are sent one at a time and are in the history of the case. The incident keeps the number, so it knows its
+cases with SQL down as well. An incident that has ended takes no signal: then the case leaves it.
+"""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+LINKED, UNLINKED = "linked", "unlinked"
+
+
+def incident_id(number: str) -> str:
+    """Return the workflow id of an incident."""
+    return f"incident-{number}"
+
+
+class IncidentLink:
+    """Link of one case. `told` is the incident that knows of the case, or is being told."""
+
+    def __init__(self, number: str, told: str | None) -> None:
+        self._number = number
+        self.told = told
+        self._ended: str | None = ""
+        self._broken: str | None = None
+
+    def signals_to(self, incident: str | None) -> Coroutine[Any, Any, None] | None:
+        """Return the task that signals a changed incident; None if it knows, or had ended when it was told."""
+        if incident != self._ended:
+            self._ended = ""
+        if incident in (self.told, self._ended):
+            return None
+        left, self.told = self.told, incident
+        return self._tell(left, incident)
+
+    def take_broken(self) -> str | None:
+        """Return the incident that had ended when it was told, once; None if there is none."""
+        broken, self._broken = self._broken, None
+        return broken
+
+    async def _tell(self, left: str | None, joined: str | None) -> None:
+        if left:
+            await self._signal(left, UNLINKED)
+        if joined and not await self._signal(joined, LINKED):
+            self._broken = self._ended = joined
+            self.told = None
+
+    async def _signal(self, incident: str, name: str) -> bool:
+        """Return False if the incident has ended."""
+        try:
+            await workflow.get_external_workflow_handle(incident_id(incident)).signal(name, self._number)
+        except FailureError:
+            return False
+        return True

@@ -1,0 +1,94 @@
+"""Start of a workflow for a request, once: the memo keeps the request, so that the same request finds the workflow."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from temporalio.client import Client
+from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+TASK_TIMEOUT = timedelta(seconds=2.5)
+"""A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
+RPC_TIMEOUT = timedelta(seconds=8)
+"""Longest wait for one answer of Temporal; a caller may end it earlier."""
+_MEMO = "request"
+
+
+class Request(BaseModel):
+    """The key of a request, and the digest of its body."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    digest: str = ""
+
+
+class KeyReusedError(ValueError):
+    """The key of the request has started a workflow with another body."""
+
+
+class NewWorkflow(NamedTuple):
+    """A workflow to start."""
+
+    run: Any
+    start: BaseModel
+    id: str
+    summary: str
+    search_attributes: TypedSearchAttributes
+    priority: Priority
+
+
+async def start_once(
+    client: Client, task_queue: str, request: Request, new: NewWorkflow, rpc_timeout: timedelta
+) -> bool:
+    """Start the workflow for the request. Returns False if its id is taken. Raises what the client raises."""
+    try:
+        await client.start_workflow(
+            new.run,
+            new.start,
+            id=new.id,
+            task_queue=task_queue,
+            static_summary=new.summary,
+            search_attributes=new.search_attributes,
+            memo={_MEMO: request},
+            task_timeout=TASK_TIMEOUT,
+            priority=new.priority,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            rpc_timeout=rpc_timeout,
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
+
+
+async def find_started(
+    client: Client, request: Request, numbers: Iterable[str], workflow_id: Callable[[str], str]
+) -> str | None:
+    """Return the number that this request has started a workflow under; None if it has started none.
+
+    `numbers` are the candidates that its key leads to, in the order in which they are tried. Raises KeyReusedError,
+    and what the client raises.
+    """
+    for number in numbers:
+        found = await _request_of(client, workflow_id(number))
+        if found is None:
+            return None
+        if found.key == request.key:
+            if found.digest != request.digest:
+                raise KeyReusedError(number)
+            return number
+    return None
+
+
+async def _request_of(client: Client, workflow_id: str) -> Request | None:
+    try:
+        found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    request: Request = await found.memo_value(_MEMO, Request(key=""), type_hint=Request)
+    return request
