@@ -81,6 +81,7 @@ class EventKind:
 
     name: str
     zh: str
+    description: str
     data: type[EventData]
     by_time: bool = False
     evolve: Callable[[CaseState, Any, Event], None] = change_nothing
@@ -124,7 +125,6 @@ class Action(EventKind):
     `of_parts`: a department that has only a part may do it to the whole case.
     """
 
-    description: str
     roles: AbstractSet[Role]
     sources: AbstractSet[State]
     targets: tuple[State, ...] = ()

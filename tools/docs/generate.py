@@ -24,6 +24,7 @@ PAGES: dict[str, Callable[[], str]] = {
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": tables.settings,
     "bodies": tables.bodies,
+    "glossary-actions": tables.glossary_actions,
     "incident-diagram": incidents.diagram,
     "incident-actions": incidents.actions,
     "problems": tables.problems,

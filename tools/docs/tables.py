@@ -9,8 +9,9 @@ from pydantic.fields import FieldInfo
 
 from api.problems import KINDS, PREFIX
 from domain.case.actions import ACTIONS, COMMANDS
+from domain.case.automatic import AUTOMATIC
 from domain.case.diagram import mermaid
-from domain.case.kind import Action
+from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, OPEN, STATE_ZH, State
 from domain.catalogue.catalogue import CLOCKS, Catalogue, Service
 from domain.catalogue.credit_norms import CreditNorm
@@ -35,7 +36,7 @@ def lifecycle_page() -> str:
     """Return the lifecycle page: the transition table as a diagram and as tables."""
     states = table(("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State))
     roles = table(("role", "中文"), ((f"`{role}`", zh) for role, zh in ROLE_ZH.items()))
-    meanings = table(("action", "中文", "meaning"), ((f"`{row.name}`", row.zh, row.description) for row in ACTIONS))
+    meanings, events = _kinds("action", ACTIONS), _kinds("event", AUTOMATIC)
     transitions = table(("action", "from", "to", "role"), map(_row, ACTIONS))
     return f"""{WRITTEN_BY}
 
@@ -64,20 +65,23 @@ administrator may act in every role. Some actions have further conditions ([guar
 
 Nobody requests these events; the case raises them.
 
-| event | 中文 | meaning |
-| --- | --- | --- |
-| `escalate` | 升级 | A rung of the ladder was reached, and people were notified. |
-| `undelivered` | 未送达 | A notification of the case was not delivered for minutes, or became a dead letter. |
-| `recognise` | 补充识别 | The caller was recognised after the intake; the event lists possible duplicates. |
-| `cancellation_requested` | 请求取消 | Somebody requested cancellation in Temporal; the case continues. |
-| `catalogue_change` | 改用新服务目录 | Another catalogue is in force; the event gives reasons for moved due times. |
-| `credit` | 自动补偿 | The company owes an amount of the catalogue for a missed promise or a finding. |
-
+{events}
 A suspended case is also resumed when its wake date comes.
 
 ## Roles
 
 {roles}"""
+
+
+def _kinds(head: str, kinds: Iterable[EventKind]) -> str:
+    return table((head, "中文", "meaning"), ((f"`{kind.name}`", kind.zh, kind.description) for kind in kinds))
+
+
+def glossary_actions() -> str:
+    """Return the glossary's table of actions and of the system's events."""
+    kinds = (*ACTIONS, *AUTOMATIC)
+    rows = ((kind.zh, kind.name.replace("_", " "), f"`{kind.name}`", kind.description) for kind in kinds)
+    return table(("中文", "English", "code name", "meaning"), rows)
 
 
 def _row(row: Action) -> tuple[str, ...]:

@@ -19,19 +19,10 @@ INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyw
 FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
 
 # The value type differs from key to key; setup reads name and kind only.
-REGISTRY: Final[tuple[SearchAttributeKey[Any], ...]] = (
-    STATE,
-    SERVICE,
-    DISTRICT,
-    DEPARTMENT,
-    OWNER,
-    PRIORITY,
-    SLA,
-    INCIDENT,
-    NEXT_DUE_AT,
-    INVOLVED,
-    FLAGS,
+REGISTRY: Final[tuple[SearchAttributeKey[Any], ...]] = tuple(
+    each for each in list(vars().values()) if isinstance(each, SearchAttributeKey)
 )
+"""Every key above."""
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""

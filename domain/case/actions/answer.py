@@ -45,7 +45,7 @@ def notifies(_: CaseState, __: Answered, event: Event) -> Addressees:
 ACTION = Action(
     name="answer",
     zh="直接答复",
-    description="Answered during the call; followed up if so promised.",
+    description="The agent answers during the call; followed up if the service says so.",
     roles={Role.AGENT},
     sources={State.REGISTERED},
     targets=(State.CLOSED, State.PENDING_FOLLOW_UP),

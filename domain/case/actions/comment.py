@@ -35,7 +35,7 @@ def notifies(_: CaseState, data: Commented, __: Event) -> Addressees:
 ACTION = Action(
     name="comment",
     zh="补充",
-    description="Something to know; resets no clock.",
+    description="Information is added; no clock changes.",
     roles=frozenset(Role) - {Role.SYSTEM, Role.ADMIN},
     sources=OPEN | {State.CLOSED},
     body=Comment,

@@ -93,7 +93,7 @@ def notifies(_: CaseState, data: Completed, __: Event) -> Addressees:
 ACTION = Action(
     name="complete",
     zh="处理完成",
-    description="The work is done; what was done is on record. Departments that still have a part are waited for.",
+    description="The work is done and recorded. The reply waits for departments that still have a part.",
     roles={Role.CREW},
     sources={State.IN_PROGRESS},
     targets=(State.PENDING_REPLY, State.IN_PROGRESS),

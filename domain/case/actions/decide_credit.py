@@ -152,7 +152,7 @@ def text(number: str, data: CreditDecided, _: Event) -> tuple[str, str]:
 ACTION = Action(
     name="decide_credit",
     zh="补偿审批",
-    description="A credit that the company owes for a missed promise: management approves or rejects it, in turn.",
+    description="Management approves or rejects, in turn, a credit that the company owes.",
     roles={Role.MANAGER},
     sources=frozenset(State),
     body=DecideCredit,

@@ -62,7 +62,7 @@ def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:
 ACTION = Action(
     name="decide_extension",
     zh="延期审批",
-    description="Granted, the caller's clocks get the days; or not.",
+    description="If granted, the owner's clocks get the days.",
     roles={Role.SUPERVISOR},
     sources=OPEN,
     body=DecideExtension,

@@ -94,7 +94,7 @@ def text(number: str, data: Dispatched, event: Event) -> tuple[str, str] | None:
 ACTION = Action(
     name="dispatch",
     zh="派单",
-    description="Handed to a department; before it is signed for, to another one (改派).",
+    description="The case goes to a department; before it is signed for, to another one (改派).",
     roles={Role.AGENT, Role.DISPATCHER},
     sources=TO_DISPATCH | {State.DISPATCHED},
     targets=(State.DISPATCHED,),

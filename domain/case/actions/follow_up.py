@@ -80,7 +80,7 @@ def notifies(case: CaseState, _: FollowedUp, event: Event) -> Addressees:
 ACTION = Action(
     name="follow_up",
     zh="回访",
-    description="Satisfied closes; dissatisfied opens the next cycle; unreachable is tried again.",
+    description="Satisfied closes, dissatisfied opens the next cycle, unreachable is tried again.",
     roles={Role.FOLLOW_UP},
     sources={State.PENDING_FOLLOW_UP},
     targets=(State.CLOSED, State.DISPATCHED, State.PENDING_FOLLOW_UP),

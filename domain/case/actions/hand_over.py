@@ -45,7 +45,7 @@ def notifies(_: CaseState, data: HandedOver, __: Event) -> Addressees:
 ACTION = Action(
     name="hand_over",
     zh="移交",
-    description="The only way to change the owner.",
+    description="A new owner; the owner changes in no other way.",
     roles={Role.SUPERVISOR},
     sources=OPEN,
     body=HandOver,

@@ -67,7 +67,7 @@ def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
 ACTION = Action(
     name="link_incident",
     zh="并案",
-    description="One of many cases with one cause (突发事件); it is completed and replied to with them.",
+    description="The case is one of many with one cause (突发事件); it is completed and replied to with them.",
     roles={Role.DISPATCHER, Role.OWNER, Role.SYSTEM},
     sources=OPEN - {State.PENDING_FOLLOW_UP},
     body=LinkIncident,

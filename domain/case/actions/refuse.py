@@ -13,7 +13,7 @@ class Refuse(Reasoned):
 ACTION = Action(
     name="refuse",
     zh="不予受理",
-    description="No matter of the company, with the reason.",
+    description="The matter is not one for the company; the reason is given.",
     roles={Role.DISPATCHER},
     sources=TO_DISPATCH,
     targets=(State.REFUSED,),

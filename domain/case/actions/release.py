@@ -46,7 +46,7 @@ def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:
 ACTION = Action(
     name="release",
     zh="撤回协办",
-    description="A part is not needed any more; was it the last one that was waited for, the reply is due.",
+    description="A part is not needed any more; if it was the last unfinished one, the reply is due.",
     roles={Role.DISPATCHER, Role.OWNER},
     sources=SOURCES,
     body=Release,

@@ -40,7 +40,7 @@ def evolve(case: CaseState, data: Reopened, event: Event) -> None:
 ACTION = Action(
     name="reopen",
     zh="重开",
-    description="It is back, within the window: the next cycle.",
+    description="The trouble is back, within the window: the next cycle begins.",
     roles={Role.AGENT, Role.CALLER},
     sources={State.CLOSED},
     targets=(State.DISPATCHED,),

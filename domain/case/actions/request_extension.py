@@ -58,7 +58,7 @@ def evolve(case: CaseState, data: RequestExtension, event: Event) -> None:
 ACTION = Action(
     name="request_extension",
     zh="申请延期",
-    description="More working days are asked for.",
+    description="The department asks for more working days.",
     roles={Role.CREW},
     sources=AT_WORK | {State.AWAITING_APPROVAL},
     body=RequestExtension,

@@ -32,7 +32,7 @@ def notifies(_: CaseState, data: Resumed, __: Event) -> Addressees:
 ACTION = Action(
     name="resume",
     zh="恢复",
-    description="Taken up again, by hand or when the wake date comes.",
+    description="Work continues, by hand or when the wake date comes.",
     roles={Role.CREW, Role.AGENT, Role.SYSTEM},
     sources={State.SUSPENDED},
     targets=(State.IN_PROGRESS,),

@@ -48,7 +48,7 @@ def evolve_part(case: CaseState, part: Part, _: Returned, event: Event) -> None:
 ACTION = Action(
     name="return",
     zh="退单",
-    description="The department gives it back, with the reason.",
+    description="The department gives the case back, with the reason.",
     roles={Role.CREW},
     sources=AT_WORK,
     targets=(State.PENDING_REDISPATCH,),

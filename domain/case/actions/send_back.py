@@ -34,7 +34,7 @@ def evolve_part(case: CaseState, part: Part, _: SentBack, __: Event) -> None:
 ACTION = Action(
     name="send_back",
     zh="审核退回",
-    description="The work does not do; the department goes on.",
+    description="The work is not accepted: the department continues.",
     roles={Role.SUPERVISOR, Role.OWNER},
     sources={State.PENDING_REPLY},
     targets=(State.IN_PROGRESS,),

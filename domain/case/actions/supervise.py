@@ -40,7 +40,7 @@ def supervise(case: CaseState, event: Event) -> None:
 ACTION = Action(
     name="supervise",
     zh="督办",
-    description="The case is under a supervisor's eyes.",
+    description="A supervisor watches the case.",
     roles={Role.SUPERVISOR, Role.MANAGER},
     sources=OPEN,
     body=Supervise,

@@ -41,7 +41,7 @@ def evolve(case: CaseState, _: Urge, __: Event) -> None:
 ACTION = Action(
     name="urge",
     zh="催办",
-    description="Whoever holds the case is asked to hurry.",
+    description="The department is asked to hurry.",
     roles={Role.AGENT, Role.SUPERVISOR, Role.CALLER},
     sources=OPEN,
     body=Urge,

@@ -13,7 +13,7 @@ class Withdraw(Reasoned):
 ACTION = Action(
     name="withdraw",
     zh="撤销",
-    description="The caller wishes it ended.",
+    description="The caller wants the case ended.",
     roles={Role.AGENT},
     sources=OPEN,
     targets=(State.WITHDRAWN,),

@@ -10,4 +10,10 @@ class CancellationRequested(EventData):
     reason: str | None = None
 
 
-KIND = EventKind(name="cancellation_requested", zh="请求取消", data=CancellationRequested, by_time=True)
+KIND = EventKind(
+    name="cancellation_requested",
+    zh="请求取消",
+    description="Somebody requested cancellation in Temporal; the case continues.",
+    data=CancellationRequested,
+    by_time=True,
+)

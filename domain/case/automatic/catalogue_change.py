@@ -236,4 +236,10 @@ def _promise(terms: Terms, name: str) -> Promise | None:
     return next((promise for promise in terms.promises if promise.name == name), None)
 
 
-KIND = EventKind(name="catalogue_change", zh="改用新服务目录", data=CatalogueChanged, evolve=evolve)
+KIND = EventKind(
+    name="catalogue_change",
+    zh="改用新服务目录",
+    description="Another catalogue is in force; the event gives reasons for moved due times.",
+    data=CatalogueChanged,
+    evolve=evolve,
+)

@@ -167,6 +167,7 @@ def text(number: str, data: Credited, _: Event) -> tuple[str, str]:
 KIND = EventKind(
     name="credit",
     zh="自动补偿",
+    description="The company owes an amount of the catalogue for a missed promise or a finding.",
     data=Credited,
     by_time=True,
     evolve=evolve,

@@ -145,6 +145,7 @@ def text(number: str, data: Document, event: Event) -> tuple[str, str]:
 NOTICE = EventKind(
     name="notice",
     zh="催办通知书",
+    description="The written notice of a missed promise went out, one day after the miss.",
     data=Noticed,
     by_time=True,
     evolve=give_notice,
@@ -155,6 +156,7 @@ NOTICE = EventKind(
 CRITICISE = EventKind(
     name="criticise",
     zh="通报批评",
+    description="The criticism went out, five working days after the notice.",
     data=Criticised,
     by_time=True,
     evolve=criticise,

@@ -33,6 +33,7 @@ def text(number: str, _: CallerRecognised, __: Event) -> tuple[str, str]:
 KIND = EventKind(
     name="recognise",
     zh="补充识别",
+    description="The caller was recognised after the intake; the event lists possible duplicates.",
     data=CallerRecognised,
     evolve=evolve,
     notifies=("assignee", "owner"),

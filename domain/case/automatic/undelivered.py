@@ -18,4 +18,10 @@ def evolve(case: CaseState, _: Undelivered, __: Event) -> None:
     case.add_flags(FLAG)
 
 
-KIND = EventKind(name="undelivered", zh="未送达", data=Undelivered, evolve=evolve)
+KIND = EventKind(
+    name="undelivered",
+    zh="未送达",
+    description="A notification of the case was not delivered for minutes, or became a dead letter.",
+    data=Undelivered,
+    evolve=evolve,
+)
