@@ -19,7 +19,7 @@ _DAY = timedelta(days=1)
 _LONGEST = 100 * 366 * 86_400.0
 
 USUAL_ZONE = "Asia/Shanghai"
-"""The time zone that goes without saying."""
+"""Time zone that is left out of what is written."""
 
 Interval = tuple[int, int]
 """Minutes since local midnight, from and to; the end is not part of it. 1440 is the end of the day."""
@@ -34,12 +34,12 @@ def is_usual_zone(name: str) -> bool:
 
 
 def on_the_wall(at: datetime, zone: str = USUAL_ZONE) -> datetime:
-    """The instant as clocks show it there: for readers, never to decide by."""
+    """Return the instant as clocks show it there: for readers, never to decide by."""
     return at.astimezone(ZoneInfo(zone))
 
 
 class WorkCalendar(BaseModel):
-    """When work is done, and how long that is.
+    """Working calendar: hours of work, holidays and make-up working days.
 
     Instants are aware datetimes in UTC (ValueError otherwise), days are local days. After `covers_until` nothing is
     known of holidays: the weekly pattern alone applies.
@@ -80,7 +80,7 @@ class WorkCalendar(BaseModel):
         return self
 
     def add(self, start: datetime, seconds: float) -> datetime:
-        """The earliest instant at which `seconds` of working time have passed since `start`.
+        """Return the earliest instant at which `seconds` of working time have passed since `start`.
 
         Zero seconds have passed at `start` itself. Raises ValueError for a negative time or one of over a century.
         """
@@ -106,7 +106,7 @@ class WorkCalendar(BaseModel):
         return worked / timedelta(seconds=1)
 
     def window(self, start: date, end: date) -> "WorkCalendar":
-        """The same calendar, knowing only the exceptional days and time changes from `start` to `end`, both included.
+        """Return the calendar with only the exceptional days and time changes from `start` to `end`, both included.
 
         Within these local days it measures exactly as the whole does; this is what a start message carries.
         """
@@ -122,17 +122,17 @@ class WorkCalendar(BaseModel):
         )
 
     def is_working_day(self, day: date) -> bool:
-        """Whether anybody works on this local day."""
+        """Return True if anybody works on this local day."""
         return bool(self.hours(day))
 
     def hours(self, day: date) -> Hours:
-        """The working hours of a local day; empty on a free one."""
+        """Return the working hours of a local day; empty on a free one."""
         if _listed(self.off, day):
             return ()
         return self.makeup if _listed(self.on, day) else self.weekly[day.weekday()]
 
     def local_date(self, at: datetime) -> date:
-        """The local day of an instant."""
+        """Return the local day of an instant."""
         return (_utc(at, "at") + timedelta(minutes=self.offsets[self._rule(at)][1])).date()
 
     def _rule(self, at: datetime) -> int:

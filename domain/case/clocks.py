@@ -1,7 +1,7 @@
-"""The clock ledger: what was promised, what of it is used up, and since when it runs.
+"""Clock of a promise: a ledger of its budget, of what is consumed, and of the time since which it runs.
 
-A clock is no date. `due_at` follows from budget, consumption and calendar, so that it can always be told why a promise
-is due when it is. Seconds are seconds of the clock's calendar: round the clock (`always`) or working time (`working`).
+A clock is no date. `due_at` follows from budget, consumption and calendar, so it can always be explained. Seconds are
+seconds of the clock's calendar: round the clock (`always`) or working time (`working`).
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ DEPARTMENT: frozenset[ClockName] = frozenset({"acknowledge", "arrive"})
 
 
 class ClockStatus(StrEnum):
-    """How a promise stands."""
+    """Status of a clock."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -40,21 +40,21 @@ CLOCK_ZH = {
     "follow_up": "回访",
     "approve": "审批",
 }
-"""How each clock is called (时限)."""
+"""Chinese name of each clock (时限)."""
 
 APPROVE: Literal["approve"] = "approve"
-"""An approver's time to decide: a promise within the house, opened with each turn of an approval."""
+"""Clock of an approver's decision, opened with each turn of an approval."""
 
 
 class Run(NamedTuple):
-    """A time in which a clock ran: since when, and what it had consumed before."""
+    """Time in which a clock ran: its start, and the seconds consumed before."""
 
     since: datetime
     consumed_seconds: float
 
 
 class Clock(BaseModel):
-    """One promise of one case. Every change gives a new value.
+    """Clock of one promise of one case. Every change gives a new value.
 
     A missed clock runs on until it is stopped: higher rungs may ring, and the record shows how late it was.
     """
@@ -83,7 +83,7 @@ class Clock(BaseModel):
 
     @property
     def status(self) -> ClockStatus:
-        """The one word for it; a miss stays a miss."""
+        """Status in one word; a miss stays a miss."""
         if self.missed_at is not None:
             return ClockStatus.MISSED
         if self.cancelled:
@@ -96,26 +96,26 @@ class Clock(BaseModel):
 
     @property
     def live(self) -> bool:
-        """Started or waiting, and not yet stopped."""
+        """True until the clock is stopped or cancelled."""
         return self.stopped_at is None and not self.cancelled
 
     @property
     def paused(self) -> bool:
-        """Started, not stopped, and not running."""
+        """True if the clock has started, is not stopped, and does not run."""
         return self.live and self.started_at is not None and self.running_since is None
 
     def elapsed(self, at: datetime, calendar: WorkCalendar) -> float:
-        """Seconds used up until `at`."""
+        """Return the seconds consumed until `at`."""
         if self.running_since is None or at <= self.running_since:
             return self.consumed_seconds
         return self.consumed_seconds + self._between(self.running_since, at, calendar)
 
     def instant_of(self, percent: float, calendar: WorkCalendar) -> datetime | None:
-        """When `percent` of the budget is or was used up, if the clock goes on as it is; None while it does not run."""
+        """Return the instant at which the clock has consumed `percent` of its budget, or None if it is not running."""
         return self.instant_at(self.budget_seconds * percent / 100, calendar)
 
     def instant_at(self, seconds: float, calendar: WorkCalendar) -> datetime | None:
-        """When so many seconds are or were used up, if the clock goes on as it is; None while it does not run."""
+        """Return the instant at which the clock has consumed `seconds`, or None if it is not running."""
         if self.running_since is None:
             return None
         runs = (*self.runs, Run(self.running_since, self.consumed_seconds))
@@ -125,9 +125,9 @@ class Clock(BaseModel):
         return since + timedelta(seconds=left) if self.calendar == "always" else calendar.add(since, left)
 
     def due_at(self, calendar: WorkCalendar) -> datetime | None:
-        """When the promise falls due; when it fell due, if missed; when it would have been, if met.
+        """Return when the promise falls due; when it fell due, if missed; when it would have been, if met.
 
-        None where nobody can know: waiting, paused, cancelled.
+        None if nobody can know: waiting, paused, cancelled.
         """
         if self.missed_at or self.cancelled:
             return self.missed_at
@@ -136,7 +136,7 @@ class Clock(BaseModel):
         return self.instant_of(MISS, calendar)
 
     def next_ring(self, ladder: tuple[Rung, ...], calendar: WorkCalendar) -> tuple[datetime, int] | None:
-        """The next rung that has not rung: its instant and percentage."""
+        """Return the next rung that has not rung, as its instant and percentage; None without one."""
         if self.running_since is None:
             return None
         ahead = [percent for percent in (*(rung.percent for rung in ladder), MISS) if percent > self.rung]
@@ -151,7 +151,7 @@ class Clock(BaseModel):
         return self if self.started_at else self.model_copy(update={"started_at": at, "running_since": at})
 
     def pause(self, at: datetime, calendar: WorkCalendar) -> "Clock":
-        """Put what has run into the ledger and stand still."""
+        """Pause: add the time that has run to what is consumed."""
         if not self.live or self.running_since is None:
             return self
         run = Run(self.running_since, self.consumed_seconds)
@@ -160,11 +160,11 @@ class Clock(BaseModel):
         return self.model_copy(update=changes)
 
     def resume(self, at: datetime) -> "Clock":
-        """Run on from `at`, if paused."""
+        """Resume at `at`, if paused."""
         return self.model_copy(update={"running_since": at}) if self.paused else self
 
     def stop(self, at: datetime, calendar: WorkCalendar) -> "Clock":
-        """The promise is kept (or no longer late): met, or missed for good. One that never started is cancelled."""
+        """Stop: the promise is met, or missed for good. A clock that never started is cancelled."""
         if not self.live:
             return self
         if self.started_at is None:
@@ -172,13 +172,13 @@ class Clock(BaseModel):
         return self.pause(at, calendar).model_copy(update={"stopped_at": at})
 
     def cancel(self, at: datetime, calendar: WorkCalendar) -> "Clock":
-        """The promise no longer applies; what was missed stays missed."""
+        """Cancel: the promise no longer applies. A miss stays a miss."""
         if not self.live:
             return self
         return self.pause(at, calendar).model_copy(update={"stopped_at": at, "cancelled": True})
 
     def reinstate(self) -> "Clock":
-        """Undo the last stop: what was taken for the end was none, so the time since then counts as well."""
+        """Undo the last stop; the time since then counts as well."""
         if self.stopped_at is None or self.cancelled:
             return self
         return self.model_copy(update={"running_since": self.stopped_at, "stopped_at": None})

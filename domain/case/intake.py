@@ -39,7 +39,7 @@ Channel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email",
 
 
 class Intake(BaseModel):
-    """What the caller said."""
+    """Words of the caller, as the agent takes them down."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,7 +61,7 @@ class Intake(BaseModel):
 
 
 class Registered(EventData):
-    """What was said, who owns the case, and the terms that it is held to from then on."""
+    """Facts of a registration: intake, owner, and the terms of the case from then on."""
 
     number: str
     owner: Name

@@ -49,7 +49,7 @@ class Holder(NamedTuple):
 
 
 Addressees = tuple[str, ...]
-"""Those who are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
+"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
 
 
 def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
@@ -100,7 +100,7 @@ class EventKind:
 
 @dataclass(frozen=True, kw_only=True)
 class PartAction:
-    """What an action does to a part of a case: from which of its states, to which, and in which states of the case.
+    """Effect of an action on a part of a case: from which of its states, to which, and in which states of the case.
 
     `always` is set if the action is never one on the case itself.
     """

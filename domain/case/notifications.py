@@ -17,7 +17,7 @@ KIND_ZH = {kind.name: kind.zh for kind in KINDS.values() if kind.notifies}
 
 
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
-"""Who is told if nobody is known."""
+"""Recipient in place of one that is not known."""
 
 
 class Notification(NamedTuple):

@@ -78,10 +78,10 @@ STARTS: dict[ClockName, Starts] = {
     "reply": "registration",
     "follow_up": "reply",
 }
-"""The moment from which each clock runs, where the service does not say otherwise."""
+"""Start of each clock, unless the service says otherwise."""
 
 HORIZON = timedelta(days=400)
-"""How far ahead of its registration a case knows the holidays."""
+"""Time after its registration for which a case knows the holidays."""
 
 DAY_SECONDS = 86_400
 
@@ -90,7 +90,7 @@ MISS = 100
 
 
 def _by_code(table: object) -> object:
-    """A table keyed by code, as it is written, becomes a list of things that know their code."""
+    """Return a table keyed by code, as it is written, as a list of entries with their codes."""
     if not isinstance(table, Mapping):
         return table
     return tuple({"code": code, **body} if isinstance(body, Mapping) else body for code, body in table.items())
@@ -178,12 +178,12 @@ class Catalogue(Value):
 
     @property
     def day_seconds(self) -> int:
-        """What one working day is worth in this catalogue's time."""
+        """Seconds of one working day in this catalogue's time."""
         return max(1, ceil(self.calendar.day_seconds / self.time_scale))
 
     @property
     def reopen_seconds(self) -> int:
-        """How long a closed case can be reopened."""
+        """Seconds in which a closed case can be reopened."""
         return self._process().reopen_seconds
 
     def service(self, code: str) -> Service:
@@ -203,7 +203,7 @@ class Catalogue(Value):
         return code_of(kind, self._entries()[kind], given)
 
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
-        """The clocks of a service in a district; a place not known counts as town, the stricter promise."""
+        """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
         service = self.service(service_code)
         zone: Zone = self.district(district).zone if district is not None else "town"
         duties = ((clock, service.duty(clock)) for clock in CLOCKS)
@@ -232,7 +232,7 @@ class Catalogue(Value):
         )
 
     def surge_rules(self) -> tuple[SurgeRule, ...]:
-        """When incidents are suspected, in this catalogue's time."""
+        """Return the rules by which incidents are suspected, in this catalogue's time."""
         return tuple(
             SurgeRule(
                 services=norm.services,
@@ -245,7 +245,7 @@ class Catalogue(Value):
         )
 
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
-        """What is owed for missed promises of a service, and for what is found."""
+        """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
 
     def _entries(self) -> Mapping[Kind, Sequence[Coded]]:

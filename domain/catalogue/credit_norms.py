@@ -1,4 +1,4 @@
-"""What a catalogue owes by itself (自动补偿), as an operator writes it: for a missed promise, or for what is found."""
+"""Credits (自动补偿) as an operator writes them: for a missed promise, or for a finding."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -15,17 +15,17 @@ _IN_CALL = Duty(in_call=True, source=("-",))
 
 
 class Finding(Coded):
-    """What a department may find (查实事项) when it completes its work, and a credit is owed for."""
+    """Finding (查实事项) that a department may state when it completes its work, and a credit is owed for."""
 
 
 class FurtherNorm(Duration):
-    """What is owed for each further period of this length, in which the promise is still not kept."""
+    """Amount for each further period of this length, in which the promise is still not kept."""
 
     amount: Amount
 
 
 def _by_class(credit: object) -> object:
-    """An amount may be written as a table by class of customers."""
+    """Accept an amount that is written as a table by class of customers."""
     amount = credit.get("amount") if isinstance(credit, Mapping) else None
     if not isinstance(credit, Mapping) or not isinstance(amount, Mapping):
         return credit
@@ -35,7 +35,7 @@ def _by_class(credit: object) -> object:
 
 
 class CreditNorm(Value):
-    """What the company owes by itself (自动补偿) when it misses a promise of a service, or for what it finds."""
+    """Credit (自动补偿) for a missed promise of a service, or for a finding."""
 
     name: str = Field(min_length=1, description="the English name")
     name_zh: str = Field(min_length=1, description="the Chinese name")

@@ -1,4 +1,4 @@
-"""How one catalogue (服务目录) differs from another, in words, for whoever is about to put it in force."""
+"""Differences between two catalogues (服务目录), in words, for the person who puts one in force."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -12,12 +12,12 @@ from domain.catalogue.norms import Count, Duration, Duty, Share, WorkingDays
 from domain.shared.value import Coded
 
 _UNTOLD = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
-"""Where a figure comes from changes nothing; the rules of a time zone are its authority's, not the company's."""
+"""Fields that are not compared: sources change nothing, and time zone rules are not the company's."""
 NAMED = 30
 """Days that are told one by one."""
 PAIR = 2
 _FIGURES = (Duration, Count, Share, WorkingDays)
-"""What is told as a whole."""
+"""Values that are compared as a whole."""
 
 
 def changes(old: Catalogue, new: Catalogue) -> list[str]:
@@ -52,7 +52,7 @@ def _of_coded(path: str, old: dict[str, Coded], new: dict[str, Coded]) -> Iterat
 
 
 def _of_days(path: str, days: Sequence[date], what: str) -> Iterator[str]:
-    """A year's holidays are named; of a whole calendar's, how many."""
+    """Name a year's holidays; of a whole calendar's, say how many."""
     if days:
         named = ", ".join(map(str, days)) if len(days) <= NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
         yield f"{path}: {what}: {named}"

@@ -14,7 +14,7 @@ UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 
 def known(kind: str) -> AfterValidator:
-    """A code that must exist in section `kind` of the catalogue; checked where the sections are known."""
+    """Check that a code exists in section `kind` of the catalogue; checked where the sections are known."""
 
     def check(code: str, info: ValidationInfo) -> str:
         accepted = (info.context or {}).get(kind)
@@ -85,7 +85,7 @@ class Duration(Value):
         return f"say exactly one of {', '.join((*UNIT_SECONDS, 'working_days'))}"
 
     def units(self) -> dict[str, float]:
-        """What is said, by unit."""
+        """Return the given figures, by unit."""
         values = {unit: getattr(self, unit) for unit in (*UNIT_SECONDS, "working_days")}
         return {unit: value for unit, value in values.items() if value is not None}
 
@@ -104,11 +104,11 @@ class Duty(Duration):
     also: tuple[Duration, ...] = Field(default=(), description="Figures of others, kept for comparison.")
 
     def kind(self) -> CalendarKind:
-        """The calendar on which it is measured."""
+        """Return the calendar on which it is measured."""
         return self.calendar or ("always" if self.working_days is None else "working")
 
     def seconds_in(self, zone: Zone, day_seconds: int) -> float:
-        """The budget for a place in this zone."""
+        """Return the budget in seconds for a place in this zone."""
         if zone == "outskirts" and self.outskirts_minutes is not None:
             return self.outskirts_minutes * 60
         return self.in_seconds(day_seconds)
@@ -122,7 +122,7 @@ class Duty(Duration):
 
 
 class Department(Coded):
-    """Who does the work (部门)."""
+    """Department (部门) that does the work."""
 
 
 class Group(Coded):
@@ -153,7 +153,7 @@ class Service(Coded):
     follow_up: Duty | None = None
 
     def duty(self, clock: ClockName) -> Duty | None:
-        """What is promised for one clock."""
+        """Return the promise for one clock; None without one."""
         duty: Duty | None = getattr(self, clock)
         return duty
 
@@ -199,7 +199,7 @@ class ApproverNorm(Value):
 
 
 class SurgeNorm(Value):
-    """When calls about one service from one district are suspected to have one cause (突发事件预警)."""
+    """Rule by which cases of one service and district are suspected to have one cause (突发事件预警)."""
 
     services: Annotated[tuple[Annotated[str, known("services")], ...], Field(min_length=1)] = Field(
         description="codes of [services], each of which is counted for itself"
@@ -230,7 +230,7 @@ class ProcessNorms(Value):
 
 
 class PhoneNorms(Value):
-    """How the telephone is answered; kept for reports."""
+    """Targets for answering the telephone, for reports."""
 
     answer_within: Duration
     connected: Share

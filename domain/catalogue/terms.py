@@ -1,4 +1,4 @@
-"""What a running case carries of the catalogue, as immutable values of the start message.
+"""Terms of a case: what it carries of the catalogue, as immutable values of the start message.
 
 It is fixed when the case is registered. An edit of the catalogue never moves a running case by itself: that takes a
 catalogue that is put in force for open cases too (`domain.case.automatic.catalogue_change`).
@@ -38,7 +38,7 @@ class Rung(Value):
 
 
 class UrgingRules(Value):
-    """When a case whose `resolve` promise is missed gets a written notice (催办通知书), and when it is criticised."""
+    """Rules of urging: times from a missed promise to the notice (催办通知书) and to the criticism."""
 
     notice_seconds: int = Field(
         default=86_400, gt=0, description="Seconds of `calendar` from the miss to the written notice."
@@ -107,7 +107,7 @@ def is_usual_class(customer: str) -> bool:
 
 
 class Credit(Value):
-    """What the company owes, without being asked, for a promise that it missed (自动补偿)."""
+    """Credit that the company owes, without being asked, for a missed promise or a finding (自动补偿)."""
 
     name: str
     name_zh: str
@@ -130,12 +130,12 @@ class Credit(Value):
     paid_by: str | None = Field(default=None, exclude_if=is_empty, description="The department that pays it.")
 
     def amount_for(self, customer: CustomerClass) -> Decimal:
-        """What a customer of this class gets."""
+        """Return the amount for a customer of this class."""
         return self.business if self.business and customer == "business" else self.amount
 
 
 class Edition(Value):
-    """Which catalogue: the beginning of its checksum, and what it is called."""
+    """Identity of a catalogue: the beginning of its checksum, and its names."""
 
     digest: str
     name: str
@@ -181,13 +181,13 @@ class Terms(Value):
     priority_by_hand: bool = Field(default=False, exclude_if=is_empty, description="The priority was given at intake.")
 
     def unit(self, department: str) -> Unit:
-        """The department by its code; the code is all that is known of one that the chart does not have."""
+        """Return the department by its code; the code is all that is known of one that the chart does not have."""
         units = self.organisation.units if self.organisation else ()
         known = (unit for unit in units if unit.code == department)
         return next(known, Unit(code=department, name=department, name_zh=department))
 
     def persons(self, department: str | None) -> dict[str, str]:
-        """Who holds the posts of the ladder above this department, by recipient; posts without a name are left out."""
+        """Return the holders of the posts above this department, by recipient, without posts that nobody holds."""
         unit = self.unit(department) if department else None
         posts = {
             "lead": unit and unit.lead,

@@ -14,7 +14,7 @@ from domain.shared.text import NO_NUL, AccountNo, Name, Text
 
 
 class IntakeFlag(StrEnum):
-    """What the registry and earlier cases tell of a caller, while the call is taken down."""
+    """Flag of a caller, by the registry and earlier cases, raised during the call."""
 
     HARDSHIP = "hardship"
     REPEAT_CALLER = "repeat_caller"
@@ -26,7 +26,7 @@ KNOWN = "known"
 
 
 class Recognised(BaseModel):
-    """What was known of a caller, told to a case after its intake."""
+    """Recognition of a caller, told to a case after its intake."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -93,7 +93,7 @@ class Customer(BaseModel):
 
     @model_validator(mode="after")
     def _grounds_are_of_a_hardship(self) -> "Customer":
-        """A forgotten yes must not go unnoticed: it decides how a caller is treated."""
+        """Refuse grounds without a hardship: a forgotten yes decides how a caller is treated."""
         if self.hardship_grounds and not self.hardship:
             raise ValueError("grounds are given, so hardship must be yes")
         return self
@@ -121,7 +121,7 @@ class Thanks(BaseModel):
 
 
 class CallerRecord(BaseModel):
-    """What is known of a caller."""
+    """Record of a caller."""
 
     customer: Customer | None = Field(description="As the registry has it; null where it has no such customer.")
     earlier_cases: tuple[EarlierCase, ...] = Field(

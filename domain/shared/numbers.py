@@ -32,7 +32,7 @@ class NumberError(ValueError):
 
 
 def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
-    """The day on which a case registered at `at` is counted."""
+    """Return the day on which a case registered at `at` is counted."""
     return on_the_wall(at, zone).date()
 
 
@@ -62,26 +62,26 @@ def _beginning(day: date, zone: str) -> datetime:
 
 
 def number_of(day: date, key: str, draw: int = 0) -> str:
-    """The number that a request's key leads to on a day; further draws give further candidates."""
+    """Return the number that a request's key leads to on a day; further draws give further candidates."""
     digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
     body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % DRAWS:06}"
     return body + verhoeff.calc_check_digit(body)
 
 
 def incident_number_of(day: date, key: str, draw: int = 0) -> str:
-    """The number of an incident: `i`, the day, four digits drawn from the key, and a check digit."""
+    """Return the number of an incident: `i`, the day, four digits drawn from the key, and a check digit."""
     digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
     body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % INCIDENT_DRAWS:04}"
     return f"i{body}{verhoeff.calc_check_digit(body)}"
 
 
 def is_incident(number: str) -> bool:
-    """Whether it is the number of an incident, not of a case."""
+    """Return True for the number of an incident, False for that of a case."""
     return number.startswith("i")
 
 
 def parse_number(text: str) -> str:
-    """The number as written, without dashes and spaces. Raises NumberError."""
+    """Return the number as written, without dashes and spaces. Raises NumberError."""
     digits = text if _DIGITS.fullmatch(text) else _SEPARATORS.sub("", text)
     if not _DIGITS.fullmatch(digits):
         raise NumberError(f"A case number has {ACCEPTED}.")

@@ -14,7 +14,7 @@ from domain.shared.text import Instant
 WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the future")
 WAKE_AT_TOO_FAR = ProblemType("invalid", "wake_at_too_far", "Wake date too far ahead")
 LONGEST_WAIT = timedelta(days=366)
-"""How far ahead a wake date may lie. Inferred: a slip in the year must not put a case to sleep for good."""
+"""Longest time until a wake date. Inferred: a slip in the year must not put a case to sleep for good."""
 _ACCEPTED = ("an instant in the future, within a year, RFC 3339 with its offset", "no wake_at")
 
 

@@ -15,7 +15,7 @@ from domain.case.state import CaseState
 from domain.case.urging import countdown, countdown_ends_at, criticism_seconds, pressed_clock
 
 KEPT_EN = {"resolve": "settled", "reply": "replied to"}
-"""What would keep the promise that a document is about."""
+"""Participle of the act that keeps the promise of a document."""
 
 
 class Names(EventData):

@@ -18,7 +18,7 @@ SETTLE = "settle"
 
 
 class Settlement(BaseModel):
-    """What an incident leaves to a case: what was done, what the caller is told, and if the case is followed up."""
+    """End of an incident for a case: what was done, what the caller is told, and if the case is followed up."""
 
     model_config = ConfigDict(frozen=True)
 
