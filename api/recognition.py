@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from api.problems import ProblemError
+from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
-from domain.customers.customer import Recognised
 from readmodel.callers import Known
 
 log = logging.getLogger("hotline.api")

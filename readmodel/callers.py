@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Row, String, bindparam, case, exists, func, literal, select, true
 
-from domain.case.intake import Intake
+from domain.case.intake import Intake, IntakeFlag
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
-from domain.customers.customer import IntakeFlag
 from readmodel.database import ReadConnection
 from readmodel.tables import cases, customers, search_words
 from readmodel.terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address

@@ -6,14 +6,13 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.projection import Projection
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
-    from domain.case.automatic.recognise import is_news
+    from domain.case.automatic.recognise import KNOWN, Recognised, is_news
     from domain.case.automatic.settle import Settled, Settlement, outcome
     from domain.case.batch import ProjectionBatch
     from domain.case.case import Case
     from domain.case.events import Event
     from domain.case.incident_link import SETTLED
     from domain.case.views import CaseView, Outcome, view_case
-    from domain.customers.customer import KNOWN, Recognised
     from domain.shared.actors import Actor
     from workflows.deadline_timer import DeadlineTimer
     from workflows.entity import EntityWorkflow

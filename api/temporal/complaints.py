@@ -8,10 +8,10 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from api.temporal.client import EntityClient, answering, unless_gone
+from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.case import Case
 from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
-from domain.customers.customer import KNOWN, Recognised
 from domain.shared.actors import Actor
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart

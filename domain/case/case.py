@@ -21,6 +21,7 @@ from domain.case.automatic import (
     wake,
 )
 from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.command import Command
 from domain.case.decide import available_actions, decide
@@ -33,7 +34,6 @@ from domain.case.notifications import addressed
 from domain.case.progress import Progress
 from domain.case.state import CaseState
 from domain.catalogue.terms import Terms
-from domain.customers.customer import Recognised
 from domain.shared.actors import Actor
 
 
@@ -151,7 +151,7 @@ class Case(CaseState):
         """Flag the case with what is known of its caller, once."""
         if not recognise.is_news(self, known, at):
             return ()
-        return self._after_due(recognise.KIND.name, recognise.CallerRecognised(**dict(known)), at)
+        return self._after_due(recognise.KIND.name, known, at)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident that the case is linked to; after everything that fell due before."""

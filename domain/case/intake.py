@@ -1,5 +1,6 @@
 """Intake of a complaint (受理): what the caller said, and everything that a case starts from."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
@@ -60,6 +61,14 @@ class Intake(BaseModel):
         return thanked
 
 
+class IntakeFlag(StrEnum):
+    """Flag of a caller, by the registry and earlier cases, raised during the call."""
+
+    HARDSHIP = "hardship"
+    REPEAT_CALLER = "repeat_caller"
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+
+
 class Registered(EventData):
     """Facts of a registration: intake, owner, and the terms of the case from then on."""
 
@@ -67,7 +76,7 @@ class Registered(EventData):
     owner: Name
     intake: Intake
     terms: Terms
-    flags: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="Of `customer.IntakeFlag`.")
+    flags: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="Of `IntakeFlag`.")
     possible_duplicates: tuple[str, ...] = Field(
         default=(), exclude_if=is_empty, description="Cases that may be the same matter."
     )

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -11,28 +10,6 @@ from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.codes import DistrictCode
 from domain.shared.text import NO_NUL, AccountNo, Name, Text
-
-
-class IntakeFlag(StrEnum):
-    """Flag of a caller, by the registry and earlier cases, raised during the call."""
-
-    HARDSHIP = "hardship"
-    REPEAT_CALLER = "repeat_caller"
-    POSSIBLE_DUPLICATE = "possible_duplicate"
-
-
-KNOWN = "known"
-"""The answer of a case that knows all that it is told of its caller."""
-
-
-class Recognised(BaseModel):
-    """Recognition of a caller, told to a case after its intake."""
-
-    model_config = ConfigDict(frozen=True)
-
-    flags: tuple[IntakeFlag, ...]
-    possible_duplicates: tuple[str, ...] = ()
-
 
 _CENTILITRES = Decimal("0.01")
 """Volumes are kept to a hundredth of a cubic metre, as bills state them, so that 3 and 3.00 are one allowance."""

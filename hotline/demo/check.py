@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from domain.case.clocks import MISS, ClockStatus
-from domain.customers.customer import IntakeFlag
+from domain.case.intake import IntakeFlag
 from domain.shared.actors import Role
 from hotline.demo.client import Json
 from hotline.demo.steps import Plan

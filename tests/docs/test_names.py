@@ -26,12 +26,12 @@ from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
 from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
+from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.catalogue import CLOCKS
 from domain.catalogue.terms import Recipient
-from domain.customers.customer import IntakeFlag
 from domain.incident.lifecycle import ABSORB, FINISH, MERGE_FAILED, SUSPECT, IncidentAction, IncidentState
 from domain.shared.actors import Role
 from hotline.cli import main as cli

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from domain.case.intake import Caller, Intake, Location
-from domain.customers.customer import Customer, IntakeFlag
+from domain.case.intake import Caller, Intake, IntakeFlag, Location
+from domain.customers.customer import Customer
 from readmodel.callers import DUPLICATES, MOST_DUPLICATES, NOBODY, REPEATS, Known, known
 from readmodel.customers import customer_of, keep, shares_phone
 from readmodel.database import reading, writing

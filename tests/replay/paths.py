@@ -38,13 +38,14 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.command import Command
 from domain.case.events import ActionBody
 from domain.case.incident_link import OVER, SETTLED
+from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
-from domain.customers.customer import IntakeFlag, Recognised
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import IncidentBody, Resolve, Scope
 from domain.shared.actors import Actor, Role

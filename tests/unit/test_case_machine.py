@@ -28,12 +28,14 @@ from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
 from domain.case.clocks import DEPARTMENT, MISS, Clock
 from domain.case.command import Command
 from domain.case.events import ActionBody, Event
 from domain.case.incident_link import SETTLED
+from domain.case.intake import IntakeFlag
 from domain.case.kinds import evolve
 from domain.case.lifecycle import BEFORE_REPLY, ENDED, State
 from domain.case.notifications import addressed
@@ -41,7 +43,6 @@ from domain.case.parts import PART_AT_WORK
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
 from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
-from domain.customers.customer import IntakeFlag, Recognised
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from tests.support import offers

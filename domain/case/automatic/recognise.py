@@ -3,16 +3,19 @@
 from datetime import datetime
 
 from domain.case.events import Event, EventData
+from domain.case.intake import IntakeFlag
 from domain.case.kind import EventKind
 from domain.case.state import CaseState
-from domain.customers.customer import IntakeFlag, Recognised
+
+KNOWN = "known"
+"""The answer of a case that knows all that it is told of its caller."""
 
 
-class CallerRecognised(EventData):
-    """Flags of the caller, and cases that may be the same matter."""
+class Recognised(EventData):
+    """Recognition of a caller: flags, and cases that may be the same matter."""
 
     flags: tuple[IntakeFlag, ...]
-    possible_duplicates: tuple[str, ...]
+    possible_duplicates: tuple[str, ...] = ()
 
 
 def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
@@ -20,12 +23,12 @@ def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
     return not set(known.flags) <= set(case.flags) and case.is_active(at)
 
 
-def evolve(case: CaseState, data: CallerRecognised, _: Event) -> None:
+def evolve(case: CaseState, data: Recognised, _: Event) -> None:
     """Flag the case."""
     case.add_flags(*data.flags)
 
 
-def text(number: str, _: CallerRecognised, __: Event) -> tuple[str, str]:
+def text(number: str, _: Recognised, __: Event) -> tuple[str, str]:
     """Say that there is more to know."""
     return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
 
@@ -34,7 +37,7 @@ KIND = EventKind(
     name="recognise",
     zh="补充识别",
     description="The caller was recognised after the intake; the event lists possible duplicates.",
-    data=CallerRecognised,
+    data=Recognised,
     evolve=evolve,
     notifies=("assignee", "owner"),
     text=text,
