@@ -13,8 +13,9 @@ from api.security import Key
 from domain.case.actions import ACTIONS
 from domain.case.diagram import mermaid
 from domain.case.lifecycle import STATE_ZH, State
-from domain.catalogue.catalogue import Catalogue, Department, District, Group
+from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.credit_norms import Finding
+from domain.catalogue.norms import Department, District, Group
 from domain.shared.actors import ROLE_ZH, Role
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from domain.case.actions import TABLE
 from domain.case.approvers import Approval, Decided
 from domain.case.clocks import Clock, ClockStatus
-from domain.case.intake import Caller, Location
+from domain.case.intake import Caller, Intake, Location
 from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.progress import CatalogueChange, Extension, Owed
@@ -86,66 +86,33 @@ def view_clock(clock: Clock, case: CaseState, at: datetime) -> ClockView:
     """Return the clock as it stands at `at`."""
     elapsed = clock.elapsed(at, case.calendar)
     return ClockView(
-        name=clock.name,
-        cycle=clock.cycle,
+        **clock.model_dump(include=_CLOCK_FIELDS),
         status=clock.status,
-        calendar=clock.calendar,
-        budget_seconds=clock.budget_seconds,
         elapsed_seconds=elapsed,
         remaining_seconds=clock.budget_seconds - elapsed,
-        started_at=clock.started_at,
         due_at=clock.due_at(case.calendar),
-        missed_at=clock.missed_at,
-        stopped_at=clock.stopped_at,
         paused=clock.paused,
-        part=clock.part,
     )
 
 
 def view_case(case: CaseState, at: datetime, available: tuple[ActionName, ...] = ()) -> CaseView:
     """Return the whole case as it stands at `at`; `available` is what the reader may do, if the reader is known."""
-    intake = case.intake
     return CaseView(
-        **case.model_dump(include=_TAKEN_OVER),
-        service_code=intake.service_code,
+        **case.model_dump(include=_CASE_FIELDS),
+        **case.intake.model_dump(include=_INTAKE_FIELDS),
         priority=case.terms.priority,
         currency=case.terms.currency,
         sla=case.sla,
         overdue=case.overdue,
-        channel=intake.channel,
-        caller=intake.caller,
-        location=intake.location,
-        description=intake.description,
         next_due_at=case.next_due(),
-        follow_up_attempts=case.follow_up_attempts,
         clocks=tuple(view_clock(clock, case, at) for clock in case.clocks),
         available_actions=available,
     )
 
 
-_TAKEN_OVER = {
-    "number",
-    "state",
-    "owner",
-    "department",
-    "assignee",
-    "cycle",
-    "version",
-    "flags",
-    "incident",
-    "possible_duplicates",
-    "registered_at",
-    "closed_at",
-    "reopen_ends_at",
-    "wake_at",
-    "approval",
-    "decisions",
-    "extension",
-    "parts",
-    "catalogue_change",
-    "credits",
-    "answered_cycles",
-}
+_CLOCK_FIELDS = {*ClockView.model_fields} & {*Clock.model_fields}
+_CASE_FIELDS = {*CaseView.model_fields} & {*CaseState.model_fields} - {"clocks"}
+_INTAKE_FIELDS = {*CaseView.model_fields} & {*Intake.model_fields}
 
 
 class Outcome(BaseModel):

@@ -1,7 +1,6 @@
 """The catalogue: what the company promises for each kind of complaint, by whom and by when, and who is told of delay.
 
-`Catalogue` is the schema of the data that an operator owns; `norms` has its parts. `Terms` is the slice that one case
-takes with it.
+`Catalogue` is the schema of the data that an operator owns; `norms` has its parts. `Terms` is what one case gets of it.
 """
 
 from collections import Counter
@@ -33,14 +32,11 @@ from domain.catalogue.norms import (
 from domain.catalogue.terms import (
     USUAL_CURRENCY,
     Approver,
-    CalendarKind,
     ClockName,
     Credit,
     Organisation,
-    Priority,
     Process,
     Promise,
-    Recipient,
     Rung,
     Starts,
     Terms,
@@ -50,25 +46,6 @@ from domain.catalogue.terms import (
 from domain.incident.incident import SurgeRule
 from domain.shared.codes import Kind, code_of, entry_of
 from domain.shared.value import Coded, Value, is_empty
-
-__all__ = [
-    "CLOCKS",
-    "CalendarKind",
-    "Catalogue",
-    "ClockName",
-    "Department",
-    "District",
-    "Group",
-    "Priority",
-    "Process",
-    "Promise",
-    "Recipient",
-    "Rung",
-    "Service",
-    "Starts",
-    "Terms",
-    "Zone",
-]
 
 CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
 STARTS: dict[ClockName, Starts] = {

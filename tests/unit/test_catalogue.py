@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from domain.catalogue.catalogue import CLOCKS, Catalogue, Promise, Rung, Terms
+from domain.catalogue.catalogue import CLOCKS, Catalogue
+from domain.catalogue.terms import Promise, Rung, Terms
 from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
 

@@ -13,9 +13,9 @@ from domain.case.automatic import AUTOMATIC
 from domain.case.diagram import mermaid
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, OPEN, STATE_ZH, State
-from domain.catalogue.catalogue import CLOCKS, Catalogue, Service
+from domain.catalogue.catalogue import CLOCKS, Catalogue
 from domain.catalogue.credit_norms import CreditNorm
-from domain.catalogue.norms import Duration, Duty
+from domain.catalogue.norms import Duration, Duty, Service
 from domain.shared.actors import ROLE_ZH
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
