@@ -110,7 +110,7 @@ class Case(CaseState):
         while due := self._next_due(at):
             # Nothing comes after the wake date before the case is taken up again.
             now = min(at, self.wake_at or at)
-            events.append(self._happen(happened(self, due.kind, now, due.data, due.state)))
+            events.append(self._happen(happened(self, due.kind, now, due.data(), due.state)))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:

@@ -33,11 +33,14 @@ class Decision(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Event that time brings: when it falls due, its kind, its data, and the state it leads to if that is another."""
+    """Event that time brings: when it falls due, its kind, its data, and the state it leads to if that is another.
+
+    The data are made when the event happens: a case looks ahead far more often.
+    """
 
     falls_at: datetime
     kind: str
-    data: EventData
+    data: Callable[[], EventData]
     state: State | None = None
 
 

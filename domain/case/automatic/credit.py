@@ -6,6 +6,7 @@ A credit does not change the state of its case: the work goes on while managemen
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from domain.case.approvers import approvers_for
@@ -54,7 +55,7 @@ def next_due(case: CaseState) -> Due | None:
     """Return the next credit that is still to be raised; None if none will be, if nothing changes."""
     owed = (each for credit in case.terms.credits for each in _raises(case, credit))
     first = min(owed, key=lambda each: (each.at, each.cause.serial), default=None)
-    return Due(first.at, KIND.name, _data(case, first)) if first else None
+    return Due(first.at, KIND.name, partial(_data, case, first)) if first else None
 
 
 def _data(case: CaseState, owed: _Raise) -> Credited:

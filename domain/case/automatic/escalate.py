@@ -1,11 +1,12 @@
 """escalate 升级: a rung of the ladder rang."""
 
 from datetime import datetime
+from functools import partial
 
 from domain.case.clocks import APPROVE, CLOCK_ZH, MISS
 from domain.case.events import Event, EventData
 from domain.case.kind import Addressees, Due, EventKind, Holder, holders_of
-from domain.case.ladder import next_rung
+from domain.case.ladder import NextRung, next_rung
 from domain.case.state import CaseState
 
 
@@ -23,11 +24,13 @@ class Escalated(EventData):
 def next_due(case: CaseState) -> Due | None:
     """Return the escalation that falls due first; None if no clock runs towards one."""
     rung = next_rung(case)
-    if rung is None:
-        return None
+    return Due(rung.falls_at, KIND.name, partial(_data, case, rung)) if rung else None
+
+
+def _data(case: CaseState, rung: NextRung) -> Escalated:
     clock = rung.clock
     part = {"part": clock.part} if clock.part else {}
-    data = Escalated(
+    return Escalated(
         clock=clock.name,
         serial=clock.serial,
         percent=rung.percent,
@@ -35,7 +38,6 @@ def next_due(case: CaseState) -> Due | None:
         notify=next((each.notify for each in case.terms.ladder if each.percent == rung.percent), ()),
         **part,
     )
-    return Due(rung.falls_at, KIND.name, data)
 
 
 def evolve(case: CaseState, data: Escalated, _: Event) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
@@ -72,21 +73,35 @@ def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
         case: the case.
         at: when it goes out, if that is known; the deadline of a notice is counted from then.
     """
-    falls_at, urging, clock = countdown_ends_at(case), case.urging, pressed_clock(case)
-    if falls_at is None or urging is None or clock is None:
+    falls_at = countdown_ends_at(case)
+    if falls_at is None or case.urging is None:
         return None
-    facts = _facts(case) | {"clock": clock.name, "serial": clock.serial, "due_at": clock.missed_at, "fell_at": falls_at}
-    if urging.notice_seq is None:
-        seconds = criticism_seconds(case)
-        deadline_at = case.calendar.add(at or falls_at, seconds) if seconds else None
-        return Due(falls_at, NOTICE.name, Noticed(**facts, deadline_at=deadline_at))
-    criticised = Criticised(**facts, notice=urging.notice_seq, noticed_at=urging.noticed_at)
-    return Due(falls_at, CRITICISE.name, criticised)
+    if case.urging.notice_seq is None:
+        return Due(falls_at, NOTICE.name, partial(_notice, case, falls_at, at or falls_at))
+    return Due(falls_at, CRITICISE.name, partial(_criticism, case, falls_at))
 
 
-def _facts(case: CaseState) -> dict[str, Any]:
-    organisation, zone = case.terms.organisation, case.calendar.timezone
+def _notice(case: CaseState, falls_at: datetime, noticed_at: datetime) -> Noticed:
+    seconds = criticism_seconds(case)
+    deadline_at = case.calendar.add(noticed_at, seconds) if seconds else None
+    return Noticed(**_facts(case, falls_at), deadline_at=deadline_at)
+
+
+def _criticism(case: CaseState, falls_at: datetime) -> Criticised:
+    urging = case.urging
+    assert urging is not None  # noqa: S101 - a criticism follows a notice
+    assert urging.notice_seq is not None  # noqa: S101 - the same
+    return Criticised(**_facts(case, falls_at), notice=urging.notice_seq, noticed_at=urging.noticed_at)
+
+
+def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
+    organisation, zone, clock = case.terms.organisation, case.calendar.timezone, pressed_clock(case)
+    assert clock is not None  # noqa: S101 - the countdown is of a missed clock
     return {
+        "clock": clock.name,
+        "serial": clock.serial,
+        "due_at": clock.missed_at,
+        "fell_at": falls_at,
         "service": Names(name=case.terms.name, name_zh=case.terms.name_zh),
         "registered_at": case.registered_at,
         "owner": case.owner,

@@ -10,4 +10,4 @@ def next_due(case: CaseState) -> Due | None:
     """Return the resumption at the wake date; None without one."""
     if case.wake_at is None:
         return None
-    return Due(case.wake_at, ACTION.name, Resumed(woke=True), State.IN_PROGRESS)
+    return Due(case.wake_at, ACTION.name, lambda: Resumed(woke=True), State.IN_PROGRESS)
