@@ -6,10 +6,12 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.case.events import Event, EventData
 from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms, is_usual_currency
 from domain.shared.actors import Actor
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.money import ZERO, Money
+from domain.shared.text import Text
 
 CREDIT_KIND = "credit"
 """The kind of a decision on a credit, in the state of cases and in reports."""
@@ -76,6 +78,20 @@ class Approval(Turns):
     requested_at: datetime
 
 
+class TurnDecided(EventData):
+    """Decision of one approver, with what was asked for, so that it can be counted by itself."""
+
+    approved: bool
+    reason: Text | None = None
+    note: Text | None = None
+    subject: str
+    amount: Money | None = None
+    kind: str | None = None
+    currency: str = USUAL_CURRENCY
+    requested_by: str
+    turn: int = Field(description="1 for the first approver, 2 for the next ...")
+
+
 class Decided(BaseModel):
     """Result of an approval or credit: the amount that the company pays or waives, or did not agree to."""
 
@@ -97,6 +113,18 @@ class Decided(BaseModel):
     def of_credit(self) -> bool:
         """True if the company owed it without being asked."""
         return self.kind == CREDIT_KIND
+
+
+def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], grounds: str | None = None) -> Decided:
+    """Return the result of a final decision, after those who had their turn before."""
+    return Decided(
+        **data.model_dump(include={"subject", "amount", "kind", "currency", "approved", "requested_by"}),
+        grounds=grounds,
+        reason=data.reason or data.note,
+        decided_by=(*approved_by, event.actor),
+        decided_at=event.at,
+        cycle=event.cycle,
+    )
 
 
 def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) -> tuple[Approver, ...]:

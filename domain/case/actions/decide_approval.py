@@ -2,19 +2,16 @@
 
 from datetime import datetime
 
-from pydantic import Field
-
 from domain.case.actions.request_approval import change_departments, open_turn
-from domain.case.approvers import OWN_REQUEST, TURNS, Decided, check_reason, own_request
+from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
 from domain.case.events import ActionBody, Event
 from domain.case.kind import Action, Addressees, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
-from domain.catalogue.terms import USUAL_CURRENCY, is_usual_currency
+from domain.catalogue.terms import is_usual_currency
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.money import Money
 from domain.shared.text import Text
 
 
@@ -25,15 +22,8 @@ class DecideApproval(ActionBody):
     reason: Text | None = None
 
 
-class ApprovalDecided(DecideApproval):
-    """Decision of one approver, with the request that it is about, so that it can be counted by itself."""
-
-    subject: str
-    amount: Money | None = None
-    kind: str | None = None
-    requested_by: str
-    currency: str = Field(default=USUAL_CURRENCY, exclude_if=is_usual_currency)
-    turn: int = Field(description="1 for the first approver, 2 for the next ...")
+class ApprovalDecided(TurnDecided, DecideApproval):
+    """Decision of one approver on a request."""
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
@@ -56,14 +46,9 @@ def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Dec
     assert approval is not None  # noqa: S101 - what the state says
     if approval.kind:
         check_reason(body.reason, body.note)
-    asked = {"subject": approval.subject, "amount": approval.amount, "kind": approval.kind}
-    decided = ApprovalDecided.of(
-        body,
-        **{name: value for name, value in asked.items() if value is not None},
-        requested_by=approval.requested_by,
-        currency=case.terms.currency,
-        turn=len(approval.approved_by) + 1,
-    )
+    asked = approval.model_dump(include={"subject", "amount", "kind", "requested_by"}, exclude_none=True)
+    currency = {} if is_usual_currency(case.terms.currency) else {"currency": case.terms.currency}
+    decided = ApprovalDecided.of(body, **asked, **currency, turn=len(approval.approved_by) + 1)
     final = approval.is_final(approved=body.approved)
     return Decision(decided, State.IN_PROGRESS if final else State.AWAITING_APPROVAL)
 
@@ -78,20 +63,7 @@ def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
         open_turn(case, event.at)
         return
     case.approval = None
-    decided = Decided(
-        subject=approval.subject,
-        amount=approval.amount,
-        kind=approval.kind,
-        grounds=approval.grounds,
-        currency=case.terms.currency,
-        approved=data.approved,
-        reason=data.reason or data.note,
-        requested_by=approval.requested_by,
-        decided_by=(*approval.approved_by, event.actor),
-        decided_at=event.at,
-        cycle=case.cycle,
-    )
-    case.decisions = (*case.decisions, decided)
+    case.decisions += (result(data, event, approval.approved_by, approval.grounds),)
     case.remove_flags("approved", "approval_rejected")
     case.add_flags("approved" if data.approved else "approval_rejected")
     change_departments(case, lambda clock: clock.resume(event.at))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from domain.case.approvers import CREDIT_KIND, TURNS, Decided, check_reason
+from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import Clock
 from domain.case.events import ActionBody, Event, OfDepartment
 from domain.case.kind import Action, Addressees, Decision, Untimely
@@ -14,7 +14,6 @@ from domain.case.progress import Owed
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.money import Money
 from domain.shared.text import Text
 from domain.shared.value import is_empty
 
@@ -40,15 +39,9 @@ class DecideCredit(ActionBody):
         return self
 
 
-class CreditDecided(DecideCredit, OfDepartment):
+class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     """Decision of one approver, with the credit; a final approval names those who pay, and those who are told."""
 
-    subject: str
-    amount: Money
-    currency: str
-    kind: str
-    requested_by: str
-    turn: int
     final: bool
     notify: tuple[str, ...] = ()
 
@@ -102,19 +95,7 @@ def evolve(case: CaseState, data: CreditDecided, event: Event) -> None:
         case.put_credit(owed.model_copy(update={"asked_at": event.at}))
         return
     case.put_credit(owed.model_copy(update={"approved": data.approved, "ground": data.ground}))
-    decided = Decided(
-        subject=owed.name,
-        amount=owed.amount,
-        kind=CREDIT_KIND,
-        currency=case.terms.currency,
-        approved=data.approved,
-        reason=data.reason or data.note,
-        requested_by=SYSTEM.name,
-        decided_by=owed.approved_by,
-        decided_at=event.at,
-        cycle=case.cycle,
-    )
-    case.decisions = (*case.decisions, decided)
+    case.decisions += (result(data, event, before.approved_by),)
     case.flag_undecided_credits()
 
 
