@@ -121,10 +121,6 @@ class WorkCalendar(BaseModel):
             }
         )
 
-    def is_working_day(self, day: date) -> bool:
-        """Return True if anybody works on this local day."""
-        return bool(self.hours(day))
-
     def hours(self, day: date) -> Hours:
         """Return the working hours of a local day; empty on a free one."""
         if _listed(self.off, day):

@@ -41,10 +41,10 @@ class TestCalendar:
         calendar = catalogue.calendar
         assert calendar.day_seconds == WORKING_DAY
         assert calendar.hours(date(2026, 2, 13)) == ((510, 720), (840, 1050))
-        free = [day for day in range(13, 29) if not calendar.is_working_day(date(2026, 2, day))]
+        free = [day for day in range(13, 29) if not calendar.hours(date(2026, 2, day))]
         assert free == [15, 16, 17, 18, 19, 20, 21, 22, 23]
-        assert not calendar.is_working_day(date(2026, 10, 1))
-        assert calendar.is_working_day(date(2026, 10, 10))
+        assert not calendar.hours(date(2026, 10, 1))
+        assert calendar.hours(date(2026, 10, 10))
 
     def test_it_is_eight_hours_ahead(self, catalogue: Catalogue) -> None:
         assert [minutes for _, minutes in catalogue.calendar.offsets] == [480]
@@ -59,14 +59,14 @@ class TestCalendar:
         change(edited, "off = []\non = []", "off = [2027-01-01, 2027-01-02]\non = [2027-01-03]")
         calendar = load_catalogue(edited).calendar
         assert calendar.covers_until == date(2027, 12, 31)
-        assert not calendar.is_working_day(date(2027, 1, 1))
-        assert calendar.is_working_day(date(2027, 1, 3))
+        assert not calendar.hours(date(2027, 1, 1))
+        assert calendar.hours(date(2027, 1, 3))
 
     def test_an_override_corrects_what_is_known_wrongly(self, edited: Path) -> None:
         change(edited, "[calendar.override.2027]", "[calendar.override.2026]")
         change(edited, "off = []\non = []", "off = [2026-02-14, 2026-02-13]\non = [2026-02-23, 2026-02-15]")
         calendar = load_catalogue(edited).calendar
-        working = [day for day in range(12, 25) if calendar.is_working_day(date(2026, 2, day))]
+        working = [day for day in range(12, 25) if calendar.hours(date(2026, 2, day))]
         assert working == [12, 15, 23, 24]
 
     def test_a_gap_ends_the_coverage(self, edited: Path) -> None:
