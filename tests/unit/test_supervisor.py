@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hotline.local import supervisor as module
-from hotline.local.supervisor import Program, Records, Supervisor, SupervisorError, process_mark, rotate
+from hotline.local.supervisor import Program, Records, Supervisor, SupervisorError, rotate, started_at
 
 FOR_EVER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -128,7 +128,7 @@ async def test_a_program_that_does_not_listen_is_killed(service: Service) -> Non
     assert pid is not None
     await service.supervisor.stop()
 
-    assert process_mark(pid) is None
+    assert started_at(pid) is None
     assert service.said == ["worker did not end within 0.1 s and is killed"]
 
 
@@ -148,7 +148,7 @@ asyncio.run(main())
     parent.kill()
     await parent.wait()
 
-    await until(lambda: process_mark(pid) is None)
+    await until(lambda: started_at(pid) is None)
 
 
 async def test_what_an_earlier_run_left_is_ended(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ async def test_what_an_earlier_run_left_is_ended(tmp_path: Path) -> None:
 
 async def test_a_stranger_with_a_recorded_id_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "run.json"
-    file.write_text(json.dumps({"worker": {"pid": os.getpid(), "mark": "an earlier boot:1"}}), encoding="utf-8")
+    file.write_text(json.dumps({"worker": {"pid": os.getpid(), "started_at": 1.0}}), encoding="utf-8")
     said: list[str] = []
     await Records(file).end_stale(said.append)
 
