@@ -61,7 +61,8 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; what is done is kept, run it again. 2: mistakes.
     """
-    from hotline.files.catalogue import CatalogueError, load_catalogue
+    from hotline.errors import FileError
+    from hotline.files.catalogue import load_catalogue
     from hotline.files.catalogue_store import CatalogueStore
 
     settings = Settings()
@@ -70,7 +71,7 @@ def apply(
     if not dry_run and not store.entries():
         # Cases would be moved, and the API, which looks elsewhere, would go on taking them in under the old one.
         where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
-        raise CatalogueError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
+        raise FileError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
     with _retry_later():
         outlook, closed_after = _preview(settings, store, new)
         applied = _is_applied(store, outlook.edition)
@@ -93,14 +94,14 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
     """Print what differs and what moves; answer the outlook, and when a case was closed at the earliest to be asked."""
     from domain.case.rollout import Outlook, Renewal
     from domain.catalogue.diff import changes
-    from hotline.files.catalogue import CatalogueError
+    from hotline.errors import FileError
     from hotline.files.catalogue_store import edition_of, in_force_now
     from readmodel.database import reading
     from readmodel.open_cases import Wanted, walk
 
     try:
         old = in_force_now(store, settings.catalogue)
-    except CatalogueError as error:
+    except FileError as error:
         typer.echo(f"what is in force now cannot be compared: {error}", err=True)
         old = new
     edition, at = edition_of(new), datetime.now(UTC)

@@ -39,14 +39,15 @@ def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")
     from rich.console import Console
     from rich.table import Table
 
-    from hotline.files.customers import COLUMNS, CustomersError
+    from hotline.errors import FileError
+    from hotline.files.customers import COLUMNS
     from readmodel.customers import get_customer
     from readmodel.database import reading
 
     with open_database() as database, reading(database) as connection:
         customer = get_customer(connection, account_no)
     if customer is None:
-        raise CustomersError([f"the registry has no account {account_no}"])
+        raise FileError([f"the registry has no account {account_no}"])
     told = Table("", "", "", show_header=False)
     for name, value in customer:
         shown = {True: "yes 是", False: "no 否", None: ""}.get(value, str(value))

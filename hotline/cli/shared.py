@@ -31,7 +31,7 @@ def settings_with(**options: object) -> Settings:
 
 
 def checked_catalogue(file: Path) -> "Catalogue":
-    """Load a catalogue and print warnings about its calendar. Raises CatalogueError."""
+    """Load a catalogue and print warnings about its calendar. Raises FileError."""
     from hotline.files.catalogue import calendar_warnings, load_catalogue
 
     found = load_catalogue(file)
@@ -41,7 +41,7 @@ def checked_catalogue(file: Path) -> "Catalogue":
 
 
 def catalogue_in_force() -> "Catalogue":
-    """Return the catalogue in force, by the settings of the environment. Raises CatalogueError."""
+    """Return the catalogue in force, by the settings of the environment. Raises FileError."""
     from hotline.files.catalogue_store import CatalogueStore, in_force_now
 
     settings = Settings()

@@ -5,6 +5,7 @@ from the State Council's yearly notices; the override tables of a catalogue add 
 """
 
 import re
+from bisect import bisect
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated, Literal, Self
@@ -140,24 +141,17 @@ def _offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
     rules = [(_FIRST, _minutes(zone, _FIRST))]
     day = _FIRST
     while day < _LAST:
-        following = day + timedelta(days=1)
-        if _minutes(zone, following) != rules[-1][1]:
-            instant = _change(zone, day, following)
+        if _minutes(zone, day + timedelta(days=1)) != rules[-1][1]:
+            instant = _change(zone, day, rules[-1][1])
             rules.append((instant, _minutes(zone, instant)))
-        day = following
+        day += timedelta(days=1)
     return tuple(rules)
 
 
-def _change(zone: str, before: datetime, after: datetime) -> datetime:
-    """Return the first minute of the new rule, between a day of the old one and a day of the new one."""
-    old, new = 0, round((after - before) / _MINUTE)
-    while new - old > 1:
-        middle = (old + new) // 2
-        if _minutes(zone, before + middle * _MINUTE) == _minutes(zone, before):
-            old = middle
-        else:
-            new = middle
-    return before + new * _MINUTE
+def _change(zone: str, day: datetime, old: int) -> datetime:
+    """Return the first minute of this day on which the offset is not the old one."""
+    minutes = range(round(timedelta(days=1) / _MINUTE) + 1)
+    return day + _MINUTE * bisect(minutes, False, key=lambda minute: _minutes(zone, day + minute * _MINUTE) != old)
 
 
 def _minutes(zone: str, at: datetime) -> int:

@@ -1,9 +1,8 @@
 """Reads a catalogue: its TOML file, the files it extends, China's holidays, and the rules of its time zone.
 
-Everything that can be wrong with the files is said at once, in one `CatalogueError`.
+One `FileError` reports every mistake in the files.
 """
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.explain import explain, key_at, table_at
 from hotline.errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
+from hotline.files.toml import read_toml
 
 WARN_BEFORE = timedelta(days=90)
 """So long before the known holidays end, the operator is warned: about as long as it takes until they are published."""
@@ -38,12 +38,8 @@ Location = tuple[str | int, ...]
 Table = dict[str, Any]
 
 
-class CatalogueError(FileError):
-    """The catalogue cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
-
-
 def load_catalogue(path: Path) -> Catalogue:
-    """Return the catalogue of this file. Raises CatalogueError."""
+    """Return the catalogue of this file. Raises FileError."""
     chain = _read_chain(path)
     merged: Table = {}
     for _, table in reversed(chain):
@@ -59,7 +55,7 @@ def load_catalogue(path: Path) -> Catalogue:
     else:
         if not problems:
             return catalogue
-    raise CatalogueError(problems)
+    raise FileError(problems)
 
 
 def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
@@ -89,25 +85,14 @@ def _read_chain(path: Path) -> list[tuple[Path, Table]]:
     following: Path | None = path
     while following is not None:
         if any(following.resolve() == read.resolve() for read, _ in chain):
-            raise CatalogueError([f"{chain[-1][0]}: extends: {following} extends this file in turn; accepted: another"])
-        table = _read(following)
+            raise FileError([f"{chain[-1][0]}: extends: {following} extends this file in turn; accepted: another"])
+        table = read_toml(following)
         base = table.pop("extends", None)
         if base is not None and not isinstance(base, str):
-            raise CatalogueError([f"{following}: extends: must be the name of a file, not {base!r}"])
+            raise FileError([f"{following}: extends: must be the name of a file, not {base!r}"])
         chain.append((following, table))
         following = None if base is None else following.parent / base
     return chain
-
-
-def _read(path: Path) -> Table:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CatalogueError([f"{path}: cannot be read ({error.strerror}); accepted: a TOML file"]) from error
-    except UnicodeDecodeError as error:
-        raise CatalogueError([f"{path}: is no UTF-8 text ({error}); accepted: a TOML file in UTF-8"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError([f"{path}: is no valid TOML: {error}"]) from error
 
 
 def _merge(base: Table, over: Table) -> Table:

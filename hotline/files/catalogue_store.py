@@ -19,8 +19,9 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
+from hotline.errors import FileError
 from hotline.files.atomic import write_private
-from hotline.files.catalogue import CatalogueError, calendar_warnings, load_catalogue
+from hotline.files.catalogue import calendar_warnings, load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
 
@@ -63,28 +64,28 @@ class CatalogueStore:
         self._record = folder / "in_force.json"
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return what has been in force, the present one last; empty without a record. Raises CatalogueError."""
+        """Return what has been in force, the present one last; empty without a record. Raises FileError."""
         try:
             return _Record.model_validate_json(self._record.read_bytes()).entries
         except FileNotFoundError:
             return ()
         except (ValidationError, OSError) as error:
-            raise CatalogueError([f"{self._record}: is no record of catalogues: {_first(error)}"]) from error
+            raise FileError([f"{self._record}: is no record of catalogues: {_first(error)}"]) from error
 
     def load(self, edition: Edition) -> Catalogue:
-        """Return the catalogue from its copy. Raises CatalogueError."""
+        """Return the catalogue from its copy. Raises FileError."""
         path = self._copy(edition)
         try:
             return Catalogue.model_validate_json(path.read_bytes())
         except (ValidationError, OSError) as error:
-            raise CatalogueError([f"{path}: cannot be used: {_first(error)}; apply its file again"]) from error
+            raise FileError([f"{path}: cannot be used: {_first(error)}; apply its file again"]) from error
 
     def catalogues(self) -> list[Catalogue]:
         """Return every catalogue that was ever in force, the last first, except those that cannot be read."""
         found: list[Catalogue] = []
-        with suppress(CatalogueError):
+        with suppress(FileError):
             for edition in dict.fromkeys(entry.edition for entry in reversed(self.entries())):
-                with suppress(CatalogueError):
+                with suppress(FileError):
                     found.append(self.load(edition))
         return found
 
@@ -120,7 +121,7 @@ class CatalogueStore:
 
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
-    """Return the catalogue on record, or that of the file if none is. For short commands. Raises CatalogueError."""
+    """Return the catalogue on record, or that of the file if none is. For short commands. Raises FileError."""
     last = next(reversed(store.entries()), None)
     return load_catalogue(file) if last is None else store.load(last.edition)
 
@@ -147,13 +148,13 @@ class CatalogueInForce:
     def open(cls, store: CatalogueStore, file: Path) -> Self:
         """Return the catalogue in force when a program starts: the one applied last, else the file.
 
-        Raises CatalogueError where the file counts and cannot be used.
+        Raises FileError where the file counts and cannot be used.
         """
         try:
             last = next(reversed(store.entries()), None)
             if last is not None and last.by is not None:
                 return cls(store, file, store.load(last.edition), _remark(last, file))
-        except CatalogueError as error:
+        except FileError as error:
             remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
             log.error("%s", remark)  # noqa: TRY400 - the remark says it all
             return cls(store, file, load_catalogue(file), remark, sound=False)
@@ -163,7 +164,7 @@ class CatalogueInForce:
         """Put on record that the file is in force from now on, where nothing was ever applied."""
         try:
             last = next(reversed(self._store.entries()), None)
-        except CatalogueError:
+        except FileError:
             return
         if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
             self._store.put(self._catalogue, self._file, at)
@@ -205,7 +206,7 @@ class CatalogueInForce:
             self._catalogue = self._store.load(entry.edition)
             self.remark, self.sound = "", True
             log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
-        except (CatalogueError, IndexError) as error:
+        except (FileError, IndexError) as error:
             self.remark, self.sound = f"an earlier catalogue stays in force: {error}", False
             log.error("%s", self.remark)  # noqa: TRY400 - the remark says it all
         self._stamp = stamp
@@ -217,7 +218,7 @@ def _remark(last: Entry, file: Path) -> str:
         if edition_of(load_catalogue(file)) == last.edition:
             return ""
         differs = "differs from it"
-    except CatalogueError:
+    except FileError:
         differs = "cannot be used"
     remark = (
         f"{last.edition.name} ({last.edition.digest}) was applied and is in force; the file {file} {differs}."

@@ -43,10 +43,6 @@ _UTF_8 = "utf-8-sig"
 """With or without the mark that Excel puts at the beginning."""
 
 
-class CustomersError(FileError):
-    """Customers cannot be imported or shown; `problems` names each broken line, its column, and what is accepted."""
-
-
 @dataclass
 class _Source:
     """One file while it is read."""
@@ -70,14 +66,14 @@ def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Cust
         catalogue: has the districts that the column `district` names, by code or name.
 
     Raises:
-        CustomersError: the file, or any line of it, cannot be used.
+        FileError: the file, or any line of it, cannot be used.
         OSError: it cannot be read.
     """
     source = _Source(path, catalogue)
     rows = csv.reader(io.StringIO(_text(path, encoding), newline=""), strict=True)
     found = list(_customers(source, rows))
     if source.problems:
-        raise CustomersError(source.problems)
+        raise FileError(source.problems)
     return found
 
 
@@ -88,7 +84,7 @@ def _text(path: Path, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         other = "gb18030" if encoding == "utf-8" else "utf-8"
-        raise CustomersError([f"{path}, line {line}: this is not {encoding}; try --encoding {other}"]) from None
+        raise FileError([f"{path}, line {line}: this is not {encoding}; try --encoding {other}"]) from None
 
 
 def _customers(source: _Source, rows: Any) -> Iterator[Customer]:  # noqa: ANN401 - the csv module names no type
