@@ -7,7 +7,6 @@ the old ring or the new one. A running API notices a new ring by the file's stam
 
 import hashlib
 import hmac
-import json
 import logging
 import re
 import secrets
@@ -15,16 +14,18 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from filelock import FileLock
+from pydantic import BaseModel, ValidationError
 
 from domain.shared.actors import SYSTEM, Role
+from domain.shared.explain import key_at, message
 from hotline.errors import OperatorError
-from hotline.files.atomic import write_private
+from hotline.files.atomic import file_stamp, write_private
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
@@ -73,6 +74,10 @@ class Key:
     created_at: datetime
     revoked_at: datetime | None
     secret_sha256: str
+
+
+class _Ring(BaseModel):
+    keys: tuple[Key, ...]
 
 
 class Keyring:
@@ -160,7 +165,7 @@ class Keyring:
         return key if key and fits and key.revoked_at is None else None
 
     def _current(self) -> dict[str, Key]:
-        stamp = self._look()
+        stamp = file_stamp(self._path)
         if stamp != self._stamp:
             with self._reloading:
                 self._reload(stamp)
@@ -178,21 +183,15 @@ class Keyring:
             logger.exception("keeping the keys read before")
         self._stamp = stamp
 
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
     def _read(self) -> dict[str, Key]:
         try:
-            document = json.loads(self._path.read_bytes())
-            return {entry["id"]: _key(entry) for entry in document["keys"]}
+            return {key.id: key for key in _Ring.model_validate_json(self._path.read_bytes()).keys}
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError) as error:
-            raise KeyringError(f"{self._path} is no ring of keys: {error!r}") from error
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            place = key_at(fault["loc"]) or "the whole"
+            raise KeyringError(f"{self._path} is not a file of API keys: {place}: {message(fault)}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[dict[str, Key]]:
@@ -202,8 +201,7 @@ class Keyring:
             yield self._read()
 
     def _write(self, keys: dict[str, Key]) -> None:
-        document = {"keys": [asdict(key) for key in keys.values()]}
-        write_private(self._path, json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n")
+        write_private(self._path, _Ring(keys=tuple(keys.values())).model_dump_json(indent=1) + "\n")
 
 
 def ensure_admin_key(ring: Keyring, path: Path) -> None:
@@ -233,18 +231,6 @@ def _require_person(name: str) -> None:
 def _person(name: str) -> str:
     """Return what two spellings of one name have in common: neither case, nor width, nor how accents are encoded."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
-
-
-def _key(entry: dict[str, Any]) -> Key:
-    return Key(
-        id=entry["id"],
-        name=entry["name"],
-        role=Role(entry["role"]),
-        department=entry["department"],
-        created_at=datetime.fromisoformat(entry["created_at"]),
-        revoked_at=datetime.fromisoformat(entry["revoked_at"]) if entry["revoked_at"] else None,
-        secret_sha256=entry["secret_sha256"],
-    )
 
 
 def _digest(secret: str) -> str:

@@ -139,7 +139,7 @@ def _show(outlook: "Outlook") -> None:
 
 
 def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:
-    last = next(reversed(store.entries()), None)
+    last = store.last()
     return last is not None and last.by is not None and last.edition == edition
 
 

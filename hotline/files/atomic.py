@@ -1,4 +1,4 @@
-"""Writing of private files that a crash cannot halve."""
+"""Private files that are replaced in one step, so that neither a crash nor a reader sees half of one."""
 
 import os
 from pathlib import Path
@@ -15,3 +15,12 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+def file_stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return a value that changes whenever the file is replaced; None if there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -10,7 +10,7 @@ import threading
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,13 +20,16 @@ from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
 from hotline.errors import FileError
-from hotline.files.atomic import write_private
+from hotline.files.atomic import file_stamp, write_private
 from hotline.files.catalogue import calendar_warnings, load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
 
 DIGITS = 12
 """Of the checksum that a catalogue is known by: enough to tell all apart that a company will ever have."""
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Entry(BaseModel):
@@ -65,20 +68,15 @@ class CatalogueStore:
 
     def entries(self) -> tuple[Entry, ...]:
         """Return what has been in force, the present one last; empty without a record. Raises FileError."""
-        try:
-            return _Record.model_validate_json(self._record.read_bytes()).entries
-        except FileNotFoundError:
-            return ()
-        except (ValidationError, OSError) as error:
-            raise FileError([f"{self._record}: is no record of catalogues: {_first(error)}"]) from error
+        return _read(self._record, _Record, "restore it from a backup").entries if self._record.exists() else ()
+
+    def last(self) -> Entry | None:
+        """Return the entry of the catalogue in force; None without a record. Raises FileError."""
+        return next(reversed(self.entries()), None)
 
     def load(self, edition: Edition) -> Catalogue:
         """Return the catalogue from its copy. Raises FileError."""
-        path = self._copy(edition)
-        try:
-            return Catalogue.model_validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise FileError([f"{path}: cannot be used: {_first(error)}; apply its file again"]) from error
+        return _read(self._copy(edition), Catalogue, "apply its file again")
 
     def catalogues(self) -> list[Catalogue]:
         """Return every catalogue that was ever in force, the last first, except those that cannot be read."""
@@ -110,11 +108,7 @@ class CatalogueStore:
 
     def stamp(self) -> tuple[int, int, int] | None:
         """Return a value that changes whenever another catalogue is put in force; None without a record."""
-        try:
-            found = self._record.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return file_stamp(self._record)
 
     def _copy(self, edition: Edition) -> Path:
         return self._folder / f"{edition.digest}.json"
@@ -122,7 +116,7 @@ class CatalogueStore:
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
     """Return the catalogue on record, or that of the file if none is. For short commands. Raises FileError."""
-    last = next(reversed(store.entries()), None)
+    last = store.last()
     return load_catalogue(file) if last is None else store.load(last.edition)
 
 
@@ -151,7 +145,7 @@ class CatalogueInForce:
         Raises FileError where the file counts and cannot be used.
         """
         try:
-            last = next(reversed(store.entries()), None)
+            last = store.last()
             if last is not None and last.by is not None:
                 return cls(store, file, store.load(last.edition), _remark(last, file))
         except FileError as error:
@@ -163,7 +157,7 @@ class CatalogueInForce:
     def record(self, at: datetime) -> None:
         """Put on record that the file is in force from now on, where nothing was ever applied."""
         try:
-            last = next(reversed(self._store.entries()), None)
+            last = self._store.last()
         except FileError:
             return
         if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
@@ -228,8 +222,12 @@ def _remark(last: Entry, file: Path) -> str:
     return remark
 
 
-def _first(error: ValidationError | OSError) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    fault = error.errors()[0]
-    return f"{key_at(fault['loc'])}: {message(fault)}"
+def _read(path: Path, model: type[M], remedy: str) -> M:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        reason = error.strerror
+    except ValidationError as error:
+        fault = error.errors()[0]
+        reason = f"{key_at(fault['loc'])}: {message(fault)}"
+    raise FileError([f"{path}: cannot be used: {reason}; {remedy}"])
