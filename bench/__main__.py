@@ -21,8 +21,8 @@ from bench import against, catalogue, compare, history, lists, report, restart, 
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer, running, tell
+from hotline.errors import OperatorError
 from hotline.local.service import SYNCHRONOUS
-from hotline.local.supervisor import SupervisorError
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]
@@ -262,7 +262,7 @@ def main() -> None:
     given = parse()
     try:
         table, figures, raw = asyncio.run(measured(given))
-    except (ServiceError, SupervisorError, OSError) as error:
+    except (ServiceError, OperatorError, OSError) as error:
         tell(f"python -m bench: {error}")
         sys.exit(NOT_MEASURED)
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -80,7 +80,7 @@ class Service:
 
         Raises:
             ServiceError: a command failed, or the service was not ready within `READY_WITHIN_SECONDS`.
-            SupervisorError: a program ended again and again.
+            OperatorError: a program ended again and again.
         """
         self._supervisor.start(local_service.temporal(self._settings, self._environment, synchronous))
         await self.hotline("migrate")
@@ -126,7 +126,7 @@ async def running(synchronous: str, programs: Path = INSTALLED_HERE) -> AsyncIte
         programs: folder of the `hotline` command that is measured.
 
     Raises:
-        ServiceError, SupervisorError: the service did not come up.
+        ServiceError, OperatorError: the service did not come up.
     """
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         service = Service(Path(folder), programs)

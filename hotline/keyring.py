@@ -10,7 +10,6 @@ import hmac
 import logging
 import re
 import secrets
-import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from domain.shared.actors import SYSTEM, Role
 from domain.shared.explain import key_at, message
 from hotline.errors import OperatorError
-from hotline.files.atomic import file_stamp, write_private
+from hotline.files.atomic import Stamp, file_stamp, write_private
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
@@ -86,9 +85,8 @@ class Keyring:
     def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
         self._clock = clock
-        self._reloading = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
-        self._keys: dict[str, Key] = {}
+        # Stamp and keys are replaced together, so that threads need no lock.
+        self._known: tuple[Stamp | None, dict[str, Key]] = (None, {})
 
     def create(
         self, name: str, role: Role, department: str | None = None, *, namesakes: Namesakes = "refuse"
@@ -165,23 +163,19 @@ class Keyring:
         return key if key and fits and key.revoked_at is None else None
 
     def _current(self) -> dict[str, Key]:
+        """Return the keys of the file, read again if it has changed."""
         stamp = file_stamp(self._path)
-        if stamp != self._stamp:
-            with self._reloading:
-                self._reload(stamp)
-        return self._keys
-
-    def _reload(self, stamp: tuple[int, int, int] | None) -> None:
-        if stamp == self._stamp:
-            return
-        try:
-            self._keys = self._read()
-        except KeyringError:
-            if self._stamp is None:
-                raise
-            # Edited by hand and broken: those who could enter before still can, and the log says so.
-            logger.exception("keeping the keys read before")
-        self._stamp = stamp
+        known_stamp, keys = self._known
+        if stamp != known_stamp:
+            try:
+                keys = self._read()
+            except KeyringError:
+                if known_stamp is None:
+                    raise
+                # Edited by hand and broken: those who could enter before still can, and the log says so.
+                logger.exception("keeping the keys read before")
+            self._known = stamp, keys
+        return keys
 
     def _read(self) -> dict[str, Key]:
         try:

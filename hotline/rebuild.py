@@ -31,9 +31,8 @@ from workflows.incident import IncidentWorkflow
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
-_OF_CASES: dict[str, type] = {"publish": ProjectionBatch}
-_OF_INCIDENTS: dict[str, type] = {"publish_incident": IncidentBatch, "inform_callers": News}
-"""The activities that write, by name, and what each is given to write."""
+WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
+"""Type of the argument of each activity that writes to SQL, by the name of the activity."""
 
 Progress = Callable[[int, int], None]
 """Hears how many cases are done, and of how many."""
@@ -78,18 +77,14 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
 
 async def _rebuild_incidents(client: Client, engine: Engine) -> int:
     """Write what the incidents have published, and which callers had their news; answer how many there are."""
-    found = await _runs(client, IncidentWorkflow)
+    found = await chains(client, IncidentWorkflow)
     for one, runs in sorted(found.items()):
-        await asyncio.to_thread(_write_incident, engine, await _written(client, one, runs, _OF_INCIDENTS))
+        await asyncio.to_thread(_write_incident, engine, await published(client, one, runs))
     return len(found)
 
 
-async def chains(client: Client) -> dict[str, list[Run]]:
-    """Return the runs of every case that Temporal still knows, by the id of its workflow."""
-    return await _runs(client, ComplaintWorkflow)
-
-
-async def _runs(client: Client, workflow: type) -> dict[str, list[Run]]:
+async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Run]]:
+    """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id."""
     runs: defaultdict[str, list[Run]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}"'):
         ended = found.status is not WorkflowExecutionStatus.RUNNING
@@ -97,19 +92,18 @@ async def _runs(client: Client, workflow: type) -> dict[str, list[Run]]:
     return runs
 
 
-async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[ProjectionBatch]:
-    """Return what the case has published and knows to be written, in order; of an ended run all it has published."""
-    return await _written(client, workflow_id, runs, _OF_CASES)
+async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[Any]:
+    """Return what the workflow has published and knows to be written, in order; of an ended run all it has published.
 
-
-async def _written(client: Client, workflow_id: str, runs: Sequence[Run], activities: Mapping[str, type]) -> list[Any]:
+    For a case these are values of `ProjectionBatch`, for an incident of `IncidentBatch` and `News`.
+    """
     found: list[Any] = []
     for run in sorted(runs):
         history = await _history(client, workflow_id, run)
         completed = {event.activity_task_completed_event_attributes.scheduled_event_id for event in history}
         for event in history:
             scheduled = event.activity_task_scheduled_event_attributes
-            kind = activities.get(scheduled.activity_type.name)
+            kind = WRITTEN.get(scheduled.activity_type.name)
             if kind and (run.ended or event.event_id in completed):
                 found += await client.data_converter.decode(scheduled.input.payloads, [kind])
             found += await _lent(client, event)

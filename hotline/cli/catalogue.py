@@ -2,26 +2,27 @@
 
 import asyncio
 import getpass
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hotline.cli.shared import checked_catalogue
+from hotline.cli.shared import checked_catalogue, migrated_database, show_table
+from hotline.errors import FileError
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
     from temporalio.client import WorkflowHandle
 
     from domain.case.rollout import Outlook
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from hotline.files.catalogue_store import CatalogueStore
-    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress
+    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
 
 app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
@@ -29,16 +30,6 @@ RETRY_LATER = 1
 """The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
 SHOWN = 20
 """Cases that keep their terms and are named; of more, how many."""
-
-
-class _Change(NamedTuple):
-    """Catalogue to put in force, by whom, and for about how many cases; cases closed before an instant are left out."""
-
-    catalogue: "Catalogue"
-    file: Path
-    closed_after: datetime
-    by: str
-    cases: int
 
 
 @app.command("check")
@@ -61,9 +52,9 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; what is done is kept, run it again. 2: mistakes.
     """
-    from hotline.errors import FileError
     from hotline.files.catalogue import load_catalogue
     from hotline.files.catalogue_store import CatalogueStore
+    from workflows.catalogue_rollout import RolloutStart
 
     settings = Settings()
     new = load_catalogue(file)
@@ -82,8 +73,16 @@ def apply(
             typer.echo("nothing was changed")
             return
         with store.exclusive():
-            change = _Change(new, file.absolute(), closed_after, by or _user_name(), outlook.changed + outlook.same)
-            answers = asyncio.run(_put_in_force(settings, store, change))
+            start = RolloutStart(
+                catalogue=new,
+                edition=outlook.edition,
+                closed_after=closed_after,
+                # A registration ends within this, one way or the other.
+                settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
+            )
+            cases = outlook.changed + outlook.same
+            put = partial(store.put, new, file.absolute(), by=by or _user_name())
+            answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
     typer.echo(_summary(answers))
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
@@ -94,7 +93,6 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
     """Print what differs and what moves; answer the outlook, and when a case was closed at the earliest to be asked."""
     from domain.case.rollout import Outlook, Renewal
     from domain.catalogue.diff import changes
-    from hotline.errors import FileError
     from hotline.files.catalogue_store import edition_of, in_force_now
     from readmodel.database import reading
     from readmodel.open_cases import Wanted, walk
@@ -110,7 +108,7 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
         typer.echo(f"  {line}")
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     outlook = Outlook(Renewal(new), edition, at)
-    with _database(settings.database_url) as database, reading(database) as connection:
+    with migrated_database(read_only=True) as database, reading(database) as connection:
         for case in walk(connection, Wanted(closed_after)):
             outlook.look(case)
     _show(outlook)
@@ -118,20 +116,17 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
 
 
 def _show(outlook: "Outlook") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     typer.echo(
         f"open cases: {outlook.changed} change, {outlook.same} stay the same, {len(outlook.kept)} keep their terms"
     )
-    if outlook.shifts:
-        table = Table("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once")
-        for (service, clock), shift in sorted(outlook.shifts.items()):
-            due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
-            widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
-            why = ", ".join(sorted(shift.why))
-            table.add_row(service, clock, str(shift.cases), why, *widest, due, str(shift.past or ""))
-        Console().print(table)
+    rows: list[tuple[str, ...]] = []
+    for (service, clock), shift in sorted(outlook.shifts.items()):
+        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
+        widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
+        why = ", ".join(sorted(shift.why))
+        rows.append((service, clock, str(shift.cases), why, *widest, due, str(shift.past or "")))
+    if rows:
+        show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
     for number, lacking in outlook.kept[:SHOWN]:
         typer.echo(f"  {number} keeps its terms: the catalogue has no {lacking}")
     if len(outlook.kept) > SHOWN:
@@ -151,28 +146,21 @@ def _user_name() -> str:
         return "operator"
 
 
-async def _put_in_force(settings: Settings, store: "CatalogueStore", change: _Change) -> dict[str, int]:
+async def _put_in_force(
+    store: "CatalogueStore", put: Callable[[datetime], object], task_queue: str, start: "RolloutStart", cases: int
+) -> dict[str, int]:
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
-    from hotline.files.catalogue_store import edition_of
     from hotline.temporal.connection import connect
-    from workflows.catalogue_rollout import RolloutStart, end_rollout, start_rollout
+    from workflows.catalogue_rollout import end_rollout, start_rollout
 
     client = await connect()
-    edition = edition_of(change.catalogue)
-    for other in {entry.edition for entry in store.entries()} - {edition}:
+    for other in {entry.edition for entry in store.entries()} - {start.edition}:
         if await end_rollout(client, other):
             typer.echo(f"the round of {other.name} ({other.digest}) was ended")
-    if not _is_applied(store, edition):
-        store.put(change.catalogue, change.file, datetime.now(UTC), change.by)
+    if not _is_applied(store, start.edition):
+        put(datetime.now(UTC))
         typer.echo("in force for new cases")
-    start = RolloutStart(
-        catalogue=change.catalogue,
-        edition=edition,
-        closed_after=change.closed_after,
-        # A registration ends within this, one way or the other.
-        settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
-    )
-    return await _await_round(await start_rollout(client, settings.task_queue, start), change.cases)
+    return await _await_round(await start_rollout(client, task_queue, start), cases)
 
 
 async def _await_round(
@@ -216,19 +204,6 @@ def _summary(answers: dict[str, int]) -> str:
         "silent": "did not answer",
     }
     return "open cases: " + (", ".join(f"{answers[one]} {words[one]}" for one in words if one in answers) or "none")
-
-
-@contextmanager
-def _database(url: str) -> Iterator["Engine"]:
-    from readmodel.database import engine
-    from readmodel.migrate import migrate
-
-    migrate(url)
-    database = engine(url, read_only=True)
-    try:
-        yield database
-    finally:
-        database.dispose()
 
 
 @contextmanager

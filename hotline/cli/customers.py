@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from hotline.cli.shared import catalogue_in_force, open_database
+from hotline.cli.shared import catalogue_in_force, open_database, show_table
+from hotline.errors import FileError
 
 app = typer.Typer(no_args_is_help=True, help="The registry of customers: whom an account belongs to.")
 
@@ -36,10 +37,6 @@ def import_(
 @app.command("show")
 def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")]) -> None:
     """Show what the registry says of an account."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from hotline.errors import FileError
     from hotline.files.customers import COLUMNS
     from readmodel.customers import get_customer
     from readmodel.database import reading
@@ -48,8 +45,5 @@ def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")
         customer = get_customer(connection, account_no)
     if customer is None:
         raise FileError([f"the registry has no account {account_no}"])
-    told = Table("", "", "", show_header=False)
-    for name, value in customer:
-        shown = {True: "yes 是", False: "no 否", None: ""}.get(value, str(value))
-        told.add_row(name, COLUMNS[name], shown)
-    Console().print(told)
+    shown = {True: "yes 是", False: "no 否", None: ""}
+    show_table("   ", ((name, COLUMNS[name], shown.get(value, str(value))) for name, value in customer), header=False)

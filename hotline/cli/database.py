@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hotline.cli.shared import migrated_database
 from hotline.errors import OperatorError
 from hotline.settings import Settings
 
@@ -37,21 +38,14 @@ def rebuild() -> None:
 
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.connection import connect
-    from readmodel.database import engine
-    from readmodel.migrate import migrate as prepare
-
-    url = Settings().database_url
 
     async def rebuilt() -> "Rebuilt":
-        with Progress() as progress:
+        with Progress() as progress, migrated_database() as database:
             task = progress.add_task("cases", total=None)
             client = await connect()
-            return await apply(
-                client, engine(url), lambda done, total: progress.update(task, completed=done, total=total)
-            )
+            return await apply(client, database, lambda done, total: progress.update(task, completed=done, total=total))
 
     try:
-        prepare(url)
         found = asyncio.run(rebuilt())
     except (RuntimeError, RPCError, DBAPIError) as error:
         raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error

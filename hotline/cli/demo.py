@@ -19,7 +19,7 @@ from hotline.cli.shared import (
     settings_with,
 )
 from hotline.errors import OperatorError
-from hotline.keyring import Keyring, KeyringError
+from hotline.keyring import Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 
 if TYPE_CHECKING:
@@ -37,10 +37,6 @@ FOLDER = "demo"
 ADMIN_KEY = "admin.key"
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
-
-
-class DemoError(OperatorError):
-    """Error that ends the demo; its text says what would help."""
 
 
 @app.command()
@@ -125,7 +121,7 @@ async def play(perform: "Perform", options: "Callable[..., DemoOptions]", key_fi
         keys_file: file of all keys, if the service runs on this machine.
 
     Raises:
-        DemoError: there is no key, or the service does not answer or refuses.
+        OperatorError: there is no key, or the service does not answer or refuses.
     """
     from rich.console import Console
 
@@ -136,14 +132,14 @@ async def play(perform: "Perform", options: "Callable[..., DemoOptions]", key_fi
     try:
         return 0 if await perform(chosen, Console()) else 1
     except (Rejected, Unreachable, ValueError) as error:
-        raise DemoError(str(error)) from error
+        raise OperatorError(str(error)) from error
 
 
 async def play_with_service(settings: Settings, played: Callable[[], Awaitable[int]]) -> int:
     """Start the service, play, and keep the service until Ctrl-C; return 0 if every case is as planned, else 1.
 
     Raises:
-        SupervisorError: the service cannot be started.
+        OperatorError: the service cannot be started.
     """
     from hotline.local import service
 
@@ -153,7 +149,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
         await ready.wait()
         try:
             code = await played()
-        except DemoError as error:
+        except OperatorError as error:
             say(f"the demo stopped: {error}; the same command goes on with it")
             code = 1
         say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.ui_port}; Ctrl-C stops everything")
@@ -173,20 +169,16 @@ def _admin_key(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise DemoError(
+        raise OperatorError(
             f"the administrator's key {path} cannot be read ({error.strerror}); `hotline up` writes it into its data"
             " folder: name that with --data-dir, the file itself with --key-file, or start the service with --up"
         ) from error
 
 
 def _key_maker(file: Path, admin_key: str) -> "Callable[[Person], str] | None":
-    """Return a maker of keys, or None if the file is not that of the service. Raises DemoError if it is unusable."""
+    """Return a maker of keys, or None if the file is not that of the service. Raises KeyringError."""
     ring = Keyring(file)
-    try:
-        known = ring.verify(admin_key)
-    except KeyringError as error:
-        raise DemoError(str(error)) from error
-    if known is None:
+    if ring.verify(admin_key) is None:
         return None
 
     def make_key(person: "Person") -> str:

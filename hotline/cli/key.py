@@ -1,13 +1,12 @@
 """The commands `hotline key`: who may act over HTTP, and in which role."""
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
-from hotline.cli.shared import catalogue_in_force
+from hotline.cli.shared import catalogue_in_force, minute, show_table
 from hotline.keyring import IssuedRole, Keyring, KeyringError
 from hotline.settings import Settings
 
@@ -38,14 +37,9 @@ def create(
 @app.command("list")
 def list_() -> None:
     """Show every key, revoked ones too; secrets are not kept."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("id", "name", "role", "department", "created (UTC)", "revoked (UTC)")
-    for key in Keyring(Settings().keys_file).list():
-        times = [at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else "" for at in (key.created_at, key.revoked_at)]
-        table.add_row(key.id, key.name, key.role, key.department or "", *times)
-    Console().print(table)
+    keys = Keyring(Settings().keys_file).list()
+    rows = ((k.id, k.name, k.role, k.department or "", minute(k.created_at), minute(k.revoked_at)) for k in keys)
+    show_table(("id", "name", "role", "department", "created (UTC)", "revoked (UTC)"), rows)
 
 
 @app.command("revoke")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hotline.cli.shared import open_database
+from hotline.cli.shared import minute, open_database, show_table
 from hotline.errors import OperatorError
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: messages that no channel took.")
@@ -14,19 +14,15 @@ app = typer.Typer(no_args_is_help=True, help="Dead letters: messages that no cha
 @app.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters that are shown.")] = 50) -> None:
     """Show dead letters, the last to be given up first."""
-    from rich.console import Console
-    from rich.table import Table
-
     from readmodel.database import reading
     from readmodel.dead_letters import dead_letters
 
     with open_database() as database, reading(database) as connection:
         page = dead_letters(connection, limit=limit)
-    table = Table("key", "given up (UTC)", "why", "message")
-    for letter in page.items:
-        given_up = letter.dead_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(letter.key, given_up, letter.error or "", f"{letter.text_zh}\n{letter.text_en}")
-    Console().print(table)
+    letters = (
+        (each.key, minute(each.dead_at), each.error or "", f"{each.text_zh}\n{each.text_en}") for each in page.items
+    )
+    show_table(("key", "given up (UTC)", "why", "message"), letters)
     if page.next_cursor:
         typer.echo(f"there are more; --limit shows more than {limit}")
 

@@ -6,13 +6,13 @@ from typing import NoReturn
 import typer
 
 from hotline import entry
-from hotline.cli import catalogue, channels, customers, database, demo, key, letters, processes, temporal, up
+from hotline.cli import catalogue, channels, customers, database, demo, key, letters, processes, temporal
 from hotline.errors import OperatorError
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-for group in (up, demo, processes, database, temporal):
+for group in (processes, demo, database, temporal):
     app.add_typer(group.app)
 for name, group in {
     "key": key,

@@ -5,6 +5,9 @@ from pathlib import Path
 
 OWNER_ONLY = 0o600
 
+Stamp = tuple[int, int, int]
+"""Time of the last change, size and inode of a file."""
+
 
 def write_private(path: Path, text: str) -> None:
     """Replace the file at `path`, in one step, by one that only its owner may read."""
@@ -17,7 +20,7 @@ def write_private(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def file_stamp(path: Path) -> tuple[int, int, int] | None:
+def file_stamp(path: Path) -> Stamp | None:
     """Return a value that changes whenever the file is replaced; None if there is no file."""
     try:
         found = path.stat()

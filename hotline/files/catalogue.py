@@ -43,7 +43,7 @@ def load_catalogue(path: Path) -> Catalogue:
     chain = _read_chain(path)
     merged: Table = {}
     for _, table in reversed(chain):
-        merged = _merge(merged, table)
+        merged |= {key: _overlay(merged.get(key), value, _MERGED.get(key, 0)) for key, value in table.items()}
     problems: list[str] = []
     calendar = _calendar(chain, merged, problems)
     described = chain[0][0] if calendar is None else _file_of(chain, ("calendar",))
@@ -93,13 +93,6 @@ def _read_chain(path: Path) -> list[tuple[Path, Table]]:
         chain.append((following, table))
         following = None if base is None else following.parent / base
     return chain
-
-
-def _merge(base: Table, over: Table) -> Table:
-    merged = dict(base)
-    for key, value in over.items():
-        merged[key] = _overlay(base.get(key), value, _MERGED.get(key, 0))
-    return merged
 
 
 def _overlay(base: object, over: object, depth: int) -> object:

@@ -6,7 +6,6 @@ Until that has happened once, the file of the setting counts, read when the API 
 
 import hashlib
 import logging
-import threading
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
 from hotline.errors import FileError
-from hotline.files.atomic import file_stamp, write_private
+from hotline.files.atomic import Stamp, file_stamp, write_private
 from hotline.files.catalogue import calendar_warnings, load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
@@ -106,7 +105,7 @@ class CatalogueStore:
         except Timeout:
             raise BusyError("another `hotline catalogue apply` is running here") from None
 
-    def stamp(self) -> tuple[int, int, int] | None:
+    def stamp(self) -> Stamp | None:
         """Return a value that changes whenever another catalogue is put in force; None without a record."""
         return file_stamp(self._record)
 
@@ -134,9 +133,8 @@ class CatalogueInForce:
         self._file = file
         self._catalogue = catalogue
         self._stamp = store.stamp()
-        self._reloading = threading.Lock()
         self._known: list[Catalogue] = []
-        self._known_at: tuple[int, int, int] | None = None
+        self._known_at: Stamp | None = None
 
     @classmethod
     def open(cls, store: CatalogueStore, file: Path) -> Self:
@@ -169,8 +167,7 @@ class CatalogueInForce:
         """Catalogue in force now."""
         stamp = self._store.stamp()
         if stamp is not None and stamp != self._stamp:
-            with self._reloading:
-                self._reload(stamp)
+            self._reload(stamp)
         return self._catalogue
 
     @property
@@ -192,9 +189,7 @@ class CatalogueInForce:
                 return catalogue.code(kind, given)
         return None
 
-    def _reload(self, stamp: tuple[int, int, int]) -> None:
-        if stamp == self._stamp:
-            return
+    def _reload(self, stamp: Stamp) -> None:
         try:
             entry = self._store.entries()[-1]
             self._catalogue = self._store.load(entry.edition)

