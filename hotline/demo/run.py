@@ -1,4 +1,4 @@
-"""One performance of the demo: prepare, play, check over HTTP, report."""
+"""One run of the demo: prepare, play, check over HTTP, report."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import Call, District, plan_day
 from hotline.demo.journal import Journal
-from hotline.demo.people import Cast, Person
-from hotline.demo.play import Stage, play
+from hotline.demo.people import Person, Staff
+from hotline.demo.play import PlayContext, play
 from hotline.demo.report import Places, report
 from hotline.demo.steps import Offer
 from hotline.demo.verify import verify
@@ -22,7 +22,7 @@ from hotline.files.atomic import write_private
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Arguments of one play of the demo.
+    """Options of one run of the demo.
 
     `folder` is the demo's own, for journals and keys. `make_key` gives a person a key of the service; without it
     everybody acts with the administrator's. `day_seconds` is how long the day lasts, `deadline` how long the service
@@ -51,7 +51,7 @@ Perform = Callable[[DemoOptions, Console], Awaitable[bool]]
 
 
 async def perform(options: DemoOptions, console: Console) -> bool:
-    """Play a day and check it; answer whether every case is as planned.
+    """Play a day and check it; return True if every case is as planned.
 
     Raises:
         Unreachable: the service was away for longer than the deadline.
@@ -63,13 +63,13 @@ async def perform(options: DemoOptions, console: Console) -> bool:
         offers = [offer_of(item) for item in catalogue["items"]]
         districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
         calls = plan_day(options.cases, options.seed, offers, districts)
-        cast = Cast({offer.department for offer in offers})
+        staff = Staff({offer.department for offer in offers})
         journal = journal_of(options)
         console.print(_announcement(journal, calls, options), soft_wrap=True)
         problems: dict[int, str] = {}
         if not options.verify_only:
-            hotline.keys = keys_of(options, cast)
-            problems = await _play(hotline, cast, journal, options, calls, console)
+            hotline.keys = keys_of(options, staff)
+            problems = await _play(hotline, staff, journal, options, calls, console)
         with console.status("checking every case over HTTP"):
             verdict = await verify(hotline, calls, journal, options.deadline)
         for index, problem in problems.items():
@@ -81,23 +81,23 @@ async def perform(options: DemoOptions, console: Console) -> bool:
 
 
 async def _play(
-    hotline: Hotline, cast: Cast, journal: Journal, options: DemoOptions, calls: Sequence[Call], console: Console
+    hotline: Hotline, staff: Staff, journal: Journal, options: DemoOptions, calls: Sequence[Call], console: Console
 ) -> dict[int, str]:
     """Play and show the progress. Return what the service refused, by the index of the call."""
     steps = sum(len(call.plan.steps) + 1 for call in calls)
     with _progress(console, steps, len(calls)) as (step_done, call_done, tell):
         hotline.tell = tell
-        stage = Stage(
+        context = PlayContext(
             hotline=hotline,
-            cast=cast,
+            staff=staff,
             journal=journal,
             seconds=options.day_seconds,
             concurrency=options.concurrency,
             step_done=step_done,
             call_done=call_done,
         )
-        await play(stage, calls)
-    return stage.problems
+        await play(context, calls)
+    return context.problems
 
 
 @contextmanager
@@ -146,13 +146,13 @@ def _announcement(journal: Journal, calls: Sequence[Call], options: DemoOptions)
     )
 
 
-def keys_of(options: DemoOptions, cast: Cast) -> dict[str, str]:
-    """Return a key for everybody, made once and kept for later runs in a private file."""
+def keys_of(options: DemoOptions, staff: Staff) -> dict[str, str]:
+    """Return a key for each person, made once and kept for later runs in a private file."""
     if options.make_key is None:
         return {}
     path = options.folder / "keys.json"
     keys: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [person for person in cast.people if person.name not in keys]
+    missing = [person for person in staff.people if person.name not in keys]
     keys |= {person.name: options.make_key(person) for person in missing}
     if missing:
         write_private(path, json.dumps(keys, ensure_ascii=False))
