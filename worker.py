@@ -1,4 +1,4 @@
-"""Composition root of the worker: what runs the workflows and their activities."""
+"""Composition root of the worker, which runs the workflows and their activities."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ log = logging.getLogger("hotline.worker")
 STICKY_TIMEOUT = timedelta(seconds=1.5)
 """Time that a task waits for the worker that has the case in memory; a dead worker's cases wait so long.
 
-Much shorter, and an overloaded worker would lose its cases to itself, and replay them from the start."""
+If it were much shorter, an overloaded worker would drop its own cases and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """Time that activities may go on after the worker was asked to stop."""
 WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)

@@ -1,4 +1,4 @@
-"""API keys in one file, so that who may enter never depends on SQL.
+"""API keys in one file, so that access never depends on SQL.
 
 A key is shown once, as `hk_<id>_<secret>`; the file holds the SHA-256 of the secret. The secret is 32 random
 bytes, so a slow password hash would add nothing but load. Writers lock, write aside and replace: a reader sees
@@ -32,7 +32,7 @@ NAME_LENGTH = 64
 INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Characters that show nothing, and that Python calls printable all the same."""
+"""Invisible characters that Python counts as printable."""
 IssuedRole = Literal[
     Role.ADMIN,
     Role.AGENT,
@@ -46,17 +46,17 @@ IssuedRole = Literal[
 """Roles that keys are issued for: all but those of a case's owner and of the service itself."""
 ISSUED_ROLES: frozenset[Role] = frozenset(get_args(IssuedRole))
 Namesakes = Literal["refuse", "revoke", "keep"]
-"""Fate of the live keys of a person for whom one more is made."""
+"""Treatment of the live keys of a person who gets another key."""
 
 logger = logging.getLogger(__name__)
 
 
 class KeyringError(OperatorError):
-    """The ring cannot do what was asked; the text says why and what would be accepted."""
+    """Error of an operation on keys; the text gives the reason and what is accepted."""
 
 
 class MalformedTokenError(KeyringError, ValueError):
-    """A text that cannot be a key, whatever the ring holds."""
+    """Error of a text that does not have the form of a key."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class _Ring(BaseModel):
 
 
 class Keyring:
-    """The keys of one file. Safe to share between threads, and between processes on one machine."""
+    """Keys of one file. Safe to share between threads, and between processes on one machine."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
@@ -91,11 +91,11 @@ class Keyring:
     def create(
         self, name: str, role: Role, department: str | None = None, *, namesakes: Namesakes = "refuse"
     ) -> tuple[Key, str]:
-        """Add a key; return it and its text, which is kept nowhere else.
+        """Add a key; return it and its text, which is not stored.
 
         Args:
-            name: the person who acts with it.
-            role: in which capacity.
+            name: name of the person who acts with the key.
+            role: role in which the person acts.
             department: code of the department that the person acts for; a crew needs one.
             namesakes: refuse the new key if the person has a live one, revoke that one, or keep both.
 
@@ -124,7 +124,7 @@ class Keyring:
         return key, f"hk_{new_id}_{secret}"
 
     def list(self) -> tuple[Key, ...]:
-        """Return every key ever made, revoked ones too, oldest first."""
+        """Return all keys, revoked ones too, oldest first."""
         return tuple(sorted(self._current().values(), key=lambda key: (key.created_at, key.id)))
 
     def owners(self) -> tuple[str, ...]:
@@ -133,14 +133,14 @@ class Keyring:
         return tuple(sorted({key.name for key in live if key.role is not Role.CALLER}))
 
     def revoke(self, key_id: str) -> Key:
-        """End a key from now on; a second time changes nothing.
+        """Revoke a key from now on; revoking it again changes nothing.
 
         Raises:
             KeyringError: no key has this id.
         """
         with self._locked() as keys:
             if key_id not in keys:
-                raise KeyringError(f"there is no key {key_id!r}; `hotline key list` shows all")
+                raise KeyringError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
             key = keys[key_id]
             if key.revoked_at is None:
                 key = replace(key, revoked_at=self._clock())
@@ -151,7 +151,7 @@ class Keyring:
         """Return the key of this token, or None if it is unknown, wrong or revoked.
 
         Raises:
-            MalformedTokenError: the text is no key at all.
+            MalformedTokenError: the text does not have the form of a key.
         """
         match = TOKEN.fullmatch(token)
         if match is None:
@@ -172,7 +172,7 @@ class Keyring:
             except KeyringError:
                 if known_stamp is None:
                     raise
-                # Edited by hand and broken: those who could enter before still can, and the log says so.
+                # A file broken by hand must not lock out those who had access.
                 logger.exception("keeping the keys read before")
             self._known = stamp, keys
         return keys
@@ -211,7 +211,7 @@ def ensure_admin_key(ring: Keyring, path: Path) -> None:
 
 
 def _require_person(name: str) -> None:
-    """Raise KeyringError unless the name shows who acts, and is not the service's own."""
+    """Raise KeyringError if the name has no visible letter or digit, or is the service's own."""
     shown = any(character.isalnum() for character in name)
     if not shown or len(name) > NAME_LENGTH or not name.isprintable() or INVISIBLE.search(name):
         raise KeyringError(
@@ -223,7 +223,7 @@ def _require_person(name: str) -> None:
 
 
 def _person(name: str) -> str:
-    """Return what two spellings of one name have in common: neither case, nor width, nor how accents are encoded."""
+    """Return the name without differences of case, width and encoding of accents."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 

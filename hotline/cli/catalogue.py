@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
 RETRY_LATER = 1
-"""The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
+"""Exit code if the same command can succeed later; 2 is for errors that the operator must correct."""
 SHOWN = 20
-"""Cases that keep their terms and are named; of more, how many."""
+"""Most cases that are named if they keep their terms; of the others the number is shown."""
 
 
 @app.command("check")
 def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
-    """Say whether a catalogue can be used, and for how long its holidays are known."""
+    """Check a catalogue, and warn if its holidays are known for less than 90 days."""
     found = checked_catalogue(file)
     typer.echo(
         f"{file}: {found.name} {found.name_zh}, {len(found.services)} services, {len(found.departments)} departments"
@@ -44,13 +44,13 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 @app.command("apply")
 def apply(
     file: Annotated[Path, typer.Argument(help="The TOML file.")],
-    by: Annotated[str, typer.Option(help="Who puts it in force; stands on the record.")] = "",
+    by: Annotated[str, typer.Option(help="Name of the person who puts it in force, for the record.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False,
 ) -> None:
-    """Put a catalogue in force, for new cases at once and for open ones by a round; again without harm.
+    """Put a catalogue in force, for new cases at once and for open ones by a rollout. Repeating it does no harm.
 
-    Exit code 0: done, or nothing to do. 1: not possible now; what is done is kept, run it again. 2: mistakes.
+    Exit code 0: done, or nothing to do. 1: not possible now; finished parts stay, run it again. 2: errors to correct.
     """
     from hotline.files.catalogue import load_catalogue
     from hotline.files.catalogue_store import CatalogueStore
@@ -90,7 +90,7 @@ def apply(
 
 
 def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["Outlook", datetime]:
-    """Print what differs and what moves; answer the outlook, and when a case was closed at the earliest to be asked."""
+    """Print the differences and their effect; return the outlook and the earliest closing time of affected cases."""
     from domain.case.rollout import Outlook, Renewal
     from domain.catalogue.diff import changes
     from hotline.files.catalogue_store import edition_of, in_force_now
@@ -166,7 +166,7 @@ async def _put_in_force(
 async def _await_round(
     handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]", cases: int
 ) -> dict[str, int]:
-    """Show how far the round is until it has ended; it goes on without us, too."""
+    """Show the progress of the rollout until it has ended; it does not depend on this command."""
     from rich.progress import Progress
 
     result = asyncio.ensure_future(handle.result())
@@ -182,7 +182,7 @@ async def _await_round(
 
 
 async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]") -> "RolloutProgress | None":
-    """Return the progress of the round, or None while the worker is away."""
+    """Return the progress of the rollout, or None while no worker answers."""
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
@@ -208,7 +208,7 @@ def _summary(answers: dict[str, int]) -> str:
 
 @contextmanager
 def _retry_later() -> Iterator[None]:
-    """Turn errors that pass by themselves into a sentence and the exit code RETRY_LATER."""
+    """Turn errors that may pass into a message and the exit code RETRY_LATER."""
     from sqlalchemy.exc import DBAPIError
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError

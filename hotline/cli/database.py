@@ -17,7 +17,7 @@ app = typer.Typer()
 
 @app.command()
 def migrate() -> None:
-    """Bring the read model's tables up to date; again without harm."""
+    """Bring the tables of the read model up to date. Repeating it does no harm."""
     from sqlalchemy.exc import DBAPIError
 
     from readmodel.migrate import migrate as apply
@@ -31,7 +31,7 @@ def migrate() -> None:
 
 @app.command()
 def rebuild() -> None:
-    """Fill the read model from Temporal: what is missing or too old in SQL is written again, nothing is sent."""
+    """Rebuild the read model from Temporal: write missing and older rows, send no notification."""
     from rich.progress import Progress
     from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError
@@ -49,7 +49,8 @@ def rebuild() -> None:
         found = asyncio.run(rebuilt())
     except (RuntimeError, RPCError, DBAPIError) as error:
         raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
-    typer.echo(f"{found.cases} cases are in the read model, out of {found.batches} publications")
+    typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
     if found.lost:
-        raise OperatorError(f"Temporal has forgotten how these began, only a backup has them: {', '.join(found.lost)}")
+        lost = ", ".join(found.lost)
+        raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")

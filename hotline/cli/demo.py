@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 CATALOGUE = DEFAULT_CATALOGUE.with_name("demo.toml")
-"""Hours last seconds in it."""
+"""Catalogue in which an hour lasts seconds."""
 SURGE_CATALOGUE = DEFAULT_CATALOGUE.with_name("surge.toml")
-"""Hours last minutes in it: the promises of 2,000 callers would ring all the time otherwise."""
+"""Catalogue in which an hour lasts minutes; with seconds the clocks of 2,000 cases would ring all the time."""
 DATA_DIR = Path("data-demo")
 FOLDER = "demo"
 ADMIN_KEY = "admin.key"
@@ -45,25 +45,27 @@ def demo(  # noqa: PLR0913 - an argument for each option
     url: Annotated[str | None, typer.Option(help="Address of the service; default: on this machine.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="File of the administrator's key; default: admin.key.")] = None,
     surge: Annotated[
-        bool, typer.Option("--surge", help="A salt tide in place of a day: one cause, many calls.")
+        bool, typer.Option("--surge", help="Play a salt tide instead of a day: many calls with one cause.")
     ] = False,
-    cases: Annotated[int | None, typer.Option(help="Cases: from 300, default 320; of a surge from 60, 2000.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 2009,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Cases that are worked on at once.")] = 32,
-    day_seconds: Annotated[float, typer.Option(min=0, help="Seconds that the day lasts.")] = 60.0,
-    deadline: Annotated[float, typer.Option(min=0, help="Seconds that the service may be away.")] = 120.0,
+    cases: Annotated[
+        int | None, typer.Option(help="Cases: at least 300, default 320; of a surge at least 60, default 2000.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the plan; the same seed gives the same day.")] = 2009,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Most cases at the same time.")] = 32,
+    day_seconds: Annotated[float, typer.Option(min=0, help="Length of the day in seconds.")] = 60.0,
+    deadline: Annotated[float, typer.Option(min=0, help="Most seconds without an answer of the service.")] = 120.0,
     run: Annotated[
         str | None, typer.Option(help="Id of the run; default: the last unfinished one, or a new one.")
     ] = None,
-    verify_only: Annotated[bool, typer.Option("--verify-only", help="Play nothing; check the last run.")] = False,
-    own_service: Annotated[bool, typer.Option("--up", help="Start the service too; it stays until Ctrl-C.")] = False,
+    verify_only: Annotated[bool, typer.Option("--verify-only", help="Check the last run without playing.")] = False,
+    own_service: Annotated[bool, typer.Option("--up", help="Start the service too, and run it until Ctrl-C.")] = False,
     data_dir: DataDir = None,
     api_port: ApiPort = None,
     temporal_port: TemporalPort = None,
     ui_port: UiPort = None,
     catalogue: CatalogueFile = None,
 ) -> None:
-    """Play a day of the hotline over HTTP, and check over HTTP that every case became what was planned."""
+    """Play a day of the hotline over HTTP, and check over HTTP that every case is as planned."""
     from hotline.demo.run import DemoOptions
     from hotline.demo.run import perform as perform_day
     from hotline.demo.surge.run import perform as perform_surge
@@ -99,7 +101,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 
 
 def number_of_cases(asked: int | None, *, surge: bool) -> int:
-    """Return how many cases are played if `asked` are asked for, or by default. Raises BadParameter if too few."""
+    """Return the number of cases: `asked`, or the default if it is None. Raises BadParameter if too few."""
     from hotline.demo import day
     from hotline.demo.surge import plan
 
@@ -112,7 +114,7 @@ def number_of_cases(asked: int | None, *, surge: bool) -> int:
 
 
 async def play(perform: "Perform", options: "Callable[..., DemoOptions]", key_file: Path, keys_file: Path) -> int:
-    """Play against the service that runs; return 0 if every case became what was planned, else 1.
+    """Play against the service that runs; return 0 if every case is as planned, else 1.
 
     Args:
         perform: plays a day, or a surge.

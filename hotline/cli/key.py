@@ -1,4 +1,4 @@
-"""The commands `hotline key`: who may act over HTTP, and in which role."""
+"""The commands `hotline key`: people who may act over HTTP, and their roles."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,19 +13,19 @@ from hotline.settings import Settings
 if TYPE_CHECKING:
     from domain.catalogue.catalogue import Catalogue
 
-app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
+app = typer.Typer(no_args_is_help=True, help="API keys of people and their roles.")
 
 
 @app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
-    role: Annotated[IssuedRole, typer.Option(help="In which capacity.")],
+    name: Annotated[str, typer.Argument(help="Name of the person who acts with the key; it is shown on every event.")],
+    role: Annotated[IssuedRole, typer.Option(help="Role of the person.")],
     department: Annotated[
         str | None, typer.Option(help="Department that the person acts for, by code or name; a crew needs one.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Revoke the live key that has this name.")] = False,
 ) -> None:
-    """Make a key and print it: the only time it can be seen."""
+    """Create a key and print it. It cannot be shown again."""
     if department is not None or role is Role.CREW:
         department = _code(department, catalogue_in_force())
     ring = Keyring(Settings().keys_file)
@@ -44,7 +44,7 @@ def list_() -> None:
 
 @app.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
-    """End a key; a running API refuses it from the next request on."""
+    """Revoke a key; a running API refuses it from the next request on."""
     key = Keyring(Settings().keys_file).revoke(key_id)
     typer.echo(f"key {key.id} of {key.name} is revoked")
 

@@ -1,4 +1,4 @@
-"""The `hotline` command. Its groups import what they need inside the commands, so that each starts fast."""
+"""The `hotline` command. Commands import other packages when they run, so that each starts fast."""
 
 import sys
 from typing import NoReturn
@@ -25,10 +25,10 @@ for name, group in {
 
 
 def main() -> None:
-    """Run the command. An error that the operator can put right is printed and ends with exit code 2."""
+    """Run the command. An error that the operator can correct is printed and ends it with exit code 2."""
     try:
         app()
-    # An OSError names the file that cannot be read or written, which the operator can put right as well.
+    # An OSError names the file that cannot be read or written, which the operator can correct as well.
     except (OperatorError, OSError) as error:
         typer.echo(f"hotline: {error}", err=True)
         sys.exit(2)

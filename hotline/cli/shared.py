@@ -65,7 +65,7 @@ def migrated_database(*, read_only: bool = False) -> Iterator["Engine"]:
 
 @contextmanager
 def open_database() -> Iterator["Engine"]:
-    """Open the database of the settings, its tables up to date. Raises OperatorError if it fails, also later."""
+    """Open the database of the settings, its tables up to date. Raises OperatorError if it fails, also in the block."""
     from sqlalchemy.exc import DBAPIError
 
     try:

@@ -1,4 +1,4 @@
-"""Private files that are replaced in one step, so that neither a crash nor a reader sees half of one."""
+"""Private files that are replaced atomically."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ Stamp = tuple[int, int, int]
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file at `path`, in one step, by one that only its owner may read."""
+    """Replace the file at `path` atomically by one that only its owner may read."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:

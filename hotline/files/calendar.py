@@ -1,4 +1,4 @@
-"""Builds the working calendar: weekly hours as written, holidays as published, time zone rules as the system has them.
+"""Builder of the working calendar from weekly hours, published holidays, and the system's time zone rules.
 
 China's holidays (节假日) and make-up working days (调休上班) are those of the package chinesecalendar, which takes them
 from the State Council's yearly notices; the override tables of a catalogue add what the package does not know yet.
@@ -45,7 +45,7 @@ WrittenHours = Annotated[
 
 
 class Week(Value):
-    """The working hours of each day of the week."""
+    """Working hours of each day of the week."""
 
     monday: WrittenHours
     tuesday: WrittenHours
@@ -57,7 +57,7 @@ class Week(Value):
 
 
 class Override(Value):
-    """Exceptional days of one year; with no day off, the year is not known yet."""
+    """Exceptional days of one year. Without a day off, the holidays of the year count as unknown."""
 
     off: tuple[date, ...] = ()
     on: tuple[date, ...] = ()
@@ -70,7 +70,7 @@ class Override(Value):
 
 
 class CalendarRules(Value):
-    """The section [calendar] of a catalogue file."""
+    """Section [calendar] of a catalogue file."""
 
     name: str = Field(min_length=1, description="what the calendar is called")
     timezone: Annotated[str, AfterValidator(_zone)] = Field(description="a time zone like 'Asia/Shanghai'")
@@ -120,7 +120,7 @@ def _exceptional_days(rules: CalendarRules) -> tuple[set[date], set[date]]:
 
 
 def _covers_until(rules: CalendarRules) -> date:
-    """Return the end of the last year before the first gap; `date.max` if no holidays are kept at all."""
+    """Return the end of the last year before the first gap; `date.max` if there are no holidays at all."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
     known |= {year for year, table in rules.override.items() if table.off}
     if not known:

@@ -1,4 +1,4 @@
-"""Reads a catalogue: its TOML file, the files it extends, China's holidays, and the rules of its time zone.
+"""Reader of a catalogue: its TOML file, the files it extends, China's holidays, and the rules of its time zone.
 
 One `FileError` reports every mistake in the files.
 """
@@ -19,7 +19,7 @@ from hotline.files.calendar import CalendarRules, build_calendar
 from hotline.files.toml import read_toml
 
 WARN_BEFORE = timedelta(days=90)
-"""So long before the known holidays end, the operator is warned: about as long as it takes until they are published."""
+"""Time before the end of the known holidays at which the operator is warned; new ones are published in it."""
 
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
     ("groups", "departments", "districts", "services", "organisation", "findings"), 2
@@ -80,7 +80,7 @@ def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
 
 
 def _read_chain(path: Path) -> list[tuple[Path, Table]]:
-    """Read the file and those it extends, one after the other; `extends` itself is taken out."""
+    """Return the file and those it extends, in this order, without the key `extends`."""
     chain: list[tuple[Path, Table]] = []
     following: Path | None = path
     while following is not None:
@@ -111,7 +111,7 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
     try:
         return build_calendar(CalendarRules.model_validate(written, context=context))
     except ValidationError as error:
-        # The rules' own mistakes, or those that only the calendar built from them shows.
+        # Errors of the rules, or of the calendar that is built from them.
         problems += [_problem(chain, CalendarRules, fault, ("calendar",)) for fault in error.errors()]
         return None
 

@@ -1,11 +1,12 @@
-"""Record of the catalogues in force (现行服务目录), since when and by whom: immutable copies and one small file.
+"""Record of the catalogues in force (现行服务目录), with their start and the operator's name, and a copy of each.
 
-`hotline catalogue apply` puts one in force; a running API notices by the file's stamp, which costs nothing to look at.
-Until that has happened once, the file of the setting counts, read when the API starts.
+`hotline catalogue apply` puts a catalogue in force; a running API notices it by the stamp of the record's file.
+Before the first `apply`, the file of the setting is in force, as it was when the API started.
 """
 
 import hashlib
 import logging
+import threading
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from hotline.files.catalogue import calendar_warnings, load_catalogue
 log = logging.getLogger("hotline.catalogue")
 
 DIGITS = 12
-"""Of the checksum that a catalogue is known by: enough to tell all apart that a company will ever have."""
+"""Digits of the checksum of a catalogue: enough to tell all catalogues of a company apart."""
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,7 +49,7 @@ class _Record(BaseModel):
 
 
 def edition_of(catalogue: Catalogue) -> Edition:
-    """Return the edition of a catalogue: a checksum of its content, wherever its file lies."""
+    """Return the edition of a catalogue: a checksum of its content, independent of the path of its file."""
     content = catalogue.model_dump_json(exclude={"calendar_file"})
     digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
@@ -59,14 +60,14 @@ class BusyError(Exception):
 
 
 class CatalogueStore:
-    """Folder of the catalogues that were in force. Every change is one step that a crash cannot halve."""
+    """Folder of the catalogues that were in force. Every change is atomic."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._record = folder / "in_force.json"
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return what has been in force, the present one last; empty without a record. Raises FileError."""
+        """Return the entries of the record, the present one last; empty without a record. Raises FileError."""
         return _read(self._record, _Record, "restore it from a backup").entries if self._record.exists() else ()
 
     def last(self) -> Entry | None:
@@ -78,7 +79,7 @@ class CatalogueStore:
         return _read(self._copy(edition), Catalogue, "apply its file again")
 
     def catalogues(self) -> list[Catalogue]:
-        """Return every catalogue that was ever in force, the last first, except those that cannot be read."""
+        """Return the readable catalogues that were in force, the last first."""
         found: list[Catalogue] = []
         with suppress(FileError):
             for edition in dict.fromkeys(entry.edition for entry in reversed(self.entries())):
@@ -87,18 +88,18 @@ class CatalogueStore:
         return found
 
     def put(self, catalogue: Catalogue, file: Path, at: datetime, by: str | None = None) -> Entry:
-        """Keep a copy and put it in force from `at` on, for every API that shares the folder."""
+        """Store a copy and put it in force from `at` on, for every API that shares the folder."""
         entry = Entry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
         self._folder.mkdir(parents=True, exist_ok=True)
         write_private(self._copy(entry.edition), catalogue.model_dump_json())
-        # The lock has a file of its own: the record's is replaced, and a lock on it would be left behind.
+        # A lock on the record's own file would be lost when the file is replaced.
         with FileLock(self._folder / "lock"):
             record = _Record(entries=(*self.entries(), entry))
             write_private(self._record, record.model_dump_json(indent=1) + "\n")
         return entry
 
     def exclusive(self) -> AbstractContextManager[object]:
-        """Lock out others who put catalogues in force, until the context ends. Raises BusyError."""
+        """Lock the store for one `apply` until the context ends. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             return FileLock(self._folder / "apply.lock", blocking=False).acquire()
@@ -114,13 +115,13 @@ class CatalogueStore:
 
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
-    """Return the catalogue on record, or that of the file if none is. For short commands. Raises FileError."""
+    """Return the catalogue on record, or that of the file without a record. For short commands. Raises FileError."""
     last = store.last()
     return load_catalogue(file) if last is None else store.load(last.edition)
 
 
 class CatalogueInForce:
-    """The catalogue in force, as a running program has it. What cannot be read keeps the last good one."""
+    """Catalogue in force for a running program. If a new one cannot be read, the last one stays."""
 
     def __init__(
         self, store: CatalogueStore, file: Path, catalogue: Catalogue, remark: str = "", *, sound: bool = True
@@ -133,27 +134,28 @@ class CatalogueInForce:
         self._file = file
         self._catalogue = catalogue
         self._stamp = store.stamp()
+        self._reloading = threading.Lock()
         self._known: list[Catalogue] = []
         self._known_at: Stamp | None = None
 
     @classmethod
     def open(cls, store: CatalogueStore, file: Path) -> Self:
-        """Return the catalogue in force when a program starts: the one applied last, else the file.
+        """Return the catalogue in force at the start of a program: the one applied last, else the file.
 
-        Raises FileError where the file counts and cannot be used.
+        Raises FileError if the file is in force and cannot be used.
         """
         try:
             last = store.last()
             if last is not None and last.by is not None:
                 return cls(store, file, store.load(last.edition), _remark(last, file))
         except FileError as error:
-            remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
-            log.error("%s", remark)  # noqa: TRY400 - the remark says it all
+            remark = f"the file {file} is in force, as the applied catalogue cannot be read: {error}"
+            log.error("%s", remark)  # noqa: TRY400 - the remark holds the error
             return cls(store, file, load_catalogue(file), remark, sound=False)
         return cls(store, file, load_catalogue(file))
 
     def record(self, at: datetime) -> None:
-        """Put on record that the file is in force from now on, where nothing was ever applied."""
+        """Record that the file is in force from `at` on, if no catalogue was ever applied."""
         try:
             last = self._store.last()
         except FileError:
@@ -167,7 +169,8 @@ class CatalogueInForce:
         """Catalogue in force now."""
         stamp = self._store.stamp()
         if stamp is not None and stamp != self._stamp:
-            self._reload(stamp)
+            with self._reloading:
+                self._reload(stamp)
         return self._catalogue
 
     @property
@@ -176,11 +179,11 @@ class CatalogueInForce:
         return edition_of(self.catalogue)
 
     def calendar_warnings(self, today: date) -> list[str]:
-        """Return what the operator must know about the calendar of the catalogue in force; empty if nothing."""
+        """Return warnings about the calendar of the catalogue in force; empty if there are none."""
         return calendar_warnings(self.catalogue, today)
 
     def former_code(self, kind: Kind, given: str) -> str | None:
-        """Return the code by the last catalogue that knows it, as cases of its time carry it; None if none ever did."""
+        """Return the code in the last catalogue that has it, for older cases; None if no catalogue had it."""
         stamp = self._store.stamp()
         if stamp != self._known_at:
             self._known, self._known_at = self._store.catalogues(), stamp
@@ -190,6 +193,8 @@ class CatalogueInForce:
         return None
 
     def _reload(self, stamp: Stamp) -> None:
+        if stamp == self._stamp:
+            return
         try:
             entry = self._store.entries()[-1]
             self._catalogue = self._store.load(entry.edition)
@@ -197,12 +202,12 @@ class CatalogueInForce:
             log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
         except (FileError, IndexError) as error:
             self.remark, self.sound = f"an earlier catalogue stays in force: {error}", False
-            log.error("%s", self.remark)  # noqa: TRY400 - the remark says it all
+            log.error("%s", self.remark)  # noqa: TRY400 - the remark holds the error
         self._stamp = stamp
 
 
 def _remark(last: Entry, file: Path) -> str:
-    """Say so where the file of the setting is another catalogue than what was applied: it does not count any more."""
+    """Return a remark if the file of the setting differs from the applied catalogue; empty if not."""
     try:
         if edition_of(load_catalogue(file)) == last.edition:
             return ""

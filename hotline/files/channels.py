@@ -32,7 +32,7 @@ def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> Ch
 
 
 def _fill(value: object, environment: Mapping[str, str], key: str, problems: list[str]) -> object:
-    """Return the value with its variables filled in. No message ever quotes a variable's text."""
+    """Return the value with its variables filled in. No message quotes the value of a variable."""
     if isinstance(value, dict):
         return {name: _fill(part, environment, f"{key}.{name}".lstrip("."), problems) for name, part in value.items()}
     if isinstance(value, list):

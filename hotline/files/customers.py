@@ -1,6 +1,6 @@
-"""Reads customers (客户档案) from a CSV file, as spreadsheets save it.
+"""Reader of customers (客户档案) in a CSV file, as spreadsheets save it.
 
-A file is taken whole or not at all: everything that is wrong with it is said at once, line by line.
+A file is accepted as a whole or not at all. One `FileError` reports every mistake, line by line.
 """
 
 import csv
@@ -32,7 +32,7 @@ COLUMNS = {
     "free_allowance_m3": "免费水量",
     "notes": "备注",
 }
-"""The columns, each by its name or in Chinese, in any order; those that are not required may be left out."""
+"""Columns by name, with the Chinese name. They may stand in any order; optional ones may be left out."""
 REQUIRED = tuple(name for name in COLUMNS if Customer.model_fields[name].is_required())
 _CHINESE = {zh: name for name, zh in COLUMNS.items()}
 _IN_CHINESE = {
@@ -40,18 +40,18 @@ _IN_CHINESE = {
     "customer_class": {"居民": "household", "单位": "business"},
 }
 _UTF_8 = "utf-8-sig"
-"""With or without the mark that Excel puts at the beginning."""
+"""UTF-8 with or without the byte order mark that Excel writes."""
 
 
 @dataclass
 class _Source:
-    """One file while it is read."""
+    """State of reading one file."""
 
     path: Path
     catalogue: Catalogue
     problems: list[str] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
-    """On which line each account stands."""
+    """Line of each account."""
 
     def fault(self, line: int, what: str) -> None:
         self.problems.append(f"{self.path}, line {line}{what}")
@@ -100,7 +100,7 @@ def _customers(source: _Source, rows: Any) -> Iterator[Customer]:  # noqa: ANN40
                 yield customer
             line = rows.line_num + 1
     except csv.Error as error:
-        source.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark left open?")
+        source.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
     if not columns:
         source.fault(1, f": the file is empty; the first line names the columns: {', '.join(COLUMNS)}")
 

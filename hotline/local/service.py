@@ -26,7 +26,7 @@ WAIT_FOR_TEMPORAL_SECONDS = 60
 WAIT_FOR_DATABASE_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.2
 TELL_EVERY_SECONDS = 15.0
-# A port of an earlier run may take so long to come free.
+# A port of an earlier run may become free only after this time.
 PORT_PATIENCE_SECONDS = 3.0
 # Worker and API end within this time; Temporal repeats the tasks that they could not finish.
 GRACE_SECONDS = 15.0
@@ -73,7 +73,7 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     env = _environment(settings)
     say(f"starting in {settings.data_dir}")
     supervisor.start(temporal(settings, env))
-    # A database server may be down for now: what is taken in meanwhile, it gets when it is back.
+    # A database server may be down for now: new cases are written to it when it is back.
     away = not settings.database_url.startswith("sqlite")
     migrated = supervisor.start(_module("migrate", env, CLI, "migrate"), until_success=True, patient=away)
     setup = _module("temporal-setup", env, CLI, "temporal-setup", "--wait", str(WAIT_FOR_TEMPORAL_SECONDS))
@@ -106,7 +106,7 @@ def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Sa
 
 async def _until_ready(api: str, say: Say) -> None:
     tell_at = time.monotonic() + TELL_EVERY_SECONDS
-    # A proxy of the operator's is not asked for this machine.
+    # The API is on this machine: no proxy is used.
     async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False) as client:
         while answer := await _unready(client, api):
             if time.monotonic() > tell_at:
@@ -169,12 +169,12 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
 
 
 def _module(name: str, env: dict[str, str], module: str, *arguments: str) -> Program:
-    # -P: a folder that happens to be called `api` where the operator stands is not ours.
+    # -P: a folder `api` in the operator's working directory must not be imported.
     return Program(name, (sys.executable, "-P", "-m", module, *arguments), env, GRACE_SECONDS)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    # What the operator has set up for another Temporal must not leak into the one started here.
+    # The operator's variables for another Temporal must not reach the one started here.
     env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     values = {name: getattr(settings, name) for name in settings.model_fields_set | {"data_dir"}}
     # Empty means the default; left out, the operator's own variable would count.
@@ -204,7 +204,7 @@ async def _require_free_ports(settings: Settings) -> None:
         raise OperatorError("--api-port, --temporal-port and --ui-port must differ")
     give_up_at = time.monotonic() + PORT_PATIENCE_SECONDS
     for option, host, port in ports:
-        # A port tells nobody that it comes free.
+        # There is no event for a port that becomes free.
         while (reason := _bind_error(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         if reason:

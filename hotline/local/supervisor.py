@@ -1,7 +1,7 @@
-"""Supervisor of programs: starts them, restarts those that end, and ends them in order.
+"""Supervisor of programs, which starts them, restarts those that end, and ends them in order.
 
 It uses no thread, so that little can break in it. On Linux the kernel ends the programs if the
-supervisor is killed; programs that are left all the same are ended by the next run, which finds them in `run.json`.
+supervisor is killed; programs that are left in spite of that are ended by the next run, which finds them in `run.json`.
 """
 
 import asyncio
@@ -65,9 +65,9 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._keep_logs_small())]
 
     def start(self, program: Program, *, until_success: bool = False, patient: bool = False) -> "asyncio.Task[None]":
-        """Start a program and keep it: for ever, or until it ends with success, which ends the task.
+        """Start a program and restart it whenever it ends, or until it ends with success, which ends the task.
 
-        A patient start never gives up on it. Cancelling the task ends the program.
+        A patient start never gives up. Cancelling the task ends the program.
         """
         task = asyncio.create_task(self._keep(program, until_success=until_success, patient=patient), name=program.name)
         task.add_done_callback(self._notice)
@@ -75,11 +75,11 @@ class Supervisor:
         return task
 
     def steady(self) -> None:
-        """Restart programs however often they die from now on; before, `broken` ends the attempt."""
+        """Restart programs without limit from now on; before, `broken` gets an error after five ends of one program."""
         self._steady = True
 
     async def end_stale(self) -> None:
-        """End the processes of an earlier run. A process id alone is no proof: its start must be the same."""
+        """End the processes of an earlier run. The start must match too, since process ids are reused."""
         for name, entry in _read_records(self._records).items():
             pid, start = entry["pid"], entry.get("started_at")
             if start and started_at(pid) == start:
@@ -95,12 +95,12 @@ class Supervisor:
             await asyncio.gather(task, return_exceptions=True)
 
     def kill(self) -> None:
-        """End every program at once, for an operator who will not wait."""
+        """Kill every program, for an operator who does not wait."""
         for process in self._processes.values():
             process.kill()
 
     async def _keep(self, program: Program, *, until_success: bool, patient: bool) -> None:
-        """Run the program again and again, with growing pauses while it does not live long.
+        """Run the program again and again, with growing pauses if it ends soon.
 
         Raises:
             OperatorError: it ended `DEATHS_BEFORE_GIVING_UP` times before the service was `steady`.
@@ -182,7 +182,7 @@ def _read_records(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def rotate(log: Path, limit: int = LOG_BYTES) -> None:
-    """Move what a large log holds aside. The program keeps its open file: it appends, so it goes on at the start."""
+    """Copy a large log aside and empty it. The program appends, so it continues at the start of the file."""
     if log.stat().st_size <= limit:
         return
     for generation in range(LOG_GENERATIONS - 1, 0, -1):

@@ -1,4 +1,4 @@
-"""Runner of workflow code: the SDK's sandbox, without a costly question per payload."""
+"""Runner of workflow code: the SDK's sandbox without a costly call for each payload."""
 
 from temporalio.converter import StorageDriverStoreContext
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
@@ -17,7 +17,7 @@ PASSED_THROUGH = (
     "workflows.presentation",
     "workflows.updates",
 )
-"""Modules that are loaded once for all runs. What is left to load for a run is the workflow's own module."""
+"""Modules that are loaded once for all runs. Only the workflow's own module is loaded for each run."""
 
 
 def runner(*, sandbox: bool) -> WorkflowRunner:

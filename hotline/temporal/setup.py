@@ -26,7 +26,7 @@ LOOK_EVERY_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Prepared:
-    """Parts that setup added to the cluster; none if it was ready."""
+    """Parts that setup added to the cluster; none if nothing was missing."""
 
     namespace_added: bool
     attributes_added: tuple[str, ...]
