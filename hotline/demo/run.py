@@ -1,14 +1,15 @@
 """One run of the demo: prepare, play, check over HTTP, report."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hotline.demo.bars import bars
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import Call, District, plan_day
 from hotline.demo.journal import Journal
@@ -59,9 +60,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
         ValueError: there is nothing to be played, or no such run.
     """
     async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
-        catalogue = await hotline.get("/services")
-        offers = [offer_of(item) for item in catalogue["items"]]
-        districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
+        offers, districts = await offers_of(hotline)
         calls = plan_day(options.cases, options.seed, offers, districts)
         staff = Staff({offer.department for offer in offers})
         journal = journal_of(options)
@@ -85,7 +84,13 @@ async def _play(
 ) -> dict[int, str]:
     """Play and show the progress. Return what the service refused, by the index of the call."""
     steps = sum(len(call.plan.steps) + 1 for call in calls)
-    with _progress(console, steps, len(calls)) as (step_done, call_done, tell):
+    done = Counter[str]()
+    with bars(console) as (progress, tell):
+
+        def advance(what: str, of: int) -> None:
+            done[what] += 1
+            progress(what, done[what], of)
+
         hotline.tell = tell
         context = PlayContext(
             hotline=hotline,
@@ -93,32 +98,11 @@ async def _play(
             journal=journal,
             seconds=options.day_seconds,
             concurrency=options.concurrency,
-            step_done=step_done,
-            call_done=call_done,
+            step_done=partial(advance, "steps", steps),
+            call_done=partial(advance, "cases", len(calls)),
         )
         await play(context, calls)
     return context.problems
-
-
-@contextmanager
-def _progress(
-    console: Console, steps: int, calls: int
-) -> Iterator[tuple[Callable[[], None], Callable[[], None], Callable[[str], None]]]:
-    columns = (TextColumn("{task.description:<22}"), BarColumn(bar_width=None), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        all_steps = progress.add_task("steps", total=steps)
-        all_calls = progress.add_task("cases", total=calls)
-
-        def step_done() -> None:
-            progress.update(all_steps, advance=1, description="steps")
-
-        def call_done() -> None:
-            progress.advance(all_calls)
-
-        def tell(what: str) -> None:
-            progress.update(all_steps, description=what)
-
-        yield step_done, call_done, tell
 
 
 def journal_of(options: DemoOptions) -> Journal:
@@ -159,8 +143,14 @@ def keys_of(options: DemoOptions, staff: Staff) -> dict[str, str]:
     return keys
 
 
-def offer_of(item: Json) -> Offer:
-    """Return a service from an item of `GET /v1/services`."""
+async def offers_of(hotline: Hotline) -> tuple[list[Offer], list[District]]:
+    """Return the services and districts of the catalogue in force. Raises Rejected, Unreachable."""
+    catalogue = await hotline.get("/services")
+    districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
+    return [_offer(item) for item in catalogue["items"]], districts
+
+
+def _offer(item: Json) -> Offer:
     return Offer(
         code=item["service_code"],
         name_zh=item["name_zh"],

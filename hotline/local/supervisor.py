@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import psutil
 
@@ -80,7 +80,10 @@ class Supervisor:
 
     async def end_stale(self) -> None:
         """End the processes of an earlier run. The start must match too, since process ids are reused."""
-        for name, entry in _read_records(self._records).items():
+        stale: dict[str, dict[str, Any]] = {}
+        with suppress(FileNotFoundError, ValueError):
+            stale = json.loads(self._records.read_bytes())
+        for name, entry in stale.items():
             pid, start = entry["pid"], entry.get("started_at")
             if start and started_at(pid) == start:
                 self._say(f"ending {name}, process {pid}, which an earlier run left behind")
@@ -173,12 +176,6 @@ def _tail(name: str, log: Path) -> str:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
     return "\n".join(f"  {name} | {line}" for line in lines)
-
-
-def _read_records(path: Path) -> dict[str, dict[str, Any]]:
-    with suppress(FileNotFoundError, ValueError):
-        return cast("dict[str, dict[str, Any]]", json.loads(path.read_bytes()))
-    return {}
 
 
 def rotate(log: Path, limit: int = LOG_BYTES) -> None:

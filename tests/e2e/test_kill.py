@@ -19,11 +19,11 @@ from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
-from hotline.demo.day import LEAST_CASES, Call, District, plan_day
+from hotline.demo.day import LEAST_CASES, Call, plan_day
 from hotline.demo.journal import Journal
 from hotline.demo.people import Person, Staff
 from hotline.demo.play import PlayContext, play
-from hotline.demo.run import offer_of
+from hotline.demo.run import offers_of
 from hotline.demo.verify import verify
 from hotline.keyring import Keyring
 from hotline.rebuild import chains, published
@@ -112,9 +112,7 @@ class Day:
 
     @classmethod
     async def plan(cls, hotline: Hotline, folder: Path, run: str) -> "Day":
-        catalogue = await hotline.get("/services")
-        offers = [offer_of(item) for item in catalogue["items"]]
-        districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
+        offers, districts = await offers_of(hotline)
         chosen: dict[str, Call] = {}
         for call in plan_day(LEAST_CASES, SEED, offers, districts):
             if all(call.offer.budgets[clock] <= QUICK_SECONDS for clock in call.plan.missed):

@@ -8,6 +8,7 @@ from datetime import datetime
 from domain.case.incident_link import OWN_CAUSE
 from domain.incident.lifecycle import TAKING, IncidentState
 from domain.shared.actors import Role
+from hotline.demo.bars import Progress
 from hotline.demo.client import Json, Rejected, Unreachable
 from hotline.demo.surge.course import Session
 from hotline.demo.surge.incident import LARGEST_PAGE, LOOK_EVERY_SECONDS, Say, Tide
@@ -20,9 +21,6 @@ DECLARED_AFTER = WAVES[1]
 GATHERED_WITHIN_SECONDS = 20.0
 """The service looks for further cases 15 s after the confirmation; a person links the others after that."""
 LOOK_FOR_LINKS_EVERY_SECONDS = 1.0
-
-Progress = Callable[[str, int, int], None]
-"""Callback with the progress: of what, how many are done, of how many."""
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,19 @@
 """One run of a surge: prepare, play, check over HTTP, report."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
+from hotline.demo.bars import bars
 from hotline.demo.client import Hotline
-from hotline.demo.day import District
 from hotline.demo.people import Staff
 from hotline.demo.report import Places
-from hotline.demo.run import DemoOptions, journal_of, keys_of, offer_of
+from hotline.demo.run import DemoOptions, journal_of, keys_of, offers_of
 from hotline.demo.surge.course import Session
 from hotline.demo.surge.incident import Tide
 from hotline.demo.surge.plan import Surge, plan_surge
-from hotline.demo.surge.play import PlayContext, Progress, play
+from hotline.demo.surge.play import PlayContext, play
 from hotline.demo.surge.report import report
 from hotline.demo.surge.verify import verify_patiently
 
@@ -36,9 +32,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
         ValueError: there is nothing to be played, or no such run.
     """
     async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
-        catalogue = await hotline.get("/services")
-        offers = [offer_of(item) for item in catalogue["items"]]
-        districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
+        offers, districts = await offers_of(hotline)
         surge = plan_surge(options.cases, options.seed, offers, districts)
         journal = journal_of(replace(options, folder=options.folder / FOLDER))
         session = Session(hotline, Staff({offer.department for offer in offers}), journal)
@@ -56,7 +50,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
 
 
 async def _play(session: Session, surge: Surge, options: DemoOptions, console: Console) -> None:
-    with _bars(console) as (progress, tell):
+    with bars(console) as (progress, tell):
         session.hotline.tell = tell
         context = PlayContext(
             session=session,
@@ -67,25 +61,6 @@ async def _play(session: Session, surge: Surge, options: DemoOptions, console: C
             progress=progress,
         )
         await play(context)
-
-
-@contextmanager
-def _bars(console: Console) -> Iterator[tuple[Progress, Callable[[str], None]]]:
-    """Show a progress bar for each counted item; the last one tells if the service is away."""
-    columns = (TextColumn("{task.description:<22}"), BarColumn(bar_width=None), MofNCompleteColumn())
-    with Bars(*columns, TimeElapsedColumn(), console=console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what)
-            bars.update(tasks[what], completed=done, total=of, description=what)
-
-        def tell(what: str) -> None:
-            for last in [*tasks.values()][-1:]:
-                bars.update(last, description=what)
-
-        yield progress, tell
 
 
 def _log(options: DemoOptions) -> Path | None:
