@@ -100,7 +100,8 @@ class Supervisor:
     def kill(self) -> None:
         """Kill every program, for an operator who does not wait."""
         for process in self._processes.values():
-            process.kill()
+            if process.returncode is None:
+                process.kill()
 
     async def _keep(self, program: Program, *, until_success: bool, patient: bool) -> None:
         """Run the program again and again, with growing pauses if it ends soon.
@@ -110,10 +111,10 @@ class Supervisor:
         """
         log = self._logs / f"{program.name}.log"
         pause, deaths = FIRST_PAUSE_SECONDS, 0
-        while not self._stopping:
+        while True:
             began = time.monotonic()
             code = await self._run(program, log)
-            if until_success and code == 0:
+            if self._stopping or (until_success and code == 0):
                 return
             if time.monotonic() - began >= STEADY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
@@ -131,8 +132,8 @@ class Supervisor:
         with log.open("ab") as file:
             process = await _spawn(program, file)
         self._processes[program.name] = process
-        self._record()
         try:
+            self._record()
             return await process.wait()
         finally:
             await self._end(program, process)

@@ -137,6 +137,18 @@ async def test_a_program_that_does_not_listen_is_killed(service: Service) -> Non
     assert service.said == ["worker did not end within 0.1 s and is killed"]
 
 
+async def test_an_operator_who_does_not_wait_ends_all_at_once(service: Service) -> None:
+    for name in ("worker", "api"):
+        service.supervisor.start(python(name, DEAF, grace=60.0))
+    await until(lambda: all("up" in service.log(name) for name in ("worker", "api")))
+    stopping = asyncio.create_task(service.supervisor.stop())
+    asyncio.get_running_loop().call_soon(service.supervisor.kill)
+    await asyncio.wait_for(stopping, 15)
+
+    assert service.said == []
+    assert (service.pid("worker"), service.pid("api")) == (None, None)
+
+
 async def test_programs_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     code = f"""
 import asyncio, pathlib, sys
