@@ -123,8 +123,8 @@ def _show(outlook: "Outlook") -> None:
     for (service, clock), shift in sorted(outlook.shifts.items()):
         due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
         widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
-        why = ", ".join(sorted(shift.why))
-        rows.append((service, clock, str(shift.cases), why, *widest, due, str(shift.past or "")))
+        reason = ", ".join(sorted(shift.why))
+        rows.append((service, clock, str(shift.cases), reason, *widest, due, str(shift.past or "")))
     if rows:
         show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
     for number, lacking in outlook.kept[:SHOWN]:
@@ -221,14 +221,14 @@ def _retry_later() -> Iterator[None]:
         # Both are RuntimeErrors.
         raise
     except DBAPIError as error:
-        why = f"the database does not answer as it should: {error.orig}"
+        reason = f"the database does not answer as it should: {error.orig}"
     except WorkflowFailureError as error:
-        why = f"the round was ended: {error.cause}"
+        reason = f"the round was ended: {error.cause}"
     except BusyError as error:
-        why = str(error)
+        reason = str(error)
     except (RPCError, RuntimeError) as error:
-        why = f"Temporal does not answer: {error}"
+        reason = f"Temporal does not answer: {error}"
     else:
         return
-    typer.echo(f"hotline: {why}; what is done is kept, run it again", err=True)
+    typer.echo(f"hotline: {reason}; what is done is kept, run it again", err=True)
     raise typer.Exit(RETRY_LATER)
