@@ -44,7 +44,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     """Return the backend of these settings. Temporal and SQL may be down.
 
     Raises:
-        CatalogueError: the catalogue cannot be used.
+        FileError: the catalogue cannot be used.
         KeyringError: the file of keys cannot be read.
     """
     in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)

@@ -1,1 +1,1 @@
-"""Benchmarks: what the service reaches on this machine, beside what the bare tools reach on it."""
+"""Benchmarks of the service on this machine, beside the same load on Temporal and PostgreSQL alone."""

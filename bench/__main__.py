@@ -21,8 +21,8 @@ from bench import against, catalogue, compare, history, lists, report, restart, 
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer, running, tell
+from hotline.errors import OperatorError
 from hotline.local.service import SYNCHRONOUS
-from hotline.local.supervisor import SupervisorError
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]
@@ -36,7 +36,7 @@ NOT_MEASURED, INTERRUPTED = 2, 130
 
 
 async def cases(service: Service, *, quick: bool) -> Result:
-    """Complete cases per second and latencies, beside the floor's."""
+    """Measure complete cases per second and latencies, beside the floor's."""
     sides = await compare.measure(service, compare.QUICK if quick else compare.FULL)
     product, floor, smaller = (sides[name] for name in (compare.PRODUCT, compare.FLOOR, compare.SMALLER_FLOOR))
     at_20 = {share: product.milliseconds("action", share) for share in (0.5, 0.99)}
@@ -83,7 +83,7 @@ def _latencies(product: compare.Side, floor: compare.Side) -> Iterator[Figure]:
 
 
 async def one_case(service: Service, *, quick: bool) -> Result:  # noqa: ARG001 - one case is one case
-    """What a case costs in Temporal."""
+    """Measure the cost of a case in Temporal."""
     client = await Client.connect(service.temporal_address)
     counted, sample = await history.measure(service.url, service.key, client)
     bars = {"events": 110, "billable_actions": 30, "timers": 6}
@@ -95,7 +95,7 @@ async def one_case(service: Service, *, quick: bool) -> Result:  # noqa: ARG001 
 
 
 async def after_a_kill(service: Service, *, quick: bool) -> Result:
-    """The wait after the worker's death."""
+    """Measure the wait after the worker's death."""
     times = [await restart.measure(service) for _ in range(1 if quick else 3)]
     figures = [
         Figure("kill -9 of the worker: next action, from its restart", max(one.idle for one in times), "s", at_most=5),
@@ -106,7 +106,7 @@ async def after_a_kill(service: Service, *, quick: bool) -> Result:
 
 
 async def new_catalogue(service: Service, *, quick: bool) -> Result:
-    """A catalogue for many open cases."""
+    """Measure the application of a catalogue to many open cases."""
     applied = await catalogue.measure(service, QUICK_OPEN_CASES if quick else OPEN_CASES)
     figures = [
         Figure(f"a catalogue applied to {applied.cases:,} open cases", applied.seconds, "s", at_most=300),
@@ -118,7 +118,7 @@ async def new_catalogue(service: Service, *, quick: bool) -> Result:
 
 
 async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a second
-    """One start of the workflow sandbox."""
+    """Measure one start of the workflow sandbox."""
     taken = await answer("bench.sandbox")
     figures = [
         Figure("start of a run in the sandbox, p50", taken["p50"], "ms", at_most=2),
@@ -129,7 +129,7 @@ async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a 
 
 
 async def long_lists(*, quick: bool) -> Result:
-    """Pages of a million cases on PostgreSQL."""
+    """Measure pages of a million cases on PostgreSQL."""
     count = QUICK_COUNT if quick else MILLION
     pages = await asyncio.to_thread(lists.measure, count)
     unindexed = [str(page) for page in pages if page.scans]
@@ -142,7 +142,7 @@ async def long_lists(*, quick: bool) -> Result:
 
 
 async def surge_of(service: Service, *, quick: bool) -> Result:
-    """An incident with many cases, and emergencies in between."""
+    """Measure an incident with many cases, and emergencies in between."""
     seen = await surge.measure(service, QUICK_SURGE if quick else SURGE)
     idle = seen.idle.share(0.5)
     figures = [
@@ -177,7 +177,7 @@ NAMES = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]
 
 
 async def run(wanted: list[str], synchronous: str, *, quick: bool) -> tuple[list[Figure], Raw]:
-    """Measure what is wanted; one service for all that need one."""
+    """Measure the chosen figures, with one service for all that need one."""
     figures: list[Figure] = []
     raw: Raw = {}
 
@@ -258,11 +258,11 @@ def _count(text: str) -> int:
 
 
 def main() -> None:
-    """Measure, print the table, answer by the exit code."""
+    """Measure, print the table, and end with an exit code: 0 if every bar was reached."""
     given = parse()
     try:
         table, figures, raw = asyncio.run(measured(given))
-    except (ServiceError, SupervisorError, OSError) as error:
+    except (ServiceError, OperatorError, OSError) as error:
         tell(f"python -m bench: {error}")
         sys.exit(NOT_MEASURED)
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -83,7 +83,7 @@ async def measure(ref: str, plan: Plan) -> tuple[str, list[Pair]]:
 
     Raises:
         ServiceError: there is no such commit, it cannot be installed, or one of the services failed.
-        SupervisorError: one of the services did not come up.
+        OperatorError: one of the services did not come up.
     """
     commit = await commit_of(ref)
     here = (await _git("describe", "--always", "--dirty", "--exclude=*", f"--abbrev={SHORT}")).strip()

@@ -1,4 +1,4 @@
-"""How long it takes to put a catalogue in force for many open cases: the command itself, from its start to its end."""
+"""Time to put a catalogue in force for many open cases: the command, from its start to its end."""
 
 import asyncio
 import sqlite3

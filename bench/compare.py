@@ -15,7 +15,7 @@ PRODUCT, FLOOR, SMALLER_FLOOR = "product", "floor", "floor of 6"
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: turns, cases of a turn at 20 concurrent and one at a time, cases before the first turn."""
+    """Size of a comparison: turns, cases of a turn at 20 concurrent and one at a time, cases before the first turn."""
 
     turns: int
     concurrent_cases: int
@@ -38,46 +38,46 @@ class Side:
 
     @property
     def rate(self) -> float:
-        """Median of the turns: complete cases per second at 20 concurrent."""
+        """Return complete cases per second at 20 concurrent, the median of the turns."""
         return statistics.median(turn.rate for turn in self.concurrent)
 
     def milliseconds(self, operation: str, share: float, *, single: bool = False) -> float:
-        """A quantile of all turns' samples."""
+        """Return a quantile of all turns' samples, in seconds."""
         return merged(self.single if single else self.concurrent).milliseconds(operation, share)
 
     def processor_milliseconds(self) -> dict[str, float]:
-        """Of one case at 20 concurrent: the mean that each process used."""
+        """Return the mean processor time of one case at 20 concurrent, by process."""
         cases = sum(turn.cases for turn in self.concurrent)
         names = sorted({name for turn in self.processors for name in turn})
         used = {name: sum(turn.get(name, 0.0) for turn in self.processors) for name in names}
         return {name: MILLISECONDS * seconds / cases for name, seconds in used.items()}
 
     def strangers(self) -> float:
-        """Of all the processor time used meanwhile, the share that was neither the service's nor the load's."""
+        """Return the share of other programs in all processor time that was used meanwhile."""
         ours = sum(sum(turn.values()) for turn in self.processors)
         return max(0.0, 1 - ours / sum(self.busy))
 
     @property
     def waiting(self) -> int:
-        """Answers of 202."""
+        """Return the number of answers 202."""
         return merged([*self.concurrent, *self.single]).waiting
 
 
 class Leg(Protocol):
-    """Plays one round."""
+    """Player of one round."""
 
     async def __call__(self, *, cases: int, concurrent: int) -> Round:
-        """Play that many cases, so many at a time."""
+        """Play `cases` cases, `concurrent` at a time."""
 
 
 def ratio(one: Side, other: Side) -> float:
-    """Median of the turns' ratios of cases per second: what was measured within the same minute is compared."""
+    """Return the median of the turns' ratios of cases per second. Both sides of a ratio ran in the same minute."""
     pairs = zip(one.concurrent, other.concurrent, strict=True)
     return statistics.median(mine.rate / theirs.rate for mine, theirs in pairs)
 
 
 def processor_ratio(one: Side, other: Side) -> float:
-    """The other's processor time of a case over the one's: what `ratio` comes to where all processors are busy.
+    """Return the other's processor time of a case divided by the one's: `ratio` if all processors are busy.
 
     Neighbours disturb it far less than they do the time on the clock.
     """
@@ -85,7 +85,7 @@ def processor_ratio(one: Side, other: Side) -> float:
 
 
 async def measure(service: Service, size: Size) -> dict[str, Side]:
-    """Both sides, and the floor with as many updates as the product sends to Temporal: a start and six."""
+    """Compare both sides, and the floor with as many updates as the product sends to Temporal: a start and six."""
     sides = {PRODUCT: Side(), FLOOR: Side(), SMALLER_FLOOR: Side()}
     with child("bench.floor", "worker", service.temporal_address, ready="ready") as worker:
         legs: dict[str, Leg] = {
@@ -105,7 +105,7 @@ async def measure(service: Service, size: Size) -> dict[str, Side]:
 
 
 async def take_turn(side: Side, leg: Leg, cases: int, processes: Mapping[str, int]) -> None:
-    """Play that many cases at 20 concurrent, and note what the processes used meanwhile."""
+    """Play the cases at 20 concurrent; return the round and the processor time of each process."""
     before, busy = processor_seconds(processes), busy_seconds()
     played = await leg(cases=cases, concurrent=CONCURRENT)
     after = processor_seconds(processes)
@@ -116,7 +116,7 @@ async def take_turn(side: Side, leg: Leg, cases: int, processes: Mapping[str, in
 
 
 def over_http(service: Service) -> Leg:
-    """Return what plays complaints over HTTP."""
+    """Return a player of complaints over HTTP."""
 
     async def play(*, cases: int, concurrent: int) -> Round:
         arguments = (service.url, *_options(cases, concurrent))

@@ -47,14 +47,14 @@ async def serve(address: str, *, sandbox: bool) -> None:
 
 
 class Driver:
-    """The plain client that plays whole cases against the floor's worker."""
+    """Plain client that plays whole cases against the floor's worker."""
 
     def __init__(self, client: Client, operations: int) -> None:
         self._client = client
         self._operations = operations
 
     async def case(self, sample: Round) -> None:
-        """One case from its start to its last update; each operation is sent once the one before is answered."""
+        """Play one case from its start to its last update, one operation after the other."""
         start = WithStartWorkflowOperation(
             Floor.run,
             self._operations,
@@ -70,7 +70,7 @@ class Driver:
                 await handle.execute_update(Floor.act)
 
     async def start_only(self, sample: Round) -> None:
-        """A bare start, answered before any worker has seen it; the workflow is ended at once."""
+        """Start a workflow, which is answered before any worker has seen it, and terminate it at once."""
         name = f"bench-start-{uuid.uuid4()}"
         with sample.timed("start"):
             handle = await self._client.start_workflow(Floor.run, 0, id=name, task_queue=TASK_QUEUE)
@@ -78,7 +78,7 @@ class Driver:
 
 
 async def drive(address: str, *, cases: int, concurrent: int, warm: int, operations: int) -> Round:
-    """One measured round, after `warm` cases that are not counted. One at a time, bare starts are measured as well."""
+    """Measure one round, after `warm` cases that are not counted. One at a time, bare starts are measured as well."""
     driver = Driver(await Client.connect(address), operations)
     if warm:
         await closed_loop(driver.case, warm, concurrent)
@@ -90,7 +90,7 @@ async def drive(address: str, *, cases: int, concurrent: int, warm: int, operati
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Be the floor's worker, or its client; the client prints its round as JSON."""
+    """Run as the floor's worker, or as its client, which prints its round as JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench.floor", description=__doc__)
     parser.add_argument("role", choices=("worker", "drive"))
     parser.add_argument("address")

@@ -1,4 +1,4 @@
-"""The floor's workflow: what one case's path costs in Temporal itself, with nothing of a hotline in it."""
+"""Workflow of the floor: the path of one case in Temporal itself, without code of the hotline."""
 
 from datetime import timedelta
 
@@ -12,14 +12,14 @@ async def nothing() -> None:
 
 @workflow.defn
 class Floor:
-    """As many updates as a case has operations, each with one empty regular activity."""
+    """Workflow with as many updates as a case has operations, each with one empty regular activity."""
 
     def __init__(self) -> None:
         self._done = 0
 
     @workflow.run
     async def run(self, operations: int) -> None:
-        """Stay until that many updates have been answered."""
+        """Run until that many updates have been answered."""
         await workflow.wait_condition(lambda: self._done >= operations and workflow.all_handlers_finished())
 
     @workflow.update

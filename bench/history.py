@@ -1,4 +1,4 @@
-"""What one complaint costs in Temporal, counted from its real history: events, timers, activities, billable actions.
+"""Cost of one complaint in Temporal, counted from its real history: events, timers, activities, billable actions.
 
 A billable action is counted as Temporal Cloud documents it (https://docs.temporal.io/cloud/actions): a start or a
 continue-as-new, an update, a signal, an attempt of an activity, a timer, an upsert of search attributes; attributes
@@ -64,7 +64,7 @@ def cost(events: Sequence[HistoryEvent]) -> Cost:
 
 
 def billable(events: Sequence[HistoryEvent]) -> int:
-    """Billable actions that this history shows."""
+    """Return the number of billable actions that this history shows."""
     kinds = Counter(event.event_type for event in events)
     simple = sum(kinds[kind] for kind in ONE_ACTION_EACH) + 2 * sum(kinds[kind] for kind in TWO_ACTIONS_EACH)
     # The started event is written at the end and tells the last attempt: every one before was an action too.
@@ -99,7 +99,7 @@ async def measure(url: str, key: str, client: Client) -> tuple[Cost, Round]:
 
 
 async def settled(handle: "WorkflowHandle[object, object]") -> Sequence[HistoryEvent]:
-    """The history, once no activity and no workflow task is under way.
+    """Return the history once no activity and no workflow task is running.
 
     Raises:
         TimeoutError: something was still under way after `SETTLED_WITHIN_SECONDS`.

@@ -1,4 +1,4 @@
-"""How long PostgreSQL takes for a page of 50 out of a million cases, for every pair of filters, however deep.
+"""Time of PostgreSQL for a page of 50 out of a million cases, for every pair of filters, however deep.
 
 The read model's own functions are called; what they sent is sent again under EXPLAIN (ANALYZE, BUFFERS), so that the
 time is the database's alone and the plan can be looked at. For every pair of filters these pairs of values are tried:
@@ -111,7 +111,7 @@ def _fill(uri: str, count: int) -> None:
 
 
 def _tried(database: Engine) -> Iterator[Values]:
-    """Filters to measure: none, single ones, pairs, and the search with each of the others."""
+    """Return the filters to measure: none, single ones, pairs, and the search with each of the others."""
     yield {}
     with reading(database) as connection:
         single = {name: [*_ends(_counts(connection, name)), _longest_past(connection, name)] for name in COLUMNS}
@@ -127,7 +127,7 @@ def _tried(database: Engine) -> Iterator[Values]:
 
 
 def _counts(connection: Connection, *columns: str) -> list[tuple[Any, ...]]:
-    """How many cases each value, or pair of values, has; the most frequent first."""
+    """Return the number of cases of each value, or pair of values; the most frequent first."""
     named = ", ".join(columns)
     there = " AND ".join(f"{name} IS NOT NULL" for name in columns)
     # Aggregation over everything, to choose what to measure: it may take longer than the service would allow.
@@ -143,7 +143,7 @@ def _ends(counts: Sequence[tuple[Any, ...]]) -> list[Any]:
 
 
 def _longest_past(connection: Connection, column: str) -> Any:  # noqa: ANN401 - a value of the column
-    """The value whose newest case is the oldest: an agent who left, an incident that is over, deep in every list."""
+    """Return the value whose newest case is the oldest, such as an agent who left: it is deep in every list."""
     return connection.execute(
         text(f"SELECT {column} FROM cases WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY max(registered_at) LIMIT 1")  # noqa: S608
     ).scalar_one()
@@ -177,7 +177,7 @@ def _pages(database: Engine, values: Values) -> Iterator[Page]:
 
 
 def _filters(values: Values) -> CaseFilters:
-    """Filters of one value each."""
+    """Return filters of one value each."""
     filters: dict[str, Any] = {name: (value,) if name == "state" else value for name, value in values.items()}
     return CaseFilters(**filters)
 
@@ -201,7 +201,7 @@ def _page(connection: ReadConnection, values: Values, cursor: str | None) -> Pag
 
 @contextmanager
 def _listening(connection: Connection) -> Iterator[list[Sent]]:
-    """Everything that goes to the database within the block."""
+    """Collect all statements that the block sends to the database."""
     sent: list[Sent] = []
 
     def note(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
@@ -213,7 +213,7 @@ def _listening(connection: Connection) -> Iterator[list[Sent]]:
 
 
 def _explain(connection: Connection, sent: Sequence[Sent]) -> list[dict[str, Any]]:
-    """Send it again, in the same order; what only sets something is sent as it is."""
+    """Send the statements again, in the same order; those that only set something are sent unchanged."""
     plans: list[dict[str, Any]] = []
     for statement, parameters in sent:
         if "set_config" in statement:
@@ -224,7 +224,7 @@ def _explain(connection: Connection, sent: Sequence[Sent]) -> list[dict[str, Any
 
 
 def _sequential(node: Mapping[str, Any]) -> Iterator[str]:
-    """The tables that a plan reads from end to end."""
+    """Return the tables that a plan reads from end to end."""
     if node["Node Type"] == "Seq Scan":
         yield node["Relation Name"]
     for child in node.get("Plans", ()):

@@ -87,7 +87,7 @@ class Row:
 
 
 class Data:
-    """Makes the cases: `Data(catalogue, count).rows()`, oldest first, the same for the same count."""
+    """Generator of the cases: `Data(catalogue, count).rows()`, oldest first, the same for the same count."""
 
     def __init__(self, catalogue: Catalogue, count: int) -> None:
         self._count = count
@@ -102,7 +102,7 @@ class Data:
         self._incidents = [(self._random.random(), self._random.choice(list(SERVICES))) for _ in range(INCIDENTS)]
 
     def rows(self) -> Iterator[Row]:
-        """Every case."""
+        """Yield the rows of every case."""
         for index in range(self._count):
             yield self._row(index, index / self._count)
 
@@ -206,7 +206,7 @@ class Data:
         return self._random.choices(list(weights), list(weights.values()))[0]
 
     def _document(self, service: str) -> str:
-        """A real document of a closed case of the service, as a format string of what varies."""
+        """Return a real document of a closed case of the service, as a format string of the fields that vary."""
         registration = Registration(
             number="2611010000001",
             at=END,

@@ -37,7 +37,7 @@ PATH: Sequence[tuple[str, Mapping[str, Any]]] = (
 
 
 def complaint() -> Mapping[str, Any]:
-    """What somebody says who has not called before: a caller of a hundred calls is looked up for longer than others."""
+    """Return the body of a registration by a new caller: a lookup takes longer for a caller of a hundred calls."""
     caller = f"{uuid.uuid4().int % 10**10:010d}"
     return {
         "service_code": "leak",
@@ -49,7 +49,7 @@ def complaint() -> Mapping[str, Any]:
 
 
 class UnexpectedAnswer(Exception):  # noqa: N818 - an answer, not a fault of ours
-    """The API answered what the plain path does not expect; the text holds the answer."""
+    """Error of an answer that the plain path does not expect; the text holds the answer."""
 
     UNAVAILABLE = 503
 
@@ -80,13 +80,13 @@ class Hotline:
             await self._session.close()
 
     async def case(self, sample: Round) -> None:
-        """One complaint from the call to the follow-up; each action is sent when the one before is answered."""
+        """Play one complaint from the call to the follow-up; each action is sent when the one before is answered."""
         number = await self.register(sample)
         for action, body in PATH:
             await self.act(number, action, body, sample)
 
     async def register(self, sample: Round) -> str:
-        """Take a complaint in and answer its number."""
+        """Register a complaint and return its number."""
         body = complaint()
         with sample.timed("register"):
             answer = await self.post("", body, str(uuid.uuid4()), sample)
@@ -98,7 +98,7 @@ class Hotline:
             await self.post(f"/{number}/actions/{action}", body, str(uuid.uuid4()), sample)
 
     async def post(self, path: str, body: Mapping[str, Any], key: str, sample: Round) -> bytes:
-        """Send a body to a path below /v1/complaints with an idempotency key; answer the body that came back.
+        """Send a body to a path below /v1/complaints with an idempotency key; return the body of the answer.
 
         Raises:
             UnexpectedAnswer: it was neither done nor kept.
@@ -114,7 +114,7 @@ class Hotline:
 
 
 async def drive(url: str, key: str, *, cases: int, concurrent: int, warm: int) -> Round:
-    """One measured round, after `warm` cases that are not counted."""
+    """Measure one round, after `warm` cases that are not counted."""
     async with Hotline(url, key, connections=concurrent) as hotline:
         if warm:
             await closed_loop(hotline.case, warm, concurrent)

@@ -1,4 +1,4 @@
-"""What every benchmark shares: samples of latency, quantiles, closed-loop load and the processor time of processes."""
+"""Measurements for all benchmarks: samples of latency, quantiles, closed-loop load, processor time of processes."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 MILLISECONDS = 1000.0
 
@@ -27,23 +27,23 @@ class Round:
 
     @property
     def rate(self) -> float:
-        """Complete cases per second."""
+        """Return complete cases per second."""
         return self.cases / self.seconds
 
     @contextmanager
     def timed(self, operation: str) -> Iterator[None]:
-        """Note how long the block takes. A block that raises is not noted: an error ends the benchmark."""
+        """Record the time of the block. A block that raises is not recorded: an error ends the benchmark."""
         began = time.perf_counter()
         yield
         self.latencies.setdefault(operation, []).append(time.perf_counter() - began)
 
     def milliseconds(self, operation: str, share: float) -> float:
-        """The latency that this share of the operation's samples stays at or under."""
+        """Return the latency, in seconds, that this share of the operation's samples does not exceed."""
         return quantile(self.latencies[operation], share) * MILLISECONDS
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of the values does not exceed (nearest rank).
+    """Return the smallest value that at least this share of the values does not exceed (nearest rank).
 
     Raises:
         ValueError: there are no values.
@@ -55,7 +55,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def merged(rounds: Sequence[Round]) -> Round:
-    """All samples of several rounds as one, for quantiles; its rate is the mean over their whole time."""
+    """Return all samples of several rounds as one round; its rate is the mean over their whole time."""
     total = Round()
     for one in rounds:
         total.cases += one.cases
@@ -86,11 +86,11 @@ async def closed_loop(case: Callable[[Round], Awaitable[None]], cases: int, conc
 
 
 def processor_seconds(processes: Mapping[str, int]) -> dict[str, float]:
-    """Processor time that each process (name to id) has used so far, in user and system mode."""
+    """Return the processor time of each process (name to id) so far, in seconds of user and system mode."""
     return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in processes.items()}
 
 
 def busy_seconds() -> float:
-    """Processor time that everything on this machine has used so far, over all processors."""
+    """Return the processor time of all programs of this machine so far, in seconds, over all processors."""
     times = psutil.cpu_times()
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))

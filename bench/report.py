@@ -1,4 +1,4 @@
-"""The table of figures: what was measured, what was to be reached, and whether it was."""
+"""Table of figures: the measured value, the bar, and if the bar was reached."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 PACKAGES = (
     "temporalio",
@@ -26,7 +26,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Figure:
-    """One line. Without a bar it is told for the reader's judgement only."""
+    """One line of the table. A figure without a bar is for information only."""
 
     name: str
     measured: float
@@ -36,31 +36,31 @@ class Figure:
 
     @property
     def value(self) -> str:
-        """What was measured: a count as it is, anything else with two decimals."""
+        """Return the measured value: a count unchanged, other values with two decimals."""
         return str(self.measured) if isinstance(self.measured, int) else f"{self.measured:.2f}"
 
     @property
     def bar(self) -> str:
-        """The bar in words; empty where there is none."""
+        """Return the bar in words; empty if there is none."""
         if self.at_most is not None:
             return f"<= {self.at_most:g}"
         return "" if self.at_least is None else f">= {self.at_least:g}"
 
     @property
     def reached(self) -> bool:
-        """Whether the bar was reached; true without one."""
+        """Return True if the bar was reached, or if there is none."""
         return (self.at_most is None or self.measured <= self.at_most) and (
             self.at_least is None or self.measured >= self.at_least
         )
 
     @property
     def verdict(self) -> str:
-        """`ok`, `MISSED`, or nothing."""
+        """Return `ok`, `MISSED`, or an empty text if there is no bar."""
         return "" if not self.bar else "ok" if self.reached else "MISSED"
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """The figures as lines of text."""
+    """Return the figures as lines of text."""
     rows = [("figure", "measured", "", "bar", "")]
     rows += [(one.name, one.value, one.unit, one.bar, one.verdict) for one in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -87,7 +87,7 @@ def machine(synchronous: str) -> dict[str, str]:
 
 
 def document(figures: Iterable[Figure], raw: Mapping[str, Any], where: Mapping[str, str]) -> dict[str, Any]:
-    """Everything, for a JSON file."""
+    """Return all figures for a JSON file."""
     lines = [{**asdict(one), "reached": one.reached} for one in figures]
     return {"machine": where, "figures": lines, "raw": raw}
 

@@ -1,4 +1,4 @@
-"""How long a case waits after its worker was killed: `kill -9` of the only worker, its restart, the next action.
+"""Wait of a case after its worker was killed: `kill -9` of the only worker, its restart, the next action.
 
 Two kinds of case: one at rest in the killed worker's memory, and the unlucky ones that were in the middle of an action.
 Counted from the restart, which is the moment when the supervisor has started the new process; what is said of the kill
@@ -39,10 +39,10 @@ class Recovery:
 
 
 class Patient(Hotline):
-    """A client that repeats what was refused for want of a worker, with the same key, as staff's software would."""
+    """Client that repeats a request that failed without a worker, with the same key, as the software of staff would."""
 
     async def act(self, number: str, action: str, body: Mapping[str, Any], sample: Round) -> None:
-        """Do one action, however long it takes."""
+        """Do one action and repeat it until it is accepted."""
         give_up_at = time.monotonic() + ANSWERED_WITHIN_SECONDS
         key = f"{number}-{action}"
         while True:
@@ -76,7 +76,7 @@ async def _idle(service: Service, hotline: Hotline) -> tuple[float, float, float
 
 
 async def _busy(service: Service, hotline: Hotline) -> float:
-    """The longest that any of the busy cases waited, from the restart or from its answer before, if that came later."""
+    """Return the longest wait of the busy cases, in seconds, from the restart or a later answer to the case."""
     answers: list[list[float]] = [[] for _ in range(BUSY_CASES)]
     stop = asyncio.Event()
 
@@ -103,7 +103,7 @@ def _longest_wait(answers: Sequence[float], restarted_at: float) -> float:
 
 
 async def _kill(service: Service) -> tuple[float, float]:
-    """Kill the worker; answer when, and when its successor had been started.
+    """Kill the worker; return the time of that, and of the start of its successor.
 
     Raises:
         ServiceError: there was none within `RESTARTED_WITHIN_SECONDS`.

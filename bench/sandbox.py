@@ -1,4 +1,4 @@
-"""How long the sandbox takes to begin one workflow run: what every new case, and every case a cache forgot, pays first.
+"""Time of the sandbox to begin one workflow run, for every new case and every case that left the cache.
 
 Measured as the SDK does it when a run begins: the runner that the worker uses loads the workflow's modules anew and
 makes the instance. The first of a process, which also fills Python's own caches, is shown apart.
@@ -20,7 +20,7 @@ from workflows.complaint import ComplaintWorkflow
 
 @dataclass(frozen=True)
 class Starts:
-    """Milliseconds that a start took: the very first, then the half and the 99 % of those after it."""
+    """Milliseconds of a start: the first one, then the median and the 99 % quantile of the others."""
 
     first: float
     p50: float

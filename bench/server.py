@@ -1,4 +1,4 @@
-"""The service for a benchmark: Temporal, worker and API in a data folder of their own, on free ports.
+"""Service for a benchmark: Temporal, worker and API in a data folder of their own, on free ports.
 
 The benchmark starts Temporal itself. All else is done by `hotline` commands of the checkout that is measured, so that
 another commit can be measured as well.
@@ -34,11 +34,11 @@ INSTALLED_HERE = Path(sys.executable).parent
 
 
 class ServiceError(Exception):
-    """A program of the benchmark failed, or the service did not become ready; the text holds what it said."""
+    """Error of a program that failed, or of a service that did not become ready; the text holds its output."""
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports of the loopback that nothing listens on now."""
+    """Return TCP ports of the loopback interface that nothing listens on now."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -67,7 +67,7 @@ class Service:
         self._supervisor = Supervisor(data_dir, tell)
 
     def processes(self) -> dict[str, int]:
-        """The supervised programs that run now: name to process id."""
+        """Return the supervised programs that run now: name to process id."""
         entries = json.loads((self.data_dir / "run.json").read_bytes())
         return {name: int(entry["pid"]) for name, entry in entries.items()}
 
@@ -80,7 +80,7 @@ class Service:
 
         Raises:
             ServiceError: a command failed, or the service was not ready within `READY_WITHIN_SECONDS`.
-            SupervisorError: a program ended again and again.
+            OperatorError: a program ended again and again.
         """
         self._supervisor.start(local_service.temporal(self._settings, self._environment, synchronous))
         await self.hotline("migrate")
@@ -126,7 +126,7 @@ async def running(synchronous: str, programs: Path = INSTALLED_HERE) -> AsyncIte
         programs: folder of the `hotline` command that is measured.
 
     Raises:
-        ServiceError, SupervisorError: the service did not come up.
+        ServiceError, OperatorError: the service did not come up.
     """
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         service = Service(Path(folder), programs)
@@ -138,7 +138,7 @@ async def running(synchronous: str, programs: Path = INSTALLED_HERE) -> AsyncIte
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The environment for what is measured: without what make or the shell has set up for something else.
+    """Return the environment for measured programs, without variables that make or the shell set for other purposes.
 
     Python may cache compiled modules, which some shells switch off: the sandbox loads modules anew for every run.
     """
@@ -148,10 +148,10 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def child(module: str, *arguments: str, ready: str) -> Iterator[subprocess.Popen[str]]:
-    """Another of the benchmark's own programs, running while the block does; it says the line `ready` when it is.
+    """Run another program of the benchmark during the block; it prints the line `ready` when it is ready.
 
     Raises:
-        ServiceError: it said something else, or ended.
+        ServiceError: it printed another line, or ended.
     """
     argv = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.PIPE, text=True)
@@ -166,7 +166,7 @@ def child(module: str, *arguments: str, ready: str) -> Iterator[subprocess.Popen
 
 
 async def answer(module: str, *arguments: str, **environment: str) -> Any:  # noqa: ANN401 - any JSON
-    """Run another of the benchmark's own programs to its end; answer the JSON that it prints. Raises ServiceError."""
+    """Run another of the benchmark's own programs to its end; return the JSON that it prints. Raises ServiceError."""
     return json.loads(await run([sys.executable, "-m", module, *arguments], clean_environment(**environment)))
 
 
@@ -193,5 +193,5 @@ async def run(argv: Sequence[str], environment: dict[str, str]) -> str:
 
 
 def tell(text: str) -> None:
-    """Say on standard error how far the benchmark is; its figures alone go to standard output."""
+    """Print progress to standard error; only the figures go to standard output."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""One incident and its cases: how soon all are replied to, and whether a burst main in the middle has to wait.
+"""One incident and its cases: the time until all are replied to, and the wait of a burst main in the middle.
 
 The incident is declared first, so every call is linked as it is registered. Emergencies are registered and dispatched
 on the idle service, while calls come in, and while the cases are settled, one at a time, as an agent would.
@@ -39,13 +39,13 @@ class Emergencies:
     seconds: list[float] = field(default_factory=list)
 
     def share(self, share: float) -> float:
-        """The time that this share of them stayed at or under."""
+        """Return the time, in seconds, that this share of the calls does not exceed."""
         return quantile(self.seconds, share)
 
 
 @dataclass
 class Surge:
-    """What was measured; times in seconds."""
+    """Result of the benchmark; times are in seconds."""
 
     cases: int
     calls_per_second: float
@@ -60,7 +60,7 @@ class Desk(Hotline):
     """A client that takes calls of an incident, and acts on it."""
 
     async def call(self, sample: Round) -> None:
-        """One more caller of the incident, each with a telephone and an address of his own."""
+        """Register one more caller of the incident, with a telephone number and an address of their own."""
         one = uuid.uuid4().int
         body = {
             "service_code": "no_water",
@@ -74,7 +74,7 @@ class Desk(Hotline):
             raise ServiceError("a call of the incident was not linked to it")
 
     async def emergency(self, into: Emergencies) -> None:
-        """A burst main: taken down, dispatched, and in the department's queue."""
+        """Register a burst main, dispatch it, and wait until it is in the department's queue."""
         sample = Round()
         began = time.perf_counter()
         number = orjson.loads(await self.post("", EMERGENCY, uuid.uuid4().hex, sample))["number"]
@@ -84,18 +84,18 @@ class Desk(Hotline):
         into.seconds.append(time.perf_counter() - began)
 
     async def queued(self, number: str) -> bool:
-        """Whether the department's list of what it has to sign for shows it."""
+        """Return True if the department's list of cases to sign for shows it."""
         found = await self.get("/v1/complaints?department=repair&state=dispatched&limit=20")
         return any(item["number"] == number for item in found["items"])
 
     async def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
-        """What a path answers."""
+        """Return the answer to a GET of a path."""
         assert self._session is not None, "use `async with`"
         async with self._session.get(self._root + path) as response:
             return orjson.loads(await response.read())
 
     async def direct(self, path: str, body: Any) -> Any:  # noqa: ANN401 - any JSON
-        """Send something about an incident."""
+        """Send a request about an incident."""
         assert self._session is not None, "use `async with`"
         headers = {"Content-Type": "application/json"}
         async with self._session.post(self._root + path, data=orjson.dumps(body), headers=headers) as response:
@@ -110,7 +110,7 @@ class Desk(Hotline):
 
 
 async def measure(service: Service, cases: int) -> Surge:
-    """Play it, once."""
+    """Play the incident once."""
     async with Desk(service.url, service.key) as desk:
         idle, calling, settling = Emergencies(), Emergencies(), Emergencies()
         for _ in range(IDLE_EMERGENCIES):
@@ -156,7 +156,7 @@ async def _with_emergencies(desk: Desk, into: Emergencies, work: Callable[[], Aw
 
 
 async def _settled(desk: Desk, path: str, cases: int) -> dict[str, int]:
-    """Wait until SQL shows every case replied to; how many stand in which state."""
+    """Wait until SQL shows a reply for every case; return the number of cases by state."""
     give_up_at = time.monotonic() + SETTLED_WITHIN_SECONDS
     found: Any = None
     while time.monotonic() < give_up_at:

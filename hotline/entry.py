@@ -12,16 +12,16 @@ from typing import NoReturn
 from hotline.settings import SettingsError, variable
 
 GROUP_AND_OTHERS = 0o077
-"""The rights of group and others. No file of the service has any: they hold keys, callers and what was said."""
+"""Permissions of group and others. No file of the service has any, since files hold keys and data of callers."""
 LOST_OUTPUT = 120
-"""Python's own exit code if what was printed could not be written."""
+"""Python's own exit code for output that could not be written."""
 
 
 def run_main(main: Callable[[], None]) -> NoReturn:
-    """Run a program whose files are its owner's alone, its children's too; end it without taking the interpreter down.
+    """Run a program that makes files for its owner alone, and end it without taking the interpreter down.
 
     A thread of Temporal's SDK may ask for the interpreter while it is taken down, and the process aborts
-    (https://github.com/temporalio/sdk-python/issues/300). What else an end does, is done: exit handlers, flushing.
+    (https://github.com/temporalio/sdk-python/issues/300). Exit handlers run, and streams are flushed.
     """
     os.umask(GROUP_AND_OTHERS)
     code = _exit_code(main)
@@ -35,24 +35,24 @@ def run_main(main: Callable[[], None]) -> NoReturn:
 
 
 def make_private(folder: Path) -> None:
-    """Take the rights of group and others from a folder of this user's; one that does not exist yet is left alone.
+    """Take the rights of group and others from a folder of this user. Do nothing if the folder does not exist.
 
     Raises:
-        SettingsError: the folder is one that everybody shares, like `/tmp`.
+        SettingsError: the folder is shared by all users, like `/tmp`.
     """
     if not folder.exists():
         return
     found = folder.stat()
     if found.st_mode & stat.S_ISVTX:
         raise SettingsError(
-            f"{variable('data_dir')}: {folder} is shared by everybody; accepted: a folder of the service's own"
+            f"{variable('data_dir')}: {folder} is shared by all users; accepted: a folder of the service's own"
         )
     if found.st_uid == os.geteuid():
         folder.chmod(stat.S_IMODE(found.st_mode) & ~GROUP_AND_OTHERS)
 
 
 def _exit_code(main: Callable[[], None]) -> int:
-    """Run it as Python runs a module; negative for the signal that a caller must see."""
+    """Run the program and return its exit code as Python would; negative for a signal."""
     try:
         main()
     except SystemExit as end:
@@ -60,7 +60,7 @@ def _exit_code(main: Callable[[], None]) -> int:
             return (end.code or 0) & 0xFF
         sys.stderr.write(f"{end.code}\n")
         return 1
-    except BaseException as error:  # noqa: BLE001 - the last one who can tell of it
+    except BaseException as error:  # noqa: BLE001 - nothing above can report it
         sys.excepthook(type(error), error, error.__traceback__)
         return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0

@@ -1,10 +1,10 @@
-"""Errors that end a command or a process with a sentence for the operator."""
+"""Errors that end a command or a process with a message for the operator."""
 
 from collections.abc import Iterable
 
 
 class OperatorError(Exception):
-    """Error that the operator can put right; its text says how."""
+    """Error that the operator can correct; its text says how."""
 
 
 class FileError(OperatorError):

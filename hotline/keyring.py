@@ -1,4 +1,4 @@
-"""API keys in one file, so that who may enter never depends on SQL.
+"""API keys in one file, so that access never depends on SQL.
 
 A key is shown once, as `hk_<id>_<secret>`; the file holds the SHA-256 of the secret. The secret is 32 random
 bytes, so a slow password hash would add nothing but load. Writers lock, write aside and replace: a reader sees
@@ -7,24 +7,24 @@ the old ring or the new one. A running API notices a new ring by the file's stam
 
 import hashlib
 import hmac
-import json
 import logging
 import re
 import secrets
-import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from filelock import FileLock
+from pydantic import BaseModel, ValidationError
 
 from domain.shared.actors import SYSTEM, Role
+from domain.shared.explain import key_at, message
 from hotline.errors import OperatorError
-from hotline.files.atomic import write_private
+from hotline.files.atomic import Stamp, file_stamp, write_private
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
@@ -32,7 +32,7 @@ NAME_LENGTH = 64
 INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Characters that show nothing, and that Python calls printable all the same."""
+"""Invisible characters that Python counts as printable."""
 IssuedRole = Literal[
     Role.ADMIN,
     Role.AGENT,
@@ -46,17 +46,17 @@ IssuedRole = Literal[
 """Roles that keys are issued for: all but those of a case's owner and of the service itself."""
 ISSUED_ROLES: frozenset[Role] = frozenset(get_args(IssuedRole))
 Namesakes = Literal["refuse", "revoke", "keep"]
-"""Fate of the live keys of a person for whom one more is made."""
+"""Treatment of the live keys of a person who gets another key."""
 
 logger = logging.getLogger(__name__)
 
 
 class KeyringError(OperatorError):
-    """The ring cannot do what was asked; the text says why and what would be accepted."""
+    """Error of an operation on keys; the text gives the reason and what is accepted."""
 
 
 class MalformedTokenError(KeyringError, ValueError):
-    """A text that cannot be a key, whatever the ring holds."""
+    """Error of a text that does not have the form of a key."""
 
 
 @dataclass(frozen=True)
@@ -75,24 +75,27 @@ class Key:
     secret_sha256: str
 
 
+class _Ring(BaseModel):
+    keys: tuple[Key, ...]
+
+
 class Keyring:
-    """The keys of one file. Safe to share between threads, and between processes on one machine."""
+    """Keys of one file. Safe to share between threads, and between processes on one machine."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
         self._clock = clock
-        self._reloading = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
-        self._keys: dict[str, Key] = {}
+        # Stamp and keys are replaced together, so that threads need no lock.
+        self._known: tuple[Stamp | None, dict[str, Key]] = (None, {})
 
     def create(
         self, name: str, role: Role, department: str | None = None, *, namesakes: Namesakes = "refuse"
     ) -> tuple[Key, str]:
-        """Add a key; return it and its text, which is kept nowhere else.
+        """Add a key; return it and its text, which is not stored.
 
         Args:
-            name: the person who acts with it.
-            role: in which capacity.
+            name: name of the person who acts with the key.
+            role: role in which the person acts.
             department: code of the department that the person acts for; a crew needs one.
             namesakes: refuse the new key if the person has a live one, revoke that one, or keep both.
 
@@ -121,7 +124,7 @@ class Keyring:
         return key, f"hk_{new_id}_{secret}"
 
     def list(self) -> tuple[Key, ...]:
-        """Return every key ever made, revoked ones too, oldest first."""
+        """Return all keys, revoked ones too, oldest first."""
         return tuple(sorted(self._current().values(), key=lambda key: (key.created_at, key.id)))
 
     def owners(self) -> tuple[str, ...]:
@@ -130,14 +133,14 @@ class Keyring:
         return tuple(sorted({key.name for key in live if key.role is not Role.CALLER}))
 
     def revoke(self, key_id: str) -> Key:
-        """End a key from now on; a second time changes nothing.
+        """Revoke a key from now on; revoking it again changes nothing.
 
         Raises:
             KeyringError: no key has this id.
         """
         with self._locked() as keys:
             if key_id not in keys:
-                raise KeyringError(f"there is no key {key_id!r}; `hotline key list` shows all")
+                raise KeyringError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
             key = keys[key_id]
             if key.revoked_at is None:
                 key = replace(key, revoked_at=self._clock())
@@ -148,7 +151,7 @@ class Keyring:
         """Return the key of this token, or None if it is unknown, wrong or revoked.
 
         Raises:
-            MalformedTokenError: the text is no key at all.
+            MalformedTokenError: the text does not have the form of a key.
         """
         match = TOKEN.fullmatch(token)
         if match is None:
@@ -160,39 +163,29 @@ class Keyring:
         return key if key and fits and key.revoked_at is None else None
 
     def _current(self) -> dict[str, Key]:
-        stamp = self._look()
-        if stamp != self._stamp:
-            with self._reloading:
-                self._reload(stamp)
-        return self._keys
-
-    def _reload(self, stamp: tuple[int, int, int] | None) -> None:
-        if stamp == self._stamp:
-            return
-        try:
-            self._keys = self._read()
-        except KeyringError:
-            if self._stamp is None:
-                raise
-            # Edited by hand and broken: those who could enter before still can, and the log says so.
-            logger.exception("keeping the keys read before")
-        self._stamp = stamp
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        """Return the keys of the file, read again if it has changed."""
+        stamp = file_stamp(self._path)
+        known_stamp, keys = self._known
+        if stamp != known_stamp:
+            try:
+                keys = self._read()
+            except KeyringError:
+                if known_stamp is None:
+                    raise
+                # A file broken by hand must not lock out those who had access.
+                logger.exception("keeping the keys read before")
+            self._known = stamp, keys
+        return keys
 
     def _read(self) -> dict[str, Key]:
         try:
-            document = json.loads(self._path.read_bytes())
-            return {entry["id"]: _key(entry) for entry in document["keys"]}
+            return {key.id: key for key in _Ring.model_validate_json(self._path.read_bytes()).keys}
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError) as error:
-            raise KeyringError(f"{self._path} is no ring of keys: {error!r}") from error
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            place = key_at(fault["loc"]) or "the whole"
+            raise KeyringError(f"{self._path} is not a file of API keys: {place}: {message(fault)}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[dict[str, Key]]:
@@ -202,8 +195,7 @@ class Keyring:
             yield self._read()
 
     def _write(self, keys: dict[str, Key]) -> None:
-        document = {"keys": [asdict(key) for key in keys.values()]}
-        write_private(self._path, json.dumps(document, ensure_ascii=False, indent=1, default=datetime.isoformat) + "\n")
+        write_private(self._path, _Ring(keys=tuple(keys.values())).model_dump_json(indent=1) + "\n")
 
 
 def ensure_admin_key(ring: Keyring, path: Path) -> None:
@@ -219,7 +211,7 @@ def ensure_admin_key(ring: Keyring, path: Path) -> None:
 
 
 def _require_person(name: str) -> None:
-    """Raise KeyringError unless the name shows who acts, and is not the service's own."""
+    """Raise KeyringError if the name has no visible letter or digit, or is the service's own."""
     shown = any(character.isalnum() for character in name)
     if not shown or len(name) > NAME_LENGTH or not name.isprintable() or INVISIBLE.search(name):
         raise KeyringError(
@@ -231,20 +223,8 @@ def _require_person(name: str) -> None:
 
 
 def _person(name: str) -> str:
-    """Return what two spellings of one name have in common: neither case, nor width, nor how accents are encoded."""
+    """Return the name without differences of case, width and encoding of accents."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
-
-
-def _key(entry: dict[str, Any]) -> Key:
-    return Key(
-        id=entry["id"],
-        name=entry["name"],
-        role=Role(entry["role"]),
-        department=entry["department"],
-        created_at=datetime.fromisoformat(entry["created_at"]),
-        revoked_at=datetime.fromisoformat(entry["revoked_at"]) if entry["revoked_at"] else None,
-        secret_sha256=entry["secret_sha256"],
-    )
 
 
 def _digest(secret: str) -> str:

@@ -1,4 +1,4 @@
-"""Logging of every process: one line an entry, as text or JSON, on standard error.
+"""Logging of every process: one line per entry, as text or JSON, on standard error.
 
 Entries name cases by number and people by the name of their key; callers, addresses and bodies are never logged.
 """
@@ -12,7 +12,7 @@ from hotline.settings import Settings
 
 
 def configure(settings: Settings) -> None:
-    """Set up the standard library's logging for this process; libraries' entries come out in the same form."""
+    """Set up the logging of this process; entries of libraries have the same form."""
     timestamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)

@@ -10,14 +10,14 @@ from hotline.entry import make_private
 from hotline.settings import Settings
 
 YOUNGEST = 5_000
-"""Objects made between two collections of the youngest generation (Python's own figure is 700)."""
+"""Objects created between two collections of the youngest generation (700 by default in Python)."""
 
 
 def run(serve: Callable[[Settings], Coroutine[None, None, None]]) -> None:
     """Run a program with the settings of the environment until it returns.
 
-    What its modules have made lives as long as the process. Frozen, it is no longer looked through by every full
-    collection, which took a worker a tenth of a second each time, between two answers.
+    Objects of its modules live as long as the process. They are frozen, so that full collections skip them, which took
+    a worker a tenth of a second each time.
     """
     settings = Settings()
     logs.configure(settings)

@@ -1,7 +1,7 @@
-"""Fills the read model from Temporal: every case and incident writes again what it has published, out of its history.
+"""Rebuild of the read model from the histories of cases and incidents in Temporal.
 
-A batch is in the history before it is written to SQL, so the histories hold every row but what became of notifications.
-A batch that is still under way is left to its case, which goes on trying until it is written.
+A batch is in the history before it is written to SQL, so the histories hold every row except the result of deliveries.
+A batch that is not written yet is left to its case, which retries until it is written.
 """
 
 import asyncio
@@ -31,12 +31,11 @@ from workflows.incident import IncidentWorkflow
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
-_OF_CASES: dict[str, type] = {"publish": ProjectionBatch}
-_OF_INCIDENTS: dict[str, type] = {"publish_incident": IncidentBatch, "inform_callers": News}
-"""The activities that write, by name, and what each is given to write."""
+WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
+"""Type of the argument of each activity that writes to SQL, by the name of the activity."""
 
 Progress = Callable[[int, int], None]
-"""Hears how many cases are done, and of how many."""
+"""Callback with the number of cases that are done, and of all cases."""
 
 
 class Rebuilt(NamedTuple):
@@ -57,11 +56,11 @@ class Run(NamedTuple):
 
 
 async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
-    """Write what cases and incidents have published, each row where it is missing or older; again without harm.
+    """Write what cases and incidents have published, each row if it is missing or older. Repeating it does no harm.
 
-    Notifications that come back count as sent: nobody knows any more which were, and nobody shall hear twice.
+    Restored notifications count as sent: nothing tells which were, and none must be sent twice.
 
-    Raises RPCError where Temporal, DBAPIError where SQL does not answer; what was written by then stays.
+    Raises RPCError if Temporal does not answer, DBAPIError if SQL does not; written rows stay.
     """
     runs = await chains(client)
     ids = sorted(runs)
@@ -77,19 +76,15 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
 
 
 async def _rebuild_incidents(client: Client, engine: Engine) -> int:
-    """Write what the incidents have published, and which callers had their news; answer how many there are."""
-    found = await _runs(client, IncidentWorkflow)
+    """Write what the incidents have published, with their news to callers; return the number of incidents."""
+    found = await chains(client, IncidentWorkflow)
     for one, runs in sorted(found.items()):
-        await asyncio.to_thread(_write_incident, engine, await _written(client, one, runs, _OF_INCIDENTS))
+        await asyncio.to_thread(_write_incident, engine, await published(client, one, runs))
     return len(found)
 
 
-async def chains(client: Client) -> dict[str, list[Run]]:
-    """Return the runs of every case that Temporal still knows, by the id of its workflow."""
-    return await _runs(client, ComplaintWorkflow)
-
-
-async def _runs(client: Client, workflow: type) -> dict[str, list[Run]]:
+async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Run]]:
+    """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id."""
     runs: defaultdict[str, list[Run]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}"'):
         ended = found.status is not WorkflowExecutionStatus.RUNNING
@@ -97,27 +92,26 @@ async def _runs(client: Client, workflow: type) -> dict[str, list[Run]]:
     return runs
 
 
-async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[ProjectionBatch]:
-    """Return what the case has published and knows to be written, in order; of an ended run all it has published."""
-    return await _written(client, workflow_id, runs, _OF_CASES)
+async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[Any]:
+    """Return what the workflow has published and knows to be written, in order; of an ended run all it has published.
 
-
-async def _written(client: Client, workflow_id: str, runs: Sequence[Run], activities: Mapping[str, type]) -> list[Any]:
+    For a case these are values of `ProjectionBatch`, for an incident of `IncidentBatch` and `News`.
+    """
     found: list[Any] = []
     for run in sorted(runs):
         history = await _history(client, workflow_id, run)
         completed = {event.activity_task_completed_event_attributes.scheduled_event_id for event in history}
         for event in history:
             scheduled = event.activity_task_scheduled_event_attributes
-            kind = activities.get(scheduled.activity_type.name)
+            kind = WRITTEN.get(scheduled.activity_type.name)
             if kind and (run.ended or event.event_id in completed):
                 found += await client.data_converter.decode(scheduled.input.payloads, [kind])
-            found += await _lent(client, event)
+            found += await _settled_batches(client, event)
     return found
 
 
-async def _lent(client: Client, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the batch that an incident's round wrote for a case (`Settled`): it is in the result of the update."""
+async def _settled_batches(client: Client, event: HistoryEvent) -> list[ProjectionBatch]:
+    """Return the batch that the settlement of an incident wrote for a case: it is in the result of the update."""
     done = event.workflow_execution_update_completed_event_attributes
     if not done.meta.update_id.startswith(SETTLE) or not done.outcome.success.payloads:
         return []
@@ -126,7 +120,7 @@ async def _lent(client: Client, event: HistoryEvent) -> list[ProjectionBatch]:
 
 
 async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEvent]:
-    """Return the events of the run; none if Temporal has just deleted it, as its list is slower than its retention."""
+    """Return the events of the run; none if Temporal has deleted it but still lists it."""
     try:
         return list((await client.get_workflow_handle(workflow_id, run_id=run.run_id).fetch_history()).events)
     except RPCError as error:
@@ -136,12 +130,12 @@ async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEv
 
 
 def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> list[str]:
-    """Write them, together if that goes; the ids of those that cannot be."""
+    """Write all cases in one transaction, or else each alone; return the ids of those that cannot be written."""
     batches = list(chain.from_iterable(cases.values()))
     owed = (notifications(batch.number, event) for batch in batches for event in batch.events)
     try:
         if batches:
-            _write_told(engine, chain.from_iterable(owed), partial(write, batches=batches))
+            _write_notified(engine, chain.from_iterable(owed), partial(write, batches=batches))
     except NotRegisteredError:
         if len(cases) == 1:
             return list(cases)
@@ -150,18 +144,18 @@ def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> li
 
 
 def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:
-    """Write it, its timeline and its news."""
+    """Write an incident, its timeline and its news."""
     for one in found:
         if isinstance(one, News):
             owed = [notice for _, notice in news_notices(one, one.numbers)]
-            _write_told(engine, owed, partial(incidents.inform, news=one, numbers=one.numbers))
+            _write_notified(engine, owed, partial(incidents.inform, news=one, numbers=one.numbers))
         else:
             owed = [notice for event in one.events for notice in incident_notices(one.incident, event)]
-            _write_told(engine, owed, partial(incidents.write, batch=one))
+            _write_notified(engine, owed, partial(incidents.write, batch=one))
 
 
-def _write_told(engine: Engine, owed: Iterable[Notification], work: Callable[[WriteConnection], object]) -> None:
-    """Write what owes these messages; those that come back by it count as sent."""
+def _write_notified(engine: Engine, owed: Iterable[Notification], work: Callable[[WriteConnection], object]) -> None:
+    """Do the work, which adds these notifications; mark those that were missing as sent."""
     keys = {notice.key for notice in owed}
     with writing(engine) as connection:
         there = known(connection, keys)

@@ -20,7 +20,7 @@ DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 
 class SettingsError(OperatorError, ValueError):
-    """A setting has a value that is not accepted; the text names the variable and what would be."""
+    """Error of a value that is not accepted; the text names the variable and the accepted values."""
 
 
 def _absolute(path: Path) -> Path:
@@ -39,7 +39,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """Everything an operator may choose. Keyword arguments take precedence over the environment.
+    """Settings of the service. Keyword arguments take precedence over the environment.
 
     Raises:
         SettingsError: a value is not accepted.
@@ -71,10 +71,10 @@ class Settings(BaseSettings):
     """Folder of the catalogues that were in force; the same for every API process. Default: in the data folder."""
 
     notification_log: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "notifications.log")
-    """File that the log channel appends notifications to, one JSON object a line. Default: in the data folder."""
+    """File that the log channel appends notifications to, one JSON object per line. Default: in the data folder."""
 
     channels: AbsolutePath | None = None
-    """TOML file of the channels that messages go out by, and of who is reached by which. Without it: the log alone."""
+    """TOML file of channels and routes of notifications. Without it the log is the only channel."""
 
     templates: AbsolutePath | None = None
     """Folder of templates that replace or add to those of the service."""
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default_factory=lambda values: f"http://{values['api_host']}:{values['api_port']}", pattern=r"^https?://[^/]+$"
     )
-    """Address of the API for callers, for the links that they are sent. Default: its own address."""
+    """Address of the API in links to callers. Default: its own address."""
 
     links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
     """File of the secret that signs callers' links; made when missing, the same for every API process."""
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     """Seconds the API waits for the read model to show what Temporal accepted before it answers 202."""
 
     caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
-    """Seconds a registration waits at most for what is known of its caller. 0 asks nothing, and flags nobody."""
+    """Most seconds a registration waits for data about its caller. 0 skips the lookup, and sets no flag."""
 
     body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
     """Largest request body the API reads, in bytes."""
@@ -127,28 +127,28 @@ class Settings(BaseSettings):
     """Seconds the projection waits for more batches before it writes a group. 0 writes what is there."""
 
     courier_poll_seconds: float = Field(default=1.0, ge=0.05, le=300)
-    """Seconds between two looks of the courier for notifications that are due."""
+    """Seconds between two queries of the courier for due notifications."""
 
     courier_batch: int = Field(default=100, ge=1, le=10_000)
-    """Most notifications the courier takes in one look."""
+    """Most notifications the courier takes in one query."""
 
     courier_max_tries: int = Field(default=36, ge=1, le=100)
     """Tries after which a notification becomes a dead letter: 36 take 12 to 25 hours, each more half an hour to one."""
 
     watch_seconds: float = Field(default=5.0, ge=0.1, le=300)
-    """Seconds between two looks for surges: many calls about one thing from one district."""
+    """Seconds between two queries for surges: many calls about one service from one district."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log entry that is written."""
 
     log_json: bool = False
-    """Write logs as one JSON object a line instead of text."""
+    """Write logs as one JSON object per line instead of text."""
 
     def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic checks each value by its field
         try:
             super().__init__(**values)
         except ValidationError as error:
-            # A default that could not be derived only repeats that what it derives from is wrong.
+            # The error of a derived default only repeats that of the setting it derives from.
             faults = [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
             raise SettingsError("\n".join(map(_explain, faults))) from None
 
@@ -159,7 +159,7 @@ def variable(field: str) -> str:
 
 
 def encryption_warning(settings: Settings) -> str | None:
-    """Return what an operator must know if the API can be reached from the network; None if it cannot."""
+    """Return a warning if the API can be reached from the network without encryption; None if it cannot."""
     if _is_loopback(settings.api_host):
         return None
     return (

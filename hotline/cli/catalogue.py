@@ -2,48 +2,39 @@
 
 import asyncio
 import getpass
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hotline.cli.shared import checked_catalogue
+from hotline.cli.shared import checked_catalogue, migrated_database, show_table
+from hotline.errors import FileError
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
     from temporalio.client import WorkflowHandle
 
     from domain.case.rollout import RolloutPreview
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from hotline.files.catalogue_store import CatalogueStore
-    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress
+    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
 
 app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
 RETRY_LATER = 1
-"""The exit code of what can be done later by the same command; 2 is for what the operator must put right."""
+"""Exit code if the same command can succeed later; 2 is for errors that the operator must correct."""
 SHOWN = 20
-"""Cases that keep their terms and are named; of more, how many."""
-
-
-class _Change(NamedTuple):
-    """Catalogue to put in force, by whom, and for about how many cases; cases closed before an instant are left out."""
-
-    catalogue: "Catalogue"
-    file: Path
-    closed_after: datetime
-    by: str
-    cases: int
+"""Most cases that are named if they keep their terms; of the others the number is shown."""
 
 
 @app.command("check")
 def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
-    """Say whether a catalogue can be used, and for how long its holidays are known."""
+    """Check a catalogue, and warn if its holidays are known for less than 90 days."""
     found = checked_catalogue(file)
     typer.echo(
         f"{file}: {found.name} {found.name_zh}, {len(found.services)} services, {len(found.departments)} departments"
@@ -53,16 +44,17 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 @app.command("apply")
 def apply(
     file: Annotated[Path, typer.Argument(help="The TOML file.")],
-    by: Annotated[str, typer.Option(help="Who puts it in force; stands on the record.")] = "",
+    by: Annotated[str, typer.Option(help="Name of the person who puts it in force, for the record.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False,
 ) -> None:
-    """Put a catalogue in force, for new cases at once and for open ones by a round; again without harm.
+    """Put a catalogue in force, for new cases at once and for open ones by a rollout. Repeating it does no harm.
 
-    Exit code 0: done, or nothing to do. 1: not possible now; what is done is kept, run it again. 2: mistakes.
+    Exit code 0: done, or nothing to do. 1: not possible now; finished parts stay, run it again. 2: errors to correct.
     """
-    from hotline.files.catalogue import CatalogueError, load_catalogue
+    from hotline.files.catalogue import load_catalogue
     from hotline.files.catalogue_store import CatalogueStore
+    from workflows.catalogue_rollout import RolloutStart
 
     settings = Settings()
     new = load_catalogue(file)
@@ -70,7 +62,7 @@ def apply(
     if not dry_run and not store.entries():
         # Cases would be moved, and the API, which looks elsewhere, would go on taking them in under the old one.
         where = "set HOTLINE_DATA_DIR, or HOTLINE_CATALOGUES_DIR, to what the API runs with"
-        raise CatalogueError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
+        raise FileError([f"{settings.catalogues_dir}: no API has ever kept a catalogue here; {where}"])
     with _retry_later():
         preview, closed_after = _preview(settings, store, new)
         applied = _is_applied(store, preview.edition)
@@ -81,8 +73,16 @@ def apply(
             typer.echo("nothing was changed")
             return
         with store.exclusive():
-            change = _Change(new, file.absolute(), closed_after, by or _user_name(), preview.changed + preview.same)
-            answers = asyncio.run(_put_in_force(settings, store, change))
+            start = RolloutStart(
+                catalogue=new,
+                edition=preview.edition,
+                closed_after=closed_after,
+                # A registration ends within this, one way or the other.
+                settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
+            )
+            cases = preview.changed + preview.same
+            put = partial(store.put, new, file.absolute(), by=by or _user_name())
+            answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
     typer.echo(_summary(answers))
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
@@ -90,17 +90,16 @@ def apply(
 
 
 def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["RolloutPreview", datetime]:
-    """Print what differs and what moves; answer the preview, and when a case was closed at the earliest to be asked."""
+    """Print the differences and their effect; return the preview and the earliest closing time of affected cases."""
     from domain.case.rollout import RolloutPreview, RolloutTerms
     from domain.catalogue.diff import changes
-    from hotline.files.catalogue import CatalogueError
     from hotline.files.catalogue_store import edition_of, in_force_now
     from readmodel.database import reading
     from readmodel.open_cases import Wanted, walk
 
     try:
         old = in_force_now(store, settings.catalogue)
-    except CatalogueError as error:
+    except FileError as error:
         typer.echo(f"what is in force now cannot be compared: {error}", err=True)
         old = new
     edition, at = edition_of(new), datetime.now(UTC)
@@ -109,7 +108,7 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
         typer.echo(f"  {line}")
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     preview = RolloutPreview(RolloutTerms(new), edition, at)
-    with _database(settings.database_url) as database, reading(database) as connection:
+    with migrated_database(read_only=True) as database, reading(database) as connection:
         for case in walk(connection, Wanted(closed_after)):
             preview.add(case)
     _show(preview)
@@ -117,20 +116,17 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
 
 
 def _show(preview: "RolloutPreview") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     typer.echo(
         f"open cases: {preview.changed} change, {preview.same} stay the same, {len(preview.kept)} keep their terms"
     )
-    if preview.shifts:
-        table = Table("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once")
-        for (service, clock), shift in sorted(preview.shifts.items()):
-            due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
-            widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
-            why = ", ".join(sorted(shift.why))
-            table.add_row(service, clock, str(shift.cases), why, *widest, due, str(shift.past or ""))
-        Console().print(table)
+    rows: list[tuple[str, ...]] = []
+    for (service, clock), shift in sorted(preview.shifts.items()):
+        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
+        widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
+        reason = ", ".join(sorted(shift.why))
+        rows.append((service, clock, str(shift.cases), reason, *widest, due, str(shift.past or "")))
+    if rows:
+        show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
     for number, lacking in preview.kept[:SHOWN]:
         typer.echo(f"  {number} keeps its terms: the catalogue has no {lacking}")
     if len(preview.kept) > SHOWN:
@@ -138,7 +134,7 @@ def _show(preview: "RolloutPreview") -> None:
 
 
 def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:
-    last = next(reversed(store.entries()), None)
+    last = store.last()
     return last is not None and last.by is not None and last.edition == edition
 
 
@@ -150,34 +146,27 @@ def _user_name() -> str:
         return "operator"
 
 
-async def _put_in_force(settings: Settings, store: "CatalogueStore", change: _Change) -> dict[str, int]:
+async def _put_in_force(
+    store: "CatalogueStore", put: Callable[[datetime], object], task_queue: str, start: "RolloutStart", cases: int
+) -> dict[str, int]:
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
-    from hotline.files.catalogue_store import edition_of
     from hotline.temporal.connection import connect
-    from workflows.catalogue_rollout import RolloutStart, end_rollout, start_rollout
+    from workflows.catalogue_rollout import end_rollout, start_rollout
 
     client = await connect()
-    edition = edition_of(change.catalogue)
-    for other in {entry.edition for entry in store.entries()} - {edition}:
+    for other in {entry.edition for entry in store.entries()} - {start.edition}:
         if await end_rollout(client, other):
             typer.echo(f"the round of {other.name} ({other.digest}) was ended")
-    if not _is_applied(store, edition):
-        store.put(change.catalogue, change.file, datetime.now(UTC), change.by)
+    if not _is_applied(store, start.edition):
+        put(datetime.now(UTC))
         typer.echo("in force for new cases")
-    start = RolloutStart(
-        catalogue=change.catalogue,
-        edition=edition,
-        closed_after=change.closed_after,
-        # A registration ends within this, one way or the other.
-        settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
-    )
-    return await _await_round(await start_rollout(client, settings.task_queue, start), change.cases)
+    return await _await_round(await start_rollout(client, task_queue, start), cases)
 
 
 async def _await_round(
     handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]", cases: int
 ) -> dict[str, int]:
-    """Show how far the round is until it has ended; it goes on without us, too."""
+    """Show the progress of the rollout until it has ended; it does not depend on this command."""
     from rich.progress import Progress
 
     result = asyncio.ensure_future(handle.result())
@@ -193,7 +182,7 @@ async def _await_round(
 
 
 async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]") -> "RolloutProgress | None":
-    """Return the progress of the round, or None while the worker is away."""
+    """Return the progress of the rollout, or None while no worker answers."""
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
@@ -218,21 +207,8 @@ def _summary(answers: dict[str, int]) -> str:
 
 
 @contextmanager
-def _database(url: str) -> Iterator["Engine"]:
-    from readmodel.database import engine
-    from readmodel.migrate import migrate
-
-    migrate(url)
-    database = engine(url, read_only=True)
-    try:
-        yield database
-    finally:
-        database.dispose()
-
-
-@contextmanager
 def _retry_later() -> Iterator[None]:
-    """Turn errors that pass by themselves into a sentence and the exit code RETRY_LATER."""
+    """Turn errors that may pass into a message and the exit code RETRY_LATER."""
     from sqlalchemy.exc import DBAPIError
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
@@ -245,14 +221,14 @@ def _retry_later() -> Iterator[None]:
         # Both are RuntimeErrors.
         raise
     except DBAPIError as error:
-        why = f"the database does not answer as it should: {error.orig}"
+        reason = f"the database does not answer as it should: {error.orig}"
     except WorkflowFailureError as error:
-        why = f"the round was ended: {error.cause}"
+        reason = f"the round was ended: {error.cause}"
     except BusyError as error:
-        why = str(error)
+        reason = str(error)
     except (RPCError, RuntimeError) as error:
-        why = f"Temporal does not answer: {error}"
+        reason = f"Temporal does not answer: {error}"
     else:
         return
-    typer.echo(f"hotline: {why}; what is done is kept, run it again", err=True)
+    typer.echo(f"hotline: {reason}; what is done is kept, run it again", err=True)
     raise typer.Exit(RETRY_LATER)

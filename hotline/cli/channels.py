@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="Channels: how notifications are se
 
 @app.command("check")
 def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
-    """Say whether a file of channels can be used here, with its variables and the templates."""
+    """Check a file of channels with its environment variables, and the templates."""
     typer.echo(f"{file}: {check_notifications(Settings(channels=file))}")
 
 

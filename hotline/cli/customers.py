@@ -1,24 +1,25 @@
-"""The commands `hotline customers`: bringing the registry (客户档案) up to date from a file, and looking into it."""
+"""The commands `hotline customers`: import and display of the customer registry (客户档案)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from hotline.cli.shared import catalogue_in_force, open_database
+from hotline.cli.shared import catalogue_in_force, open_database, show_table
+from hotline.errors import FileError
 
-app = typer.Typer(no_args_is_help=True, help="The registry of customers: whom an account belongs to.")
+app = typer.Typer(no_args_is_help=True, help="The registry of customers and their accounts.")
 
 
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="The CSV file; its first line names the columns.")],
     encoding: Annotated[
-        Literal["utf-8", "gb18030"], typer.Option(help="How its characters are kept; gb18030 reads GBK too.")
+        Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the file; gb18030 includes GBK.")
     ] = "utf-8",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file only; nothing is written.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, and write nothing.")] = False,
 ) -> None:
-    """Add customers and bring known ones up to date, all or none; again without harm."""
+    """Add and update the customers of a file, all or none. Repeating it does no harm."""
     from hotline.files.customers import load_customers
     from readmodel.customers import keep
     from readmodel.database import writing
@@ -34,21 +35,15 @@ def import_(
 
 
 @app.command("show")
-def show(account_no: Annotated[str, typer.Argument(help="The account (户号).")]) -> None:
-    """Show what the registry says of an account."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from hotline.files.customers import COLUMNS, CustomersError
+def show(account_no: Annotated[str, typer.Argument(help="The account number (户号).")]) -> None:
+    """Show the data of an account in the registry."""
+    from hotline.files.customers import COLUMNS
     from readmodel.customers import get_customer
     from readmodel.database import reading
 
     with open_database() as database, reading(database) as connection:
         customer = get_customer(connection, account_no)
     if customer is None:
-        raise CustomersError([f"the registry has no account {account_no}"])
-    told = Table("", "", "", show_header=False)
-    for name, value in customer:
-        shown = {True: "yes 是", False: "no 否", None: ""}.get(value, str(value))
-        told.add_row(name, COLUMNS[name], shown)
-    Console().print(told)
+        raise FileError([f"the registry has no account {account_no}; accepted: a registered account number"])
+    shown = {True: "yes 是", False: "no 否", None: ""}
+    show_table("   ", ((name, COLUMNS[name], shown.get(value, str(value))) for name, value in customer), header=False)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hotline.cli.shared import migrated_database
 from hotline.errors import OperatorError
 from hotline.settings import Settings
 
@@ -16,7 +17,7 @@ app = typer.Typer()
 
 @app.command()
 def migrate() -> None:
-    """Bring the read model's tables up to date; again without harm."""
+    """Bring the tables of the read model up to date. Repeating it does no harm."""
     from sqlalchemy.exc import DBAPIError
 
     from readmodel.migrate import migrate as apply
@@ -30,32 +31,26 @@ def migrate() -> None:
 
 @app.command()
 def rebuild() -> None:
-    """Fill the read model from Temporal: what is missing or too old in SQL is written again, nothing is sent."""
+    """Rebuild the read model from Temporal: write missing and older rows, send no notification."""
     from rich.progress import Progress
     from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError
 
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.connection import connect
-    from readmodel.database import engine
-    from readmodel.migrate import migrate as prepare
-
-    url = Settings().database_url
 
     async def rebuilt() -> "Rebuilt":
-        with Progress() as progress:
+        with Progress() as progress, migrated_database() as database:
             task = progress.add_task("cases", total=None)
             client = await connect()
-            return await apply(
-                client, engine(url), lambda done, total: progress.update(task, completed=done, total=total)
-            )
+            return await apply(client, database, lambda done, total: progress.update(task, completed=done, total=total))
 
     try:
-        prepare(url)
         found = asyncio.run(rebuilt())
     except (RuntimeError, RPCError, DBAPIError) as error:
         raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
-    typer.echo(f"{found.cases} cases are in the read model, out of {found.batches} publications")
+    typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
     if found.lost:
-        raise OperatorError(f"Temporal has forgotten how these began, only a backup has them: {', '.join(found.lost)}")
+        lost = ", ".join(found.lost)
+        raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")

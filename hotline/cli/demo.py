@@ -1,8 +1,8 @@
-"""The command `hotline demo`: plays against a service that runs, or with one of its own."""
+"""The command `hotline demo`: plays a day or a surge against a running service, or one that it starts."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,44 +19,24 @@ from hotline.cli.shared import (
     settings_with,
 )
 from hotline.errors import OperatorError
-from hotline.keyring import Keyring, KeyringError
+from hotline.keyring import Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 
 if TYPE_CHECKING:
     from hotline.demo.people import Person
-    from hotline.demo.run import Wishes
+    from hotline.demo.run import DemoOptions, Perform
 
 app = typer.Typer()
 
 CATALOGUE = DEFAULT_CATALOGUE.with_name("demo.toml")
-"""Hours last seconds in it."""
+"""Catalogue in which an hour lasts seconds."""
 SURGE_CATALOGUE = DEFAULT_CATALOGUE.with_name("surge.toml")
-"""Hours last minutes in it: the promises of 2,000 callers would ring all the time otherwise."""
+"""Catalogue in which an hour lasts minutes; with seconds the clocks of 2,000 cases would ring all the time."""
 DATA_DIR = Path("data-demo")
 FOLDER = "demo"
 ADMIN_KEY = "admin.key"
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
-
-
-class DemoError(OperatorError):
-    """Error that ends the demo; its text says what would help."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the command; times are in seconds."""
-
-    cases: int
-    seed: int
-    concurrency: int
-    day_seconds: float
-    deadline: float
-    run: str | None
-    verify_only: bool
-    url: str | None = None
-    key_file: Path | None = None
-    surge: bool = False
 
 
 @app.command()
@@ -65,97 +45,120 @@ def demo(  # noqa: PLR0913 - an argument for each option
     url: Annotated[str | None, typer.Option(help="Address of the service; default: on this machine.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="File of the administrator's key; default: admin.key.")] = None,
     surge: Annotated[
-        bool, typer.Option("--surge", help="A salt tide in place of a day: one cause, many calls.")
+        bool, typer.Option("--surge", help="Play a salt tide instead of a day: many calls with one cause.")
     ] = False,
-    cases: Annotated[int | None, typer.Option(help="Cases: from 300, default 320; of a surge from 60, 2000.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 2009,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Cases that are worked on at once.")] = 32,
-    day_seconds: Annotated[float, typer.Option(min=0, help="Seconds that the day lasts.")] = 60.0,
-    deadline: Annotated[float, typer.Option(min=0, help="Seconds that the service may be away.")] = 120.0,
+    cases: Annotated[
+        int | None, typer.Option(help="Cases: at least 300, default 320; of a surge at least 60, default 2000.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the plan; the same seed gives the same day.")] = 2009,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Most cases at the same time.")] = 32,
+    day_seconds: Annotated[float, typer.Option(min=0, help="Length of the day in seconds.")] = 60.0,
+    deadline: Annotated[float, typer.Option(min=0, help="Most seconds without an answer of the service.")] = 120.0,
     run: Annotated[
         str | None, typer.Option(help="Id of the run; default: the last unfinished one, or a new one.")
     ] = None,
-    verify_only: Annotated[bool, typer.Option("--verify-only", help="Play nothing; check the last run.")] = False,
-    own_service: Annotated[bool, typer.Option("--up", help="Start the service too; it stays until Ctrl-C.")] = False,
+    verify_only: Annotated[bool, typer.Option("--verify-only", help="Check the last run without playing.")] = False,
+    own_service: Annotated[bool, typer.Option("--up", help="Start the service too, and run it until Ctrl-C.")] = False,
     data_dir: DataDir = None,
     api_port: ApiPort = None,
     temporal_port: TemporalPort = None,
     ui_port: UiPort = None,
     catalogue: CatalogueFile = None,
 ) -> None:
-    """Play a day of the hotline over HTTP, and check over HTTP that every case became what was planned."""
+    """Play a day of the hotline over HTTP, and check over HTTP that every case is as planned."""
+    from hotline.demo.run import DemoOptions
+    from hotline.demo.run import perform as perform_day
+    from hotline.demo.surge.run import perform as perform_surge
+
     if own_service:
         usual = SURGE_CATALOGUE if surge else CATALOGUE
         data_dir, catalogue = data_dir or DATA_DIR, catalogue or usual
     settings = settings_with(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )
-    try:
-        cases = number_of_cases(cases, surge=surge)
-    except DemoError as error:
-        raise typer.BadParameter(str(error), param_hint="--cases") from error
-    options = Options(
-        surge=surge,
-        cases=cases,
+    if own_service:
+        checked_catalogue(settings.catalogue)
+        # The demo must not send messages to real telephones.
+        settings = settings.model_copy(update={"channels": None})
+    options = partial(
+        DemoOptions,
+        url=url or f"http://{LOOPBACK}:{settings.api_port}",
+        folder=settings.data_dir / FOLDER,
+        cases=number_of_cases(cases, surge=surge),
         seed=seed,
         concurrency=concurrency,
         day_seconds=day_seconds,
         deadline=deadline,
+        ui_url=None if url else f"http://{LOOPBACK}:{settings.ui_port}",
         run=run,
         verify_only=verify_only,
-        url=url,
-        key_file=key_file,
+        # Channels of the operator's own keep no such file.
+        message_log=None if url or settings.channels else settings.notification_log,
     )
-    if own_service:
-        checked_catalogue(settings.catalogue)
-        # A play must ring nobody's telephone.
-        settings = settings.model_copy(update={"channels": None})
-        raise typer.Exit(asyncio.run(play_with_service(settings, options)))
-    raise typer.Exit(asyncio.run(play(settings, options)))
+    perform = perform_surge if surge else perform_day
+    played = partial(play, perform, options, key_file or settings.data_dir / ADMIN_KEY, settings.keys_file)
+    raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
 
 
 def number_of_cases(asked: int | None, *, surge: bool) -> int:
-    """Return how many cases are played if `asked` are asked for, or by default. Raises DemoError if too few."""
+    """Return the number of cases: `asked`, or the default if it is None. Raises BadParameter if too few."""
     from hotline.demo import day
     from hotline.demo.surge import plan
 
     usual, least = (plan.USUAL_CASES, plan.LEAST_CASES) if surge else (USUAL_CASES, day.LEAST_CASES)
     cases = usual if asked is None else asked
     if cases < least:
-        raise DemoError(f"{'a surge' if surge else 'a day of the hotline'} has at least {least} cases, not {cases}")
+        played = "a surge" if surge else "a day of the hotline"
+        raise typer.BadParameter(f"{played} has at least {least} cases, not {cases}", param_hint="--cases")
     return cases
 
 
-async def play(settings: Settings, options: Options) -> int:
-    """Play against the service that runs; return 0 if every case became what was planned, else 1.
+async def play(perform: "Perform", options: "Callable[..., DemoOptions]", key_file: Path, keys_file: Path) -> int:
+    """Play against the service that runs; return 0 if every case is as planned, else 1.
+
+    Args:
+        perform: plays a day, or a surge.
+        options: returns the options of the demo, given the administrator's key and a maker of further keys.
+        key_file: file of the administrator's key.
+        keys_file: file of all keys, if the service runs on this machine.
 
     Raises:
-        DemoError: there is no key, or the service does not answer or refuses.
+        OperatorError: there is no key, or the service does not answer or refuses.
     """
     from rich.console import Console
 
-    from hotline.demo import run
     from hotline.demo.client import Rejected, Unreachable
-    from hotline.demo.surge import run as surge
 
+    admin_key = _admin_key(key_file)
+    chosen = options(admin_key=admin_key, make_key=_key_maker(keys_file, admin_key))
     try:
-        perform = surge.perform if options.surge else run.perform
-        return 0 if await perform(_wishes(settings, options), Console()) else 1
+        return 0 if await perform(chosen, Console()) else 1
     except (Rejected, Unreachable, ValueError) as error:
-        raise DemoError(str(error)) from error
+        raise OperatorError(str(error)) from error
 
 
-async def play_with_service(settings: Settings, options: Options) -> int:
+async def play_with_service(settings: Settings, played: Callable[[], Awaitable[int]]) -> int:
     """Start the service, play, and keep the service until Ctrl-C; return 0 if every case is as planned, else 1.
 
     Raises:
-        SupervisorError: the service cannot be started.
+        OperatorError: the service cannot be started.
     """
     from hotline.local import service
 
     ready = asyncio.Event()
+
+    async def play_if_ready() -> int:
+        await ready.wait()
+        try:
+            code = await played()
+        except OperatorError as error:
+            say(f"the demo stopped: {error}; the same command goes on with it")
+            code = 1
+        say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.ui_port}; Ctrl-C stops everything")
+        return code
+
     running = asyncio.create_task(service.run(settings, say, ready))
-    playing = asyncio.create_task(_play_when(ready, settings, options))
+    playing = asyncio.create_task(play_if_ready())
     try:
         await running
     finally:
@@ -164,58 +167,20 @@ async def play_with_service(settings: Settings, options: Options) -> int:
     return 1 if playing.cancelled() else playing.result()
 
 
-async def _play_when(ready: asyncio.Event, settings: Settings, options: Options) -> int:
-    await ready.wait()
-    try:
-        code = await play(settings, options)
-    except DemoError as error:
-        say(f"the demo stopped: {error}; the same command goes on with it")
-        code = 1
-    say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.ui_port}; Ctrl-C stops everything")
-    return code
-
-
-def _wishes(settings: Settings, options: Options) -> "Wishes":
-    from hotline.demo.run import Wishes
-
-    url = options.url or f"http://{LOOPBACK}:{settings.api_port}"
-    admin_key = _admin_key(options.key_file or settings.data_dir / ADMIN_KEY)
-    return Wishes(
-        url=url,
-        admin_key=admin_key,
-        folder=settings.data_dir / FOLDER,
-        cases=options.cases,
-        seed=options.seed,
-        concurrency=options.concurrency,
-        day_seconds=options.day_seconds,
-        deadline=options.deadline,
-        ui_url=None if options.url else f"http://{LOOPBACK}:{settings.ui_port}",
-        run=options.run,
-        verify_only=options.verify_only,
-        make_key=_key_maker(settings.keys_file, admin_key),
-        # Channels of the operator's own keep no such file.
-        message_log=None if options.url or settings.channels else settings.notification_log,
-    )
-
-
 def _admin_key(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise DemoError(
+        raise OperatorError(
             f"the administrator's key {path} cannot be read ({error.strerror}); `hotline up` writes it into its data"
             " folder: name that with --data-dir, the file itself with --key-file, or start the service with --up"
         ) from error
 
 
 def _key_maker(file: Path, admin_key: str) -> "Callable[[Person], str] | None":
-    """Return a maker of keys, or None if the file is not that of the service. Raises DemoError if it is unusable."""
+    """Return a maker of keys, or None if the file is not that of the service. Raises KeyringError."""
     ring = Keyring(file)
-    try:
-        known = ring.verify(admin_key)
-    except KeyringError as error:
-        raise DemoError(str(error)) from error
-    if known is None:
+    if ring.verify(admin_key) is None:
         return None
 
     def make_key(person: "Person") -> str:

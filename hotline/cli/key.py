@@ -1,32 +1,31 @@
-"""The commands `hotline key`: who may act over HTTP, and in which role."""
+"""The commands `hotline key`: people who may act over HTTP, and their roles."""
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
-from hotline.cli.shared import catalogue_in_force
+from hotline.cli.shared import catalogue_in_force, minute, show_table
 from hotline.keyring import IssuedRole, Keyring, KeyringError
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
     from domain.catalogue.catalogue import Catalogue
 
-app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may act, and as whom.")
+app = typer.Typer(no_args_is_help=True, help="API keys of people and their roles.")
 
 
 @app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="The person who acts with it; stands on every event.")],
-    role: Annotated[IssuedRole, typer.Option(help="In which capacity.")],
+    name: Annotated[str, typer.Argument(help="Name of the person who acts with the key; it is shown on every event.")],
+    role: Annotated[IssuedRole, typer.Option(help="Role of the person.")],
     department: Annotated[
         str | None, typer.Option(help="Department that the person acts for, by code or name; a crew needs one.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Revoke the live key that has this name.")] = False,
 ) -> None:
-    """Make a key and print it: the only time it can be seen."""
+    """Create a key and print it. It cannot be shown again."""
     if department is not None or role is Role.CREW:
         department = _code(department, catalogue_in_force())
     ring = Keyring(Settings().keys_file)
@@ -38,19 +37,14 @@ def create(
 @app.command("list")
 def list_() -> None:
     """Show every key, revoked ones too; secrets are not kept."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("id", "name", "role", "department", "created (UTC)", "revoked (UTC)")
-    for key in Keyring(Settings().keys_file).list():
-        times = [at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else "" for at in (key.created_at, key.revoked_at)]
-        table.add_row(key.id, key.name, key.role, key.department or "", *times)
-    Console().print(table)
+    keys = Keyring(Settings().keys_file).list()
+    rows = ((k.id, k.name, k.role, k.department or "", minute(k.created_at), minute(k.revoked_at)) for k in keys)
+    show_table(("id", "name", "role", "department", "created (UTC)", "revoked (UTC)"), rows)
 
 
 @app.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
-    """End a key; a running API refuses it from the next request on."""
+    """Revoke a key; a running API refuses it from the next request on."""
     key = Keyring(Settings().keys_file).revoke(key_id)
     typer.echo(f"key {key.id} of {key.name} is revoked")
 

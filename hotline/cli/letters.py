@@ -5,38 +5,34 @@ from typing import Annotated
 
 import typer
 
-from hotline.cli.shared import open_database
+from hotline.cli.shared import minute, open_database, show_table
 from hotline.errors import OperatorError
 
-app = typer.Typer(no_args_is_help=True, help="Dead letters: messages that no channel took.")
+app = typer.Typer(no_args_is_help=True, help="Dead letters: notifications that could not be delivered.")
 
 
 @app.command("list")
-def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters that are shown.")] = 50) -> None:
-    """Show dead letters, the last to be given up first."""
-    from rich.console import Console
-    from rich.table import Table
-
+def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters to show.")] = 50) -> None:
+    """Show dead letters, the newest first."""
     from readmodel.database import reading
     from readmodel.dead_letters import dead_letters
 
     with open_database() as database, reading(database) as connection:
         page = dead_letters(connection, limit=limit)
-    table = Table("key", "given up (UTC)", "why", "message")
-    for letter in page.items:
-        given_up = letter.dead_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(letter.key, given_up, letter.error or "", f"{letter.text_zh}\n{letter.text_en}")
-    Console().print(table)
+    letters = (
+        (each.key, minute(each.dead_at), each.error or "", f"{each.text_zh}\n{each.text_en}") for each in page.items
+    )
+    show_table(("key", "given up (UTC)", "why", "message"), letters)
     if page.next_cursor:
         typer.echo(f"there are more; --limit shows more than {limit}")
 
 
 @app.command("resend")
 def resend(
-    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys that the list shows.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys from the list.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Send all dead letters again.")] = False,
 ) -> None:
-    """Have dead letters sent again, by the channels as they are now; all that are named, or none."""
+    """Send dead letters again by the present channels: all named ones, or none if one of them cannot be sent."""
     from readmodel.database import writing
     from readmodel.dead_letters import resend as apply
     from readmodel.dead_letters import resend_all

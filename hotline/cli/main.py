@@ -1,4 +1,4 @@
-"""The `hotline` command. Its groups import what they need inside the commands, so that each starts fast."""
+"""The `hotline` command. Commands import other packages when they run, so that each starts fast."""
 
 import sys
 from typing import NoReturn
@@ -6,13 +6,13 @@ from typing import NoReturn
 import typer
 
 from hotline import entry
-from hotline.cli import catalogue, channels, customers, database, demo, key, letters, processes, temporal, up
+from hotline.cli import catalogue, channels, customers, database, demo, key, letters, processes, temporal
 from hotline.errors import OperatorError
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-for group in (up, demo, processes, database, temporal):
+for group in (processes, demo, database, temporal):
     app.add_typer(group.app)
 for name, group in {
     "key": key,
@@ -25,10 +25,10 @@ for name, group in {
 
 
 def main() -> None:
-    """Run the command. An error that the operator can put right is printed and ends with exit code 2."""
+    """Run the command. An error that the operator can correct is printed and ends it with exit code 2."""
     try:
         app()
-    # An OSError names the file that cannot be read or written, which the operator can put right as well.
+    # An OSError names the file that cannot be read or written, which the operator can correct as well.
     except (OperatorError, OSError) as error:
         typer.echo(f"hotline: {error}", err=True)
         sys.exit(2)

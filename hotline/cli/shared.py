@@ -1,8 +1,8 @@
-"""Parts that several commands use."""
+"""Options and helpers that several commands use."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ def settings_with(**options: object) -> Settings:
 
 
 def checked_catalogue(file: Path) -> "Catalogue":
-    """Load a catalogue and print warnings about its calendar. Raises CatalogueError."""
+    """Load a catalogue and print warnings about its calendar. Raises FileError."""
     from hotline.files.catalogue import calendar_warnings, load_catalogue
 
     found = load_catalogue(file)
@@ -41,7 +41,7 @@ def checked_catalogue(file: Path) -> "Catalogue":
 
 
 def catalogue_in_force() -> "Catalogue":
-    """Return the catalogue in force, by the settings of the environment. Raises CatalogueError."""
+    """Return the catalogue in force, by the settings of the environment. Raises FileError."""
     from hotline.files.catalogue_store import CatalogueStore, in_force_now
 
     settings = Settings()
@@ -49,23 +49,46 @@ def catalogue_in_force() -> "Catalogue":
 
 
 @contextmanager
-def open_database() -> Iterator["Engine"]:
-    """Open the database of the settings, its tables up to date. Raises OperatorError if it fails, also later."""
-    from sqlalchemy.exc import DBAPIError
-
+def migrated_database(*, read_only: bool = False) -> Iterator["Engine"]:
+    """Open the database of the settings, its tables up to date. Raises DBAPIError."""
     from readmodel.database import engine
     from readmodel.migrate import migrate
 
     url = Settings().database_url
+    migrate(url)
+    database = engine(url, read_only=read_only)
     try:
-        migrate(url)
-        database = engine(url)
-        try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def open_database() -> Iterator["Engine"]:
+    """Open the database of the settings, its tables up to date. Raises OperatorError if it fails, also in the block."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with migrated_database() as database:
             yield database
-        finally:
-            database.dispose()
     except DBAPIError as error:
         raise OperatorError(f"the database does not answer as it should: {error.orig}") from error
+
+
+def show_table(columns: Iterable[str], rows: Iterable[Iterable[str]], *, header: bool = True) -> None:
+    """Print a table to standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, show_header=header)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def minute(at: datetime | None) -> str:
+    """Return an instant to the minute, in UTC; empty for None."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else ""
 
 
 def say(text: str) -> None:

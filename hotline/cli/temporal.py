@@ -1,4 +1,4 @@
-"""The command `hotline temporal-setup`: prepares a Temporal cluster."""
+"""The command `hotline temporal-setup`, which prepares a Temporal cluster."""
 
 import asyncio
 from datetime import timedelta
@@ -16,7 +16,7 @@ def temporal_setup(
     retention_days: Annotated[int, typer.Option(min=1, help="Days a new namespace keeps ended histories.")] = 30,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
-    """Register namespace and search attributes on the Temporal cluster of TEMPORAL_ADDRESS; again without harm."""
+    """Register namespace and search attributes on the cluster of TEMPORAL_ADDRESS. Repeating it does no harm."""
     from hotline.temporal.connection import address, connect
     from hotline.temporal.setup import prepare
 

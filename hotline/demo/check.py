@@ -1,4 +1,4 @@
-"""Compares what became of a case, as HTTP shows it, with what was planned."""
+"""Comparison of a case, as HTTP shows it, with its plan."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ SYSTEM = Role.SYSTEM.value
 KNOWN_AT_INTAKE = frozenset(flag.value for flag in IntakeFlag)
 """Flags that no plan decides: a day that is played again has callers and addresses who called the day before."""
 BY_TIME = frozenset({"noticed", "criticised"})
-"""Flags of cases that stay late for long: how long one is looked at is no matter of its plan."""
+"""Flags of cases that stay late: they depend on the time of the check, not on the plan."""
 
 
 def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[str]:
-    """Return the differences between a case and its plan, of whose variants the one that was played counts."""
+    """Return the differences between a case and the variant of its plan that was played."""
     happened = [(item["action"], item["actor"] == SYSTEM) for item in timeline if not _by_the_way(item)]
     played = next((variant for variant in plan.variants() if list(variant.happens()) == happened), None)
     found = [] if played else [f"events are {_told(happened)}, planned {_told(plan.happens())}"]

@@ -1,4 +1,4 @@
-"""The demo's way to the service: HTTP alone, and it goes on trying while the service is away."""
+"""HTTP client of the demo, which retries while the service is away."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ AWAY = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-"""Answers that mean: the same again, later."""
+"""Status codes after which the same request is sent again later."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 3.0
 PAUSE_GROWTH = 1.6
@@ -33,11 +33,11 @@ Json = dict[str, Any]
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the service, not a fault of the demo
-    """The service did not answer until the deadline."""
+    """Error of a service that did not answer until the deadline."""
 
 
 class Rejected(Exception):  # noqa: N818 - a refusal is an answer
-    """The service refused; `slug` is the last part of the problem's type."""
+    """Error of a refused request; `slug` is the last part of the problem's type."""
 
     def __init__(self, status: int, slug: str, detail: str) -> None:
         super().__init__(f"{status} {slug}: {detail}")
@@ -83,11 +83,11 @@ class Hotline:
             yield cls(http, admin_key, deadline)
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Json:
-        """Read one thing. Raises Rejected, Unreachable."""
+        """Return one resource. Raises Rejected, Unreachable."""
         return await self._send(self._request("GET", path, self._admin_key, params=params))
 
     async def items(self, path: str, **params: str) -> AsyncIterator[Json]:
-        """Read a list to its end, page by page. Raises Rejected, Unreachable."""
+        """Return all items of a list, page by page. Raises Rejected, Unreachable."""
         cursor: str | None = ""
         while cursor is not None:
             page = await self.get(path, {**params, "cursor": cursor} if cursor else params)

@@ -1,4 +1,4 @@
-"""The day to be played, made from a seed: who calls about what, when, where, and how each case will go."""
+"""Plan of a day, made from a seed: each call with its caller, subject, time and place, and the plan of its case."""
 
 import random
 from collections import Counter
@@ -11,14 +11,14 @@ from domain.case.actions.hand_over import HandOver
 from domain.case.actions.part_of import OfPart
 from domain.case.actions.sign_for import SignFor
 from domain.shared.actors import Role
-from hotline.demo.people import AGENTS, Cast, Person
+from hotline.demo.people import AGENTS, Person, Staff
 from hotline.demo.plans import PLANS
 from hotline.demo.steps import Offer, Plan, Scene, Step, Wake
 from hotline.demo.stories import STORIES, Story
 from hotline.demo.texts import address, caller_name, phone, words
 
 LEAST_CASES = 300
-"""About a morning of the real hotline, and enough for every path in every kind of service."""
+"""Number of calls of a morning of the real hotline; enough for every plan in every group of services."""
 
 CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
 """Shares of the calls by hour of the day: quiet nights, a busy morning, a second peak after work."""
@@ -74,7 +74,7 @@ class Call:
         caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
         return {**self.intake, "owner": self.owner, "caller": caller}
 
-    def lines(self, plan: Plan, cast: Cast) -> tuple[Line | Pause, ...]:
+    def lines(self, plan: Plan, staff: Staff) -> tuple[Line | Pause, ...]:
         """Return the steps of the plan for this case, each with the person who does it."""
         owner, department, place = self.owner, self.scene.department, 0
         lines: list[Line | Pause] = []
@@ -85,7 +85,7 @@ class Call:
             place += 1
             body = move.body(self.scene)
             at_work = (body.department if isinstance(body, OfPart) else None) or department
-            person = cast.named(owner) if move.role is Role.AGENT else self._who(move, cast, owner, at_work)
+            person = staff.named(owner) if move.role is Role.AGENT else self._who(move, staff, owner, at_work)
             if isinstance(body, SignFor) and body.assignee is None:
                 body = body.model_copy(update={"assignee": person.name})
             said = body.model_dump(mode="json", exclude_none=True)
@@ -94,8 +94,8 @@ class Call:
             department = body.department if isinstance(body, Dispatch) else department
         return tuple(lines)
 
-    def _who(self, step: Step, cast: Cast, owner: str, department: str) -> Person:
-        return cast.who(step.role, owner=owner, department=department, turn=self.index)
+    def _who(self, step: Step, staff: Staff, owner: str, department: str) -> Person:
+        return staff.who(step.role, owner=owner, department=department, turn=self.index)
 
 
 def account_no(run: str, index: int) -> str:

@@ -1,4 +1,4 @@
-"""The paths that come to an end: closed, refused or withdrawn."""
+"""Plans that end a case: closed, refused or withdrawn."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Memory of the demo between two runs: the id of the run, and the number of each case.
+"""Journal of the demo, kept between two starts: the id of the run, and the number of each case.
 
 One JSON object a line, so that a line which was being written when the demo was killed costs that line alone.
 Everything else the service knows: a registration that is not in the journal is sent again, and gives the same case.
@@ -15,7 +15,7 @@ RUN = re.compile(r"[0-9A-Za-z]{1,20}")
 
 
 class Journal:
-    """The memory of one run of the demo, in one file of `folder`."""
+    """Journal of one run of the demo, in one file of `folder`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,17 +62,17 @@ class Journal:
         return None
 
     def note(self, index: int, number: str) -> None:
-        """Remember the number of a case."""
+        """Record the number of a case."""
         self.numbers[index] = number
         self._append({"index": index, "number": number})
 
     def note_incident(self, number: str) -> None:
-        """Remember which incident the run is about."""
+        """Record the incident of the run."""
         self.incident = number
         self._append({"incident": number})
 
     def finish(self) -> None:
-        """Remember that the run was played to its end and found as planned: the next one is a new one."""
+        """Record that the run was played to its end and was as planned; the next one is a new one."""
         self.finished = True
         self._append({"finished": True})
 

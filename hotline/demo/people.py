@@ -8,7 +8,7 @@ from domain.shared.actors import Role
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who acts; `department` is set for crews, who act for one only."""
+    """Person of the demo; `department` is set for crews, who act for one only."""
 
     name: str
     role: Role
@@ -28,8 +28,8 @@ _CREW_SURNAMES = "卢杜钟阮容余甘简"
 _CREW_GIVEN_NAMES = ("伟明", "锦荣", "炳坤")
 
 
-class Cast:
-    """Everybody, and who of them takes the next thing to do."""
+class Staff:
+    """All people of the demo, and the assignment of tasks to them."""
 
     def __init__(self, departments: Iterable[str]) -> None:
         self._by_role = {

@@ -1,4 +1,4 @@
-"""Every way a case of the demo may go: those that end (`demo.endings`), and those left as they are, to be looked at."""
+"""All plans of cases in the demo: those with an end (`demo.endings`), and those that stay open."""
 
 from domain.case.lifecycle import State
 from domain.shared.actors import Role
@@ -67,4 +67,4 @@ LEFT: tuple[Plan, ...] = (
 """The cases that the demo leaves open, late ones and paused ones among them."""
 
 PLANS: tuple[Plan, ...] = (*ENDINGS, *LEFT)
-"""Every kind of path. `weight` says how often it is met."""
+"""All plans. `weight` is the relative frequency of a plan."""

@@ -1,4 +1,4 @@
-"""Plays the day: every call at its time, every step by its person, as many cases at once as are allowed."""
+"""Player of a day: every call at its time, every step by its person, with a limit of concurrent cases."""
 
 import asyncio
 import itertools
@@ -13,7 +13,7 @@ from hotline.demo.check import played_so_far
 from hotline.demo.client import Hotline, Json, Rejected, Unreachable
 from hotline.demo.day import Call, Line, Pause
 from hotline.demo.journal import Journal
-from hotline.demo.people import Cast, Person
+from hotline.demo.people import Person, Staff
 from hotline.demo.steps import Plan
 
 THINKING_SECONDS = (0.15, 0.7)
@@ -28,11 +28,11 @@ Notice = Callable[[], None]
 
 
 @dataclass
-class Stage:
-    """Parts that a day is played with. `seconds` is its length; `step_done` is called after every step."""
+class PlayContext:
+    """Context of a played day. `seconds` is its length; `step_done` is called after every step."""
 
     hotline: Hotline
-    cast: Cast
+    staff: Staff
     journal: Journal
     seconds: float
     concurrency: int
@@ -41,21 +41,21 @@ class Stage:
     problems: dict[int, str] = field(default_factory=dict)
 
 
-async def play(stage: Stage, calls: Sequence[Call]) -> None:
-    """Play every call to the end of its plan. What was played by an earlier run is not played again.
+async def play(context: PlayContext, calls: Sequence[Call]) -> None:
+    """Play every call to the end of its plan. Steps of an earlier run are not repeated.
 
-    What the service refused against the plan is in `stage.problems`. Raises Unreachable.
+    What the service refused against the plan is in `context.problems`. Raises Unreachable.
     """
-    places = asyncio.Semaphore(stage.concurrency)
-    waiting = [call.starts for call in calls if call.index not in stage.journal.numbers]
+    places = asyncio.Semaphore(context.concurrency)
+    waiting = [call.starts for call in calls if call.index not in context.journal.numbers]
     first = min(waiting, default=1.0)
 
     async def one(call: Call) -> None:
-        if call.index not in stage.journal.numbers:
-            await asyncio.sleep((call.starts - first) * stage.seconds)
+        if call.index not in context.journal.numbers:
+            await asyncio.sleep((call.starts - first) * context.seconds)
         async with places:
-            await _Case(stage, call).play()
-        stage.call_done()
+            await _Case(context, call).play()
+        context.call_done()
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -67,12 +67,12 @@ async def play(stage: Stage, calls: Sequence[Call]) -> None:
 
 
 class _Case:
-    """One call, from the registration to the end of its plan."""
+    """Player of one call, from the registration to the end of its plan."""
 
-    def __init__(self, stage: Stage, call: Call) -> None:
-        self._stage = stage
+    def __init__(self, context: PlayContext, call: Call) -> None:
+        self._context = context
         self._call = call
-        self._key = f"demo-{stage.journal.run}-{call.index}"
+        self._key = f"demo-{context.journal.run}-{call.index}"
         # A source of its own, so that it does not matter how the cases take turns.
         self._moods = random.Random(self._key)  # noqa: S311 - a play, no secret
         self._version = 0
@@ -84,22 +84,22 @@ class _Case:
             timeline = await self._timeline(complaint)
             plan, done = played_so_far(self._call.plan, timeline) if timeline else (self._call.plan, 0)
             for _ in range(done):
-                self._stage.step_done()
+                self._context.step_done()
             await self._go_on(complaint, plan, done)
         except Rejected as refusal:
-            self._stage.problems[self._call.index] = str(refusal)
+            self._context.problems[self._call.index] = str(refusal)
 
     async def _begin(self) -> Json:
         """Return the case, registered now or by an earlier run. One that is not in the journal is found by its key."""
-        hotline, journal, call = self._stage.hotline, self._stage.journal, self._call
+        hotline, journal, call = self._context.hotline, self._context.journal, self._call
         number = journal.numbers.get(call.index)
         if number is None:
-            agent = self._stage.cast.named(call.owner)
+            agent = self._context.staff.named(call.owner)
             complaint = await hotline.post("/complaints", call.intake_of(journal.run), by=agent, key=self._key)
             journal.note(call.index, complaint["number"])
         else:
             complaint = await hotline.get(f"/complaints/{number}")
-        self._stage.step_done()
+        self._context.step_done()
         return complaint
 
     async def _timeline(self, complaint: Json) -> list[Json]:
@@ -107,7 +107,7 @@ class _Case:
         if complaint["version"] == 1:
             return []
         try:
-            return [item async for item in self._stage.hotline.items(f"/complaints/{complaint['number']}/timeline")]
+            return [item async for item in self._context.hotline.items(f"/complaints/{complaint['number']}/timeline")]
         except Rejected as refusal:
             if refusal.status == HTTPStatus.NOT_FOUND:
                 return []
@@ -129,11 +129,11 @@ class _Case:
                 plan = plan.if_late
                 lines = self._lines(plan, line.place - 1)
             else:
-                self._stage.step_done()
+                self._context.step_done()
 
     def _lines(self, plan: Plan, done: int) -> list[Line | Pause]:
         """Return the steps after the first `done` ones."""
-        lines = self._call.lines(plan, self._stage.cast)
+        lines = self._call.lines(plan, self._context.staff)
         return [line for line in lines if line.place > done or (isinstance(line, Pause) and line.place == done)]
 
     async def _act(self, complaint: Json, line: Line) -> None:
@@ -156,12 +156,12 @@ class _Case:
                 return
 
     async def _post(self, path: str, body: Json, by: Person, key: str) -> None:
-        self._version = (await self._stage.hotline.post(path, body, by=by, key=key))["version"]
+        self._version = (await self._context.hotline.post(path, body, by=by, key=key))["version"]
 
     async def _until_awake(self, number: str) -> None:
         """Wait until the read model shows that the suspension of the case has ended."""
         while True:
-            complaint = await self._stage.hotline.get(f"/complaints/{number}")
+            complaint = await self._context.hotline.get(f"/complaints/{number}")
             if complaint["version"] >= self._version and complaint["state"] != State.SUSPENDED:
                 return
             await asyncio.sleep(LOOK_EVERY_SECONDS)

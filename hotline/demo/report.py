@@ -15,7 +15,7 @@ from hotline.demo.day import Call
 from hotline.demo.verify import Verdict
 
 MOST_DIFFERENCES = 40
-"""A verdict longer than this is not read."""
+"""Most differences that the verdict lists."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Places:
 
 
 def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: Traffic, places: Places) -> None:
-    """Print it all; the verdict comes last."""
+    """Print the report; the verdict comes last."""
     console.print(_by_state(verdict))
     console.print(_by_service(calls, verdict))
     _print_stories(console, calls, verdict, places)

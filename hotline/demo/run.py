@@ -1,30 +1,29 @@
-"""One performance of the demo: prepare, play, check over HTTP, report."""
+"""One run of the demo: prepare, play, check over HTTP, report."""
 
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hotline.demo.bars import bars
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import Call, District, plan_day
 from hotline.demo.journal import Journal
-from hotline.demo.people import Cast, Person
-from hotline.demo.play import Stage, play
+from hotline.demo.people import Person, Staff
+from hotline.demo.play import PlayContext, play
 from hotline.demo.report import Places, report
 from hotline.demo.steps import Offer
 from hotline.demo.verify import verify
-
-OWNER_ONLY = 0o600
+from hotline.files.atomic import write_private
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """Arguments of one play of the demo.
+class DemoOptions:
+    """Options of one run of the demo.
 
     `folder` is the demo's own, for journals and keys. `make_key` gives a person a key of the service; without it
     everybody acts with the administrator's. `day_seconds` is how long the day lasts, `deadline` how long the service
@@ -48,128 +47,110 @@ class Wishes:
     message_log: Path | None = None
 
 
-async def perform(wishes: Wishes, console: Console) -> bool:
-    """Play a day and check it; answer whether every case is as planned.
+Perform = Callable[[DemoOptions, Console], Awaitable[bool]]
+"""Plays the demo and checks it; returns True if every case is as planned."""
+
+
+async def perform(options: DemoOptions, console: Console) -> bool:
+    """Play a day and check it; return True if every case is as planned.
 
     Raises:
         Unreachable: the service was away for longer than the deadline.
         Rejected: the service refuses the administrator's key.
         ValueError: there is nothing to be played, or no such run.
     """
-    async with Hotline.at(wishes.url, wishes.admin_key, wishes.deadline) as hotline:
-        catalogue = await hotline.get("/services")
-        offers = [offer_of(item) for item in catalogue["items"]]
-        districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
-        calls = plan_day(wishes.cases, wishes.seed, offers, districts)
-        cast = Cast({offer.department for offer in offers})
-        journal = journal_of(wishes)
-        console.print(_announcement(journal, calls, wishes), soft_wrap=True)
+    async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
+        offers, districts = await offers_of(hotline)
+        calls = plan_day(options.cases, options.seed, offers, districts)
+        staff = Staff({offer.department for offer in offers})
+        journal = journal_of(options)
+        console.print(_announcement(journal, calls, options), soft_wrap=True)
         problems: dict[int, str] = {}
-        if not wishes.verify_only:
-            hotline.keys = keys_of(wishes, cast)
-            problems = await _play(hotline, Scenery(cast, journal, wishes), calls, console)
+        if not options.verify_only:
+            hotline.keys = keys_of(options, staff)
+            problems = await _play(hotline, staff, journal, options, calls, console)
         with console.status("checking every case over HTTP"):
-            verdict = await verify(hotline, calls, journal, wishes.deadline)
+            verdict = await verify(hotline, calls, journal, options.deadline)
         for index, problem in problems.items():
             verdict.differences.setdefault(index, []).append(problem)
-        report(console, calls, verdict, hotline.traffic, Places(wishes.url, wishes.ui_url))
+        report(console, calls, verdict, hotline.traffic, Places(options.url, options.ui_url))
     if verdict.good:
         journal.finish()
     return verdict.good
 
 
-@dataclass(frozen=True)
-class Scenery:
-    """Values that stay the same while the day is played."""
-
-    cast: Cast
-    journal: Journal
-    wishes: Wishes
-
-
-async def _play(hotline: Hotline, scenery: Scenery, calls: Sequence[Call], console: Console) -> dict[int, str]:
+async def _play(
+    hotline: Hotline, staff: Staff, journal: Journal, options: DemoOptions, calls: Sequence[Call], console: Console
+) -> dict[int, str]:
     """Play and show the progress. Return what the service refused, by the index of the call."""
     steps = sum(len(call.plan.steps) + 1 for call in calls)
-    with _progress(console, steps, len(calls)) as (step_done, call_done, tell):
+    done = Counter[str]()
+    with bars(console) as (progress, tell):
+
+        def advance(what: str, of: int) -> None:
+            done[what] += 1
+            progress(what, done[what], of)
+
         hotline.tell = tell
-        stage = Stage(
+        context = PlayContext(
             hotline=hotline,
-            cast=scenery.cast,
-            journal=scenery.journal,
-            seconds=scenery.wishes.day_seconds,
-            concurrency=scenery.wishes.concurrency,
-            step_done=step_done,
-            call_done=call_done,
+            staff=staff,
+            journal=journal,
+            seconds=options.day_seconds,
+            concurrency=options.concurrency,
+            step_done=partial(advance, "steps", steps),
+            call_done=partial(advance, "cases", len(calls)),
         )
-        await play(stage, calls)
-    return stage.problems
+        await play(context, calls)
+    return context.problems
 
 
-@contextmanager
-def _progress(
-    console: Console, steps: int, calls: int
-) -> Iterator[tuple[Callable[[], None], Callable[[], None], Callable[[str], None]]]:
-    columns = (TextColumn("{task.description:<22}"), BarColumn(bar_width=None), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        all_steps = progress.add_task("steps", total=steps)
-        all_calls = progress.add_task("cases", total=calls)
-
-        def step_done() -> None:
-            progress.update(all_steps, advance=1, description="steps")
-
-        def call_done() -> None:
-            progress.advance(all_calls)
-
-        def tell(what: str) -> None:
-            progress.update(all_steps, description=what)
-
-        yield step_done, call_done, tell
-
-
-def journal_of(wishes: Wishes) -> Journal:
+def journal_of(options: DemoOptions) -> Journal:
     """Return the run that is asked for, else the last unfinished one, else a new one."""
-    if wishes.run is not None:
-        return Journal.named(wishes.folder, wishes.run, seed=wishes.seed, cases=wishes.cases)
-    latest = Journal.latest(wishes.folder, seed=wishes.seed, cases=wishes.cases)
-    if wishes.verify_only:
+    if options.run is not None:
+        return Journal.named(options.folder, options.run, seed=options.seed, cases=options.cases)
+    latest = Journal.latest(options.folder, seed=options.seed, cases=options.cases)
+    if options.verify_only:
         if latest is None:
-            raise ValueError(f"no run of {wishes.cases} cases with seed {wishes.seed} in {wishes.folder}")
+            raise ValueError(f"no run of {options.cases} cases with seed {options.seed} in {options.folder}")
         return latest
     if latest is None or latest.finished:
-        return Journal.begin(wishes.folder, seed=wishes.seed, cases=wishes.cases)
+        return Journal.begin(options.folder, seed=options.seed, cases=options.cases)
     return latest
 
 
-def _announcement(journal: Journal, calls: Sequence[Call], wishes: Wishes) -> str:
+def _announcement(journal: Journal, calls: Sequence[Call], options: DemoOptions) -> str:
     known = len(journal.numbers)
     going_on = f", of which an earlier run has registered {known}" if known else ""
     services = len({call.offer.code for call in calls})
     districts = len({call.intake["location"]["district"] for call in calls})
     return (
         f"[bold]run {journal.run}[/bold] (seed {journal.seed}): {len(calls)} cases{going_on}, {services} services, "
-        f"{districts} districts, at {wishes.url}; the run is kept in {wishes.folder}"
+        f"{districts} districts, at {options.url}; the run is kept in {options.folder}"
     )
 
 
-def keys_of(wishes: Wishes, cast: Cast) -> dict[str, str]:
-    """Return a key for everybody, made once and kept for later runs in a private file."""
-    if wishes.make_key is None:
+def keys_of(options: DemoOptions, staff: Staff) -> dict[str, str]:
+    """Return a key for each person, made once and kept for later runs in a private file."""
+    if options.make_key is None:
         return {}
-    path = wishes.folder / "keys.json"
+    path = options.folder / "keys.json"
     keys: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [person for person in cast.people if person.name not in keys]
-    keys |= {person.name: wishes.make_key(person) for person in missing}
+    missing = [person for person in staff.people if person.name not in keys]
+    keys |= {person.name: options.make_key(person) for person in missing}
     if missing:
-        aside = path.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
-            json.dump(keys, file, ensure_ascii=False)
-        aside.replace(path)
+        write_private(path, json.dumps(keys, ensure_ascii=False))
     return keys
 
 
-def offer_of(item: Json) -> Offer:
-    """Return a service from an item of `GET /v1/services`."""
+async def offers_of(hotline: Hotline) -> tuple[list[Offer], list[District]]:
+    """Return the services and districts of the catalogue in force. Raises Rejected, Unreachable."""
+    catalogue = await hotline.get("/services")
+    districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
+    return [_offer(item) for item in catalogue["items"]], districts
+
+
+def _offer(item: Json) -> Offer:
     return Offer(
         code=item["service_code"],
         name_zh=item["name_zh"],

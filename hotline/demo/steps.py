@@ -1,4 +1,4 @@
-"""The small language in which the demo says how a case goes: steps by people, waits for the clock, plans of both."""
+"""Plans of cases in the demo: steps by people, and waits for a time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Step:
-    """Somebody does something. `wakes_after`: seconds after the registration that the case is suspended until."""
+    """Action of a person. `wakes_after`: seconds from the registration to the wake date of a suspension."""
 
     role: Role
     action: str
@@ -66,7 +66,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Wake:
-    """The case is suspended and wakes by itself: the demo waits for it."""
+    """Wait until a suspended case wakes by itself."""
 
 
 Move = Step | Wake
@@ -97,7 +97,7 @@ class Plan:
         return tuple(move for move in self.moves if isinstance(move, Step))
 
     def suits(self, offer: Offer) -> bool:
-        """Return True if a case of this service may go like this. A call of thanks is only answered."""
+        """Return True if a case of this service may follow the plan. A call of thanks is only answered."""
         actions = {step.action for step in self.steps}
         if not offer.budgets:
             return actions == {"answer"}
@@ -105,7 +105,7 @@ class Plan:
         return self.fits(offer) and not unasked and ("arrive" not in actions or "arrive" in offer.budgets)
 
     def happens(self) -> tuple[tuple[str, bool], ...]:
-        """The timeline without its rungs: each action, and whether the system does it by itself."""
+        """Return the expected timeline without rungs: each action, and True if the system does it."""
         return (("register", False), *(_happens(move) for move in self.moves))
 
     def variants(self) -> Iterator["Plan"]:
@@ -123,7 +123,7 @@ def _happens(move: Move) -> tuple[str, bool]:
 
 
 def say(role: Role, body: ActionBody) -> Step:
-    """A step whose words are the same for every case."""
+    """Return a step that has the same texts for every case."""
     return Step(role, ACTION_OF[type(body)].name, lambda _: body)
 
 
@@ -137,69 +137,69 @@ def dispatch(role: Role = Role.DISPATCHER, note: str | None = None, *, elsewhere
 
 
 def sign_for() -> Step:
-    """签收 by the crew."""
+    """Sign for the case (签收), by the crew."""
     return say(Role.CREW, SignFor())
 
 
 def arrive() -> Step:
-    """到场."""
+    """Arrive (到场)."""
     return say(Role.CREW, Arrive())
 
 
 def complete() -> Step:
-    """处理完成."""
+    """Complete the work (处理完成)."""
     return Step(Role.CREW, "complete", lambda scene: Complete(result=scene.done))
 
 
 def reply() -> Step:
-    """回复 by the owner."""
+    """Reply (回复), by the owner."""
     return Step(Role.OWNER, "reply", lambda scene: Reply(message=scene.told))
 
 
 def follow_up(outcome: str, note: str | None = None) -> Step:
-    """回访."""
+    """Follow up (回访)."""
     return say(Role.FOLLOW_UP, FollowUp.model_validate({"outcome": outcome, "note": note}))
 
 
 def suspend(reason: str, wakes_after: float | None = None) -> Step:
-    """挂起, until the caller does something or `wakes_after` seconds after the registration."""
+    """Suspend (挂起) until the caller does something or `wakes_after` seconds after the registration."""
     body = Suspend(reason=reason)
     return Step(Role.CREW, "suspend", lambda _: body, wakes_after)
 
 
 def hand_over() -> Step:
-    """移交 to a colleague."""
+    """Hand over (移交) to a colleague."""
     return Step(Role.SUPERVISOR, "hand_over", lambda scene: HandOver(owner=scene.colleague, note="原责任人轮休"))
 
 
 def give_back() -> Step:
-    """退单 by the crew."""
+    """Return the case (退单), by the crew."""
     return say(Role.CREW, Return(reason="经核实不属本部门维护范围，请改派。"))
 
 
 def ask_approval() -> Step:
-    """报批 before the company pays."""
+    """Request approval (报批) before the company pays."""
     asked = RequestApproval(subject="更换户内老化水管，由公司出资", amount=Decimal("368.50"))
     return say(Role.CREW, asked)
 
 
 def involve(task: str) -> Step:
-    """协办: another department gets a part."""
+    """Involve (协办) another department with a part of the case."""
     return Step(Role.OWNER, "involve", lambda scene: Involve(department=scene.elsewhere, task=task))
 
 
 def sign_for_part() -> Step:
-    """签收 by the other department's crew."""
+    """Sign for the part (签收), by the other department's crew."""
     return Step(Role.CREW, "sign_for", lambda scene: SignFor(department=scene.elsewhere))
 
 
 def complete_part(result: str) -> Step:
-    """处理完成 by the other department's crew."""
+    """Complete the part (处理完成), by the other department's crew."""
     return Step(Role.CREW, "complete", lambda scene: Complete(department=scene.elsewhere, result=result))
 
 
 def release(reason: str) -> Step:
-    """撤回协办."""
+    """Release the other department (撤回协办)."""
     return Step(Role.DISPATCHER, "release", lambda scene: Release(department=scene.elsewhere, reason=reason))
 
 

@@ -1,4 +1,4 @@
-"""Checks a whole day over HTTP: every case is there once, and is what it was planned to become."""
+"""Check of a whole day over HTTP: every case exists once and is as planned."""
 
 import asyncio
 import time

@@ -1,13 +1,16 @@
-"""Writing of private files that a crash cannot halve."""
+"""Private files that are replaced atomically."""
 
 import os
 from pathlib import Path
 
 OWNER_ONLY = 0o600
 
+Stamp = tuple[int, int, int]
+"""Time of the last change, size and inode of a file."""
+
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file at `path`, in one step, by one that only its owner may read."""
+    """Replace the file at `path` atomically by one that only its owner may read."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
@@ -15,3 +18,12 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+def file_stamp(path: Path) -> Stamp | None:
+    """Return a value that changes whenever the file is replaced; None if there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,10 +1,11 @@
-"""Builds the working calendar: weekly hours as written, holidays as published, time zone rules as the system has them.
+"""Builder of the working calendar from weekly hours, published holidays, and the system's time zone rules.
 
 China's holidays (节假日) and make-up working days (调休上班) are those of the package chinesecalendar, which takes them
 from the State Council's yearly notices; the override tables of a catalogue add what the package does not know yet.
 """
 
 import re
+from bisect import bisect
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated, Literal, Self
@@ -44,7 +45,7 @@ WrittenHours = Annotated[
 
 
 class Week(Value):
-    """The working hours of each day of the week."""
+    """Working hours of each day of the week."""
 
     monday: WrittenHours
     tuesday: WrittenHours
@@ -56,7 +57,7 @@ class Week(Value):
 
 
 class Override(Value):
-    """Exceptional days of one year; with no day off, the year is not known yet."""
+    """Exceptional days of one year. Without a day off, the holidays of the year count as unknown."""
 
     off: tuple[date, ...] = ()
     on: tuple[date, ...] = ()
@@ -69,7 +70,7 @@ class Override(Value):
 
 
 class CalendarRules(Value):
-    """The section [calendar] of a catalogue file."""
+    """Section [calendar] of a catalogue file."""
 
     name: str = Field(min_length=1, description="what the calendar is called")
     timezone: Annotated[str, AfterValidator(_zone)] = Field(description="a time zone like 'Asia/Shanghai'")
@@ -119,7 +120,7 @@ def _exceptional_days(rules: CalendarRules) -> tuple[set[date], set[date]]:
 
 
 def _covers_until(rules: CalendarRules) -> date:
-    """Return the end of the last year before the first gap; `date.max` if no holidays are kept at all."""
+    """Return the end of the last year before the first gap; `date.max` if there are no holidays at all."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
     known |= {year for year, table in rules.override.items() if table.off}
     if not known:
@@ -140,24 +141,17 @@ def _offsets(zone: str) -> tuple[tuple[datetime, int], ...]:
     rules = [(_FIRST, _minutes(zone, _FIRST))]
     day = _FIRST
     while day < _LAST:
-        following = day + timedelta(days=1)
-        if _minutes(zone, following) != rules[-1][1]:
-            instant = _change(zone, day, following)
+        if _minutes(zone, day + timedelta(days=1)) != rules[-1][1]:
+            instant = _change(zone, day, rules[-1][1])
             rules.append((instant, _minutes(zone, instant)))
-        day = following
+        day += timedelta(days=1)
     return tuple(rules)
 
 
-def _change(zone: str, before: datetime, after: datetime) -> datetime:
-    """Return the first minute of the new rule, between a day of the old one and a day of the new one."""
-    old, new = 0, round((after - before) / _MINUTE)
-    while new - old > 1:
-        middle = (old + new) // 2
-        if _minutes(zone, before + middle * _MINUTE) == _minutes(zone, before):
-            old = middle
-        else:
-            new = middle
-    return before + new * _MINUTE
+def _change(zone: str, day: datetime, old: int) -> datetime:
+    """Return the first minute of this day on which the offset is not the old one."""
+    minutes = range(round(timedelta(days=1) / _MINUTE) + 1)
+    return day + _MINUTE * bisect(minutes, False, key=lambda minute: _minutes(zone, day + minute * _MINUTE) != old)
 
 
 def _minutes(zone: str, at: datetime) -> int:

@@ -1,9 +1,8 @@
-"""Reads a catalogue: its TOML file, the files it extends, China's holidays, and the rules of its time zone.
+"""Reader of a catalogue: its TOML file, the files it extends, China's holidays, and the rules of its time zone.
 
-Everything that can be wrong with the files is said at once, in one `CatalogueError`.
+One `FileError` reports every mistake in the files.
 """
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,9 +16,10 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.explain import explain, key_at, table_at
 from hotline.errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
+from hotline.files.toml import read_toml
 
 WARN_BEFORE = timedelta(days=90)
-"""So long before the known holidays end, the operator is warned: about as long as it takes until they are published."""
+"""Time before the end of the known holidays at which the operator is warned; new ones are published in it."""
 
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
     ("groups", "departments", "districts", "services", "organisation", "findings"), 2
@@ -38,16 +38,12 @@ Location = tuple[str | int, ...]
 Table = dict[str, Any]
 
 
-class CatalogueError(FileError):
-    """The catalogue cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
-
-
 def load_catalogue(path: Path) -> Catalogue:
-    """Return the catalogue of this file. Raises CatalogueError."""
+    """Return the catalogue of this file. Raises FileError."""
     chain = _read_chain(path)
     merged: Table = {}
     for _, table in reversed(chain):
-        merged = _merge(merged, table)
+        merged |= {key: _overlay(merged.get(key), value, _MERGED.get(key, 0)) for key, value in table.items()}
     problems: list[str] = []
     calendar = _calendar(chain, merged, problems)
     described = chain[0][0] if calendar is None else _file_of(chain, ("calendar",))
@@ -59,7 +55,7 @@ def load_catalogue(path: Path) -> Catalogue:
     else:
         if not problems:
             return catalogue
-    raise CatalogueError(problems)
+    raise FileError(problems)
 
 
 def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
@@ -84,37 +80,19 @@ def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
 
 
 def _read_chain(path: Path) -> list[tuple[Path, Table]]:
-    """Read the file and those it extends, one after the other; `extends` itself is taken out."""
+    """Return the file and those it extends, in this order, without the key `extends`."""
     chain: list[tuple[Path, Table]] = []
     following: Path | None = path
     while following is not None:
         if any(following.resolve() == read.resolve() for read, _ in chain):
-            raise CatalogueError([f"{chain[-1][0]}: extends: {following} extends this file in turn; accepted: another"])
-        table = _read(following)
+            raise FileError([f"{chain[-1][0]}: extends: {following} extends this file in turn; accepted: another"])
+        table = read_toml(following)
         base = table.pop("extends", None)
         if base is not None and not isinstance(base, str):
-            raise CatalogueError([f"{following}: extends: must be the name of a file, not {base!r}"])
+            raise FileError([f"{following}: extends: must be the name of a file, not {base!r}"])
         chain.append((following, table))
         following = None if base is None else following.parent / base
     return chain
-
-
-def _read(path: Path) -> Table:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CatalogueError([f"{path}: cannot be read ({error.strerror}); accepted: a TOML file"]) from error
-    except UnicodeDecodeError as error:
-        raise CatalogueError([f"{path}: is no UTF-8 text ({error}); accepted: a TOML file in UTF-8"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError([f"{path}: is no valid TOML: {error}"]) from error
-
-
-def _merge(base: Table, over: Table) -> Table:
-    merged = dict(base)
-    for key, value in over.items():
-        merged[key] = _overlay(base.get(key), value, _MERGED.get(key, 0))
-    return merged
 
 
 def _overlay(base: object, over: object, depth: int) -> object:
@@ -133,7 +111,7 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
     try:
         return build_calendar(CalendarRules.model_validate(written, context=context))
     except ValidationError as error:
-        # The rules' own mistakes, or those that only the calendar built from them shows.
+        # Errors of the rules, or of the calendar that is built from them.
         problems += [_problem(chain, CalendarRules, fault, ("calendar",)) for fault in error.errors()]
         return None
 

@@ -1,7 +1,7 @@
-"""Record of the catalogues in force (现行服务目录), since when and by whom: immutable copies and one small file.
+"""Record of the catalogues in force (现行服务目录), with their start and the operator's name, and a copy of each.
 
-`hotline catalogue apply` puts one in force; a running API notices by the file's stamp, which costs nothing to look at.
-Until that has happened once, the file of the setting counts, read when the API starts.
+`hotline catalogue apply` puts a catalogue in force; a running API notices it by the stamp of the record's file.
+Before the first `apply`, the file of the setting is in force, as it was when the API started.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import threading
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,13 +19,17 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
-from hotline.files.atomic import write_private
-from hotline.files.catalogue import CatalogueError, calendar_warnings, load_catalogue
+from hotline.errors import FileError
+from hotline.files.atomic import Stamp, file_stamp, write_private
+from hotline.files.catalogue import calendar_warnings, load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
 
 DIGITS = 12
-"""Of the checksum that a catalogue is known by: enough to tell all apart that a company will ever have."""
+"""Digits of the checksum of a catalogue: enough to tell all catalogues of a company apart."""
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Entry(BaseModel):
@@ -45,7 +49,7 @@ class _Record(BaseModel):
 
 
 def edition_of(catalogue: Catalogue) -> Edition:
-    """Return the edition of a catalogue: a checksum of its content, wherever its file lies."""
+    """Return the edition of a catalogue: a checksum of its content, independent of the path of its file."""
     content = catalogue.model_dump_json(exclude={"calendar_file"})
     digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
@@ -56,77 +60,68 @@ class BusyError(Exception):
 
 
 class CatalogueStore:
-    """Folder of the catalogues that were in force. Every change is one step that a crash cannot halve."""
+    """Folder of the catalogues that were in force. Every change is atomic."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._record = folder / "in_force.json"
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return what has been in force, the present one last; empty without a record. Raises CatalogueError."""
-        try:
-            return _Record.model_validate_json(self._record.read_bytes()).entries
-        except FileNotFoundError:
-            return ()
-        except (ValidationError, OSError) as error:
-            raise CatalogueError([f"{self._record}: is no record of catalogues: {_first(error)}"]) from error
+        """Return the entries of the record, the present one last; empty without a record. Raises FileError."""
+        return _read(self._record, _Record, "restore it from a backup").entries if self._record.exists() else ()
+
+    def last(self) -> Entry | None:
+        """Return the entry of the catalogue in force; None without a record. Raises FileError."""
+        return next(reversed(self.entries()), None)
 
     def load(self, edition: Edition) -> Catalogue:
-        """Return the catalogue from its copy. Raises CatalogueError."""
-        path = self._copy(edition)
-        try:
-            return Catalogue.model_validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise CatalogueError([f"{path}: cannot be used: {_first(error)}; apply its file again"]) from error
+        """Return the catalogue from its copy. Raises FileError."""
+        return _read(self._copy(edition), Catalogue, "apply its file again")
 
     def catalogues(self) -> list[Catalogue]:
-        """Return every catalogue that was ever in force, the last first, except those that cannot be read."""
+        """Return the readable catalogues that were in force, the last first."""
         found: list[Catalogue] = []
-        with suppress(CatalogueError):
+        with suppress(FileError):
             for edition in dict.fromkeys(entry.edition for entry in reversed(self.entries())):
-                with suppress(CatalogueError):
+                with suppress(FileError):
                     found.append(self.load(edition))
         return found
 
     def put(self, catalogue: Catalogue, file: Path, at: datetime, by: str | None = None) -> Entry:
-        """Keep a copy and put it in force from `at` on, for every API that shares the folder."""
+        """Store a copy and put it in force from `at` on, for every API that shares the folder."""
         entry = Entry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
         self._folder.mkdir(parents=True, exist_ok=True)
         write_private(self._copy(entry.edition), catalogue.model_dump_json())
-        # The lock has a file of its own: the record's is replaced, and a lock on it would be left behind.
+        # A lock on the record's own file would be lost when the file is replaced.
         with FileLock(self._folder / "lock"):
             record = _Record(entries=(*self.entries(), entry))
             write_private(self._record, record.model_dump_json(indent=1) + "\n")
         return entry
 
     def exclusive(self) -> AbstractContextManager[object]:
-        """Lock out others who put catalogues in force, until the context ends. Raises BusyError."""
+        """Lock the store for one `apply` until the context ends. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             return FileLock(self._folder / "apply.lock", blocking=False).acquire()
         except Timeout:
             raise BusyError("another `hotline catalogue apply` is running here") from None
 
-    def stamp(self) -> tuple[int, int, int] | None:
+    def stamp(self) -> Stamp | None:
         """Return a value that changes whenever another catalogue is put in force; None without a record."""
-        try:
-            found = self._record.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return file_stamp(self._record)
 
     def _copy(self, edition: Edition) -> Path:
         return self._folder / f"{edition.digest}.json"
 
 
 def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
-    """Return the catalogue on record, or that of the file if none is. For short commands. Raises CatalogueError."""
-    last = next(reversed(store.entries()), None)
+    """Return the catalogue on record, or that of the file without a record. For short commands. Raises FileError."""
+    last = store.last()
     return load_catalogue(file) if last is None else store.load(last.edition)
 
 
 class CatalogueInForce:
-    """The catalogue in force, as a running program has it. What cannot be read keeps the last good one."""
+    """Catalogue in force for a running program. If a new one cannot be read, the last one stays."""
 
     def __init__(
         self, store: CatalogueStore, file: Path, catalogue: Catalogue, remark: str = "", *, sound: bool = True
@@ -141,29 +136,29 @@ class CatalogueInForce:
         self._stamp = store.stamp()
         self._reloading = threading.Lock()
         self._known: list[Catalogue] = []
-        self._known_at: tuple[int, int, int] | None = None
+        self._known_at: Stamp | None = None
 
     @classmethod
     def open(cls, store: CatalogueStore, file: Path) -> Self:
-        """Return the catalogue in force when a program starts: the one applied last, else the file.
+        """Return the catalogue in force at the start of a program: the one applied last, else the file.
 
-        Raises CatalogueError where the file counts and cannot be used.
+        Raises FileError if the file is in force and cannot be used.
         """
         try:
-            last = next(reversed(store.entries()), None)
+            last = store.last()
             if last is not None and last.by is not None:
                 return cls(store, file, store.load(last.edition), _remark(last, file))
-        except CatalogueError as error:
-            remark = f"the file {file} is in force, as what was applied cannot be read: {error}"
-            log.error("%s", remark)  # noqa: TRY400 - the remark says it all
+        except FileError as error:
+            remark = f"the file {file} is in force, as the applied catalogue cannot be read: {error}"
+            log.error("%s", remark)  # noqa: TRY400 - the remark holds the error
             return cls(store, file, load_catalogue(file), remark, sound=False)
         return cls(store, file, load_catalogue(file))
 
     def record(self, at: datetime) -> None:
-        """Put on record that the file is in force from now on, where nothing was ever applied."""
+        """Record that the file is in force from `at` on, if no catalogue was ever applied."""
         try:
-            last = next(reversed(self._store.entries()), None)
-        except CatalogueError:
+            last = self._store.last()
+        except FileError:
             return
         if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
             self._store.put(self._catalogue, self._file, at)
@@ -184,11 +179,11 @@ class CatalogueInForce:
         return edition_of(self.catalogue)
 
     def calendar_warnings(self, today: date) -> list[str]:
-        """Return what the operator must know about the calendar of the catalogue in force; empty if nothing."""
+        """Return warnings about the calendar of the catalogue in force; empty if there are none."""
         return calendar_warnings(self.catalogue, today)
 
     def former_code(self, kind: Kind, given: str) -> str | None:
-        """Return the code by the last catalogue that knows it, as cases of its time carry it; None if none ever did."""
+        """Return the code in the last catalogue that has it, for older cases; None if no catalogue had it."""
         stamp = self._store.stamp()
         if stamp != self._known_at:
             self._known, self._known_at = self._store.catalogues(), stamp
@@ -197,7 +192,7 @@ class CatalogueInForce:
                 return catalogue.code(kind, given)
         return None
 
-    def _reload(self, stamp: tuple[int, int, int]) -> None:
+    def _reload(self, stamp: Stamp) -> None:
         if stamp == self._stamp:
             return
         try:
@@ -205,19 +200,19 @@ class CatalogueInForce:
             self._catalogue = self._store.load(entry.edition)
             self.remark, self.sound = "", True
             log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
-        except (CatalogueError, IndexError) as error:
+        except (FileError, IndexError) as error:
             self.remark, self.sound = f"an earlier catalogue stays in force: {error}", False
-            log.error("%s", self.remark)  # noqa: TRY400 - the remark says it all
+            log.error("%s", self.remark)  # noqa: TRY400 - the remark holds the error
         self._stamp = stamp
 
 
 def _remark(last: Entry, file: Path) -> str:
-    """Say so where the file of the setting is another catalogue than what was applied: it does not count any more."""
+    """Return a remark if the file of the setting differs from the applied catalogue; empty if not."""
     try:
         if edition_of(load_catalogue(file)) == last.edition:
             return ""
         differs = "differs from it"
-    except CatalogueError:
+    except FileError:
         differs = "cannot be used"
     remark = (
         f"{last.edition.name} ({last.edition.digest}) was applied and is in force; the file {file} {differs}."
@@ -227,8 +222,12 @@ def _remark(last: Entry, file: Path) -> str:
     return remark
 
 
-def _first(error: ValidationError | OSError) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    fault = error.errors()[0]
-    return f"{key_at(fault['loc'])}: {message(fault)}"
+def _read(path: Path, model: type[M], remedy: str) -> M:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        reason = error.strerror
+    except ValidationError as error:
+        fault = error.errors()[0]
+        reason = f"{key_at(fault['loc'])}: {message(fault)}"
+    raise FileError([f"{path}: cannot be used: {reason}; {remedy}"])

@@ -1,38 +1,26 @@
-"""Reader of the file of channels, which reports all problems at once in one `ChannelsError`."""
+"""Reader of the file of channels, which reports every mistake in one `FileError`."""
 
 import os
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from activities.notifications.channels import CONFIGS
-from activities.notifications.routing import ChannelFile, QuietHours, Route
-from domain.shared.explain import explain, key_at
+from activities.notifications.routing import ChannelFile
+from domain.shared.explain import explain, key_at, table_at
 from hotline.errors import FileError
+from hotline.files.toml import read_toml
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-class ChannelsError(FileError):
-    """The file cannot be used. `problems` names for each mistake the file, the key, and what is accepted."""
-
-
 def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> ChannelFile:
-    """Return the content of this file; each `${NAME}` in its texts becomes that variable. Raises ChannelsError."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ChannelsError([f"{path}: cannot be read ({error.strerror}); accepted: a TOML file"]) from error
-    except UnicodeDecodeError as error:
-        raise ChannelsError([f"{path}: is no UTF-8 text; accepted: a TOML file in UTF-8"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ChannelsError([f"{path}: is no valid TOML: {error}"]) from error
+    """Return the content of this file; each `${NAME}` in its texts becomes that variable. Raises FileError."""
     problems: list[str] = []
-    filled = _fill(table, environment, "", problems)
+    filled = _fill(read_toml(path), environment, "", problems)
     try:
         found = ChannelFile.model_validate(filled)
     except ValidationError as error:
@@ -40,11 +28,11 @@ def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> Ch
     else:
         if not problems:
             return found
-    raise ChannelsError(f"{path}: {problem}" for problem in problems)
+    raise FileError(f"{path}: {problem}" for problem in problems)
 
 
 def _fill(value: object, environment: Mapping[str, str], key: str, problems: list[str]) -> object:
-    """Return the value with its variables filled in. No message ever quotes a variable's text."""
+    """Return the value with its variables filled in. No message quotes the value of a variable."""
     if isinstance(value, dict):
         return {name: _fill(part, environment, f"{key}.{name}".lstrip("."), problems) for name, part in value.items()}
     if isinstance(value, list):
@@ -59,10 +47,12 @@ def _fill(value: object, environment: Mapping[str, str], key: str, problems: lis
 def _problem(fault: ErrorDetails) -> tuple[str, str]:
     """Return the key and what is wrong with it."""
     location = list(fault["loc"])
-    model = _model(location)
-    if location[:1] == ["channels"]:
-        # Pydantic puts the kind between a channel's name and its key.
-        location[2:3] = []
+    model = table_at(ChannelFile, location[:-1])
+    match location:
+        case ["channels", _, str() as kind, *_] if kind in CONFIGS:
+            # Pydantic puts the kind between a channel's name and its key.
+            model = CONFIGS[kind]
+            del location[2]
     key = key_at(location)
     if fault["type"].startswith("union_tag"):
         return f"{key}.kind", f"accepted: {', '.join(CONFIGS)}"
@@ -70,16 +60,3 @@ def _problem(fault: ErrorDetails) -> tuple[str, str]:
     field = model.model_fields.get(str(location[-1])) if location else None
     about = field.description if field and "accepted" not in text else None
     return key or "the whole", f"{text}; accepted: {about}" if about else text
-
-
-def _model(location: Sequence[str | int]) -> type[BaseModel]:
-    """Return the model of the table that the last part of this place stands in."""
-    match location:
-        case ["channels", _, str() as kind, *_] if kind in CONFIGS:
-            return CONFIGS[kind]
-        case ["routes", _, *_]:
-            return Route
-        case ["quiet_hours", *_]:
-            return QuietHours
-        case _:
-            return ChannelFile

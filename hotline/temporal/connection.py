@@ -1,4 +1,4 @@
-"""Connection to Temporal, the same for worker, API and commands.
+"""Connection to Temporal for worker, API and commands.
 
 Address, namespace, TLS and keys come from `temporalio.envconfig`: the variables `TEMPORAL_ADDRESS`,
 `TEMPORAL_NAMESPACE`, `TEMPORAL_TLS_*`, `TEMPORAL_API_KEY`, or a profile in Temporal's own TOML file.
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class _PayloadConverter(PydanticPayloadConverter):
-    """Converter of models to JSON without the fields that nobody set, which are a tenth of a history."""
+    """Converter of models to JSON without unset fields, which are a tenth of a history."""
 
     def __init__(self) -> None:
         super().__init__(ToJsonOptions(exclude_unset=True))
 
 
 DATA_CONVERTER = DataConverter(payload_converter_class=_PayloadConverter)
-"""Of every client, worker and replay. A model that is sent must not mutate a default in place: it would be lost."""
+"""Data converter of every client, worker and replay. A default that a model mutates in place is not sent."""
 
 
 async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: str | None = None) -> Client:
@@ -38,8 +38,8 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: st
 
     Args:
         lazy: return at once; the first call connects. For the API, which must start while Temporal is down.
-        wait_seconds: how long to go on trying while Temporal does not answer; `inf` never gives up.
-        identity: how this process appears in histories; the SDK's `pid@host` when None.
+        wait_seconds: seconds to retry while Temporal does not answer; `inf` retries for ever.
+        identity: name of this process in histories; the SDK's `pid@host` when None.
 
     Raises:
         RuntimeError: Temporal did not answer within `wait_seconds`.

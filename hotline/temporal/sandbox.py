@@ -1,7 +1,4 @@
-"""The runner of workflow code: the SDK's sandbox, without questions to it that this service does not need."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Runner of workflow code: the SDK's sandbox without a costly call for each payload."""
 
 from temporalio.converter import StorageDriverStoreContext
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
@@ -16,50 +13,21 @@ def runner(*, sandbox: bool) -> WorkflowRunner:
     if not sandbox:
         return UnsandboxedWorkflowRunner()
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    return _WithoutContexts(SandboxedWorkflowRunner(restrictions=restrictions))
+    return _WithoutContexts(restrictions=restrictions)
 
 
-class _WithoutContexts(WorkflowRunner):
-    """Answers the SDK's questions about payload contexts itself: a tenth of the work per case.
+class _WithoutContexts(SandboxedWorkflowRunner):
+    """Sandbox that answers the SDK's questions about payload contexts itself: a tenth of the work per case.
 
     For every payload the SDK asks the instance for its serialization context, which runs code inside the sandbox.
     Our data converter takes no context and stores nothing elsewhere; a converter that does must drop this class.
     """
 
-    def __init__(self, inner: WorkflowRunner) -> None:
-        self._inner = inner
-
-    def prepare_workflow(self, defn: Any) -> None:  # noqa: ANN401 - the SDK's own private type, only passed on
-        """Check the definition of a workflow."""
-        self._inner.prepare_workflow(defn)
-
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        """Return an instance for one run."""
-        return _Instance(self._inner.create_instance(det))
-
-    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
-        """Pass the types on to the sandbox."""
-        self._inner.set_worker_level_failure_exception_types(types)
+        """Return an instance for one run, whose own attributes take precedence over the methods of its class."""
+        instance = super().create_instance(det)
+        vars(instance).update(get_serialization_context=lambda _: None, get_external_store_context=lambda _: _NO_STORE)
+        return instance
 
 
-class _Instance(WorkflowInstance):
-    """A run that has no serialization context; all else is the sandbox's."""
-
-    def __init__(self, inner: WorkflowInstance) -> None:
-        self._inner = inner
-        self._store = StorageDriverStoreContext(target=None)
-
-    def activate(self, act: Any) -> Any:  # noqa: ANN401 - protobuf messages, only passed on
-        return self._inner.activate(act)
-
-    def get_serialization_context(self, command_info: object) -> None:  # noqa: ARG002 - there is none for any command
-        return None
-
-    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:  # noqa: ARG002 - as above
-        return self._store
-
-    def get_info(self) -> Any:  # noqa: ANN401 - only passed on
-        return self._inner.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._inner.get_thread_id()
+_NO_STORE = StorageDriverStoreContext(target=None)

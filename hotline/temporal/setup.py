@@ -1,21 +1,22 @@
-"""Setup of a Temporal cluster for the service: namespace and search attributes. It may be repeated."""
+"""Preparation of a Temporal cluster: its namespace and search attributes. Running it again does no harm."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TypeVar
 
-from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
+from hotline.errors import OperatorError
 from workflows.presentation.search_attributes import REGISTRY
+
+T = TypeVar("T")
 
 DEFAULT_RETENTION = timedelta(days=30)
 # A cluster's front ends learn of a new namespace or attribute by refreshing a cache.
@@ -23,13 +24,9 @@ SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-class SetupError(Exception):
-    """The cluster cannot be set up; the text gives the reason."""
-
-
 @dataclass(frozen=True)
 class Prepared:
-    """Namespace and search attributes that setup added to the cluster; none if the cluster had them."""
+    """Parts that setup added to the cluster; none if nothing was missing."""
 
     namespace_added: bool
     attributes_added: tuple[str, ...]
@@ -43,68 +40,52 @@ async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> P
         retention: how long a new namespace keeps the history of a workflow that has ended.
 
     Raises:
-        SetupError: an attribute exists with another type, or the cluster refuses.
+        OperatorError: an attribute exists with another type, or the cluster refuses.
     """
     try:
-        namespace_added = await _have_namespace(client, retention)
-        attributes_added = await _have_attributes(client, REGISTRY)
+        namespace_added = await _add_namespace(client, retention)
+        attributes_added = await _add_attributes(client)
     except RPCError as error:
-        raise SetupError(f"Temporal refuses to be set up: {error.message}") from error
+        raise OperatorError(f"Temporal refuses to be set up: {error.message}") from error
     return Prepared(namespace_added, attributes_added)
 
 
-async def _have_namespace(client: Client, retention: timedelta) -> bool:
-    if await _namespace_exists(client):
+async def _add_namespace(client: Client, retention: timedelta) -> bool:
+    """Register the namespace unless it exists, and wait until the cluster shows it. Return True if it was added."""
+    described = DescribeNamespaceRequest(namespace=client.namespace)
+
+    async def described_or_none() -> object | None:
+        return await _unless(RPCStatusCode.NOT_FOUND, client.workflow_service.describe_namespace(described))
+
+    if await described_or_none() is not None:
         return False
-    period = Duration()
-    period.FromTimedelta(retention)
-    request = RegisterNamespaceRequest(
-        namespace=client.namespace,
-        description="Complaint hotline of a water company",
-        workflow_execution_retention_period=period,
-    )
-    await _unless_it_exists(client.workflow_service.register_namespace(request))
-    give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
-    while not await _namespace_exists(client):
-        await _pause(give_up_at, f"the namespace {client.namespace}")
+    request = RegisterNamespaceRequest(namespace=client.namespace, description="Complaint hotline of a water company")
+    request.workflow_execution_retention_period.FromTimedelta(retention)
+    await _unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request))
+    await _shown(described_or_none, f"the namespace {client.namespace}")
     return True
 
 
-async def _namespace_exists(client: Client) -> bool:
-    try:
-        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            return False
-        raise
-    return True
+async def _add_attributes(client: Client) -> tuple[str, ...]:
+    """Add the search attributes that are missing, and wait until the cluster shows them. Return their names."""
+    wanted = {key.name: int(key.indexed_value_type) for key in REGISTRY}
+    listing = ListSearchAttributesRequest(namespace=client.namespace)
 
+    async def missing() -> tuple[str, ...] | None:
+        # A namespace that was just made is not known to this part of the cluster yet.
+        listed = await _unless(RPCStatusCode.NOT_FOUND, client.operator_service.list_search_attributes(listing))
+        return None if listed is None else _missing(listed.custom_attributes, wanted)
 
-async def _have_attributes(client: Client, registry: Sequence[SearchAttributeKey[Any]]) -> tuple[str, ...]:
-    wanted = {key.name: int(key.indexed_value_type) for key in registry}
-    missing = _missing(await _attributes(client), wanted)
-    if missing:
+    async def complete() -> bool | None:
+        return None if await missing() else True
+
+    if added := await _shown(missing, f"the namespace {client.namespace}"):
         request = AddSearchAttributesRequest(namespace=client.namespace)
-        for name in missing:
+        for name in added:
             request.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
-        await _unless_it_exists(client.operator_service.add_search_attributes(request))
-    give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
-    while unseen := _missing(await _attributes(client), wanted):
-        await _pause(give_up_at, f"the search attributes {', '.join(unseen)}")
-    return missing
-
-
-async def _attributes(client: Client) -> Mapping[str, int]:
-    request = ListSearchAttributesRequest(namespace=client.namespace)
-    give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
-    while True:
-        try:
-            return dict((await client.operator_service.list_search_attributes(request)).custom_attributes)
-        except RPCError as error:
-            # A namespace that was just made is not known to this part of the cluster yet.
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
-        await _pause(give_up_at, f"the namespace {client.namespace}")
+        await _unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(request))
+        await _shown(complete, f"the search attributes {', '.join(added)}")
+    return added
 
 
 def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, ...]:
@@ -114,7 +95,7 @@ def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, 
         if found.get(name, kind) != kind
     ]
     if clashes:
-        raise SetupError(f"search attributes exist with another type: {'; '.join(clashes)}. Use another namespace.")
+        raise OperatorError(f"search attributes exist with another type: {'; '.join(clashes)}. Use another namespace.")
     return tuple(name for name in wanted if name not in found)
 
 
@@ -122,16 +103,21 @@ def _type_name(kind: int) -> str:
     return IndexedValueType.Name(IndexedValueType.ValueType(kind)).removeprefix("INDEXED_VALUE_TYPE_").lower()
 
 
-async def _unless_it_exists(call: Awaitable[object]) -> None:
+async def _unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
+    """Return the answer to a call, or None if Temporal refuses it with this status."""
     try:
-        await call
+        return await call
     except RPCError as error:
-        # Another process was faster, which is as good.
-        if error.status != RPCStatusCode.ALREADY_EXISTS:
+        if error.status != status:
             raise
+    return None
 
 
-async def _pause(give_up_at: float, awaited: str) -> None:
-    if time.monotonic() > give_up_at:
-        raise SetupError(f"Temporal took the order but does not show {awaited} after {SEEN_WITHIN_SECONDS:g} s")
-    await asyncio.sleep(LOOK_EVERY_SECONDS)
+async def _shown(look: Callable[[], Awaitable[T | None]], awaited: str) -> T:
+    """Return the first result of `look` that is not None. Raises OperatorError after `SEEN_WITHIN_SECONDS`."""
+    give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
+    while (found := await look()) is None:
+        if time.monotonic() > give_up_at:
+            raise OperatorError(f"Temporal does not show {awaited} after {SEEN_WITHIN_SECONDS:g} s")
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    return found

@@ -15,7 +15,8 @@ from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
 from domain.customers.customer import Customer
-from hotline.files.catalogue import CatalogueError, load_catalogue
+from hotline.errors import FileError
+from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
@@ -137,7 +138,7 @@ def test_a_mistake_in_a_credit_is_named_with_what_would_be_accepted(tmp_path: Pa
     file = tmp_path / "mistaken.toml"
     head = f'extends = "{DEFAULT_CATALOGUE}"\n[[credits]]\nname = "Late"\nname_zh = "迟"\nsource = "I"\n'
     file.write_text(head + text, encoding="utf-8")
-    with pytest.raises(CatalogueError) as found:
+    with pytest.raises(FileError) as found:
         load_catalogue(file)
     assert said in str(found.value)
 

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Self
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from bench import against
 from bench.server import INSTALLED_HERE, running
-from hotline.local.supervisor import process_mark
+from hotline.local.supervisor import started_at
 from tests.support.repositories import make_repository
 from tests.support.service import ROOT, wait_until
 
@@ -97,14 +97,14 @@ def test_a_benchmark_that_is_ended_leaves_no_server_and_no_folder(tmp_path: Path
         programs = json.loads(bench.wait_for("hotline-bench-*/run.json", '"api"').read_bytes())
         assert {*programs} >= {"temporal", "worker", "api"}
         assert bench.end(sign) == INTERRUPTED
-    assert [name for name, entry in programs.items() if process_mark(entry["pid"]) == entry["mark"]] == []
+    assert [name for name, entry in programs.items() if started_at(entry["pid"]) == entry["started_at"]] == []
     assert not [*bench.temporary.iterdir()]
 
 
 def test_a_benchmark_that_is_ended_ends_the_installation(tmp_path: Path) -> None:
     with Bench(tmp_path, FOR_EVER) as bench:
         installing = int(bench.wait_for("hotline-bench-*/pid", "\n").read_text())
-        assert process_mark(installing)
+        assert started_at(installing)
         assert bench.end(signal.SIGINT) == INTERRUPTED
-    wait_until(lambda: process_mark(installing) is None, lambda: "the installation goes on")
+    wait_until(lambda: started_at(installing) is None, lambda: "the installation goes on")
     assert not [*bench.temporary.iterdir()]

@@ -19,11 +19,11 @@ from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
-from hotline.demo.day import LEAST_CASES, Call, District, plan_day
+from hotline.demo.day import LEAST_CASES, Call, plan_day
 from hotline.demo.journal import Journal
-from hotline.demo.people import Cast, Person
-from hotline.demo.play import Stage, play
-from hotline.demo.run import offer_of
+from hotline.demo.people import Person, Staff
+from hotline.demo.play import PlayContext, play
+from hotline.demo.run import offers_of
 from hotline.demo.verify import verify
 from hotline.keyring import Keyring
 from hotline.rebuild import chains, published
@@ -103,38 +103,36 @@ class Ledger:
 class Day:
     """A small day of the hotline: one case for each way a case can go, the two of the mission among them."""
 
-    def __init__(self, hotline: Hotline, journal: Journal, calls: Sequence[Call], cast: Cast) -> None:
+    def __init__(self, hotline: Hotline, journal: Journal, calls: Sequence[Call], staff: Staff) -> None:
         self.calls = calls
         self._hotline = hotline
         self._journal = journal
-        self._cast = cast
+        self._staff = staff
         self._steps = 0
 
     @classmethod
     async def plan(cls, hotline: Hotline, folder: Path, run: str) -> "Day":
-        catalogue = await hotline.get("/services")
-        offers = [offer_of(item) for item in catalogue["items"]]
-        districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
+        offers, districts = await offers_of(hotline)
         chosen: dict[str, Call] = {}
         for call in plan_day(LEAST_CASES, SEED, offers, districts):
             if all(call.offer.budgets[clock] <= QUICK_SECONDS for clock in call.plan.missed):
                 chosen.setdefault(call.plan.name, call)
         journal = Journal.begin(folder, seed=SEED, cases=LEAST_CASES, run=run)
-        return cls(hotline, journal, list(chosen.values()), Cast({offer.department for offer in offers}))
+        return cls(hotline, journal, list(chosen.values()), Staff({offer.department for offer in offers}))
 
     async def play(self) -> None:
         """Play it to its end; every case is what was planned, as HTTP shows it."""
-        stage = Stage(
+        context = PlayContext(
             hotline=self._hotline,
-            cast=self._cast,
+            staff=self._staff,
             journal=self._journal,
             seconds=DAY_SECONDS,
             concurrency=AT_ONCE,
             step_done=self._step_done,
             call_done=lambda: None,
         )
-        await play(stage, self.calls)
-        assert stage.problems == {}
+        await play(context, self.calls)
+        assert context.problems == {}
         verdict = await verify(self._hotline, self.calls, self._journal, PATIENCE_SECONDS)
         assert (verdict.differences, verdict.strays) == ({}, [])
 
@@ -167,7 +165,7 @@ def keys(service: Service) -> dict[str, str]:
         "management",
     }
     return {
-        person.name: ring.create(person.name, person.role, person.department)[1] for person in Cast(departments).people
+        person.name: ring.create(person.name, person.role, person.department)[1] for person in Staff(departments).people
     }
 
 

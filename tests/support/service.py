@@ -15,7 +15,7 @@ from typing import Self
 
 import httpx
 
-from hotline.local.supervisor import process_mark
+from hotline.local.supervisor import started_at
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 90.0
@@ -122,13 +122,13 @@ class Service:
     def kill(self, *names: str) -> None:
         """`kill -9` of these programs, all in the same instant; `supervisor` is the program above the others."""
         pids = [self._pid(name) for name in names]
-        marks = [process_mark(pid) for pid in pids]
+        marks = [started_at(pid) for pid in pids]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         if self._process and "supervisor" in names:
             self._process.wait()
         wait_until(
-            lambda: all(process_mark(pid) != mark for pid, mark in zip(pids, marks, strict=True)),
+            lambda: all(started_at(pid) != mark for pid, mark in zip(pids, marks, strict=True)),
             lambda: f"{names} outlive a kill -9",
         )
 

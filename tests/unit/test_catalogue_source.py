@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from domain.catalogue.catalogue import Catalogue
-from hotline.files.catalogue import CatalogueError, calendar_warnings, load_catalogue
+from hotline.errors import FileError
+from hotline.files.catalogue import calendar_warnings, load_catalogue
 
 CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"
 ZHONGSHAN = CATALOGUES / "zhongshan.toml"
@@ -148,7 +149,7 @@ class TestExtending:
         child = edited.with_name("village.toml")
         child.write_text('extends = "city.toml"\n[services.leak]\npriority = "P9"\n', "utf-8")
         change(edited, 'priority = "P3"', 'priority = "P7"')
-        with pytest.raises(CatalogueError) as error:
+        with pytest.raises(FileError) as error:
             load_catalogue(child)
         one, other = sorted(error.value.problems)
         assert one.startswith(f"{edited}: services.low_pressure.priority: ")
@@ -156,17 +157,17 @@ class TestExtending:
 
     def test_files_that_extend_each_other(self, edited: Path) -> None:
         edited.write_text('extends = "city.toml"\n', "utf-8")
-        with pytest.raises(CatalogueError, match=r"city.toml: extends: .*city.toml extends this file in turn"):
+        with pytest.raises(FileError, match=r"city.toml: extends: .*city.toml extends this file in turn"):
             load_catalogue(edited)
 
     def test_a_base_that_is_not_there(self, edited: Path) -> None:
         edited.write_text('extends = "nowhere.toml"\n', "utf-8")
-        with pytest.raises(CatalogueError, match=r"nowhere.toml: cannot be read \(No such file or directory\)"):
+        with pytest.raises(FileError, match=r"nowhere.toml: cannot be read \(No such file or directory\)"):
             load_catalogue(edited)
 
     def test_a_base_that_is_no_name(self, edited: Path) -> None:
         edited.write_text("extends = 3\n", "utf-8")
-        with pytest.raises(CatalogueError, match="extends: must be the name of a file, not 3"):
+        with pytest.raises(FileError, match="extends: must be the name of a file, not 3"):
             load_catalogue(edited)
 
 
@@ -249,7 +250,7 @@ class TestMistakes:
         load_catalogue(edited)
         change(edited, 'up_to = "200000"\n', 'up_to = "200000"\nholder = "Ma"\n')
         words = "Ma may decide as 客服经理 customer service manager and holds 总经理 general manager; accepted: a"
-        with pytest.raises(CatalogueError, match=words):
+        with pytest.raises(FileError, match=words):
             load_catalogue(edited)
 
     def test_a_deputy_may_stand_in_for_several_and_for_whoever_is_above(self, edited: Path) -> None:
@@ -263,7 +264,7 @@ class TestMistakes:
         self, edited: Path, old: str, new: str, key: str, words: str
     ) -> None:
         change(edited, old, new)
-        with pytest.raises(CatalogueError) as error:
+        with pytest.raises(FileError) as error:
             load_catalogue(edited)
         assert any(problem.startswith(f"{edited}: {key}") and words in problem for problem in error.value.problems), (
             error.value
@@ -274,24 +275,24 @@ class TestMistakes:
         change(edited, 'department = "network"', 'department = "moon"')
         change(edited, 'timezone = "Asia/Shanghai"', 'timezone = "Mars/Olympus"')
         change(edited, "percent = 75", "percent = 40")
-        with pytest.raises(CatalogueError) as error:
+        with pytest.raises(FileError) as error:
             load_catalogue(edited)
         assert len(error.value.problems) == 4
         assert str(error.value) == "\n".join(error.value.problems)
 
     def test_toml_that_is_none_names_the_line(self, edited: Path) -> None:
         edited.write_text('name = "x"\nname_zh = \n', "utf-8")
-        with pytest.raises(CatalogueError, match=r"city.toml: is no valid TOML: .*line 2"):
+        with pytest.raises(FileError, match=r"city.toml: is no valid TOML: .*line 2"):
             load_catalogue(edited)
 
     def test_a_file_in_another_encoding(self, edited: Path) -> None:
         edited.write_bytes('name_zh = "中山"\n'.encode("gbk"))
-        with pytest.raises(CatalogueError, match=r"city.toml: is no UTF-8 text"):
+        with pytest.raises(FileError, match=r"city.toml: is no UTF-8 text"):
             load_catalogue(edited)
 
     def test_an_empty_file_is_told_every_section_it_lacks(self, edited: Path) -> None:
         edited.write_text("", "utf-8")
-        with pytest.raises(CatalogueError) as error:
+        with pytest.raises(FileError) as error:
             load_catalogue(edited)
         lacking = {problem.split(": ")[1] for problem in error.value.problems}
         sections = {"sources", "groups", "departments", "districts", "services", "ladder", "process", "calendar"}
@@ -300,7 +301,7 @@ class TestMistakes:
 
     def test_sections_that_are_no_tables(self, edited: Path) -> None:
         edited.write_text("services = 3\nsources = 4\ncalendar = 5\n", "utf-8")
-        with pytest.raises(CatalogueError) as error:
+        with pytest.raises(FileError) as error:
             load_catalogue(edited)
         for key in ("services", "sources", "calendar"):
             assert any(problem.startswith(f"{edited}: {key}: must be ") for problem in error.value.problems), key

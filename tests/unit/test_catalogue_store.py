@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from domain.catalogue.catalogue import Catalogue
-from hotline.files.catalogue import CatalogueError, load_catalogue
+from hotline.errors import FileError
+from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, edition_of, in_force_now
 from hotline.settings import DEFAULT_CATALOGUE
 
@@ -129,7 +130,7 @@ def test_a_broken_copy_leaves_the_file_of_the_setting_in_force(
 ) -> None:
     entry = store.put(other, OTHER, NOON, by="chief")
     (tmp_path / "catalogues" / f"{entry.edition.digest}.json").write_text("[]")
-    with pytest.raises(CatalogueError, match="apply its file again"):
+    with pytest.raises(FileError, match="apply its file again"):
         store.load(entry.edition)
     begun = started(store, DEFAULT_CATALOGUE)
     assert (begun.catalogue, begun.sound) == (default, False)

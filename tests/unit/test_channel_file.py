@@ -15,7 +15,8 @@ from activities.notifications import channels
 from activities.notifications.channels import CONFIGS
 from activities.notifications.channels.apprise import AppriseConfig, AppriseSender
 from activities.notifications.routing import ChannelFile
-from hotline.files.channels import ChannelsError, load_channels
+from hotline.errors import FileError
+from hotline.files.channels import load_channels
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"
 ENVIRONMENT = {
@@ -38,7 +39,7 @@ def problems(folder: Path, old: str = "", new: str = "", **environment: str) -> 
     assert old in text
     copy = folder / "channels.toml"
     copy.write_text(text.replace(old, new, 1), "utf-8")
-    with pytest.raises(ChannelsError) as caught:
+    with pytest.raises(FileError) as caught:
         load_channels(copy, ENVIRONMENT | environment)
     return tuple(problem.removeprefix(f"{copy}: ") for problem in caught.value.problems)
 
@@ -186,5 +187,5 @@ def test_every_kind_of_channel_is_one_module() -> None:
 
 
 def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
-    with pytest.raises(ChannelsError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         load_channels(tmp_path / "nowhere.toml")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from domain.customers.customer import Customer
+from hotline.errors import FileError
 from hotline.files.catalogue import load_catalogue
-from hotline.files.customers import COLUMNS, CustomersError, load_customers
+from hotline.files.customers import COLUMNS, load_customers
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.pages import ROOT
 
@@ -27,7 +28,7 @@ def load(folder: Path, text: str | bytes, encoding: str = "utf-8") -> list[Custo
 
 def problems(folder: Path, text: str | bytes, encoding: str = "utf-8") -> list[str]:
     """What is said of the file, without its name."""
-    with pytest.raises(CustomersError) as refused:
+    with pytest.raises(FileError) as refused:
         load(folder, text, encoding)
     return [problem.removeprefix(f"{folder / 'customers.csv'}, ") for problem in refused.value.problems]
 

@@ -1,6 +1,8 @@
 """What the demo needs before it can begin, and what it says where that is missing."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +11,8 @@ from domain.shared.actors import Role
 from hotline.cli import demo
 from hotline.cli import main as cli
 from hotline.demo.people import Person
+from hotline.demo.run import DemoOptions, perform
+from hotline.errors import OperatorError
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.settings import Settings
 
@@ -18,33 +22,29 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path)
 
 
-def options(**changes: object) -> demo.Options:
-    usual: dict[str, object] = {
-        "cases": 300,
-        "seed": 1,
-        "concurrency": 1,
-        "day_seconds": 0.0,
-        "deadline": 0.0,
-        "run": None,
-        "verify_only": False,
-    }
-    return demo.Options(**{**usual, **changes})  # type: ignore[arg-type]  # each as its field says
+def options() -> "partial[DemoOptions]":
+    usual: dict[str, Any] = {"cases": 300, "seed": 1, "concurrency": 1, "day_seconds": 0.0, "deadline": 0.0}
+    return partial(DemoOptions, url="http://127.0.0.1:9", folder=Path("unused"), **usual)
+
+
+async def play(settings: Settings) -> int:
+    return await demo.play(perform, options(), settings.data_dir / "admin.key", settings.keys_file)
 
 
 class TestPlay:
     async def test_without_a_key_it_says_where_keys_are(self, settings: Settings) -> None:
-        with pytest.raises(demo.DemoError, match=r"admin\.key cannot be read.*--data-dir.*--key-file.*--up"):
-            await demo.play(settings, options())
+        with pytest.raises(OperatorError, match=r"admin\.key cannot be read.*--data-dir.*--key-file.*--up"):
+            await play(settings)
 
     async def test_without_a_service_it_gives_up_at_the_deadline(self, settings: Settings) -> None:
         ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
-        with pytest.raises(demo.DemoError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
-            await demo.play(settings, options(url="http://127.0.0.1:9"))
+        with pytest.raises(OperatorError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
+            await play(settings)
 
     async def test_a_key_that_is_none_is_told_apart(self, settings: Settings) -> None:
         (settings.data_dir / "admin.key").write_text("hello\n")
-        with pytest.raises(demo.DemoError, match="an API key is hk_"):
-            await demo.play(settings, options())
+        with pytest.raises(OperatorError, match="an API key is hk_"):
+            await play(settings)
 
 
 class TestKeys:

@@ -21,7 +21,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from hotline.demo.check import differences, played_so_far
 from hotline.demo.day import Call, District, Line, Pause, plan_day
-from hotline.demo.people import Cast, Person
+from hotline.demo.people import Person, Staff
 from hotline.demo.plans import PLANS
 from hotline.demo.steps import Offer, Plan, Wake
 from hotline.demo.stories import STORIES
@@ -66,8 +66,8 @@ def day(seed: int = 1) -> tuple[Call, ...]:
 
 
 @cache
-def cast() -> Cast:
-    return Cast(offer.department for offer in offers())
+def staff() -> Staff:
+    return Staff(offer.department for offer in offers())
 
 
 class Stage:
@@ -81,7 +81,7 @@ class Stage:
         registration = Registration(
             number="2603020000001",
             at=MONDAY,
-            actor=self._actor(cast().named(call.owner)),
+            actor=self._actor(staff().named(call.owner)),
             owner=call.owner,
             intake=Intake.model_validate({key: body[key] for key in body.keys() - {"owner", "priority"}}),
             terms=catalogue().terms(body["service_code"], body["location"]["district"], MONDAY),
@@ -90,7 +90,7 @@ class Stage:
         self.events: list[Event] = [*events]
 
     def play(self, plan: Plan) -> None:
-        for line in self._call.lines(plan, cast()):
+        for line in self._call.lines(plan, staff()):
             self.now += STEP
             if isinstance(line, Pause):
                 assert self.case.wake_at is not None
@@ -171,7 +171,7 @@ class TestPlan:
         if late is None:
             return
         call = _calls_by_plan()[plan.name]
-        assert _common(call.lines(plan, cast()), call.lines(late, cast())) == _place_of_refusal(call, plan)
+        assert _common(call.lines(plan, staff()), call.lines(late, staff())) == _place_of_refusal(call, plan)
         stage = Stage(call)
         stage.play(late)
         assert differences(plan, *stage.shown()) == []
@@ -185,7 +185,7 @@ def _common(one: Sequence[Line | Pause], other: Sequence[Line | Pause]) -> int:
 def _place_of_refusal(call: Call, plan: Plan) -> int:
     """How many steps are done when the first is refused, if an hour passes before it."""
     stage = Stage(call)
-    for place, line in enumerate(call.lines(plan, cast())):
+    for place, line in enumerate(call.lines(plan, staff())):
         assert isinstance(line, Line)
         stage.now += STEP
         command = stage._command(line)

@@ -27,7 +27,7 @@ from domain.shared.errors import Refused
 from hotline.demo.client import Hotline, Rejected, Unreachable
 from hotline.demo.journal import Journal
 from hotline.demo.people import Person
-from hotline.demo.run import Wishes, perform
+from hotline.demo.run import DemoOptions, perform
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml")
@@ -202,7 +202,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHotline:
     return fake
 
 
-def wishes(folder: Path, **changes: Any) -> Wishes:
+def options(folder: Path, **changes: Any) -> DemoOptions:
     usual: dict[str, Any] = {
         "url": "http://127.0.0.1:1",
         "admin_key": ADMIN_KEY,
@@ -213,7 +213,7 @@ def wishes(folder: Path, **changes: Any) -> Wishes:
         "day_seconds": 0.0,
         "deadline": 60.0,
     }
-    return Wishes(**{**usual, **changes})
+    return DemoOptions(**{**usual, **changes})
 
 
 @pytest.fixture
@@ -223,12 +223,12 @@ def console() -> Console:
 
 class TestPerform:
     async def test_all_goes_as_planned(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(wishes(tmp_path, cases=300), console)
+        assert await perform(options(tmp_path, cases=300), console)
         assert "All 300 cases are in the states they were planned for" in console.export_text()
         assert len(fake.cases) == 300
 
     async def test_people_act_under_their_own_names(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(wishes(tmp_path, make_key=fake.make_key), console)
+        assert await perform(options(tmp_path, make_key=fake.make_key), console)
         actors = {event.actor for kept in fake.cases.values() for event in kept.events}
         assert "admin" not in actors
         assert len(actors) > 30
@@ -237,7 +237,7 @@ class TestPerform:
         self, fake: FakeHotline, tmp_path: Path, console: Console
     ) -> None:
         fake.faults = 0.3
-        assert await perform(wishes(tmp_path), console)
+        assert await perform(options(tmp_path), console)
 
     @pytest.mark.parametrize("dies_at", [2, 30, 200, 350, 500])
     async def test_a_rerun_goes_on_where_the_demo_was_killed(
@@ -246,47 +246,47 @@ class TestPerform:
         fake.faults = 0.1
         fake.dies_at = dies_at
         with pytest.raises((KilledError, ExceptionGroup)):
-            await perform(wishes(tmp_path), console)
+            await perform(options(tmp_path), console)
         fake.dies_at = None
-        assert await perform(wishes(tmp_path), console)
+        assert await perform(options(tmp_path), console)
         assert len(fake.cases) == SMALL
 
     async def test_a_new_run_follows_a_finished_one(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(wishes(tmp_path, run="first"), console)
-        assert await perform(wishes(tmp_path), console)
+        assert await perform(options(tmp_path, run="first"), console)
+        assert await perform(options(tmp_path), console)
         assert len(fake.cases) == 2 * SMALL
 
     async def test_what_time_refuses_has_a_way_on(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
         """A minute passes before every request, as if the service had been away: returns come too late."""
         fake.step = timedelta(minutes=1)
-        assert await perform(wishes(tmp_path), console)
+        assert await perform(options(tmp_path), console)
 
     async def test_verify_only_plays_nothing(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(wishes(tmp_path), console)
+        assert await perform(options(tmp_path), console)
         before = [len(kept.answers) for kept in fake.cases.values()]
-        assert await perform(wishes(tmp_path, verify_only=True), console)
+        assert await perform(options(tmp_path, verify_only=True), console)
         assert [len(kept.answers) for kept in fake.cases.values()] == before
 
     async def test_a_doubled_case_is_found(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(wishes(tmp_path), console)
+        assert await perform(options(tmp_path), console)
         first = next(iter(fake.cases.values()))
         twin = first.case.model_copy(update={"number": "2603029999999"})
         fake.cases[twin.number] = Kept(twin, first.events)
-        assert not await perform(wishes(tmp_path, verify_only=True, deadline=0.0), console)
+        assert not await perform(options(tmp_path, verify_only=True, deadline=0.0), console)
         assert "2603029999999" in console.export_text()
 
     @pytest.mark.usefixtures("fake")
     async def test_a_lost_case_is_found(self, tmp_path: Path, console: Console) -> None:
-        assert await perform(wishes(tmp_path, run="lossy"), console)
+        assert await perform(options(tmp_path, run="lossy"), console)
         path = tmp_path / "lossy.jsonl"
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
-        assert not await perform(wishes(tmp_path, run="lossy", verify_only=True, deadline=0.0), console)
+        assert not await perform(options(tmp_path, run="lossy", verify_only=True, deadline=0.0), console)
         assert "was never registered" in console.export_text()
 
     @pytest.mark.usefixtures("fake")
     async def test_without_a_run_there_is_nothing_to_verify(self, tmp_path: Path, console: Console) -> None:
         with pytest.raises(ValueError, match="no run of 60 cases"):
-            await perform(wishes(tmp_path, verify_only=True), console)
+            await perform(options(tmp_path, verify_only=True), console)
 
 
 class TestHotline:

@@ -170,7 +170,7 @@ class TestVerify:
         path.parent.mkdir()
         path.write_text(json.dumps({"keys": [{"id": "12345678"}]}), encoding="utf-8")
 
-        with pytest.raises(KeyringError, match=r"keys\.json is no ring of keys"):
+        with pytest.raises(KeyringError, match=r"keys\.json is not a file of API keys"):
             ring.list()
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from activities.notifications.routing import ChannelFile
 from domain.catalogue.terms import Organisation, Terms
-from hotline.files.catalogue import CatalogueError, load_catalogue
+from hotline.errors import FileError
+from hotline.files.catalogue import load_catalogue
 
 ZHONGSHAN = Path(__file__).parents[2] / "hotline" / "catalogues" / "zhongshan.toml"
 AT = datetime(2026, 2, 10, 4, tzinfo=UTC)
@@ -79,7 +80,7 @@ class TestChart:
     ],
 )
 def test_a_mistake_in_the_chart_is_told_with_what_is_accepted(tmp_path: Path, post: str, problem: str) -> None:
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(FileError) as caught:
         terms(tmp_path, f'[organisation.more]\nname = "More"\nname_zh = "更多"\nsource = "I"\n{post}\n')
     assert problem in str(caught.value)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from hotline.errors import OperatorError
 from hotline.local import supervisor as module
-from hotline.local.supervisor import Program, Records, Supervisor, SupervisorError, process_mark, rotate
+from hotline.local.supervisor import Program, Supervisor, rotate, started_at
 
 FOR_EVER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -42,6 +43,10 @@ class Service:
     def log(self, name: str) -> str:
         file = self.folder / "logs" / f"{name}.log"
         return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def write_records(self, pid: int, start: float | None) -> None:
+        records = {"worker": {"pid": pid, "started_at": start}}
+        (self.folder / "run.json").write_text(json.dumps(records), encoding="utf-8")
 
     def pid(self, name: str) -> int | None:
         entries = json.loads((self.folder / "run.json").read_bytes())
@@ -73,7 +78,7 @@ async def test_a_program_that_cannot_start_is_given_up_with_its_last_words(
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
     service.supervisor.start(python("worker", HOPELESS))
 
-    with pytest.raises(SupervisorError, match=r"(?s)worker ended 5 times \(code 1\).*worker \| no such catalogue"):
+    with pytest.raises(OperatorError, match=r"(?s)worker ended 5 times \(code 1\).*worker \| no such catalogue"):
         await service.supervisor.broken
 
 
@@ -128,8 +133,20 @@ async def test_a_program_that_does_not_listen_is_killed(service: Service) -> Non
     assert pid is not None
     await service.supervisor.stop()
 
-    assert process_mark(pid) is None
+    assert started_at(pid) is None
     assert service.said == ["worker did not end within 0.1 s and is killed"]
+
+
+async def test_an_operator_who_does_not_wait_ends_all_at_once(service: Service) -> None:
+    for name in ("worker", "api"):
+        service.supervisor.start(python(name, DEAF, grace=60.0))
+    await until(lambda: all("up" in service.log(name) for name in ("worker", "api")))
+    stopping = asyncio.create_task(service.supervisor.stop())
+    asyncio.get_running_loop().call_soon(service.supervisor.kill)
+    await asyncio.wait_for(stopping, 15)
+
+    assert service.said == []
+    assert (service.pid("worker"), service.pid("api")) == (None, None)
 
 
 async def test_programs_die_with_a_killed_supervisor(tmp_path: Path) -> None:
@@ -148,27 +165,25 @@ asyncio.run(main())
     parent.kill()
     await parent.wait()
 
-    await until(lambda: process_mark(pid) is None)
+    await until(lambda: started_at(pid) is None)
 
 
-async def test_what_an_earlier_run_left_is_ended(tmp_path: Path) -> None:
-    said: list[str] = []
+async def test_what_an_earlier_run_left_is_ended(service: Service) -> None:
     left = await asyncio.create_subprocess_exec(sys.executable, "-c", FOR_EVER, stdout=asyncio.subprocess.DEVNULL)
-    Records(tmp_path / "run.json").add("worker", left.pid)
-    await Records(tmp_path / "run.json").end_stale(said.append)
+    service.write_records(left.pid, started_at(left.pid))
+    await service.supervisor.end_stale()
 
     assert await left.wait() == -signal.SIGTERM
-    assert said == [f"ending worker, process {left.pid}, which an earlier run left behind"]
+    assert service.said == [f"ending worker, process {left.pid}, which an earlier run left behind"]
+    assert service.pid("worker") is None
 
 
-async def test_a_stranger_with_a_recorded_id_is_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "run.json"
-    file.write_text(json.dumps({"worker": {"pid": os.getpid(), "mark": "an earlier boot:1"}}), encoding="utf-8")
-    said: list[str] = []
-    await Records(file).end_stale(said.append)
+async def test_a_stranger_with_a_recorded_id_is_left_alone(service: Service) -> None:
+    service.write_records(os.getpid(), 1.0)
+    await service.supervisor.end_stale()
 
-    assert said == []
-    assert json.loads(file.read_bytes()) == {}
+    assert service.said == []
+    assert service.pid("worker") is None
 
 
 def test_a_large_log_is_moved_aside_and_goes_on(tmp_path: Path) -> None:

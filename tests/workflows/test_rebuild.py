@@ -24,6 +24,7 @@ from hotline.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of
 from tests.support.causes import declare, linked
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -168,8 +169,10 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
     await all_told(house, complaints)
     name = workflow_id(complaints[0].number)
 
-    async def forgetful(client: Client) -> dict[str, list[Any]]:
-        found = await chains(client)
+    async def forgetful(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Any]]:
+        found = await chains(client, workflow)
+        if name not in found:
+            return found
         first, *rest = sorted(found[name])
         return {**found, name: [first._replace(run_id=str(uuid.uuid4())), *rest]}
 

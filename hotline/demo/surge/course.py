@@ -1,4 +1,4 @@
-"""Course of one case from its present state, each step by the person who may do it.
+"""Further steps of one case from its present state, each by the person who may do it.
 
 What comes next follows from the case's state alone, and each step has a key that follows from the case: so a demo that
 was killed goes on with no memory of its own, and does nothing twice.
@@ -10,7 +10,7 @@ from domain.case.lifecycle import State
 from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
 from hotline.demo.journal import Journal
-from hotline.demo.people import Cast, Person
+from hotline.demo.people import Person, Staff
 from hotline.demo.surge.plan import OF_THE_TIDE, Call, Kind
 from hotline.demo.surge.words import DONE_AGAIN, NOBODY, NOT_CONTENT, OWN_DONE, TOLD_AGAIN
 from hotline.demo.texts import words
@@ -19,11 +19,11 @@ _SAID = {"dissatisfied": NOT_CONTENT, "unreachable": NOBODY}
 
 
 @dataclass(frozen=True)
-class Players:
-    """People, client and journal of one play."""
+class Session:
+    """People, client and journal of one run."""
 
     hotline: Hotline
-    cast: Cast
+    staff: Staff
     journal: Journal
 
     def key(self, call: Call) -> str:
@@ -35,7 +35,7 @@ class Players:
         number = self.journal.numbers.get(call.index)
         if number is not None:
             return await self.hotline.get(f"/complaints/{number}")
-        agent = self.cast.named(call.owner)
+        agent = self.staff.named(call.owner)
         body = call.intake_of(self.journal.run)
         complaint = await self.hotline.post("/complaints", body, by=agent, key=self.key(call))
         self.journal.note(call.index, complaint["number"])
@@ -51,7 +51,7 @@ class Players:
         while step := _next(call, complaint):
             action, role, body = step
             department = complaint["department"] or call.offer.department
-            person = self.cast.who(role, owner=complaint["owner"], department=department, turn=call.index)
+            person = self.staff.who(role, owner=complaint["owner"], department=department, turn=call.index)
             # Only a follow-up may come twice in a cycle.
             key = f"{complaint['cycle']}-{action}-{complaint['follow_up_attempts']}"
             complaint = await self.act(call, action, body, person, key)

@@ -1,4 +1,4 @@
-"""The dispatchers' part: one incident for the whole tide, whatever the service suspects, from the suspicion to the end.
+"""Actions of the dispatcher: one incident for the whole tide, from the suspicion to the end.
 
 What has been done is read from the incident's timeline, so a demo that was killed goes on in the middle.
 """
@@ -13,7 +13,7 @@ from domain.incident.lifecycle import LINKABLE, TAKING, IncidentAction, Incident
 from domain.shared.actors import Role
 from hotline.demo.client import Json, Rejected
 from hotline.demo.surge import words
-from hotline.demo.surge.course import Players
+from hotline.demo.surge.course import Session
 from hotline.demo.surge.plan import TASTE, Surge
 
 LOOK_EVERY_SECONDS = 0.5
@@ -26,19 +26,19 @@ Say = Callable[[str], None]
 class Tide:
     """The incident of the surge. `opened` is set once calls are linked to it as they are registered."""
 
-    def __init__(self, players: Players, surge: Surge, say: Say) -> None:
-        self._players = players
+    def __init__(self, session: Session, surge: Surge, say: Say) -> None:
+        self._session = session
         self._surge = surge
         self._say = say
-        self._dispatcher = players.cast.who(Role.DISPATCHER, owner="", department=None, turn=0)
+        self._dispatcher = session.staff.who(Role.DISPATCHER, owner="", department=None, turn=0)
         self.opened = asyncio.Event()
 
     @property
     def number(self) -> str:
         """Return the incident's number. Raises LookupError before there is one."""
-        if self._players.journal.incident is None:
+        if self._session.journal.incident is None:
             raise LookupError("there is no incident yet")
-        return self._players.journal.incident
+        return self._session.journal.incident
 
     def covers(self, incident: Json) -> bool:
         """Return True if the incident has the tide's services and districts."""
@@ -47,21 +47,21 @@ class Tide:
 
     async def look(self) -> Json:
         """Return the incident, with its cases by state."""
-        return await self._players.hotline.get(f"/incidents/{self.number}")
+        return await self._session.hotline.get(f"/incidents/{self.number}")
 
     async def timeline(self) -> list[Json]:
         """Return the timeline of the incident, oldest first."""
-        return [item async for item in self._players.hotline.items(f"/incidents/{self.number}/timeline")]
+        return [item async for item in self._session.hotline.items(f"/incidents/{self.number}/timeline")]
 
     async def watch(self) -> None:
-        """Confirm what the service suspects first, and merge into it what else it suspects of the tide. For ever."""
+        """Confirm the first suspected incident, and merge later ones of the tide into it, until cancelled."""
         while True:
             found = await self._open_ones()
-            if self._players.journal.incident is None and found:
+            if self._session.journal.incident is None and found:
                 # One that is confirmed already was left by a run that died before it wrote the number down.
                 first = min(found, key=lambda each: (each["state"] == IncidentState.SUSPECTED, each["opened_at"]))
-                self._players.journal.note_incident(first["number"])
-            if self._players.journal.incident is not None:
+                self._session.journal.note_incident(first["number"])
+            if self._session.journal.incident is not None:
                 await self._open()
                 for other in found:
                     if other["number"] != self.number:
@@ -69,17 +69,17 @@ class Tide:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def alone(self) -> None:
-        """Return when no other incident of the tide is open any more."""
+        """Wait until no other incident of the tide is open."""
         while {each["number"] for each in await self._open_ones()} - {self.number}:  # noqa: ASYNC110 - HTTP calls nobody
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def declare(self, since: datetime) -> None:
-        """Open it by hand: nothing was suspected, where the catalogue has no rule or the demo was away too long."""
+        """Open the incident as a person, if the service suspected none: no rule matched, or the demo was away."""
         scope = {"services": [*self._surge.services], "districts": [*self._surge.districts]}
         body = {"title": words.TITLE, **scope, "since": since.isoformat()}
-        key = f"surge-{self._players.journal.run}-declare"
-        incident = await self._players.hotline.post("/incidents", body, by=self._dispatcher, key=key)
-        self._players.journal.note_incident(incident["number"])
+        key = f"surge-{self._session.journal.run}-declare"
+        incident = await self._session.hotline.post("/incidents", body, by=self._dispatcher, key=key)
+        self._session.journal.note_incident(incident["number"])
         self._say(f"declared {incident['number']} by hand")
 
     async def inform(self, nth: int) -> None:
@@ -102,7 +102,7 @@ class Tide:
             self._say("resolved; the cases are completed and replied to")
 
     async def _open_ones(self) -> list[Json]:
-        latest = await self._players.hotline.get("/incidents", {"limit": LARGEST_PAGE})
+        latest = await self._session.hotline.get("/incidents", {"limit": LARGEST_PAGE})
         return [each for each in latest["items"] if each["state"] in LINKABLE and self.covers(each)]
 
     async def _open(self) -> None:
@@ -128,14 +128,14 @@ class Tide:
         path = f"/incidents/{self.number}/actions/{action}"
         by = self._dispatcher
         if action is IncidentAction.SIGN_FOR:
-            by = self._players.cast.who(Role.CREW, owner="", department=TASTE, turn=0)
-        await self._players.hotline.post(path, body, by=by, key=f"surge-{self._players.journal.run}-{action}-{nth}")
+            by = self._session.staff.who(Role.CREW, owner="", department=TASTE, turn=0)
+        await self._session.hotline.post(path, body, by=by, key=f"surge-{self._session.journal.run}-{action}-{nth}")
         return True
 
     async def _merge(self, other: str) -> None:
         path, body = f"/incidents/{other}/actions/{IncidentAction.MERGE}", {"into": self.number}
         try:
-            await self._players.hotline.post(path, body, by=self._dispatcher, key=f"surge-merge-{other}-{self.number}")
+            await self._session.hotline.post(path, body, by=self._dispatcher, key=f"surge-merge-{other}-{self.number}")
         except Rejected as refusal:
             # The list may be a moment old: it was merged already.
             if refusal.status != HTTPStatus.CONFLICT:

@@ -1,4 +1,4 @@
-"""The surge to be played, made from a seed: who calls in which wave about what, and how the follow-ups will go."""
+"""Plan of a surge, made from a seed: the calls of each wave, their subjects, and the outcomes of the follow-ups."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from hotline.demo.texts import address, caller_name, phone, words
 USUAL_CASES = 2000
 LEAST_CASES = 60
 MOST_CASES = 10_000
-"""So many telephone numbers that cannot exist are there."""
+"""Number of telephone numbers that cannot exist."""
 
 WAVES = (1, 2, 3, 4)
 BEFORE, AFTER = 0, WAVES[-1] + 1
@@ -52,7 +52,7 @@ OF_THE_TIDE = frozenset({Kind.TIDE, Kind.ASKED})
 
 @dataclass(frozen=True)
 class Call:
-    """One call, and what becomes of it. `outcomes` are those of the follow-ups of its first cycle, in their order."""
+    """One call and its course. `outcomes` are those of the follow-ups of its first cycle, in their order."""
 
     index: int
     wave: int
@@ -99,7 +99,7 @@ def plan_surge(cases: int, seed: int, offers: Sequence[Offer], districts: Sequen
 
 
 class _Maker:
-    """Draws the calls. Who calls, and which agent takes the call, follows from the index, which comes last."""
+    """Generator of the calls. Caller and agent of a call follow from its index, which comes last."""
 
     def __init__(self, rng: random.Random, offers: dict[str, Offer], districts: Sequence[District]) -> None:
         self._rng = rng

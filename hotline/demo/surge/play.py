@@ -1,4 +1,4 @@
-"""Plays the surge: waves of calls, the incident, its end, and a follow-up for every caller."""
+"""Player of a surge: waves of calls, the incident, its end, and a follow-up for every caller."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -8,8 +8,9 @@ from datetime import datetime
 from domain.case.incident_link import OWN_CAUSE
 from domain.incident.lifecycle import TAKING, IncidentState
 from domain.shared.actors import Role
+from hotline.demo.bars import Progress
 from hotline.demo.client import Json, Rejected, Unreachable
-from hotline.demo.surge.course import Players
+from hotline.demo.surge.course import Session
 from hotline.demo.surge.incident import LARGEST_PAGE, LOOK_EVERY_SECONDS, Say, Tide
 from hotline.demo.surge.plan import AFTER, BEFORE, OF_THE_TIDE, WAVES, Call, Kind, Surge
 from hotline.demo.surge.words import OWN_NOTE
@@ -18,18 +19,15 @@ NEWS_AFTER = WAVES[1]
 DECLARED_AFTER = WAVES[1]
 """Wave after which a person declares the incident if nothing was suspected before."""
 GATHERED_WITHIN_SECONDS = 20.0
-"""The service looks for further cases 15 s after the confirmation; who is not linked by then is linked by hand."""
+"""The service looks for further cases 15 s after the confirmation; a person links the others after that."""
 LOOK_FOR_LINKS_EVERY_SECONDS = 1.0
-
-Progress = Callable[[str, int, int], None]
-"""Callback with the progress: of what, how many are done, of how many."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Parts that a surge is played with. `quiet` is the time between two waves, in seconds."""
+class PlayContext:
+    """Context of a played surge. `quiet` is the time between two waves, in seconds."""
 
-    players: Players
+    session: Session
     surge: Surge
     quiet: float
     concurrency: int
@@ -37,10 +35,10 @@ class Stage:
     progress: Progress
 
 
-async def play(stage: Stage) -> None:
-    """Play it to its end. What an earlier run has done is not done again. Raises Rejected, Unreachable."""
+async def play(context: PlayContext) -> None:
+    """Play the surge to its end. Steps of an earlier run are not repeated. Raises Rejected, Unreachable."""
     try:
-        await _Performance(stage).play()
+        await _SurgePlay(context).play()
     except* (Rejected, Unreachable) as group:
         # One reason stops the play; the others only say it again.
         raise _first(group) from None
@@ -54,14 +52,14 @@ def _first(group: BaseExceptionGroup[Rejected | Unreachable]) -> Rejected | Unre
     return error
 
 
-class _Performance:
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._players = stage.players
-        self._surge = stage.surge
-        self._tide = Tide(stage.players, stage.surge, stage.say)
-        self._places = asyncio.Semaphore(stage.concurrency)
-        self._registered = len(stage.players.journal.numbers)
+class _SurgePlay:
+    def __init__(self, context: PlayContext) -> None:
+        self._context = context
+        self._session = context.session
+        self._surge = context.surge
+        self._tide = Tide(context.session, context.surge, context.say)
+        self._places = asyncio.Semaphore(context.concurrency)
+        self._registered = len(context.session.journal.numbers)
 
     async def play(self) -> None:
         await self._aside(BEFORE)
@@ -87,23 +85,23 @@ class _Performance:
 
     async def _over(self) -> bool:
         """Return True if an earlier run has come as far as the end of the tide."""
-        if self._players.journal.incident is None:
+        if self._session.journal.incident is None:
             return False
         return (await self._tide.look())["state"] not in TAKING | {IncidentState.SUSPECTED}
 
     async def _waves(self, aside: asyncio.TaskGroup) -> None:
         for wave in WAVES:
             calls = [call for call in self._surge.calls if call.wave == wave]
-            new = any(call.index not in self._players.journal.numbers for call in calls)
+            new = any(call.index not in self._session.journal.numbers for call in calls)
             aside.create_task(self._aside(wave))
             await self._wave([call for call in calls if call.kind not in (Kind.OTHER, Kind.EMERGENCY)])
             if new:
-                self._stage.say(f"wave {wave}: {len(calls)} calls")
+                self._context.say(f"wave {wave}: {len(calls)} calls")
             if new and wave != WAVES[-1]:
-                await asyncio.sleep(self._stage.quiet)
-            if wave == DECLARED_AFTER and not self._tide.opened.is_set() and not self._players.journal.incident:
+                await asyncio.sleep(self._context.quiet)
+            if wave == DECLARED_AFTER and not self._tide.opened.is_set() and not self._session.journal.incident:
                 first = self._surge.of(Kind.TIDE)[0]
-                registered = (await self._players.register(first))["registered_at"]
+                registered = (await self._session.register(first))["registered_at"]
                 await self._tide.declare(datetime.fromisoformat(registered))
             if wave == NEWS_AFTER:
                 await self._tide.opened.wait()
@@ -114,7 +112,7 @@ class _Performance:
 
         async def agent(owner: str) -> None:
             for call in calls:
-                if call.owner == owner and call.index not in self._players.journal.numbers:
+                if call.owner == owner and call.index not in self._session.journal.numbers:
                     await self._register(call)
 
         async with asyncio.TaskGroup() as agents:
@@ -122,10 +120,10 @@ class _Performance:
                 agents.create_task(agent(owner))
 
     async def _register(self, call: Call) -> Json:
-        new = call.index not in self._players.journal.numbers
-        complaint = await self._players.register(call)
+        new = call.index not in self._session.journal.numbers
+        complaint = await self._session.register(call)
         self._registered += new
-        self._stage.progress("calls", self._registered, len(self._surge.calls))
+        self._context.progress("calls", self._registered, len(self._surge.calls))
         return complaint
 
     async def _aside(self, wave: int) -> None:
@@ -134,7 +132,7 @@ class _Performance:
         await self._each(others, self._see_through)
 
     async def _see_through(self, call: Call) -> None:
-        await self._players.see_through(call, await self._register(call))
+        await self._session.see_through(call, await self._register(call))
 
     async def _link_up(self) -> None:
         """Link every case of the tide that the service has not linked by itself."""
@@ -143,18 +141,18 @@ class _Performance:
             if asyncio.get_running_loop().time() > ends:
                 break
             all_of_it = len(self._surge.of(Kind.TIDE, Kind.OWN_CAUSE))
-            self._stage.progress("linked", all_of_it - len(waiting), all_of_it)
+            self._context.progress("linked", all_of_it - len(waiting), all_of_it)
             await asyncio.sleep(LOOK_FOR_LINKS_EVERY_SECONDS)
         unlinked = self._unlinked(await self._cases(), Kind.TIDE, Kind.OWN_CAUSE, Kind.ASKED)
         await self._each(unlinked, self._link)
         if unlinked:
-            self._stage.say(f"linked by hand: {len(unlinked)} cases that no rule had found")
+            self._context.say(f"linked by hand: {len(unlinked)} cases that no rule had found")
 
     def _unlinked(self, cases: dict[str, Json], *kinds: Kind) -> list[Call]:
         """Return the calls whose cases are not linked to the incident, except those that were taken out of it."""
         found = []
         for call in self._surge.of(*kinds):
-            case = cases.get(self._players.journal.numbers[call.index])
+            case = cases.get(self._session.journal.numbers[call.index])
             if case is None or (case["incident"] != self._tide.number and OWN_CAUSE not in case["flags"]):
                 found.append(call)
         return found
@@ -166,20 +164,20 @@ class _Performance:
         """Take cases with another cause out of the incident, before the others are settled."""
 
         async def one(call: Call) -> None:
-            if OWN_CAUSE not in (await self._players.register(call))["flags"]:
+            if OWN_CAUSE not in (await self._session.register(call))["flags"]:
                 await self._relink(call, None, "own")
 
         await self._each(self._surge.of(Kind.OWN_CAUSE), one)
 
     async def _relink(self, call: Call, incident: str | None, key: str) -> Json:
         note = {} if incident else {"note": OWN_NOTE}
-        dispatcher = self._players.cast.who(Role.DISPATCHER, owner="", department=None, turn=call.index)
+        dispatcher = self._session.staff.who(Role.DISPATCHER, owner="", department=None, turn=call.index)
         try:
-            return await self._players.act(call, "link_incident", {"incident": incident, **note}, dispatcher, key)
+            return await self._session.act(call, "link_incident", {"incident": incident, **note}, dispatcher, key)
         except Rejected as refusal:
             if refusal.slug != "same-incident":
                 raise
-            return await self._players.register(call)
+            return await self._session.register(call)
 
     async def _settled(self) -> None:
         """Return when every linked case has been replied to."""
@@ -187,7 +185,7 @@ class _Performance:
             incident = await self._tide.look()
             states = incident["cases_by_state"]
             done = states.get("pending_follow_up", 0) + states.get("closed", 0)
-            self._stage.progress("settled", done, incident["cases"])
+            self._context.progress("settled", done, incident["cases"])
             if incident["state"] == IncidentState.RESOLVED:
                 return
             await asyncio.sleep(LOOK_EVERY_SECONDS)
@@ -200,16 +198,16 @@ class _Performance:
 
         async def one(call: Call) -> None:
             nonlocal done
-            complaint = cases.get(self._players.journal.numbers[call.index]) or await self._players.register(call)
-            await self._players.see_through(call, complaint)
+            complaint = cases.get(self._session.journal.numbers[call.index]) or await self._session.register(call)
+            await self._session.see_through(call, complaint)
             done += 1
-            self._stage.progress("followed up", done, len(calls))
+            self._context.progress("followed up", done, len(calls))
 
         await self._each(calls, one)
 
     async def _cases(self) -> dict[str, Json]:
         """Return the cases of this run as lists show them, by number."""
-        listed = self._players.hotline.items("/complaints", q=self._players.journal.run, limit=LARGEST_PAGE)
+        listed = self._session.hotline.items("/complaints", q=self._session.journal.run, limit=LARGEST_PAGE)
         return {case["number"]: case async for case in listed}
 
     async def _each(self, calls: Iterable[Call], do: Callable[[Call], Awaitable[object]]) -> None:

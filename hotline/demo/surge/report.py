@@ -20,7 +20,7 @@ from hotline.demo.surge.verify import Verdict
 
 
 def report(console: Console, surge: Surge, verdict: Verdict, traffic: Traffic, places: Places) -> None:
-    """Print it all; the verdict comes last."""
+    """Print the report; the verdict comes last."""
     for table in (_waves, _incident, _links, _emergencies, _states, _follow_ups, _promises):
         console.print(table(surge, verdict))
     console.rule("[bold yellow]Where to look[/bold yellow]")

@@ -1,23 +1,19 @@
-"""One performance of a surge: prepare, play, check over HTTP, report."""
+"""One run of a surge: prepare, play, check over HTTP, report."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
+from hotline.demo.bars import bars
 from hotline.demo.client import Hotline
-from hotline.demo.day import District
-from hotline.demo.people import Cast
+from hotline.demo.people import Staff
 from hotline.demo.report import Places
-from hotline.demo.run import Wishes, journal_of, keys_of, offer_of
-from hotline.demo.surge.course import Players
+from hotline.demo.run import DemoOptions, journal_of, keys_of, offers_of
+from hotline.demo.surge.course import Session
 from hotline.demo.surge.incident import Tide
 from hotline.demo.surge.plan import Surge, plan_surge
-from hotline.demo.surge.play import Progress, Stage, play
+from hotline.demo.surge.play import PlayContext, play
 from hotline.demo.surge.report import report
 from hotline.demo.surge.verify import verify_patiently
 
@@ -27,76 +23,55 @@ QUIET_OF_DAY = 0.1
 """The time between two waves, as a share of the day."""
 
 
-async def perform(wishes: Wishes, console: Console) -> bool:
-    """Play a surge and check it; answer whether nothing is lost and nothing was sent twice.
+async def perform(options: DemoOptions, console: Console) -> bool:
+    """Play a surge and check it; return True if nothing was lost and nothing was sent twice.
 
     Raises:
         Unreachable: the service was away for longer than the deadline.
         Rejected: the service refuses a key, or something that the play needs.
         ValueError: there is nothing to be played, or no such run.
     """
-    async with Hotline.at(wishes.url, wishes.admin_key, wishes.deadline) as hotline:
-        catalogue = await hotline.get("/services")
-        offers = [offer_of(item) for item in catalogue["items"]]
-        districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
-        surge = plan_surge(wishes.cases, wishes.seed, offers, districts)
-        journal = journal_of(replace(wishes, folder=wishes.folder / FOLDER))
-        players = Players(hotline, Cast({offer.department for offer in offers}), journal)
-        console.print(_announcement(players, surge, wishes), soft_wrap=True)
-        if not wishes.verify_only:
-            hotline.keys = keys_of(wishes, players.cast)
-            await _play(players, surge, wishes, console)
-        tide = Tide(players, surge, lambda _: None)
+    async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
+        offers, districts = await offers_of(hotline)
+        surge = plan_surge(options.cases, options.seed, offers, districts)
+        journal = journal_of(replace(options, folder=options.folder / FOLDER))
+        session = Session(hotline, Staff({offer.department for offer in offers}), journal)
+        console.print(_announcement(session, surge, options), soft_wrap=True)
+        if not options.verify_only:
+            hotline.keys = keys_of(options, session.staff)
+            await _play(session, surge, options, console)
+        tide = Tide(session, surge, lambda _: None)
         with console.status("checking every case over HTTP"):
-            verdict = await verify_patiently(hotline, surge, tide, journal, _log(wishes), wishes.deadline)
-        report(console, surge, verdict, hotline.traffic, Places(wishes.url, wishes.ui_url))
+            verdict = await verify_patiently(hotline, surge, tide, journal, _log(options), options.deadline)
+        report(console, surge, verdict, hotline.traffic, Places(options.url, options.ui_url))
     if not verdict.wrong:
         journal.finish()
     return not verdict.wrong
 
 
-async def _play(players: Players, surge: Surge, wishes: Wishes, console: Console) -> None:
-    with _bars(console) as (progress, tell):
-        players.hotline.tell = tell
-        stage = Stage(
-            players=players,
+async def _play(session: Session, surge: Surge, options: DemoOptions, console: Console) -> None:
+    with bars(console) as (progress, tell):
+        session.hotline.tell = tell
+        context = PlayContext(
+            session=session,
             surge=surge,
-            quiet=wishes.day_seconds * QUIET_OF_DAY,
-            concurrency=wishes.concurrency,
+            quiet=options.day_seconds * QUIET_OF_DAY,
+            concurrency=options.concurrency,
             say=lambda what: console.print(f"  {what}", highlight=False, soft_wrap=True),
             progress=progress,
         )
-        await play(stage)
+        await play(context)
 
 
-@contextmanager
-def _bars(console: Console) -> Iterator[tuple[Progress, Callable[[str], None]]]:
-    """Show a progress bar for each thing that is counted; the last one says if the service is away."""
-    columns = (TextColumn("{task.description:<22}"), BarColumn(bar_width=None), MofNCompleteColumn())
-    with Bars(*columns, TimeElapsedColumn(), console=console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what)
-            bars.update(tasks[what], completed=done, total=of, description=what)
-
-        def tell(what: str) -> None:
-            for last in [*tasks.values()][-1:]:
-                bars.update(last, description=what)
-
-        yield progress, tell
+def _log(options: DemoOptions) -> Path | None:
+    return options.message_log if options.message_log and options.message_log.exists() else None
 
 
-def _log(wishes: Wishes) -> Path | None:
-    return wishes.message_log if wishes.message_log and wishes.message_log.exists() else None
-
-
-def _announcement(players: Players, surge: Surge, wishes: Wishes) -> str:
-    known = len(players.journal.numbers)
+def _announcement(session: Session, surge: Surge, options: DemoOptions) -> str:
+    known = len(session.journal.numbers)
     going_on = f", of which an earlier run has registered {known}" if known else ""
     return (
-        f"[bold]run {players.journal.run}[/bold] (seed {players.journal.seed}): a salt tide (咸潮) of "
+        f"[bold]run {session.journal.run}[/bold] (seed {session.journal.seed}): a salt tide (咸潮) of "
         f"{len(surge.calls)} calls{going_on}, about {', '.join(surge.services)} from {', '.join(surge.districts)}, at "
-        f"{wishes.url}; the run is kept in {wishes.folder / FOLDER}"
+        f"{options.url}; the run is kept in {options.folder / FOLDER}"
     )

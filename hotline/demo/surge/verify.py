@@ -1,4 +1,4 @@
-"""Checks a surge over HTTP, and in the file of sent messages where there is one: nothing lost, no message twice."""
+"""Check of a surge over HTTP, and in the file of sent messages if there is one: nothing lost, no message twice."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ class Verdict:
 
 
 async def verify(hotline: Hotline, surge: Surge, tide: Tide, journal: Journal, log: Path | None) -> Verdict:
-    """Look at every case once. Raises Rejected, Unreachable; LookupError where no incident was ever opened."""
+    """Look at every case once. Raises Rejected, Unreachable; LookupError if no incident was opened."""
     verdict = Verdict(incident=await tide.look(), happened=await tide.timeline())
     await _read_cases(hotline, surge, journal, verdict)
     listed = (await hotline.get("/incidents", {"limit": LARGEST_PAGE}))["items"]
@@ -58,7 +58,7 @@ async def verify(hotline: Hotline, surge: Surge, tide: Tide, journal: Journal, l
 async def verify_patiently(
     hotline: Hotline, surge: Surge, tide: Tide, journal: Journal, log: Path | None, patience: float
 ) -> Verdict:
-    """Look again until all is well, or `patience` seconds have passed: messages and SQL may be a little behind."""
+    """Check again until nothing is wrong or `patience` seconds have passed: messages and SQL may lag a little."""
     give_up_at = time.monotonic() + patience
     while True:
         verdict = await verify(hotline, surge, tide, journal, log)
