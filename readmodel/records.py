@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Row, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, select, tuple_
 
 from domain.case.intake import THANKS, Caller
 from domain.case.lifecycle import State
@@ -15,7 +15,6 @@ from readmodel.database import ReadConnection
 from readmodel.paging import Place
 from readmodel.tables import cases, events, search_words
 from readmodel.terms import account_term, phone_term, phone_terms
-from readmodel.types import UtcDateTime
 
 MOST = 20
 """Cases, and thanks, that a record shows."""
@@ -52,7 +51,7 @@ class _Whose:
 def caller_record(connection: ReadConnection, caller: Caller, before: Place, area_code: str = "") -> CallerRecord:
     """What was known of this caller before the case of this place. The area code is that of telephones without one."""
     customer = customer_of(connection, caller, area_code)
-    place = tuple_(literal(before.registered_at, UtcDateTime), literal(before.number))
+    place = before.bound()
     earlier = tuple_(search_words.c.registered_at, search_words.c.number) < place
     whose = _Whose.of(area_code, caller, _his(connection, customer, area_code))
     return _record(connection, customer, whose, earlier)

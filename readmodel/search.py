@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
-    bindparam,
     exists,
     false,
     func,
@@ -30,7 +29,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.case.lifecycle import State
 from readmodel.database import ReadConnection
-from readmodel.paging import Place
+from readmodel.paging import Place, newest_first
 from readmodel.tables import FILTERS, cases, search_words
 from readmodel.terms import readings
 
@@ -132,22 +131,13 @@ def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnEle
 
 
 def _list(columns: Columns, after: Place | None, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """The places by these columns that meet the conditions, in the order of lists."""
-    statement = select(columns.registered_at, columns.number).where(*conditions, *_beyond(columns, after))
-    return statement.order_by(columns.registered_at.desc(), columns.number.desc())
-
-
-def _beyond(columns: Columns, after: Place | None) -> list[ColumnElement[bool]]:
-    return [] if after is None else [tuple_(columns.registered_at, columns.number) < _bound(after)]
+    """Return the statement of the places that meet the conditions, by these columns."""
+    statement = select(columns.registered_at, columns.number).where(*conditions)
+    return newest_first(statement, columns.registered_at, columns.number, after)
 
 
 def _from(columns: Columns, begin: Place) -> ColumnElement[bool]:
-    return tuple_(columns.registered_at, columns.number) <= _bound(begin)
-
-
-def _bound(place: Place) -> ColumnElement[Any]:
-    at = bindparam("place_at", place.registered_at, cases.c.registered_at.type)
-    return tuple_(at, bindparam("place_number", place.number))
+    return tuple_(columns.registered_at, columns.number) <= begin.bound()
 
 
 def _sides(filters: CaseFilters, terms: Sequence[str], after: Place | None) -> dict[str | None, Select[Any]]:

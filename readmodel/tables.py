@@ -129,7 +129,7 @@ decisions = Table(
     Column("decided_at", UtcDateTime, nullable=False),
     Column("kind", CODE),
     Column("approved", Boolean, nullable=False),
-    Column("amount_fen", BigInteger, comment="Hundredths of a CNY (分)."),
+    Column("amount_fen", BigInteger, key="amount_hundredths", comment="Hundredths of the currency's unit."),
     Column("currency", String(3), nullable=False),
     Index("ix_decisions_decided_at", "decided_at"),
 )

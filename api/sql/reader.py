@@ -17,16 +17,16 @@ from domain.case.intake import Caller, Intake
 from domain.case.parts import PartState
 from domain.customers.customer import CallerRecord, Thanks
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState, Scope
+from domain.incident.lifecycle import IncidentEvent, IncidentState, Scope
 from readmodel import callers, incidents, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading
-from readmodel.dead_letters import DeadLetterPage, dead_letters
-from readmodel.documents import documents
+from readmodel.dead_letters import DeadLetter, dead_letters
 from readmodel.money import Credited, Total, credited, totals
-from readmodel.paging import Place
-from readmodel.parts import PartPage, list_parts
+from readmodel.paging import Page, Place
+from readmodel.parts import PartOfCase, list_parts
 from readmodel.search import CaseFilters
+from readmodel.timelines import Timeline, documents, incident_timeline, timeline
 
 T = TypeVar("T")
 log = logging.getLogger("hotline.api")
@@ -119,11 +119,13 @@ class Reader:
         """The case as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: queries.get_case(sql, number))
 
-    async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> queries.CasePage:
+    async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> Page[Case]:
         """A page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit, self._area_code()))
 
-    async def parts(self, department: str, states: Collection[PartState], cursor: str | None, limit: int) -> PartPage:
+    async def parts(
+        self, department: str, states: Collection[PartState], cursor: str | None, limit: int
+    ) -> Page[PartOfCase]:
         """A page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
         return await self._answer(lambda sql: list_parts(sql, department, states, cursor, limit))
 
@@ -139,11 +141,11 @@ class Reader:
         """The thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: records.thanks_between(sql, start, end))
 
-    async def timeline(self, number: str, after: int, limit: int) -> queries.TimelinePage | None:
+    async def timeline(self, number: str, after: int, limit: int) -> Timeline[Event] | None:
         """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""
 
-        def ask(sql: ReadConnection) -> queries.TimelinePage | None:
-            page = queries.timeline(sql, number, after, limit)
+        def ask(sql: ReadConnection) -> Timeline[Event] | None:
+            page = timeline(sql, number, after, limit)
             return page if page.items or queries.versions(sql, [number]) else None
 
         return await self._answer(ask)
@@ -165,7 +167,7 @@ class Reader:
         """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: records.customer_record(sql, account_no, self._area_code()))
 
-    async def dead_letters(self, cursor: str | None, limit: int) -> DeadLetterPage:
+    async def dead_letters(self, cursor: str | None, limit: int) -> Page[DeadLetter]:
         """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: dead_letters(sql, cursor, limit))
 
@@ -185,17 +187,15 @@ class Reader:
         """How many of its cases stand in which state. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: incidents.case_counts(sql, number))
 
-    async def incident_page(
-        self, states: Collection[IncidentState], cursor: str | None, limit: int
-    ) -> incidents.IncidentPage:
+    async def incident_page(self, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Incident]:
         """A page of incidents, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: incidents.page(sql, states, cursor, limit))
 
-    async def incident_timeline(self, number: str, after: int, limit: int) -> incidents.IncidentTimeline | None:
+    async def incident_timeline(self, number: str, after: int, limit: int) -> Timeline[IncidentEvent] | None:
         """A page of what happened, oldest first; None where SQL shows no such incident. Raises ProblemError."""
 
-        def ask(sql: ReadConnection) -> incidents.IncidentTimeline | None:
-            page = incidents.timeline(sql, number, after, limit)
+        def ask(sql: ReadConnection) -> Timeline[IncidentEvent] | None:
+            page = incident_timeline(sql, number, after, limit)
             return page if page.items or incidents.versions(sql, [number]) else None
 
         return await self._answer(ask)

@@ -143,7 +143,7 @@ def _decisions() -> None:
         sa.Column("decided_at", INSTANT, nullable=False),
         sa.Column("kind", _code(40)),
         sa.Column("approved", sa.Boolean, nullable=False),
-        sa.Column("amount_fen", sa.BigInteger, comment="Hundredths of a CNY (分)."),
+        sa.Column("amount_fen", sa.BigInteger, comment="Hundredths of the currency's unit."),
         sa.Column("currency", sa.String(3), nullable=False),
         sa.PrimaryKeyConstraint("number", "seq", name="pk_decisions"),
     )
