@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
 from readmodel.database import ReadConnection, WriteConnection
+from readmodel.search_terms import phone_term, phone_terms
 from readmodel.tables import customers
-from readmodel.terms import phone_term, phone_terms
 
 GROUP = 500
 """Customers in one statement: databases bound how many parameters they take."""

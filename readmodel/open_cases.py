@@ -9,8 +9,8 @@ from sqlalchemy import Select, select, union_all
 from domain.case.case import Case
 from domain.case.lifecycle import OPEN, State
 from domain.case.rollout import Held
+from readmodel.case_queries import get_cases
 from readmodel.database import ReadConnection
-from readmodel.queries import get_cases
 from readmodel.tables import cases
 
 _OPEN = sorted(state.value for state in OPEN)

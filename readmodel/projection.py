@@ -19,11 +19,11 @@ from domain.case.lifecycle import State
 from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from readmodel.database import WriteConnection
-from readmodel.money import HUNDREDTHS
+from readmodel.decisions import HUNDREDTHS
 from readmodel.notifications import due_row
+from readmodel.search_terms import search_terms
 from readmodel.statements import RowValues, insert_missing, row, upsert
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
-from readmodel.terms import terms_of
 
 _PROGRESS = TypeAdapter(Progress)
 _REGISTERED = frozenset(
@@ -158,5 +158,5 @@ def _decision_rows(number: str, event: Event) -> list[RowValues]:
 
 def _search_rows(batch: ProjectionBatch) -> list[RowValues]:
     registered, data = _registration(batch)
-    terms = sorted(terms_of(batch.number, data.intake))
+    terms = sorted(search_terms(batch.number, data.intake))
     return [{"word": term, "registered_at": registered.at, "number": batch.number} for term in terms]

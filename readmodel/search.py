@@ -30,8 +30,8 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from domain.case.lifecycle import State
 from readmodel.database import ReadConnection
 from readmodel.paging import Place, newest_first
+from readmodel.search_terms import alternatives
 from readmodel.tables import FILTERS, cases, search_words
-from readmodel.terms import readings
 
 RARE = 10_000
 """Cases that are looked up one by one; where there are more, indexes are merged."""
@@ -51,7 +51,7 @@ class _Side(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CaseFilters:
-    """What the cases of a list have in common; None asks for nothing. `q` is cut into terms as readmodel.terms says.
+    """What the cases of a list have in common; None asks for nothing. `q` is cut into terms by `readmodel.search_terms`.
 
     A case is in one of the states; without any, in whichever.
     """
@@ -84,7 +84,7 @@ def _find(
     """The same for filters of one state at most."""
     if filters.q is None:
         return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
-    found = [_having(connection, filters, sorted(terms), after, limit) for terms in readings(filters.q, area_code)]
+    found = [_having(connection, filters, sorted(terms), after, limit) for terms in alternatives(filters.q, area_code)]
     return _first(found, limit)
 
 

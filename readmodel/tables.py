@@ -234,7 +234,7 @@ search_words = Table(
     Column("number", NUMBER, ForeignKey("cases.number"), primary_key=True),
     sqlite_with_rowid=False,
 )
-"""The search index of readmodel.terms: written once, when the case is registered."""
+"""The search index of readmodel.search_terms: written once, when the case is registered."""
 
 customers = Table(
     "customers",
@@ -250,7 +250,7 @@ customers = Table(
     Column("hardship_grounds", String(200)),
     Column("free_allowance_m3", Exact, comment="A month."),
     Column("notes", Text),
-    Column("phone_term", code(40), comment="readmodel.terms.phone_term", index=True),
+    Column("phone_term", code(40), comment="readmodel.search_terms.phone_term", index=True),
 )
 """The registry (客户档案), as it was imported last: one row an account."""
 

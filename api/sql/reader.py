@@ -18,13 +18,15 @@ from domain.case.parts import PartState
 from domain.customers.customer import CallerRecord, Thanks
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentEvent, IncidentState, Scope
-from readmodel import callers, incidents, queries, records
-from readmodel.callers import NOBODY, Known
+from readmodel import incidents
+from readmodel.caller_records import caller_record, customer_record, thanks_between
+from readmodel.case_queries import get_case, list_cases, versions
 from readmodel.database import ReadConnection, reading
 from readmodel.dead_letters import DeadLetter, dead_letters
-from readmodel.money import Credited, Total, credited, totals
+from readmodel.decisions import Credited, Total, credited, totals
 from readmodel.paging import Page, Place
 from readmodel.parts import PartOfCase, list_parts
+from readmodel.recognition import UNKNOWN_CALLER, CallerFacts, recognise
 from readmodel.search import CaseFilters
 from readmodel.timelines import Timeline, documents, incident_timeline, timeline
 
@@ -97,31 +99,31 @@ class Reader:
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """The versions that SQL shows of these cases. Raises what SQL raised."""
-        return await self._versions.ask(lambda sql: queries.versions(sql, numbers))
+        return await self._versions.ask(lambda sql: versions(sql, numbers))
 
-    async def known(self, intake: Intake, at: datetime) -> Known | None:
+    async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
         """What is known of the caller; None where SQL does not tell in time. Raises nothing: the call is taken."""
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._caller_seconds or not any(said):
-            return NOBODY
+            return UNKNOWN_CALLER
         try:
             async with asyncio.timeout(self._caller_seconds):
-                return await self._callers.ask(lambda sql: callers.known(sql, intake, at, self._area_code()))
+                return await self._callers.ask(lambda sql: recognise(sql, intake, at, self._area_code()))
         except Exception as error:  # noqa: BLE001 - whatever is the matter, nobody on the telephone waits for it
             log.warning("SQL does not tell who calls: %s", type(error).__name__)
             return None
 
-    async def known_late(self, intake: Intake, at: datetime, number: str) -> Known:
+    async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
         """What was known of the caller at `at`, before the case of this number. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: callers.known(sql, intake, at, self._area_code(), number))
+        return await self._answer(lambda sql: recognise(sql, intake, at, self._area_code(), number))
 
     async def case(self, number: str) -> Case | None:
         """The case as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: queries.get_case(sql, number))
+        return await self._answer(lambda sql: get_case(sql, number))
 
     async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> Page[Case]:
         """A page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit, self._area_code()))
+        return await self._answer(lambda sql: list_cases(sql, filters, cursor, limit, self._area_code()))
 
     async def parts(
         self, department: str, states: Collection[PartState], cursor: str | None, limit: int
@@ -139,14 +141,14 @@ class Reader:
 
     async def thanks(self, start: datetime, end: datetime) -> tuple[Thanks, ...]:
         """The thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.thanks_between(sql, start, end))
+        return await self._answer(lambda sql: thanks_between(sql, start, end))
 
     async def timeline(self, number: str, after: int, limit: int) -> Timeline[Event] | None:
         """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""
 
         def ask(sql: ReadConnection) -> Timeline[Event] | None:
             page = timeline(sql, number, after, limit)
-            return page if page.items or queries.versions(sql, [number]) else None
+            return page if page.items or versions(sql, [number]) else None
 
         return await self._answer(ask)
 
@@ -155,17 +157,17 @@ class Reader:
 
         def ask(sql: ReadConnection) -> tuple[Event, ...] | None:
             found = documents(sql, number)
-            return found if found or queries.versions(sql, [number]) else None
+            return found if found or versions(sql, [number]) else None
 
         return await self._answer(ask)
 
     async def caller(self, caller: Caller, before: Place) -> CallerRecord:
         """What was known of the caller before the case of this place. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.caller_record(sql, caller, before, self._area_code()))
+        return await self._answer(lambda sql: caller_record(sql, caller, before, self._area_code()))
 
     async def customer(self, account_no: str) -> CallerRecord | None:
         """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.customer_record(sql, account_no, self._area_code()))
+        return await self._answer(lambda sql: customer_record(sql, account_no, self._area_code()))
 
     async def dead_letters(self, cursor: str | None, limit: int) -> Page[DeadLetter]:
         """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""
@@ -204,7 +206,7 @@ class Reader:
         """Whether SQL answers within so many seconds, with the tables in place."""
         try:
             async with asyncio.timeout(seconds):
-                await self._run(lambda sql: queries.versions(sql, ["0"]))
+                await self._run(lambda sql: versions(sql, ["0"]))
         except (TimeoutError, SQLAlchemyError):
             return False
         return True

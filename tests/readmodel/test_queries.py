@@ -17,10 +17,10 @@ from domain.case.batch import ProjectionBatch
 from domain.case.events import ActionBody
 from domain.case.intake import Caller, Location
 from domain.case.views import view_case
+from readmodel.case_queries import get_case, list_cases, versions
 from readmodel.database import reading, writing
 from readmodel.paging import BadCursorError, Place
 from readmodel.projection import write
-from readmodel.queries import get_case, list_cases, versions
 from readmodel.search import CaseFilters
 from readmodel.tables import cases
 from readmodel.timelines import timeline

@@ -240,7 +240,7 @@ def _customers() -> None:
         sa.Column("hardship_grounds", sa.String(200)),
         sa.Column("free_allowance_m3", sa.Numeric(8, 2).with_variant(sa.String(9), "sqlite"), comment="A month."),
         sa.Column("notes", sa.Text),
-        sa.Column("phone_term", _code(40), comment="readmodel.terms.phone_term"),
+        sa.Column("phone_term", _code(40), comment="readmodel.search_terms.phone_term"),
         sa.PrimaryKeyConstraint("account_no", name="pk_customers"),
     )
 

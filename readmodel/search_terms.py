@@ -28,7 +28,7 @@ FORMS = 3
 """Most terms that one telephone may be kept under."""
 
 
-def terms_of(number: str, intake: Intake) -> frozenset[str]:
+def search_terms(number: str, intake: Intake) -> frozenset[str]:
     """Every term under which this case is found."""
     caller = intake.caller
     told = (caller.name, intake.location.address, caller.account_no)
@@ -84,17 +84,17 @@ def same_address(one: str | None, other: str | None) -> bool:
     return bool(_written(one)) and _written(one) == _written(other)
 
 
-def sought(q: str) -> frozenset[str]:
+def query_terms(q: str) -> frozenset[str]:
     """The terms that a case must have, all of them, to be an answer to `q`. Empty where nothing can be sought."""
     text = _plain(q)
     return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, _LONG)[:MOST])
 
 
-def readings(q: str, area_code: str) -> list[frozenset[str]]:
+def alternatives(q: str, area_code: str) -> list[frozenset[str]]:
     """What is sought by `q`, any of it: a telephone number may have been said with and without the area code."""
     text = _plain(q)
     telephones = phone_terms(text, area_code) if _TELEPHONE.fullmatch(text) else []
-    return list(dict.fromkeys([sought(q), *(frozenset([term]) for term in telephones)]))
+    return list(dict.fromkeys([query_terms(q), *(frozenset([term]) for term in telephones)]))
 
 
 def _plain(q: str) -> str:

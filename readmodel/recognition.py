@@ -17,8 +17,8 @@ from domain.case.intake import Intake
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.customers.customer import IntakeFlag
 from readmodel.database import ReadConnection
+from readmodel.search_terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.tables import cases, customers, search_words
-from readmodel.terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.types import UtcDateTime
 
 REPEATS = timedelta(days=30)
@@ -30,7 +30,7 @@ _ROWS = 100
 """Most cases that are looked through while a caller waits."""
 
 
-class Known(NamedTuple):
+class CallerFacts(NamedTuple):
     """What is known of a caller at intake: flags, cases that may be the same matter (newest first), and his class."""
 
     flags: tuple[IntakeFlag, ...] = ()
@@ -38,7 +38,7 @@ class Known(NamedTuple):
     customer_class: CustomerClass = USUAL_CLASS
 
 
-NOBODY = Known()
+UNKNOWN_CALLER = CallerFacts()
 
 _PHONE = [f"phone_{place}" for place in range(FORMS)]
 """The telephone given, as cases and customers may have it."""
@@ -103,9 +103,9 @@ _KNOWN = (
 """Customer and cases in one question, as it is asked with every call; one row at least, empty where none is known."""
 
 
-def known(
+def recognise(
     connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
-) -> Known:
+) -> CallerFacts:
     """What is known of whoever says this at `at`.
 
     The area code is that of telephones which are said without one. `own` is the number of the call's own case, where
@@ -141,7 +141,7 @@ def known(
         IntakeFlag.POSSIBLE_DUPLICATE: same,
     }
     flags = tuple(flag for flag, holds in told.items() if holds)
-    return Known(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)
+    return CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)
 
 
 def _is_theirs(case: Row[*tuple[Any, ...]], accounts: set[str | None], phones: set[str], area_code: str) -> bool:

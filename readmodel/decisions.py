@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.approvers import CREDIT_KIND
 from readmodel.database import ReadConnection
+from readmodel.search_terms import account_term
 from readmodel.tables import cases, decisions, events, search_words
-from readmodel.terms import account_term
 
 HUNDREDTHS = Decimal(100)
 """Hundredths of a currency's unit (of a CNY: 分). SQLite keeps whole numbers exactly, but not decimals."""

@@ -13,8 +13,8 @@ from domain.customers.customer import CallerRecord, Customer, EarlierCase, Thank
 from readmodel.customers import customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
+from readmodel.search_terms import account_term, phone_term, phone_terms
 from readmodel.tables import cases, events, search_words
-from readmodel.terms import account_term, phone_term, phone_terms
 
 MOST = 20
 """Cases, and thanks, that a record shows."""
