@@ -51,10 +51,7 @@ class _Side(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CaseFilters:
-    """What the cases of a list have in common; None asks for nothing. `q` is cut into terms by `readmodel.search_terms`.
-
-    A case is in one of the states; without any, in whichever.
-    """
+    """Filters of a list of cases; None, and no states, let all pass. `readmodel.search_terms` cuts `q` into terms."""
 
     state: tuple[State, ...] = ()
     department: str | None = None
