@@ -8,12 +8,36 @@ from sqlalchemy import Row, Select, exists, select
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.search_terms import phone_term, phone_terms
+from readmodel.search_terms import account_term, phone_term, phone_terms
 from readmodel.statements import RowValues, row, upsert
 from readmodel.tables import customers
 
 GROUP = 500
 """Customers in one statement; databases limit the number of parameters."""
+
+
+class CallerIdentity:
+    """Accounts and telephones of one caller, by which the cases of that caller are found.
+
+    Args:
+        area_code: area code of telephones that are given without one.
+        callers: what identifies the caller, in one or several ways.
+    """
+
+    def __init__(self, area_code: str, *callers: Caller) -> None:
+        self._area_code = area_code
+        self._accounts = {caller.account_no for caller in callers if caller.account_no}
+        self._phones = {phone_term(caller.phone, area_code) for caller in callers if caller.phone}
+
+    def terms(self) -> set[str]:
+        """Return the search terms of these cases; other cases may have them as well."""
+        phones = {term for phone in self._phones for term in phone_terms(phone, self._area_code)}
+        return phones.union(map(account_term, self._accounts))
+
+    def has(self, case: Row[*tuple[Any, ...]]) -> bool:
+        """Return True if a row of `cases` is one of this caller."""
+        phone = case.caller_phone and phone_term(case.caller_phone, self._area_code)
+        return case.caller_account_no in self._accounts or phone in self._phones
 
 
 class Imported(NamedTuple):
