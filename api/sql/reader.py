@@ -1,4 +1,4 @@
-"""Reading SQL from the event loop: each question in a thread, and no longer than its time."""
+"""Reads of SQL from the event loop: each in a thread, with a time limit."""
 
 import asyncio
 import logging
@@ -34,14 +34,14 @@ T = TypeVar("T")
 log = logging.getLogger("hotline.api")
 
 THREADS = 4
-"""Questions that are asked at once; fewer than the connections of the engine's pool."""
+"""Reads at the same time; fewer than the connections of the engine's pool."""
 ANSWER_SECONDS = 5.0
-"""Longest wait for an answer: a little more than PostgreSQL gives one statement."""
+"""Longest wait for a read: a little more than PostgreSQL gives one statement."""
 RETRY_SECONDS = 5
 
 
-class _Line:
-    """A thread with a connection of its own, which is kept: that takes half the work out of a small question."""
+class _Connection:
+    """A thread that keeps a connection of its own, which halves the work of a small read."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
@@ -49,13 +49,13 @@ class _Line:
         self._connection: Connection | None = None
 
     def close(self) -> None:
-        """Let go of both."""
+        """Close both."""
         self._thread.shutdown(wait=True, cancel_futures=True)
         if self._connection is not None:
             self._connection.close()
 
     async def ask(self, question: Callable[[ReadConnection], T]) -> T:
-        """The answer, after those of the questions before. Raises what SQL raised."""
+        """Return the answer, after those to earlier questions. Raises what SQL raised."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
 
     def _ask(self, question: Callable[[ReadConnection], T]) -> T:
@@ -86,65 +86,65 @@ class Reader:
         self._area_code = area_code
         self._caller_seconds = caller_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
-        # Whoever waits for an action, or is on the telephone, must not stand in line behind a search.
-        self._versions = _Line(engine, "sql-versions")
-        self._callers = _Line(engine, "sql-callers")
+        # Actions and intakes must not wait behind a search.
+        self._versions = _Connection(engine, "sql-versions")
+        self._callers = _Connection(engine, "sql-callers")
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Close threads and connections."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         for line in (self._versions, self._callers):
             line.close()
         self._engine.dispose()
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
-        """The versions that SQL shows of these cases. Raises what SQL raised."""
+        """Return the versions that SQL shows of these cases. Raises what SQL raised."""
         return await self._versions.ask(lambda sql: versions(sql, numbers))
 
     async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
-        """What is known of the caller; None where SQL does not tell in time. Raises nothing: the call is taken."""
+        """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._caller_seconds or not any(said):
             return UNKNOWN_CALLER
         try:
             async with asyncio.timeout(self._caller_seconds):
                 return await self._callers.ask(lambda sql: recognise(sql, intake, at, self._area_code()))
-        except Exception as error:  # noqa: BLE001 - whatever is the matter, nobody on the telephone waits for it
+        except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell who calls: %s", type(error).__name__)
             return None
 
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
-        """What was known of the caller at `at`, before the case of this number. Raises ProblemError with SQL down."""
+        """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
         return await self._answer(lambda sql: recognise(sql, intake, at, self._area_code(), number))
 
     async def case(self, number: str) -> Case | None:
-        """The case as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
+        """Return the case, or None if SQL has none. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: get_case(sql, number))
 
     async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> Page[Case]:
-        """A page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
+        """Return a page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: list_cases(sql, filters, cursor, limit, self._area_code()))
 
     async def parts(
         self, department: str, states: Collection[PartState], cursor: str | None, limit: int
     ) -> Page[PartOfCase]:
-        """A page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
+        """Return a page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
         return await self._answer(lambda sql: list_parts(sql, department, states, cursor, limit))
 
     async def money(self, start: datetime, end: datetime) -> tuple[Total, ...]:
-        """What was decided on money from `start` on, before `end`, by kind. Raises ProblemError with SQL down."""
+        """Return the decisions on money from `start` on, before `end`, by kind. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: totals(sql, start, end))
 
     async def credited(self, account_no: str, since: datetime) -> Sequence[Credited]:
-        """The credits that were approved for this account since then. Raises ProblemError with SQL down."""
+        """Return the credits approved for this account since then. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: credited(sql, account_no, since))
 
     async def thanks(self, start: datetime, end: datetime) -> tuple[Thanks, ...]:
-        """The thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
+        """Return the thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: thanks_between(sql, start, end))
 
     async def timeline(self, number: str, after: int, limit: int) -> Timeline[Event] | None:
-        """A page of what happened, oldest first; None where SQL shows no such case. Raises ProblemError."""
+        """Return a page of events, oldest first; None if SQL has no such case. Raises ProblemError."""
 
         def ask(sql: ReadConnection) -> Timeline[Event] | None:
             page = timeline(sql, number, after, limit)
@@ -153,7 +153,7 @@ class Reader:
         return await self._answer(ask)
 
     async def documents(self, number: str) -> tuple[Event, ...] | None:
-        """Its notices and criticisms, oldest first; None where SQL shows no such case. Raises ProblemError."""
+        """Return the notices and criticisms, oldest first; None if SQL has no such case. Raises ProblemError."""
 
         def ask(sql: ReadConnection) -> tuple[Event, ...] | None:
             found = documents(sql, number)
@@ -162,39 +162,39 @@ class Reader:
         return await self._answer(ask)
 
     async def caller(self, caller: Caller, before: Place) -> CallerRecord:
-        """What was known of the caller before the case of this place. Raises ProblemError with SQL down."""
+        """Return what was known of the caller before the case of this place. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: caller_record(sql, caller, before, self._area_code()))
 
     async def customer(self, account_no: str) -> CallerRecord | None:
-        """What is known of a customer; None where the registry has none. Raises ProblemError with SQL down."""
+        """Return what is known of a customer; None if the registry has none. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: customer_record(sql, account_no, self._area_code()))
 
     async def dead_letters(self, cursor: str | None, limit: int) -> Page[DeadLetter]:
-        """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""
+        """Return a page of dead letters, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: dead_letters(sql, cursor, limit))
 
     async def taking_incidents(self) -> Sequence[tuple[str, Scope]]:
-        """The incidents that new cases are linked to. Raises what SQL raised."""
+        """Return the incidents that new cases are linked to. Raises what SQL raised."""
         return await self._callers.ask(incidents.taking)
 
     async def incident_versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
-        """The versions that SQL shows of these incidents. Raises what SQL raised."""
+        """Return the versions that SQL shows of these incidents. Raises what SQL raised."""
         return await self._versions.ask(lambda sql: incidents.versions(sql, numbers))
 
     async def incident(self, number: str) -> Incident | None:
-        """The incident as SQL shows it; None where it shows none. Raises ProblemError with SQL down."""
+        """Return the incident, or None if SQL has none. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: incidents.get(sql, number))
 
     async def incident_counts(self, number: str) -> dict[str, int]:
-        """How many of its cases stand in which state. Raises ProblemError with SQL down."""
+        """Return the number of its cases in each state. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: incidents.case_counts(sql, number))
 
     async def incident_page(self, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Incident]:
-        """A page of incidents, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
+        """Return a page of incidents, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: incidents.page(sql, states, cursor, limit))
 
     async def incident_timeline(self, number: str, after: int, limit: int) -> Timeline[IncidentEvent] | None:
-        """A page of what happened, oldest first; None where SQL shows no such incident. Raises ProblemError."""
+        """Return a page of events, oldest first; None if SQL has no such incident. Raises ProblemError."""
 
         def ask(sql: ReadConnection) -> Timeline[IncidentEvent] | None:
             page = incident_timeline(sql, number, after, limit)
@@ -203,7 +203,7 @@ class Reader:
         return await self._answer(ask)
 
     async def alive(self, seconds: float) -> bool:
-        """Whether SQL answers within so many seconds, with the tables in place."""
+        """Return True if SQL answers within so many seconds, with the tables in place."""
         try:
             async with asyncio.timeout(seconds):
                 await self._run(lambda sql: versions(sql, ["0"]))
@@ -228,5 +228,5 @@ class Reader:
 
 
 def away(detail: str = "SQL does not answer. Complaints are still taken, and single ones can be read.") -> ProblemError:
-    """The problem of a read model that is down or behind."""
+    """Return the problem of a read model that is down or behind."""
     return unavailable("read-model-unavailable", detail, RETRY_SECONDS)
