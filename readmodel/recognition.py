@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, String, bindparam, case, exists, func, literal, select, true
+from sqlalchemy import BindParameter, ColumnElement, String, bindparam, case, exists, func, literal, select, true
 
 from domain.case.intake import Caller, Intake
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
@@ -75,8 +75,9 @@ _customer = (
 )
 """Customer who calls, if the registry has one; without a telephone that another account has as well."""
 _call = select(literal(1).label("call")).subquery()
-_said: list[BindParameter[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
-_KNOWN = (
+_terms: list[ColumnElement[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
+_terms += [_customer.c.phone_term, _customer.c.local_term, _customer.c.account_term]
+_STATEMENT = (
     select(
         _customer.c.account_no.label("customer"),
         _customer.c.hardship,
@@ -93,8 +94,7 @@ _KNOWN = (
     .outerjoin(_customer, true())
     .outerjoin(
         search_words,
-        search_words.c.word.in_([*_said, _customer.c.phone_term, _customer.c.local_term, _customer.c.account_term])
-        & (search_words.c.registered_at >= bindparam("since", type_=UtcDateTime)),
+        search_words.c.word.in_(_terms) & (search_words.c.registered_at >= bindparam("since", type_=UtcDateTime)),
     )
     .outerjoin(cases, cases.c.number == search_words.c.number)
     .order_by(search_words.c.registered_at.desc(), search_words.c.number.desc())
@@ -111,16 +111,16 @@ def recognise(
     `area_code` is that of telephones without one. `own` is the number of the call's own case, if it has one already.
     """
     caller, address = intake.caller, intake.location.address
-    said = phone_terms(caller.phone, area_code) if caller.phone else []
-    asked = {
+    phones = phone_terms(caller.phone, area_code) if caller.phone else []
+    parameters = {
         "account_no": caller.account_no,
         "account": account_term(caller.account_no) if caller.account_no else None,
-        **dict(zip_longest(_PHONE, said)),
+        **dict(zip_longest(_PHONE, phones)),
         "area_code": area_code,
         "address": address_term(address),
         "since": at - REPEATS,
     }
-    rows = connection.execute(_KNOWN, asked).all()
+    rows = connection.execute(_STATEMENT, parameters).all()
     customer = rows[0]
     registered = Caller.model_construct(account_no=customer.customer, phone=customer.customers_phone)
     identity = CallerIdentity(area_code, caller, registered)
@@ -134,10 +134,10 @@ def recognise(
         and row.service_code == intake.service_code
         and row.registered_at >= at - DUPLICATES
     ]
-    told = {
+    facts = {
         IntakeFlag.HARDSHIP: customer.hardship,
         IntakeFlag.REPEAT_CALLER: theirs,
         IntakeFlag.POSSIBLE_DUPLICATE: same,
     }
-    flags = tuple(flag for flag, holds in told.items() if holds)
+    flags = tuple(flag for flag, holds in facts.items() if holds)
     return CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)

@@ -81,8 +81,8 @@ def _find(
     """Return the places for filters of one state at most."""
     if filters.q is None:
         return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
-    found = [_having(connection, filters, sorted(terms), after, limit) for terms in alternatives(filters.q, area_code)]
-    return _first(found, limit)
+    searches = alternatives(filters.q, area_code)
+    return _first([_with_terms(connection, filters, sorted(terms), after, limit) for terms in searches], limit)
 
 
 def _first(lists: Sequence[Sequence[Place]], limit: int) -> list[Place]:
@@ -90,7 +90,7 @@ def _first(lists: Sequence[Sequence[Place]], limit: int) -> list[Place]:
     return sorted({place for places in lists for place in places}, reverse=True)[:limit]
 
 
-def _having(
+def _with_terms(
     connection: ReadConnection, filters: CaseFilters, terms: Sequence[str], after: Place | None, limit: int
 ) -> list[Place]:
     """Return the places of the cases that have all of the terms."""
@@ -168,8 +168,8 @@ def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) 
 
 
 def _of_term(term: str, after: Place | None) -> Select[Any]:
-    having = search_words.alias()
-    return _list(having.c, after, having.c.word == term)
+    words = search_words.alias()
+    return _list(words.c, after, words.c.word == term)
 
 
 def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
@@ -181,15 +181,15 @@ def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after
     else:
         statement = _list(columns, after, columns.word == first.term)
         if conditions:
-            statement = statement.where(_looked_for(cases.c.number == columns.number, *conditions))
+            statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
     for side in sides:
         if side.term is not None and side is not first:
             other = search_words.alias()
-            statement = statement.where(_looked_for(other.c.word == side.term, *_same(other.c, columns)))
+            statement = statement.where(_has_row(other.c.word == side.term, *_same(other.c, columns)))
     return statement
 
 
-def _looked_for(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def _has_row(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     # The offset changes nothing, but keeps PostgreSQL from making a join of it, which may start from the wrong side.
     return exists(select(literal(1)).where(*conditions).offset(0))
 

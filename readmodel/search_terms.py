@@ -30,15 +30,15 @@ FORMS = 3
 def search_terms(number: str, intake: Intake) -> frozenset[str]:
     """Return every term of a case."""
     caller = intake.caller
-    told = (caller.name, intake.location.address, caller.account_no)
-    found = {number, *(term for text in told if text for term in _cut(text, _SHORT + _LONG))}
+    texts = (caller.name, intake.location.address, caller.account_no)
+    found = {number, *(term for text in texts if text for term in _cut(text, _SHORT + _LONG))}
     if caller.account_no:
-        found |= {account_term(caller.account_no)}
+        found.add(account_term(caller.account_no))
     if caller.phone:
         digits = _digits(caller.phone)
         found |= {digits, digits[-4:], phone_term(caller.phone)}
     if place := address_term(intake.location.address):
-        found |= {place}
+        found.add(place)
     return frozenset(found)
 
 
@@ -73,13 +73,13 @@ def phone_terms(phone: str, area_code: str) -> list[str]:
 
 def address_term(address: str | None) -> str | None:
     """Return the term of a whole address, without spaces and signs. It starts with `=`, which no query can."""
-    written = _written(address)
-    return f"={written}"[:LONGEST] if written else None
+    plain = _plain_address(address)
+    return f"={plain}"[:LONGEST] if plain else None
 
 
 def same_address(one: str | None, other: str | None) -> bool:
     """Return True if both are the same address, to the last flat; the terms of long addresses are cut."""
-    return bool(_written(one)) and _written(one) == _written(other)
+    return bool(_plain_address(one)) and _plain_address(one) == _plain_address(other)
 
 
 def query_terms(q: str) -> frozenset[str]:
@@ -103,7 +103,7 @@ def _digits(phone: str) -> str:
     return _joined(_EXTENSION.split(phone)[0])
 
 
-def _written(address: str | None) -> str:
+def _plain_address(address: str | None) -> str:
     return "".join(_WORD.findall(unicodedata.normalize("NFKC", address or ""))).lower()
 
 

@@ -47,7 +47,7 @@ class GroupWriter:
         """Time of the last `submit`, by `time.monotonic`."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self.news = asyncio.Event()
+        self.notifications_written = asyncio.Event()
         """Set after notifications were committed; its reader clears it."""
 
     async def __aenter__(self) -> Self:
@@ -115,7 +115,7 @@ class GroupWriter:
         for job in jobs:
             job.answer.set_result(None)
         if has_notifications and self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.news.set)
+            self._loop.call_soon_threadsafe(self.notifications_written.set)
 
     def _write_singly(self, jobs: Sequence[_Job]) -> None:
         for place, job in enumerate(jobs, start=1):
