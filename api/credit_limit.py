@@ -13,7 +13,7 @@ from api.problems import ProblemError
 from api.security import Key, actor_of
 from api.sql.reader import away
 from domain.case.progress import Owed
-from readmodel.money import Credited
+from readmodel.decisions import Credited
 
 DAY = timedelta(days=1)
 

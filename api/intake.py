@@ -27,13 +27,13 @@ from domain.catalogue.terms import Terms
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
-from readmodel.callers import NOBODY, Known
+from readmodel.recognition import UNKNOWN_CALLER, CallerFacts
 from workflows.start import Request
 
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
 
-Lookup = Callable[[Intake, datetime], Awaitable[Known | None]]
+Lookup = Callable[[Intake, datetime], Awaitable[CallerFacts | None]]
 """What is known of a caller: soon, and whatever happens; None where that cannot be told."""
 
 
@@ -92,7 +92,7 @@ class Desk:
             intake=intake,
             terms=terms,
             incident=await self._incidents.covering(intake.service_code, intake.location.district),
-            **(known or NOBODY)._asdict(),
+            **(known or UNKNOWN_CALLER)._asdict(),
         )
         registered = await self._start(draft, request, sent=sent)
         if known is None and registered.case:

@@ -8,7 +8,7 @@ from datetime import datetime
 from api.problems import ProblemError
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
-from readmodel.callers import Known
+from readmodel.recognition import CallerFacts
 
 log = logging.getLogger("hotline.api")
 
@@ -27,7 +27,7 @@ class Recognition:
 
     def __init__(
         self,
-        lookup: Callable[[Intake, datetime, str], Awaitable[Known]],
+        lookup: Callable[[Intake, datetime, str], Awaitable[CallerFacts]],
         tell: Callable[[str, Recognised], Awaitable[None]],
         pauses: Sequence[float] = PAUSES,
     ) -> None:

@@ -23,9 +23,9 @@ from sqlalchemy import Connection, Engine, event, text
 from bench.lists_data import Data, load
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.case_queries import list_cases
 from readmodel.database import ReadConnection, engine, reading
 from readmodel.migrate import migrate
-from readmodel.queries import list_cases
 from readmodel.search import CaseFilters, find
 from readmodel.tables import FILTERS, metadata
 

@@ -31,8 +31,8 @@ from domain.case.lifecycle import ENDED, State
 from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
+from readmodel.search_terms import search_terms
 from readmodel.tables import cases, events, search_words
-from readmodel.terms import terms_of
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
 SPAN = timedelta(days=3 * 365)
@@ -154,7 +154,7 @@ class Data:
             "cycle": 1,
             "data": data,
         }
-        found = [{"word": term, "registered_at": at, "number": number} for term in terms_of(number, intake)]
+        found = [{"word": term, "registered_at": at, "number": number} for term in search_terms(number, intake)]
         return Row(
             _line(CASE_COLUMNS, values), _line(EVENT_COLUMNS, event), [_line(TERM_COLUMNS, one) for one in found]
         )

@@ -1,1 +1,1 @@
-"""The read model: what SQL shows of the cases. A projection, which can be dropped and written again."""
+"""Read model: a projection of cases and incidents in SQL, which can be dropped and written again."""

@@ -1,4 +1,4 @@
-"""Connections to the read model: SQLite or PostgreSQL by one URL, to read or to write."""
+"""Connections to the read model, on SQLite or PostgreSQL, to read or to write."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,25 +9,25 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 CONNECT_SECONDS = 2
-"""A database that does not answer is down after this long. libpq knows no less than 2."""
+"""Longest wait for a connection. libpq accepts no less than 2."""
 BUSY_SECONDS = 5
-"""How long SQLite waits for another process to finish writing."""
+"""Longest wait of SQLite for another process to finish writing."""
 STATEMENT_SECONDS = 4
-"""Longest run of one statement on PostgreSQL: under the time that a publication has (5 s)."""
+"""Longest run of one statement on PostgreSQL: less than the 5 s that writing a batch may take."""
 POOL_SIZE = 5
 
 ReadConnection = NewType("ReadConnection", Connection)
-"""Within a transaction that the database itself keeps from writing."""
+"""Connection in a transaction in which the database refuses to write."""
 WriteConnection = NewType("WriteConnection", Connection)
-"""Within a transaction that holds, on SQLite, the one lock to write."""
+"""Connection in a transaction that may write; on SQLite it holds the write lock."""
 
 
 def engine(url: str, *, read_only: bool = False) -> Engine:
-    """An engine for `sqlite:///...` or `postgresql+psycopg://...`; nothing is connected yet.
+    """Return an engine for `sqlite:///...` or `postgresql+psycopg://...`; nothing is connected yet.
 
     Args:
-        url: where the read model lives.
-        read_only: the database refuses to write on its connections. For whoever only reads.
+        url: URL of the read model.
+        read_only: the database refuses to write on its connections.
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, read_only=read_only)
@@ -36,14 +36,14 @@ def engine(url: str, *, read_only: bool = False) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[ReadConnection]:
-    """A transaction to read in; one snapshot on SQLite, one statement's each on PostgreSQL."""
+    """Open a transaction to read in; one snapshot on SQLite, one for each statement on PostgreSQL."""
     with engine.connect() as connection:
         yield ReadConnection(connection)
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[WriteConnection]:
-    """A transaction to write in: committed at the end, rolled back on an exception."""
+    """Open a transaction to write in: committed at the end, rolled back on an exception."""
     with engine.begin() as connection:
         yield WriteConnection(connection)
 
@@ -53,7 +53,7 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
 
     @event.listens_for(made, "connect")
     def _prepare(connection: DBAPIConnection, _: object) -> None:
-        # The driver's own idea of when a transaction begins is switched off; ours is below.
+        # The driver does not begin transactions; `_begin` does.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
@@ -69,7 +69,7 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
 
     @event.listens_for(made, "begin")
     def _begin(connection: Connection) -> None:
-        # A writer asks for the lock at once: to ask in the middle would fail without waiting.
+        # A writer takes the lock at once: to take it later would fail without waiting.
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return made
@@ -93,7 +93,7 @@ def _postgresql(url: str, *, read_only: bool) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
-            # A peer that vanished without a word is noticed as fast as one that says no.
+            # A server that vanished is noticed as fast as one that refuses.
             "tcp_user_timeout": CONNECT_SECONDS * 1000,
             "keepalives_idle": CONNECT_SECONDS,
             "keepalives_interval": 1,

@@ -1,22 +1,17 @@
 """Dead letters: notifications that were given up. They are listed newest first and can be sent again."""
 
-import base64
-import binascii
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
-from pydantic_core import from_json, to_json
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import Update, select, update
 
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import DEAD, DUE
-from readmodel.paging import BadCursorError
+from readmodel.paging import Page, Place, newest_first, page_of
 from readmodel.tables import notifications
 
 _row = notifications.c
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class DeadLetter(NamedTuple):
@@ -33,13 +28,6 @@ class DeadLetter(NamedTuple):
     dead_at: datetime
 
 
-class DeadLetterPage(NamedTuple):
-    """Page of dead letters, newest first; `next_cursor` is None on the last page."""
-
-    items: tuple[DeadLetter, ...]
-    next_cursor: str | None
-
-
 class Resent(NamedTuple):
     """Outcome of `resend` by key: due again, known but not dead, unknown."""
 
@@ -51,15 +39,12 @@ class Resent(NamedTuple):
 _COLUMNS = [_row.last_error if name == "error" else _row[name] for name in DeadLetter._fields]
 
 
-def dead_letters(connection: ReadConnection, cursor: str | None = None, limit: int = 50) -> DeadLetterPage:
-    """Return a page of dead letters. Raises BadCursorError."""
-    position = tuple_(_row.dead_at, _row.key)
-    dead = select(*_COLUMNS).where(_row.dead_at.is_not(None)).order_by(_row.dead_at.desc(), _row.key.desc())
-    if cursor is not None:
-        dead = dead.where(position < tuple_(*_position(cursor)))
-    found = [DeadLetter(*row) for row in connection.execute(dead.limit(limit + 1))]
-    page = tuple(found[:limit])
-    return DeadLetterPage(page, _cursor(page[-1]) if len(found) > len(page) else None)
+def dead_letters(connection: ReadConnection, cursor: str | None = None, limit: int = 50) -> Page[DeadLetter]:
+    """Return a page of dead letters, newest first. Raises BadCursorError."""
+    dead = select(*_COLUMNS).where(_row.dead_at.is_not(None)).limit(limit + 1)
+    statement = newest_first(dead, _row.dead_at, _row.key, None if cursor is None else Place.of(cursor))
+    found = [DeadLetter(*row) for row in connection.execute(statement)]
+    return page_of(found, limit, lambda letter: Place(letter.dead_at, letter.key))
 
 
 def resend(connection: WriteConnection, keys: Collection[str], at: datetime) -> Resent:
@@ -67,28 +52,14 @@ def resend(connection: WriteConnection, keys: Collection[str], at: datetime) -> 
     found = dict(connection.execute(select(_row.key, _row.status).where(_row.key.in_(keys))).all())
     due = tuple(key for key in keys if found.get(key) == DEAD)
     not_dead = tuple(key for key in keys if key in found and key not in due)
-    again = {"status": DUE, "tries": 0, "next_try_at": at, "last_error": None, "dead_at": None}
-    connection.execute(update(notifications).where(_row.key.in_(due), _row.status == DEAD).values(again))
+    connection.execute(_due_again(at).where(_row.key.in_(due), _row.status == DEAD))
     return Resent(due, not_dead, tuple(key for key in keys if key not in found))
 
 
 def resend_all(connection: WriteConnection, at: datetime) -> int:
     """Make every dead letter due; return their number."""
-    again = {"status": DUE, "tries": 0, "next_try_at": at, "last_error": None, "dead_at": None}
-    return connection.execute(update(notifications).where(_row.dead_at.is_not(None)).values(again)).rowcount
+    return connection.execute(_due_again(at).where(_row.dead_at.is_not(None))).rowcount
 
 
-def _cursor(letter: DeadLetter) -> str:
-    position = [(letter.dead_at - _EPOCH) // _MICROSECOND, letter.key]
-    return base64.urlsafe_b64encode(to_json(position)).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
-    try:
-        instant, key = from_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        position = (_EPOCH + instant * _MICROSECOND, key)
-    except (binascii.Error, ValueError, TypeError, OverflowError):
-        raise BadCursorError from None
-    if not isinstance(instant, int) or not isinstance(key, str):
-        raise BadCursorError
-    return position
+def _due_again(at: datetime) -> Update:
+    return update(notifications).values(status=DUE, tries=0, next_try_at=at, last_error=None, dead_at=None)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
 from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, select, update
 
+from domain.case.actions.reply import Replied
 from readmodel.database import WriteConnection
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
 from readmodel.tables import cases, deliveries, events, notifications
@@ -195,8 +195,8 @@ def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement a
 
 def _said(reply: str | None) -> str:
     # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
-    data = from_json(reply) if reply else {}
-    return str(data["message"]) if "incident" in data else ""
+    replied = Replied.model_validate_json(reply) if reply else None
+    return replied.message if replied and replied.incident else ""
 
 
 def _complete(connection: WriteConnection, keys: Collection[str], at: datetime) -> None:

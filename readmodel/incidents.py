@@ -1,43 +1,29 @@
-"""Incidents (突发事件) in the read model: written as they are published, read by intake, by the watch and by lists."""
+"""Incidents (突发事件) in the read model: their projection, and queries of intake, surge watch and lists."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic_core import from_json, to_json
-from sqlalchemy import JSON, Row, Table, Text, bindparam, cast, func, select, tuple_, type_coerce
-from sqlalchemy.dialects import postgresql, sqlite
+from pydantic_core import to_json
+from sqlalchemy import JSON, Text, cast, func, select, type_coerce
 
 from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
-from domain.case.notifications import Notification
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import TAKING, IncidentEvent, IncidentState, Scope
+from domain.incident.lifecycle import TAKING, IncidentState, Scope
 from domain.incident.notices import News, incident_notices, news_notices
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.paging import Place
+from readmodel.notifications import due_row
+from readmodel.paging import Page, Place, newest_first, page_of
+from readmodel.statements import insert_missing, row, upsert
 from readmodel.tables import cases, incident_events, incidents, notifications
 
 _row = incidents.c
 
 
-class IncidentPage(NamedTuple):
-    """Incidents, the latest first, and the cursor of the next page; None after the last."""
-
-    items: tuple[Incident, ...]
-    next_cursor: str | None
-
-
-class IncidentTimeline(NamedTuple):
-    """What happened, the oldest first, and the `after_seq` of the next page; None after the last."""
-
-    items: tuple[IncidentEvent, ...]
-    next_seq: int | None
-
-
 class Surge(NamedTuple):
-    """So many cases of one service came from one district."""
+    """Number of cases of one service in one district."""
 
     service: str
     district: str
@@ -45,51 +31,31 @@ class Surge(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: IncidentBatch) -> None:
-    """Write an incident as it stands, its new events, and what staff are to be told. Again, it changes nothing."""
-    incident = batch.incident
-    row = {
-        "number": incident.number,
-        "state": incident.state.value,
-        "department": incident.department,
-        "opened_at": incident.opened_at,
-        "closed_at": incident.closed_at,
-        "version": incident.version,
-        "document": incident.model_dump_json(),
-        "counts": to_json(batch.counts).decode(),
-    }
-    upsert = _insert(connection, incidents).values(row)
-    newer = upsert.on_conflict_do_update(
-        index_elements=["number"],
-        set_={name: upsert.excluded[name] for name in row if name not in ("number", "opened_at")},
-        where=_row.version <= upsert.excluded.version,
-    )
-    connection.execute(newer)
-    _add(connection, incident_events, [_event_row(incident.number, event) for event in batch.events])
-    _add(
-        connection,
-        notifications,
-        [
-            _notification(incident.number, event.seq, event.at, notice)
-            for event in batch.events
-            for notice in incident_notices(incident, event)
-        ],
-    )
+    """Write an incident, its new events, and notifications to staff. Written again, it changes nothing."""
+    incident, number = batch.incident, batch.incident.number
+    counts = to_json(batch.counts).decode()
+    upsert(connection, incidents, [row(incidents, incident, document=incident.model_dump_json(), counts=counts)])
+    added = [row(incident_events, each, number=number, data=to_json(each.data).decode()) for each in batch.events]
+    insert_missing(connection, incident_events, added)
+    owed = [(event, notice) for event in batch.events for notice in incident_notices(incident, event)]
+    insert_missing(connection, notifications, [due_row(number, event.seq, event.at, notice) for event, notice in owed])
 
 
 def inform(connection: WriteConnection, news: News, numbers: Sequence[str]) -> None:
-    """Write the messages to the callers of these cases. Again, it changes nothing.
+    """Write notifications to the callers of these cases. Written again, it changes nothing.
 
-    Whose case ended or was replied to by itself hears no more of the incident; one that SQL has no row of yet does.
+    A caller whose case ended or was replied to apart from the incident is not told; one whose case has no row yet is.
     """
     settled = type_coerce(cases.c.document, JSON)["settled"].as_string()
-    by_itself = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
-    waits = (number for number in numbers if number not in by_itself)
-    rows = [_notification(number, news.seq, news.at, notice) for number, notice in news_notices(news, waits)]
-    _add(connection, notifications, rows)
+    apart = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
+    notices = news_notices(news, (number for number in numbers if number not in apart))
+    insert_missing(
+        connection, notifications, [due_row(number, news.seq, news.at, notice) for number, notice in notices]
+    )
 
 
 def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
-    """Numbers of the next cases that the scope explains, in their order: before their reply, and linked to none."""
+    """Return the next numbers of cases in the scope, in order: not replied to yet, and linked to no incident."""
     statement = (
         select(cases.c.number)
         .where(
@@ -108,7 +74,7 @@ def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> 
 
 
 def surges(connection: ReadConnection, since: datetime, services: Collection[str], more_than: int) -> list[Surge]:
-    """Where more than so many cases of one of these services were registered since, that no incident explains."""
+    """Return services and districts with more than so many cases registered since then and linked to no incident."""
     calls = func.count()
     statement = (
         select(cases.c.service_code, cases.c.district, calls)
@@ -125,98 +91,45 @@ def surges(connection: ReadConnection, since: datetime, services: Collection[str
 
 
 def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
-    """The incidents that are open, or have ended since."""
+    """Return the incidents that are open, or have ended since then."""
     statement = select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
     return [Incident.model_validate_json(document) for document in connection.scalars(statement)]
 
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
-    """The incidents that new cases are linked to, the oldest first, with what each explains."""
+    """Return number and scope of the incidents that new cases are linked to, oldest first."""
     statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(TAKING)).order_by(_row.opened_at)
     found = map(Incident.model_validate_json, connection.scalars(statement))
     return [(incident.number, incident.scope) for incident in found]
 
 
 def get(connection: ReadConnection, number: str) -> Incident | None:
-    """The incident as SQL shows it; None where it has no row."""
+    """Return the incident; None if it has no row."""
     document = connection.scalar(select(_row.document).where(_row.number == number))
     return None if document is None else Incident.model_validate_json(document)
 
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
-    """The version of each of these incidents that SQL shows."""
+    """Return the version of each of these incidents; one without a row is left out."""
     statement = select(_row.number, _row.version).where(_row.number.in_(numbers))
     return {row.number: row.version for row in connection.execute(statement)}
 
 
 def case_counts(connection: ReadConnection, number: str) -> dict[str, int]:
-    """How many cases of the incident stand in which state."""
+    """Return the number of cases of the incident in each state."""
     statement = (
         select(cases.c.state, func.count().label("calls")).where(cases.c.incident == number).group_by(cases.c.state)
     )
     return {row.state: row.calls for row in connection.execute(statement)}
 
 
-def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> IncidentPage:
-    """A page of incidents in one of these states, or in whichever, the latest first. Raises BadCursorError."""
+def page(
+    connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
+) -> Page[Incident]:
+    """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
     statement = select(_row.document)
     if states:
         statement = statement.where(_row.state.in_(states))
-    if cursor is not None:
-        after = Place.of(cursor)
-        at = bindparam("after_at", after.registered_at, _row.opened_at.type)
-        statement = statement.where(tuple_(_row.opened_at, _row.number) < tuple_(at, bindparam("n", after.number)))
-    statement = statement.order_by(_row.opened_at.desc(), _row.number.desc()).limit(limit + 1)
-    found = [Incident.model_validate_json(document) for document in connection.scalars(statement)]
-    shown = tuple(found[:limit])
-    more = Place(shown[-1].opened_at, shown[-1].number).cursor() if len(found) > limit else None
-    return IncidentPage(shown, more)
-
-
-def timeline(connection: ReadConnection, number: str, after_seq: int, limit: int) -> IncidentTimeline:
-    """What happened to the incident after `after_seq`, oldest first."""
-    statement = select(incident_events).where(incident_events.c.number == number, incident_events.c.seq > after_seq)
-    found = connection.execute(statement.order_by(incident_events.c.seq).limit(limit + 1)).all()
-    items = tuple(_event(row) for row in found[:limit])
-    return IncidentTimeline(items, items[-1].seq if len(found) > len(items) else None)
-
-
-def _insert(connection: WriteConnection, table: Table) -> Any:  # noqa: ANN401 - one dialect's or the other's
-    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name](table)
-
-
-def _add(connection: WriteConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Those that are missing."""
-    if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
-
-
-def _event_row(number: str, event: IncidentEvent) -> dict[str, Any]:
-    return {
-        **event.model_dump(exclude={"data", "role", "from_state", "to_state"}),
-        "number": number,
-        "role": event.role.value,
-        "from_state": event.from_state and event.from_state.value,
-        "to_state": event.to_state.value,
-        "data": to_json(event.data).decode(),
-    }
-
-
-def _event(row: Row[Any]) -> IncidentEvent:
-    return IncidentEvent.model_validate({**row._mapping, "data": from_json(row.data)})  # noqa: SLF001 - public, by its docs
-
-
-def _notification(number: str, seq: int, at: datetime, notice: Notification) -> dict[str, Any]:
-    return {
-        "key": notice.key,
-        "number": number,
-        "seq": seq,
-        "recipient": notice.recipient,
-        "kind": notice.kind,
-        "text_zh": notice.text_zh,
-        "text_en": notice.text_en,
-        "created_at": at,
-        "status": "due",
-        "tries": 0,
-        "next_try_at": at,
-    }
+    statement = newest_first(statement, _row.opened_at, _row.number, None if cursor is None else Place.of(cursor))
+    found = [Incident.model_validate_json(document) for document in connection.scalars(statement.limit(limit + 1))]
+    return page_of(found, limit, lambda incident: Place(incident.opened_at, incident.number))

@@ -1,4 +1,4 @@
-"""Bringing the schema of the read model up to date."""
+"""Migration of the schema of the read model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Engine, make_url, text
 from readmodel.database import engine, writing
 
 LOCK = 7_238_877_700
-"""PostgreSQL's advisory lock of whoever migrates; any number that nobody else uses."""
+"""Number of PostgreSQL's advisory lock for migrations; any that nothing else uses."""
 
 
 def migrate(url: str) -> None:
-    """Apply every migration that is missing, all or nothing. Again, or in two processes at once, it does no harm.
+    """Apply every missing migration, all or nothing; harmless if repeated or run by two processes at once.
 
-    Makes the folder of a SQLite file. Raises what SQLAlchemy raises where the database does not answer.
+    The folder of a SQLite file is created. Raises SQLAlchemyError if the database does not answer.
     """
     _make_folder(url)
     database = engine(url)
@@ -33,7 +33,7 @@ def migrate(url: str) -> None:
 
 
 def current(connection: Connection) -> bool:
-    """Whether the schema is at least as new as this code expects."""
+    """Return True if the schema is at least as new as this code expects."""
     script = ScriptDirectory.from_config(_config())
     applied = MigrationContext.configure(connection).get_current_revision()
     known = {revision.revision for revision in script.walk_revisions()}
@@ -43,10 +43,10 @@ def current(connection: Connection) -> bool:
 
 @contextmanager
 def _alone(database: Engine) -> Iterator[Connection]:
-    """A transaction that one process at a time can have; SQLite's own lock to write is one already."""
+    """Open a transaction that only one process at a time can have. On SQLite every writer's is."""
     with writing(database) as connection:
         if connection.dialect.name == "postgresql":
-            # Migrating a large table takes its time, and so does waiting for another process to do it.
+            # Migrating a large table takes long, and so does waiting for another process to do it.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from sqlalchemy import select, update
 
+from domain.case import notifications as owed
 from readmodel.database import WriteConnection
+from readmodel.statements import RowValues
 from readmodel.tables import notifications
 
 DUE, ROUTED, NO_ROUTE, SENT, DEAD = "due", "routed", "no_route", "sent", "dead"
@@ -30,6 +32,12 @@ class Notification(NamedTuple):
     text_zh: str
     text_en: str
     created_at: datetime
+
+
+def due_row(number: str, seq: int, at: datetime, notification: owed.Notification) -> RowValues:
+    """Return the row of a new notification, of the event `seq` of a case or incident."""
+    fields = notification._asdict() | {"number": number, "seq": seq, "created_at": at}
+    return fields | {"status": DUE, "tries": 0, "next_try_at": at}
 
 
 def known(connection: WriteConnection, keys: Collection[str]) -> set[str]:

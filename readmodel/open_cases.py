@@ -1,4 +1,4 @@
-"""The cases that a new catalogue (服务目录) is about: those that are open, and closed ones that may be reopened."""
+"""Queries of the cases of a catalogue rollout (服务目录): open cases, and closed ones that may be reopened."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -9,8 +9,8 @@ from sqlalchemy import Select, select, union_all
 from domain.case.case import Case
 from domain.case.lifecycle import OPEN, State
 from domain.case.rollout import OpenCase
+from readmodel.case_queries import get_cases
 from readmodel.database import ReadConnection
-from readmodel.queries import get_cases
 from readmodel.tables import cases
 
 _OPEN = sorted(state.value for state in OPEN)
@@ -18,21 +18,21 @@ _OVER = (State.REFUSED.value, State.WITHDRAWN.value)
 
 
 class Wanted(NamedTuple):
-    """Which of them: closed after an instant at the earliest, registered from another one on, if any is given."""
+    """Conditions on these cases: closed after one instant, and registered from another on if that is given."""
 
     closed_after: datetime
     since: datetime | None = None
 
 
 def open_numbers(connection: ReadConnection, wanted: Wanted, after: str, limit: int) -> list[str]:
-    """The numbers that come after this one, in order."""
+    """Return the numbers that come after this one, in order."""
     return list(connection.scalars(_statement(wanted, after, limit)))
 
 
 def _statement(wanted: Wanted, after: str, limit: int) -> Select[tuple[str]]:
     open_ones = _registered(wanted).where(cases.c.state.in_(_OPEN), cases.c.number > after)
-    # As an expression, and "closed" said by what it is not: or SQLite would walk through all numbers or all closed
-    # cases there ever were, instead of the few that were closed lately.
+    # The number as an expression, and "closed" by the other states: otherwise SQLite reads all numbers, or all closed
+    # cases, instead of the few that were closed lately.
     number = cases.c.number.concat("")
     closed = _registered(wanted).where(
         number > after, cases.c.closed_at > wanted.closed_after, cases.c.state.not_in(_OVER)
@@ -52,7 +52,7 @@ def open_cases(connection: ReadConnection, numbers: Sequence[str]) -> list[OpenC
 
 
 def walk(connection: ReadConnection, wanted: Wanted, page: int = 500) -> Iterator[Case]:
-    """All of them, whole, in the order of their numbers."""
+    """Yield these cases in the order of their numbers."""
     after = ""
     while numbers := open_numbers(connection, wanted, after, page):
         yield from get_cases(connection, numbers)

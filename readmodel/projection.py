@@ -1,34 +1,32 @@
-"""Writing batches: many cases in one transaction, each row such that writing it again changes nothing.
+"""Projection of batches: many cases in one transaction, and writing them again changes nothing.
 
-Case rows and clocks are written only over an older version, events and notifications only where they are missing. So
-the late execution of a batch that was overtaken does no harm, and any order leads to the same rows.
+Case rows and clocks are written only over an older version, events and notifications only if they are missing. So a
+batch that is written late does no harm, and any order leads to the same rows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from sqlalchemy import Insert, Table, Update, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, func, select, update
 
-from domain.case import notifications as owed
 from domain.case.actions.decide_approval import ApprovalDecided
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
 from domain.case.intake import Registered
 from domain.case.lifecycle import State
+from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from readmodel.database import WriteConnection
-from readmodel.money import FEN
+from readmodel.decisions import HUNDREDTHS
+from readmodel.notifications import due_row
+from readmodel.search_terms import search_terms
+from readmodel.statements import RowValues, insert_missing, row, upsert
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
-from readmodel.terms import terms_of
-
-Row = dict[str, Any]
 
 _PROGRESS = TypeAdapter(Progress)
-_FIXED = frozenset(
+_REGISTERED = frozenset(
     {
         "number",
         "service_code",
@@ -42,98 +40,65 @@ _FIXED = frozenset(
         "description",
     }
 )
-"""What the registration says once and for all."""
-_MOVING = tuple(column.name for column in cases.columns if column.name not in _FIXED)
+"""Columns of `cases` that are written with the registration, and stay."""
 
 
 class NotRegisteredError(Exception):
-    """A batch of a case whose first batch has not been written: to be tried again."""
+    """Error for a batch of a case whose first batch has not been written: to be tried again."""
 
 
 def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> int:
-    """Write the batches; answer how many notifications they owe.
+    """Write the batches; return the number of notifications in them.
 
     Raises:
         NotRegisteredError: the row of a case is missing; nothing must be committed.
     """
-    sql = _STATEMENTS[connection.dialect.name]
     first = [batch for batch in batches if batch.events[0].action == "register"]
     later = [batch for batch in batches if batch.events[0].action != "register"]
-    owed = [row for batch in batches for row in _notifications(batch)]
-    if first:
-        connection.execute(sql.register, [_case(batch) for batch in first])
-        connection.execute(sql.terms, [row for batch in first for row in _terms(batch)])
+    occurred = [(batch.number, event) for batch in batches for event in batch.events]
+    due = [due_row(number, event.seq, event.at, each) for number, event in occurred for each in owed(number, event)]
+    upsert(connection, cases, [_registered_row(batch) for batch in first])
+    insert_missing(connection, search_words, [found for batch in first for found in _search_rows(batch)])
     if later:
-        _update(connection, [_moving(batch) for batch in later])
-    connection.execute(sql.events, [_event(batch.number, event) for batch in batches for event in batch.events])
-    if changed := [row for batch in batches for row in _clocks(batch)]:
-        connection.execute(sql.clocks, changed)
-    if parted := [row for batch in batches for row in _parts(batch)]:
-        connection.execute(sql.parts, parted)
-    if decided := [row for batch in batches for row in _decisions(batch)]:
-        connection.execute(sql.decisions, decided)
-    if owed:
-        connection.execute(sql.notifications, owed)
-    return len(owed)
+        _update(connection, [_state_row(batch) | {"the_number": batch.number} for batch in later])
+    insert_missing(
+        connection,
+        events,
+        [row(events, event, number=number, data=event.data.model_dump_json()) for number, event in occurred],
+    )
+    upsert(connection, clocks, [changed for batch in batches for changed in _clock_rows(batch)])
+    upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
+    insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
+    insert_missing(connection, notifications, due)
+    return len(due)
 
 
-class _Statements:
-    """The statements of one dialect, built once: SQLAlchemy keeps the SQL it compiles from them."""
-
-    def __init__(self, insert: Callable[[Table], Any]) -> None:
-        self._insert = insert
-        self.register = self._newest(cases, "number", only=_MOVING)
-        self.clocks = self._newest(clocks, "number", "serial")
-        self.parts = self._newest(parts, "number", "serial")
-        self.events = self._missing(events)
-        self.decisions = self._missing(decisions)
-        self.notifications = self._missing(notifications)
-        self.terms = self._missing(search_words)
-
-    def _missing(self, table: Table) -> Insert:
-        made: Insert = self._insert(table).on_conflict_do_nothing()
-        return made
-
-    def _newest(self, table: Table, *key: str, only: Iterable[str] = ()) -> Insert:
-        insert = self._insert(table)
-        columns = only or [column.name for column in table.columns if column.name not in key]
-        made: Insert = insert.on_conflict_do_update(
-            index_elements=list(key),
-            set_={name: insert.excluded[name] for name in columns},
-            where=table.c.version < insert.excluded.version,
-        )
-        return made
-
-
-_STATEMENTS = {"sqlite": _Statements(sqlite.insert), "postgresql": _Statements(postgresql.insert)}
-
-_UPDATE: Update = (
+_UPDATE = (
     update(cases)
     .where(cases.c.number == bindparam("the_number"), cases.c.version < bindparam("version"))
-    .values({name: bindparam(name) for name in _MOVING if name != "priority"})
-    # Only a case that another catalogue was put in force for tells its priority again.
+    .values({column.name: bindparam(column.name) for column in cases.columns if column.name not in _REGISTERED})
+    # A batch has the priority only if another catalogue was put in force for the case.
     .values(priority=func.coalesce(bindparam("priority", type_=cases.c.priority.type), cases.c.priority))
 )
 
 
-def _update(connection: WriteConnection, rows: list[Row]) -> None:
-    """Bring existing rows on. Where fewer changed than asked for, they are newer already or were never there."""
+def _update(connection: WriteConnection, rows: list[RowValues]) -> None:
+    """Update existing rows. A row that did not change is newer already, or missing."""
     if connection.execute(_UPDATE, rows).rowcount == len(rows):
         return
-    wanted = {row["the_number"] for row in rows}
+    wanted = {changed["the_number"] for changed in rows}
     there = set(connection.scalars(select(cases.c.number).where(cases.c.number.in_(wanted))))
     if missing := sorted(wanted - there):
         raise NotRegisteredError(f"no row yet for the registration of {', '.join(missing)}")
 
 
-def _case(batch: ProjectionBatch) -> Row:
+def _registered_row(batch: ProjectionBatch) -> RowValues:
     registered, data = _registration(batch)
-    intake = data.intake
-    row = _moving(batch)
-    row["number"] = row.pop("the_number")
-    return row | {
+    state, intake = _state_row(batch), data.intake
+    return state | {
+        "number": batch.number,
         "service_code": intake.service_code,
-        "priority": row["priority"] or data.terms.priority,
+        "priority": state["priority"] or data.terms.priority,
         "district": intake.location.district,
         "registered_at": registered.at,
         "caller_name": intake.caller.name,
@@ -153,132 +118,45 @@ def _registration(batch: ProjectionBatch) -> tuple[Event, Registered]:
     return first, first.data
 
 
-def _moving(batch: ProjectionBatch) -> Row:
-    progress = batch.case
-    return {
-        "the_number": batch.number,
-        "state": progress.state.value,
-        "priority": batch.priority,
-        "owner": progress.owner,
-        "department": progress.department,
-        "assignee": progress.assignee,
-        "incident": progress.incident,
-        "cycle": progress.cycle,
-        "version": progress.version,
-        "flags": to_json(progress.flags).decode(),
-        "sla": batch.sla,
-        "overdue": batch.overdue,
-        "closed_at": progress.closed_at,
-        "next_due_at": batch.next_due_at,
+def _state_row(batch: ProjectionBatch) -> RowValues:
+    return row(
+        cases,
+        batch.case,
+        without=_REGISTERED,
+        priority=batch.priority,
+        flags=to_json(batch.case.flags).decode(),
+        sla=batch.sla,
+        overdue=batch.overdue,
+        next_due_at=batch.next_due_at,
         # By its declared type: in the same process the progress may be a whole case, which the document is not.
-        "document": _PROGRESS.dump_json(progress).decode(),
-    }
+        document=_PROGRESS.dump_json(batch.case).decode(),
+    )
 
 
-def _event(number: str, event: Event) -> Row:
-    return {
-        "number": number,
-        "seq": event.seq,
-        "at": event.at,
-        "actor": event.actor,
-        "role": event.role.value,
-        "action": str(event.action),
-        "from_state": event.from_state and event.from_state.value,
-        "to_state": event.to_state.value,
-        "cycle": event.cycle,
-        "data": event.data.model_dump_json(),
-    }
+def _clock_rows(batch: ProjectionBatch) -> list[RowValues]:
+    changed = (clock for clock in batch.case.clocks if clock.version > batch.since_version)
+    return [row(clocks, clock, number=batch.number) for clock in changed]
 
 
-def _clocks(batch: ProjectionBatch) -> list[Row]:
-    return [
-        {
-            "number": batch.number,
-            "serial": clock.serial,
-            "name": clock.name,
-            "cycle": clock.cycle,
-            "status": clock.status.value,
-            "calendar": clock.calendar,
-            "budget_seconds": clock.budget_seconds,
-            "consumed_seconds": clock.consumed_seconds,
-            "started_at": clock.started_at,
-            "running_since": clock.running_since,
-            "stopped_at": clock.stopped_at,
-            "missed_at": clock.missed_at,
-            "part": clock.part,
-            "rung": clock.rung,
-            "version": clock.version,
-        }
-        for clock in batch.case.clocks
-        if clock.version > batch.since_version
-    ]
+def _part_rows(batch: ProjectionBatch) -> list[RowValues]:
+    changed = (part for part in batch.case.parts if part.version > batch.since_version)
+    return [row(parts, part, number=batch.number, document=part.model_dump_json()) for part in changed]
 
 
-def _parts(batch: ProjectionBatch) -> list[Row]:
-    return [
-        {
-            "number": batch.number,
-            "serial": part.serial,
-            "department": part.department,
-            "state": part.state.value,
-            "involved_at": part.involved_at,
-            "version": part.version,
-            "document": part.model_dump_json(),
-        }
-        for part in batch.case.parts
-        if part.version > batch.since_version
-    ]
-
-
-def _decisions(batch: ProjectionBatch) -> list[Row]:
-    """The last words on approvals and credits: a turn that leaves the case waiting for the next decides nothing yet."""
-    return [
-        {
-            "number": batch.number,
-            "seq": event.seq,
-            "decided_at": event.at,
-            "kind": data.kind,
-            "approved": data.approved,
-            "currency": data.currency,
-            "amount_fen": None if data.amount is None else int(data.amount * FEN),
-        }
-        for event in batch.events
-        if (data := _final_decision(event))
-    ]
-
-
-def _final_decision(event: Event) -> ApprovalDecided | CreditDecided | None:
+def _decision_rows(number: str, event: Event) -> list[RowValues]:
+    """Return the row of a final decision on an approval or credit; none if the next approver has yet to decide."""
     match event.data:
         case ApprovalDecided() as data if event.to_state is not State.AWAITING_APPROVAL:
-            return data
+            pass
         case CreditDecided(final=True) as data:
-            return data
-    return None
+            pass
+        case _:
+            return []
+    amount = None if data.amount is None else int(data.amount * HUNDREDTHS)
+    return [row(decisions, data, number=number, seq=event.seq, decided_at=event.at, amount_hundredths=amount)]
 
 
-def _notifications(batch: ProjectionBatch) -> list[Row]:
-    return [
-        {
-            "key": notice.key,
-            "number": batch.number,
-            "seq": event.seq,
-            "recipient": notice.recipient,
-            "kind": notice.kind,
-            "text_zh": notice.text_zh,
-            "text_en": notice.text_en,
-            "created_at": event.at,
-            "status": "due",
-            "tries": 0,
-            "next_try_at": event.at,
-        }
-        for event in batch.events
-        for notice in owed.notifications(batch.number, event)
-    ]
-
-
-def _terms(batch: ProjectionBatch) -> list[Row]:
+def _search_rows(batch: ProjectionBatch) -> list[RowValues]:
     registered, data = _registration(batch)
-    return [
-        {"word": term, "registered_at": registered.at, "number": batch.number}
-        for term in sorted(terms_of(batch.number, data.intake))
-    ]
+    terms = sorted(search_terms(batch.number, data.intake))
+    return [{"word": term, "registered_at": registered.at, "number": batch.number} for term in terms]

@@ -1,10 +1,10 @@
-"""Which cases a list shows: filters, the order, and the search by terms, as statements that an index answers.
+"""Lists of cases: filters, order and search by terms, as statements that an index answers.
 
-On PostgreSQL every pair of filters has an index of its own, and the few cases that are overdue or of one incident are
-read through. Terms cannot be paired with what changes. So the search counts, up to a bound, how many cases each term
-and the filters together leave. Where one leaves few, these are looked up under the others. Where all leave many, their
-indexes, all of them in the order of the list, are merged: that ends with the page, and reads each once at worst.
-The planner is left no choice: its statistics do not know that two frequent values may never meet.
+On PostgreSQL every pair of filters has its own index, and the few cases that are overdue or of one incident are all
+read. Terms have no index with columns that change. So the search counts, up to a limit, the cases of each term and of
+the filters. If one of them has few cases, these are looked up under the others. If all have many, their indexes, which
+have the order of the list, are merged: that ends with the page, and reads each index once at worst.
+The planner has no choice: its statistics do not know that two frequent values may never occur in one case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
-    bindparam,
     exists,
     false,
     func,
@@ -30,21 +29,21 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.case.lifecycle import State
 from readmodel.database import ReadConnection
-from readmodel.paging import Place
+from readmodel.paging import Place, newest_first
+from readmodel.search_terms import alternatives
 from readmodel.tables import FILTERS, cases, search_words
-from readmodel.terms import readings
 
 RARE = 10_000
-"""Cases that are looked up one by one; where there are more, indexes are merged."""
+"""Most cases that are looked up one by one; if there are more, indexes are merged."""
 PAIRED = 2
-"""Filters that an index serves together; how many cases three leave, only reading them would tell."""
+"""Most filters of one index; the cases of three cannot be counted without reading them."""
 _SWITCH = text("SELECT set_config('enable_nestloop', :others, true), set_config('enable_hashjoin', :others, true)")
-"""Whether PostgreSQL may join otherwise than by merging, for the rest of the transaction."""
+"""Allows or forbids PostgreSQL other joins than merge joins, for the rest of the transaction."""
 Columns = ReadOnlyColumnCollection[str, Any]
 
 
 class _Side(NamedTuple):
-    """What cases are asked to have: a term, or (None) the filters. `left` says how many have it, RARE + 1 for more."""
+    """Condition on cases: a term, or (None) the filters. `left` is its number of cases, at most RARE + 1."""
 
     term: str | None
     left: int
@@ -52,10 +51,7 @@ class _Side(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CaseFilters:
-    """What the cases of a list have in common; None asks for nothing. `q` is cut into terms as readmodel.terms says.
-
-    A case is in one of the states; without any, in whichever.
-    """
+    """Filters of a list of cases; None, and no states, let all pass. `readmodel.search_terms` cuts `q` into terms."""
 
     state: tuple[State, ...] = ()
     department: str | None = None
@@ -67,14 +63,14 @@ class CaseFilters:
     q: str | None = None
 
     def by_state(self) -> list["CaseFilters"]:
-        """Return filters of at most one state each, which together let pass the same: an index serves one state."""
+        """Return filters of at most one state each, with the same cases in total: an index serves one state."""
         return [replace(self, state=(state,)) for state in dict.fromkeys(self.state)] or [self]
 
 
 def find(
     connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, area_code: str = ""
 ) -> list[Place]:
-    """The places of the first `limit` cases after `after`, newest first."""
+    """Return the places of the first `limit` cases after `after`, newest first."""
     found = [_find(connection, each, after, limit, area_code) for each in filters.by_state()]
     return _first(found, limit)
 
@@ -82,22 +78,22 @@ def find(
 def _find(
     connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, area_code: str
 ) -> list[Place]:
-    """The same for filters of one state at most."""
+    """Return the places for filters of one state at most."""
     if filters.q is None:
         return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
-    found = [_having(connection, filters, sorted(terms), after, limit) for terms in readings(filters.q, area_code)]
-    return _first(found, limit)
+    searches = alternatives(filters.q, area_code)
+    return _first([_with_terms(connection, filters, sorted(terms), after, limit) for terms in searches], limit)
 
 
 def _first(lists: Sequence[Sequence[Place]], limit: int) -> list[Place]:
-    """The first places of all of these lists together."""
+    """Return the first places of all of these lists."""
     return sorted({place for places in lists for place in places}, reverse=True)[:limit]
 
 
-def _having(
+def _with_terms(
     connection: ReadConnection, filters: CaseFilters, terms: Sequence[str], after: Place | None, limit: int
 ) -> list[Place]:
-    """The places of those that have all of the terms."""
+    """Return the places of the cases that have all of the terms."""
     lists = _sides(filters, terms, after)
     sides = _counted(connection, filters, lists)
     if not sides or sides[0].left == 0:
@@ -122,7 +118,7 @@ def _merging(connection: ReadConnection, statement: Select[Any], limit: int) -> 
 
 
 def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
-    """The filters on the case itself; `narrow` leaves out that it is not overdue, which nearly every case is not."""
+    """Return the conditions on columns of the case; `narrow` leaves out *not overdue*, as nearly every case is not."""
     named = {name: getattr(filters, name) for name in (*FILTERS, "incident") if name != "state"}
     conditions = [cases.c.state == state for state in filters.state]
     conditions += [cases.c[name] == value for name, value in named.items() if value is not None]
@@ -132,26 +128,17 @@ def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnEle
 
 
 def _list(columns: Columns, after: Place | None, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """The places by these columns that meet the conditions, in the order of lists."""
-    statement = select(columns.registered_at, columns.number).where(*conditions, *_beyond(columns, after))
-    return statement.order_by(columns.registered_at.desc(), columns.number.desc())
-
-
-def _beyond(columns: Columns, after: Place | None) -> list[ColumnElement[bool]]:
-    return [] if after is None else [tuple_(columns.registered_at, columns.number) < _bound(after)]
+    """Return the statement of the places that meet the conditions, by these columns."""
+    statement = select(columns.registered_at, columns.number).where(*conditions)
+    return newest_first(statement, columns.registered_at, columns.number, after)
 
 
 def _from(columns: Columns, begin: Place) -> ColumnElement[bool]:
-    return tuple_(columns.registered_at, columns.number) <= _bound(begin)
-
-
-def _bound(place: Place) -> ColumnElement[Any]:
-    at = bindparam("place_at", place.registered_at, cases.c.registered_at.type)
-    return tuple_(at, bindparam("place_number", place.number))
+    return tuple_(columns.registered_at, columns.number) <= begin.bound()
 
 
 def _sides(filters: CaseFilters, terms: Sequence[str], after: Place | None) -> dict[str | None, Select[Any]]:
-    """The list of each term, and under None that of the filters, where an index serves them."""
+    """Return the statement of each term, and under None that of the filters if an index serves them."""
     sides: dict[str | None, Select[Any]] = {term: _of_term(term, after) for term in terms}
     narrow = _conditions(filters, narrow=True)
     if terms and 0 < len(narrow) <= PAIRED:
@@ -160,7 +147,7 @@ def _sides(filters: CaseFilters, terms: Sequence[str], after: Place | None) -> d
 
 
 def _counted(connection: ReadConnection, filters: CaseFilters, lists: Mapping[str | None, Select[Any]]) -> list[_Side]:
-    """What is asked for, with how many cases each leaves; what leaves the fewest comes first."""
+    """Return the conditions with their numbers of cases, the fewest first."""
     if not lists:
         return []
     counts = [
@@ -174,19 +161,19 @@ def _counted(connection: ReadConnection, filters: CaseFilters, lists: Mapping[st
 
 
 def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) -> Place:
-    """Where all of the lists have begun: the cases of an agent who left years ago lie deep in that of a village."""
+    """Return the place at which the last list begins: an agent who left years ago has only old cases."""
     firsts = union_all(*(select(some.limit(1).subquery()) for some in lists.values())).subquery()
     oldest = select(firsts.c.registered_at, firsts.c.number).order_by(firsts.c.registered_at, firsts.c.number)
     return Place(*connection.execute(oldest.limit(1)).one())
 
 
 def _of_term(term: str, after: Place | None) -> Select[Any]:
-    having = search_words.alias()
-    return _list(having.c, after, having.c.word == term)
+    words = search_words.alias()
+    return _list(words.c, after, words.c.word == term)
 
 
 def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
-    """Read the cases of the first side in order, and look each up under the others, until the page is full."""
+    """Return a statement that reads the first side in order and looks each case up under the others."""
     columns: Columns = cases.c if first.term is None else search_words.c
     conditions = _conditions(filters)
     if first.term is None:
@@ -194,16 +181,16 @@ def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after
     else:
         statement = _list(columns, after, columns.word == first.term)
         if conditions:
-            statement = statement.where(_looked_for(cases.c.number == columns.number, *conditions))
+            statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
     for side in sides:
         if side.term is not None and side is not first:
             other = search_words.alias()
-            statement = statement.where(_looked_for(other.c.word == side.term, *_same(other.c, columns)))
+            statement = statement.where(_has_row(other.c.word == side.term, *_same(other.c, columns)))
     return statement
 
 
-def _looked_for(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    # The offset says nothing, but keeps PostgreSQL from making a join of it, which may begin at the wrong end.
+def _has_row(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    # The offset changes nothing, but keeps PostgreSQL from making a join of it, which may start from the wrong side.
     return exists(select(literal(1)).where(*conditions).offset(0))
 
 
@@ -212,7 +199,7 @@ def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:
 
 
 def _merged(sides: Sequence[_Side], filters: CaseFilters, begin: Place) -> Select[Any]:
-    """Read all sides beside each other, each from the place where the last of them begins."""
+    """Return a statement that merges all sides, each from the place at which the last of them begins."""
     terms = [side.term for side in sides if side.term is not None]
     first = search_words.alias()
     statement = _list(first.c, None, first.c.word == terms[0], _from(first.c, begin))

@@ -1,9 +1,10 @@
-"""The tables of the read model. Every instant is UTC.
+"""Tables of the read model. Every instant is UTC.
 
-Rows follow from events, and are written again the same; customers alone come from the company's own files.
+All rows follow from events and can be written again, except customers: they come from the company's own files.
 """
 
 from itertools import combinations
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -38,6 +39,11 @@ def _number(*, key: bool = True) -> Column[str]:
     return Column("number", NUMBER, ForeignKey("cases.number"), primary_key=key, nullable=False)
 
 
+def _index_where(condition: str, *columns: str | Column[Any], name: str, on_sqlite: str = "") -> Index:
+    """Return an index of some rows only, so that it stays small however long the service runs."""
+    return Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(on_sqlite or condition))
+
+
 cases = Table(
     "cases",
     metadata,
@@ -66,7 +72,7 @@ cases = Table(
     Column("description", Text, nullable=False),
     Column("document", JsonText, nullable=False, comment="domain.case.state.Progress"),
 )
-"""One row a case, as it stands. `document` and the first event make the whole case again."""
+"""Cases. The whole case can be restored from `document` and its first event."""
 
 events = Table(
     "events",
@@ -82,7 +88,7 @@ events = Table(
     Column("cycle", Integer, nullable=False),
     Column("data", JsonText, nullable=False),
 )
-"""What happened, for ever. The event of seq 1 holds intake and terms: a case folds from its events alone."""
+"""Events of cases. The event of seq 1 holds intake and terms, so a case can be folded from its events alone."""
 
 clocks = Table(
     "clocks",
@@ -104,7 +110,7 @@ clocks = Table(
     Column("version", Integer, nullable=False, comment="The case's version that changed the clock last."),
     sqlite_with_rowid=False,
 )
-"""Every promise of every cycle, for reports."""
+"""Clocks of every cycle, for reports."""
 
 parts = Table(
     "parts",
@@ -119,7 +125,7 @@ parts = Table(
     Index("ix_parts_department", "department", "involved_at", "number"),
     Index("ix_parts_department_state", "department", "state", "involved_at", "number"),
 )
-"""What further departments have to do in cases (协办)."""
+"""Parts of cases done by further departments (协办)."""
 
 decisions = Table(
     "decisions",
@@ -129,11 +135,11 @@ decisions = Table(
     Column("decided_at", UtcDateTime, nullable=False),
     Column("kind", CODE),
     Column("approved", Boolean, nullable=False),
-    Column("amount_fen", BigInteger, comment="Hundredths of a CNY (分)."),
+    Column("amount_fen", BigInteger, key="amount_hundredths", comment="Hundredths of the currency's unit."),
     Column("currency", String(3), nullable=False),
     Index("ix_decisions_decided_at", "decided_at"),
 )
-"""What management decided on money (审批), for reports."""
+"""Decisions of management on money (审批), for reports."""
 
 incidents = Table(
     "incidents",
@@ -147,14 +153,9 @@ incidents = Table(
     Column("document", JsonText, nullable=False, comment="domain.incident.incident.Incident"),
     Column("counts", JsonText, nullable=False, comment="How its cases came out, once it is over."),
     Index("ix_incidents_opened_at", "opened_at", "number"),
-    Index(
-        "ix_incidents_open",
-        "opened_at",
-        postgresql_where=text("closed_at IS NULL"),
-        sqlite_where=text("closed_at IS NULL"),
-    ),
+    _index_where("closed_at IS NULL", "opened_at", name="ix_incidents_open"),
 )
-"""One cause behind many cases (突发事件), as it stands; `cases.incident` says which."""
+"""Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
 
 incident_events = Table(
     "incident_events",
@@ -169,7 +170,7 @@ incident_events = Table(
     Column("to_state", CODE, nullable=False),
     Column("data", JsonText, nullable=False),
 )
-"""What happened to incidents, for ever."""
+"""Events of incidents."""
 
 notifications = Table(
     "notifications",
@@ -188,22 +189,10 @@ notifications = Table(
     Column("sent_at", UtcDateTime),
     Column("last_error", Text),
     Column("dead_at", UtcDateTime, comment="When it was given up; null unless it is dead."),
-    # Only what is under way, and what is dead, is in an index, so both stay small however long the service runs.
-    Index(
-        "ix_notifications_under_way",
-        "next_try_at",
-        postgresql_where=text("next_try_at IS NOT NULL"),
-        sqlite_where=text("next_try_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_notifications_dead",
-        "dead_at",
-        "key",
-        postgresql_where=text("dead_at IS NOT NULL"),
-        sqlite_where=text("dead_at IS NOT NULL"),
-    ),
+    _index_where("next_try_at IS NOT NULL", "next_try_at", name="ix_notifications_under_way"),
+    _index_where("dead_at IS NOT NULL", "dead_at", "key", name="ix_notifications_dead"),
 )
-"""What is to be told to whom. The courier changes a row, and whoever has a dead letter sent again."""
+"""Notifications. The courier changes their status, and so does a request to send a dead letter again."""
 
 deliveries = Table(
     "deliveries",
@@ -215,16 +204,10 @@ deliveries = Table(
     Column("next_try_at", UtcDateTime, comment="Null once sent or dead."),
     Column("sent_at", UtcDateTime),
     Column("last_error", Text),
-    Index(
-        "ix_deliveries_under_way",
-        "channel",
-        "next_try_at",
-        postgresql_where=text("next_try_at IS NOT NULL"),
-        sqlite_where=text("next_try_at IS NOT NULL"),
-    ),
+    _index_where("next_try_at IS NOT NULL", "channel", "next_try_at", name="ix_deliveries_under_way"),
     sqlite_with_rowid=False,
 )
-"""A notification on each channel that its recipient is routed to."""
+"""Deliveries: a notification on each channel that its recipient is routed to."""
 
 search_words = Table(
     "search_words",
@@ -234,7 +217,7 @@ search_words = Table(
     Column("number", NUMBER, ForeignKey("cases.number"), primary_key=True),
     sqlite_with_rowid=False,
 )
-"""The search index of readmodel.terms: written once, when the case is registered."""
+"""Index of search terms (`readmodel.search_terms`), written when the case is registered."""
 
 customers = Table(
     "customers",
@@ -250,43 +233,24 @@ customers = Table(
     Column("hardship_grounds", String(200)),
     Column("free_allowance_m3", Exact, comment="A month."),
     Column("notes", Text),
-    Column("phone_term", code(40), comment="readmodel.terms.phone_term", index=True),
+    Column("phone_term", code(40), comment="readmodel.search_terms.phone_term", index=True),
 )
-"""The registry (客户档案), as it was imported last: one row an account."""
+"""Registry of customers (客户档案), as it was imported last: one row an account."""
 
 FILTERS = ("state", "department", "owner", "service_code", "district")
-"""The columns by which a list is narrowed to one value."""
+"""Columns with filters for one value."""
 POSTGRESQL_ONLY: set[str | None] = set()
-"""Names of indexes that SQLite goes without."""
+"""Names of indexes that SQLite does not have."""
 
 Index("ix_cases_newest", cases.c.registered_at, cases.c.number)
 for _name in FILTERS:
     Index(f"ix_cases_{_name}", cases.c[_name], cases.c.registered_at, cases.c.number)
 for _pair in combinations(FILTERS, 2):
-    # Two values that hardly ever meet, a thanks (表扬) with the repair crew, would be sought among a million rows
-    # otherwise. SQLite serves one machine's worth of cases, and pays for each index with every action.
+    # Without it, two values that rarely meet (thanks 表扬 with the repair crew) are sought among a million rows.
+    # SQLite has fewer cases, and each index makes every action slower.
     _columns = [cases.c[_name] for _name in (*_pair, "registered_at", "number")]
     _index = Index(f"ix_cases_{'_'.join(_pair)}", *_columns).ddl_if(dialect="postgresql")
     POSTGRESQL_ONLY.add(_index.name)
-Index(
-    "ix_cases_closed",
-    cases.c.closed_at,
-    cases.c.number,
-    postgresql_where=text("closed_at IS NOT NULL"),
-    sqlite_where=text("closed_at IS NOT NULL"),
-)
-Index(
-    "ix_cases_overdue",
-    cases.c.registered_at,
-    cases.c.number,
-    postgresql_where=text("overdue"),
-    sqlite_where=text("overdue = 1"),
-)
-Index(
-    "ix_cases_incident",
-    cases.c.incident,
-    cases.c.registered_at,
-    cases.c.number,
-    postgresql_where=text("incident IS NOT NULL"),
-    sqlite_where=text("incident IS NOT NULL"),
-)
+_index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
+_index_where("overdue", cases.c.registered_at, cases.c.number, name="ix_cases_overdue", on_sqlite="overdue = 1")
+_index_where("incident IS NOT NULL", cases.c.incident, cases.c.registered_at, cases.c.number, name="ix_cases_incident")

@@ -51,13 +51,13 @@ class Loop(ABC):
 
     Args:
         writer: writer of this process; the loop takes turns with its other users.
-        news: event that is set when there may be rows to take.
+        rows_written: event that is set when there may be rows to take.
         pace: pace of the loop.
     """
 
-    def __init__(self, writer: GroupWriter, news: asyncio.Event, pace: Pace) -> None:
+    def __init__(self, writer: GroupWriter, rows_written: asyncio.Event, pace: Pace) -> None:
         self.writer = writer
-        self.news = news
+        self.rows_written = rows_written
         self.pace = pace
 
     async def run(self, shift: Shift) -> None:
@@ -95,10 +95,10 @@ class Loop(ABC):
         clock = asyncio.get_running_loop().time
         while not shift.is_over:
             started = clock()
-            self.news.clear()
+            self.rows_written.clear()
             taken = await self.round()
             if taken == 0:
-                await shift.rest(self.pace.poll_seconds, self.news)
+                await shift.rest(self.pace.poll_seconds, self.rows_written)
             if taken < self.pace.batch:
                 await shift.rest(started + min(GATHER_SECONDS, self.pace.poll_seconds) - clock())
 
@@ -206,7 +206,7 @@ class RoutingLoop(Loop):
     def __init__(
         self, writer: GroupWriter, channels_to: ChannelsTo, channels: Sequence[DeliveryLoop], pace: Pace
     ) -> None:
-        super().__init__(writer, writer.news, pace)
+        super().__init__(writer, writer.notifications_written, pace)
         self._channels_to = channels_to
         self._channels = channels
 
@@ -221,7 +221,7 @@ class RoutingLoop(Loop):
         routed = await self.writer.run(route)
         if routed:
             for channel in self._channels:
-                channel.news.set()
+                channel.rows_written.set()
         return routed
 
     async def finish(self) -> None:

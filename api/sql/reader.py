@@ -17,16 +17,18 @@ from domain.case.intake import Caller, Intake
 from domain.case.parts import PartState
 from domain.customers.customer import CallerRecord, Thanks
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState, Scope
-from readmodel import callers, incidents, queries, records
-from readmodel.callers import NOBODY, Known
+from domain.incident.lifecycle import IncidentEvent, IncidentState, Scope
+from readmodel import incidents
+from readmodel.caller_records import caller_record, customer_record, thanks_between
+from readmodel.case_queries import get_case, list_cases, versions
 from readmodel.database import ReadConnection, reading
-from readmodel.dead_letters import DeadLetterPage, dead_letters
-from readmodel.documents import documents
-from readmodel.money import Credited, Total, credited, totals
-from readmodel.paging import Place
-from readmodel.parts import PartPage, list_parts
+from readmodel.dead_letters import DeadLetter, dead_letters
+from readmodel.decisions import Credited, Total, credited, totals
+from readmodel.paging import Page, Place
+from readmodel.parts import PartOfCase, list_parts
+from readmodel.recognition import UNKNOWN_CALLER, CallerFacts, recognise
 from readmodel.search import CaseFilters
+from readmodel.timelines import Timeline, documents, incident_timeline, timeline
 
 T = TypeVar("T")
 log = logging.getLogger("hotline.api")
@@ -97,33 +99,35 @@ class Reader:
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """Return the versions that SQL shows of these cases. Raises what SQL raised."""
-        return await self._versions.ask(lambda sql: queries.versions(sql, numbers))
+        return await self._versions.ask(lambda sql: versions(sql, numbers))
 
-    async def known(self, intake: Intake, at: datetime) -> Known | None:
+    async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._caller_seconds or not any(said):
-            return NOBODY
+            return UNKNOWN_CALLER
         try:
             async with asyncio.timeout(self._caller_seconds):
-                return await self._callers.ask(lambda sql: callers.known(sql, intake, at, self._area_code()))
+                return await self._callers.ask(lambda sql: recognise(sql, intake, at, self._area_code()))
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell who calls: %s", type(error).__name__)
             return None
 
-    async def known_late(self, intake: Intake, at: datetime, number: str) -> Known:
+    async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
         """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
-        return await self._answer(lambda sql: callers.known(sql, intake, at, self._area_code(), number))
+        return await self._answer(lambda sql: recognise(sql, intake, at, self._area_code(), number))
 
     async def case(self, number: str) -> Case | None:
         """Return the case, or None if SQL has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: queries.get_case(sql, number))
+        return await self._answer(lambda sql: get_case(sql, number))
 
-    async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> queries.CasePage:
+    async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> Page[Case]:
         """Return a page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: queries.list_cases(sql, filters, cursor, limit, self._area_code()))
+        return await self._answer(lambda sql: list_cases(sql, filters, cursor, limit, self._area_code()))
 
-    async def parts(self, department: str, states: Collection[PartState], cursor: str | None, limit: int) -> PartPage:
+    async def parts(
+        self, department: str, states: Collection[PartState], cursor: str | None, limit: int
+    ) -> Page[PartOfCase]:
         """Return a page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
         return await self._answer(lambda sql: list_parts(sql, department, states, cursor, limit))
 
@@ -137,36 +141,36 @@ class Reader:
 
     async def thanks(self, start: datetime, end: datetime) -> tuple[Thanks, ...]:
         """Return the thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.thanks_between(sql, start, end))
+        return await self._answer(lambda sql: thanks_between(sql, start, end))
 
-    async def timeline(self, number: str, after: int, limit: int) -> queries.TimelinePage | None:
+    async def timeline(self, number: str, after: int, limit: int) -> Timeline[Event] | None:
         """Return a page of events, oldest first; None if SQL has no such case. Raises ProblemError."""
 
-        def ask(sql: ReadConnection) -> queries.TimelinePage | None:
-            page = queries.timeline(sql, number, after, limit)
-            return page if page.items or queries.versions(sql, [number]) else None
+        def ask(sql: ReadConnection) -> Timeline[Event] | None:
+            page = timeline(sql, number, after, limit)
+            return page if page.items or versions(sql, [number]) else None
 
         return await self._answer(ask)
 
     async def documents(self, number: str) -> tuple[Event, ...] | None:
-        """Its notices and criticisms, oldest first; None where SQL shows no such case. Raises ProblemError."""
+        """Return the notices and criticisms, oldest first; None if SQL has no such case. Raises ProblemError."""
 
         def ask(sql: ReadConnection) -> tuple[Event, ...] | None:
             found = documents(sql, number)
-            return found if found or queries.versions(sql, [number]) else None
+            return found if found or versions(sql, [number]) else None
 
         return await self._answer(ask)
 
     async def caller(self, caller: Caller, before: Place) -> CallerRecord:
         """Return what was known of the caller before the case of this place. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.caller_record(sql, caller, before, self._area_code()))
+        return await self._answer(lambda sql: caller_record(sql, caller, before, self._area_code()))
 
     async def customer(self, account_no: str) -> CallerRecord | None:
         """Return what is known of a customer; None if the registry has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: records.customer_record(sql, account_no, self._area_code()))
+        return await self._answer(lambda sql: customer_record(sql, account_no, self._area_code()))
 
-    async def dead_letters(self, cursor: str | None, limit: int) -> DeadLetterPage:
-        """A page of dead letters, the last to die first. Raises BadCursorError, and ProblemError with SQL down."""
+    async def dead_letters(self, cursor: str | None, limit: int) -> Page[DeadLetter]:
+        """Return a page of dead letters, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: dead_letters(sql, cursor, limit))
 
     async def taking_incidents(self) -> Sequence[tuple[str, Scope]]:
@@ -185,17 +189,15 @@ class Reader:
         """Return the number of its cases in each state. Raises ProblemError with SQL down."""
         return await self._answer(lambda sql: incidents.case_counts(sql, number))
 
-    async def incident_page(
-        self, states: Collection[IncidentState], cursor: str | None, limit: int
-    ) -> incidents.IncidentPage:
+    async def incident_page(self, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Incident]:
         """Return a page of incidents, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
         return await self._answer(lambda sql: incidents.page(sql, states, cursor, limit))
 
-    async def incident_timeline(self, number: str, after: int, limit: int) -> incidents.IncidentTimeline | None:
+    async def incident_timeline(self, number: str, after: int, limit: int) -> Timeline[IncidentEvent] | None:
         """Return a page of events, oldest first; None if SQL has no such incident. Raises ProblemError."""
 
-        def ask(sql: ReadConnection) -> incidents.IncidentTimeline | None:
-            page = incidents.timeline(sql, number, after, limit)
+        def ask(sql: ReadConnection) -> Timeline[IncidentEvent] | None:
+            page = incident_timeline(sql, number, after, limit)
             return page if page.items or incidents.versions(sql, [number]) else None
 
         return await self._answer(ask)
@@ -204,7 +206,7 @@ class Reader:
         """Return True if SQL answers within so many seconds, with the tables in place."""
         try:
             async with asyncio.timeout(seconds):
-                await self._run(lambda sql: queries.versions(sql, ["0"]))
+                await self._run(lambda sql: versions(sql, ["0"]))
         except (TimeoutError, SQLAlchemyError):
             return False
         return True

@@ -1,4 +1,4 @@
-"""Alembic's entry: it runs on the connection, and in the transaction, that `readmodel.migrate` hands it."""
+"""Entry of Alembic. It runs in the transaction that `readmodel.migrate` passes."""
 
 from alembic import context
 

@@ -9,12 +9,12 @@ from sqlalchemy import Engine, event, text
 
 from domain.case.intake import Caller, Intake, IntakeFlag, Location
 from domain.customers.customer import Customer
-from readmodel.callers import DUPLICATES, MOST_DUPLICATES, NOBODY, REPEATS, Known, known
+from readmodel.caller_records import caller_record, customer_record
 from readmodel.customers import customer_of, keep, shares_phone
 from readmodel.database import reading, writing
 from readmodel.paging import Place
 from readmodel.projection import write
-from readmodel.records import caller_record, customer_record
+from readmodel.recognition import DUPLICATES, MOST_DUPLICATES, REPEATS, UNKNOWN_CALLER, CallerFacts, recognise
 from tests.support.batches import call, number, published
 from tests.support.build import MONDAY, days, hours
 
@@ -41,24 +41,24 @@ def cases(database: Engine, *calls: Any) -> None:
 
 def told(
     database: Engine, at: datetime = MONDAY, location: Location | None = None, service: str = "no_water", **caller: Any
-) -> Known:
+) -> CallerFacts:
     told = Caller.model_validate(caller)
     intake = Intake(service_code=service, caller=told, location=location or Location(), description="-")
     with reading(database) as connection:
-        return known(connection, intake, at, HOME)
+        return recognise(connection, intake, at, HOME)
 
 
 def test_a_hardship_household_is_known_by_account_or_telephone_however_written(database: Engine) -> None:
     customers(database, GRANNY, SON)
-    assert told(database, account_no="A-17") == Known(flags=(HARD,))
+    assert told(database, account_no="A-17") == CallerFacts(flags=(HARD,))
     for phone in ("076088237777", "0760-8823-7777", "+86 760 8823 7777"):
-        assert told(database, phone=phone) == Known(flags=(HARD,))
-    assert told(database, account_no="A-18") == NOBODY
+        assert told(database, phone=phone) == CallerFacts(flags=(HARD,))
+    assert told(database, account_no="A-18") == UNKNOWN_CALLER
 
 
 def test_a_business_is_known_as_one(database: Engine) -> None:
     customers(database, GRANNY.model_copy(update={"customer_class": "business", "hardship": False}), SON)
-    assert told(database, account_no="A-17") == Known(customer_class="business")
+    assert told(database, account_no="A-17") == CallerFacts(customer_class="business")
     assert told(database, phone="076088237777").customer_class == "business"
     assert told(database, account_no="A-18").customer_class == told(database).customer_class == "household"
 
@@ -69,7 +69,7 @@ def test_in_her_town_nobody_says_the_area_code(database: Engine, listed: str, sa
     granny = GRANNY.model_copy(update={"phone": listed})
     customers(database, granny)
     cases(database, call(1, MONDAY, Caller(phone="88237777"), ELSEWHERE), call(2, MONDAY, Caller(phone="076088237777")))
-    both = Known((HARD, AGAIN, TWICE), (number(2), number(1)))
+    both = CallerFacts((HARD, AGAIN, TWICE), (number(2), number(1)))
     assert told(database, MONDAY + hours(1), phone=said) == both
     assert told(database, MONDAY + hours(1), account_no="A-17") == both
     with reading(database) as connection:
@@ -83,12 +83,12 @@ def test_in_her_town_nobody_says_the_area_code(database: Engine, listed: str, sa
 def test_a_registry_of_before_the_area_code_is_read_all_the_same(database: Engine) -> None:
     customers(database, GRANNY.model_copy(update={"phone": "88237777"}), area_code="")
     for said in ("88237777", "0760 8823 7777"):
-        assert told(database, phone=said) == Known((HARD,))
+        assert told(database, phone=said) == CallerFacts((HARD,))
 
 
 def test_a_telephone_is_shared_however_it_is_written(database: Engine) -> None:
     customers(database, GRANNY, SON.model_copy(update={"phone": "8823-7777"}))
-    assert told(database, phone="88237777") == NOBODY
+    assert told(database, phone="88237777") == UNKNOWN_CALLER
     with reading(database) as connection:
         assert shares_phone(connection, GRANNY, HOME)
         assert customer_of(connection, Caller(phone="88237777"), HOME) is None
@@ -98,7 +98,7 @@ def test_a_mobile_is_one_with_the_code_of_the_country_or_without(database: Engin
     customers(database, SON.model_copy(update={"hardship": True}))
     cases(database, call(1, MONDAY, Caller(phone="8613800138000"), ELSEWHERE))
     for said in ("8613800138000", "13800138000", "+86 138 0013 8000"):
-        assert told(database, MONDAY + days(4), phone=said) == Known((HARD, AGAIN))
+        assert told(database, MONDAY + days(4), phone=said) == CallerFacts((HARD, AGAIN))
 
 
 @pytest.mark.parametrize(
@@ -115,52 +115,52 @@ def test_a_caller_whom_the_registry_does_not_have_calls_again_all_the_same(
 ) -> None:
     customers(database, GRANNY)
     cases(database, call(1, MONDAY, before, ELSEWHERE))
-    both = Known((AGAIN, TWICE), (number(1),))
+    both = CallerFacts((AGAIN, TWICE), (number(1),))
     assert told(database, MONDAY + DUPLICATES, HERE, **again) == both
-    assert told(database, MONDAY + DUPLICATES + SECOND, HERE, **again) == Known((AGAIN,))
-    assert told(database, MONDAY + REPEATS, HERE, "low_pressure", **again) == Known((AGAIN,))
-    assert told(database, MONDAY + REPEATS + SECOND, HERE, **again) == NOBODY
+    assert told(database, MONDAY + DUPLICATES + SECOND, HERE, **again) == CallerFacts((AGAIN,))
+    assert told(database, MONDAY + REPEATS, HERE, "low_pressure", **again) == CallerFacts((AGAIN,))
+    assert told(database, MONDAY + REPEATS + SECOND, HERE, **again) == UNKNOWN_CALLER
 
 
 def test_an_address_alone_tells_of_duplicates_and_says_nothing_of_the_caller(database: Engine) -> None:
     cases(database, call(1, MONDAY, Caller(phone="13900000000"), HERE))
     same = Location(district="west", address="下闸新村 3 号")
     for caller in ({}, {"phone": "13900000001"}, {"account_no": "A-99"}):
-        assert told(database, MONDAY + DUPLICATES, same, **caller) == Known((TWICE,), (number(1),))
-        assert told(database, MONDAY + DUPLICATES + SECOND, same, **caller) == NOBODY
-        assert told(database, MONDAY + hours(1), same, "low_pressure", **caller) == NOBODY
-        assert told(database, MONDAY + hours(1), ELSEWHERE, **caller) == NOBODY
-        assert told(database, MONDAY + hours(1), Location(), **caller) == NOBODY
+        assert told(database, MONDAY + DUPLICATES, same, **caller) == CallerFacts((TWICE,), (number(1),))
+        assert told(database, MONDAY + DUPLICATES + SECOND, same, **caller) == UNKNOWN_CALLER
+        assert told(database, MONDAY + hours(1), same, "low_pressure", **caller) == UNKNOWN_CALLER
+        assert told(database, MONDAY + hours(1), ELSEWHERE, **caller) == UNKNOWN_CALLER
+        assert told(database, MONDAY + hours(1), Location(), **caller) == UNKNOWN_CALLER
 
 
 def test_neighbours_of_one_long_address_are_not_taken_for_each_other(database: Engine) -> None:
     """The term of an address ends after forty characters, before the flat."""
     building = "Building 3, Xiazha New Village, West District, Zhongshan, flat"
     cases(database, call(1, MONDAY, Caller(), Location(address=f"{building} 101")))
-    assert told(database, MONDAY + hours(1), Location(address=f"{building} 102")) == NOBODY
+    assert told(database, MONDAY + hours(1), Location(address=f"{building} 102")) == UNKNOWN_CALLER
     assert told(database, MONDAY + hours(1), Location(address=f"{building}-101")).possible_duplicates == (number(1),)
 
 
 def test_the_account_counts_before_the_telephone(database: Engine) -> None:
     customers(database, GRANNY, SON)
-    assert told(database, account_no="A-18", phone="0760 8823 7777") == NOBODY
-    assert told(database, account_no="A-99", phone="0760 8823 7777") == Known(flags=(HARD,))
+    assert told(database, account_no="A-18", phone="0760 8823 7777") == UNKNOWN_CALLER
+    assert told(database, account_no="A-99", phone="0760 8823 7777") == CallerFacts(flags=(HARD,))
 
 
 def test_a_telephone_that_several_share_tells_nothing_of_hardship(database: Engine) -> None:
     customers(database, GRANNY, SON.model_copy(update={"phone": GRANNY.phone}))
-    assert told(database, phone="0760 8823 7777") == NOBODY
-    assert told(database, account_no="A-17", phone="0760 8823 7777") == Known(flags=(HARD,))
+    assert told(database, phone="0760 8823 7777") == UNKNOWN_CALLER
+    assert told(database, account_no="A-17", phone="0760 8823 7777") == CallerFacts(flags=(HARD,))
 
 
 def test_who_gives_his_account_is_not_taken_for_the_others_on_his_telephone(database: Engine) -> None:
     customers(database, GRANNY, SON.model_copy(update={"phone": GRANNY.phone}))
     theirs = Caller(account_no="A-17", phone=GRANNY.phone)
     cases(database, call(1, MONDAY, theirs, ELSEWHERE), call(2, MONDAY, Caller(account_no="A-17"), ELSEWHERE))
-    assert told(database, MONDAY + hours(1), account_no="A-18") == NOBODY
+    assert told(database, MONDAY + hours(1), account_no="A-18") == UNKNOWN_CALLER
     # The telephone itself did call before, whoever spoke; it does not lead to the accounts of those who share it.
     given = told(database, MONDAY + hours(1), phone="0760 8823 7777")
-    assert given == Known((AGAIN, TWICE), (number(1),))
+    assert given == CallerFacts((AGAIN, TWICE), (number(1),))
 
 
 @pytest.mark.parametrize(
@@ -177,19 +177,19 @@ def test_who_called_within_thirty_days_calls_again(database: Engine, before: Cal
     customers(database, SON)
     cases(database, call(1, MONDAY, before, ELSEWHERE))
     given: Any = {"account_no": "A-18", "phone": "13900000000", "service": "low_pressure"}
-    assert told(database, MONDAY + REPEATS, **given) == Known(flags=(AGAIN,))
-    assert told(database, MONDAY + REPEATS + SECOND, **given) == NOBODY
+    assert told(database, MONDAY + REPEATS, **given) == CallerFacts(flags=(AGAIN,))
+    assert told(database, MONDAY + REPEATS + SECOND, **given) == UNKNOWN_CALLER
 
 
 def test_one_kind_of_case_of_one_caller_or_place_within_72_hours_may_be_one_matter(database: Engine) -> None:
     customers(database, SON)
     stranger = Caller(phone="13900000000")
     cases(database, call(1, MONDAY, stranger, HERE), call(2, MONDAY, Caller(account_no="A-18"), ELSEWHERE))
-    both = Known((AGAIN, TWICE), (number(2), number(1)))
+    both = CallerFacts((AGAIN, TWICE), (number(2), number(1)))
     assert told(database, MONDAY + DUPLICATES, HERE, account_no="A-18") == both
     assert told(database, MONDAY + hours(1), Location(address="下闸新村 3 号"), account_no="A-18") == both
-    assert told(database, MONDAY + DUPLICATES + SECOND, HERE, account_no="A-18") == Known((AGAIN,))
-    assert told(database, MONDAY + hours(1), HERE, "low_pressure", account_no="A-18") == Known((AGAIN,))
+    assert told(database, MONDAY + DUPLICATES + SECOND, HERE, account_no="A-18") == CallerFacts((AGAIN,))
+    assert told(database, MONDAY + hours(1), HERE, "low_pressure", account_no="A-18") == CallerFacts((AGAIN,))
 
 
 def test_the_latest_five_are_listed_newest_first(database: Engine) -> None:
@@ -204,7 +204,7 @@ def test_a_term_that_stands_for_something_else_is_no_match(database: Engine) -> 
     """The account 17 and the house 17 have one term."""
     customers(database, Customer(account_no="17", name="Wong", phone="110"))
     cases(database, call(1, MONDAY, Caller(phone="138 0013 0110", account_no="110"), Location(address="Road 17")))
-    assert told(database, MONDAY + days(1), account_no="17") == NOBODY
+    assert told(database, MONDAY + days(1), account_no="17") == UNKNOWN_CALLER
 
 
 def test_everything_is_asked_in_one_statement(database: Engine) -> None:
@@ -213,7 +213,7 @@ def test_everything_is_asked_in_one_statement(database: Engine) -> None:
     asked: list[str] = []
     event.listen(database, "before_cursor_execute", lambda *given: asked.append(given[2]))
     found = told(database, MONDAY + hours(1), HERE, account_no="A-17", phone="0760 8823 7777")
-    assert found == Known((HARD, AGAIN, TWICE), (number(1),))
+    assert found == CallerFacts((HARD, AGAIN, TWICE), (number(1),))
     assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
 
 

@@ -21,6 +21,7 @@ from readmodel.paging import BadCursorError
 from readmodel.projection import write
 from readmodel.tables import cases, incident_events, notifications
 from readmodel.tables import incidents as incidents_table
+from readmodel.timelines import incident_timeline
 from tests.support.batches import call, number, published
 from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, THEN, days, hours, minutes
 from tests.support.incidents import BODIES, WEST, do, opening
@@ -67,7 +68,7 @@ class TestWriting:
         with reading(database) as connection:
             assert incidents.get(connection, INCIDENT) == batches[-1].incident
             assert incidents.get(connection, OTHER_INCIDENT) is None
-            found = incidents.timeline(connection, INCIDENT, 0, 100)
+            found = incident_timeline(connection, INCIDENT, 0, 100)
             assert incidents.versions(connection, [INCIDENT, OTHER_INCIDENT]) == {INCIDENT: 7}
         assert found.items == tuple(each.events[0] for each in batches)
         assert found.next_seq is None
@@ -110,8 +111,8 @@ class TestWriting:
     def test_its_timeline_turns_pages(self, database: Engine) -> None:
         put(database, *story())
         with reading(database) as connection:
-            first = incidents.timeline(connection, INCIDENT, 0, 4)
-            rest = incidents.timeline(connection, INCIDENT, first.next_seq or 0, 4)
+            first = incident_timeline(connection, INCIDENT, 0, 4)
+            rest = incident_timeline(connection, INCIDENT, first.next_seq or 0, 4)
         assert [each.seq for each in first.items] == [1, 2, 3, 4]
         assert ([each.seq for each in rest.items], rest.next_seq) == ([5, 6, 7], None)
 

@@ -16,10 +16,11 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Registration
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
+from readmodel.case_queries import get_case
 from readmodel.database import reading, writing
 from readmodel.projection import NotRegisteredError, write
-from readmodel.queries import get_case, timeline
 from readmodel.tables import cases, clocks, events, notifications, search_words
+from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
 from tests.support.build import BODIES, MANAGER, days, do, minutes
 from tests.support.rows import clear, everything, rows

@@ -17,12 +17,13 @@ from domain.case.batch import ProjectionBatch
 from domain.case.events import ActionBody
 from domain.case.intake import Caller, Location
 from domain.case.views import view_case
+from readmodel.case_queries import get_case, list_cases, versions
 from readmodel.database import reading, writing
 from readmodel.paging import BadCursorError, Place
 from readmodel.projection import write
-from readmodel.queries import get_case, list_cases, timeline, versions
 from readmodel.search import CaseFilters
 from readmodel.tables import cases
+from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, hours, minutes
 
@@ -100,15 +101,15 @@ def expected(house: Engine, **filters: Any) -> list[str]:
 
     def passes(place: Place) -> bool:
         return all(
-            getattr(marks[place.number], name) in (value if isinstance(value, tuple) else (value,))
+            getattr(marks[place.key], name) in (value if isinstance(value, tuple) else (value,))
             for name, value in filters.items()
         )
 
-    return [place.number for place in NEWEST if passes(place)]
+    return [place.key for place in NEWEST if passes(place)]
 
 
 def test_all_cases_come_newest_first(house: Engine) -> None:
-    assert numbers(house) == [place.number for place in NEWEST]
+    assert numbers(house) == [place.key for place in NEWEST]
 
 
 @pytest.mark.parametrize("limit", [1, 59, 60, 61])
@@ -184,7 +185,7 @@ def test_pages_stay_stable_while_cases_arrive(house: Engine, database: Engine) -
         cursor = page.next_cursor
         put(database, [published(call(1000 + turn, MONDAY + hours(9)), ())])
     assert cursor is None
-    assert found == [place.number for place in NEWEST]
+    assert found == [place.key for place in NEWEST]
 
 
 NO_CURSORS = (

@@ -3,7 +3,16 @@
 import pytest
 
 from domain.case.intake import Caller, Intake, Location
-from readmodel.terms import FORMS, MOST, address_term, phone_term, phone_terms, readings, sought, terms_of
+from readmodel.search_terms import (
+    FORMS,
+    MOST,
+    address_term,
+    alternatives,
+    phone_term,
+    phone_terms,
+    query_terms,
+    search_terms,
+)
 
 INTAKE = Intake(
     service_code="no_water",
@@ -37,27 +46,27 @@ NUMBER = "2609070000017"
     ],
 )
 def test_found(q: str) -> None:
-    assert sought(q)
-    assert sought(q) <= terms_of(NUMBER, INTAKE)
+    assert query_terms(q)
+    assert query_terms(q) <= search_terms(NUMBER, INTAKE)
 
 
 @pytest.mark.parametrize("q", ["村下", "138", "ann", "water", "0138", "下闸村", "闸新 新下"])
 def test_not_found(q: str) -> None:
-    assert not sought(q) <= terms_of(NUMBER, INTAKE)
+    assert not query_terms(q) <= search_terms(NUMBER, INTAKE)
 
 
 @pytest.mark.parametrize("q", ["", "  ", "—?!", "村"])
 def test_nothing_to_seek(q: str) -> None:
-    assert sought(q) == frozenset()
+    assert query_terms(q) == frozenset()
 
 
 def test_a_long_question_counts_by_its_beginning() -> None:
     words = [f"word{place}" for place in range(50)]
-    assert sought(" ".join(words)) == frozenset(words[:MOST])
+    assert query_terms(" ".join(words)) == frozenset(words[:MOST])
 
 
 def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
-    assert terms_of(NUMBER, Intake(service_code="thanks", description="-")) == {NUMBER}
+    assert search_terms(NUMBER, Intake(service_code="thanks", description="-")) == {NUMBER}
 
 
 @pytest.mark.parametrize(
@@ -113,13 +122,13 @@ def test_what_was_kept_as_it_was_said_is_among_the_terms(said: str) -> None:
 @pytest.mark.parametrize("q", ["88237777", "0760 8823 7777", "(0760)88237777", "+86 760-88237777"])
 @pytest.mark.parametrize("said", ["88237777", "0760-88237777"])
 def test_a_telephone_is_sought_with_and_without_the_area_code(q: str, said: str) -> None:
-    kept = terms_of(NUMBER, Intake(service_code="no_water", caller=Caller(phone=said), description="-"))
-    assert any(terms <= kept for terms in readings(q, "0760"))
+    kept = search_terms(NUMBER, Intake(service_code="no_water", caller=Caller(phone=said), description="-"))
+    assert any(terms <= kept for terms in alternatives(q, "0760"))
 
 
 def test_what_is_no_telephone_is_sought_in_one_way() -> None:
     for q in ("下闸新村", "A-0017", "7777", NUMBER):
-        assert readings(q, "0760") == [sought(q)]
+        assert alternatives(q, "0760") == [query_terms(q)]
 
 
 @pytest.mark.parametrize("written", ["下闸新村 3 号", "下闸新村3号", "下闸新村，３号"])
@@ -133,4 +142,4 @@ def test_no_address_has_no_term(nothing: str | None) -> None:
 
 
 def test_a_whole_address_cannot_be_typed_as_a_term() -> None:
-    assert sought("=下闸新村3号") == sought("下闸新村3号")
+    assert query_terms("=下闸新村3号") == query_terms("下闸新村3号")

@@ -168,10 +168,10 @@ async def test_news_is_told_when_notifications_were_committed(database: Engine) 
     first, silent = published(call(1), ("comment",))
     async with GroupWriter(database) as writer:
         await writer.submit(first)
-        await asyncio.wait_for(writer.news.wait(), PATIENCE)
-        writer.news.clear()
+        await asyncio.wait_for(writer.notifications_written.wait(), PATIENCE)
+        writer.notifications_written.clear()
         await writer.submit(silent)
-        assert not writer.news.is_set()
+        assert not writer.notifications_written.is_set()
 
 
 async def test_closing_writes_what_was_submitted(database: Engine) -> None:

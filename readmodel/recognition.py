@@ -1,46 +1,46 @@
-"""Who calls (来电人): the customer behind an account or a telephone number, and the cases of before.
+"""Recognition of callers (来电人): the customer of an account or telephone, and earlier cases.
 
-The cases of before need no registry: an account, a telephone and an address say for themselves that they came up
-already. The registry adds the hardship, and what else belongs to the customer: his telephone where the account was
-given, his account where the telephone was. Both hold only where the telephone is nobody else's. One that several
-accounts share, a caretaker's say, counts where it was given, as the telephone that called before; it leads to no
-account and to no hardship, and who gives his account is not taken for the others on that telephone.
+Earlier cases are found by account, telephone and address, without the registry. The registry adds the hardship, and
+the customer's telephone if the account was given, or the account if the telephone was. A telephone that several
+accounts share (a caretaker's, for example) identifies no customer. If it is given, its own earlier cases are found; if
+an account is given, cases of the others on that telephone are not.
 """
 
 from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Row, String, bindparam, case, exists, func, literal, select, true
+from sqlalchemy import BindParameter, ColumnElement, String, bindparam, case, exists, func, literal, select, true
 
-from domain.case.intake import Intake, IntakeFlag
+from domain.case.intake import Caller, Intake, IntakeFlag
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
+from readmodel.customers import CallerIdentity
 from readmodel.database import ReadConnection
+from readmodel.search_terms import FORMS, account_term, address_term, phone_terms, same_address
 from readmodel.tables import cases, customers, search_words
-from readmodel.terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
 from readmodel.types import UtcDateTime
 
 REPEATS = timedelta(days=30)
-"""Whoever called within so long calls again: the time in which one matter usually comes back."""
+"""Age of earlier cases that make a caller a repeat caller: the time in which one matter usually comes back."""
 DUPLICATES = timedelta(hours=72)
-"""Cases of one kind at one place within so long may be one matter."""
+"""Age of cases of the same service and caller or address that may be the same matter."""
 MOST_DUPLICATES = 5
 _ROWS = 100
-"""Most cases that are looked through while a caller waits."""
+"""Most cases that are read while a caller waits."""
 
 
-class Known(NamedTuple):
-    """What is known of a caller at intake: flags, cases that may be the same matter (newest first), and his class."""
+class CallerFacts(NamedTuple):
+    """Facts about a caller at intake; cases that may be the same matter come newest first."""
 
     flags: tuple[IntakeFlag, ...] = ()
     possible_duplicates: tuple[str, ...] = ()
     customer_class: CustomerClass = USUAL_CLASS
 
 
-NOBODY = Known()
+UNKNOWN_CALLER = CallerFacts()
 
 _PHONE = [f"phone_{place}" for place in range(FORMS)]
-"""The telephone given, as cases and customers may have it."""
+"""Parameters for the telephone given, in each form that cases and customers may have."""
 _by_account = customers.c.account_no == bindparam("account_no")
 _matched = (
     select(customers, _by_account.label("by_account"))
@@ -49,7 +49,7 @@ _matched = (
     .limit(1)
     .subquery()
 )
-"""The customer of the account, or else one of the telephone."""
+"""Customer of the account, or else one of the telephone."""
 _others = customers.alias()
 _shared = exists().where(_others.c.phone_term == _matched.c.phone_term, _others.c.account_no != _matched.c.account_no)
 _area: BindParameter[str] = bindparam("area_code", type_=String())
@@ -59,7 +59,7 @@ _without_area = case(
         func.substr(_matched.c.phone_term, func.length(_area) + 1),
     )
 )
-"""His telephone as he says it within the place."""
+"""Telephone of the customer without the area code."""
 _customer = (
     select(
         _matched.c.account_no,
@@ -72,10 +72,11 @@ _customer = (
     .where(_matched.c.by_account | ~_shared)
     .subquery()
 )
-"""The customer who calls, if the registry tells; without the telephone where it is another's as well."""
+"""Customer who calls, if the registry has one; without a telephone that another account has as well."""
 _call = select(literal(1).label("call")).subquery()
-_said: list[BindParameter[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
-_KNOWN = (
+_terms: list[ColumnElement[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
+_terms += [_customer.c.phone_term, _customer.c.local_term, _customer.c.account_term]
+_STATEMENT = (
     select(
         _customer.c.account_no.label("customer"),
         _customer.c.hardship,
@@ -92,41 +93,39 @@ _KNOWN = (
     .outerjoin(_customer, true())
     .outerjoin(
         search_words,
-        search_words.c.word.in_([*_said, _customer.c.phone_term, _customer.c.local_term, _customer.c.account_term])
-        & (search_words.c.registered_at >= bindparam("since", type_=UtcDateTime)),
+        search_words.c.word.in_(_terms) & (search_words.c.registered_at >= bindparam("since", type_=UtcDateTime)),
     )
     .outerjoin(cases, cases.c.number == search_words.c.number)
     .order_by(search_words.c.registered_at.desc(), search_words.c.number.desc())
     .limit(_ROWS)
 )
-"""Customer and cases in one question, as it is asked with every call; one row at least, empty where none is known."""
+"""Statement for customer and cases, run with every call; one row at least, empty if none is known."""
 
 
-def known(
+def recognise(
     connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
-) -> Known:
-    """What is known of whoever says this at `at`.
+) -> CallerFacts:
+    """Return the facts about the caller at `at`.
 
-    The area code is that of telephones which are said without one. `own` is the number of the call's own case, where
-    there is one already.
+    `area_code` is that of telephones without one. `own` is the number of the call's own case, if it has one already.
     """
     caller, address = intake.caller, intake.location.address
-    said = phone_terms(caller.phone, area_code) if caller.phone else []
-    asked = {
+    phones = phone_terms(caller.phone, area_code) if caller.phone else []
+    parameters = {
         "account_no": caller.account_no,
         "account": account_term(caller.account_no) if caller.account_no else None,
-        **dict(zip_longest(_PHONE, said)),
+        **dict(zip_longest(_PHONE, phones)),
         "area_code": area_code,
         "address": address_term(address),
         "since": at - REPEATS,
     }
-    rows = connection.execute(_KNOWN, asked).all()
+    rows = connection.execute(_STATEMENT, parameters).all()
     customer = rows[0]
-    accounts = {caller.account_no, customer.customer} - {None}
-    phones = {phone_term(each, area_code) for each in (caller.phone, customer.customers_phone) if each}
-    # A term may stand for something else as well: what is told is what the cases themselves say.
+    registered = Caller.model_construct(account_no=customer.customer, phone=customer.customers_phone)
+    identity = CallerIdentity(area_code, caller, registered)
+    # A term may be that of something else as well: the cases themselves decide.
     earlier = {row.number: row for row in rows if row.number not in (None, own) and row.registered_at <= at}.values()
-    theirs = [row for row in earlier if _is_theirs(row, accounts, phones, area_code)]
+    theirs = [row for row in earlier if identity.has(row)]
     same = [
         row.number
         for row in earlier
@@ -134,15 +133,10 @@ def known(
         and row.service_code == intake.service_code
         and row.registered_at >= at - DUPLICATES
     ]
-    told = {
+    facts = {
         IntakeFlag.HARDSHIP: customer.hardship,
         IntakeFlag.REPEAT_CALLER: theirs,
         IntakeFlag.POSSIBLE_DUPLICATE: same,
     }
-    flags = tuple(flag for flag, holds in told.items() if holds)
-    return Known(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)
-
-
-def _is_theirs(case: Row[*tuple[Any, ...]], accounts: set[str | None], phones: set[str], area_code: str) -> bool:
-    phone = case.caller_phone and phone_term(case.caller_phone, area_code)
-    return case.caller_account_no in accounts or phone in phones
+    flags = tuple(flag for flag, holds in facts.items() if holds)
+    return CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)

@@ -1,0 +1,75 @@
+"""Queries of whole cases and their versions."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import bindparam, select, tuple_
+
+from domain.case.automatic.catalogue_change import CatalogueChanged
+from domain.case.case import Case
+from domain.case.intake import Registered
+from domain.case.progress import Progress
+from domain.catalogue.terms import Terms
+from readmodel.database import ReadConnection
+from readmodel.paging import Page, Place, page_of
+from readmodel.search import CaseFilters, find
+from readmodel.tables import cases, events
+
+# Built once: the API asks this some hundred times a second while it waits for what was published.
+_VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
+
+
+def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
+    """Return the version of each of these cases; one without a row is left out."""
+    return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
+
+
+def get_case(connection: ReadConnection, number: str) -> Case | None:
+    """Return the case; None if it has no row."""
+    return next(iter(get_cases(connection, [number])), None)
+
+
+def list_cases(
+    connection: ReadConnection,
+    filters: CaseFilters | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+    area_code: str = "",
+) -> Page[Case]:
+    """Return a page of the cases that pass the filters, newest first. Raises BadCursorError.
+
+    Cases that are registered meanwhile belong on earlier pages; no case comes twice or is left out. `area_code` is that
+    of telephones without one.
+    """
+    after = None if cursor is None else Place.of(cursor)
+    places = find(connection, filters or CaseFilters(), after, limit + 1, area_code)
+    page = page_of(places, limit, lambda place: place)
+    return Page(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
+
+
+def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
+    """Return these cases, in this order; one without a row is left out."""
+    statement = (
+        select(cases.c.number, cases.c.registered_at, cases.c.document, events.c.data)
+        .join(events, (events.c.number == cases.c.number) & (events.c.seq == 1))
+        .where(cases.c.number.in_(numbers))
+    )
+    rows = [(Progress.model_validate_json(row.document), row) for row in connection.execute(statement)]
+    later = _later_terms(
+        connection, [(row.number, progress.catalogue_change.seq) for progress, row in rows if progress.catalogue_change]
+    )
+    found = {
+        row.number: Case.restore(
+            Registered.model_validate_json(row.data), row.registered_at, progress, later.get(row.number)
+        )
+        for progress, row in rows
+    }
+    return tuple(found[number] for number in numbers if number in found)
+
+
+def _later_terms(connection: ReadConnection, places: Sequence[tuple[str, int]]) -> dict[str, Terms]:
+    """Return the terms of cases that another catalogue was put in force for, from the events of that."""
+    if not places:
+        return {}
+    statement = select(events.c.number, events.c.data).where(tuple_(events.c.number, events.c.seq).in_(places))
+    rows = connection.execute(statement)
+    return {row.number: CatalogueChanged.model_validate_json(row.data).terms for row in rows}

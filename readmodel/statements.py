@@ -1,0 +1,49 @@
+"""Statements that write rows, so that writing them again changes nothing; the same on SQLite and PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from readmodel.database import WriteConnection
+
+RowValues = dict[str, Any]
+"""Values of one row, by column."""
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def row(table: Table, value: object, *, without: Collection[str] = (), **more: Any) -> RowValues:  # noqa: ANN401 - of any column
+    """Return a row, column by column: `more` has the values that are not attributes of `value` of the same name."""
+    names = [name for name in table.columns.keys() if name not in without]  # noqa: SIM118 - iterating gives columns
+    return {name: more[name] if name in more else getattr(value, name) for name in names}
+
+
+def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+    """Insert the rows that the table lacks."""
+    if rows:
+        connection.execute(_insert_missing(connection.dialect.name, table), rows)
+
+
+def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+    """Insert the rows, or update those that exist; if the table has a column `version`, none with a higher version."""
+    if rows:
+        connection.execute(_upsert(connection.dialect.name, table), rows)
+
+
+# SQLAlchemy keeps the SQL that it compiles from a statement.
+@cache
+def _insert_missing(dialect: str, table: Table) -> Any:  # noqa: ANN401 - each dialect has an insert of its own type
+    return _INSERT[dialect](table).on_conflict_do_nothing()
+
+
+@cache
+def _upsert(dialect: str, table: Table) -> Any:  # noqa: ANN401 - same
+    insert = _INSERT[dialect](table)
+    version = table.columns.get("version")
+    return insert.on_conflict_do_update(
+        index_elements=table.primary_key,
+        set_={column.key: insert.excluded[column.key] for column in table.columns if not column.primary_key},
+        where=None if version is None else version <= insert.excluded.version,
+    )
