@@ -19,9 +19,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.case.automatic.settle import SETTLE, Settled
 from domain.case.batch import ProjectionBatch
-from domain.case.notifications import Notification, notifications
+from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
 from domain.incident.notices import News, incident_notices, news_notices
+from domain.shared.notification import Notification
 from readmodel import incidents
 from readmodel.database import WriteConnection, writing
 from readmodel.notifications import close, known

@@ -10,11 +10,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
-from domain.case.notifications import Notification
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import TAKING, IncidentEvent, IncidentState, Scope
 from domain.incident.notices import News, incident_notices, news_notices
+from domain.shared.notification import Notification
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.paging import Place
 from readmodel.tables import cases, incident_events, incidents, notifications

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 from domain.case.actions import COMMANDS
-from domain.case.command import Command
 from domain.case.kind import Action
 from domain.incident.lifecycle import INCIDENT_BODIES, INCIDENT_TABLE, IncidentRow
+from domain.shared.command import Command
 from workflows.entity import EntityWorkflow
 
 W = TypeVar("W")

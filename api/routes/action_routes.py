@@ -17,10 +17,10 @@ from api.problems import ProblemError, refusal_of
 from api.routes.parameters import IdempotencyKey
 from api.security import Key, actor_of, request_key
 from api.temporal.client import EntityClient
-from domain.case.command import Command
 from domain.case.kind import Action
 from domain.incident.lifecycle import IncidentRow
 from domain.shared.actors import ROLE_ZH
+from domain.shared.command import Command
 
 
 class Outcome(Protocol):

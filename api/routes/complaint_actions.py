@@ -22,9 +22,9 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.events import ActionBody
 from domain.case.lifecycle import STATE_ZH
 from domain.case.views import Outcome
+from domain.shared.event import ActionBody
 
 PREFIX = "/v1/complaints/{number}/actions"
 _ERRORS = (

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone
 from domain.case.actions.link_incident import SAME_INCIDENT
-from domain.case.command import Command
 from domain.incident.lifecycle import (
     ABSORB,
     ENDS,
@@ -24,6 +23,7 @@ from domain.incident.lifecycle import (
     Scope,
 )
 from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, Refused
 
 EVERYBODY = 100

@@ -6,7 +6,6 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
-from domain.case.notifications import Notification
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import (
     BY_ITSELF_ZH,
@@ -18,6 +17,7 @@ from domain.incident.lifecycle import (
     IncidentAction,
     IncidentEvent,
 )
+from domain.shared.notification import Notification
 
 PREFIX = "incident_"
 """Before the kind of a message, so that templates can tell it from the same action on a case."""

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine, event, text, update
 
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.events import ActionBody
 from domain.case.intake import Location
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentAction, IncidentState, Scope
 from domain.incident.notices import News
+from domain.shared.event import ActionBody
 from readmodel import incidents
 from readmodel.database import ReadConnection, engine, reading, writing
 from readmodel.incidents import Surge

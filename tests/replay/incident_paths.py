@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.command import Command
 from domain.incident.lifecycle import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
 from domain.shared.actors import SYSTEM
+from domain.shared.command import Command
 from tests.support.causes import Cause, count_timers, declare, linked
 from tests.support.hotline import ADMIN, Hotline, until
 

@@ -39,8 +39,6 @@ from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
-from domain.case.command import Command
-from domain.case.events import ActionBody
 from domain.case.incident_link import OVER, SETTLED
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
@@ -48,6 +46,8 @@ from domain.customers.customer import IntakeFlag, Recognised
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import IncidentBody, Resolve, Scope
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
+from domain.shared.event import ActionBody
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow

@@ -11,12 +11,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.case.command import Command
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import IncidentBody, Scope
 from domain.shared.actors import Actor
+from domain.shared.command import Command
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.incident import IncidentWorkflow
 from workflows.incident_link import incident_id

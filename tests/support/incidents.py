@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from domain.case.command import Command
 from domain.incident.incident import Incident, Opening
 from domain.incident.lifecycle import (
     Confirm,
@@ -20,6 +19,7 @@ from domain.incident.lifecycle import (
     SignForIncident,
 )
 from domain.shared.actors import SYSTEM, Actor
+from domain.shared.command import Command
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, MONDAY, OTHER_INCIDENT, THEN
 
 WEST = Scope(services=("no_water",), districts=("west",))

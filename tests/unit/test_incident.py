@@ -5,7 +5,6 @@ import re
 import pytest
 from stdnum import verhoeff
 
-from domain.case.command import Command
 from domain.incident.batch import sampled
 from domain.incident.incident import EVERYBODY, Incident
 from domain.incident.lifecycle import (
@@ -29,6 +28,7 @@ from domain.incident.lifecycle import (
     SignForIncident,
 )
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import Refused
 from domain.shared.numbers import incident_number_of, local_day
 from tests.support.build import (

@@ -11,10 +11,11 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.case.notifications import Notification, notifications
+from domain.case.notifications import notifications
 from domain.incident.lifecycle import IncidentAction, IncidentState
 from domain.incident.notices import PREFIX, News, incident_notices, news_notices
 from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.notification import Notification
 from tests.support.build import (
     ADMIN,
     BODIES,

@@ -24,11 +24,11 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
-from domain.case.command import Command
 from domain.case.incident_link import SETTLED
 from domain.customers.customer import IntakeFlag, Recognised
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
+from domain.shared.command import Command
 from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.hotline import ADMIN, Hotline, hotline, until
 from tests.workflows.test_host import at_rest

@@ -30,9 +30,9 @@ from domain.case.actions import (
     urge,
     withdraw,
 )
-from domain.case.events import ActionBody
 from domain.case.kind import Action
 from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType
+from domain.shared.event import ActionBody
 
 ACTIONS: tuple[Action, ...] = (
     register.ACTION,

@@ -7,13 +7,15 @@ from pydantic import Field
 from domain.case.actions.request_approval import change_departments, open_turn
 from domain.case.approvers import OWN_REQUEST, TURNS, Decided, check_reason, own_request
 from domain.case.clocks import APPROVE
-from domain.case.events import ActionBody, Event
-from domain.case.kind import Action, Addressees, Decision
+from domain.case.events import Event
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY, is_usual_currency
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.event import ActionBody
+from domain.shared.kind import Addressees
 from domain.shared.money import Money
 from domain.shared.text import Text
 

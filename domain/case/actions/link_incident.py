@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.incident_link import OWN_CAUSE
-from domain.case.kind import Action, Addressees, Decision
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody
+from domain.shared.kind import Addressees
 from domain.shared.text import IncidentNumber
 
 SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged")

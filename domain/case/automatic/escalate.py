@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from domain.case.clocks import APPROVE, CLOCK_ZH, MISS
-from domain.case.events import Event, EventData
-from domain.case.kind import Addressees, Due, EventKind, Holder, holders_of
+from domain.case.events import Event
+from domain.case.kind import Due, EventKind, Holder, holders_of
 from domain.case.ladder import next_rung
 from domain.case.state import CaseState
+from domain.shared.event import EventData
+from domain.shared.kind import Addressees
 
 
 class Escalated(EventData):

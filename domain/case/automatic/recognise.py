@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.kind import EventKind
 from domain.case.state import CaseState
 from domain.customers.customer import IntakeFlag, Recognised
+from domain.shared.event import EventData
 
 
 class CallerRecognised(EventData):
