@@ -18,7 +18,7 @@ from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.batch import ProjectionBatch
 from domain.case.incident_link import OVER
 from domain.incident.batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
-from domain.incident.notices import News
+from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM
 from domain.shared.command import Command
 from readmodel import incidents

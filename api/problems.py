@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from domain.case.actions import PROBLEMS
+from domain.incident.actions import INCIDENT_PROBLEMS
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 from domain.shared.explain import message, table_at
 from domain.shared.text import NO_INSTANT, NO_NUL, RFC_3339
@@ -78,7 +79,7 @@ KINDS: dict[str, Kind] = {
     "temporal-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable"),
     "no-answer-in-time": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time"),
     "other": Kind(HTTPStatus.BAD_REQUEST, "Request not accepted"),
-    **{slug_of(problem.code): Kind(STATUS[problem.kind], problem.title) for problem in PROBLEMS},
+    **{slug_of(problem.code): Kind(STATUS[problem.kind], problem.title) for problem in (*PROBLEMS, *INCIDENT_PROBLEMS)},
 }
 """Every type that the service answers with; the key is the last part of `type`."""
 

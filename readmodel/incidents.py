@@ -11,9 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering, IncidentBatch
+from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import TAKING, IncidentEvent, IncidentState, Scope
-from domain.incident.notices import News, incident_notices, news_notices
+from domain.incident.lifecycle import TAKING, IncidentState
+from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.incident.opening import Scope
 from domain.shared.notification import Notification
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.paging import Place
@@ -71,7 +73,7 @@ def write(connection: WriteConnection, batch: IncidentBatch) -> None:
         [
             _notification(incident.number, event.seq, event.at, notice)
             for event in batch.events
-            for notice in incident_notices(incident, event)
+            for notice in incident_notifications(incident, event)
         ],
     )
 
@@ -84,7 +86,7 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str]) -> N
     settled = type_coerce(cases.c.document, JSON)["settled"].as_string()
     by_itself = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
     waits = (number for number in numbers if number not in by_itself)
-    rows = [_notification(number, news.seq, news.at, notice) for number, notice in news_notices(news, waits)]
+    rows = [_notification(number, news.seq, news.at, notice) for number, notice in news_notifications(news, waits)]
     _add(connection, notifications, rows)
 
 

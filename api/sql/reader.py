@@ -17,7 +17,8 @@ from domain.case.intake import Caller, Intake
 from domain.case.parts import PartState
 from domain.customers.customer import CallerRecord, Thanks
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState, Scope
+from domain.incident.lifecycle import IncidentState
+from domain.incident.opening import Scope
 from readmodel import callers, incidents, queries, records
 from readmodel.callers import NOBODY, Known
 from readmodel.database import ReadConnection, reading

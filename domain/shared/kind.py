@@ -66,3 +66,7 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
         allowed = tuple(sorted(self.roles - {Role.SYSTEM}))
         message = f"{self.name} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
         return Refused(WRONG_ROLE, message, allowed)
+
+
+AnyAction = BaseAction[Any, Any, Any]
+"""Action on a complaint or on an incident."""

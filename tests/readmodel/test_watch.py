@@ -6,9 +6,10 @@ from sqlalchemy import Engine
 
 from activities.surge_watch import SurgeWatch
 from domain.case.intake import Location
+from domain.incident.actions.dismiss import Dismiss
 from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident, Opening, SurgeRule
-from domain.incident.lifecycle import Dismiss, Scope
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening, Scope, SurgeRule
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from readmodel.database import writing

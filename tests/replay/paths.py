@@ -43,8 +43,10 @@ from domain.case.incident_link import OVER, SETTLED
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
 from domain.customers.customer import IntakeFlag, Recognised
-from domain.incident.incident import Incident, Opening
-from domain.incident.lifecycle import IncidentBody, Resolve, Scope
+from domain.incident.actions import INCIDENT_ACTION_OF
+from domain.incident.actions.resolve import Resolve
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
@@ -277,11 +279,13 @@ async def incident(house: Hotline, district: str) -> Incident:
     return begun.incident
 
 
-async def direct(house: Hotline, number: str, *bodies: IncidentBody) -> None:
+async def direct(house: Hotline, number: str, *bodies: ActionBody) -> None:
     """What is done to an incident, in turn."""
     handle = house.client.get_workflow_handle(incident_id(number))
     for body in bodies:
-        await handle.execute_update(body.action.value, Command(actor=ADMIN, body=body), result_type=IncidentOutcome)
+        await handle.execute_update(
+            INCIDENT_ACTION_OF[type(body)].name, Command(actor=ADMIN, body=body), result_type=IncidentOutcome
+        )
 
 
 @path

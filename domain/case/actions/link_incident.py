@@ -8,12 +8,10 @@ from domain.case.kind import Action, Decision
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import SAME_INCIDENT, Refused
 from domain.shared.event import ActionBody
 from domain.shared.kind import Addressees
 from domain.shared.text import IncidentNumber
-
-SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged")
 
 
 class LinkIncident(ActionBody):

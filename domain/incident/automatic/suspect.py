@@ -1,0 +1,6 @@
+"""suspect 预警: more calls of one service came from one district than the catalogue takes for chance."""
+
+from domain.incident.kind import IncidentKind
+from domain.incident.opening import Opened
+
+KIND = IncidentKind(name="suspect", zh="预警", data=Opened, notifies=("dispatcher", "supervisor"))
