@@ -154,10 +154,10 @@ def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> No
     """Write it, its timeline and its news."""
     for one in found:
         if isinstance(one, News):
-            owed = [notice for _, notice in news_notifications(one, one.numbers)]
+            owed = [each for _, each in news_notifications(one, one.numbers)]
             _write_told(engine, owed, partial(incidents.inform, news=one, numbers=one.numbers))
         else:
-            owed = [notice for event in one.events for notice in incident_notifications(one.incident, event)]
+            owed = [each for event in one.events for each in incident_notifications(one.incident, event)]
             _write_told(engine, owed, partial(incidents.write, batch=one))
 
 

@@ -1,4 +1,4 @@
-"""Incidents (突发事件) in the read model: written as they are published, read by intake, by the watch and by lists."""
+"""Incidents (突发事件) in the read model: written when they are published, read by intake, the watch and lists."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -16,8 +16,8 @@ from domain.incident.incident import Incident
 from domain.incident.lifecycle import TAKING, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.incident.opening import Scope
-from domain.shared.notification import Notification
 from readmodel.database import ReadConnection, WriteConnection
+from readmodel.notifications import due
 from readmodel.paging import Place
 from readmodel.tables import cases, incident_events, incidents, notifications
 
@@ -32,14 +32,14 @@ class IncidentPage(NamedTuple):
 
 
 class IncidentTimeline(NamedTuple):
-    """What happened, the oldest first, and the `after_seq` of the next page; None after the last."""
+    """Events, the oldest first, and the `after_seq` of the next page; None after the last."""
 
     items: tuple[IncidentEvent, ...]
     next_seq: int | None
 
 
 class Surge(NamedTuple):
-    """So many cases of one service came from one district."""
+    """Number of cases of one service from one district."""
 
     service: str
     district: str
@@ -47,7 +47,7 @@ class Surge(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: IncidentBatch) -> None:
-    """Write an incident as it stands, its new events, and what staff are to be told. Again, it changes nothing."""
+    """Write an incident as it stands, its new events, and the notifications to staff. Again, it changes nothing."""
     incident = batch.incident
     row = {
         "number": incident.number,
@@ -67,31 +67,25 @@ def write(connection: WriteConnection, batch: IncidentBatch) -> None:
     )
     connection.execute(newer)
     _add(connection, incident_events, [_event_row(incident.number, event) for event in batch.events])
-    _add(
-        connection,
-        notifications,
-        [
-            _notification(incident.number, event.seq, event.at, notice)
-            for event in batch.events
-            for notice in incident_notifications(incident, event)
-        ],
-    )
+    owed = ((event, each) for event in batch.events for each in incident_notifications(incident, event))
+    rows = [due(each, incident.number, event.seq, event.at) for event, each in owed]
+    _add(connection, notifications, rows)
 
 
 def inform(connection: WriteConnection, news: News, numbers: Sequence[str]) -> None:
-    """Write the messages to the callers of these cases. Again, it changes nothing.
+    """Write the notifications to the callers of these cases. Again, it changes nothing.
 
-    Whose case ended or was replied to by itself hears no more of the incident; one that SQL has no row of yet does.
+    The caller of a case that ended or was replied to by itself gets none; one of a case without a row in SQL does.
     """
     settled = type_coerce(cases.c.document, JSON)["settled"].as_string()
     by_itself = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
     waits = (number for number in numbers if number not in by_itself)
-    rows = [_notification(number, news.seq, news.at, notice) for number, notice in news_notifications(news, waits)]
+    rows = [due(each, number, news.seq, news.at) for number, each in news_notifications(news, waits)]
     _add(connection, notifications, rows)
 
 
 def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
-    """Numbers of the next cases that the scope explains, in their order: before their reply, and linked to none."""
+    """Return the numbers of the next cases of the scope, in order: before their reply, and linked to no incident."""
     statement = (
         select(cases.c.number)
         .where(
@@ -110,7 +104,7 @@ def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> 
 
 
 def surges(connection: ReadConnection, since: datetime, services: Collection[str], more_than: int) -> list[Surge]:
-    """Where more than so many cases of one of these services were registered since, that no incident explains."""
+    """Return services and districts with more than so many cases since then that no incident explains."""
     calls = func.count()
     statement = (
         select(cases.c.service_code, cases.c.district, calls)
@@ -127,32 +121,32 @@ def surges(connection: ReadConnection, since: datetime, services: Collection[str
 
 
 def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
-    """The incidents that are open, or have ended since."""
+    """Return the incidents that are open, or have ended since."""
     statement = select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
     return [Incident.model_validate_json(document) for document in connection.scalars(statement)]
 
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
-    """The incidents that new cases are linked to, the oldest first, with what each explains."""
+    """Return the incidents that new cases are linked to, the oldest first, with their scopes."""
     statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(TAKING)).order_by(_row.opened_at)
     found = map(Incident.model_validate_json, connection.scalars(statement))
     return [(incident.number, incident.scope) for incident in found]
 
 
 def get(connection: ReadConnection, number: str) -> Incident | None:
-    """The incident as SQL shows it; None where it has no row."""
+    """Return the incident as SQL shows it; None if it has no row."""
     document = connection.scalar(select(_row.document).where(_row.number == number))
     return None if document is None else Incident.model_validate_json(document)
 
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
-    """The version of each of these incidents that SQL shows."""
+    """Return the version that SQL shows of each of these incidents."""
     statement = select(_row.number, _row.version).where(_row.number.in_(numbers))
     return {row.number: row.version for row in connection.execute(statement)}
 
 
 def case_counts(connection: ReadConnection, number: str) -> dict[str, int]:
-    """How many cases of the incident stand in which state."""
+    """Return the number of the incident's cases by state."""
     statement = (
         select(cases.c.state, func.count().label("calls")).where(cases.c.incident == number).group_by(cases.c.state)
     )
@@ -160,7 +154,7 @@ def case_counts(connection: ReadConnection, number: str) -> dict[str, int]:
 
 
 def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> IncidentPage:
-    """A page of incidents in one of these states, or in whichever, the latest first. Raises BadCursorError."""
+    """Return a page of incidents, the latest first, in one of these states or in any. Raises BadCursorError."""
     statement = select(_row.document)
     if states:
         statement = statement.where(_row.state.in_(states))
@@ -176,7 +170,7 @@ def page(connection: ReadConnection, states: Collection[IncidentState], cursor: 
 
 
 def timeline(connection: ReadConnection, number: str, after_seq: int, limit: int) -> IncidentTimeline:
-    """What happened to the incident after `after_seq`, oldest first."""
+    """Return the events of the incident after `after_seq`, oldest first."""
     statement = select(incident_events).where(incident_events.c.number == number, incident_events.c.seq > after_seq)
     found = connection.execute(statement.order_by(incident_events.c.seq).limit(limit + 1)).all()
     items = tuple(_event(row) for row in found[:limit])
@@ -188,7 +182,7 @@ def _insert(connection: WriteConnection, table: Table) -> Any:  # noqa: ANN401 -
 
 
 def _add(connection: WriteConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Those that are missing."""
+    """Add the rows that are missing."""
     if rows:
         connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
 
@@ -206,19 +200,3 @@ def _event_row(number: str, event: IncidentEvent) -> dict[str, Any]:
 
 def _event(row: Row[Any]) -> IncidentEvent:
     return IncidentEvent.model_validate({**row._mapping, "data": from_json(row.data)})  # noqa: SLF001 - public, by its docs
-
-
-def _notification(number: str, seq: int, at: datetime, notice: Notification) -> dict[str, Any]:
-    return {
-        "key": notice.key,
-        "number": number,
-        "seq": seq,
-        "recipient": notice.recipient,
-        "kind": notice.kind,
-        "text_zh": notice.text_zh,
-        "text_en": notice.text_en,
-        "created_at": at,
-        "status": "due",
-        "tries": 0,
-        "next_try_at": at,
-    }

@@ -6,10 +6,11 @@ its last delivery and `dead` with the first that is given up.
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 
+from domain.shared.notification import Notification as OwedNotification
 from readmodel.database import WriteConnection
 from readmodel.tables import notifications
 
@@ -30,6 +31,12 @@ class Notification(NamedTuple):
     text_zh: str
     text_en: str
     created_at: datetime
+
+
+def due(owed: OwedNotification, number: str, seq: int, at: datetime) -> dict[str, Any]:
+    """Return the row of a notification that the event `seq` of a complaint or incident owes."""
+    row = {"number": number, "seq": seq, "created_at": at, "status": DUE, "tries": 0, "next_try_at": at}
+    return owed._asdict() | row
 
 
 def known(connection: WriteConnection, keys: Collection[str]) -> set[str]:

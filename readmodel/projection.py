@@ -12,16 +12,17 @@ from pydantic_core import to_json
 from sqlalchemy import Insert, Table, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.case import notifications as owed
 from domain.case.actions.decide_approval import ApprovalDecided
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
 from domain.case.intake import Registered
 from domain.case.lifecycle import State
+from domain.case.notifications import notifications as notifications_of
 from domain.case.progress import Progress
 from readmodel.database import WriteConnection
 from readmodel.money import FEN
+from readmodel.notifications import due
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
 from readmodel.terms import terms_of
 
@@ -257,23 +258,8 @@ def _final_decision(event: Event) -> ApprovalDecided | CreditDecided | None:
 
 
 def _notifications(batch: ProjectionBatch) -> list[Row]:
-    return [
-        {
-            "key": notice.key,
-            "number": batch.number,
-            "seq": event.seq,
-            "recipient": notice.recipient,
-            "kind": notice.kind,
-            "text_zh": notice.text_zh,
-            "text_en": notice.text_en,
-            "created_at": event.at,
-            "status": "due",
-            "tries": 0,
-            "next_try_at": event.at,
-        }
-        for event in batch.events
-        for notice in owed.notifications(batch.number, event)
-    ]
+    owed = ((event, notification) for event in batch.events for notification in notifications_of(batch.number, event))
+    return [due(notification, batch.number, event.seq, event.at) for event, notification in owed]
 
 
 def _terms(batch: ProjectionBatch) -> list[Row]:

@@ -76,7 +76,7 @@ def incident_number_of(day: date, key: str, draw: int = 0) -> str:
 
 
 def is_incident(number: str) -> bool:
-    """Whether it is the number of an incident, not of a case."""
+    """Return True if it is the number of an incident, not of a case."""
     return number.startswith("i")
 
 
