@@ -12,7 +12,7 @@ from temporalio import workflow
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.command import Command
-from domain.shared.kind import AnyAction
+from domain.shared.event import AnyAction
 from workflows.entity import EntityWorkflow
 
 W = TypeVar("W")

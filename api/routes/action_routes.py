@@ -19,7 +19,7 @@ from api.security import Key, actor_of, request_key
 from api.temporal.client import EntityClient
 from domain.shared.actors import ROLE_ZH
 from domain.shared.command import Command
-from domain.shared.kind import AnyAction
+from domain.shared.event import AnyAction
 
 
 class Outcome(Protocol):

@@ -12,8 +12,7 @@ from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.event import EventData
-from domain.shared.kind import BaseAction, BaseKind
+from domain.shared.event import BaseAction, BaseKind, EventData
 
 WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
 """States of the case in which parts are worked on: one department does not wait for what holds up another."""

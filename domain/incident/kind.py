@@ -8,8 +8,7 @@ from domain.incident.events import IncidentEvent
 from domain.incident.lifecycle import IncidentState
 from domain.incident.state import IncidentFields
 from domain.shared.actors import Actor
-from domain.shared.event import EventData
-from domain.shared.kind import BaseAction, BaseKind
+from domain.shared.event import BaseAction, BaseKind, EventData
 
 
 @dataclass(frozen=True, kw_only=True)

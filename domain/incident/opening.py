@@ -25,10 +25,10 @@ class Scope(BaseModel):
         """Return True if a case of this service and district belongs to it."""
         return service in self.services and district in self.districts
 
-    def with_(self, other: "Scope") -> "Scope":
-        """Return both scopes as one."""
-        services = dict.fromkeys((*self.services, *other.services))
-        return Scope(services=tuple(services), districts=tuple(dict.fromkeys((*self.districts, *other.districts))))
+    def with_(self, services: tuple[str, ...], districts: tuple[str, ...]) -> "Scope":
+        """Return the scope with these as well."""
+        both = dict.fromkeys((*self.services, *services)), dict.fromkeys((*self.districts, *districts))
+        return Scope(services=tuple(both[0]), districts=tuple(both[1]))
 
 
 class SurgeRule(BaseModel):

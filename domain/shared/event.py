@@ -1,7 +1,13 @@
-"""Events of complaints and incidents: the only source of truth, from which everything else is computed."""
+"""Events of complaints and incidents, their data, and what their kinds share.
 
+Events are the only source of truth, from which everything else is computed. Each kind is one module of its own.
+"""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -14,7 +20,8 @@ from pydantic import (
     model_serializer,
 )
 
-from domain.shared.actors import Role
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Text
 
 
@@ -58,7 +65,7 @@ class BaseEvent(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     DATA: ClassVar[dict[str, type[EventData]]]
-    """Model of the data of each kind of event; every kind adds its own when it is made (`domain.shared.kind`)."""
+    """Model of the data of each kind of event; every kind adds its own when it is made (`BaseKind`)."""
 
     seq: int = Field(ge=1, description="1, 2, 3 ... within the entity; its version after this event.")
     at: datetime = Field(description="When it took effect, UTC.")
@@ -74,3 +81,62 @@ class BaseEvent(BaseModel):
         if kind not in cls.DATA:
             raise ValueError(f"there is no kind of event {kind!r}; accepted: {', '.join(cls.DATA)}")
         return cls.DATA[kind].model_validate(data)
+
+
+EntityT = TypeVar("EntityT")
+EventT = TypeVar("EventT", bound=BaseEvent)
+StateT = TypeVar("StateT", bound=str)
+Addressees = tuple[str, ...]
+"""Those who are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseKind(Generic[EntityT, EventT]):
+    """Kind of event: what it says, what it does to the complaint or incident, and who is told of it.
+
+    `evolve` changes the entity; `event.at` is the time of every change. `notifies` are those who are told, or a
+    function that returns them once the entity has evolved.
+    """
+
+    EVENT: ClassVar[type[BaseEvent]]
+
+    name: str
+    zh: str
+    data: type[EventData]
+    evolve: Callable[[EntityT, Any, EventT], None] = lambda *_: None
+    notifies: Addressees | Callable[[EntityT, Any, EventT], Addressees] = ()
+
+    def __post_init__(self) -> None:
+        """Make the model of the data known to whoever reads events."""
+        self.EVENT.DATA[self.name] = self.data
+
+    def addressees(self, entity: EntityT, event: EventT) -> Addressees:
+        """Return those who are told of the event, given the entity as it left it."""
+        return self.notifies(entity, event.data, event) if callable(self.notifies) else self.notifies
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
+    """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
+
+    `check` raises Refused for a body that is wrong.
+    """
+
+    description: str
+    roles: AbstractSet[Role]
+    sources: AbstractSet[StateT]
+    targets: tuple[StateT, ...] = ()
+    body: type[ActionBody]
+    example: ActionBody
+    problems: tuple[ProblemType, ...] = ()
+    check: Callable[[EntityT, Any], None] = lambda *_: None
+
+    def wrong_role(self, actor: Actor) -> Refused:
+        """Return the refusal for an actor in a role that may not do it."""
+        allowed = tuple(sorted(self.roles - {Role.SYSTEM}))
+        message = f"{self.name} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
+        return Refused(WRONG_ROLE, message, allowed)
+
+
+AnyAction = BaseAction[Any, Any, Any]
+"""Action on a complaint or on an incident."""

@@ -233,7 +233,7 @@ class TestScope:
 
     def test_two_become_one_without_repeating_themselves(self) -> None:
         other = Scope(services=("leak", "no_water"), districts=("west",))
-        assert WEST.with_(other) == Scope(services=("no_water", "leak"), districts=("west",))
+        assert WEST.with_(other.services, other.districts) == Scope(services=("no_water", "leak"), districts=("west",))
 
 
 class TestSample:

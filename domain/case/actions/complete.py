@@ -18,7 +18,7 @@ from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.kind import Addressees
+from domain.shared.event import Addressees
 from domain.shared.text import Text
 from domain.shared.value import is_empty
 

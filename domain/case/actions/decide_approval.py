@@ -14,8 +14,7 @@ from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY, is_usual_currency
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
-from domain.shared.kind import Addressees
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.money import Money
 from domain.shared.text import Text
 

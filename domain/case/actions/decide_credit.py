@@ -14,8 +14,7 @@ from domain.case.progress import Owed
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.event import ActionBody
-from domain.shared.kind import Addressees
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.money import Money
 from domain.shared.text import Text
 from domain.shared.value import is_empty

@@ -12,8 +12,7 @@ from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody, EventData
-from domain.shared.kind import Addressees
+from domain.shared.event import ActionBody, Addressees, EventData
 from domain.shared.text import Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged")

@@ -8,8 +8,7 @@ from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody
-from domain.shared.kind import Addressees
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Name
 
 SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged")

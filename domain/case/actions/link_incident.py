@@ -9,8 +9,7 @@ from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import SAME_INCIDENT, Refused
-from domain.shared.event import ActionBody
-from domain.shared.kind import Addressees
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import IncidentNumber
 
 

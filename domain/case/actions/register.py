@@ -6,8 +6,7 @@ from domain.case.kind import Action, Holder, holders_of
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody
-from domain.shared.kind import Addressees
+from domain.shared.event import ActionBody, Addressees
 
 
 def evolve(case: CaseState, data: Registered, event: Event) -> None:

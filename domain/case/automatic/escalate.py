@@ -7,8 +7,7 @@ from domain.case.events import Event
 from domain.case.kind import Due, EventKind, Holder, holders_of
 from domain.case.ladder import next_rung
 from domain.case.state import CaseState
-from domain.shared.event import EventData
-from domain.shared.kind import Addressees
+from domain.shared.event import Addressees, EventData
 
 
 class Escalated(EventData):

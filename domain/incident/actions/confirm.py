@@ -32,9 +32,8 @@ class Confirmed(Confirm):
 def decide(incident: IncidentFields, body: Confirm, _: Actor) -> Confirmed:
     """Widen the scope by what is given; never narrow it."""
     services, districts = body.services, body.districts
-    wider = Scope(services=services or incident.scope.services, districts=districts or incident.scope.districts)
-    scope = incident.scope.with_(wider)
-    return Confirmed.of(body, title=body.title or incident.title, services=services, districts=districts, scope=scope)
+    title, scope = body.title or incident.title, incident.scope.with_(services, districts)
+    return Confirmed.of(body, title=title, services=services, districts=districts, scope=scope)
 
 
 def evolve(incident: IncidentFields, data: Confirmed, _: IncidentEvent) -> None:

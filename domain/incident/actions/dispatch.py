@@ -5,8 +5,7 @@ from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
 from domain.incident.state import IncidentFields
 from domain.shared.codes import DepartmentCode
-from domain.shared.event import ActionBody
-from domain.shared.kind import Addressees
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Name
 
 
