@@ -68,11 +68,8 @@ class Incident(IncidentFields):
 
     def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
         """Widen the scope by that of another incident, which was merged into this one."""
-        return self._happen(
-            absorb.KIND.name,
-            at,
-            absorb.Widened(incident=other, scope=self.scope.with_(scope.services, scope.districts)),
-        )
+        both = self.scope.with_(scope.services, scope.districts)
+        return self._happen(absorb.KIND.name, at, absorb.Widened(incident=other, scope=both))
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
         """Go back to the state before the merge: the other incident had ended."""

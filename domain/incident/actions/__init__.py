@@ -20,5 +20,3 @@ INCIDENT_COMMANDS = {name: action for name, action in INCIDENT_TABLE.items() if 
 """Actions that are done to an incident; the declaration starts it."""
 INCIDENT_ACTION_OF: dict[type[ActionBody], IncidentAction] = {row.body: row for row in INCIDENT_COMMANDS.values()}
 """The action of each body."""
-INCIDENT_PROBLEMS = tuple(problem for action in INCIDENT_ACTIONS for problem in action.problems)
-"""Types of refusal beside those of every action."""
