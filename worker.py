@@ -21,7 +21,7 @@ from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
 from activities.projection import Projection
 from activities.surge_watch import SurgeWatch, Suspect
-from domain.incident.incident import Opening, SurgeRule
+from domain.incident.opening import Opening, SurgeRule
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels

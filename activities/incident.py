@@ -16,11 +16,11 @@ from activities.projection import unavailable
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.batch import ProjectionBatch
-from domain.case.command import Command
 from domain.case.incident_link import OVER
 from domain.incident.batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
-from domain.incident.notices import News
+from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM
+from domain.shared.command import Command
 from readmodel import incidents
 from readmodel.database import reading
 from readmodel.projection import NotRegisteredError, write

@@ -11,8 +11,7 @@ from temporalio import activity
 from temporalio.service import RPCError
 
 from activities.shift import now, shift
-from domain.incident.incident import Opening, SurgeRule
-from domain.incident.lifecycle import Scope
+from domain.incident.opening import Opening, Scope, SurgeRule
 from readmodel import incidents
 from readmodel.database import reading
 from readmodel.incidents import Surge

@@ -3,29 +3,10 @@
 from typing import Any
 
 from api.schemas import NEW_COMPLAINT
-from domain.incident.lifecycle import IncidentAction
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
 NOON = "2026-08-03T04:00:00Z"
-
-INCIDENT_BODIES: dict[IncidentAction, dict[str, Any]] = {
-    IncidentAction.CONFIRM: {"title": "Salt tide 咸潮", "districts": ["west", "south"]},
-    IncidentAction.DISMISS: {"reason": "One street, one owner's pump."},
-    IncidentAction.MERGE: {"into": "i26080300014", "reason": "The same tide."},
-    IncidentAction.DISPATCH: {"department": "water_quality"},
-    IncidentAction.SIGN_FOR: {"assignee": "梁伟"},
-    IncidentAction.INFORM: {
-        "message": "因咸潮影响，自来水略带咸味，正在调水稀释。",
-        "message_en": "Salt tide: water tastes slightly of salt; fresh water is on its way.",
-        "expected_at": "2026-08-03T12:00:00Z",
-    },
-    IncidentAction.RESOLVE: {
-        "result": "Fresh water was led in; chloride is below 250 mg/L.",
-        "message": "水质已恢复正常，感谢谅解。Water is as it should be again.",
-    },
-}
-"""A body for every action on an incident."""
 
 INCIDENT: dict[str, Any] = {
     "number": INCIDENT_NUMBER,

@@ -14,8 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.case.actions import PROBLEMS
+from domain.case.actions import ACTIONS
+from domain.incident.actions import INCIDENT_ACTIONS
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
+from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE
+from domain.shared.event import AnyAction
 from domain.shared.explain import message, table_at
 from domain.shared.text import NO_INSTANT, NO_NUL, RFC_3339
 
@@ -43,6 +46,9 @@ def slug_of(code: str) -> str:
     return code.replace("_", "-")
 
 
+_ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS)
+PROBLEMS = (WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN, *(problem for each in _ACTIONS for problem in each.problems))
+"""Types of the domain's refusals."""
 KINDS: dict[str, Kind] = {
     "malformed-json": Kind(HTTPStatus.BAD_REQUEST, "Malformed JSON"),
     "bad-request": Kind(HTTPStatus.BAD_REQUEST, "Malformed request"),

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
 from domain.case.views import CaseView
+from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentAction, IncidentEvent
 from readmodel.parts import PartOfCase
 
 JSON = "application/json"
@@ -74,7 +74,7 @@ def part(item: PartOfCase) -> bytes:
     return to_json({**item.part.model_dump(), **case, "links": links(item.number)})
 
 
-def incident(item: Incident, cases: Mapping[str, int], available: Iterable[IncidentAction]) -> bytes:
+def incident(item: Incident, cases: Mapping[str, int], available: Iterable[str]) -> bytes:
     """An incident, as `schemas.IncidentItem` describes it."""
     here = f"/v1/incidents/{item.number}"
     shown = item.model_dump(exclude={"scope", "before"})

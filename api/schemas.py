@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from domain.case.intake import Intake
 from domain.case.lifecycle import State
@@ -12,7 +12,8 @@ from domain.case.parts import Part
 from domain.case.views import CaseView
 from domain.catalogue.terms import Credit, Priority
 from domain.customers.customer import Thanks
-from domain.incident.lifecycle import IncidentAction, IncidentState
+from domain.incident.actions import INCIDENT_TABLE
+from domain.incident.lifecycle import IncidentState
 from domain.shared.actors import Role
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
@@ -104,6 +105,11 @@ class IncidentLinks(BaseModel):
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
 
 
+IncidentActionName = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": [*INCIDENT_TABLE], "title": "IncidentAction"})
+]
+
+
 class IncidentItem(BaseModel):
     """One incident (突发事件): one cause behind many calls."""
 
@@ -127,7 +133,7 @@ class IncidentItem(BaseModel):
     closed_at: datetime | None = Field(description="When the last of its cases had been seen to.")
     cases: int = Field(description="How many are linked to it, as SQL shows them; 0 in lists.")
     cases_by_state: dict[State, int] = Field(description="The same by state; empty in lists.")
-    available_actions: list[IncidentAction] = Field(description="What your key may do to it now.")
+    available_actions: list[IncidentActionName] = Field(description="What your key may do to it now.")
     links: IncidentLinks
 
 

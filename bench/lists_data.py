@@ -25,12 +25,12 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.command import Command
 from domain.case.intake import Caller, Intake, Location, Registration
 from domain.case.lifecycle import ENDED, State
 from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from readmodel.search_terms import search_terms
 from readmodel.tables import cases, events, search_words
 

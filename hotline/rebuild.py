@@ -19,9 +19,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.case.automatic.settle import SETTLE, Settled
 from domain.case.batch import ProjectionBatch
-from domain.case.notifications import Notification, notifications
+from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
-from domain.incident.notices import News, incident_notices, news_notices
+from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.shared.notification import Notification
 from readmodel import incidents
 from readmodel.database import WriteConnection, writing
 from readmodel.notifications import close, known
@@ -147,10 +148,10 @@ def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> No
     """Write an incident, its timeline and its news."""
     for one in found:
         if isinstance(one, News):
-            owed = [notice for _, notice in news_notices(one, one.numbers)]
+            owed = [notice for _, notice in news_notifications(one, one.numbers)]
             _write_notified(engine, owed, partial(incidents.inform, news=one, numbers=one.numbers))
         else:
-            owed = [notice for event in one.events for notice in incident_notices(one.incident, event)]
+            owed = [notice for event in one.events for notice in incident_notifications(one.incident, event)]
             _write_notified(engine, owed, partial(incidents.write, batch=one))
 
 

@@ -11,8 +11,9 @@ from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import TAKING, IncidentState, Scope
-from domain.incident.notices import News, incident_notices, news_notices
+from domain.incident.lifecycle import TAKING, IncidentState
+from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.incident.opening import Scope
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import due_row
 from readmodel.paging import Page, Place, newest_first, page_of
@@ -37,7 +38,7 @@ def write(connection: WriteConnection, batch: IncidentBatch) -> None:
     upsert(connection, incidents, [row(incidents, incident, document=incident.model_dump_json(), counts=counts)])
     added = [row(incident_events, each, number=number, data=to_json(each.data).decode()) for each in batch.events]
     insert_missing(connection, incident_events, added)
-    owed = [(event, notice) for event in batch.events for notice in incident_notices(incident, event)]
+    owed = [(event, notice) for event in batch.events for notice in incident_notifications(incident, event)]
     insert_missing(connection, notifications, [due_row(number, event.seq, event.at, notice) for event, notice in owed])
 
 
@@ -48,7 +49,7 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str]) -> N
     """
     settled = type_coerce(cases.c.document, JSON)["settled"].as_string()
     apart = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
-    notices = news_notices(news, (number for number in numbers if number not in apart))
+    notices = news_notifications(news, (number for number in numbers if number not in apart))
     insert_missing(
         connection, notifications, [due_row(number, news.seq, news.at, notice) for number, notice in notices]
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select, update
 
-from domain.case import notifications as owed
+from domain.shared.notification import Notification as OwedNotification
 from readmodel.database import WriteConnection
 from readmodel.statements import RowValues
 from readmodel.tables import notifications
@@ -34,7 +34,7 @@ class Notification(NamedTuple):
     created_at: datetime
 
 
-def due_row(number: str, seq: int, at: datetime, notification: owed.Notification) -> RowValues:
+def due_row(number: str, seq: int, at: datetime, notification: OwedNotification) -> RowValues:
     """Return the row of a new notification, of the event `seq` of a case or incident."""
     fields = notification._asdict() | {"number": number, "seq": seq, "created_at": at}
     return fields | {"status": DUE, "tries": 0, "next_try_at": at}

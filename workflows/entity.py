@@ -15,8 +15,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from domain.case.command import Command
 from domain.shared.actors import Actor
+from domain.shared.command import Command
 from domain.shared.errors import Refused
 from workflows.messages import Done
 from workflows.presentation.search_attributes import Values, changes

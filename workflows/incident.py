@@ -16,10 +16,14 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.incident import BATCH, Incidents
+    from domain.incident.actions import confirm, declare
+    from domain.incident.actions.inform import Inform
+    from domain.incident.automatic import absorb
     from domain.incident.batch import Gathering, HandingOn, IncidentBatch, Settling
+    from domain.incident.events import IncidentEvent
     from domain.incident.incident import Incident
-    from domain.incident.lifecycle import ABSORB, ENDS, IncidentAction, IncidentEvent, IncidentState
-    from domain.incident.notices import News
+    from domain.incident.lifecycle import ENDS, IncidentState
+    from domain.incident.notifications import News
     from domain.shared.actors import Actor
     from workflows.entity import RETRY, EntityWorkflow
     from workflows.incident_link import incident_id
@@ -39,10 +43,8 @@ LATER = timedelta(minutes=5)
 SECOND_SEARCH = timedelta(seconds=15)
 """Pause before the second search: then SQL shows cases that were registered while the incident was confirmed."""
 
-_WIDENING = (IncidentAction.DECLARE, IncidentAction.CONFIRM, ABSORB)
+_WIDENING = (declare.ACTION.name, confirm.ACTION.name, absorb.KIND.name)
 """Events after which cases of the scope are searched for."""
-_SAID = ("message", "message_en", "expected_at")
-"""Fields of the news that callers are told."""
 _SQL, _CASES = "work that needs SQL", "work on cases"
 """Names of the tasks."""
 
@@ -219,12 +221,11 @@ class IncidentWorkflow(EntityWorkflow[IncidentEvent, IncidentOutcome]):
             if event.action in _WIDENING:
                 self._search_after = ""
                 self._second_search_due = True
-            elif event.action == IncidentAction.INFORM:
-                self._news.append(self._news_of(event))
+            elif isinstance(event.data, Inform):
+                self._news.append(self._news_of(event, event.data))
 
-    def _news_of(self, event: IncidentEvent) -> News:
-        data: dict[str, Any] = event.data
-        said = {"message_en": data["message"]} | {name: data[name] for name in _SAID if name in data}
+    def _news_of(self, event: IncidentEvent, data: Inform) -> News:
+        said = {"message_en": data.message} | data.model_dump(exclude={"note"})
         said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
         return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)
 

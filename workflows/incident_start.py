@@ -8,7 +8,8 @@ from typing import NamedTuple
 from temporalio.client import Client
 from temporalio.common import Priority
 
-from domain.incident.incident import Incident, Opening
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.incident import IncidentWorkflow
 from workflows.incident_link import incident_id

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.case.case import Case
 from domain.case.intake import Registration
 from domain.catalogue.catalogue import Catalogue
-from domain.incident.incident import Incident, Opening
-from domain.incident.lifecycle import IncidentAction, Scope
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening, Scope
 
 
 class Done(BaseModel):
@@ -81,5 +81,5 @@ class IncidentOutcome(BaseModel):
     digest: str
     version: int
     incident: Incident
-    waiting: int = Field(description="Linked cases that are not yet seen to.")
-    available_actions: tuple[IncidentAction, ...] = ()
+    waiting: int = Field(description="Linked cases that still wait for it.")
+    available_actions: tuple[str, ...] = ()

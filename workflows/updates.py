@@ -7,13 +7,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
 from temporalio import workflow
 
 from domain.case.actions import COMMANDS
-from domain.case.command import Command
-from domain.case.kind import Action
-from domain.incident.lifecycle import INCIDENT_BODIES, INCIDENT_TABLE, IncidentRow
+from domain.incident.actions import INCIDENT_COMMANDS
+from domain.shared.command import Command
+from domain.shared.event import AnyAction
 from workflows.entity import EntityWorkflow
 
 W = TypeVar("W")
@@ -43,7 +42,9 @@ class Update(workflow.UpdateMethodMultiParam[..., Any]):
 _ALIKE = inspect.Signature()
 
 
-def _update(name: str, row: Action | IncidentRow, body: type[BaseModel]) -> Update:
+def _update(action: AnyAction) -> Update:
+    name = action.name
+
     async def handle(self: EntityWorkflow[Any, Any], command: Command[Any]) -> Any:  # noqa: ANN401 - the workflow's outcome
         return self.act(name, command)
 
@@ -53,9 +54,9 @@ def _update(name: str, row: Action | IncidentRow, body: type[BaseModel]) -> Upda
     for function in (handle, check):
         function.__name__ = f"{name}_{function.__name__}"
         # The SDK decodes by annotation, and takes a first parameter for `self` only if it has none.
-        function.__annotations__["command"] = Command.__class_getitem__(body)
+        function.__annotations__["command"] = Command.__class_getitem__(action.body)
         del function.__annotations__["self"]
-    made: Any = workflow.update(name=name, description=f"{row.zh}: {row.description}")(handle)
+    made: Any = workflow.update(name=name, description=f"{action.zh}: {action.description}")(handle)
     update = Update(name, made)
     update.validator(check)
     for function in (handle, check):
@@ -64,9 +65,9 @@ def _update(name: str, row: Action | IncidentRow, body: type[BaseModel]) -> Upda
     return update
 
 
-COMPLAINT_UPDATES = [_update(name, action, action.body) for name, action in COMMANDS.items()]
+COMPLAINT_UPDATES = [_update(action) for action in COMMANDS.values()]
 """Every action on a complaint but `register`, which starts the workflow."""
-INCIDENT_UPDATES = [_update(action.value, INCIDENT_TABLE[action], body) for action, body in INCIDENT_BODIES.items()]
+INCIDENT_UPDATES = [_update(action) for action in INCIDENT_COMMANDS.values()]
 """Every action on an incident but `declare`, which starts the workflow."""
 
 

@@ -27,7 +27,7 @@ from activities.notifications.channels.base import RenderedNotification
 from activities.notifications.routing import Language, is_caller
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case import notifications
-from domain.incident import notices as incident_notices
+from domain.incident import notifications as incident_notifications
 from domain.shared.numbers import is_incident
 from readmodel.deliveries import Delivery
 from readmodel.notifications import Notification
@@ -35,7 +35,7 @@ from readmodel.notifications import Notification
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
 """Folder of the templates of documents, which `api.documents.documents` checks and renders."""
-KIND_ZH = notifications.KIND_ZH | incident_notices.KIND_ZH
+KIND_ZH = notifications.KIND_ZH | incident_notifications.KIND_ZH
 """Chinese name of every kind of notification."""
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")

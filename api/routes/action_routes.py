@@ -13,14 +13,13 @@ from starlette.responses import Response
 
 from api import openapi
 from api.backend import Backend
-from api.problems import ProblemError, refusal_of
+from api.problems import ProblemError, refusal_of, slug_of
 from api.routes.parameters import IdempotencyKey
 from api.security import Key, actor_of, request_key
 from api.temporal.client import EntityClient
-from domain.case.command import Command
-from domain.case.kind import Action
-from domain.incident.lifecycle import IncidentRow
 from domain.shared.actors import ROLE_ZH
+from domain.shared.command import Command
+from domain.shared.event import AnyAction
 
 
 class Outcome(Protocol):
@@ -66,29 +65,25 @@ class ActionRoutes(Generic[OutcomeT]):
     gone: Callable[[Backend, str, str, Key], Awaitable[ProblemError]]
     answer: Callable[[Backend, OutcomeT, Key], Awaitable[Response]]
 
-    def add(
-        self,
-        router: APIRouter,
-        name: str,
-        row: Action | IncidentRow,
-        body: type[BaseModel],
-        example: object,
-        errors: tuple[str, ...],
-    ) -> None:
-        """Add the operation of one action; `errors` are the problems of this action alone."""
+    def add(self, router: APIRouter, action: AnyAction, checked: tuple[str, ...] = ()) -> None:
+        """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
+        name, body = action.name, action.body
+        own = tuple(slug_of(problem.code) for problem in action.problems)
+        of_codes = ("unknown-department",) if "department" in body.model_fields else ()
+        example = {"usual": {"summary": action.zh, "value": action.example.model_dump(mode="json")}}
         router.add_api_route(
             f"{self.prefix}/{name}",
-            self._endpoint(name, body, {"usual": {"summary": row.zh, "value": example}}),
+            self._endpoint(name, body, example),
             methods=["POST"],
             tags=self.tags,
             operation_id=self.operation_id.format(name),
-            summary=self.summary.format(row.zh, name),
-            description=self._description(row, body),
+            summary=self.summary.format(action.zh, name),
+            description=self._description(action),
             response_model=self.model,
             responses={
                 200: openapi.example(self.done, self.example),
                 202: {**openapi.accepted(self.example), "model": self.model},
-                **openapi.errors(*self.errors, *errors),
+                **openapi.errors(*self.errors, *own, *checked, *of_codes),
             },
         )
 
@@ -122,10 +117,10 @@ class ActionRoutes(Generic[OutcomeT]):
             act.__defaults__ = (body_type(), None)
         return act
 
-    def _description(self, row: Action | IncidentRow, body: type[BaseModel]) -> str:
+    def _description(self, action: AnyAction) -> str:
         states: dict[Any, str] = {state: f"{zh} `{state}`" for state, zh in self.states_zh.items()}
-        sources = ", ".join(text for state, text in states.items() if state in row.sources)
-        targets = ", ".join(states[state] for state in row.targets) or "the same state 状态不变"
-        roles = ", ".join(f"{zh} `{role}`" for role, zh in ROLE_ZH.items() if role in row.roles)
+        sources = ", ".join(text for state, text in states.items() if state in action.sources)
+        targets = ", ".join(states[state] for state in action.targets) or "the same state 状态不变"
+        roles = ", ".join(f"{zh} `{role}`" for role, zh in ROLE_ZH.items() if role in action.roles)
         facts = f"* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"
-        return f"{row.description}\n\n{body.__doc__}\n\n{facts}"
+        return f"{action.description}\n\n{action.body.__doc__}\n\n{facts}"

@@ -23,10 +23,10 @@ from api.schemas import CallersLink
 from api.security import Key, actor_of, only_for
 from domain.case.actions.follow_up import ACTION as FOLLOW_UP
 from domain.case.actions.follow_up import FollowUp
-from domain.case.command import Command
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 
 log = logging.getLogger("hotline.api")
 

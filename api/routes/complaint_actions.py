@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api import render
 from api.backend import Backend
 from api.credit_limit import check_limit
-from api.problems import ProblemError, slug_of
+from api.problems import ProblemError
 from api.routes.action_routes import ActionRoutes
 from api.routes.complaints import POSTED
 from api.routes.parameters import NumberText, not_found, number_in
@@ -22,9 +22,9 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.events import ActionBody
 from domain.case.lifecycle import STATE_ZH
 from domain.case.views import Outcome
+from domain.shared.event import ActionBody
 
 PREFIX = "/v1/complaints/{number}/actions"
 _ERRORS = (
@@ -65,10 +65,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         answer=_answer,
     )
     for name, action in COMMANDS.items():
-        own = tuple(slug_of(problem.code) for problem in action.problems)
-        of_codes = ("unknown-department",) if "department" in action.body.model_fields else ()
-        example = action.example.model_dump(mode="json")
-        routes.add(router, name, action, action.body, example, (*own, *_CHECKED_HERE.get(name, ()), *of_codes))
+        routes.add(router, action, _CHECKED_HERE.get(name, ()))
     router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
 
 

@@ -20,21 +20,16 @@ from api.routes.complaints import POSTED, after_seq, bad_cursor
 from api.routes.parameters import IdempotencyKey, Paging
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import Key, actor_of, only_for, request_key, staff_only
-from domain.incident.incident import Incident, Opening
-from domain.incident.lifecycle import (
-    INCIDENT_BODIES,
-    INCIDENT_STATE_ZH,
-    INCIDENT_TABLE,
-    Confirm,
-    DispatchIncident,
-    IncidentAction,
-    IncidentBody,
-    IncidentState,
-    Merge,
-    Scope,
-)
+from domain.incident.actions import INCIDENT_COMMANDS
+from domain.incident.actions.confirm import Confirm
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.merge import Merge
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import INCIDENT_STATE_ZH, IncidentState
+from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
+from domain.shared.event import ActionBody
 from readmodel.paging import BadCursorError
 from workflows.messages import IncidentOutcome, Names
 from workflows.start import Request
@@ -44,10 +39,8 @@ TAGS: list[str | Enum] = ["incidents"]
 _KEY = ("unauthorized", "malformed-key", "wrong-role", "invalid-request")
 _READ = (*_KEY, "read-model-unavailable")
 _POSTED = (*POSTED, "unknown-service", "unknown-district")
-_MORE_ERRORS: dict[IncidentAction, tuple[str, ...]] = {
-    IncidentAction.DISPATCH: ("unknown-department",),
-    IncidentAction.MERGE: ("same-incident", "unknown-incident", "incident-closed"),
-}
+_CHECKED_HERE = {"merge": ("unknown-incident", "incident-closed")}
+"""Problems that the incident cannot know of (`_check`)."""
 PREFIX = "/v1/incidents/{number}"
 IncidentNumberText = Annotated[
     str,
@@ -93,9 +86,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         gone=_gone,
         answer=_acted,
     )
-    for action, body in INCIDENT_BODIES.items():
-        row, example = INCIDENT_TABLE[action], examples.INCIDENT_BODIES[action]
-        routes.add(router, action.value, row, body, example, _MORE_ERRORS.get(action, ()))
+    for name, action in INCIDENT_COMMANDS.items():
+        routes.add(router, action, _CHECKED_HERE.get(name, ()))
 
 
 def _add_declare(router: APIRouter, backend: Backend) -> None:
@@ -216,7 +208,7 @@ def _add_timeline(router: APIRouter, backend: Backend) -> None:
         return render.page(items, None if page.next_seq is None else str(page.next_seq))
 
 
-async def _check(backend: Backend, _: str, body: IncidentBody, key: Key) -> None:
+async def _check(backend: Backend, _: str, body: ActionBody, key: Key) -> None:
     """Check what the incident cannot know: departments, services, districts, and the state of another incident."""
     match body:
         case DispatchIncident():

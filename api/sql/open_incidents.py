@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from domain.incident.lifecycle import Scope
+from domain.incident.opening import Scope
 
 log = logging.getLogger("hotline.api")
 

@@ -16,8 +16,10 @@ from domain.case.events import Event
 from domain.case.intake import Caller, Intake
 from domain.case.parts import PartState
 from domain.customers.customer import CallerRecord, Thanks
+from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentEvent, IncidentState, Scope
+from domain.incident.lifecycle import IncidentState
+from domain.incident.opening import Scope
 from readmodel import incidents
 from readmodel.caller_records import caller_record, customer_record, thanks_between
 from readmodel.case_queries import get_case, list_cases, versions

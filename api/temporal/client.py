@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.problems import ProblemError, refusal, unavailable
-from domain.case.command import Command
+from domain.shared.command import Command
 from workflows.start import KeyReusedError
 
 log = logging.getLogger("hotline.api")

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from api.problems import ProblemError
 from api.temporal.client import EntityClient, answering
-from domain.incident.incident import Opening
 from domain.incident.lifecycle import LINKABLE
+from domain.incident.opening import Opening
 from domain.shared.actors import Actor
 from domain.shared.numbers import days_around, local_day, time_to_settle
 from workflows.incident_link import incident_id

@@ -6,10 +6,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms, is_usual_currency
 from domain.shared.actors import Actor
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import EventData
 from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 

@@ -23,9 +23,8 @@ from domain.case.automatic import (
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
-from domain.case.command import Command
 from domain.case.decide import available_actions, decide
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.intake import Registered, Registration
 from domain.case.kind import Due, happened
 from domain.case.kinds import evolve
@@ -35,6 +34,8 @@ from domain.case.progress import Progress
 from domain.case.state import CaseState
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor
+from domain.shared.command import Command
+from domain.shared.event import CancellationRequested, EventData
 
 
 class Case(CaseState):
@@ -144,8 +145,7 @@ class Case(CaseState):
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[Event, ...]:
         """Note that the workflow was asked to be cancelled."""
-        said = {"reason": reason} if reason else {}
-        return self._after_due(cancellation.KIND.name, cancellation.CancellationRequested(**said), at)
+        return self._after_due(cancellation.KIND.name, CancellationRequested.because(reason), at)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
         """Flag the case with what is known of its caller, once."""

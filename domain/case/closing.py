@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
+from domain.shared.event import EventData
 
 
 class MayClose(EventData):

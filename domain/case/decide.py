@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from domain.case.actions import ACTION_OF, COMMANDS
-from domain.case.command import Command
 from domain.case.events import Event
 from domain.case.guards import completes_the_work, part_untimely, untimely
 from domain.case.kind import Action, Decision, Untimely
@@ -19,6 +18,7 @@ from domain.case.permission import (
 )
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import Refused
 
 

@@ -1,8 +1,9 @@
 """Link of a case to an incident (并案): it waits with the others, and is settled with them."""
 
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.case.state import CaseState
+from domain.shared.event import EventData
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """Results for a case: completed and replied to; kept open for what it has of its own; replied to long before."""

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from domain.case.events import EventData
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms, is_usual_class
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.event import EventData
 from domain.shared.text import NO_NUL, AccountNo, Instant, Name, Phone, Text
 from domain.shared.value import is_empty
 

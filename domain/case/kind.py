@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.case.events import ActionBody, Event, EventData, OfDepartment
+from domain.case.events import Event, OfDepartment
 from domain.case.lifecycle import AT_WORK, STATE_ZH, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
+from domain.shared.event import BaseAction, BaseKind, EventData
 
 WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
 """States of the case in which parts are worked on: one department does not wait for what holds up another."""
@@ -51,10 +52,6 @@ class Holder(NamedTuple):
     assignee: str | None
 
 
-Addressees = tuple[str, ...]
-"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
-
-
 def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
     """Return the department that the event names, or else the one that has the case, and the person there."""
     named = data.department if isinstance(data, OfDepartment) else None
@@ -69,36 +66,19 @@ def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str,
     )
 
 
-def change_nothing(_: CaseState, __: Any, ___: Event) -> None:  # noqa: ANN401 - of any kind
-    """Leave the case as it is: the event is a fact for the timeline."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class EventKind:
-    """Kind of event: what it says, what it does to the case, and who is told of it.
+class EventKind(BaseKind[CaseState, Event]):
+    """Kind of event of a complaint.
 
-    `evolve` changes the case; `event.at` is the time of every change. `notifies` are those who are told, or a function
-    that returns them once the case has evolved. `text` returns a notification in Chinese and in English, if the
-    default, which names the action and the state, does not do. `by_time`: nobody has acted on the case.
+    `text` returns a notification in Chinese and in English, if the default, which names the action and the state, does
+    not do. `by_time`: nobody has acted on the case.
     """
 
-    name: str
-    zh: str
-    description: str
-    data: type[EventData]
+    EVENT = Event
+
     by_time: bool = False
-    evolve: Callable[[CaseState, Any, Event], None] = change_nothing
-    notifies: Addressees | Callable[[CaseState, Any, Event], Addressees] = ()
     holders: Callable[[CaseState, Any], Sequence[Holder]] = holders_of
     text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
-
-    def __post_init__(self) -> None:
-        """Make the model of the data known to whoever reads events."""
-        Event.DATA[self.name] = self.data
-
-    def addressees(self, case: CaseState, event: Event) -> Addressees:
-        """Return those who are told of the event, given the case as it left it."""
-        return self.notifies(case, event.data, event) if callable(self.notifies) else self.notifies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,23 +98,16 @@ class PartAction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action(EventKind):
-    """Action of a person: one row of the lifecycle table, with its rules. Empty `targets`: the state stays.
+class Action(EventKind, BaseAction[CaseState, Event, State]):
+    """Action of a person on a complaint.
 
     `guard` is a condition beyond the state, `objection` one on the person; both return what is against the action.
-    `check` raises Refused for a body that is wrong, for the case and for a part alike. `decide` returns the decision or
-    Untimely, and raises Refused as well; without it the row says it all.
+    `check` is for a part as well. `decide` returns the decision or Untimely, and raises Refused as well; without it the
+    row says it all.
     `offers` is False while nothing can be done that the row allows, so that the action is not offered.
     `of_parts`: a department that has only a part may do it to the whole case.
     """
 
-    roles: AbstractSet[Role]
-    sources: AbstractSet[State]
-    targets: tuple[State, ...] = ()
-    body: type[ActionBody]
-    example: ActionBody
-    problems: tuple[ProblemType, ...] = ()
-    check: Callable[[CaseState, Any], None] = lambda *_: None
     guard: Callable[[CaseState, Actor, datetime], Untimely | None] = lambda *_: None
     objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True

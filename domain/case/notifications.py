@@ -3,31 +3,18 @@
 Texts name the case by its number and hold no personal data; templates and channels are the courier's.
 """
 
-from typing import NamedTuple
-
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.automatic.credit import Credited
 from domain.case.events import Event
 from domain.case.kind import text_of
 from domain.case.kinds import KINDS
 from domain.case.state import CaseState
+from domain.shared.notification import Notification
 
 KIND_ZH = {kind.name: kind.zh for kind in KINDS.values() if kind.notifies}
 """Every kind of notification that a case owes, and its Chinese name."""
-
-
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 """Recipient in place of one that is not known."""
-
-
-class Notification(NamedTuple):
-    """Notification to one recipient. `key` is the same for every execution that derives it, so it is sent once."""
-
-    key: str
-    recipient: str
-    kind: str
-    text_zh: str
-    text_en: str
 
 
 def notifications(number: str, event: Event) -> tuple[Notification, ...]:

@@ -4,7 +4,7 @@ from domain.case.kind import Action
 from domain.case.parts import PART_AT_WORK, Part
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import OTHER_DEPARTMENT, WRONG_ROLE, ProblemType, Refused
+from domain.shared.errors import OTHER_DEPARTMENT, ProblemType, Refused
 
 NO_SUCH_PART = ProblemType("invalid", "no_such_part", "Department without a part in the case")
 
@@ -42,9 +42,7 @@ def forbidden(action: Action, case: CaseState, actor: Actor, department: str | N
         return None
     mine = actor.department
     if actor.role not in action.roles:
-        allowed = tuple(sorted(action.roles - {Role.SYSTEM}))
-        message = f"{action.name} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
-        return Refused(WRONG_ROLE, message, allowed)
+        return action.wrong_role(actor)
     theirs = str(case.department if department == mine else department)
     message = f"The work is that of the department {theirs}; your key acts for {mine}."
     return Refused(OTHER_DEPARTMENT, message, (theirs,))

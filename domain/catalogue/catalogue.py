@@ -43,7 +43,7 @@ from domain.catalogue.terms import (
     Unit,
     UrgingRules,
 )
-from domain.incident.incident import SurgeRule
+from domain.incident.opening import SurgeRule
 from domain.shared.codes import Kind, code_of, entry_of
 from domain.shared.value import Coded, Value, is_empty
 

@@ -1,11 +1,12 @@
-"""What an incident publishes, and what it has done to its cases: the messages between its workflow and activities."""
+"""Messages between the workflow of an incident and its activities: batches, and work on its cases."""
 
 import hashlib
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.incident.incident import EVERYBODY, Incident
-from domain.incident.lifecycle import IncidentEvent, Scope
+from domain.incident.events import IncidentEvent
+from domain.incident.incident import Incident
+from domain.incident.opening import EVERYBODY, Scope
 from domain.shared.text import Instant
 
 
@@ -20,7 +21,7 @@ class IncidentBatch(BaseModel):
 
 
 class Gathering(BaseModel):
-    """Which cases are to be linked, because they are of its scope: those with a number after `after`."""
+    """Search for the cases of the scope with a number after `after`, to link them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +32,7 @@ class Gathering(BaseModel):
 
 
 class Gathered(BaseModel):
-    """How many were linked, and where to go on; None after the last."""
+    """Number of cases linked, and the number to continue after; None after the last."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,7 +41,7 @@ class Gathered(BaseModel):
 
 
 class Settling(BaseModel):
-    """The cases to settle, and with which words."""
+    """Cases to settle, with the result and the reply."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,7 +53,7 @@ class Settling(BaseModel):
 
 
 class SeenTo(BaseModel):
-    """What came of a portion: how many cases answered what, and which did not answer."""
+    """Number of cases by their answer, and the cases that did not answer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,7 +62,7 @@ class SeenTo(BaseModel):
 
 
 class HandingOn(BaseModel):
-    """The cases that go over to another incident, or to none."""
+    """Cases to link to another incident, or to none."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,6 +72,6 @@ class HandingOn(BaseModel):
 
 
 def sampled(incident: str, number: str, percent: int) -> bool:
-    """Whether this case is among so many percent of the incident's: the same answer whenever it is asked."""
+    """Return True if this case is among so many percent of the incident's; always the same for one case."""
     draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])
     return draw % EVERYBODY < percent

@@ -17,10 +17,10 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
-from domain.case.events import ActionBody
 from domain.case.lifecycle import State
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
+from domain.shared.event import ActionBody
 
 SLOW_SECONDS = 32.0
 """A promise that a plan leaves to be missed must be no longer than this, or the demo would wait for it too long."""

@@ -31,7 +31,7 @@ from api.schemas import (
 )
 from domain.case.actions import COMMANDS
 from domain.customers.customer import CallerRecord
-from domain.incident.lifecycle import INCIDENT_BODIES
+from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.numbers import parse_number
 from tests.support.api import House
 
@@ -62,7 +62,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "declare_incident": IncidentItem,
     "get_incident": IncidentItem,
     "get_incident_timeline": IncidentTimeline,
-    **{f"incident_{action.value}": IncidentItem for action in INCIDENT_BODIES},
+    **{f"incident_{action}": IncidentItem for action in INCIDENT_COMMANDS},
 }
 """What each operation answers with; `metrics` alone answers with text, and `get_notice` with a page."""
 

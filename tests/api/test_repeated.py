@@ -11,8 +11,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.incident.incident import Opening
-from domain.incident.lifecycle import Scope
+from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore

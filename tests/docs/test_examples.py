@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy
 import typer.main
-from pydantic import BaseModel
 from stdnum import verhoeff
 
 from domain.case.actions import COMMANDS
-from domain.incident.lifecycle import INCIDENT_BODIES
+from domain.incident.actions import INCIDENT_COMMANDS
+from domain.shared.event import AnyAction
 from hotline.cli import main as cli
 from hotline.files.calendar import Override
 from hotline.files.catalogue import load_catalogue
@@ -151,8 +151,8 @@ def check_curl(arguments: list[str]) -> None:
     (route,) = [route for path, route in routes.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), address.path)]
     assert {*parse_qs(address.query)} <= {parameter["name"] for parameter in route[method].get("parameters", ())}
     if action:
-        bodies: Mapping[Any, type[BaseModel]] = INCIDENT_BODIES if action[1] == "incidents" else ACTION_BODIES
-        bodies[action[2]].model_validate_json(arguments[arguments.index("--json") + 1])
+        actions: Mapping[str, AnyAction] = INCIDENT_COMMANDS if action[1] == "incidents" else COMMANDS
+        actions[action[2]].body.model_validate_json(arguments[arguments.index("--json") + 1])
 
 
 CHECKS: dict[str, Callable[[list[str]], None]] = {

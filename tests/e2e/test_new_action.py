@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 MODULE = '''"""sample 取样: the crew takes a sample of the water."""
 
-from domain.case.events import ActionBody
+from domain.shared.event import ActionBody
 from domain.case.events import Event
 from domain.case.kind import Action
 from domain.case.lifecycle import State

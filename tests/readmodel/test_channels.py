@@ -15,7 +15,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.intake import Caller
-from domain.incident.notices import News
+from domain.incident.notifications import News
 from readmodel.incidents import inform
 from readmodel.tables import deliveries
 from tests.support.batches import PLAIN, batch, call

@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import Engine, event, text, update
 
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.events import ActionBody
 from domain.case.intake import Location
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentAction, IncidentState, Scope
-from domain.incident.notices import News
+from domain.incident.lifecycle import IncidentState
+from domain.incident.notifications import News
+from domain.incident.opening import Scope
+from domain.shared.event import ActionBody
 from readmodel import incidents
 from readmodel.database import ReadConnection, engine, reading, writing
 from readmodel.incidents import Surge
@@ -27,11 +28,10 @@ from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, THEN, d
 from tests.support.incidents import BODIES, WEST, do, opening
 from tests.support.rows import everything, rows
 
-A = IncidentAction
-ROAD = (A.CONFIRM, A.DISPATCH, A.SIGN_FOR, A.INFORM, A.RESOLVE)
+ROAD = ("confirm", "dispatch", "sign_for", "inform", "resolve")
 
 
-def story(name: str = INCIDENT, actions: tuple[IncidentAction, ...] = ROAD, **changes: Any) -> list[IncidentBatch]:
+def story(name: str = INCIDENT, actions: tuple[str, ...] = ROAD, **changes: Any) -> list[IncidentBatch]:
     """What an incident publishes, a batch for each event, once through JSON as Temporal carries it."""
     incident, first = Incident.open(opening(number=name, **changes))
     batches = [batch(incident, first)]
@@ -214,12 +214,12 @@ class TestSurges:
 class TestReading:
     def test_takes_cases_from_its_confirmation_to_its_end_the_oldest_first(self, database: Engine) -> None:
         south = Scope(services=("no_water",), districts=("south",))
-        put(database, *story("i26090700019", (A.CONFIRM,), at=MONDAY + hours(1), scope=south))
+        put(database, *story("i26090700019", ("confirm",), at=MONDAY + hours(1), scope=south))
         put(
             database,
             *story("i26090700027", ()),
             *story("i26090700035"),
-            *story("i26090700043", (A.CONFIRM, A.DISPATCH)),
+            *story("i26090700043", ("confirm", "dispatch")),
         )
         with reading(database) as connection:
             assert incidents.taking(connection) == [("i26090700043", WEST), ("i26090700019", south)]
@@ -245,7 +245,7 @@ class TestReading:
         # Two of one instant: the number parts them.
         numbers = [f"i260907000{place}9" for place in range(5)]
         for place, name in enumerate(numbers):
-            put(database, *story(name, (A.CONFIRM,) if place % 2 else (), at=MONDAY + days(place // 2)))
+            put(database, *story(name, ("confirm",) if place % 2 else (), at=MONDAY + days(place // 2)))
         assert turned(database) == numbers[::-1]
         assert turned(database, IncidentState.CONFIRMED) == [numbers[3], numbers[1]]
         assert turned(database, IncidentState.SUSPECTED, IncidentState.CONFIRMED) == numbers[::-1]

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, update
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.batch import ProjectionBatch
-from domain.case.events import ActionBody
 from domain.case.intake import Caller, Location
 from domain.case.views import view_case
+from domain.shared.event import ActionBody
 from readmodel.case_queries import get_case, list_cases, versions
 from readmodel.database import reading, writing
 from readmodel.paging import BadCursorError, Place

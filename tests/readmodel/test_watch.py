@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from activities.surge_watch import SurgeWatch
-from domain.case.command import Command
 from domain.case.intake import Location
+from domain.incident.actions.dismiss import Dismiss
 from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident, Opening, SurgeRule
-from domain.incident.lifecycle import Dismiss, Scope
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening, Scope, SurgeRule
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from readmodel.database import writing
 from readmodel.incidents import write as write_incident
 from readmodel.projection import write

@@ -8,9 +8,15 @@ from functools import partial
 import pytest
 
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.command import Command
-from domain.incident.lifecycle import Confirm, Dismiss, DispatchIncident, Inform, Merge, Resolve, SignForIncident
+from domain.incident.actions.confirm import Confirm
+from domain.incident.actions.dismiss import Dismiss
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.inform import Inform
+from domain.incident.actions.merge import Merge
+from domain.incident.actions.resolve import Resolve
+from domain.incident.actions.sign_for import SignForIncident
 from domain.shared.actors import SYSTEM
+from domain.shared.command import Command
 from tests.support.causes import Cause, count_timers, declare, linked
 from tests.support.hotline import ADMIN, Hotline, until
 

@@ -15,7 +15,8 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
 from domain.catalogue.terms import Edition
-from domain.incident.lifecycle import DispatchIncident, Inform
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.inform import Inform
 from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
 from tests.support.hotline import Hotline, until

@@ -40,15 +40,17 @@ from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
-from domain.case.command import Command
-from domain.case.events import ActionBody
 from domain.case.incident_link import OVER, SETTLED
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
-from domain.incident.incident import Incident, Opening
-from domain.incident.lifecycle import IncidentBody, Resolve, Scope
+from domain.incident.actions import INCIDENT_ACTION_OF
+from domain.incident.actions.resolve import Resolve
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
+from domain.shared.event import ActionBody
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
@@ -278,11 +280,13 @@ async def incident(house: Hotline, district: str) -> Incident:
     return begun.incident
 
 
-async def direct(house: Hotline, number: str, *bodies: IncidentBody) -> None:
+async def direct(house: Hotline, number: str, *bodies: ActionBody) -> None:
     """What is done to an incident, in turn."""
     handle = house.client.get_workflow_handle(incident_id(number))
     for body in bodies:
-        await handle.execute_update(body.action.value, Command(actor=ADMIN, body=body), result_type=IncidentOutcome)
+        await handle.execute_update(
+            INCIDENT_ACTION_OF[type(body)].name, Command(actor=ADMIN, body=body), result_type=IncidentOutcome
+        )
 
 
 @path

@@ -16,7 +16,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
-from domain.incident.lifecycle import ABSORB, FINISH, INCIDENT_TABLE, MERGE_FAILED, SUSPECT
+from domain.incident.kinds import INCIDENT_KINDS
 from hotline.temporal.connection import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
@@ -105,7 +105,7 @@ async def test_the_histories_of_incidents_cover_their_table() -> None:
             batches = await _inputs(event, "publish_incident", IncidentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
             activities.add(event.activity_task_scheduled_event_attributes.activity_type.name)
-    assert seen == {*INCIDENT_TABLE, SUSPECT, ABSORB, MERGE_FAILED, FINISH, "cancellation_requested"}
+    assert seen == {*INCIDENT_KINDS}
     assert {"gather_cases", "inform_callers", "settle_cases", "relink_cases"} <= activities
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.intake import Caller, Location, Registration
+from domain.shared.event import ActionBody
 from tests.support.build import BODIES, MONDAY, do, registration
 
 PLAIN = ("dispatch", "sign_for", "arrive", "complete", "reply", "follow_up")

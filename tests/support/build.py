@@ -37,14 +37,15 @@ from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.case import Case
 from domain.case.clocks import Clock
-from domain.case.command import Command
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.intake import Caller, Intake, Location, Registration
 from domain.case.lifecycle import State
 from domain.case.progress import Owed
 from domain.catalogue.terms import Process, Promise, Rung, Terms
 from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import Refused
+from domain.shared.event import ActionBody
 
 OFFICE: Hours = ((510, 720), (840, 1050))
 """08:30-12:00 and 14:00-17:30: seven hours."""

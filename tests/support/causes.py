@@ -11,12 +11,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.case.command import Command
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
-from domain.incident.incident import Opening
-from domain.incident.lifecycle import IncidentBody, Scope
+from domain.incident.actions import INCIDENT_ACTION_OF
+from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor
+from domain.shared.command import Command
+from domain.shared.event import ActionBody
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.incident import IncidentWorkflow
 from workflows.incident_link import incident_id
@@ -41,11 +42,11 @@ class Cause:
         """Of a certain run."""
         return self._house.client.get_workflow_handle(incident_id(self.number), run_id=run_id)
 
-    async def act(self, body: IncidentBody, by: Actor = ADMIN, key: str = "", digest: str = "") -> IncidentOutcome:
+    async def act(self, body: ActionBody, by: Actor = ADMIN, key: str = "", digest: str = "") -> IncidentOutcome:
         """Send the update of this body."""
         command: Command[Any] = Command(actor=by, body=body, key=key, digest=digest)
         outcome = await self.handle.execute_update(
-            body.action.value, command, result_type=IncidentOutcome, id=key or None
+            INCIDENT_ACTION_OF[type(body)].name, command, result_type=IncidentOutcome, id=key or None
         )
         return cast("IncidentOutcome", outcome)
 

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import CourierConfig, courier
-from domain.case.events import ActionBody
 from domain.case.intake import Caller
+from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
 from readmodel.tables import deliveries, notifications

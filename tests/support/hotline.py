@@ -19,11 +19,11 @@ from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 import worker
 from domain.case.actions import ACTION_OF
 from domain.case.case import Case
-from domain.case.command import Command
-from domain.case.events import ActionBody
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
+from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.connection import DATA_CONVERTER

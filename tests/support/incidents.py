@@ -3,28 +3,26 @@
 from datetime import datetime
 from typing import Any
 
-from domain.case.command import Command
-from domain.incident.incident import Incident, Opening
-from domain.incident.lifecycle import (
-    Confirm,
-    Dismiss,
-    DispatchIncident,
-    IncidentAction,
-    IncidentBody,
-    IncidentEvent,
-    IncidentState,
-    Inform,
-    Merge,
-    Resolve,
-    Scope,
-    SignForIncident,
-)
+from domain.incident.actions import INCIDENT_ACTION_OF
+from domain.incident.actions.confirm import Confirm
+from domain.incident.actions.dismiss import Dismiss
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.inform import Inform
+from domain.incident.actions.merge import Merge
+from domain.incident.actions.resolve import Resolve
+from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.events import IncidentEvent
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import IncidentState
+from domain.incident.opening import Opening, Scope
 from domain.shared.actors import SYSTEM, Actor
+from domain.shared.command import Command
+from domain.shared.event import ActionBody
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, MONDAY, OTHER_INCIDENT, THEN
 
 WEST = Scope(services=("no_water",), districts=("west",))
-BODIES: dict[IncidentAction, IncidentBody] = {
-    body.action: body
+BODIES: dict[str, ActionBody] = {
+    INCIDENT_ACTION_OF[type(body)].name: body
     for body in (
         Confirm(),
         Dismiss(reason="Every one has a cause of its own."),
@@ -36,15 +34,14 @@ BODIES: dict[IncidentAction, IncidentBody] = {
     )
 }
 """A body for every action that would do if the moment is right."""
-_A = IncidentAction
-ROAD: dict[IncidentState, tuple[IncidentAction, ...]] = {
+ROAD: dict[IncidentState, tuple[str, ...]] = {
     IncidentState.SUSPECTED: (),
-    IncidentState.CONFIRMED: (_A.CONFIRM,),
-    IncidentState.DISPATCHED: (_A.CONFIRM, _A.DISPATCH),
-    IncidentState.IN_PROGRESS: (_A.CONFIRM, _A.DISPATCH, _A.SIGN_FOR),
-    IncidentState.SETTLING: (_A.CONFIRM, _A.RESOLVE),
-    IncidentState.MERGING: (_A.MERGE,),
-    IncidentState.DISMISSING: (_A.DISMISS,),
+    IncidentState.CONFIRMED: ("confirm",),
+    IncidentState.DISPATCHED: ("confirm", "dispatch"),
+    IncidentState.IN_PROGRESS: ("confirm", "dispatch", "sign_for"),
+    IncidentState.SETTLING: ("confirm", "resolve"),
+    IncidentState.MERGING: ("merge",),
+    IncidentState.DISMISSING: ("dismiss",),
 }
 """The shortest way from the suspicion to every state but the ends, which `finish` makes of the last three."""
 
@@ -64,7 +61,7 @@ def incident_in(state: IncidentState, **changes: Any) -> Incident:
 
 
 def do(
-    incident: Incident, body: IncidentBody, actor: Actor = DISPATCHER, at: datetime = THEN, key: str = ""
+    incident: Incident, body: ActionBody, actor: Actor = DISPATCHER, at: datetime = THEN, key: str = ""
 ) -> IncidentEvent:
     """Apply a body."""
     (event,) = incident.apply(Command(actor=actor, body=body, key=key), at)

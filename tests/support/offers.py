@@ -10,9 +10,9 @@ from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.request_extension import RequestExtension
-from domain.case.events import ActionBody
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.event import ActionBody
 from tests.support.build import ACTORS, BODIES, CREW, INCIDENT, OTHER_CREW, OWNER, PART_TABLE
 
 STRANGER = Actor(name="Deng Yan", role=Role.CREW, department="billing")

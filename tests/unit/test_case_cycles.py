@@ -8,13 +8,14 @@ from domain.case.actions.reopen import Reopen
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.intake import IntakeFlag
 from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.catalogue.terms import Process
 from domain.shared.actors import Actor
+from domain.shared.event import ActionBody
 from tests.support.build import (
     AGENT,
     BODIES,

@@ -32,8 +32,7 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
 from domain.case.clocks import DEPARTMENT, MISS, Clock
-from domain.case.command import Command
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
 from domain.case.kinds import evolve
@@ -44,7 +43,9 @@ from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
 from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import Refused
+from domain.shared.event import ActionBody
 from tests.support import offers
 from tests.support.build import (
     ACTORS,

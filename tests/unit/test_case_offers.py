@@ -12,11 +12,11 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.events import ActionBody
 from domain.case.lifecycle import State
 from domain.case.parts import UNFINISHED, PartState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.event import ActionBody
 from tests.support.build import (
     BODIES,
     CREW,

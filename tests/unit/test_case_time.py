@@ -9,9 +9,9 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.suspend import Suspend
 from domain.case.case import Case
-from domain.case.events import ActionBody
 from domain.case.lifecycle import State
 from domain.shared.actors import Role
+from domain.shared.event import ActionBody
 from tests.support.build import (
     BODIES,
     CALENDAR,

@@ -11,13 +11,13 @@ import pytest
 
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.case import Case
-from domain.case.command import Command
 from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import Refused
 from hotline.demo.check import differences, played_so_far
 from hotline.demo.day import Call, District, Line, Pause, plan_day

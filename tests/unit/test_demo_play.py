@@ -18,11 +18,11 @@ import hotline.demo.play
 import hotline.demo.verify
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
-from domain.case.command import Command
 from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.case.views import view_case
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import Refused
 from hotline.demo.client import Hotline, Rejected, Unreachable
 from hotline.demo.journal import Journal

@@ -1,35 +1,31 @@
 """One cause behind many calls: the table as agreed, what is refused and why, and what each event leaves."""
 
 import re
+from pkgutil import iter_modules
 
 import pytest
 from stdnum import verhoeff
 
-from domain.case.command import Command
+from domain.incident import actions, automatic
+from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS, INCIDENT_TABLE
+from domain.incident.actions.confirm import Confirm
+from domain.incident.actions.dismiss import Dismiss
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.inform import Inform
+from domain.incident.actions.merge import Merge
+from domain.incident.actions.resolve import Resolve
+from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.automatic import INCIDENT_AUTOMATIC
+from domain.incident.automatic.finish import Finished
+from domain.incident.automatic.merge_failed import MergeFailed
 from domain.incident.batch import sampled
-from domain.incident.incident import EVERYBODY, Incident
-from domain.incident.lifecycle import (
-    ENDS,
-    INCIDENT_BODIES,
-    INCIDENT_ROWS,
-    INCIDENT_STATE_ZH,
-    INCIDENT_TABLE,
-    LINKABLE,
-    TAKING,
-    Confirm,
-    Dismiss,
-    DispatchIncident,
-    IncidentAction,
-    IncidentBody,
-    IncidentState,
-    Inform,
-    Merge,
-    Resolve,
-    Scope,
-    SignForIncident,
-)
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import ENDS, INCIDENT_STATE_ZH, LINKABLE, TAKING, IncidentState
+from domain.incident.opening import EVERYBODY, Scope
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from domain.shared.errors import Refused
+from domain.shared.event import ActionBody
 from domain.shared.numbers import incident_number_of, local_day
 from tests.support.build import (
     ACTORS,
@@ -60,7 +56,7 @@ BY_HAND = (
 AGREED = {action: (set(sources.split()), target, set(roles.split())) for action, _, sources, target, roles in BY_HAND}
 
 
-def refused(incident: Incident, body: IncidentBody, actor: Actor = DISPATCHER) -> Refused:
+def refused(incident: Incident, body: ActionBody, actor: Actor = DISPATCHER) -> Refused:
     """What `apply` and `check` both raise; the incident is left as it was."""
     before = incident.model_dump_json()
     with pytest.raises(Refused) as checked:
@@ -75,12 +71,21 @@ def refused(incident: Incident, body: IncidentBody, actor: Actor = DISPATCHER) -
 class TestTable:
     def test_is_the_one_that_was_agreed(self) -> None:
         found = [
-            (row.action.value, row.zh, set(map(str, row.sources)), row.target or "", set(map(str, row.roles)))
-            for row in INCIDENT_ROWS
+            (row.name, row.zh, {*map(str, row.sources)}, " ".join(row.targets), {*map(str, row.roles)})
+            for row in INCIDENT_ACTIONS
         ]
         assert found == [(a, zh, set(s.split()), to, set(roles.split())) for a, zh, s, to, roles in BY_HAND]
-        assert list(INCIDENT_TABLE) == list(IncidentAction)
-        assert set(INCIDENT_BODIES) == set(IncidentAction) - {IncidentAction.DECLARE}
+
+    def test_every_action_is_in_it_once_with_an_example_that_its_body_accepts(self) -> None:
+        assert [row.name for row in INCIDENT_ACTIONS] == [*INCIDENT_TABLE]
+        assert {*INCIDENT_TABLE} - {*INCIDENT_COMMANDS} == {"declare"}
+        assert len({row.body for row in INCIDENT_ACTIONS}) == len(INCIDENT_ACTIONS)
+        for row in INCIDENT_ACTIONS:
+            assert row.body.model_validate_json(row.example.model_dump_json()) == row.example, row.name
+
+    def test_every_module_of_an_action_or_automatic_event_is_in_a_list(self) -> None:
+        for package, listed in ((actions, INCIDENT_ACTIONS), (automatic, INCIDENT_AUTOMATIC)):
+            assert len([*iter_modules(package.__path__)]) == len(listed)
 
     def test_every_state_has_a_chinese_name_of_its_own(self) -> None:
         assert set(INCIDENT_STATE_ZH) == set(IncidentState)
@@ -99,7 +104,7 @@ class TestTable:
         for action, body in BODIES.items():
             incident = incident_in(state)
             incident.department = "repair" if incident.department or role is Role.CREW else None
-            sources, target, roles = AGREED[action.value]
+            sources, target, roles = AGREED[action]
             mine = role is Role.ADMIN or role.value in roles
             if mine and state.value in sources:
                 assert do(incident, body, actor).to_state == (target or state)
@@ -130,7 +135,7 @@ class TestPeople:
         assert (refusal.kind, refusal.code, refusal.accepted) == ("forbidden", "other_department", ("repair",))
         assert "repair" in refusal.message
         assert "metering" in refusal.message
-        assert IncidentAction.SIGN_FOR in incident.available_actions(CREW)
+        assert "sign_for" in incident.available_actions(CREW)
         assert incident.available_actions(OTHER_CREW) == ()
 
     def test_the_signer_is_the_assignee_unless_another_is_named(self) -> None:
@@ -153,7 +158,7 @@ class TestLife:
         declared, told = Incident.open(opening(DISPATCHER))
         assert (suspected.state, warned.action, warned.role) == ("suspected", "suspect", "system")
         assert (declared.state, told.action, told.actor) == ("confirmed", "declare", DISPATCHER.name)
-        assert warned.data["calls"] == 11
+        assert warned.data.model_dump()["calls"] == 11
         assert (suspected.version, warned.seq, warned.from_state) == (1, 1, None)
         assert suspected.follow_up_percent == EVERYBODY
 
@@ -179,7 +184,7 @@ class TestLife:
             incident = incident_in(before)
             assert (incident.end, incident.over, incident.closed_at) == (after, False, None)
             event = incident.finish(THEN, {"settled": 3})
-            assert (event.action, event.to_state, event.data) == ("finish", after, {"settled": 3})
+            assert (event.action, event.to_state, event.data) == ("finish", after, Finished(settled=3))
             assert (incident.end, incident.over, incident.closed_at) == (after, True, THEN)
             assert incident.available_actions(ADMIN) == ()
             incident.note_cancellation("a slip", THEN + hours(1))
@@ -196,7 +201,7 @@ class TestLife:
         do(incident, Merge(into=OTHER_INCIDENT, reason="Same main."))
         assert (incident.state, incident.into) == ("merging", OTHER_INCIDENT)
         event = incident.fail_merge(THEN)
-        assert (event.action, event.to_state, event.data) == ("merge_failed", before, {"into": OTHER_INCIDENT})
+        assert (event.action, event.to_state, event.data) == ("merge_failed", before, MergeFailed(into=OTHER_INCIDENT))
         assert (incident.state, incident.into, incident.state_before_merge) == (before, None, None)
 
     def test_it_is_not_merged_into_itself(self) -> None:
@@ -206,7 +211,7 @@ class TestLife:
     def test_another_that_is_merged_into_it_widens_it(self) -> None:
         incident = incident_in(IncidentState.IN_PROGRESS)
         event = incident.absorb(OTHER_INCIDENT, Scope(services=("low_pressure",), districts=("west", "torch")), THEN)
-        assert (event.action, event.role, event.data["incident"]) == ("absorb", "system", OTHER_INCIDENT)
+        assert (event.action, event.role, event.data.model_dump()["incident"]) == ("absorb", "system", OTHER_INCIDENT)
         assert incident.scope == Scope(services=("no_water", "low_pressure"), districts=("west", "torch"))
         assert incident.state is IncidentState.IN_PROGRESS
 
@@ -228,7 +233,7 @@ class TestScope:
 
     def test_two_become_one_without_repeating_themselves(self) -> None:
         other = Scope(services=("leak", "no_water"), districts=("west",))
-        assert WEST.with_(other) == Scope(services=("no_water", "leak"), districts=("west",))
+        assert WEST.with_(other.services, other.districts) == Scope(services=("no_water", "leak"), districts=("west",))
 
 
 class TestSample:

@@ -10,9 +10,11 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.return_ import Return
 from domain.case.case import Case
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.lifecycle import State
-from domain.case.notifications import Notification, notifications
+from domain.case.notifications import notifications
+from domain.shared.event import ActionBody
+from domain.shared.notification import Notification
 from tests.support.build import (
     BODIES,
     CALLER,

@@ -11,10 +11,11 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.case.notifications import Notification, notifications
-from domain.incident.lifecycle import IncidentAction, IncidentState
-from domain.incident.notices import PREFIX, News, incident_notices, news_notices
+from domain.case.notifications import notifications
+from domain.incident.lifecycle import IncidentState
+from domain.incident.notifications import PREFIX, News, incident_notifications, news_notifications
 from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.notification import Notification
 from tests.support.build import (
     ADMIN,
     BODIES,
@@ -35,7 +36,7 @@ from tests.support.build import (
     refused,
     registration,
 )
-from tests.support.incidents import BODIES as INCIDENT_BODIES
+from tests.support.incidents import BODIES as INCIDENT_COMMANDS
 from tests.support.incidents import ROAD, incident_in
 from tests.support.incidents import do as direct
 
@@ -340,38 +341,38 @@ class TestNotices:
         assert told(case, *case.settle(OVER_NOW, LATER)) == {"comment": ["owner:Chen Jing"]}
 
 
-def of_incident(state: IncidentState, action: IncidentAction) -> tuple[Notification, ...]:
+def of_incident(state: IncidentState, action: str) -> tuple[Notification, ...]:
     incident = incident_in(state)
-    return incident_notices(incident, direct(incident, INCIDENT_BODIES[action], ADMIN))
+    return incident_notifications(incident, direct(incident, INCIDENT_COMMANDS[action], ADMIN))
 
 
-class TestIncidentNotices:
+class TestIncidentNotifications:
     @pytest.mark.parametrize(
         ("state", "action", "recipients"),
         [
-            (IncidentState.SUSPECTED, IncidentAction.CONFIRM, ["supervisor"]),
-            (IncidentState.SUSPECTED, IncidentAction.DISMISS, []),
-            (IncidentState.CONFIRMED, IncidentAction.MERGE, []),
-            (IncidentState.CONFIRMED, IncidentAction.DISPATCH, ["department:repair"]),
-            (IncidentState.DISPATCHED, IncidentAction.SIGN_FOR, ["dispatcher"]),
-            (IncidentState.CONFIRMED, IncidentAction.INFORM, []),
-            (IncidentState.CONFIRMED, IncidentAction.RESOLVE, ["dispatcher", "supervisor"]),
+            (IncidentState.SUSPECTED, "confirm", ["supervisor"]),
+            (IncidentState.SUSPECTED, "dismiss", []),
+            (IncidentState.CONFIRMED, "merge", []),
+            (IncidentState.CONFIRMED, "dispatch", ["department:repair"]),
+            (IncidentState.DISPATCHED, "sign_for", ["dispatcher"]),
+            (IncidentState.CONFIRMED, "inform", []),
+            (IncidentState.CONFIRMED, "resolve", ["dispatcher", "supervisor"]),
         ],
     )
-    def test_tell_those_whom_it_concerns(
-        self, state: IncidentState, action: IncidentAction, recipients: list[str]
-    ) -> None:
+    def test_tell_those_whom_it_concerns(self, state: IncidentState, action: str, recipients: list[str]) -> None:
         assert [notice.recipient for notice in of_incident(state, action)] == recipients
 
     def test_an_end_tells_those_who_decide(self) -> None:
         incident = incident_in(IncidentState.SETTLING)
-        found = incident_notices(incident, incident.finish(THEN, {}))
+        found = incident_notifications(incident, incident.finish(THEN, {}))
         assert [notice.recipient for notice in found] == ["dispatcher", "supervisor"]
         merging = incident_in(IncidentState.MERGING)
-        assert [notice.recipient for notice in incident_notices(merging, merging.fail_merge(THEN))] == ["dispatcher"]
+        assert [notice.recipient for notice in incident_notifications(merging, merging.fail_merge(THEN))] == [
+            "dispatcher"
+        ]
 
     def test_name_it_in_both_languages_under_a_kind_and_a_key_of_its_own(self) -> None:
-        (notice,) = of_incident(IncidentState.CONFIRMED, IncidentAction.DISPATCH)
+        (notice,) = of_incident(IncidentState.CONFIRMED, "dispatch")
         assert notice.kind == f"{PREFIX}dispatch"
         assert notice.key == f"{INCIDENT}-3-department:repair"
         assert notice.text_zh == f"突发事件{INCIDENT}(停水 no water):派单,现为待签收"
@@ -383,7 +384,7 @@ class TestIncidentNotices:
             found = [
                 notice.key
                 for action in road
-                for notice in incident_notices(incident, direct(incident, INCIDENT_BODIES[action], ADMIN))
+                for notice in incident_notifications(incident, direct(incident, INCIDENT_COMMANDS[action], ADMIN))
             ]
             assert len(found) == len(set(found)), state
 
@@ -392,19 +393,21 @@ class TestNews:
     NEWS = News(incident=INCIDENT, seq=4, at=THEN, message="正在抢修", message_en="At work.", numbers=("1", "2"))
 
     def test_are_one_message_for_the_caller_of_each_case(self) -> None:
-        found = news_notices(self.NEWS, self.NEWS.numbers)
+        found = news_notifications(self.NEWS, self.NEWS.numbers)
         assert [(number, notice.recipient) for number, notice in found] == [("1", "caller:1"), ("2", "caller:2")]
         assert {notice.kind for _, notice in found} == {"incident_inform"}
         assert {(notice.text_zh, notice.text_en) for _, notice in found} == {("正在抢修", "At work.")}
 
     def test_say_when_water_is_expected_back(self) -> None:
         news = self.NEWS.model_copy(update={"expected_at": datetime(2026, 9, 7, 10, tzinfo=UTC)})
-        [(_, notice)] = news_notices(news, ("1",))
+        [(_, notice)] = news_notifications(news, ("1",))
         assert notice.text_zh == "正在抢修 预计2026-09-07 18:00恢复。"
         assert notice.text_en == "At work. Expected back: 2026-09-07 18:00."
 
     def test_have_the_same_keys_every_time_and_others_for_other_news(self) -> None:
         later = self.NEWS.model_copy(update={"seq": 5})
-        keys = [{notice.key for _, notice in news_notices(news, ("1", "2"))} for news in (self.NEWS, self.NEWS, later)]
+        keys = [
+            {notice.key for _, notice in news_notifications(news, ("1", "2"))} for news in (self.NEWS, self.NEWS, later)
+        ]
         assert keys[0] == keys[1]
         assert not keys[0] & keys[2]

@@ -9,8 +9,8 @@ import pytest
 from activities.notifications.caller_links import Links
 from activities.notifications.texts import KIND_ZH, Templates, TemplatesError
 from domain.case.actions import TABLE
-from domain.incident import notices as incident_notices
-from domain.incident.notices import NEWS, PREFIX
+from domain.incident.kinds import INCIDENT_KINDS
+from domain.incident.notifications import NEWS, PREFIX
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.deliveries import Delivery
 from readmodel.notifications import Notification
@@ -64,7 +64,7 @@ def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
 def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
     """Of the actions that people take, of what the system does, of an incident."""
     system = {"escalate", "notice", "criticise", "credit", "recognise"}
-    staff = {f"{PREFIX}{action}" for action in incident_notices._CONCERNED}
+    staff = {f"{PREFIX}{kind.name}" for kind in INCIDENT_KINDS.values() if kind.notifies}
     assert {*KIND_ZH} == {*TABLE} | system | staff | {NEWS}
 
 

@@ -16,8 +16,8 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from domain.case.events import ActionBody
 from domain.catalogue.catalogue import Catalogue
+from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
 from workflows.catalogue_rollout import (

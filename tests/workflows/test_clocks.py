@@ -19,8 +19,8 @@ from domain.case.actions.resume import Resume
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.clocks import ClockStatus
-from domain.case.events import ActionBody
 from domain.case.lifecycle import State
+from domain.shared.event import ActionBody
 from tests.support.build import written
 from tests.support.hotline import Complaint, Hotline
 

@@ -25,11 +25,15 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
-from domain.case.command import Command
 from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
-from domain.incident.incident import Opening
-from domain.incident.lifecycle import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
+from domain.incident.actions import INCIDENT_ACTION_OF
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.inform import Inform
+from domain.incident.actions.resolve import Resolve
+from domain.incident.actions.sign_for import SignForIncident
+from domain.incident.opening import Opening, Scope
+from domain.shared.command import Command
 from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.hotline import ADMIN, Hotline, hotline, until
 from tests.workflows.test_host import at_rest
@@ -180,11 +184,11 @@ async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_hi
     ):
         with busy(cold.engine):
             command = Command(actor=ADMIN, body=body)
-            await incident.execute_update(body.action.value, command, result_type=IncidentOutcome)
+            await incident.execute_update(INCIDENT_ACTION_OF[type(body)].name, command, result_type=IncidentOutcome)
             await incident.signal("linked", f"{next(known):013}")
             # The answer takes the workflow past the signal.
             await incident.query(IncidentWorkflow.incident)
-        if body.action is not IncidentAction.RESOLVE:
+        if not isinstance(body, Resolve):
             await rests(incident)
     await incident.result()
     await replays(incident)

@@ -25,16 +25,14 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import State
+from domain.incident.actions import INCIDENT_COMMANDS
+from domain.incident.actions.dismiss import Dismiss
+from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.actions.inform import Inform
+from domain.incident.actions.merge import Merge
+from domain.incident.actions.resolve import Resolve
+from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.batch import IncidentBatch
-from domain.incident.lifecycle import (
-    INCIDENT_BODIES,
-    Dismiss,
-    DispatchIncident,
-    Inform,
-    Merge,
-    Resolve,
-    SignForIncident,
-)
 from domain.shared.actors import SYSTEM
 from readmodel.database import engine as engine_of
 from tests.support.build import INCIDENT
@@ -517,7 +515,7 @@ class TestWhatStaffSee:
         await linked(house, cause, 1)
         described = (await metadata(cause)).definition
         updates = {each.name: each.description for each in described.update_definitions}
-        assert set(updates) == {action.value for action in INCIDENT_BODIES}
+        assert set(updates) == {*INCIDENT_COMMANDS}
         assert all(updates.values())
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(each.description for each in others if not each.name.startswith("__"))

@@ -18,7 +18,8 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.incident.lifecycle import Inform, Resolve
+from domain.incident.actions.inform import Inform
+from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
 from hotline.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of

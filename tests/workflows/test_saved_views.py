@@ -15,8 +15,8 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from domain.case.events import ActionBody
-from domain.incident.lifecycle import Resolve
+from domain.incident.actions.resolve import Resolve
+from domain.shared.event import ActionBody
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Complaint, Hotline, until
 from tools.docs.saved_views import VIEWS

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from domain.incident.lifecycle import Dismiss
+from domain.incident.actions.dismiss import Dismiss
 from readmodel.database import engine as engine_of
 from readmodel.database import reading
 from tests.support.causes import Cause, declare

@@ -7,10 +7,10 @@ from api.documents.documents import Documents
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
-from domain.case.command import Command
 from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 

@@ -2,19 +2,10 @@
 
 from collections.abc import Set as AbstractSet
 
-from domain.incident.lifecycle import (
-    BY_ITSELF_ZH,
-    ENDS,
-    FINISH,
-    INCIDENT_BODIES,
-    INCIDENT_ROWS,
-    INCIDENT_STATE_ZH,
-    LINKABLE,
-    MERGE_FAILED,
-    SUSPECT,
-    IncidentRow,
-    IncidentState,
-)
+from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS
+from domain.incident.automatic import finish, merge_failed, suspect
+from domain.incident.kind import IncidentAction, IncidentKind
+from domain.incident.lifecycle import ENDS, INCIDENT_STATE_ZH, LINKABLE, IncidentState
 from domain.shared.actors import ROLE_ZH
 from tools.docs.tables import fields, table
 
@@ -23,36 +14,33 @@ def diagram() -> str:
     """Draw a Mermaid state diagram of all transitions, by people and by the system."""
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f"    {state.value}: {INCIDENT_STATE_ZH[state]} {state.value}" for state in IncidentState]
-    lines.append(_arrow("[*]", IncidentState.SUSPECTED, BY_ITSELF_ZH[SUSPECT], SUSPECT))
+    lines.append(_arrow("[*]", IncidentState.SUSPECTED, suspect.KIND))
     lines += [
-        _arrow(source, row.target, row.zh, row.action)
-        for row in INCIDENT_ROWS
-        if row.target is not None
-        for source in _in_order(row.sources) or ["[*]"]
+        _arrow(source, target, action)
+        for action in INCIDENT_ACTIONS
+        for target in action.targets
+        for source in _in_order(action.sources) or ["[*]"]
     ]
-    lines += [
-        _arrow(IncidentState.MERGING, before, BY_ITSELF_ZH[MERGE_FAILED], MERGE_FAILED)
-        for before in _in_order(LINKABLE)
-    ]
-    lines += [_arrow(ending, end, BY_ITSELF_ZH[FINISH], FINISH) for ending, end in ENDS.items()]
+    lines += [_arrow(IncidentState.MERGING, before, merge_failed.KIND) for before in _in_order(LINKABLE)]
+    lines += [_arrow(ending, end, finish.KIND) for ending, end in ENDS.items()]
     lines += [f"    {end.value} --> [*]" for end in ENDS.values()]
     return "\n".join([*lines, "```"]) + "\n"
 
 
 def actions() -> str:
     """Return the table of actions: sources, roles and bodies."""
-    return table(("action", "中文", "from", "role", "body (`note?` in all)"), map(_row, INCIDENT_ROWS[1:]))
+    return table(("action", "中文", "from", "role", "body (`note?` in all)"), map(_row, INCIDENT_COMMANDS.values()))
 
 
-def _row(row: IncidentRow) -> tuple[str, ...]:
-    sources = ", ".join(f"`{state}`" for state in _in_order(row.sources))
-    roles = ", ".join(f"`{role}`" for role in ROLE_ZH if role in row.roles)
-    return f"`{row.action}`", row.zh, sources, roles, fields(INCIDENT_BODIES[row.action])
+def _row(action: IncidentAction) -> tuple[str, ...]:
+    sources = ", ".join(f"`{state}`" for state in _in_order(action.sources))
+    roles = ", ".join(f"`{role}`" for role in ROLE_ZH if role in action.roles)
+    return f"`{action.name}`", action.zh, sources, roles, fields(action.body)
 
 
 def _in_order(states: AbstractSet[IncidentState]) -> list[str]:
     return [state.value for state in IncidentState if state in states]
 
 
-def _arrow(source: str, target: str, zh: str, event: str) -> str:
-    return f"    {source} --> {target}: {zh} {event}"
+def _arrow(source: str, target: str, kind: IncidentKind) -> str:
+    return f"    {source} --> {target}: {kind.zh} {kind.name}"

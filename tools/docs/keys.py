@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import typer.main
-from pydantic import AwareDatetime, BaseModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
@@ -173,10 +173,12 @@ def _takes(field: FieldInfo) -> str:
 def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anything
     bare = _bare(annotation)
     origin, parts = get_origin(bare), get_args(bare)
+    schemas = (rule for rule in getattr(annotation, "__metadata__", ()) if isinstance(rule, WithJsonSchema))
+    enum = next(((rule.json_schema or {}).get("enum", ()) for rule in schemas), ())
+    if choices := parts if origin is Literal else enum:
+        return ", ".join(f"`{choice}`" for choice in choices if choice)
     if word := _WORDS.get(bare) or _INLINE.get(bare):
         return word
-    if origin is Literal:
-        return ", ".join(f"`{choice}`" for choice in parts if choice)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(map(_type, parts)))
     if origin in (tuple, list, dict):

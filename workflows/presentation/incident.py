@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from domain.case.incident_link import KEPT, OVER, SETTLED
+from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import INCIDENT_STATE_ZH, INCIDENT_TABLE
+from domain.incident.lifecycle import INCIDENT_STATE_ZH
 from workflows.messages import Names
 from workflows.presentation import search_attributes as keys
 from workflows.presentation.complaint import ANYBODY, drawn, plain, when
@@ -37,7 +38,7 @@ def incident_search_attributes(incident: Incident) -> keys.Values:
 
 def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: Names) -> str:
     """Return the details of an incident as Markdown."""
-    may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a.value}`" for a in incident.available_actions(ANYBODY))
+    may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a}`" for a in incident.available_actions(ANYBODY))
     department = _named([incident.department], names.departments) if incident.department else "-"
     total = waiting + sum(counts.values())
     done = total - waiting

@@ -30,9 +30,8 @@ from domain.case.actions import (
     urge,
     withdraw,
 )
-from domain.case.events import ActionBody
 from domain.case.kind import Action
-from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType
+from domain.shared.event import ActionBody
 
 ACTIONS: tuple[Action, ...] = (
     register.ACTION,
@@ -71,8 +70,3 @@ COMMANDS: dict[str, Action] = {name: action for name, action in TABLE.items() if
 """Actions that are done to a case; registration starts it."""
 ACTION_OF: dict[type[ActionBody], Action] = {action.body: action for action in COMMANDS.values()}
 """The action of each body."""
-PROBLEMS: tuple[ProblemType, ...] = (
-    *(WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN),
-    *dict.fromkeys(problem for action in ACTIONS for problem in action.problems),
-)
-"""Every type of refusal, each once."""

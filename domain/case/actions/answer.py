@@ -4,11 +4,12 @@ from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT
 from domain.case.closing import MayClose, reopen_ends_at
-from domain.case.events import ActionBody, Event
-from domain.case.kind import Action, Addressees, Decision
+from domain.case.events import Event
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 
 

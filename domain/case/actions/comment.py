@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.guards import while_active
 from domain.case.incident_link import OfIncident
-from domain.case.kind import Action, Addressees, Untimely
+from domain.case.kind import Action, Untimely
 from domain.case.lifecycle import OPEN, State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 
 

@@ -9,7 +9,7 @@ from domain.case.clocks import DEPARTMENT
 from domain.case.events import Event
 from domain.case.guards import while_incomplete
 from domain.case.incident_link import OfIncident
-from domain.case.kind import Action, Addressees, Decision, PartAction, Untimely
+from domain.case.kind import Action, Decision, PartAction, Untimely
 from domain.case.lifecycle import State
 from domain.case.parts import Part, PartState
 from domain.case.permission import NO_SUCH_PART
@@ -18,6 +18,7 @@ from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import Addressees
 from domain.shared.text import Text
 from domain.shared.value import is_empty
 

@@ -5,13 +5,14 @@ from datetime import datetime
 from domain.case.actions.request_approval import change_departments, open_turn
 from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
-from domain.case.events import ActionBody, Event
-from domain.case.kind import Action, Addressees, Decision
+from domain.case.events import Event
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.catalogue.terms import is_usual_currency
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 
 

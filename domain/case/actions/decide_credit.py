@@ -7,13 +7,14 @@ from pydantic import Field, model_validator
 
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import Clock
-from domain.case.events import ActionBody, Event, OfDepartment
-from domain.case.kind import Action, Addressees, Decision, Untimely
+from domain.case.events import Event, OfDepartment
+from domain.case.kind import Action, Decision, Untimely
 from domain.case.lifecycle import State
 from domain.case.progress import Owed
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 from domain.shared.value import is_empty
 

@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from domain.case.approvers import OWN_REQUEST, own_request
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.kind import Action, Decision, Untimely
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody
 
 EXTENSION_EXPIRED = ProblemType("conflict", "extension_expired", "Extension granted after the expiry")
 

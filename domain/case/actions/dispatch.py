@@ -4,14 +4,15 @@ from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT
 from domain.case.closing import release
-from domain.case.events import ActionBody, Event, EventData, OfDepartment
-from domain.case.kind import Action, Addressees, Decision, text_of
+from domain.case.events import Event, OfDepartment
+from domain.case.kind import Action, Decision, text_of
 from domain.case.lifecycle import TO_DISPATCH, State
 from domain.case.parts import UNFINISHED
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody, Addressees, EventData
 from domain.shared.text import Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged")

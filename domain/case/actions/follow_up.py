@@ -7,11 +7,12 @@ from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
 from domain.case.closing import MayClose, reopen_ends_at
-from domain.case.events import ActionBody, Event, OfDepartment
-from domain.case.kind import Action, Addressees, Decision
+from domain.case.events import Event, OfDepartment
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.event import ActionBody, Addressees
 
 
 class FollowUp(ActionBody):

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from domain.case.events import ActionBody, Event
-from domain.case.kind import Action, Addressees, Decision
+from domain.case.events import Event
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Name
 
 SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged")

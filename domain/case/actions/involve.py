@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.closing import release
-from domain.case.events import ActionBody, Event, OfDepartment
+from domain.case.events import Event, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import PART_AT_WORK, UNFINISHED, Part, PartState
@@ -13,6 +13,7 @@ from domain.catalogue.terms import ClockName
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 ALREADY_INVOLVED = ProblemType("invalid", "already_involved", "Department already at work on the case")

@@ -2,16 +2,15 @@
 
 from datetime import datetime
 
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.incident_link import OWN_CAUSE
-from domain.case.kind import Action, Addressees, Decision
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import SAME_INCIDENT, Refused
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import IncidentNumber
-
-SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged")
 
 
 class LinkIncident(ActionBody):

@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
-from domain.case.events import ActionBody, OfDepartment
+from domain.case.events import OfDepartment
 from domain.shared.codes import DepartmentCode
+from domain.shared.event import ActionBody
 
 
 class OfPart(ActionBody):

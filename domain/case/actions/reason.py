@@ -1,6 +1,6 @@
 """Body of the actions that need a reason, and nothing else."""
 
-from domain.case.events import ActionBody
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 

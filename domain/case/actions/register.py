@@ -1,11 +1,12 @@
 """register 受理: the agent takes the complaint down, and owns the case from then on."""
 
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.intake import Registered
-from domain.case.kind import Action, Addressees, Holder, holders_of
+from domain.case.kind import Action, Holder, holders_of
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Role
+from domain.shared.event import ActionBody, Addressees
 
 
 def evolve(case: CaseState, data: Registered, event: Event) -> None:

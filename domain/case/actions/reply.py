@@ -1,12 +1,13 @@
 """reply 回复: the owner tells the caller what was done."""
 
 from domain.case.closing import MayClose
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.incident_link import OfIncident
-from domain.case.kind import Action, Addressees
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Role
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 
 

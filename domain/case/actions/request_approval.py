@@ -8,13 +8,14 @@ from pydantic import Field
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
 from domain.case.clocks import APPROVE, DEPARTMENT, Clock
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState, Change
 from domain.catalogue.terms import Approver
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody
 from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 

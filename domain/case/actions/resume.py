@@ -1,11 +1,12 @@
 """resume 恢复: the case is taken up again, by hand or when its wake date comes."""
 
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.incident_link import OfIncident
-from domain.case.kind import Action, Addressees
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Role
+from domain.shared.event import ActionBody, Addressees
 
 
 class Resume(ActionBody):

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.kind import Action, Untimely
 from domain.case.lifecycle import OPEN
 from domain.case.progress import Supervision
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
+from domain.shared.event import ActionBody
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised")
 

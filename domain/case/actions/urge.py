@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from domain.case.events import ActionBody, Event
+from domain.case.events import Event
 from domain.case.kind import Action, Untimely
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.case.urging import countdown_ends_at, pressed_clock
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
+from domain.shared.event import ActionBody
 
 URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry")
 

@@ -1,14 +1,7 @@
 """cancellation_requested 请求取消: somebody asked Temporal to cancel the workflow, which changes nothing."""
 
-from domain.case.events import EventData
 from domain.case.kind import EventKind
-
-
-class CancellationRequested(EventData):
-    """Reason that was given, if any."""
-
-    reason: str | None = None
-
+from domain.shared.event import CancellationRequested
 
 KIND = EventKind(
     name="cancellation_requested",

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from domain.case.clocks import APPROVE, DEPARTMENT, Clock
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.kind import EventKind
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, TO_DISPATCH, State
 from domain.case.progress import CatalogueChange
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName, Edition, Promise, Terms
+from domain.shared.event import EventData
 from domain.shared.value import Value
 
 _TO_SIGN = TO_DISPATCH | {State.DISPATCHED}

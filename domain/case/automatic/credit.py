@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from domain.case.approvers import approvers_for
 from domain.case.clocks import Clock
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.kind import Due, EventKind
 from domain.case.progress import Finding, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import Approver, Credit
 from domain.shared.errors import Refused
+from domain.shared.event import EventData
 from domain.shared.money import Money
 
 

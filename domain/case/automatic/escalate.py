@@ -4,10 +4,11 @@ from datetime import datetime
 from functools import partial
 
 from domain.case.clocks import APPROVE, CLOCK_ZH, MISS
-from domain.case.events import Event, EventData
-from domain.case.kind import Addressees, Due, EventKind, Holder, holders_of
+from domain.case.events import Event
+from domain.case.kind import Due, EventKind, Holder, holders_of
 from domain.case.ladder import NextRung, next_rung
 from domain.case.state import CaseState
+from domain.shared.event import Addressees, EventData
 
 
 class Escalated(EventData):

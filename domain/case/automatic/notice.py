@@ -7,13 +7,14 @@ from typing import Any
 
 from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
 from domain.case.clocks import CLOCK_ZH
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.kind import Due, EventKind, Holder
 from domain.case.lifecycle import State
 from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
 from domain.case.state import CaseState
 from domain.case.urging import countdown, countdown_ends_at, criticism_seconds, pressed_clock
+from domain.shared.event import EventData
 
 KEPT_EN = {"resolve": "settled", "reply": "replied to"}
 """Participle of the act that keeps the promise of a document."""

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.intake import IntakeFlag
 from domain.case.kind import EventKind
 from domain.case.state import CaseState
+from domain.shared.event import EventData
 
 KNOWN = "known"
 """The answer of a case that knows all that it is told of its caller."""

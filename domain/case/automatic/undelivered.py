@@ -1,8 +1,9 @@
 """undelivered 未送达: a notification of the case did not get through."""
 
-from domain.case.events import Event, EventData
+from domain.case.events import Event
 from domain.case.kind import EventKind
 from domain.case.state import CaseState
+from domain.shared.event import EventData
 
 FLAG = "undelivered"
 

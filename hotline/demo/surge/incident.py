@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from domain.incident.lifecycle import LINKABLE, TAKING, IncidentAction, IncidentState
+from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
 from domain.shared.actors import Role
 from hotline.demo.client import Json, Rejected
 from hotline.demo.surge import words
@@ -93,12 +93,12 @@ class Tide:
             "message_en": words.FIRST_NEWS_EN if first else words.SECOND_NEWS_EN,
             "expected_at": expected.isoformat(),
         }
-        if await self._act(IncidentAction.INFORM, body, nth):
+        if await self._act("inform", body, nth):
             self._say(f"news {nth} to the callers of {incident['cases']} cases")
 
     async def resolve(self) -> None:
         """Resolve the incident: every linked case is completed and replied to from now on."""
-        if await self._act(IncidentAction.RESOLVE, {"result": words.RESULT, "message": words.REPLY}):
+        if await self._act("resolve", {"result": words.RESULT, "message": words.REPLY}):
             self._say("resolved; the cases are completed and replied to")
 
     async def _open_ones(self) -> list[Json]:
@@ -112,28 +112,28 @@ class Tide:
         incident = await self.look()
         if incident["state"] == IncidentState.SUSPECTED:
             scope = {"services": [*self._surge.services], "districts": [*self._surge.districts]}
-            await self._act(IncidentAction.CONFIRM, {"title": words.TITLE, **scope})
+            await self._act("confirm", {"title": words.TITLE, **scope})
             begun = await self.timeline()
             self._say(f"suspected {self.number} after {begun[0]['data'].get('calls')} calls; confirmed")
         self.opened.set()
         if incident["state"] in TAKING | {IncidentState.SUSPECTED}:
-            await self._act(IncidentAction.DISPATCH, {"department": TASTE})
-            await self._act(IncidentAction.SIGN_FOR, {})
+            await self._act("dispatch", {"department": TASTE})
+            await self._act("sign_for", {})
 
-    async def _act(self, action: IncidentAction, body: Json, nth: int = 1) -> bool:
+    async def _act(self, action: str, body: Json, nth: int = 1) -> bool:
         """Act on the incident unless it was done before; return True if done now. Raises Rejected, Unreachable."""
         done = Counter(item["action"] for item in await self.timeline())
         if done[action] >= nth:
             return False
         path = f"/incidents/{self.number}/actions/{action}"
         by = self._dispatcher
-        if action is IncidentAction.SIGN_FOR:
+        if action == "sign_for":
             by = self._session.staff.who(Role.CREW, owner="", department=TASTE, turn=0)
         await self._session.hotline.post(path, body, by=by, key=f"surge-{self._session.journal.run}-{action}-{nth}")
         return True
 
     async def _merge(self, other: str) -> None:
-        path, body = f"/incidents/{other}/actions/{IncidentAction.MERGE}", {"into": self.number}
+        path, body = f"/incidents/{other}/actions/merge", {"into": self.number}
         try:
             await self._session.hotline.post(path, body, by=self._dispatcher, key=f"surge-merge-{other}-{self.number}")
         except Rejected as refusal:

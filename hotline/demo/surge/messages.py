@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from domain.incident.lifecycle import IncidentAction
-from domain.incident.notices import NEWS
+from domain.incident.notifications import NEWS
 from hotline.demo.client import Json
 
 KNOWN_AFTER = timedelta(seconds=5)
@@ -51,7 +50,7 @@ def news_differences(
 ) -> Iterator[str]:
     """Return a line for each notification that is missing. `linked` maps the linked cases to the time of the link."""
     for item in happened:
-        if item["action"] != IncidentAction.INFORM:
+        if item["action"] != "inform":
             continue
         known_before = datetime.fromisoformat(item["at"]) - KNOWN_AFTER
         for number, since in linked.items():

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import STATE_ZH, State
-from domain.incident.lifecycle import FINISH, IncidentAction
 from domain.shared.actors import Role
 from hotline.demo.client import Json, Traffic
 from hotline.demo.report import MOST_DIFFERENCES, Places
@@ -70,8 +69,8 @@ def _incident(_: Surge, verdict: Verdict) -> Table:
     for other in verdict.merged:
         after = (datetime.fromisoformat(other["opened_at"]) - began).total_seconds()
         table.add_row(f"suspect, {other['state']} later", f"{after:.1f}", other["title"])
-    if FINISH in at and IncidentAction.RESOLVE in at:
-        took = (at[FINISH] - at[IncidentAction.RESOLVE]).total_seconds()
+    if "finish" in at and "resolve" in at:
+        took = (at["finish"] - at["resolve"]).total_seconds()
         table.add_section()
         rate = f"{incident['cases'] / took:.0f} a second" if took else ""
         table.add_row("all replied to", f"in {took:.1f}", f"{incident['cases']} cases, {rate}")
@@ -80,10 +79,10 @@ def _incident(_: Surge, verdict: Verdict) -> Table:
 
 def _told(item: Json, verdict: Verdict) -> str:
     data = item["data"]
-    if item["action"] == IncidentAction.INFORM and verdict.messages:
+    if item["action"] == "inform" and verdict.messages:
         start = f"{verdict.incident['number']}-{item['seq']}-"
         return f"{sum(key.startswith(start) for key in verdict.messages.news)} callers told"
-    if item["action"] == FINISH:
+    if item["action"] == "finish":
         return ", ".join(f"{count} {how}" for how, count in data.items())
     if data.get("calls"):
         return f"{data['calls']} calls"

@@ -1,4 +1,4 @@
-"""Command: what a person asks of a case, or of an incident."""
+"""Command: what a person asks of a complaint, or of an incident."""
 
 from typing import Generic, TypeVar
 

@@ -1,0 +1,22 @@
+"""Actions on an incident, in the order of the table. A new one is a module here and a line below."""
+
+from domain.incident.actions import confirm, declare, dismiss, dispatch, inform, merge, resolve, sign_for
+from domain.incident.kind import IncidentAction
+from domain.shared.event import ActionBody
+
+INCIDENT_ACTIONS: tuple[IncidentAction, ...] = (
+    declare.ACTION,
+    confirm.ACTION,
+    dismiss.ACTION,
+    merge.ACTION,
+    dispatch.ACTION,
+    sign_for.ACTION,
+    inform.ACTION,
+    resolve.ACTION,
+)
+
+INCIDENT_TABLE: dict[str, IncidentAction] = {action.name: action for action in INCIDENT_ACTIONS}
+INCIDENT_COMMANDS = {name: action for name, action in INCIDENT_TABLE.items() if action is not declare.ACTION}
+"""Actions that are done to an incident; the declaration starts it."""
+INCIDENT_ACTION_OF: dict[type[ActionBody], IncidentAction] = {row.body: row for row in INCIDENT_COMMANDS.values()}
+"""The action of each body."""

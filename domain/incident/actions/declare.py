@@ -1,0 +1,19 @@
+"""declare 上报: the incident is known before callers tell."""
+
+from domain.incident.kind import IncidentAction
+from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
+from domain.incident.opening import Opened
+from domain.shared.event import ActionBody
+
+ACTION = IncidentAction(
+    name="declare",
+    zh="上报",
+    description="Known before callers tell.",
+    roles=CONTROL_ROOM,
+    sources=set(),
+    targets=(IncidentState.CONFIRMED,),
+    body=ActionBody,
+    example=ActionBody(),
+    data=Opened,
+    notifies=("supervisor",),
+)

@@ -1,0 +1,25 @@
+"""dismiss 排除: the calls have no common cause."""
+
+from domain.incident.kind import IncidentAction
+from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
+from domain.shared.event import ActionBody
+from domain.shared.text import Text
+
+
+class Dismiss(ActionBody):
+    """排除, with the reason."""
+
+    reason: Text
+
+
+ACTION = IncidentAction(
+    name="dismiss",
+    zh="排除",
+    description="It is no common cause. Cases that were linked go their own way.",
+    roles=CONTROL_ROOM,
+    sources={IncidentState.SUSPECTED, IncidentState.CONFIRMED},
+    targets=(IncidentState.DISMISSING,),
+    body=Dismiss,
+    example=Dismiss(reason="One street, one owner's pump."),
+    data=Dismiss,
+)

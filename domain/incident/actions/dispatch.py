@@ -1,0 +1,41 @@
+"""dispatch 派单: one dispatch for all linked cases."""
+
+from domain.incident.events import IncidentEvent
+from domain.incident.kind import IncidentAction
+from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
+from domain.incident.state import IncidentFields
+from domain.shared.codes import DepartmentCode
+from domain.shared.event import ActionBody, Addressees
+from domain.shared.text import Name
+
+
+class DispatchIncident(ActionBody):
+    """派单 to a department of the catalogue, to a person there if known."""
+
+    department: DepartmentCode
+    assignee: Name | None = None
+
+
+def evolve(incident: IncidentFields, data: DispatchIncident, _: IncidentEvent) -> None:
+    """Give it to the department, and to nobody there unless a person is named."""
+    incident.department, incident.assignee = data.department, data.assignee
+
+
+def notifies(_: IncidentFields, data: DispatchIncident, __: IncidentEvent) -> Addressees:
+    """Tell the department."""
+    return (f"department:{data.department}",)
+
+
+ACTION = IncidentAction(
+    name="dispatch",
+    zh="派单",
+    description="One dispatch for all linked cases; again, to another department.",
+    roles=CONTROL_ROOM,
+    sources=TAKING,
+    targets=(IncidentState.DISPATCHED,),
+    body=DispatchIncident,
+    example=DispatchIncident(department="water_quality"),
+    data=DispatchIncident,
+    evolve=evolve,
+    notifies=notifies,
+)

@@ -1,0 +1,44 @@
+"""inform 通报进展: news for every caller of a linked case, which `domain.incident.notifications` addresses."""
+
+from pydantic import Field
+
+from domain.incident.events import IncidentEvent
+from domain.incident.kind import IncidentAction
+from domain.incident.lifecycle import CONTROL_ROOM, TAKING
+from domain.incident.state import IncidentFields
+from domain.shared.event import ActionBody
+from domain.shared.text import Instant, Text
+
+
+class Inform(ActionBody):
+    """通报进展: what callers are told, in Chinese, and in English where that differs."""
+
+    message: Text
+    message_en: Text | None = None
+    expected_at: Instant | None = Field(default=None, description="When water is expected back.")
+
+
+def evolve(incident: IncidentFields, data: Inform, _: IncidentEvent) -> None:
+    """Keep the news, and the expected time if it is known."""
+    incident.news = data.message
+    if data.expected_at:
+        incident.expected_at = data.expected_at
+
+
+ACTION = IncidentAction(
+    name="inform",
+    zh="通报进展",
+    description="News for every caller of a linked case.",
+    roles=CONTROL_ROOM,
+    sources=TAKING,
+    body=Inform,
+    example=Inform.model_validate(
+        {
+            "message": "因咸潮影响，自来水略带咸味，正在调水稀释。",
+            "message_en": "Salt tide: water tastes slightly of salt; fresh water is on its way.",
+            "expected_at": "2026-08-03T12:00:00Z",
+        }
+    ),
+    data=Inform,
+    evolve=evolve,
+)

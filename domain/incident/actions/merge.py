@@ -1,0 +1,43 @@
+"""merge 并入: its cause is that of another incident, which takes its cases over."""
+
+from domain.incident.events import IncidentEvent
+from domain.incident.kind import IncidentAction
+from domain.incident.lifecycle import CONTROL_ROOM, LINKABLE, IncidentState
+from domain.incident.state import IncidentFields
+from domain.shared.errors import SAME_INCIDENT, Refused
+from domain.shared.event import ActionBody
+from domain.shared.text import IncidentNumber, Text
+
+
+class Merge(ActionBody):
+    """并入 another incident, with the reason."""
+
+    into: IncidentNumber
+    reason: Text | None = None
+
+
+def check(incident: IncidentFields, body: Merge) -> None:
+    """Refuse the incident itself."""
+    if body.into == incident.number:
+        raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", ("another incident",))
+
+
+def evolve(incident: IncidentFields, data: Merge, event: IncidentEvent) -> None:
+    """Keep the other incident, and the state to go back to if the merge fails."""
+    incident.into, incident.state_before_merge = data.into, event.from_state
+
+
+ACTION = IncidentAction(
+    name="merge",
+    zh="并入",
+    description="The cause of another: its cases go over.",
+    roles=CONTROL_ROOM,
+    sources=LINKABLE,
+    targets=(IncidentState.MERGING,),
+    body=Merge,
+    example=Merge(into="i26080300014", reason="The same tide."),
+    problems=(SAME_INCIDENT,),
+    data=Merge,
+    check=check,
+    evolve=evolve,
+)

@@ -1,0 +1,39 @@
+"""resolve 解决: the cause is gone."""
+
+from domain.incident.events import IncidentEvent
+from domain.incident.kind import IncidentAction
+from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
+from domain.incident.state import IncidentFields
+from domain.shared.actors import Role
+from domain.shared.event import ActionBody
+from domain.shared.text import Text
+
+
+class Resolve(ActionBody):
+    """解决: what was done, and what callers are told."""
+
+    result: Text
+    message: Text
+
+
+def evolve(incident: IncidentFields, data: Resolve, _: IncidentEvent) -> None:
+    """Keep result and reply for the linked cases."""
+    incident.result, incident.reply = data.result, data.message
+
+
+ACTION = IncidentAction(
+    name="resolve",
+    zh="解决",
+    description="The cause is gone: every linked case is completed and replied to.",
+    roles=CONTROL_ROOM | {Role.CREW},
+    sources=TAKING,
+    targets=(IncidentState.SETTLING,),
+    body=Resolve,
+    example=Resolve(
+        result="Fresh water was led in; chloride is below 250 mg/L.",
+        message="水质已恢复正常，感谢谅解。Water is as it should be again.",
+    ),
+    data=Resolve,
+    evolve=evolve,
+    notifies=("dispatcher", "supervisor"),
+)

@@ -1,0 +1,41 @@
+"""sign_for 签收: the department takes it."""
+
+from domain.incident.events import IncidentEvent
+from domain.incident.kind import IncidentAction
+from domain.incident.lifecycle import IncidentState
+from domain.incident.state import IncidentFields
+from domain.shared.actors import Actor, Role
+from domain.shared.event import ActionBody
+from domain.shared.text import Name
+
+
+class SignForIncident(ActionBody):
+    """签收; the assignee is the signer unless another is named."""
+
+    assignee: Name | None = None
+
+
+def decide(_: IncidentFields, body: SignForIncident, actor: Actor) -> SignForIncident:
+    """Name the assignee."""
+    return SignForIncident.of(body, assignee=body.assignee or actor.name)
+
+
+def evolve(incident: IncidentFields, data: SignForIncident, _: IncidentEvent) -> None:
+    """Set the assignee."""
+    incident.assignee = data.assignee
+
+
+ACTION = IncidentAction(
+    name="sign_for",
+    zh="签收",
+    description="The department takes it.",
+    roles={Role.CREW},
+    sources={IncidentState.DISPATCHED},
+    targets=(IncidentState.IN_PROGRESS,),
+    body=SignForIncident,
+    example=SignForIncident(assignee="梁伟"),
+    data=SignForIncident,
+    decide=decide,
+    evolve=evolve,
+    notifies=("dispatcher",),
+)

@@ -1,0 +1,142 @@
+"""Events of complaints and incidents, their data, and what their kinds share.
+
+Events are the only source of truth, from which everything else is computed. Each kind is one module of its own.
+"""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
+
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
+from domain.shared.text import Text
+
+
+class EventData(BaseModel):
+    """Facts of one event. A field that nobody has set is left out of what is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if name in self.model_fields_set}
+
+    @classmethod
+    def of(cls, said: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return the facts of the same names that `said` gives, None and empty ones left out, and more of them."""
+        names = said.model_fields_set & cls.model_fields.keys()
+        given = {name: value for name in names if (value := getattr(said, name)) not in (None, ())}
+        return cls(**given | more)
+
+
+class ActionBody(EventData):
+    """Body of an action, over HTTP and as a Temporal update. Every action may carry a note for the record."""
+
+    note: Text | None = None
+
+
+class CancellationRequested(EventData):
+    """Reason that was given, if any."""
+
+    reason: str | None = None
+
+    @classmethod
+    def because(cls, reason: str) -> Self:
+        """Return the data; an empty reason is left out."""
+        return cls(reason=reason) if reason else cls()
+
+
+class BaseEvent(BaseModel):
+    """One fact about one complaint or incident."""
+
+    model_config = ConfigDict(frozen=True)
+
+    DATA: ClassVar[dict[str, type[EventData]]]
+    """Model of the data of each kind of event; every kind adds its own when it is made (`BaseKind`)."""
+
+    seq: int = Field(ge=1, description="1, 2, 3 ... within the entity; its version after this event.")
+    at: datetime = Field(description="When it took effect, UTC.")
+    actor: str = Field(description="Who did it: the name of the key's holder, or `system`.")
+    role: Role = Field(description="In which capacity.")
+    action: str = Field(description="Kind of the event: an action, or an automatic one.")
+    data: SerializeAsAny[EventData]
+
+    @field_validator("data", mode="plain")
+    @classmethod
+    def _typed(cls, data: object, info: ValidationInfo) -> EventData:
+        kind = info.data.get("action")
+        if kind not in cls.DATA:
+            raise ValueError(f"there is no kind of event {kind!r}; accepted: {', '.join(cls.DATA)}")
+        return cls.DATA[kind].model_validate(data)
+
+
+EntityT = TypeVar("EntityT")
+EventT = TypeVar("EventT", bound=BaseEvent)
+StateT = TypeVar("StateT", bound=str)
+Addressees = tuple[str, ...]
+"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseKind(Generic[EntityT, EventT]):
+    """Kind of event: what it says, what it does to the complaint or incident, and who is told of it.
+
+    `evolve` changes the entity; `event.at` is the time of every change. `notifies` are those who are told, or a
+    function that returns them once the entity has evolved.
+    """
+
+    EVENT: ClassVar[type[BaseEvent]]
+
+    name: str
+    zh: str
+    description: str
+    data: type[EventData]
+    evolve: Callable[[EntityT, Any, EventT], None] = lambda *_: None
+    notifies: Addressees | Callable[[EntityT, Any, EventT], Addressees] = ()
+
+    def __post_init__(self) -> None:
+        """Make the model of the data known to whoever reads events."""
+        self.EVENT.DATA[self.name] = self.data
+
+    def addressees(self, entity: EntityT, event: EventT) -> Addressees:
+        """Return those who are told of the event, given the entity as it left it."""
+        return self.notifies(entity, event.data, event) if callable(self.notifies) else self.notifies
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
+    """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
+
+    `check` raises Refused for a body that is wrong.
+    """
+
+    roles: AbstractSet[Role]
+    sources: AbstractSet[StateT]
+    targets: tuple[StateT, ...] = ()
+    body: type[ActionBody]
+    example: ActionBody
+    problems: tuple[ProblemType, ...] = ()
+    check: Callable[[EntityT, Any], None] = lambda *_: None
+
+    def wrong_role(self, actor: Actor) -> Refused:
+        """Return the refusal for an actor in a role that may not do it."""
+        allowed = tuple(sorted(self.roles - {Role.SYSTEM}))
+        message = f"{self.name} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
+        return Refused(WRONG_ROLE, message, allowed)
+
+
+AnyAction = BaseAction[Any, Any, Any]
+"""Action on a complaint or on an incident."""
