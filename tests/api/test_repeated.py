@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
 
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import Scope
@@ -21,7 +22,7 @@ from tests.api.test_england import ENGLAND
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, House, Json, house, problem
-from tests.support.hotline import temporal_server, until
+from tests.support.hotline import until
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import Names
@@ -147,28 +148,29 @@ async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite:
     await answered_again(on_sqlite, first, 409, "incident-closed")
 
 
-async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(tmp_path: Path) -> None:
+async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
     text = (
         ENGLAND.read_text().replace('up_to = "100"', 'up_to = "40"').replace('at_most = "250.00"', 'at_most = "50.00"')
     )
     two_words = tmp_path / "two_words.toml"
     two_words.write_text(text)
-    async with await temporal_server() as server:
-        url = f"sqlite:///{tmp_path / 'hotline.db'}"
-        async with house(server.client, url, tmp_path, catalogue=two_words) as made:
-            call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
-            mine, other = [
-                (await made.register({**call, "caller": {"account_no": "B-1"}})).json()["number"] for _ in range(2)
-            ]
-            for number in (mine, other):
-                await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=4))
-                await until(partial(made.complaint, number), lambda seen: len(seen["credits"]) == 1)
-            yes = {"credit": 1, "approved": True}
-            first = await sent(made, f"/v1/complaints/{mine}/actions/decide_credit", yes, "chief", {**yes, "note": "-"})
-            for _ in range(2):
-                assert (await made.act(other, "decide_credit", yes)).status_code == 200
-            again = await answered_again(made, first, 409, "credit-limit-reached")
-            assert again["credits"][0]["approved"] is None
+    url = f"sqlite:///{tmp_path / 'hotline.db'}"
+    async with house(server.client, url, tmp_path, catalogue=two_words) as made:
+        call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
+        mine, other = [
+            (await made.register({**call, "caller": {"account_no": "B-1"}})).json()["number"] for _ in range(2)
+        ]
+        for number in (mine, other):
+            await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=4))
+            await until(partial(made.complaint, number), lambda seen: len(seen["credits"]) == 1)
+        yes = {"credit": 1, "approved": True}
+        first = await sent(made, f"/v1/complaints/{mine}/actions/decide_credit", yes, "chief", {**yes, "note": "-"})
+        for _ in range(2):
+            assert (await made.act(other, "decide_credit", yes)).status_code == 200
+        again = await answered_again(made, first, 409, "credit-limit-reached")
+        assert again["credits"][0]["approved"] is None
 
 
 @pytest.mark.parametrize("change", [{"service_code": FOR_NOW}, {"location": {"district": FOR_NOW}}])

@@ -20,7 +20,8 @@ from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
 from tests.replay.paths import PATHS
 from tests.support.causes import Cause
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import Complaint, Hotline, hotline, until
+from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
 from workflows.courier import start_courier
 from workflows.surge_watch import start_watch

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.testing import WorkflowEnvironment
 
 import worker
 from domain.case.actions import ACTION_OF
@@ -26,16 +25,12 @@ from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from hotline.temporal.connection import DATA_CONVERTER
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import TASK_TIMEOUT, ComplaintStart
 from workflows.presentation.complaint import attributes, summary, workflow_id
-from workflows.presentation.search_attributes import REGISTRY
 
-TEMPORAL = str(Path(sys.executable).with_name("temporal"))
-TIME_SKIPPING = "frontend.WorkflowTimeSkippingEnabled=true"
 PATIENCE_SECONDS = 20.0
 PAUSE_SECONDS = 0.02
 ADMIN = Actor(name="chief", role=Role.ADMIN)
@@ -43,18 +38,6 @@ OWNER = "chen"
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
-
-
-async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
-    """The real server of `hotline up`, in memory, with skippable time: each workflow has a clock of its own."""
-    flags = [flag for value in (TIME_SKIPPING, *dynamic_config) for flag in ("--dynamic-config-value", value)]
-    return await WorkflowEnvironment.start_time_skipping_v2(
-        ts_config=TimeSkippingConfig(enabled=False),
-        dev_server_existing_path=TEMPORAL,
-        dev_server_extra_args=["--log-level", "error", *flags],
-        data_converter=DATA_CONVERTER,
-        search_attributes=list(REGISTRY),
-    )
 
 
 async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:

@@ -6,13 +6,7 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from tests.support.hotline import Hotline, hotline, temporal_server
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server() -> AsyncIterator[WorkflowEnvironment]:
-    async with await temporal_server() as environment:
-        yield environment
+from tests.support.hotline import Hotline, hotline
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

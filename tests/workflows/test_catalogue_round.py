@@ -19,7 +19,8 @@ from domain.case.actions.withdraw import Withdraw
 from domain.case.events import ActionBody
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue_store import edition_of
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import Complaint, Hotline, hotline, until
+from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import (
     CatalogueRolloutWorkflow,
     RolloutProgress,

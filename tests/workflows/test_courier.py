@@ -16,8 +16,9 @@ from temporalio.testing import WorkflowEnvironment
 from activities.notifications.courier import case_teller
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import Complaint, Hotline, hotline, until
 from tests.support.receivers import receiver
+from tests.support.temporal import temporal_server
 from workflows.courier import COURIER_ID, CourierWorkflow, start_courier
 from workflows.presentation.complaint import workflow_id
 

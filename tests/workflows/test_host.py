@@ -31,7 +31,8 @@ from domain.case.lifecycle import State
 from domain.catalogue.terms import Promise
 from domain.shared.actors import Actor, Role
 from readmodel.database import engine as engine_of
-from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, until
+from tests.support.temporal import temporal_server
 from workflows import complaint as complaint_module
 from workflows.presentation import search_attributes as keys
 

@@ -37,8 +37,9 @@ from domain.shared.actors import SYSTEM
 from readmodel.database import engine as engine_of
 from tests.support.build import INCIDENT
 from tests.support.causes import Cause, actions, count_timers, declare, linked, replied
-from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, until
 from tests.support.outage import down
+from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart

@@ -23,7 +23,8 @@ from hotline import rebuild as module
 from hotline.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of
 from tests.support.causes import declare, linked
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import Complaint, Hotline, hotline, until
+from tests.support.temporal import temporal_server
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,8 +17,9 @@ from domain.incident.lifecycle import Dismiss
 from readmodel.database import engine as engine_of
 from readmodel.database import reading
 from tests.support.causes import Cause, declare
-from tests.support.hotline import Hotline, hotline, temporal_server, until
+from tests.support.hotline import Hotline, hotline, until
 from tests.support.outage import down
+from tests.support.temporal import temporal_server
 from workflows.surge_watch import WATCH_ID, SurgeWatchWorkflow, start_watch
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
