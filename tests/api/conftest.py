@@ -29,8 +29,8 @@ async def on_sqlite(temporal: Client, folder: Path) -> AsyncIterator[House]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_session_url(postgresql: PostgresServer) -> Iterator[str]:
-    with fresh(postgresql) as url:
+def postgresql_session_url(postgresql: PostgresServer, postgresql_template: str) -> Iterator[str]:
+    with fresh(postgresql, postgresql_template) as url:
         yield url
 
 

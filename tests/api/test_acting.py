@@ -12,14 +12,14 @@ from workflows.presentation.complaint import workflow_id
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_out_of_turn_says_the_state_and_what_may_be_done(on_both: House) -> None:
-    number = await on_both.case_in("dispatched")
-    found = problem(await on_both.act(number, "complete", {"result": "好了"}, "wu"), 409, "out-of-turn")
+async def test_out_of_turn_says_the_state_and_what_may_be_done(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    found = problem(await on_sqlite.act(number, "complete", {"result": "好了"}, "wu"), 409, "out-of-turn")
     assert (found["state"], found["version"]) == ("dispatched", 2)
     assert found["accepted"] == found["available_actions"]
     assert whenever(found["accepted"]) == ["sign_for", "return", "comment"]
     assert "sign_for" in found["detail"]
-    assert await on_both.actions(number) == ["register", "dispatch"]
+    assert await on_sqlite.actions(number) == ["register", "dispatch"]
 
 
 async def test_the_wrong_role_is_told_the_right_ones(on_sqlite: House) -> None:
@@ -92,55 +92,55 @@ async def test_a_wake_date_lies_ahead_and_within_reason(on_sqlite: House, wake_a
     assert (await on_sqlite.complaint(number))["state"] == "in_progress"
 
 
-async def test_of_two_at_once_one_wins_and_the_other_learns_the_new_state(on_both: House) -> None:
-    number = await on_both.case_in("registered")
+async def test_of_two_at_once_one_wins_and_the_other_learns_the_new_state(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("registered")
     both = (
-        on_both.act(number, "dispatch", {"department": "repair"}, "chen"),
-        on_both.act(number, "refuse", {"reason": "不归我们管"}, "zhou"),
+        on_sqlite.act(number, "dispatch", {"department": "repair"}, "chen"),
+        on_sqlite.act(number, "refuse", {"reason": "不归我们管"}, "zhou"),
     )
     first, second = sorted(await asyncio.gather(*both), key=lambda answer: answer.status_code)
     assert (first.status_code, first.json()["version"]) == (200, 2)
     found = problem(second, 409, "out-of-turn")
     assert (found["state"], found["version"]) == (first.json()["state"], 2)
     assert found["available_actions"] is not None
-    assert len(await on_both.actions(number)) == 2
+    assert len(await on_sqlite.actions(number)) == 2
 
 
-async def test_two_who_do_the_same_at_once_do_it_once(on_both: House) -> None:
-    number = await on_both.case_in("registered")
-    both = [on_both.act(number, "dispatch", {"department": "repair"}, by) for by in ("chen", "zhou")]
+async def test_two_who_do_the_same_at_once_do_it_once(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("registered")
+    both = [on_sqlite.act(number, "dispatch", {"department": "repair"}, by) for by in ("chen", "zhou")]
     first, second = sorted(await asyncio.gather(*both), key=lambda answer: answer.status_code)
     assert first.status_code == 200
     found = problem(second, 422, "same-department")
     assert (found["state"], found["version"]) == ("dispatched", 2)
-    assert await on_both.actions(number) == ["register", "dispatch"]
+    assert await on_sqlite.actions(number) == ["register", "dispatch"]
 
 
-async def test_a_dispatch_is_redirected_until_it_is_signed_for(on_both: House) -> None:
-    number = await on_both.case_in("dispatched")
-    answer = await on_both.act(number, "dispatch", {"department": "metering", "assignee": "sun"}, "chen")
+async def test_a_dispatch_is_redirected_until_it_is_signed_for(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    answer = await on_sqlite.act(number, "dispatch", {"department": "metering", "assignee": "sun"}, "chen")
     found = answer.json()
     assert (answer.status_code, found["state"], found["department"]) == (200, "dispatched", "metering")
     acknowledged = [clock["status"] for clock in found["clocks"] if clock["name"] == "acknowledge"]
     assert acknowledged == ["cancelled", "running"]
-    problem(await on_both.act(number, "sign_for", {}, "wu"), 403, "other-department")
-    listed = (await on_both.get("/v1/complaints", department="metering", state="dispatched", limit=200)).json()["items"]
-    assert number in [item["number"] for item in listed]
+    problem(await on_sqlite.act(number, "sign_for", {}, "wu"), 403, "other-department")
+    answer = await on_sqlite.get("/v1/complaints", department="metering", state="dispatched", limit=200)
+    assert number in [item["number"] for item in answer.json()["items"]]
     same = {"department": "metering", "assignee": "sun"}
-    refused = problem(await on_both.act(number, "dispatch", same, "zhou"), 422, "same-department")
+    refused = problem(await on_sqlite.act(number, "dispatch", same, "zhou"), 422, "same-department")
     assert refused["accepted"] == ["another department", "another assignee in metering"]
-    assert (await on_both.act(number, "sign_for", {}, "sun")).json()["assignee"] == "sun"
-    problem(await on_both.act(number, "dispatch", {"department": "repair"}, "zhou"), 409, "out-of-turn")
+    assert (await on_sqlite.act(number, "sign_for", {}, "sun")).json()["assignee"] == "sun"
+    problem(await on_sqlite.act(number, "dispatch", {"department": "repair"}, "zhou"), 409, "out-of-turn")
 
 
-async def test_the_same_request_is_carried_out_once(on_both: House) -> None:
-    number, mine = await on_both.case_in("in_progress"), str(uuid.uuid4())
-    said = [await on_both.act(number, "comment", {"note": "六点后在家"}, "wu", mine) for _ in range(2)]
-    await on_both.act(number, "complete", {"result": "好了"}, "wu")
-    said.append(await on_both.act(number, "comment", {"note": "六点后在家"}, "wu", mine))
+async def test_the_same_request_is_carried_out_once(on_sqlite: House) -> None:
+    number, mine = await on_sqlite.case_in("in_progress"), str(uuid.uuid4())
+    said = [await on_sqlite.act(number, "comment", {"note": "六点后在家"}, "wu", mine) for _ in range(2)]
+    await on_sqlite.act(number, "complete", {"result": "好了"}, "wu")
+    said.append(await on_sqlite.act(number, "comment", {"note": "六点后在家"}, "wu", mine))
     # As it was answered the first time: what has happened since is another matter.
     assert [(answer.status_code, answer.json()["state"]) for answer in said] == [(200, "in_progress")] * 3
-    assert (await on_both.actions(number)).count("comment") == 1
+    assert (await on_sqlite.actions(number)).count("comment") == 1
 
 
 async def test_an_action_that_ended_the_case_tells_so_again(on_sqlite: House) -> None:
@@ -159,15 +159,15 @@ async def test_a_key_that_did_something_else_is_refused(on_sqlite: House, action
     assert (await on_sqlite.complaint(number))["version"] == 4
 
 
-async def test_a_case_that_is_over_says_how_it_ended(on_both: House) -> None:
-    number = await on_both.case_in("refused")
-    await on_both.temporal.get_workflow_handle(workflow_id(number)).result()
-    found = problem(await on_both.act(number, "dispatch", {"department": "repair"}), 409, "out-of-turn")
+async def test_a_case_that_is_over_says_how_it_ended(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("refused")
+    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
+    found = problem(await on_sqlite.act(number, "dispatch", {"department": "repair"}), 409, "out-of-turn")
     assert (found["state"], found["version"], found["available_actions"]) == ("refused", 2, [])
 
 
-async def test_an_action_on_no_case_is_not_found(on_both: House) -> None:
-    problem(await on_both.act("2001010000008", "arrive"), 404, "complaint-not-found")
+async def test_an_action_on_no_case_is_not_found(on_sqlite: House) -> None:
+    problem(await on_sqlite.act("2001010000008", "arrive"), 404, "complaint-not-found")
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,11 @@ async def say(house: House, path: str, **said: str) -> httpx.Response:
     return await house.http.post(path, data=said, headers=CHINESE)
 
 
-async def test_the_page_shows_the_state_in_the_readers_language(on_both: House) -> None:
-    number = await on_both.case_in("in_progress")
-    path = await link_path(on_both, number)
-    chinese = await on_both.http.get(path, headers=CHINESE)
-    english = await on_both.http.get(path, headers=ENGLISH)
+async def test_the_page_shows_the_state_in_the_readers_language(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    path = await link_path(on_sqlite, number)
+    chinese = await on_sqlite.http.get(path, headers=CHINESE)
+    english = await on_sqlite.http.get(path, headers=ENGLISH)
     for page, words in ((chinese, ("停水/无水", "处理中")), (english, ("No water", "In progress"))):
         assert page.status_code == HTTPStatus.OK
         assert number in page.text
@@ -71,18 +71,18 @@ async def test_nothing_personal_is_on_the_page(on_sqlite: House) -> None:
     assert not any(word in page for word in (*caller.values(), "下闸新村", "家里没水"))
 
 
-async def test_an_answer_counts_once(on_both: House) -> None:
-    number = await replied(on_both)
-    path = await link_path(on_both, number)
-    assert "满意" in (await on_both.http.get(path, headers=CHINESE)).text
-    first = await say(on_both, path, outcome="satisfied", words="谢谢师傅")
+async def test_an_answer_counts_once(on_sqlite: House) -> None:
+    number = await replied(on_sqlite)
+    path = await link_path(on_sqlite, number)
+    assert "满意" in (await on_sqlite.http.get(path, headers=CHINESE)).text
+    first = await say(on_sqlite, path, outcome="satisfied", words="谢谢师傅")
     assert (first.status_code, "感谢您的评价" in first.text) == (HTTPStatus.OK, True)
-    again = await say(on_both, path, outcome="dissatisfied")
+    again = await say(on_sqlite, path, outcome="dissatisfied")
     assert (again.status_code, "感谢您的评价" in again.text) == (HTTPStatus.OK, True)
     assert "<form" not in again.text
-    case = await on_both.complaint(number)
+    case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"]) == ("closed", 1)
-    (answered,) = await follow_ups(on_both, number)
+    (answered,) = await follow_ups(on_sqlite, number)
     assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
     assert answered["actor"] == "来电人 caller, link by chen"
 

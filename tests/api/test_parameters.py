@@ -35,11 +35,11 @@ async def test_every_parameter_is_given_once_or_is_a_list(on_sqlite: House) -> N
             assert fault == {"field": f"query.{name}", "message": "Given 2 times; accepted: once"}, path
 
 
-async def test_states_of_a_list_are_a_set(on_both: House) -> None:
+async def test_states_of_a_list_are_a_set(on_sqlite: House) -> None:
     mine = owner()
-    waiting, sent, refused = await registered(on_both, mine, 3)
-    await on_both.act(sent, "dispatch", {"department": "repair"})
-    await on_both.act(refused, "refuse", {"reason": "不归我们管"})
+    waiting, sent, refused = await registered(on_sqlite, mine, 3)
+    await on_sqlite.act(sent, "dispatch", {"department": "repair"})
+    await on_sqlite.act(refused, "refuse", {"reason": "不归我们管"})
     wanted: list[tuple[dict[str, Any], list[str]]] = [
         ({"state": ["registered", "refused"]}, [refused, waiting]),
         ({"state": ["refused", "dispatched", "registered", "dispatched"]}, [refused, sent, waiting]),
@@ -48,7 +48,7 @@ async def test_states_of_a_list_are_a_set(on_both: House) -> None:
         ({"state": ["closed", "withdrawn"]}, []),
     ]
     for limit in (1, 2, 50):
-        found = [(params, await numbers(on_both, owner=mine, limit=limit, **params)) for params, _ in wanted]
+        found = [(params, await numbers(on_sqlite, owner=mine, limit=limit, **params)) for params, _ in wanted]
         assert found == wanted
 
 

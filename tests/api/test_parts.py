@@ -55,52 +55,52 @@ async def test_a_department_sees_its_own_work_and_does_it(on_both: House) -> Non
     assert number not in [item["number"] for item in left]
 
 
-async def test_a_part_that_is_not_needed_is_released(on_both: House) -> None:
-    number = await involved(on_both)
-    done(await on_both.act(number, "complete", {"result": "阀芯已复位"}, "wu"))
-    released = done(await on_both.act(number, "release", {"department": "metering", "reason": "不必校表"}, "chen"))
+async def test_a_part_that_is_not_needed_is_released(on_sqlite: House) -> None:
+    number = await involved(on_sqlite)
+    done(await on_sqlite.act(number, "complete", {"result": "阀芯已复位"}, "wu"))
+    released = done(await on_sqlite.act(number, "release", {"department": "metering", "reason": "不必校表"}, "chen"))
     # It was all that the reply waited for.
     assert (released["state"], states(released)) == ("pending_reply", [("metering", "released")])
     assert {clock["status"] for clock in released["clocks"] if clock["part"]} == {"cancelled"}
-    problem(await on_both.act(number, "sign_for", {}, "sun"), 403, "other-department")
+    problem(await on_sqlite.act(number, "sign_for", {}, "sun"), 403, "other-department")
 
 
-async def test_another_department_takes_a_part_over(on_both: House) -> None:
-    number = await involved(on_both)
+async def test_another_department_takes_a_part_over(on_sqlite: House) -> None:
+    number = await involved(on_sqlite)
     body = {"department": "billing", "task": "核对账单", "takes_over": "metering"}
-    taken = done(await on_both.act(number, "involve", body, "chen"))
+    taken = done(await on_sqlite.act(number, "involve", body, "chen"))
     assert states(taken) == [("metering", "released"), ("billing", "dispatched")]
     nothing_left = {"department": "water_quality", "task": "化验", "takes_over": "metering"}
-    found = problem(await on_both.act(number, "involve", nothing_left, "chen"), 422, "no-such-part")
+    found = problem(await on_sqlite.act(number, "involve", nothing_left, "chen"), 422, "no-such-part")
     assert found["accepted"] == ["billing", "no takes_over"]
 
 
-async def test_a_part_is_returned_with_its_reason_and_given_to_another(on_both: House) -> None:
-    number = await involved(on_both)
-    returned = done(await on_both.act(number, "return", {"reason": "表属营业部管"}, "sun"))
+async def test_a_part_is_returned_with_its_reason_and_given_to_another(on_sqlite: House) -> None:
+    number = await involved(on_sqlite)
+    returned = done(await on_sqlite.act(number, "return", {"reason": "表属营业部管"}, "sun"))
     assert (returned["state"], states(returned)) == ("in_progress", [("metering", "returned")])
     assert {clock["status"] for clock in returned["clocks"] if clock["part"]} == {"cancelled"}
-    problem(await on_both.act(number, "sign_for", {}, "sun"), 403, "other-department")
+    problem(await on_sqlite.act(number, "sign_for", {}, "sun"), 403, "other-department")
     # The reply waits for it until somebody else has it, or nobody.
-    done(await on_both.act(number, "complete", {"result": "阀芯已复位"}, "wu"))
-    problem(await on_both.act(number, "reply", {"message": "好了"}, "chen"), 409, "out-of-turn")
+    done(await on_sqlite.act(number, "complete", {"result": "阀芯已复位"}, "wu"))
+    problem(await on_sqlite.act(number, "reply", {"message": "好了"}, "chen"), 409, "out-of-turn")
     body = {"department": "billing", "task": "核对账单", "takes_over": "metering"}
-    taken = done(await on_both.act(number, "involve", body, "zhou"))
+    taken = done(await on_sqlite.act(number, "involve", body, "zhou"))
     assert states(taken) == [("metering", "released"), ("billing", "dispatched")]
-    reasons = [item["data"]["reason"] for item in await timeline(on_both, number) if item["action"] == "return"]
+    reasons = [item["data"]["reason"] for item in await timeline(on_sqlite, number) if item["action"] == "return"]
     assert reasons == ["表属营业部管"]
 
 
-async def test_a_part_is_done_while_the_case_waits_for_its_caller_or_for_management(on_both: House) -> None:
-    number = await involved(on_both)
-    done(await on_both.act(number, "suspend", {"reason": "用户买阀门"}, "wu"))
-    done(await on_both.act(number, "sign_for", {}, "sun"))
-    completed = done(await on_both.act(number, "complete", {"result": "读数无误"}, "sun"))
+async def test_a_part_is_done_while_the_case_waits_for_its_caller_or_for_management(on_sqlite: House) -> None:
+    number = await involved(on_sqlite)
+    done(await on_sqlite.act(number, "suspend", {"reason": "用户买阀门"}, "wu"))
+    done(await on_sqlite.act(number, "sign_for", {}, "sun"))
+    completed = done(await on_sqlite.act(number, "complete", {"result": "读数无误"}, "sun"))
     assert (completed["state"], states(completed)) == ("suspended", [("metering", "completed")])
-    other = await involved(on_both)
-    asked = done(await on_both.act(other, "request_approval", {"subject": "换管", "amount": "480.00"}, "wu"))
+    other = await involved(on_sqlite)
+    asked = done(await on_sqlite.act(other, "request_approval", {"subject": "换管", "amount": "480.00"}, "wu"))
     assert {clock["status"] for clock in asked["clocks"] if clock["part"]} == {"paused"}
-    assert states(done(await on_both.act(other, "sign_for", {}, "sun"))) == [("metering", "in_progress")]
+    assert states(done(await on_sqlite.act(other, "sign_for", {}, "sun"))) == [("metering", "in_progress")]
 
 
 async def test_staff_find_a_departments_parts_in_the_temporal_ui_until_they_are_done(on_sqlite: House) -> None:

@@ -32,20 +32,20 @@ async def registered(house: House, mine: str, count: int, **changes: Any) -> lis
     return [answer.json()["number"] for answer in answers]
 
 
-async def test_pages_join_without_gap_or_double_newest_first(on_both: House) -> None:
+async def test_pages_join_without_gap_or_double_newest_first(on_sqlite: House) -> None:
     mine = owner()
-    made = await registered(on_both, mine, 5)
-    assert await numbers(on_both, owner=mine) == made[::-1]
-    assert await numbers(on_both, owner=mine, limit=2) == made[::-1]
-    assert await numbers(on_both, owner=mine, limit=5) == made[::-1]
+    made = await registered(on_sqlite, mine, 5)
+    assert await numbers(on_sqlite, owner=mine) == made[::-1]
+    assert await numbers(on_sqlite, owner=mine, limit=2) == made[::-1]
+    assert await numbers(on_sqlite, owner=mine, limit=5) == made[::-1]
 
 
-async def test_what_comes_meanwhile_moves_no_page(on_both: House) -> None:
+async def test_what_comes_meanwhile_moves_no_page(on_sqlite: House) -> None:
     mine = owner()
-    made = await registered(on_both, mine, 4)
-    first = (await on_both.get("/v1/complaints", owner=mine, limit=2)).json()
-    await registered(on_both, mine, 1)
-    second = (await on_both.get("/v1/complaints", owner=mine, limit=2, cursor=first["next_cursor"])).json()
+    made = await registered(on_sqlite, mine, 4)
+    first = (await on_sqlite.get("/v1/complaints", owner=mine, limit=2)).json()
+    await registered(on_sqlite, mine, 1)
+    second = (await on_sqlite.get("/v1/complaints", owner=mine, limit=2, cursor=first["next_cursor"])).json()
     assert [item["number"] for item in first["items"] + second["items"]] == made[::-1]
     assert second["next_cursor"] is None
 
@@ -71,11 +71,11 @@ async def test_filters_narrow_together(on_both: House) -> None:
     assert [(params, await numbers(on_both, owner=mine, **params)) for params, _ in wanted] == wanted
 
 
-async def test_an_item_of_a_list_is_the_complaint_itself(on_both: House) -> None:
+async def test_an_item_of_a_list_is_the_complaint_itself(on_sqlite: House) -> None:
     mine = owner()
-    (number,) = await registered(on_both, mine, 1)
-    (item,) = (await on_both.get("/v1/complaints", owner=mine)).json()["items"]
-    assert item | {"clocks": []} == await on_both.complaint(number) | {"clocks": []}
+    (number,) = await registered(on_sqlite, mine, 1)
+    (item,) = (await on_sqlite.get("/v1/complaints", owner=mine)).json()["items"]
+    assert item | {"clocks": []} == await on_sqlite.complaint(number) | {"clocks": []}
 
 
 @pytest.mark.parametrize(
@@ -106,18 +106,18 @@ async def test_a_cursor_that_no_page_gave_out_is_refused(on_sqlite: House, path:
     assert "no cursor" in problem(answer, 422, "invalid-cursor")["accepted"]
 
 
-async def test_a_timeline_comes_in_pages_oldest_first(on_both: House) -> None:
-    number = await on_both.case_in("pending_reply")
+async def test_a_timeline_comes_in_pages_oldest_first(on_sqlite: House) -> None:
+    number = await on_sqlite.case_in("pending_reply")
     path = f"/v1/complaints/{number}/timeline"
-    first = (await on_both.get(path, limit=3)).json()
-    second = (await on_both.get(path, limit=3, cursor=first["next_cursor"])).json()
+    first = (await on_sqlite.get(path, limit=3)).json()
+    second = (await on_sqlite.get(path, limit=3, cursor=first["next_cursor"])).json()
     assert [item["seq"] for item in first["items"] + second["items"]] == [1, 2, 3, 4]
     assert second["next_cursor"] is None
 
 
 @pytest.mark.parametrize("path", ["/v1/complaints/2001010000008", "/v1/complaints/2001010000008/timeline"])
-async def test_a_number_that_no_case_has_is_not_found(on_both: House, path: str) -> None:
-    problem(await on_both.get(path), 404, "complaint-not-found")
+async def test_a_number_that_no_case_has_is_not_found(on_sqlite: House, path: str) -> None:
+    problem(await on_sqlite.get(path), 404, "complaint-not-found")
 
 
 async def test_the_catalogue_names_services_clocks_and_codes(on_sqlite: House) -> None:

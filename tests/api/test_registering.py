@@ -66,15 +66,15 @@ async def test_an_unknown_code_is_answered_with_the_known_ones(
     assert accepted in found["detail"]
 
 
-async def test_the_same_request_makes_one_case(on_both: House) -> None:
+async def test_the_same_request_makes_one_case(on_sqlite: House) -> None:
     mine = key()
-    answers = await asyncio.gather(*(on_both.register(key=mine) for _ in range(4)))
+    answers = await asyncio.gather(*(on_sqlite.register(key=mine) for _ in range(4)))
     assert {answer.status_code for answer in answers} == {201}
     (number,) = {answer.json()["number"] for answer in answers}
-    await on_both.act(number, "dispatch", {"department": "repair"})
-    again = await on_both.register(key=mine)
+    await on_sqlite.act(number, "dispatch", {"department": "repair"})
+    again = await on_sqlite.register(key=mine)
     assert (again.status_code, again.json()["number"], again.json()["state"]) == (201, number, "dispatched")
-    assert await on_both.actions(number) == ["register", "dispatch"]
+    assert await on_sqlite.actions(number) == ["register", "dispatch"]
 
 
 async def test_without_a_key_every_request_is_another_case(on_sqlite: House) -> None:

@@ -49,11 +49,11 @@ async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> 
 
 
 @pytest.mark.parametrize(("given", "shown"), [(0.1, "0.10"), (860, "860.00")])
-async def test_an_amount_given_as_a_number_is_shown_as_money(on_both: House, given: float, shown: str) -> None:
-    number = await on_both.case_in("in_progress")
-    asked = await on_both.act(number, "request_approval", {"subject": "换管", "amount": given}, "wu")
-    word = await on_both.act(number, "decide_approval", {"approved": True}, "gao")
-    timeline = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+async def test_an_amount_given_as_a_number_is_shown_as_money(on_sqlite: House, given: float, shown: str) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    asked = await on_sqlite.act(number, "request_approval", {"subject": "换管", "amount": given}, "wu")
+    word = await on_sqlite.act(number, "decide_approval", {"approved": True}, "gao")
+    timeline = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     amounts = {item["data"]["amount"] for item in timeline if "amount" in item["data"]}
     assert {asked.json()["approval"]["amount"], word.json()["decisions"][0]["amount"], *amounts} == {shown}
 

@@ -67,6 +67,7 @@ def changed(service: Service) -> Counter[str]:
     return Counter(number for (number,) in rows)
 
 
+@pytest.mark.slow
 def test_through_the_death_of_the_worker_every_open_case_is_reached_once_and_again_changes_nothing(
     service: Service, new: Path
 ) -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.support.receivers import Receiver, receiver
 from tests.support.service import Service
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CALLS = 10
 """Each owes one message: one call more, and the watch suspects a surge, which is a message of its own."""

@@ -11,7 +11,7 @@ from tests.support.service import Service
 from tools.docs import pictures
 from tools.docs.pictures import BREACHED, Stage
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.slow]
 
 if pictures.chromium() is None and not os.environ.get("CI"):
     pytest.skip("no chromium here: sudo apt-get install chromium fonts-noto-cjk", allow_module_level=True)

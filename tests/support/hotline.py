@@ -31,7 +31,7 @@ from workflows.complaint import ComplaintWorkflow
 from workflows.messages import TASK_TIMEOUT, ComplaintStart
 from workflows.presentation.complaint import attributes, summary, workflow_id
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 ADMIN = Actor(name="chief", role=Role.ADMIN)
 OWNER = "chen"

@@ -37,7 +37,7 @@ from domain.shared.actors import SYSTEM
 from readmodel.database import engine as engine_of
 from tests.support.build import INCIDENT
 from tests.support.causes import Cause, actions, count_timers, declare, linked, replied
-from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, until
+from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, hotline, until
 from tests.support.outage import down
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
@@ -232,7 +232,7 @@ class TestEnds:
         last = (await cause.published("declare", "resolve", "finish"))[-1]
         assert last["data"] == '{"settled":2,"over":1}'
         assert [row["recipient"] for row in await cause.messages()][-2:] == ["dispatcher", "supervisor"]
-        await asyncio.wait_for(cause.handle.result(), 20)
+        await asyncio.wait_for(cause.handle.result(), PATIENCE_SECONDS)
 
     async def test_nobody_is_asked_how_it_went_where_the_sample_is_empty(self, house: Hotline) -> None:
         cause = await declare(house, "dongfeng", follow_up_percent=0)

@@ -23,7 +23,7 @@ from hotline import rebuild as module
 from hotline.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of
 from tests.support.causes import declare, linked
-from tests.support.hotline import Complaint, Hotline, hotline, until
+from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, hotline, until
 from tests.support.temporal import temporal_server
 from workflows.presentation.complaint import workflow_id
 
@@ -210,7 +210,7 @@ async def test_incidents_come_back_with_their_timelines_and_what_callers_were_to
         await until(partial(told, complaint), (turn + 1).__eq__)
     await cause.act(Resolve(result="已换管", message="已恢复供水"))
     await cause.published("declare", *["inform"] * 4, "resolve", "finish")
-    await asyncio.wait_for(cause.handle.result(), 20)
+    await asyncio.wait_for(cause.handle.result(), PATIENCE_SECONDS)
     begun = (await cause.handle.fetch_history()).events[0].workflow_execution_started_event_attributes
     assert begun.continued_execution_run_id
     await all_told(house, [*complaints, complaint])
