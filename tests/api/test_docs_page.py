@@ -3,13 +3,13 @@
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.support.api import House
+from tests.support.api import Api
 from tests.support.browser import launched, needs_chromium
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_the_page_needs_nothing_from_outside(on_sqlite: House) -> None:
+async def test_the_page_needs_nothing_from_outside(on_sqlite: Api) -> None:
     inside = str(on_sqlite.http.base_url)
     strangers: list[str] = []
 

@@ -15,7 +15,7 @@ from domain.customers.customer import Customer
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
-from tests.support.api import House, house, problem
+from tests.support.api import Api, problem, running_api
 from tests.support.hotline import until
 from workflows.presentation.complaint import workflow_id
 
@@ -28,15 +28,15 @@ CALL = {"service_code": "supply_interruption", "description": "No water since no
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def british(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def british(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """A running API under the catalogue of England."""
     folder = tmp_path_factory.mktemp("england")
-    async with house(temporal, f"sqlite:///{folder / 'hotline.db'}", folder, catalogue=ENGLAND) as made:
+    async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder, catalogue=ENGLAND) as made:
         yield made
 
 
 async def test_a_missed_promise_becomes_a_credit_that_is_approved_and_reported_in_pounds(
-    server: WorkflowEnvironment, british: House
+    server: WorkflowEnvironment, british: Api
 ) -> None:
     services = (await british.get("/v1/services")).json()
     assert services["currency"] == "GBP"
@@ -51,21 +51,21 @@ async def test_a_missed_promise_becomes_a_credit_that_is_approved_and_reported_i
     await decided(british, number)
 
 
-async def decided(open_house: House, number: str) -> None:
+async def decided(api: Api, number: str) -> None:
     """Both are decided on, and the month's report says so."""
-    refused = await open_house.act(number, "decide_credit", {"credit": 1, "approved": True}, "chen")
+    refused = await api.act(number, "decide_credit", {"credit": 1, "approved": True}, "chen")
     assert refused.status_code == 403
-    unknown = await open_house.act(number, "decide_credit", {"credit": 3, "approved": True}, "gao")
+    unknown = await api.act(number, "decide_credit", {"credit": 3, "approved": True}, "gao")
     assert (unknown.status_code, unknown.json()["accepted"]) == (422, ["1", "2"])
     for credit, approved in ((1, True), (2, False)):
         word = {"credit": credit, "approved": approved, "reason": "The supply was back by then."}
-        answer = await open_house.act(number, "decide_credit", word, "gao")
+        answer = await api.act(number, "decide_credit", word, "gao")
         assert answer.status_code == 200, answer.text
-    case = await open_house.complaint(number)
+    case = await api.complaint(number)
     assert (case["state"], case["flags"]) == ("registered", [])
     assert [(one["kind"], one["approved"]) for one in case["decisions"]] == [("credit", True), ("credit", False)]
     at = on_the_wall(datetime.fromisoformat(case["decisions"][0]["decided_at"]), LONDON)
-    report = (await open_house.get("/v1/reports/approvals", month=f"{at:%Y-%m}")).json()
+    report = (await api.get("/v1/reports/approvals", month=f"{at:%Y-%m}")).json()
     assert (report["currency"], report["approved_amount"]) == ("GBP", "50.00")
     assert report["items"] == [
         {"kind": "credit", "currency": "GBP", "approved": True, "times": 1, "amount": "50.00"},
@@ -76,7 +76,7 @@ async def decided(open_house: House, number: str) -> None:
 SHOP = Customer(account_no="B-1", name="Laundry", customer_class="business")
 
 
-async def test_what_is_found_is_credited_by_the_class_of_the_customer_in_the_registry(british: House) -> None:
+async def test_what_is_found_is_credited_by_the_class_of_the_customer_in_the_registry(british: Api) -> None:
     register(british.settings.database_url, SHOP)
     services = (await british.get("/v1/services")).json()
     assert [finding["code"] for finding in services["findings"]] == FINDINGS
@@ -106,35 +106,35 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
     server: WorkflowEnvironment, tmp_path: Path, database_url: str
 ) -> None:
     """Each case by itself is within it; whoever approves the sixth is told of the five before."""
-    async with house(server.client, database_url, tmp_path, catalogue=ENGLAND) as open_house:
+    async with running_api(server.client, database_url, tmp_path, catalogue=ENGLAND) as api:
         call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
         first, other = [
-            (await open_house.register({**call, "caller": {"account_no": account}})).json()["number"]
+            (await api.register({**call, "caller": {"account_no": account}})).json()["number"]
             for account in ("B-1", "b1")
         ]
         for number in (first, other):
             await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=16))
-            await until(partial(open_house.complaint, number), lambda seen: len(seen["credits"]) == 5)
+            await until(partial(api.complaint, number), lambda seen: len(seen["credits"]) == 5)
         yes = {"approved": True}
         no = {"approved": False, "ground": "limit_reached", "reason": "Five are paid."}
         for credit in range(1, 5):
-            assert (await open_house.act(first, "decide_credit", {"credit": credit, **yes}, "gao")).status_code == 200
-        assert (await open_house.act(other, "decide_credit", {"credit": 1, **yes}, "gao")).status_code == 200
+            assert (await api.act(first, "decide_credit", {"credit": credit, **yes}, "gao")).status_code == 200
+        assert (await api.act(other, "decide_credit", {"credit": 1, **yes}, "gao")).status_code == 200
         sixth = {"credit": 2, **yes}
-        refused = problem(await open_house.act(other, "decide_credit", sixth, "gao"), 409, "credit-limit-reached")
+        refused = problem(await api.act(other, "decide_credit", sixth, "gao"), 409, "credit-limit-reached")
         assert "an account gets 250.00 GBP at most in 365 days" in refused["detail"]
         assert refused["detail"].count(f"50.00 by case {first}") == 4
         assert f"50.00 by case {other}" in refused["detail"]
-        problem(await open_house.act(other, "decide_credit", sixth, "wu"), 403, "wrong-role")
+        problem(await api.act(other, "decide_credit", sixth, "wu"), 403, "wrong-role")
         assert refused["accepted"] == ["approved: false, ground: limit_reached, with a reason"]
-        mistaken = await open_house.act(other, "decide_credit", {"credit": 2, **no, **yes}, "gao")
+        mistaken = await api.act(other, "decide_credit", {"credit": 2, **no, **yes}, "gao")
         assert "accepted: approved: false, or no ground" in problem(mistaken, 422, "invalid-request")["detail"]
-        assert (await open_house.act(other, "decide_credit", {"credit": 2, **no}, "gao")).status_code == 200
-        credit = (await open_house.complaint(other))["credits"][1]
+        assert (await api.act(other, "decide_credit", {"credit": 2, **no}, "gao")).status_code == 200
+        credit = (await api.complaint(other))["credits"][1]
         assert (credit["approved"], credit["ground"]) == (False, "limit_reached")
 
 
-async def test_what_the_caller_sees_is_dated_by_the_day_in_london(british: House) -> None:
+async def test_what_the_caller_sees_is_dated_by_the_day_in_london(british: Api) -> None:
     """At nine of a summer evening there, tomorrow has begun in Beijing."""
     british.clock.fixed = datetime(2026, 7, 1, 20, tzinfo=UTC)
     number = (await british.register(CALL)).json()["number"]

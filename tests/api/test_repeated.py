@@ -21,7 +21,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.api.test_england import ENGLAND
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
-from tests.support.api import CALL, House, Json, house, problem
+from tests.support.api import CALL, Api, Json, problem, running_api
 from tests.support.hotline import until
 from workflows.incident_links import incident_id
 from workflows.incident_start import start_incident
@@ -76,21 +76,21 @@ class Sent(NamedTuple):
         return incident_id(number) if number.startswith("i") else workflow_id(number)
 
 
-async def sent(api: House, path: str, body: Json, by: str, other: Json) -> Sent:
+async def sent(api: Api, path: str, body: Json, by: str, other: Json) -> Sent:
     mine = key()
     answer = await api.post(path, body, by, mine)
     assert answer.is_success, answer.text
     return Sent(path, body, by, mine, other, answer.json())
 
 
-async def taken(api: House, workflow: str) -> int:
+async def taken(api: Api, workflow: str) -> int:
     """The updates in the workflow's history."""
     history = await api.temporal.get_workflow_handle(workflow).fetch_history()
     wanted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
     return len([event for event in history.events if event.event_type == wanted])
 
 
-async def answered_again(api: House, first: Sent, status: int, slug: str) -> Json:
+async def answered_again(api: Api, first: Sent, status: int, slug: str) -> Json:
     """The answer to the request when it is repeated; another one is refused, and none of them leaves anything."""
     before = await taken(api, first.workflow())
     answer = await api.post(first.path, first.body, first.by, first.key)
@@ -109,7 +109,7 @@ async def answered_again(api: House, first: Sent, status: int, slug: str) -> Jso
     [("registered", "dispatch", {}), ("in_progress", "involve", {"task": "检查水表"})],
 )
 async def test_answered_again_when_the_department_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, state: str, action: str, body: Json
+    on_sqlite: Api, wider: CatalogueStore, state: str, action: str, body: Json
 ) -> None:
     path = f"/v1/complaints/{await on_sqlite.case_in(state)}/actions/{action}"
     to = {**body, "department": FOR_NOW}
@@ -119,7 +119,7 @@ async def test_answered_again_when_the_department_left_the_catalogue(
     assert (again["state"], again["version"]) == (first.answer["state"], first.answer["version"])
 
 
-async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: House, wider: CatalogueStore) -> None:
+async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: Api, wider: CatalogueStore) -> None:
     number = await on_sqlite.case_in("registered")
     path, to = f"/v1/complaints/{number}/actions/dispatch", {"department": FOR_NOW}
     first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
@@ -130,7 +130,7 @@ async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: House, 
     assert again["state"] == "withdrawn"
 
 
-async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite: House) -> None:
+async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite: Api) -> None:
     new, _ = on_sqlite.keyring.create("temp", Role.AGENT)
     path = f"/v1/complaints/{await on_sqlite.case_in('registered')}/actions/hand_over"
     first = await sent(on_sqlite, path, {"owner": "temp"}, "xu", {"owner": "li"})
@@ -138,7 +138,7 @@ async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite
     assert (await answered_again(on_sqlite, first, 422, "unknown-owner"))["owner"] == "temp"
 
 
-async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite: House) -> None:
+async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite: Api) -> None:
     number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
     case = await on_sqlite.case_in("registered", location=ELSEWHERE)
     path = f"/v1/complaints/{case}/actions/link_incident"
@@ -157,7 +157,7 @@ async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
     two_words = tmp_path / "two_words.toml"
     two_words.write_text(text)
     url = f"sqlite:///{tmp_path / 'hotline.db'}"
-    async with house(server.client, url, tmp_path, catalogue=two_words) as made:
+    async with running_api(server.client, url, tmp_path, catalogue=two_words) as made:
         call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
         mine, other = [
             (await made.register({**call, "caller": {"account_no": "B-1"}})).json()["number"] for _ in range(2)
@@ -176,7 +176,7 @@ async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
 @pytest.mark.parametrize("change", [{"service_code": FOR_NOW}, {"location": {"district": FOR_NOW}}])
 @pytest.mark.parametrize("later", [timedelta(), SECOND], ids=["today", "tomorrow"])
 async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, change: Json, later: timedelta
+    on_sqlite: Api, wider: CatalogueStore, change: Json, later: timedelta
 ) -> None:
     mine, call = key(), {**CALL, **change}
     slug = "unknown-service" if "service_code" in change else "unknown-district"
@@ -196,7 +196,7 @@ async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
     assert first.headers["Location"] == again.headers["Location"]
 
 
-async def test_answered_again_when_the_key_may_name_no_other_owner_any_more(on_sqlite: House) -> None:
+async def test_answered_again_when_the_key_may_name_no_other_owner_any_more(on_sqlite: Api) -> None:
     mine, call = key(), {**CALL, "owner": "li"}
     _, on_sqlite.tokens["temp"] = on_sqlite.keyring.create("temp", Role.ADMIN)
     first = await on_sqlite.register(call, "temp", mine)
@@ -213,7 +213,7 @@ SCOPES = [{"services": [FOR_NOW]}, {"districts": [FOR_NOW]}]
 
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_answered_again_when_the_scope_of_a_declared_incident_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, scope: Json
+    on_sqlite: Api, wider: CatalogueStore, scope: Json
 ) -> None:
     slug = "unknown-service" if "services" in scope else "unknown-district"
     mine, body = key(), {"title": "停水", "services": ["leak"], "districts": ["minzhong"], **scope}
@@ -230,7 +230,7 @@ async def test_answered_again_when_the_scope_of_a_declared_incident_left_the_cat
     await act(on_sqlite, number, "resolve", {"result": "-", "message": "-"})
 
 
-async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite: House) -> None:
+async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite: Api) -> None:
     mine, body = key(), {"title": "停水", "services": ["leak"], "districts": ["minzhong"]}
     first = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
     number = first.json()["number"]
@@ -243,7 +243,7 @@ async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite:
 
 
 async def test_answered_again_when_the_department_of_an_incident_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore
+    on_sqlite: Api, wider: CatalogueStore
 ) -> None:
     number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
     path, to = f"/v1/incidents/{number}/actions/dispatch", {"department": FOR_NOW}
@@ -255,7 +255,7 @@ async def test_answered_again_when_the_department_of_an_incident_left_the_catalo
 
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, scope: Json
+    on_sqlite: Api, wider: CatalogueStore, scope: Json
 ) -> None:
     at = datetime.now(UTC)
     opening = Opening(at=at, title="-", scope=Scope(services=("leak",), districts=("minzhong",)), since=at)
@@ -268,7 +268,7 @@ async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_ca
     await act(on_sqlite, suspected.number, "dismiss", {"reason": "误报"})
 
 
-async def test_answered_again_when_the_incident_merged_into_has_ended(on_sqlite: House) -> None:
+async def test_answered_again_when_the_incident_merged_into_has_ended(on_sqlite: Api) -> None:
     one, other = [await declare(on_sqlite, districts=["minzhong"], services=["leak"]) for _ in range(2)]
     path = f"/v1/incidents/{one}/actions/merge"
     first = await sent(on_sqlite, path, {"into": other}, "zhou", {"into": other, "reason": "同一原因"})

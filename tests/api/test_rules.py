@@ -1,9 +1,9 @@
-"""Rules of the house that a well-formed request breaks: each refusal names the rule and what would be accepted."""
+"""Rules of the company that a well-formed request breaks: each refusal names the rule and what would be accepted."""
 
 import pytest
 
 from domain.shared.actors import Role
-from tests.support.api import House, problem
+from tests.support.api import Api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -11,7 +11,7 @@ LONG: dict[str, str] = {"service_code": "service_complaint"}
 """Fifteen working days: an extension can be asked for at whatever hour the test runs."""
 
 
-async def test_nobody_decides_on_what_he_asked_for_himself(on_sqlite: House) -> None:
+async def test_nobody_decides_on_what_he_asked_for_himself(on_sqlite: Api) -> None:
     """Wu has asked as a crew, and has a manager's key as well since."""
     number = await on_sqlite.case_in("in_progress")
     asked = {"subject": "更换户内水管", "amount": "480.00", "kind": "funded_repair", "grounds": "低保户，独居。"}
@@ -26,7 +26,7 @@ async def test_nobody_decides_on_what_he_asked_for_himself(on_sqlite: House) -> 
     assert (await on_sqlite.act(number, "decide_approval", decided, "gao")).json()["state"] == "in_progress"
 
 
-async def test_an_extension_is_granted_once(on_sqlite: House) -> None:
+async def test_an_extension_is_granted_once(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress", **LONG)
     asked = {"working_days": 3, "reason": "缺件"}
     assert (await on_sqlite.act(number, "request_extension", asked, "wu")).status_code == 200
@@ -37,7 +37,7 @@ async def test_an_extension_is_granted_once(on_sqlite: House) -> None:
     assert "request_extension" not in found["available_actions"]
 
 
-async def test_an_eleventh_day_is_too_long(on_sqlite: House) -> None:
+async def test_an_eleventh_day_is_too_long(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress", **LONG)
     asked = {"working_days": 11, "reason": "缺件"}
     found = problem(await on_sqlite.act(number, "request_extension", asked, "wu"), 422, "extension-too-long")

@@ -170,7 +170,7 @@ class Hotline:
 
 
 @asynccontextmanager
-async def hotline(server: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Hotline]:
+async def running_hotline(server: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Hotline]:
     """A worker at work on this server, with a migrated SQLite read model in `folder`."""
     settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **changes)
     migrate(settings.database_url)

@@ -30,7 +30,7 @@ from domain.customers.customer import IntakeFlag, Recognised
 from domain.incident.incident import Opening
 from domain.incident.lifecycle import DispatchIncident, IncidentAction, Inform, Resolve, Scope, SignForIncident
 from hotline.temporal.connection import DATA_CONVERTER
-from tests.support.hotline import ADMIN, Hotline, hotline, until
+from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest_asyncio.fixture(scope="module", loop_scope="session", name="cold")
 async def _cold(server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
     settings = {"max_cached_workflows": 0, "task_queue": "cold"}
-    async with hotline(server, tmp_path_factory.mktemp("cold"), **settings) as running:
+    async with running_hotline(server, tmp_path_factory.mktemp("cold"), **settings) as running:
         yield running
 
 
