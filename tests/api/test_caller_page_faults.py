@@ -15,7 +15,7 @@ import worker
 from activities.notifications.caller_links import Links
 from readmodel.database import engine
 from tests.api.test_caller_page import CHINESE, follow_ups, link_path, say
-from tests.support.api import House, house
+from tests.support.api import Api, running_api
 from tests.support.hotline import until
 from tests.support.outage import down
 
@@ -25,11 +25,11 @@ OK, AWAY = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @asynccontextmanager
-async def a_house(
+async def impatient_api(
     temporal: Client, database_url: str, folder: Path, **changes: Any
-) -> AsyncIterator[tuple[House, Engine]]:
-    """A house that does not wait for SQL, and its database."""
-    async with house(temporal, database_url, folder, sql_wait_seconds=0.3, **changes) as made:
+) -> AsyncIterator[tuple[Api, Engine]]:
+    """An API that does not wait for SQL, and its database."""
+    async with running_api(temporal, database_url, folder, sql_wait_seconds=0.3, **changes) as made:
         database = engine(database_url)
         try:
             yield made, database
@@ -37,7 +37,7 @@ async def a_house(
             database.dispose()
 
 
-async def replied(made: House) -> str:
+async def replied(made: Api) -> str:
     """A case whose caller is to be asked, as SQL shows it, too."""
     number = await made.case_in("pending_reply")
     assert (await made.act(number, "reply", {"message": "已恢复供水"}, "chen")).is_success
@@ -55,7 +55,7 @@ def come_again(page: httpx.Response) -> None:
 async def test_with_sql_down_the_page_shows_the_state_and_takes_the_answer(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
-    async with a_house(temporal, database_url, tmp_path) as (made, database):
+    async with impatient_api(temporal, database_url, tmp_path) as (made, database):
         at_work, waiting = await made.case_in("in_progress"), await replied(made)
         paths = [await link_path(made, number) for number in (at_work, waiting)]
         with down(database):
@@ -77,7 +77,7 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
     """The caller has answered by telephone, and the case came to its second follow-up, unseen by SQL."""
-    async with a_house(temporal, sqlite_url, tmp_path) as (made, database):
+    async with impatient_api(temporal, sqlite_url, tmp_path) as (made, database):
         number = await replied(made)
         path = await link_path(made, number)
         with down(database):
@@ -89,14 +89,14 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
             ):
                 assert (await made.act(number, action, body, who)).status_code == HTTPStatus.ACCEPTED
             assert "<form" not in (await say(made, path, outcome="satisfied")).text
-        assert len(await until(lambda: follow_ups(made, number), bool)) == 1
-        assert (await made.complaint(number))["state"] == "pending_follow_up"
+        await until(lambda: made.complaint(number), lambda seen: seen["state"] == "pending_follow_up")
+        assert len(await follow_ups(made, number)) == 1
 
 
 async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once(
-    temporal: Client, tmp_path: Path, database_url: str
+    temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
-    async with a_house(temporal, database_url, tmp_path, at_work=False, update_timeout_seconds=2.0) as (made, _):
+    async with impatient_api(temporal, sqlite_url, tmp_path, at_work=False, update_timeout_seconds=5.0) as (made, _):
         async with worker.running(temporal, made.settings):
             number = await replied(made)
             path = await link_path(made, number)
@@ -114,7 +114,7 @@ async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once
 
 
 async def test_with_all_down_the_page_says_when_to_retry(temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
-    async with a_house(temporal, postgresql_url, tmp_path, at_work=False, update_timeout_seconds=1.0) as (
+    async with impatient_api(temporal, postgresql_url, tmp_path, at_work=False, update_timeout_seconds=1.0) as (
         made,
         database,
     ):

@@ -9,7 +9,7 @@ from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, edition_of
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.support.api import CALL, House
+from tests.support.api import CALL, Api
 from tests.support.hotline import until
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
@@ -22,7 +22,7 @@ def doubled(catalogue: Catalogue) -> Catalogue:
     return catalogue.model_copy(update={"time_scale": 0.5, "name": "Doubled"})
 
 
-async def test_what_is_put_in_force_moves_new_cases_without_a_restart(on_sqlite: House, store: CatalogueStore) -> None:
+async def test_what_is_put_in_force_moves_new_cases_without_a_restart(on_sqlite: Api, store: CatalogueStore) -> None:
     catalogue = doubled(load_catalogue(DEFAULT_CATALOGUE))
     before = (await on_sqlite.get("/v1/services")).json()["items"][0]["clocks"][0]["budget_seconds"]
     store.put(catalogue, DEFAULT_CATALOGUE, datetime.now(UTC), by="chief")
@@ -34,7 +34,7 @@ async def test_what_is_put_in_force_moves_new_cases_without_a_restart(on_sqlite:
     assert ready == {"ok": True, "detail": f"Doubled ({edition_of(catalogue).digest}) is in force"}
 
 
-async def test_a_broken_record_is_told_and_calls_are_taken_as_before(on_sqlite: House, store: CatalogueStore) -> None:
+async def test_a_broken_record_is_told_and_calls_are_taken_as_before(on_sqlite: Api, store: CatalogueStore) -> None:
     record = on_sqlite.settings.catalogues_dir / "in_force.json"
     kept = record.read_bytes()
     record.write_text("nothing")
@@ -48,7 +48,7 @@ async def test_a_broken_record_is_told_and_calls_are_taken_as_before(on_sqlite: 
     assert store.entries()
 
 
-async def test_a_priority_given_at_intake_outlives_another_catalogue(on_sqlite: House, store: CatalogueStore) -> None:
+async def test_a_priority_given_at_intake_outlives_another_catalogue(on_sqlite: Api, store: CatalogueStore) -> None:
     catalogue = doubled(load_catalogue(DEFAULT_CATALOGUE))
     given, usual = [(await on_sqlite.register({**CALL, **more})).json()["number"] for more in ({"priority": "P1"}, {})]
     at = datetime.now(UTC)

@@ -11,7 +11,7 @@ from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.support.api import CALL, House, Json, problem
+from tests.support.api import CALL, Api, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -62,13 +62,13 @@ SHOWN = {
 
 
 @pytest.mark.parametrize(("service", "district"), [("停水", "西区"), ("No water", "West"), ("no_water", "西区街道")])
-async def test_a_complaint_is_registered_by_names(on_both: House, service: str, district: str) -> None:
+async def test_a_complaint_is_registered_by_names(on_sqlite: Api, service: str, district: str) -> None:
     body = {**CALL, "service_code": service, "location": {"district": district}}
-    case = (await on_both.register(body)).json()
+    case = (await on_sqlite.register(body)).json()
     assert (case["service_code"], case["location"]["district"]) == ("no_water", "west")
 
 
-async def test_departments_act_by_names(on_sqlite: House) -> None:
+async def test_departments_act_by_names(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("registered")
     actions: list[tuple[str, Json]] = [
         ("dispatch", {"department": "抢修"}),
@@ -90,7 +90,7 @@ async def test_departments_act_by_names(on_sqlite: House) -> None:
     assert given == {"repair", "metering", "water_quality"}
 
 
-async def test_lists_are_filtered_by_names(on_sqlite: House) -> None:
+async def test_lists_are_filtered_by_names(on_sqlite: Api) -> None:
     mine = f"agent {uuid.uuid4().hex[:8]}"
     number = (await on_sqlite.register({**CALL, "owner": mine}, "chief")).json()["number"]
     await on_sqlite.act(number, "dispatch", {"department": "repair"})
@@ -100,7 +100,7 @@ async def test_lists_are_filtered_by_names(on_sqlite: House) -> None:
     assert (await on_sqlite.get("/v1/parts", department="计量")).status_code == 200
 
 
-async def test_incidents_are_declared_confirmed_and_dispatched_by_names(on_sqlite: House) -> None:
+async def test_incidents_are_declared_confirmed_and_dispatched_by_names(on_sqlite: Api) -> None:
     body = {"title": "咸潮", "services": ["水质", "Low pressure"], "districts": ["坦洲", "Sanxiang"]}
     made = (await on_sqlite.post("/v1/incidents", body, "zhou")).json()
     assert (made["services"], made["districts"]) == (["water_quality", "low_pressure"], ["tanzhou", "sanxiang"])
@@ -119,14 +119,14 @@ def filled(value: Any, code: str) -> Any:
     return code if value == "@" else value
 
 
-async def sent(house: House, path: str, body: Json, field: str) -> httpx.Response:
-    return await (house.get(path, **body) if field.startswith("query.") else house.post(path, body))
+async def sent(api: Api, path: str, body: Json, field: str) -> httpx.Response:
+    return await (api.get(path, **body) if field.startswith("query.") else api.post(path, body))
 
 
 @pytest.mark.parametrize(("kind", "path", "body", "field"), PLACES)
 @pytest.mark.parametrize("code", WRONG)
 async def test_a_wrong_code_is_answered_with_the_accepted_ones(
-    on_sqlite: House, kind: str, path: str, body: Json, field: str, code: str
+    on_sqlite: Api, kind: str, path: str, body: Json, field: str, code: str
 ) -> None:
     found = problem(await sent(on_sqlite, path, filled(body, code), field), 422, f"unknown-{kind}")
     assert {*SHOWN[kind]} < {*found["accepted"]}
@@ -134,7 +134,7 @@ async def test_a_wrong_code_is_answered_with_the_accepted_ones(
     assert SHOWN[kind][0] in found["detail"]
 
 
-async def test_every_field_of_a_code_is_among_them(on_sqlite: House) -> None:
+async def test_every_field_of_a_code_is_among_them(on_sqlite: Api) -> None:
     document = on_sqlite.app.openapi()
     schemas = document["components"]["schemas"]
     found = {("/v1/complaints", "body.location.district")}
@@ -152,14 +152,14 @@ async def test_every_field_of_a_code_is_among_them(on_sqlite: House) -> None:
     assert {(path, field.rstrip(".01")) for _, path, _, field in PLACES} == of_codes
 
 
-async def test_a_code_that_may_be_several_is_answered_with_these(on_sqlite: House) -> None:
+async def test_a_code_that_may_be_several_is_answered_with_these(on_sqlite: Api) -> None:
     answer = await on_sqlite.register({**CALL, "location": {"district": "Nan"}})
     found = problem(answer, 422, "unknown-district")
     assert found["accepted"] == ["nanlang", "Nanlang", "南朗街道", "nantou", "Nantou", "南头镇"]
     assert "may be any of several districts" in found["detail"]
 
 
-async def test_a_wrong_code_among_other_faults_is_one_of_them(on_sqlite: House) -> None:
+async def test_a_wrong_code_among_other_faults_is_one_of_them(on_sqlite: Api) -> None:
     answer = await on_sqlite.register({"service_code": "tea", "location": {"district": "moon"}})
     found = problem(answer, 422, "invalid-request")
     assert [fault["field"] for fault in found["errors"]] == [
@@ -170,13 +170,13 @@ async def test_a_wrong_code_among_other_faults_is_one_of_them(on_sqlite: House) 
     assert ["no_water" in (fault.get("accepted") or ()) for fault in found["errors"]] == [True, False, False]
 
 
-async def test_a_request_by_name_is_the_same_as_by_code(on_both: House) -> None:
+async def test_a_request_by_name_is_the_same_as_by_code(on_sqlite: Api) -> None:
     mine, another = str(uuid.uuid4()), str(uuid.uuid4())
     bodies = [{**CALL, "service_code": code} for code in ("停水", "停水", "no_water")]
-    numbers = {(await on_both.register(body, key=mine)).json()["number"] for body in bodies}
+    numbers = {(await on_sqlite.register(body, key=mine)).json()["number"] for body in bodies}
     (number,) = numbers
     for department in ("抢修", "repair", "抢修"):
-        answer = await on_both.act(number, "dispatch", {"department": department}, key=another)
+        answer = await on_sqlite.act(number, "dispatch", {"department": department}, key=another)
         assert (answer.status_code, answer.json()["version"]) == (200, 2)
 
 
@@ -190,7 +190,7 @@ def without_metering(catalogue: Catalogue) -> Catalogue:
     return catalogue.model_copy(update={"departments": tuple(departments), "name": "Without metering"})
 
 
-async def test_names_are_those_of_the_catalogue_in_force(on_sqlite: House, store: CatalogueStore) -> None:
+async def test_names_are_those_of_the_catalogue_in_force(on_sqlite: Api, store: CatalogueStore) -> None:
     """A department that has been given up is still found and relieved, and is given no new work."""
     number = await on_sqlite.case_in("in_progress")
     await on_sqlite.act(number, "involve", {"department": "计量", "task": "?"}, "zhou")

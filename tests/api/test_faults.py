@@ -11,7 +11,7 @@ import worker
 from hotline.settings import Settings
 from hotline.temporal.connection import DATA_CONVERTER
 from readmodel.database import engine
-from tests.support.api import CALL, House, house, problem, whenever
+from tests.support.api import CALL, Api, problem, running_api, whenever
 from tests.support.hotline import until
 from tests.support.outage import down
 from tests.support.proxy import relay
@@ -36,7 +36,7 @@ async def test_with_sql_down_everything_is_taken_and_appears_when_it_is_back(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
     database = engine(database_url)
-    async with house(temporal, database_url, tmp_path, sql_wait_seconds=0.3) as made:
+    async with running_api(temporal, database_url, tmp_path, sql_wait_seconds=0.3) as made:
         before = await made.case_in("registered")
         with down(database):
             taken = await made.register({**CALL, "description": "SQL 停了"})
@@ -71,7 +71,7 @@ async def test_with_the_worker_down_a_case_gets_its_number_and_an_action_its_tur
 ) -> None:
     mine, theirs = key(), key()
     changes = {"sql_wait_seconds": 0.1, "update_timeout_seconds": 0.5}
-    async with house(temporal, database_url, tmp_path, at_work=False, **changes) as made:
+    async with running_api(temporal, database_url, tmp_path, at_work=False, **changes) as made:
         taken = await made.register(key=mine)
         assert taken.status_code == 202
         number = taken.json()["number"]
@@ -88,7 +88,7 @@ async def test_with_the_worker_down_a_case_gets_its_number_and_an_action_its_tur
             assert await made.actions(number) == ["register", "dispatch"]
 
 
-async def dispatched(made: House, number: str, mine: str) -> tuple[int, str | None]:
+async def dispatched(made: Api, number: str, mine: str) -> tuple[int, str | None]:
     """What the dispatch with this key is answered: status and state."""
     answer = await made.act(number, "dispatch", {"department": "repair"}, "zhou", mine)
     return answer.status_code, answer.json().get("state")
@@ -100,7 +100,7 @@ async def test_with_temporal_down_nothing_is_pretended(temporal: Client, tmp_pat
         client = await Client.connect(f"127.0.0.1:{way.port}", data_converter=temporal.data_converter)
         url = f"sqlite:///{tmp_path / 'hotline.db'}"
         async with (
-            house(client, url, tmp_path, at_work=False, update_timeout_seconds=1.0) as made,
+            running_api(client, url, tmp_path, at_work=False, update_timeout_seconds=1.0) as made,
             worker.running(temporal, made.settings),
         ):
             number = await made.case_in("registered")
@@ -126,7 +126,7 @@ async def test_with_temporal_down_nothing_is_pretended(temporal: Client, tmp_pat
 
 async def test_the_api_starts_and_says_so_while_temporal_is_not_there_yet(tmp_path: Path) -> None:
     client = await Client.connect("127.0.0.1:1", lazy=True, data_converter=DATA_CONVERTER)
-    async with house(client, f"sqlite:///{tmp_path / 'hotline.db'}", tmp_path, at_work=False) as made:
+    async with running_api(client, f"sqlite:///{tmp_path / 'hotline.db'}", tmp_path, at_work=False) as made:
         assert (await made.http.get("/healthz")).json() == {"status": "alive"}
         began = time.monotonic()
         problem(await made.register(), 503, "temporal-unavailable")

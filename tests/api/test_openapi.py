@@ -33,7 +33,7 @@ from domain.case.actions import COMMANDS
 from domain.customers.customer import CallerRecord
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.numbers import parse_number
-from tests.support.api import House
+from tests.support.api import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -68,7 +68,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
 
 
 @pytest.fixture(scope="module")
-def document(on_sqlite: House) -> Json:
+def document(on_sqlite: Api) -> Json:
     found: Json = json.loads(json.dumps(on_sqlite.app.openapi()))
     return found
 
@@ -95,7 +95,7 @@ async def test_every_action_is_an_operation_described_in_both_languages(document
         assert "from 从" in operation["description"]
 
 
-async def test_every_parameter_and_every_field_of_a_body_is_described_or_speaks_for_itself(document: Json) -> None:
+async def test_every_parameter_and_field_is_described_or_explains_itself(document: Json) -> None:
     for operation in operations(document):
         for parameter in operation.get("parameters", ()):
             assert parameter.get("description"), (operation["operationId"], parameter["name"])
@@ -109,7 +109,7 @@ async def test_every_action_has_an_example_that_would_be_accepted(document: Json
         assert example["summary"]
 
 
-async def test_the_example_of_a_registration_would_be_accepted(on_sqlite: House, document: Json) -> None:
+async def test_the_example_of_a_registration_would_be_accepted(on_sqlite: Api, document: Json) -> None:
     (example,) = document["components"]["schemas"]["NewComplaint"]["examples"]
     NewComplaint.model_validate(example)
     assert (await on_sqlite.register(example)).status_code == 201
@@ -132,7 +132,7 @@ async def test_every_answer_has_an_example_of_its_very_shape(document: Json, ope
         assert answer["description"]
 
 
-async def test_a_real_complaint_has_the_documented_shape(on_sqlite: House) -> None:
+async def test_a_real_complaint_has_the_documented_shape(on_sqlite: Api) -> None:
     complaint = await on_sqlite.complaint(await on_sqlite.case_in("dispatched"))
     assert Complaint.model_validate(complaint).model_dump(mode="json") == complaint
     events = (await on_sqlite.get(f"/v1/complaints/{complaint['number']}/timeline")).json()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hotline.files.catalogue import load_catalogue
-from tests.support.api import House
+from tests.support.api import Api
 from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -16,11 +16,11 @@ def value(text: str, series: str) -> float:
     return next((float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(series)), 0.0)
 
 
-async def metrics(house: House) -> str:
-    return (await house.http.get("/metrics")).text
+async def metrics(api: Api) -> str:
+    return (await api.http.get("/metrics")).text
 
 
-async def test_ready_names_every_part(on_both: House) -> None:
+async def test_ready_names_every_part(on_both: Api) -> None:
     async def look() -> dict[str, object]:
         found: dict[str, object] = (await on_both.http.get("/readyz")).json()
         return found
@@ -31,7 +31,7 @@ async def test_ready_names_every_part(on_both: House) -> None:
     assert "asked for tasks" in str(found["worker"])
 
 
-async def test_the_end_of_the_holidays_is_announced(on_sqlite: House) -> None:
+async def test_the_end_of_the_holidays_is_announced(on_sqlite: Api) -> None:
     ends = load_catalogue(on_sqlite.settings.catalogue).calendar.covers_until
     noon = datetime(ends.year, ends.month, ends.day, 4, tzinfo=UTC)
     try:
@@ -47,7 +47,7 @@ async def test_the_end_of_the_holidays_is_announced(on_sqlite: House) -> None:
     assert (late["status"], left) == ("degraded", 30.0)
 
 
-async def test_requests_are_counted_by_route_without_any_number(on_sqlite: House) -> None:
+async def test_requests_are_counted_by_route_without_any_number(on_sqlite: Api) -> None:
     series = 'hotline_http_requests_total{method="POST",route="/v1/complaints/{number}/actions/arrive",status="409"}'
     number = await on_sqlite.case_in("registered")
     before = await metrics(on_sqlite)
@@ -58,7 +58,7 @@ async def test_requests_are_counted_by_route_without_any_number(on_sqlite: House
     assert number not in after
 
 
-async def test_waits_for_sql_are_counted_by_how_they_ended(on_sqlite: House) -> None:
+async def test_waits_for_sql_are_counted_by_how_they_ended(on_sqlite: Api) -> None:
     series = 'hotline_sql_waits_total{outcome="shown"}'
     before = await metrics(on_sqlite)
     await on_sqlite.case_in("dispatched")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.test_reading import numbers, owner, registered
-from tests.support.api import House, Json, problem
+from tests.support.api import Api, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -13,17 +13,17 @@ VALUES: Json = {"month": "2026-08", "limit": 5, "overdue": "true", "state": "clo
 """Good ones; of other parameters any text is."""
 
 
-def with_parameters(house: House) -> list[tuple[str, list[Json]]]:
+def with_parameters(api: Api) -> list[tuple[str, list[Json]]]:
     """Every address that takes query parameters, with these."""
     found = []
-    for path, operations in house.app.openapi()["paths"].items():
+    for path, operations in api.app.openapi()["paths"].items():
         taken = [each for each in operations.get("get", {}).get("parameters", ()) if each["in"] == "query"]
         if taken:
             found.append((path.replace("{number}", "i26080347119" if "incidents" in path else "2001010000001"), taken))
     return found
 
 
-async def test_every_parameter_is_given_once_or_is_a_list(on_sqlite: House) -> None:
+async def test_every_parameter_is_given_once_or_is_a_list(on_sqlite: Api) -> None:
     operations = with_parameters(on_sqlite)
     assert {parameter["name"] for _, taken in operations for parameter in taken} >= {*VALUES, "cursor", "q", "thanked"}
     for path, taken in operations:
@@ -35,11 +35,11 @@ async def test_every_parameter_is_given_once_or_is_a_list(on_sqlite: House) -> N
             assert fault == {"field": f"query.{name}", "message": "Given 2 times; accepted: once"}, path
 
 
-async def test_states_of_a_list_are_a_set(on_both: House) -> None:
+async def test_states_of_a_list_are_a_set(on_sqlite: Api) -> None:
     mine = owner()
-    waiting, sent, refused = await registered(on_both, mine, 3)
-    await on_both.act(sent, "dispatch", {"department": "repair"})
-    await on_both.act(refused, "refuse", {"reason": "不归我们管"})
+    waiting, sent, refused = await registered(on_sqlite, mine, 3)
+    await on_sqlite.act(sent, "dispatch", {"department": "repair"})
+    await on_sqlite.act(refused, "refuse", {"reason": "不归我们管"})
     wanted: list[tuple[dict[str, Any], list[str]]] = [
         ({"state": ["registered", "refused"]}, [refused, waiting]),
         ({"state": ["refused", "dispatched", "registered", "dispatched"]}, [refused, sent, waiting]),
@@ -48,12 +48,12 @@ async def test_states_of_a_list_are_a_set(on_both: House) -> None:
         ({"state": ["closed", "withdrawn"]}, []),
     ]
     for limit in (1, 2, 50):
-        found = [(params, await numbers(on_both, owner=mine, limit=limit, **params)) for params, _ in wanted]
+        found = [(params, await numbers(on_sqlite, owner=mine, limit=limit, **params)) for params, _ in wanted]
         assert found == wanted
 
 
 @pytest.mark.parametrize("path", ["/v1/complaints", "/v1/incidents", "/v1/parts"])
-async def test_one_wrong_state_of_several_is_refused(on_sqlite: House, path: str) -> None:
+async def test_one_wrong_state_of_several_is_refused(on_sqlite: Api, path: str) -> None:
     (fault,) = problem(await on_sqlite.get(path, state=["dispatched", "lost"]), 422, "invalid-request")["errors"]
     assert fault["field"] == "query.state"
     assert "'in_progress'" in fault["message"]

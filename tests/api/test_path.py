@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import CALL, House, whenever
+from tests.support.api import CALL, Api, whenever
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -18,7 +18,7 @@ CHAIN: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 )
 
 
-async def test_a_case_from_the_call_to_the_follow_up(on_both: House) -> None:
+async def test_a_case_from_the_call_to_the_follow_up(on_both: Api) -> None:
     answer = await on_both.register({**CALL, "caller": {"name": "李婆婆", "phone": "0760 8823 7777"}})
     assert answer.status_code == 201
     complaint = answer.json()
@@ -40,23 +40,23 @@ async def test_a_case_from_the_call_to_the_follow_up(on_both: House) -> None:
     assert "terms" not in events[0]["data"]
 
 
-async def test_an_answer_shows_what_its_reader_may_do(on_both: House) -> None:
-    number = await on_both.case_in("dispatched")
+async def test_an_answer_shows_what_its_reader_may_do(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
     readers = ("wu", "sun", "portal", "he")
-    told = {by: whenever((await on_both.complaint(number, by))["available_actions"]) for by in readers}
+    told = {by: whenever((await on_sqlite.complaint(number, by))["available_actions"]) for by in readers}
     assert told == {
         "wu": ["sign_for", "return", "comment"],
         "sun": [],
         "portal": ["comment", "urge"],
         "he": ["comment"],
     }
-    answer = await on_both.act(number, "sign_for", {}, "wu")
-    assert answer.json()["available_actions"] == (await on_both.complaint(number, "wu"))["available_actions"]
+    answer = await on_sqlite.act(number, "sign_for", {}, "wu")
+    assert answer.json()["available_actions"] == (await on_sqlite.complaint(number, "wu"))["available_actions"]
 
 
-async def test_a_clock_says_why_it_is_due_then(on_both: House) -> None:
-    number = await on_both.case_in("dispatched")
-    clocks = {clock["name"]: clock for clock in (await on_both.complaint(number))["clocks"]}
+async def test_a_clock_says_why_it_is_due_then(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    clocks = {clock["name"]: clock for clock in (await on_sqlite.complaint(number))["clocks"]}
     arrive = clocks["arrive"]
     assert (arrive["status"], arrive["calendar"], arrive["budget_seconds"]) == ("running", "always", 7200)
     assert arrive["remaining_seconds"] == pytest.approx(7200 - arrive["elapsed_seconds"])

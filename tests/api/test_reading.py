@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import CALL, House, problem
+from tests.support.api import CALL, Api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -15,42 +15,42 @@ def owner() -> str:
     return f"agent {uuid.uuid4().hex[:8]}"
 
 
-async def numbers(house: House, **params: Any) -> list[str]:
+async def numbers(api: Api, **params: Any) -> list[str]:
     """The numbers of a whole list, page by page."""
     found: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = (await house.get("/v1/complaints", **params, **({"cursor": cursor} if cursor else {}))).json()
+        page = (await api.get("/v1/complaints", **params, **({"cursor": cursor} if cursor else {}))).json()
         found += [item["number"] for item in page["items"]]
         cursor = page["next_cursor"]
     return found
 
 
-async def registered(house: House, mine: str, count: int, **changes: Any) -> list[str]:
+async def registered(api: Api, mine: str, count: int, **changes: Any) -> list[str]:
     """Cases of one owner, oldest first."""
-    answers = [await house.register({**CALL, "owner": mine, **changes}, "chief") for _ in range(count)]
+    answers = [await api.register({**CALL, "owner": mine, **changes}, "chief") for _ in range(count)]
     return [answer.json()["number"] for answer in answers]
 
 
-async def test_pages_join_without_gap_or_double_newest_first(on_both: House) -> None:
+async def test_pages_join_without_gap_or_double_newest_first(on_sqlite: Api) -> None:
     mine = owner()
-    made = await registered(on_both, mine, 5)
-    assert await numbers(on_both, owner=mine) == made[::-1]
-    assert await numbers(on_both, owner=mine, limit=2) == made[::-1]
-    assert await numbers(on_both, owner=mine, limit=5) == made[::-1]
+    made = await registered(on_sqlite, mine, 5)
+    assert await numbers(on_sqlite, owner=mine) == made[::-1]
+    assert await numbers(on_sqlite, owner=mine, limit=2) == made[::-1]
+    assert await numbers(on_sqlite, owner=mine, limit=5) == made[::-1]
 
 
-async def test_what_comes_meanwhile_moves_no_page(on_both: House) -> None:
+async def test_what_comes_meanwhile_moves_no_page(on_sqlite: Api) -> None:
     mine = owner()
-    made = await registered(on_both, mine, 4)
-    first = (await on_both.get("/v1/complaints", owner=mine, limit=2)).json()
-    await registered(on_both, mine, 1)
-    second = (await on_both.get("/v1/complaints", owner=mine, limit=2, cursor=first["next_cursor"])).json()
+    made = await registered(on_sqlite, mine, 4)
+    first = (await on_sqlite.get("/v1/complaints", owner=mine, limit=2)).json()
+    await registered(on_sqlite, mine, 1)
+    second = (await on_sqlite.get("/v1/complaints", owner=mine, limit=2, cursor=first["next_cursor"])).json()
     assert [item["number"] for item in first["items"] + second["items"]] == made[::-1]
     assert second["next_cursor"] is None
 
 
-async def test_filters_narrow_together(on_both: House) -> None:
+async def test_filters_narrow_together(on_both: Api) -> None:
     mine = owner()
     (dry,) = await registered(on_both, mine, 1, location={"district": "west", "address": "下闸新村 3 号"})
     (leak,) = await registered(on_both, mine, 1, service_code="leak", location={"district": "east"})
@@ -71,11 +71,11 @@ async def test_filters_narrow_together(on_both: House) -> None:
     assert [(params, await numbers(on_both, owner=mine, **params)) for params, _ in wanted] == wanted
 
 
-async def test_an_item_of_a_list_is_the_complaint_itself(on_both: House) -> None:
+async def test_an_item_of_a_list_is_the_complaint_itself(on_sqlite: Api) -> None:
     mine = owner()
-    (number,) = await registered(on_both, mine, 1)
-    (item,) = (await on_both.get("/v1/complaints", owner=mine)).json()["items"]
-    assert item | {"clocks": []} == await on_both.complaint(number) | {"clocks": []}
+    (number,) = await registered(on_sqlite, mine, 1)
+    (item,) = (await on_sqlite.get("/v1/complaints", owner=mine)).json()["items"]
+    assert item | {"clocks": []} == await on_sqlite.complaint(number) | {"clocks": []}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_an_item_of_a_list_is_the_complaint_itself(on_both: House) -> None
     ],
 )
 async def test_a_filter_that_cannot_be_is_refused(
-    on_sqlite: House, params: dict[str, Any], field: str, accepted: str
+    on_sqlite: Api, params: dict[str, Any], field: str, accepted: str
 ) -> None:
     (fault,) = problem(await on_sqlite.get("/v1/complaints", **params), 422, "invalid-request")["errors"]
     assert fault["field"] == field
@@ -100,27 +100,27 @@ async def test_a_filter_that_cannot_be_is_refused(
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "9" * 30, "MTIz"])
 @pytest.mark.parametrize("path", ["/v1/complaints", "/v1/complaints/{number}/timeline"])
-async def test_a_cursor_that_no_page_gave_out_is_refused(on_sqlite: House, path: str, cursor: str) -> None:
+async def test_a_cursor_that_no_page_gave_out_is_refused(on_sqlite: Api, path: str, cursor: str) -> None:
     number = await on_sqlite.case_in("registered")
     answer = await on_sqlite.get(path.format(number=number), cursor=cursor)
     assert "no cursor" in problem(answer, 422, "invalid-cursor")["accepted"]
 
 
-async def test_a_timeline_comes_in_pages_oldest_first(on_both: House) -> None:
-    number = await on_both.case_in("pending_reply")
+async def test_a_timeline_comes_in_pages_oldest_first(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("pending_reply")
     path = f"/v1/complaints/{number}/timeline"
-    first = (await on_both.get(path, limit=3)).json()
-    second = (await on_both.get(path, limit=3, cursor=first["next_cursor"])).json()
+    first = (await on_sqlite.get(path, limit=3)).json()
+    second = (await on_sqlite.get(path, limit=3, cursor=first["next_cursor"])).json()
     assert [item["seq"] for item in first["items"] + second["items"]] == [1, 2, 3, 4]
     assert second["next_cursor"] is None
 
 
 @pytest.mark.parametrize("path", ["/v1/complaints/2001010000008", "/v1/complaints/2001010000008/timeline"])
-async def test_a_number_that_no_case_has_is_not_found(on_both: House, path: str) -> None:
-    problem(await on_both.get(path), 404, "complaint-not-found")
+async def test_a_number_that_no_case_has_is_not_found(on_sqlite: Api, path: str) -> None:
+    problem(await on_sqlite.get(path), 404, "complaint-not-found")
 
 
-async def test_the_catalogue_names_services_clocks_and_codes(on_sqlite: House) -> None:
+async def test_the_catalogue_names_services_clocks_and_codes(on_sqlite: Api) -> None:
     found = (await on_sqlite.get("/v1/services", "portal")).json()
     burst = next(service for service in found["items"] if service["service_code"] == "burst_main")
     assert (burst["name_zh"], burst["priority"]) == ("爆管", "P1")
@@ -129,7 +129,7 @@ async def test_the_catalogue_names_services_clocks_and_codes(on_sqlite: House) -
     assert "repair" in [department["code"] for department in found["departments"]]
 
 
-async def test_the_lifecycle_is_the_table(on_sqlite: House) -> None:
+async def test_the_lifecycle_is_the_table(on_sqlite: Api) -> None:
     found = (await on_sqlite.get("/v1/lifecycle", "portal")).json()
     rows = {row["action"]: row for row in found["actions"]}
     assert (rows["sign_for"]["name_zh"], rows["sign_for"]["from"], rows["sign_for"]["to"]) == (

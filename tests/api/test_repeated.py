@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
 
 from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Role
@@ -19,8 +20,8 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.api.test_england import ENGLAND
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
-from tests.support.api import CALL, House, Json, house, problem
-from tests.support.hotline import temporal_server, until
+from tests.support.api import CALL, Api, Json, problem, running_api
+from tests.support.hotline import until
 from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import Names
@@ -74,21 +75,21 @@ class Sent(NamedTuple):
         return incident_id(number) if number.startswith("i") else workflow_id(number)
 
 
-async def sent(api: House, path: str, body: Json, by: str, other: Json) -> Sent:
+async def sent(api: Api, path: str, body: Json, by: str, other: Json) -> Sent:
     mine = key()
     answer = await api.post(path, body, by, mine)
     assert answer.is_success, answer.text
     return Sent(path, body, by, mine, other, answer.json())
 
 
-async def taken(api: House, workflow: str) -> int:
+async def taken(api: Api, workflow: str) -> int:
     """The updates in the workflow's history."""
     history = await api.temporal.get_workflow_handle(workflow).fetch_history()
     wanted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
     return len([event for event in history.events if event.event_type == wanted])
 
 
-async def answered_again(api: House, first: Sent, status: int, slug: str) -> Json:
+async def answered_again(api: Api, first: Sent, status: int, slug: str) -> Json:
     """The answer to the request when it is repeated; another one is refused, and none of them leaves anything."""
     before = await taken(api, first.workflow())
     answer = await api.post(first.path, first.body, first.by, first.key)
@@ -107,7 +108,7 @@ async def answered_again(api: House, first: Sent, status: int, slug: str) -> Jso
     [("registered", "dispatch", {}), ("in_progress", "involve", {"task": "检查水表"})],
 )
 async def test_answered_again_when_the_department_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, state: str, action: str, body: Json
+    on_sqlite: Api, wider: CatalogueStore, state: str, action: str, body: Json
 ) -> None:
     path = f"/v1/complaints/{await on_sqlite.case_in(state)}/actions/{action}"
     to = {**body, "department": FOR_NOW}
@@ -117,7 +118,7 @@ async def test_answered_again_when_the_department_left_the_catalogue(
     assert (again["state"], again["version"]) == (first.answer["state"], first.answer["version"])
 
 
-async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: House, wider: CatalogueStore) -> None:
+async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: Api, wider: CatalogueStore) -> None:
     number = await on_sqlite.case_in("registered")
     path, to = f"/v1/complaints/{number}/actions/dispatch", {"department": FOR_NOW}
     first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
@@ -128,7 +129,7 @@ async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: House, 
     assert again["state"] == "withdrawn"
 
 
-async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite: House) -> None:
+async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite: Api) -> None:
     new, _ = on_sqlite.keyring.create("temp", Role.AGENT)
     path = f"/v1/complaints/{await on_sqlite.case_in('registered')}/actions/hand_over"
     first = await sent(on_sqlite, path, {"owner": "temp"}, "xu", {"owner": "li"})
@@ -136,7 +137,7 @@ async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite
     assert (await answered_again(on_sqlite, first, 422, "unknown-owner"))["owner"] == "temp"
 
 
-async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite: House) -> None:
+async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite: Api) -> None:
     number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
     case = await on_sqlite.case_in("registered", location=ELSEWHERE)
     path = f"/v1/complaints/{case}/actions/link_incident"
@@ -146,34 +147,35 @@ async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite:
     await answered_again(on_sqlite, first, 409, "incident-closed")
 
 
-async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(tmp_path: Path) -> None:
+async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
     text = (
         ENGLAND.read_text().replace('up_to = "100"', 'up_to = "40"').replace('at_most = "250.00"', 'at_most = "50.00"')
     )
     two_words = tmp_path / "two_words.toml"
     two_words.write_text(text)
-    async with await temporal_server() as server:
-        url = f"sqlite:///{tmp_path / 'hotline.db'}"
-        async with house(server.client, url, tmp_path, catalogue=two_words) as made:
-            call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
-            mine, other = [
-                (await made.register({**call, "caller": {"account_no": "B-1"}})).json()["number"] for _ in range(2)
-            ]
-            for number in (mine, other):
-                await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=4))
-                await until(partial(made.complaint, number), lambda seen: len(seen["credits"]) == 1)
-            yes = {"credit": 1, "approved": True}
-            first = await sent(made, f"/v1/complaints/{mine}/actions/decide_credit", yes, "chief", {**yes, "note": "-"})
-            for _ in range(2):
-                assert (await made.act(other, "decide_credit", yes)).status_code == 200
-            again = await answered_again(made, first, 409, "credit-limit-reached")
-            assert again["credits"][0]["approved"] is None
+    url = f"sqlite:///{tmp_path / 'hotline.db'}"
+    async with running_api(server.client, url, tmp_path, catalogue=two_words) as made:
+        call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
+        mine, other = [
+            (await made.register({**call, "caller": {"account_no": "B-1"}})).json()["number"] for _ in range(2)
+        ]
+        for number in (mine, other):
+            await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=4))
+            await until(partial(made.complaint, number), lambda seen: len(seen["credits"]) == 1)
+        yes = {"credit": 1, "approved": True}
+        first = await sent(made, f"/v1/complaints/{mine}/actions/decide_credit", yes, "chief", {**yes, "note": "-"})
+        for _ in range(2):
+            assert (await made.act(other, "decide_credit", yes)).status_code == 200
+        again = await answered_again(made, first, 409, "credit-limit-reached")
+        assert again["credits"][0]["approved"] is None
 
 
 @pytest.mark.parametrize("change", [{"service_code": FOR_NOW}, {"location": {"district": FOR_NOW}}])
 @pytest.mark.parametrize("later", [timedelta(), SECOND], ids=["today", "tomorrow"])
 async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, change: Json, later: timedelta
+    on_sqlite: Api, wider: CatalogueStore, change: Json, later: timedelta
 ) -> None:
     mine, call = key(), {**CALL, **change}
     slug = "unknown-service" if "service_code" in change else "unknown-district"
@@ -193,7 +195,7 @@ async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
     assert first.headers["Location"] == again.headers["Location"]
 
 
-async def test_answered_again_when_the_key_may_name_no_other_owner_any_more(on_sqlite: House) -> None:
+async def test_answered_again_when_the_key_may_name_no_other_owner_any_more(on_sqlite: Api) -> None:
     mine, call = key(), {**CALL, "owner": "li"}
     _, on_sqlite.tokens["temp"] = on_sqlite.keyring.create("temp", Role.ADMIN)
     first = await on_sqlite.register(call, "temp", mine)
@@ -210,7 +212,7 @@ SCOPES = [{"services": [FOR_NOW]}, {"districts": [FOR_NOW]}]
 
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_answered_again_when_the_scope_of_a_declared_incident_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, scope: Json
+    on_sqlite: Api, wider: CatalogueStore, scope: Json
 ) -> None:
     slug = "unknown-service" if "services" in scope else "unknown-district"
     mine, body = key(), {"title": "停水", "services": ["leak"], "districts": ["minzhong"], **scope}
@@ -227,7 +229,7 @@ async def test_answered_again_when_the_scope_of_a_declared_incident_left_the_cat
     await act(on_sqlite, number, "resolve", {"result": "-", "message": "-"})
 
 
-async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite: House) -> None:
+async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite: Api) -> None:
     mine, body = key(), {"title": "停水", "services": ["leak"], "districts": ["minzhong"]}
     first = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
     number = first.json()["number"]
@@ -240,7 +242,7 @@ async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite:
 
 
 async def test_answered_again_when_the_department_of_an_incident_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore
+    on_sqlite: Api, wider: CatalogueStore
 ) -> None:
     number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
     path, to = f"/v1/incidents/{number}/actions/dispatch", {"department": FOR_NOW}
@@ -252,7 +254,7 @@ async def test_answered_again_when_the_department_of_an_incident_left_the_catalo
 
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_catalogue(
-    on_sqlite: House, wider: CatalogueStore, scope: Json
+    on_sqlite: Api, wider: CatalogueStore, scope: Json
 ) -> None:
     at = datetime.now(UTC)
     opening = Opening(at=at, title="-", scope=Scope(services=("leak",), districts=("minzhong",)), since=at)
@@ -265,7 +267,7 @@ async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_ca
     await act(on_sqlite, suspected.number, "dismiss", {"reason": "误报"})
 
 
-async def test_answered_again_when_the_incident_merged_into_has_ended(on_sqlite: House) -> None:
+async def test_answered_again_when_the_incident_merged_into_has_ended(on_sqlite: Api) -> None:
     one, other = [await declare(on_sqlite, districts=["minzhong"], services=["leak"]) for _ in range(2)]
     path = f"/v1/incidents/{one}/actions/merge"
     first = await sent(on_sqlite, path, {"into": other}, "zhou", {"into": other, "reason": "同一原因"})

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from api.routes.reports import bounds
 from domain.calendar.work_calendar import on_the_wall
-from tests.support.api import House, Json, house, problem
+from tests.support.api import Api, Json, problem, running_api
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,18 +17,18 @@ AUGUST = datetime(2026, 7, 31, 16, tzinfo=UTC)
 """Its first instant in Beijing."""
 
 
-async def decided(house: House, amount: str, kind: str, *, approved: bool = True) -> Json:
+async def decided(api: Api, amount: str, kind: str, *, approved: bool = True) -> Json:
     """A case on whose money a manager has had the last word."""
-    number = await house.case_in("in_progress")
+    number = await api.case_in("in_progress")
     request = {"subject": "更换户内水管", "amount": amount, "kind": kind, "grounds": "低保户"}
-    assert (await house.act(number, "request_approval", request, "wu")).status_code == 200
-    answer = await house.act(number, "decide_approval", {"approved": approved, "note": "情况属实"}, "gao")
+    assert (await api.act(number, "request_approval", request, "wu")).status_code == 200
+    answer = await api.act(number, "decide_approval", {"approved": approved, "note": "情况属实"}, "gao")
     assert answer.status_code == 200, answer.text
     found: Json = answer.json()
     return found
 
 
-async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> None:
+async def test_money_decided_is_on_the_case_and_in_the_month(on_both: Api) -> None:
     month = f"{on_the_wall(on_both.clock()):%Y-%m}"
     before = (await on_both.get("/v1/reports/approvals", "gao", month=month)).json()
     case = await decided(on_both, "480.10", "funded_repair")
@@ -49,16 +49,16 @@ async def test_money_decided_is_on_the_case_and_in_the_month(on_both: House) -> 
 
 
 @pytest.mark.parametrize(("given", "shown"), [(0.1, "0.10"), (860, "860.00")])
-async def test_an_amount_given_as_a_number_is_shown_as_money(on_both: House, given: float, shown: str) -> None:
-    number = await on_both.case_in("in_progress")
-    asked = await on_both.act(number, "request_approval", {"subject": "换管", "amount": given}, "wu")
-    word = await on_both.act(number, "decide_approval", {"approved": True}, "gao")
-    timeline = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+async def test_an_amount_given_as_a_number_is_shown_as_money(on_sqlite: Api, given: float, shown: str) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    asked = await on_sqlite.act(number, "request_approval", {"subject": "换管", "amount": given}, "wu")
+    word = await on_sqlite.act(number, "decide_approval", {"approved": True}, "gao")
+    timeline = (await on_sqlite.get(f"/v1/complaints/{number}/timeline")).json()["items"]
     amounts = {item["data"]["amount"] for item in timeline if "amount" in item["data"]}
     assert {asked.json()["approval"]["amount"], word.json()["decisions"][0]["amount"], *amounts} == {shown}
 
 
-async def test_two_have_to_agree_to_a_large_amount(on_sqlite: House) -> None:
+async def test_two_have_to_agree_to_a_large_amount(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress")
     request = {"subject": "更换整幢管道", "amount": "1000.01"}
     await on_sqlite.act(number, "request_approval", request, "wu")
@@ -71,7 +71,7 @@ async def test_two_have_to_agree_to_a_large_amount(on_sqlite: House) -> None:
     assert found["accepted"] == ["an amount up to 200000.00"]
 
 
-async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: House) -> None:
+async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress")
     request = {"subject": "减免水费", "kind": "waiver", "grounds": "低保户"}
     found = problem(await on_sqlite.act(number, "request_approval", request, "wu"), 422, "request-incomplete")
@@ -91,7 +91,7 @@ async def test_a_month_of_thanks_is_told_by_person(temporal: Client, tmp_path: P
         ("谭敏", AUGUST),
         (None, AUGUST),
     )
-    async with house(temporal, database_url, tmp_path) as made:
+    async with running_api(temporal, database_url, tmp_path) as made:
         numbers = []
         for thanked, at in (*said, ("误登记", AUGUST)):
             made.clock.fixed = at
@@ -114,18 +114,18 @@ async def test_a_month_of_thanks_is_told_by_person(temporal: Client, tmp_path: P
         assert (await made.get("/v1/reports/thanks", "xu", month="2026-06")).json()["items"] == []
 
 
-async def test_a_month_of_thanks_is_for_those_who_assess(on_sqlite: House) -> None:
+async def test_a_month_of_thanks_is_for_those_who_assess(on_sqlite: Api) -> None:
     problem(await on_sqlite.get("/v1/reports/thanks", "wu", month="2026-08"), 403, "wrong-role")
     problem(await on_sqlite.get("/v1/reports/thanks", "xu", month="August"), 422, "invalid-request")
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "26-01", "august", ""])
-async def test_a_month_that_is_none_is_refused(on_sqlite: House, month: str) -> None:
+async def test_a_month_that_is_none_is_refused(on_sqlite: Api, month: str) -> None:
     found = problem(await on_sqlite.get("/v1/reports/approvals", "gao", month=month), 422, "invalid-request")
     assert found["errors"][0]["field"] == "query.month"
 
 
-async def test_the_report_is_for_those_who_answer_for_the_money(on_sqlite: House) -> None:
+async def test_the_report_is_for_those_who_answer_for_the_money(on_sqlite: Api) -> None:
     found = problem(await on_sqlite.get("/v1/reports/approvals", "wu", month="2026-08"), 403, "wrong-role")
     assert found["accepted"] == ["supervisor", "manager", "admin"]
 

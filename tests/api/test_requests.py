@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.support.api import CALL, House, problem
+from tests.support.api import CALL, Api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -15,8 +15,8 @@ LIMIT = 65_536
 JSON = {"Content-Type": "application/json"}
 
 
-async def send(house: House, content: bytes | AsyncIterator[bytes], **headers: str) -> httpx.Response:
-    return await house.http.post("/v1/complaints", content=content, headers={**house.key("chen"), **JSON, **headers})
+async def send(api: Api, content: bytes | AsyncIterator[bytes], **headers: str) -> httpx.Response:
+    return await api.http.post("/v1/complaints", content=content, headers={**api.key("chen"), **JSON, **headers})
 
 
 async def pieces(size: int, count: int) -> AsyncIterator[bytes]:
@@ -25,35 +25,35 @@ async def pieces(size: int, count: int) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/complaint", "/v1/complaints/2001010000008/history"])
-async def test_an_unknown_path_is_a_problem(on_sqlite: House, path: str) -> None:
+async def test_an_unknown_path_is_a_problem(on_sqlite: Api, path: str) -> None:
     assert path in problem(await on_sqlite.get(path), 404, "not-found")["detail"]
 
 
-async def test_a_wrong_method_names_the_right_ones(on_sqlite: House) -> None:
+async def test_a_wrong_method_names_the_right_ones(on_sqlite: Api) -> None:
     answer = await on_sqlite.http.put("/v1/complaints", json=CALL, headers=on_sqlite.key("chen"))
     assert problem(answer, 405, "method-not-allowed")["accepted"] == ["GET", "POST"]
     assert answer.headers["allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"a": 1,}', b"\xff\xfe", b"nothing", b"[" * 60_000])
-async def test_what_is_no_json_is_a_bad_request(on_sqlite: House, body: bytes) -> None:
+async def test_what_is_no_json_is_a_bad_request(on_sqlite: Api, body: bytes) -> None:
     answer = await send(on_sqlite, body)
     assert answer.status_code == 400
     assert problem(answer, 400, answer.json()["type"].rpartition(":")[2])
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "nonsense"])
-async def test_another_kind_of_body_is_told_to_be_json(on_sqlite: House, kind: str) -> None:
+async def test_another_kind_of_body_is_told_to_be_json(on_sqlite: Api, kind: str) -> None:
     answer = await send(on_sqlite, json.dumps(CALL).encode(), **{"Content-Type": kind})
     assert "application/json" in problem(answer, 415, "unsupported-media-type")["detail"]
 
 
-async def test_a_missing_body_says_what_is_missing(on_sqlite: House) -> None:
+async def test_a_missing_body_says_what_is_missing(on_sqlite: Api) -> None:
     answer = await on_sqlite.http.post("/v1/complaints", headers=on_sqlite.key("chen"))
     assert problem(answer, 422, "invalid-request")["errors"] == [{"field": "body", "message": "Field required"}]
 
 
-async def test_every_wrong_field_is_named_and_nothing_sent_is_repeated(on_sqlite: House) -> None:
+async def test_every_wrong_field_is_named_and_nothing_sent_is_repeated(on_sqlite: Api) -> None:
     wrong = {
         "service_code": "No Tea!",
         "caller": {"phone": "ask李婆婆"},
@@ -74,22 +74,22 @@ async def test_every_wrong_field_is_named_and_nothing_sent_is_repeated(on_sqlite
     assert "李婆婆" not in answer.text
 
 
-async def test_an_oversized_body_is_refused_by_its_length(on_sqlite: House) -> None:
+async def test_an_oversized_body_is_refused_by_its_length(on_sqlite: Api) -> None:
     answer = await send(on_sqlite, b" " * (LIMIT + 1))
     assert str(LIMIT) in problem(answer, 413, "body-too-large")["detail"]
 
 
-async def test_an_oversized_body_without_a_length_is_refused_when_it_gets_there(on_sqlite: House) -> None:
+async def test_an_oversized_body_without_a_length_is_refused_when_it_gets_there(on_sqlite: Api) -> None:
     answer = await send(on_sqlite, pieces(1024, 65))
     assert str(LIMIT) in problem(answer, 413, "body-too-large")["detail"]
 
 
-async def test_a_body_at_the_limit_is_read(on_sqlite: House) -> None:
+async def test_a_body_at_the_limit_is_read(on_sqlite: Api) -> None:
     body = json.dumps(CALL).encode()
     assert (await send(on_sqlite, body + b" " * (LIMIT - len(body)))).status_code == 201
 
 
-async def test_an_answer_carries_the_requests_id_and_stays_out_of_caches(on_sqlite: House) -> None:
+async def test_an_answer_carries_the_requests_id_and_stays_out_of_caches(on_sqlite: Api) -> None:
     named = await on_sqlite.http.get("/healthz", headers={"X-Request-ID": "call-17"})
     unnamed = await on_sqlite.http.get("/nowhere", headers={"X-Request-ID": "{bad}"})
     assert named.headers["x-request-id"] == "call-17"
@@ -99,10 +99,10 @@ async def test_an_answer_carries_the_requests_id_and_stays_out_of_caches(on_sqli
 
 
 async def test_a_fault_of_ours_is_logged_and_tells_nothing(
-    on_sqlite: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fault(*_: object) -> None:
-        raise ValueError("the secret of the house")
+        raise ValueError("the secret of the service")
 
     monkeypatch.setattr("api.routes.complaints.number_in", fault)
     with caplog.at_level(logging.ERROR, "hotline.api"):

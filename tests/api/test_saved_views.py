@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.client import Client
 
-from tests.support.api import House, Json
+from tests.support.api import Api, Json
 from tests.support.hotline import until
 from tools.docs.saved_views import VIEWS, View, due_today
 
@@ -19,7 +19,7 @@ async def found(temporal: Client, view: View) -> set[str]:
 
 
 @pytest.mark.parametrize("view", [*VIEWS, due_today(datetime.now(UTC))], ids=lambda view: view.name)
-async def test_the_server_takes_the_query(temporal: Client, on_sqlite: House, view: View) -> None:
+async def test_the_server_takes_the_query(temporal: Client, on_sqlite: Api, view: View) -> None:
     assert on_sqlite.temporal is temporal
     assert (await temporal.count_workflows(view.query)).count >= 0
 
@@ -42,7 +42,7 @@ async def test_the_server_takes_the_query(temporal: Client, on_sqlite: House, vi
     ],
 )
 async def test_the_view_finds_its_case(
-    on_sqlite: House, name: str, call: Json, steps: list[tuple[str, str, Json]]
+    on_sqlite: Api, name: str, call: Json, steps: list[tuple[str, str, Json]]
 ) -> None:
     usual = {"service_code": "no_water", "description": "家里没水", "location": {"district": "west"}}
     number = (await on_sqlite.register(usual | call)).json()["number"]
@@ -52,7 +52,7 @@ async def test_the_view_finds_its_case(
     await until(lambda: found(on_sqlite.temporal, BY_NAME[name]), lambda numbers: number in numbers)
 
 
-async def test_who_calls_again_is_among_the_repeat_callers(on_sqlite: House) -> None:
+async def test_who_calls_again_is_among_the_repeat_callers(on_sqlite: Api) -> None:
     call = {"service_code": "billing", "description": "水费", "caller": {"phone": "0760 8823 0909"}}
     await on_sqlite.register(call)
     number = (await on_sqlite.register(call)).json()["number"]

@@ -59,7 +59,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert set(re.findall(rf"\b{SETTING}[A-Z_]*[A-Z]\b", ALL)) == known
 
 
-def test_every_file_that_a_setting_puts_into_the_data_folder_is_in_its_table_and_in_the_backup() -> None:
+def test_every_file_of_the_data_folder_is_documented_and_in_the_backup() -> None:
     how_run, folder = page("docs/how-run.md"), Path("a-data-folder").absolute()
     settings = Settings(data_dir=folder)
     files = {

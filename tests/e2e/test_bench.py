@@ -17,7 +17,7 @@ from hotline.local.supervisor import started_at
 from tests.support.repositories import make_repository
 from tests.support.service import ROOT, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 AT_ONCE = f"@mkdir -p .venv/bin && ln -s {INSTALLED_HERE / 'hotline'} .venv/bin/hotline && touch installed"
 FOR_EVER = "@mktemp; echo $$$$ > pid; exec sleep 600"

@@ -67,9 +67,8 @@ def changed(service: Service) -> Counter[str]:
     return Counter(number for (number,) in rows)
 
 
-def test_through_the_death_of_the_worker_every_open_case_is_reached_once_and_again_changes_nothing(
-    service: Service, new: Path
-) -> None:
+@pytest.mark.slow
+def test_applying_a_catalogue_reaches_every_open_case_once_despite_a_kill(service: Service, new: Path) -> None:
     cases = asyncio.run(register(service, CASES))
     shown = service.run("catalogue", "apply", str(new), "--dry-run")
     assert "services.no_water.resolve: 24 hours → 48 hours" in shown

@@ -1,17 +1,13 @@
 """A notice of urging (催办通知书) printed by a real browser: one page of A4, in Chinese and English."""
 
-import os
-
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.browser import needs_chromium
 from tests.support.pdf_pages import page_sizes
 from tools.docs import documents, pictures
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e]
-
-if pictures.chromium() is None and not os.environ.get("CI"):
-    pytest.skip("no chromium here: sudo apt-get install chromium fonts-noto-cjk", allow_module_level=True)
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e]
 
 
 def test_a_notice_prints_on_one_page_of_a4() -> None:

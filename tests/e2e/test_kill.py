@@ -31,7 +31,7 @@ from hotline.temporal.connection import DATA_CONVERTER
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "hotline" / "catalogues" / "demo.toml"
 SEED = 2009

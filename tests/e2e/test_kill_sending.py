@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.support.receivers import Receiver, receiver
 from tests.support.service import Service
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CALLS = 10
 """Each owes one message: one call more, and the watch suspects a surge, which is a message of its own."""
@@ -85,7 +85,7 @@ def texts(gateway: Receiver) -> dict[str, set[str]]:
     return found
 
 
-async def test_a_gateway_that_knows_keys_has_each_message_once_and_another_no_more_doubles_than_it_had_in_hand(
+async def test_after_a_kill_a_gateway_that_knows_keys_has_each_message_once(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "channels.toml"

@@ -19,7 +19,7 @@ from hotline.demo.client import Json
 from tests.support.receivers import Receiver, receiver
 from tests.support.service import CHILDREN, ROOT, Service, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CATALOGUE = ROOT / "hotline" / "catalogues" / "surge.toml"
 CASES = 100

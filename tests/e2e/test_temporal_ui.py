@@ -1,20 +1,17 @@
 """What staff see in the Temporal UI: the case itself, in Chinese and English, and the saved view of broken promises."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.browser import needs_chromium
 from tests.support.service import Service
 from tools.docs import pictures
 from tools.docs.pictures import BREACHED, Stage
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e]
-
-if pictures.chromium() is None and not os.environ.get("CI"):
-    pytest.skip("no chromium here: sudo apt-get install chromium fonts-noto-cjk", allow_module_level=True)
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ async def test_mail_servers_that_hang_take_no_thread_of_one_that_works(
     limits = {"timeout_seconds": 3.0, "concurrency": concurrency}
     async with silent_mail_server() as silent:
         dead = [f"dead{place}" for place in range(3)]
-        channels = [*(mail(silent, name, **limits) for name in dead), mail(mails, "good", **limits)]
+        channels = [*(mail(silent, name, **limits) for name in dead), mail(mails, "good", concurrency=concurrency)]
         harness.write(*channels, DISPATCHER.format(json.dumps([*dead, "good"])))
         await harness.notify(30)
         async with harness.running():

@@ -37,7 +37,7 @@ async def test_a_webhook_is_signed_by_the_standard(harness: CourierHarness, gate
     assert told["data"]["number"] == key.split("-")[0]
 
 
-async def test_a_caller_gets_a_text_message_in_words_of_the_house(harness: CourierHarness, gateway: Receiver) -> None:
+async def test_a_caller_gets_a_text_message_in_words_of_the_company(harness: CourierHarness, gateway: Receiver) -> None:
     harness.write(
         sms(gateway, headers={"Authorization": "Bearer x"}, body={"sign": "供水"}, to_field="mobile"),
         CALLER.format(["sms"]),

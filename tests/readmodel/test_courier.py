@@ -25,7 +25,7 @@ from tests.support.batches import call, published
 from tests.support.outage import complained, down
 from tests.support.rows import rows
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def never(*_: Any) -> None:

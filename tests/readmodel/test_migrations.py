@@ -11,9 +11,9 @@ from readmodel.migrate import current, migrate
 from readmodel.tables import POSTGRESQL_ONLY, metadata
 
 
-def test_the_migrated_schema_is_the_declared_one(database_url: str) -> None:
-    migrate(database_url)
-    database = engine(database_url)
+def test_the_migrated_schema_is_the_declared_one(empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    database = engine(empty_database_url)
     with database.connect() as connection:
         missing = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
         if connection.dialect.name == "sqlite":
@@ -24,10 +24,10 @@ def test_the_migrated_schema_is_the_declared_one(database_url: str) -> None:
     database.dispose()
 
 
-def test_partial_indexes_are_those_declared(database_url: str) -> None:
+def test_partial_indexes_are_those_declared(empty_database_url: str) -> None:
     """Alembic does not compare their conditions."""
-    migrate(database_url)
-    database = engine(database_url)
+    migrate(empty_database_url)
+    database = engine(empty_database_url)
     kind = database.dialect.name
     with database.connect() as connection:
         found = {
@@ -46,23 +46,23 @@ def test_partial_indexes_are_those_declared(database_url: str) -> None:
     database.dispose()
 
 
-def test_migrating_again_or_all_at_once_does_no_harm(database_url: str) -> None:
+def test_migrating_again_or_all_at_once_does_no_harm(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(migrate, [database_url] * 4))
-    migrate(database_url)
-    database = engine(database_url)
+        list(pool.map(migrate, [empty_database_url] * 4))
+    migrate(empty_database_url)
+    database = engine(empty_database_url)
     with database.connect() as connection:
         assert current(connection)
         assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
     database.dispose()
 
 
-def test_current_tells_whether_the_schema_is_as_new_as_the_code(database_url: str) -> None:
+def test_current_tells_whether_the_schema_is_as_new_as_the_code(empty_database_url: str) -> None:
     """A newer schema will do, as migrations are additive: an older worker goes on while it is replaced."""
-    database = engine(database_url)
+    database = engine(empty_database_url)
     with database.connect() as connection:
         assert not current(connection)
-    migrate(database_url)
+    migrate(empty_database_url)
     with database.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with database.connect() as connection:

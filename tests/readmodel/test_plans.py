@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text, update
 
 from readmodel.database import engine, reading, writing
-from readmodel.migrate import migrate
 from readmodel.paging import Place
 from readmodel.projection import write
 from readmodel.search import CaseFilters, find
@@ -31,7 +30,6 @@ COUNT = 400
 
 @pytest.fixture(scope="module")
 def filled(postgresql_module_url: str) -> Iterator[Engine]:
-    migrate(postgresql_module_url)
     database = engine(postgresql_module_url)
     with writing(database) as connection:
         write(connection, [published(call(place, MONDAY + minutes(place)), ())[0] for place in range(COUNT)])

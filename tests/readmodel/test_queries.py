@@ -44,7 +44,7 @@ PLACES = (
     Location(district="east", address="张家边新村 7 号"),
     Location(),
 )
-HOUSE = 60
+COUNT = 60
 
 
 def story(place: int) -> list[ProjectionBatch]:
@@ -59,7 +59,7 @@ def story(place: int) -> list[ProjectionBatch]:
     return published(start, ACTIONS[place % 5])
 
 
-STORIES = [story(place) for place in range(HOUSE)]
+STORIES = [story(place) for place in range(COUNT)]
 NEWEST = sorted((Place(story[0].events[0].at, story[0].number) for story in STORIES), reverse=True)
 
 
@@ -69,23 +69,23 @@ def put(database: Engine, stories: Sequence[Sequence[ProjectionBatch]]) -> None:
 
 
 @pytest.fixture
-def house(database: Engine, reader: Engine) -> Engine:
+def filled(database: Engine, reader: Engine) -> Engine:
     """Sixty cases; every ninth is overdue, every eleventh of an incident."""
     put(database, STORIES)
     with writing(database) as connection:
-        for place in range(0, HOUSE, 9):
+        for place in range(0, COUNT, 9):
             connection.execute(update(cases).where(cases.c.number == number(place)).values(overdue=True))
-        for place in range(0, HOUSE, 11):
+        for place in range(0, COUNT, 11):
             connection.execute(update(cases).where(cases.c.number == number(place)).values(incident="salt-tide"))
     return reader
 
 
-def numbers(house: Engine, limit: int = 7, **filters: Any) -> list[str]:
+def numbers(filled: Engine, limit: int = 7, **filters: Any) -> list[str]:
     """The numbers of all pages."""
     found: list[str] = []
     cursor: str | None = None
     while True:
-        with reading(house) as connection:
+        with reading(filled) as connection:
             page = list_cases(connection, CaseFilters(**filters), cursor, limit)
         assert len(page.items) <= limit
         found += [case.number for case in page.items]
@@ -94,9 +94,9 @@ def numbers(house: Engine, limit: int = 7, **filters: Any) -> list[str]:
             return found
 
 
-def expected(house: Engine, **filters: Any) -> list[str]:
+def expected(filled: Engine, **filters: Any) -> list[str]:
     """The same, by looking at every case."""
-    with reading(house) as connection:
+    with reading(filled) as connection:
         marks = {row.number: row for row in connection.execute(cases.select())}
 
     def passes(place: Place) -> bool:
@@ -108,13 +108,13 @@ def expected(house: Engine, **filters: Any) -> list[str]:
     return [place.key for place in NEWEST if passes(place)]
 
 
-def test_all_cases_come_newest_first(house: Engine) -> None:
-    assert numbers(house) == [place.key for place in NEWEST]
+def test_all_cases_come_newest_first(filled: Engine) -> None:
+    assert numbers(filled) == [place.key for place in NEWEST]
 
 
 @pytest.mark.parametrize("limit", [1, 59, 60, 61])
-def test_the_last_page_has_no_cursor(house: Engine, limit: int) -> None:
-    assert len(numbers(house, limit)) == HOUSE
+def test_the_last_page_has_no_cursor(filled: Engine, limit: int) -> None:
+    assert len(numbers(filled, limit)) == COUNT
 
 
 VALUES: dict[str, tuple[Any, ...]] = {
@@ -130,8 +130,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in VALUES.items()}))
-def test_filters_narrow_together(house: Engine, chosen: dict[str, Any]) -> None:
-    assert numbers(house, **chosen) == expected(house, **chosen)
+def test_filters_narrow_together(filled: Engine, chosen: dict[str, Any]) -> None:
+    assert numbers(filled, **chosen) == expected(filled, **chosen)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ def test_filters_narrow_together(house: Engine, chosen: dict[str, Any]) -> None:
         (number(17), {"number": number(17)}),
     ],
 )
-def test_search_finds_by_terms(house: Engine, q: str, named: dict[str, str]) -> None:
-    assert numbers(house, q=q) == expected(house, **named)
+def test_search_finds_by_terms(filled: Engine, q: str, named: dict[str, str]) -> None:
+    assert numbers(filled, q=q) == expected(filled, **named)
 
 
 @pytest.mark.parametrize("q", ["", "?!", "nobody", "新村 nobody"])
-def test_search_for_what_is_not_there_finds_nothing(house: Engine, q: str) -> None:
-    assert numbers(house, q=q) == []
+def test_search_for_what_is_not_there_finds_nothing(filled: Engine, q: str) -> None:
+    assert numbers(filled, q=q) == []
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -162,24 +162,24 @@ def test_search_for_what_is_not_there_finds_nothing(house: Engine, q: str) -> No
     rare=st.sampled_from([0, 20, 3000]),
 )
 def test_search_goes_with_every_filter_for_common_and_for_rare_terms(
-    house: Engine, chosen: dict[str, Any], rare: int
+    filled: Engine, chosen: dict[str, Any], rare: int
 ) -> None:
     """A term that many cases have is sought in another way, which must find the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("readmodel.search.RARE", rare)
-        found = numbers(house, q="新村", **chosen)
-        both = numbers(house, q="新村 婆婆", **chosen)
-    with_place = [number(place) for place in range(HOUSE) if place // 3 % 3 != 2]
-    assert found == [one for one in expected(house, **chosen) if one in with_place]
-    assert both == [one for one in found if one in expected(house, caller_name="李婆婆")]
+        found = numbers(filled, q="新村", **chosen)
+        both = numbers(filled, q="新村 婆婆", **chosen)
+    with_place = [number(place) for place in range(COUNT) if place // 3 % 3 != 2]
+    assert found == [one for one in expected(filled, **chosen) if one in with_place]
+    assert both == [one for one in found if one in expected(filled, caller_name="李婆婆")]
 
 
-def test_pages_stay_stable_while_cases_arrive(house: Engine, database: Engine) -> None:
+def test_pages_stay_stable_while_cases_arrive(filled: Engine, database: Engine) -> None:
     """What is newer than the page one reads moves nothing: no case twice, none left out."""
     found: list[str] = []
     cursor: str | None = None
-    for turn in range(HOUSE // 10):
-        with reading(house) as connection:
+    for turn in range(COUNT // 10):
+        with reading(filled) as connection:
             page = list_cases(connection, CaseFilters(), cursor, 10)
         found += [case.number for case in page.items]
         cursor = page.next_cursor
@@ -209,31 +209,31 @@ def test_a_cursor_stands_for_its_place(at: datetime, case: str) -> None:
     assert Place.of(place.cursor()) == place
 
 
-def test_a_listed_case_is_the_whole_case(house: Engine) -> None:
+def test_a_listed_case_is_the_whole_case(filled: Engine) -> None:
     """What HTTP shows of it needs nothing more."""
-    with reading(house) as connection:
+    with reading(filled) as connection:
         for case in list_cases(connection).items:
             alone = get_case(connection, case.number)
             assert alone is not None
             assert view_case(case, MONDAY + hours(3)) == view_case(alone, MONDAY + hours(3))
 
 
-def test_a_case_without_a_row_is_none(house: Engine) -> None:
-    with reading(house) as connection:
+def test_a_case_without_a_row_is_none(filled: Engine) -> None:
+    with reading(filled) as connection:
         assert get_case(connection, number(999)) is None
         assert timeline(connection, number(999)).items == ()
 
 
-def test_versions_of_the_cases_that_have_rows(house: Engine) -> None:
-    with reading(house) as connection:
+def test_versions_of_the_cases_that_have_rows(filled: Engine) -> None:
+    with reading(filled) as connection:
         assert versions(connection, []) == {}
         assert versions(connection, [number(4), number(0), number(999)]) == {number(4): 7, number(0): 1}
 
 
-def test_timeline_comes_in_pages(house: Engine) -> None:
+def test_timeline_comes_in_pages(filled: Engine) -> None:
     """Events are what was published, oldest first; the last page says so. Who was told is in `notifications`."""
     sent = [event.model_copy(update={"recipients": ()}) for batch in STORIES[4] for event in batch.events]
-    with reading(house) as connection:
+    with reading(filled) as connection:
         first = timeline(connection, number(4), limit=4)
         assert first.next_seq == 4
         second = timeline(connection, number(4), first.next_seq, 4)

@@ -51,7 +51,7 @@ def test_more_calls_than_the_rule_allows_are_suspected(database: Engine) -> None
     assert (opening.scope, opening.calls, ended_at) == (SCOPE, 3, None)
 
 
-def test_a_second_wave_of_the_day_is_told_apart_from_the_first_which_ended_long_before(database: Engine) -> None:
+def test_a_second_wave_of_the_day_is_another_suspicion(database: Engine) -> None:
     """A suspicion is known by the end of the last one: without it, the second would be taken for the first."""
     ended = MONDAY - timedelta(hours=5)
     dismissed(database, ended)

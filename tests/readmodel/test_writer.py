@@ -12,7 +12,6 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 from domain.case.batch import ProjectionBatch
 from readmodel.database import engine
-from readmodel.migrate import migrate
 from readmodel.projection import NotRegisteredError
 from readmodel.tables import cases, events
 from readmodel.writer import GroupWriter
@@ -20,7 +19,7 @@ from tests.support.batches import call, number, published
 from tests.support.outage import down, throw_out
 from tests.support.rows import rows
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Commits:
@@ -133,7 +132,6 @@ async def test_with_sql_down_all_waiters_are_told_and_a_retry_succeeds(database:
 
 async def test_a_server_that_was_restarted_meanwhile_is_no_error(postgresql_url: str) -> None:
     """The connection in the pool is dead, which nobody needs to hear of."""
-    migrate(postgresql_url)
     database = engine(postgresql_url)
     first, second = registrations(2)
     async with GroupWriter(database) as writer:

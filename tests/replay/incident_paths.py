@@ -36,61 +36,61 @@ async def ended(cause: Cause) -> Cause:
     return cause
 
 
-async def told(house: Hotline, cause: Cause, count: int) -> None:
+async def told(hotline: Hotline, cause: Cause, count: int) -> None:
     """So many callers have news of it that SQL holds."""
 
-    await until(partial(asyncio.to_thread, _informed, house, cause.number), count.__eq__)
+    await until(partial(asyncio.to_thread, _informed, hotline, cause.number), count.__eq__)
 
 
-def _informed(house: Hotline, number: str) -> int:
-    with house.engine.connect() as connection:
+def _informed(hotline: Hotline, number: str) -> int:
+    with hotline.engine.connect() as connection:
         query = "SELECT count(*) FROM notifications WHERE key LIKE ? AND recipient LIKE 'caller:%'"
         return int(connection.exec_driver_sql(query, (f"{number}-%",)).scalar_one())
 
 
 @path
-async def incident_resolved(house: Hotline) -> Cause:
+async def incident_resolved(hotline: Hotline) -> Cause:
     """Suspected, confirmed, dispatched, told to its callers, looked into twice, and over."""
-    before = await house.start(district="tanzhou")
+    before = await hotline.start(district="tanzhou")
     await before.published(1)
     registered_at = (await before.view()).registered_at
-    cause = await declare(house, "tanzhou", actor=SYSTEM, since=registered_at, calls=11)
+    cause = await declare(hotline, "tanzhou", actor=SYSTEM, since=registered_at, calls=11)
     await cause.act(Confirm(title="爆管", services=("low_pressure",)))
     await cause.waits_for(1)
-    await linked(house, cause, 2)
-    await house.server.fast_forward(cause.handle, 16)
+    await linked(hotline, cause, 2)
+    await hotline.server.fast_forward(cause.handle, 16)
     await cause.act(DispatchIncident(department="repair"))
     await cause.act(SignForIncident(assignee="Liang Wei"))
     await cause.act(Inform(message="正在抢修", message_en="At work."))
-    await told(house, cause, 3)
+    await told(hotline, cause, 3)
     await cause.act(OVER)
     return await ended(cause)
 
 
 @path
-async def incident_dismissed(house: Hotline) -> Cause:
+async def incident_dismissed(hotline: Hotline) -> Cause:
     """Declared, and no common cause after all: its cases go their own way."""
-    cause = await declare(house, "fusha")
-    await linked(house, cause, 2)
+    cause = await declare(hotline, "fusha")
+    await linked(hotline, cause, 2)
     await cause.act(Dismiss(reason="各有各的原因"))
     return await ended(cause)
 
 
 @path
-async def incident_merged(house: Hotline) -> Cause:
+async def incident_merged(hotline: Hotline) -> Cause:
     """Its cases and its scope go over to another."""
-    other, cause = await declare(house, "sanjiao"), await declare(house, "huangpu")
-    await linked(house, cause, 2)
+    other, cause = await declare(hotline, "sanjiao"), await declare(hotline, "huangpu")
+    await linked(hotline, cause, 2)
     await cause.act(Merge(into=other.number))
     await other.waits_for(2)
     return await ended(cause)
 
 
 @path
-async def incident_absorbing(house: Hotline) -> Cause:
+async def incident_absorbing(hotline: Hotline) -> Cause:
     """Another's cases and scope come over to it."""
-    cause, other = await declare(house, "nantou"), await declare(house, "dongfeng")
-    await linked(house, other, 2)
+    cause, other = await declare(hotline, "nantou"), await declare(hotline, "dongfeng")
+    await linked(hotline, other, 2)
     await other.act(Merge(into=cause.number))
     await cause.waits_for(2)
     await cause.act(OVER)
@@ -98,12 +98,12 @@ async def incident_absorbing(house: Hotline) -> Cause:
 
 
 @path
-async def incident_not_merged(house: Hotline) -> Cause:
+async def incident_not_merged(hotline: Hotline) -> Cause:
     """The other had ended: it stays, and is resolved by itself; a case is taken out of it by hand before."""
-    other, cause = await declare(house, "guzhen"), await declare(house, "guzhen")
+    other, cause = await declare(hotline, "guzhen"), await declare(hotline, "guzhen")
     await other.act(Dismiss(reason="误报"))
     await ended(other)
-    complaint, _ = await linked(house, cause, 2)
+    complaint, _ = await linked(hotline, cause, 2)
     await cause.act(Merge(into=other.number))
     await cause.in_state("confirmed")
     await complaint.act(LinkIncident(incident=None))
@@ -113,9 +113,9 @@ async def incident_not_merged(house: Hotline) -> Cause:
 
 
 @path
-async def incident_asked_to_cancel(house: Hotline) -> Cause:
+async def incident_asked_to_cancel(hotline: Hotline) -> Cause:
     """The most prominent button of the Temporal UI is pressed: the incident goes on."""
-    cause = await declare(house, "fusha")
+    cause = await declare(hotline, "fusha")
     await cause.handle.cancel()
     await cause.published("declare", "cancellation_requested")
     await cause.act(OVER)
@@ -123,21 +123,21 @@ async def incident_asked_to_cancel(house: Hotline) -> Cause:
 
 
 @path
-async def incident_told_twice(house: Hotline) -> Cause:
+async def incident_told_twice(hotline: Hotline) -> Cause:
     """The same news twice, each when SQL has what came before."""
-    cause = await declare(house, "banfu")
-    await linked(house, cause, 2)
+    cause = await declare(hotline, "banfu")
+    await linked(hotline, cause, 2)
     for times in (1, 2):
         await cause.act(Inform(message="正在抢修"))
-        await told(house, cause, 2 * times)
+        await told(hotline, cause, 2 * times)
     await cause.act(OVER)
     return await ended(cause)
 
 
 @path
-async def incident_asked_again(house: Hotline) -> Cause:
+async def incident_asked_again(hotline: Hotline) -> Cause:
     """The same key by another update: the server, which knows updates by their ids, lets it through."""
-    cause = await declare(house, "dongfeng")
+    cause = await declare(hotline, "dongfeng")
     command = Command(actor=ADMIN, body=DispatchIncident(department="repair"), key="once", digest="d")
     for _ in range(2):
         await cause.handle.execute_update("dispatch", command)
@@ -147,17 +147,17 @@ async def incident_asked_again(house: Hotline) -> Cause:
 
 
 @path
-async def incident_with_a_case_that_does_not_answer(house: Hotline) -> Cause:
+async def incident_with_a_case_that_does_not_answer(hotline: Hotline) -> Cause:
     """It has no worker. Another incident is absorbed while it is asked to link; at the end it is asked once more."""
-    other = await declare(house, "nanlang")
-    stuck = await house.start(district="sanxiang")
+    other = await declare(hotline, "nanlang")
+    stuck = await hotline.start(district="sanxiang")
     await stuck.published(1)
     registered_at = (await stuck.view()).registered_at
     await stuck.handle.terminate()
-    silent = await house.client.start_workflow("ComplaintWorkflow", id=stuck.handle.id, task_queue="nobody-polls-it")
+    silent = await hotline.client.start_workflow("ComplaintWorkflow", id=stuck.handle.id, task_queue="nobody-polls-it")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("activities.incident.UPDATE_TIMEOUT", timedelta(seconds=0.3))
-        cause = await declare(house, "sanxiang", since=registered_at)
+        cause = await declare(hotline, "sanxiang", since=registered_at)
         await cause.handle.signal("linked", stuck.number)
         await until(partial(_activities, cause), {"gather_cases"}.__eq__)
         await other.act(Merge(into=cause.number))
@@ -165,7 +165,7 @@ async def incident_with_a_case_that_does_not_answer(house: Hotline) -> Cause:
         await cause.act(OVER)
         await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second look
         await silent.terminate()
-        await house.server.fast_forward(cause.handle, 360)
+        await hotline.server.fast_forward(cause.handle, 360)
         return await ended(cause)
 
 
@@ -175,9 +175,9 @@ async def _activities(cause: Cause) -> set[str]:
 
 
 @path
-async def incident_in_all_hands(house: Hotline) -> Cause:
+async def incident_in_all_hands(hotline: Hotline) -> Cause:
     """A suspicion that is told to nobody, and whose department changes twice: to the first one again."""
-    cause = await declare(house, "shaxi", actor=SYSTEM, calls=11)
+    cause = await declare(hotline, "shaxi", actor=SYSTEM, calls=11)
     await cause.act(Confirm())
     for department in ("repair", "network", "repair"):
         await cause.act(DispatchIncident(department=department))

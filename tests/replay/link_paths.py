@@ -29,10 +29,10 @@ from workflows.complaint import ComplaintWorkflow
 OVER = Resolve(result="已换管", message="已恢复供水")
 
 
-async def moved_between_incidents(house: Hotline) -> Complaint:
+async def moved_between_incidents(hotline: Hotline) -> Complaint:
     """Linked by hand, to another after that, and taken out: each incident is told."""
-    one, other = [await declare(house, "minzhong") for _ in range(2)]
-    complaint = await play(await house.start(), *TO_CREW, LinkIncident(incident=one.number))
+    one, other = [await declare(hotline, "minzhong") for _ in range(2)]
+    complaint = await play(await hotline.start(), *TO_CREW, LinkIncident(incident=one.number))
     await one.waits_for(1)
     await play(complaint, LinkIncident(incident=other.number))
     await other.waits_for(1)
@@ -42,9 +42,9 @@ async def moved_between_incidents(house: Hotline) -> Complaint:
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
-async def linked_to_an_incident_that_had_ended(house: Hotline) -> Complaint:
+async def linked_to_an_incident_that_had_ended(hotline: Hotline) -> Complaint:
     """By hand, and it was over before it was told: the case takes itself out."""
-    complaint = await play(await house.start(), *TO_CREW)
+    complaint = await play(await hotline.start(), *TO_CREW)
     await complaint.act(LinkIncident(incident=INCIDENT))
     view = await until(complaint.view, lambda view: view.incident is None)
     await complaint.published(view.version)
@@ -53,11 +53,11 @@ async def linked_to_an_incident_that_had_ended(house: Hotline) -> Complaint:
     return complaint
 
 
-async def kept_when_its_incident_ended(house: Hotline) -> Complaint:
+async def kept_when_its_incident_ended(hotline: Hotline) -> Complaint:
     """A further department is at work: the case stays open, and goes its own way."""
-    cause = await declare(house, "gangkou")
+    cause = await declare(hotline, "gangkou")
     steps = (*TO_CREW, Involve(department="metering", task="检查水表"), LinkIncident(incident=cause.number))
-    complaint = await play(await house.start(), *steps)
+    complaint = await play(await hotline.start(), *steps)
     await cause.waits_for(1)
     await cause.act(OVER)
     seen = await cause.in_state("resolved")
@@ -69,9 +69,9 @@ async def kept_when_its_incident_ended(house: Hotline) -> Complaint:
     return await ended(await play(complaint, *own, *DONE, SATISFIED), hours=73)
 
 
-async def parts_returned_and_taken_over(house: Hotline) -> Complaint:
+async def parts_returned_and_taken_over(hotline: Hotline) -> Complaint:
     """One part is returned and given to another department, one is taken over while it is at work."""
-    complaint = await play(await house.start(), *TO_CREW)
+    complaint = await play(await hotline.start(), *TO_CREW)
     steps = (
         Involve(department="metering", task="检查水表"),
         Return(department="metering", reason="不属本部门"),
@@ -86,36 +86,36 @@ async def parts_returned_and_taken_over(house: Hotline) -> Complaint:
     return await ended(await play(complaint, *steps), hours=73)
 
 
-async def answered_before_its_incident_was_told(house: Hotline) -> Complaint:
+async def answered_before_its_incident_was_told(hotline: Hotline) -> Complaint:
     """The incident had ended, and the answer cannot be taken back: the case stays linked, and tells it once."""
-    complaint = await house.start_with(Answer(message="管网抢修，今晚恢复"), incident=INCIDENT)
+    complaint = await hotline.start_with(Answer(message="管网抢修，今晚恢复"), incident=INCIDENT)
     await complaint.published(2)
     return await ended(await play(complaint, SATISFIED), hours=73)
 
 
-async def rung_with_a_signal_after_an_outage(house: Hotline) -> Complaint:
+async def rung_with_a_signal_after_an_outage(hotline: Hotline) -> Complaint:
     """A timer fires while no worker is there. The signal in the same task is handled first, and sets the next timer."""
-    settings = house.settings.model_copy(update={"task_queue": "with-outages"})
-    interrupted = Hotline(house.server, settings, house.engine)
-    async with worker.running(house.client, settings):
+    settings = hotline.settings.model_copy(update={"task_queue": "with-outages"})
+    interrupted = Hotline(hotline.server, settings, hotline.engine)
+    async with worker.running(hotline.client, settings):
         complaint = await play(await interrupted.start(), Dispatch(department="repair"))
         await at_rest(complaint)
     # No time is skipped while a task waits for a worker: this ends when there is one.
-    skipped = asyncio.create_task(house.server.fast_forward(complaint.handle, timedelta(minutes=6)))
+    skipped = asyncio.create_task(hotline.server.fast_forward(complaint.handle, timedelta(minutes=6)))
     await until(complaint.handle.fetch_history, _rang)
     await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
-    async with worker.running(house.client, settings):
+    async with worker.running(hotline.client, settings):
         await skipped
         return await ended(await play(complaint, SignFor(), *DONE, SATISFIED), hours=73)
 
 
-async def approved_by_any_manager(house: Hotline) -> Complaint:
+async def approved_by_any_manager(hotline: Hotline) -> Complaint:
     """Its catalogue names nobody who decides: so there is no turn."""
-    terms = house.catalogue.terms("waiver", "west", datetime.now(UTC)).model_copy(update={"approvers": ()})
+    terms = hotline.catalogue.terms("waiver", "west", datetime.now(UTC)).model_copy(update={"approvers": ()})
     asked = RequestApproval(subject="减免水费", amount=Decimal(90), kind="waiver", grounds="低保户")
     decided = DecideApproval(approved=True, reason="情况属实")
     steps = (*TO_CREW, asked, decided, *DONE, SATISFIED)
-    return await ended(await play(await house.start("waiver", terms=terms), *steps), hours=73)
+    return await ended(await play(await hotline.start("waiver", terms=terms), *steps), hours=73)
 
 
 def _rang(history: WorkflowHistory) -> bool:

@@ -37,26 +37,26 @@ def in_short_shifts(monkeypatch: pytest.MonkeyPatch) -> None:
 def of_run(play: LongPlay, place: int) -> Callable[[Hotline], Awaitable[WorkflowHistory]]:
     """The history of the run of this place, 0 for the first."""
 
-    async def recorded(house: Hotline) -> WorkflowHistory:
-        history = await (await play(house)).fetch_history()
+    async def recorded(hotline: Hotline) -> WorkflowHistory:
+        history = await (await play(hotline)).fetch_history()
         for _ in range(place):
             next_run = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-            handle = house.client.get_workflow_handle(history.workflow_id, run_id=next_run)
+            handle = hotline.client.get_workflow_handle(history.workflow_id, run_id=next_run)
             history = await handle.fetch_history()
         return history
 
     return recorded
 
 
-async def this_run(house: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+async def this_run(hotline: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
     """The run that there is now."""
-    return house.client.get_workflow_handle(handle.id, run_id=(await handle.describe()).run_id)
+    return hotline.client.get_workflow_handle(handle.id, run_id=(await handle.describe()).run_id)
 
 
-async def case(house: Hotline) -> WorkflowHandle[Any, Any]:
+async def case(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Its key is known in the next run, and its promises and its timer go on."""
-    complaint = await house.start()
-    first = await this_run(house, complaint.handle)
+    complaint = await hotline.start()
+    first = await this_run(hotline, complaint.handle)
     await complaint.act(Dispatch(department="repair"), key="first", digest="d")
     for version in itertools.count(3):
         await complaint.published(version - 1)
@@ -71,15 +71,15 @@ async def case(house: Hotline) -> WorkflowHandle[Any, Any]:
     return first
 
 
-async def incident(house: Hotline) -> WorkflowHandle[Any, Any]:
+async def incident(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Its cases, and the second look that is still to come, are carried over."""
-    cause = await declare(house, "dachong")
-    first = await this_run(house, cause.handle)
+    cause = await declare(hotline, "dachong")
+    first = await this_run(hotline, cause.handle)
     await cause.act(DispatchIncident(department="repair"))
-    await linked(house, cause, 2)
+    await linked(hotline, cause, 2)
     for turn in itertools.count(1):
         await cause.act(Inform(message=f"第{turn}次"))
-        await told(house, cause, 2 * turn)
+        await told(hotline, cause, 2 * turn)
         if (await cause.handle.describe()).run_id != first.run_id:
             break
     await cause.act(OVER)
@@ -87,10 +87,10 @@ async def incident(house: Hotline) -> WorkflowHandle[Any, Any]:
     return first
 
 
-def a_round(house: Hotline, digit: str, page: int) -> RolloutStart:
+def a_round(hotline: Hotline, digit: str, page: int) -> RolloutStart:
     """Of a catalogue whose promises take twice as long."""
     return RolloutStart(
-        catalogue=house.catalogue.model_copy(update={"time_scale": 2.0}),
+        catalogue=hotline.catalogue.model_copy(update={"time_scale": 2.0}),
         edition=Edition(digest=digit * 12, name="Half as fast", name_zh="放慢一半"),
         closed_after=datetime.now(UTC) - timedelta(days=3),
         settle_seconds=3600,
@@ -98,27 +98,27 @@ def a_round(house: Hotline, digit: str, page: int) -> RolloutStart:
     )
 
 
-async def catalogue(house: Hotline) -> WorkflowHandle[Any, Any]:
+async def catalogue(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Page after page, each of one case; the next run goes on at the last number."""
-    for complaint in [await house.start() for _ in range(5)]:
+    for complaint in [await hotline.start() for _ in range(5)]:
         await complaint.published(1)
-    start = a_round(house, "2", page=1)
-    first = await this_run(house, await start_rollout(house.client, house.settings.task_queue, start))
-    running = house.client.get_workflow_handle(rollout_id(start.edition))
+    start = a_round(hotline, "2", page=1)
+    first = await this_run(hotline, await start_rollout(hotline.client, hotline.settings.task_queue, start))
+    running = hotline.client.get_workflow_handle(rollout_id(start.edition))
     runs = {first.run_id}
     while len(runs) < 3:
         runs.add((await until(running.describe, lambda seen: seen.run_id not in runs)).run_id)
     return first
 
 
-async def catalogue_cancelled(house: Hotline) -> WorkflowHandle[Any, Any]:
+async def catalogue_cancelled(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Ended for another catalogue, while registrations settle."""
-    await (await house.start()).published(1)
-    start = a_round(house, "3", page=500)
-    running = await start_rollout(house.client, house.settings.task_queue, start)
-    first = await this_run(house, running)
+    await (await hotline.start()).published(1)
+    start = a_round(hotline, "3", page=500)
+    running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
+    first = await this_run(hotline, running)
     await until(first.fetch_history, _sleeps)
-    assert await end_rollout(house.client, start.edition)
+    assert await end_rollout(hotline.client, start.edition)
     return first
 
 
@@ -126,27 +126,27 @@ def _sleeps(history: WorkflowHistory) -> bool:
     return any(event.HasField("timer_started_event_attributes") for event in history.events)
 
 
-async def catalogue_in_its_second_look(house: Hotline) -> WorkflowHandle[Any, Any]:
+async def catalogue_in_its_second_look(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """All that were registered within the minute before the round are called on twice; answers the last run."""
-    for complaint in [await house.start() for _ in range(5)]:
+    for complaint in [await hotline.start() for _ in range(5)]:
         await complaint.published(1)
-    start = a_round(house, "4", page=1).model_copy(update={"settle_seconds": 0.0})
-    running = await start_rollout(house.client, house.settings.task_queue, start)
+    start = a_round(hotline, "4", page=1).model_copy(update={"settle_seconds": 0.0})
+    running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     await running.result()
-    return await this_run(house, running)
+    return await this_run(hotline, running)
 
 
-async def courier(house: Hotline) -> WorkflowHandle[Any, Any]:
-    return await _one_run(house, await start_courier(house.client, house.settings.task_queue))
+async def courier(hotline: Hotline) -> WorkflowHandle[Any, Any]:
+    return await _one_run(hotline, await start_courier(hotline.client, hotline.settings.task_queue))
 
 
-async def watch(house: Hotline) -> WorkflowHandle[Any, Any]:
-    return await _one_run(house, await start_watch(house.client, house.settings.task_queue))
+async def watch(hotline: Hotline) -> WorkflowHandle[Any, Any]:
+    return await _one_run(hotline, await start_watch(hotline.client, hotline.settings.task_queue))
 
 
-async def _one_run(house: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+async def _one_run(hotline: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
     """Shift after shift, until the next run."""
-    first = await this_run(house, handle)
+    first = await this_run(hotline, handle)
     await until(handle.describe, lambda seen: seen.run_id != first.run_id)
     return first
 

@@ -89,60 +89,60 @@ async def ended(complaint: Complaint, **delta: float) -> Complaint:
 
 
 @path
-async def straight(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW, *DONE, SATISFIED)
+async def straight(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW, *DONE, SATISFIED)
     return await ended(complaint, hours=73)
 
 
 @path
-async def answered(house: Hotline) -> Complaint:
-    return await ended(await play(await house.start("inquiry"), Answer(message="营业厅八点半开门")), hours=73)
+async def answered(hotline: Hotline) -> Complaint:
+    return await ended(await play(await hotline.start("inquiry"), Answer(message="营业厅八点半开门")), hours=73)
 
 
 @path
-async def answered_and_followed_up(house: Hotline) -> Complaint:
-    return await ended(await play(await house.start("billing"), Answer(message="已核对账单"), SATISFIED), hours=73)
+async def answered_and_followed_up(hotline: Hotline) -> Complaint:
+    return await ended(await play(await hotline.start("billing"), Answer(message="已核对账单"), SATISFIED), hours=73)
 
 
 @path
-async def still_at_work(house: Hotline) -> Complaint:
+async def still_at_work(hotline: Hotline) -> Complaint:
     """The worker forgets it at the end of the replay."""
-    return await play(await house.start(), *TO_CREW)
+    return await play(await hotline.start(), *TO_CREW)
 
 
 @path
-async def refused(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), Refuse(reason="非供水范围"))
+async def refused(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), Refuse(reason="非供水范围"))
     await complaint.closed()
     return complaint
 
 
 @path
-async def withdrawn(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW, Withdraw(reason="用户自行解决"))
+async def withdrawn(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW, Withdraw(reason="用户自行解决"))
     await complaint.closed()
     return complaint
 
 
 @path
-async def returned_and_refused(house: Hotline) -> Complaint:
+async def returned_and_refused(hotline: Hotline) -> Complaint:
     steps = (Dispatch(department="repair"), Return(reason="不属本部门"), Refuse(reason="非供水范围"))
-    complaint = await play(await house.start(), *steps)
+    complaint = await play(await hotline.start(), *steps)
     await complaint.closed()
     return complaint
 
 
 @path
-async def returned_and_dispatched_elsewhere(house: Hotline) -> Complaint:
+async def returned_and_dispatched_elsewhere(hotline: Hotline) -> Complaint:
     away = (Return(reason="管网问题"), Dispatch(department="network"), SignFor(), Return(reason="人手不足"))
     back = (RejectReturn(reason="由管网处理"), SignFor(), *DONE, SATISFIED)
-    return await ended(await play(await house.start(), *TO_CREW, *away, *back), hours=73)
+    return await ended(await play(await hotline.start(), *TO_CREW, *away, *back), hours=73)
 
 
 @path
-async def redirected(house: Hotline) -> Complaint:
+async def redirected(hotline: Hotline) -> Complaint:
     """Sent on before anybody signs for it: to a department whose part it had been, and there to another person."""
-    complaint = await play(await house.start(), Dispatch(department="repair"))
+    complaint = await play(await hotline.start(), Dispatch(department="repair"))
     await complaint.ahead(minutes=3)
     steps = (
         Involve(department="network", task="检查管网"),
@@ -156,8 +156,8 @@ async def redirected(house: Hotline) -> Complaint:
 
 
 @path
-async def suspended_until_the_wake_date(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW)
+async def suspended_until_the_wake_date(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW)
     wake_at = await complaint.now() + timedelta(hours=6)
     await play(complaint, Suspend(reason="等用户买阀门", wake_at=wake_at))
     await complaint.ahead(hours=6, seconds=1)
@@ -165,21 +165,21 @@ async def suspended_until_the_wake_date(house: Hotline) -> Complaint:
 
 
 @path
-async def suspended_and_resumed(house: Hotline) -> Complaint:
+async def suspended_and_resumed(hotline: Hotline) -> Complaint:
     steps = (*TO_CREW, Suspend(reason="等用户"), Resume(note="用户来电"), *DONE, SATISFIED)
-    return await ended(await play(await house.start(), *steps), hours=73)
+    return await ended(await play(await hotline.start(), *steps), hours=73)
 
 
 @path
-async def approvals(house: Hotline) -> Complaint:
+async def approvals(hotline: Hotline) -> Complaint:
     asked = (RequestApproval(subject="更换管道", amount=Decimal("860.00")), DecideApproval(approved=False))
     again = (RequestApproval(subject="更换阀门", amount=Decimal("120.00")), DecideApproval(approved=True))
-    return await ended(await play(await house.start("waiver"), *TO_CREW, *asked, *again, *DONE, SATISFIED), hours=73)
+    return await ended(await play(await hotline.start("waiver"), *TO_CREW, *asked, *again, *DONE, SATISFIED), hours=73)
 
 
 @path
-async def approved_in_turn(house: Hotline) -> Complaint:
-    complaint = await play(await house.start("waiver"), *TO_CREW)
+async def approved_in_turn(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start("waiver"), *TO_CREW)
     steps: tuple[tuple[ActionBody, Actor], ...] = (
         (
             RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair", grounds="低保户"),
@@ -195,9 +195,9 @@ async def approved_in_turn(house: Hotline) -> Complaint:
 
 
 @path
-async def decided_in_writing(house: Hotline) -> Complaint:
+async def decided_in_writing(hotline: Hotline) -> Complaint:
     """A waiver waits for its decision; what the first granted counts for the second, and the last word holds."""
-    complaint = await play(await house.start("waiver"), *TO_CREW)
+    complaint = await play(await hotline.start("waiver"), *TO_CREW)
     with pytest.raises(WorkflowUpdateFailedError):
         await complaint.act(Complete(result="已减免"))
     manager, director = (Actor(name=name, role=Role.MANAGER) for name in ("高峰", "马俊"))
@@ -217,21 +217,21 @@ async def decided_in_writing(house: Hotline) -> Complaint:
 
 
 @path
-async def sent_back(house: Hotline) -> Complaint:
+async def sent_back(hotline: Hotline) -> Complaint:
     steps = (*TO_CREW, Complete(result="已处理"), SendBack(reason="未说明原因"), *DONE, SATISFIED)
-    return await ended(await play(await house.start(), *steps), hours=73)
+    return await ended(await play(await hotline.start(), *steps), hours=73)
 
 
 @path
-async def dissatisfied_twice(house: Hotline) -> Complaint:
+async def dissatisfied_twice(hotline: Hotline) -> Complaint:
     again = (SignFor(), *DONE)
     steps = (*TO_CREW, *DONE, DISSATISFIED, *again, DISSATISFIED, *again, SATISFIED)
-    return await ended(await play(await house.start(), *steps), hours=73)
+    return await ended(await play(await hotline.start(), *steps), hours=73)
 
 
 @path
-async def unreachable_three_times(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW, *DONE, UNREACHABLE)
+async def unreachable_three_times(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW, *DONE, UNREACHABLE)
     await complaint.ahead(hours=20)
     await play(complaint, UNREACHABLE)
     await complaint.ahead(hours=20)
@@ -239,23 +239,23 @@ async def unreachable_three_times(house: Hotline) -> Complaint:
 
 
 @path
-async def reopened(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW, *DONE, SATISFIED)
+async def reopened(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW, *DONE, SATISFIED)
     await complaint.ahead(hours=48)
     return await ended(await play(complaint, Reopen(reason="又停水"), SignFor(), *DONE, SATISFIED), hours=73)
 
 
 @path
-async def no_change_of_state(house: Hotline) -> Complaint:
+async def no_change_of_state(hotline: Hotline) -> Complaint:
     asked = RequestExtension(working_days=2, reason="等配件")
     notes = (Comment(note="用户催促"), Urge(), Supervise(), HandOver(owner="li"), asked, DecideExtension(approved=True))
-    complaint = await play(await house.start("service_complaint"), *TO_CREW, *notes, *DONE, SATISFIED)
+    complaint = await play(await hotline.start("service_complaint"), *TO_CREW, *notes, *DONE, SATISFIED)
     return await ended(complaint, hours=73)
 
 
 @path
-async def departments_together(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW)
+async def departments_together(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW)
     steps = (
         Involve(department="customer_service", task="核实欠费"),
         Involve(department="metering", task="检查水表"),
@@ -271,18 +271,18 @@ async def departments_together(house: Hotline) -> Complaint:
     return await ended(await play(complaint, *steps), hours=73)
 
 
-async def incident(house: Hotline, district: str) -> Incident:
+async def incident(hotline: Hotline, district: str) -> Incident:
     """An incident that was declared for leaks in a district."""
     scope = Scope(services=("leak",), districts=(district,))
     at = datetime.now(UTC)
     opening = Opening(at=at, actor=ADMIN, title="爆管 burst main", scope=scope, since=at)
-    begun = await start_incident(house.client, house.settings.task_queue, opening, Request(key=district), Names())
+    begun = await start_incident(hotline.client, hotline.settings.task_queue, opening, Request(key=district), Names())
     return begun.incident
 
 
-async def direct(house: Hotline, number: str, *bodies: ActionBody) -> None:
+async def direct(hotline: Hotline, number: str, *bodies: ActionBody) -> None:
     """What is done to an incident, in turn."""
-    handle = house.client.get_workflow_handle(incident_id(number))
+    handle = hotline.client.get_workflow_handle(incident_id(number))
     for body in bodies:
         await handle.execute_update(
             INCIDENT_ACTION_OF[type(body)].name, Command(actor=ADMIN, body=body), result_type=IncidentOutcome
@@ -290,33 +290,33 @@ async def direct(house: Hotline, number: str, *bodies: ActionBody) -> None:
 
 
 @path
-async def settled_with_an_incident(house: Hotline) -> Complaint:
-    cause = await incident(house, "shiqi")
-    complaint = await play(await house.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
-    await direct(house, cause.number, Resolve(result="已换管", message="已恢复供水"))
+async def settled_with_an_incident(hotline: Hotline) -> Complaint:
+    cause = await incident(hotline, "shiqi")
+    complaint = await play(await hotline.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
+    await direct(hotline, cause.number, Resolve(result="已换管", message="已恢复供水"))
     await until(complaint.view, lambda view: view.state is State.PENDING_FOLLOW_UP)
     return await ended(await play(complaint, SATISFIED), hours=73)
 
 
 @path
-async def linked_at_intake(house: Hotline) -> Complaint:
-    cause = await incident(house, "torch")
-    complaint = await house.start(incident=cause.number)
+async def linked_at_intake(hotline: Hotline) -> Complaint:
+    cause = await incident(hotline, "torch")
+    complaint = await hotline.start(incident=cause.number)
     await complaint.published(1)
-    await direct(house, cause.number, Resolve(result="已换管", message="已恢复供水"))
+    await direct(hotline, cause.number, Resolve(result="已换管", message="已恢复供水"))
     await until(complaint.view, lambda view: view.state is State.PENDING_FOLLOW_UP)
     return await ended(await play(complaint, SATISFIED), hours=73)
 
 
 @path
-async def closed_with_an_incident(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=INCIDENT))
+async def closed_with_an_incident(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=INCIDENT))
     settlement = Settlement(incident=INCIDENT, result="已换管", message="已恢复供水", follow_up=False)
     # No such incident runs: the case is told so, and goes its own way; an incident that does not know that is refused.
     await until(complaint.view, lambda view: view.incident is None)
     answer: Settled = await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
     assert answer.outcome == OVER
-    cause = await incident(house, "wuguishan")
+    cause = await incident(hotline, "wuguishan")
     await play(complaint, LinkIncident(incident=cause.number))
     settlement = settlement.model_copy(update={"incident": cause.number})
     answer = await complaint.handle.execute_update(SETTLE, settlement, id="again", result_type=Settled)
@@ -325,20 +325,22 @@ async def closed_with_an_incident(house: Hotline) -> Complaint:
 
 
 @path
-async def asked_in_order(house: Hotline) -> Complaint:
+async def asked_in_order(hotline: Hotline) -> Complaint:
     """Timers, an incident that is told, search attributes and publications, in their order."""
-    cause = await incident(house, "nantou")
-    complaint = await play(await house.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=cause.number))
+    cause = await incident(hotline, "nantou")
+    complaint = await play(
+        await hotline.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=cause.number)
+    )
     await play(complaint, LinkIncident(incident=None), Resume(note="用户来电"))
     await complaint.ahead(hours=5)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
 @path
-async def lent_to_its_incident(house: Hotline) -> Complaint:
+async def lent_to_its_incident(hotline: Hotline) -> Complaint:
     """Nobody writes what it lends, and it says so; then its window ends."""
-    cause = await incident(house, "dayong")
-    complaint = await play(await house.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
+    cause = await incident(hotline, "dayong")
+    complaint = await play(await hotline.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
     settlement = Settlement(incident=cause.number, result="已换管", message="已恢复供水", follow_up=False)
     await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
     await complaint.handle.signal(ComplaintWorkflow.publish)
@@ -348,8 +350,8 @@ async def lent_to_its_incident(house: Hotline) -> Complaint:
 
 
 @path
-async def every_rung(house: Hotline) -> Complaint:
-    complaint = await play(await house.start("burst_main"), Dispatch(department="repair"))
+async def every_rung(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start("burst_main"), Dispatch(department="repair"))
     await complaint.ahead(hours=49)
     await play(complaint, SignFor(), *DONE)
     await complaint.ahead(hours=49)
@@ -357,9 +359,9 @@ async def every_rung(house: Hotline) -> Complaint:
 
 
 @path
-async def noticed_and_criticised(house: Hotline) -> Complaint:
+async def noticed_and_criticised(hotline: Hotline) -> Complaint:
     """Late for days, and the watch towards the criticism stands still while the case waits for its caller."""
-    complaint = await play(await house.start(), *TO_CREW)
+    complaint = await play(await hotline.start(), *TO_CREW)
     await complaint.ahead(days=2, minutes=1)
     await play(complaint, Suspend(reason="等用户"), Resume(note="用户来电"))
     await complaint.ahead(days=14)
@@ -367,9 +369,9 @@ async def noticed_and_criticised(house: Hotline) -> Complaint:
 
 
 @path
-async def reply_pressed_for(house: Hotline) -> Complaint:
+async def reply_pressed_for(hotline: Hotline) -> Complaint:
     """The work is done in time and the reply is late: its owner is noticed, then criticised."""
-    complaint = await play(await house.start("billing"), *TO_CREW, RequestExtension(working_days=2, reason="等抄表"))
+    complaint = await play(await hotline.start("billing"), *TO_CREW, RequestExtension(working_days=2, reason="等抄表"))
     await complaint.ahead(hours=2)
     await play(complaint, DecideExtension(approved=False), Complete(result="已核对"))
     await complaint.ahead(days=25)
@@ -378,25 +380,25 @@ async def reply_pressed_for(house: Hotline) -> Complaint:
 
 
 @path
-async def undelivered(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW)
+async def undelivered(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW)
     await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
     await until(complaint.view, lambda view: "undelivered" in view.flags)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
 @path
-async def asked_to_cancel(house: Hotline) -> Complaint:
+async def asked_to_cancel(hotline: Hotline) -> Complaint:
     """The most prominent button of the Temporal UI is pressed: the case goes on."""
-    complaint = await play(await house.start(), *TO_CREW)
+    complaint = await play(await hotline.start(), *TO_CREW)
     await complaint.handle.cancel(reason="误点")
     await complaint.published(4)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
 @path
-async def recognised_late(house: Hotline) -> Complaint:
-    complaint = await play(await house.start(), *TO_CREW)
+async def recognised_late(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW)
     known = Recognised(flags=(IntakeFlag.HARDSHIP,), possible_duplicates=())
     await complaint.handle.execute_update(ComplaintWorkflow.recognise, known)
     await until(complaint.view, lambda view: "hardship" in view.flags)
@@ -406,20 +408,20 @@ async def recognised_late(house: Hotline) -> Complaint:
 
 
 @path
-async def published_in_one_go(house: Hotline) -> Complaint:
-    complaint = await house.start()
+async def published_in_one_go(hotline: Hotline) -> Complaint:
+    complaint = await hotline.start()
     for body in (*TO_CREW, *DONE, SATISFIED):
         await complaint.act(body)
     return await ended(complaint, hours=73)
 
 
 @path
-async def catalogue_changed(house: Hotline) -> Complaint:
+async def catalogue_changed(hotline: Hotline) -> Complaint:
     """A new catalogue leaves half the time for every promise; what is past then rings."""
-    complaint = await play(await house.start(), *TO_CREW)
+    complaint = await play(await hotline.start(), *TO_CREW)
     await complaint.ahead(hours=1, minutes=30)
     at = await complaint.now()
-    terms = house.catalogue.terms("no_water", "west", at)
+    terms = hotline.catalogue.terms("no_water", "west", at)
     halves = tuple(each.model_copy(update={"budget_seconds": each.budget_seconds // 2}) for each in terms.promises)
     new = NewTerms(
         terms=terms.model_copy(update={"promises": halves}),
@@ -433,14 +435,14 @@ async def catalogue_changed(house: Hotline) -> Complaint:
 
 
 @path
-async def credits_owed(house: Hotline) -> Complaint:
+async def credits_owed(hotline: Hotline) -> Complaint:
     """Two are raised while the work goes on; the case waits, closed, until somebody has decided on both."""
     at = datetime.now(UTC)
     owed = Credit(
         name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(50), every_seconds=43_200
     )
-    terms = house.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (owed,), "currency": "GBP"})
-    complaint = await play(await house.start(terms=terms), *TO_CREW)
+    terms = hotline.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (owed,), "currency": "GBP"})
+    complaint = await play(await hotline.start(terms=terms), *TO_CREW)
     await complaint.ahead(hours=37)
     await play(complaint, DecideCredit(credit=1, approved=True), *DONE, SATISFIED)
     view = await complaint.ahead(hours=80)
@@ -451,15 +453,15 @@ async def credits_owed(house: Hotline) -> Complaint:
 
 
 @path
-async def credits_found(house: Hotline) -> Complaint:
+async def credits_found(hotline: Hotline) -> Complaint:
     """A finding is credited in the task that takes it down; time adds none while another department still works."""
     at = datetime.now(UTC)
     found = Credit(name="No show", name_zh="爽约", finding="not_kept", amount=Decimal(50), paid_by="billing")
     late = Credit(
         name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(50), every_seconds=43_200
     )
-    terms = house.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (found, late)})
-    complaint = await play(await house.start(terms=terms), *TO_CREW, Involve(department="billing", task="核对水费"))
+    terms = hotline.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (found, late)})
+    complaint = await play(await hotline.start(terms=terms), *TO_CREW, Involve(department="billing", task="核对水费"))
     await play(complaint, Complete(result="阀芯已复位", findings=("not_kept",)))
     await complaint.ahead(hours=40)
     view = (await complaint.act(DecideCredit(credit=1, approved=True))).case

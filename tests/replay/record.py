@@ -20,7 +20,8 @@ from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
 from tests.replay.paths import PATHS
 from tests.support.causes import Cause
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
 from workflows.courier import start_courier
 from workflows.surge_watch import start_watch
@@ -35,9 +36,12 @@ Record = Callable[[Hotline], Awaitable[WorkflowHistory]]
 async def record(names: list[str], *dynamic_config: str, **settings: Any) -> None:
     """Play these paths, and keep their histories."""
     with tempfile.TemporaryDirectory() as folder:
-        async with await temporal_server(*dynamic_config) as server, hotline(server, Path(folder), **settings) as house:
+        async with (
+            await temporal_server(*dynamic_config) as server,
+            running_hotline(server, Path(folder), **settings) as hotline,
+        ):
             for name in names:
-                played = await RECORDS[name](house)
+                played = await RECORDS[name](hotline)
                 # Traces of failures name files; where this checkout lies is nobody's matter.
                 kept = played.to_json().replace(f"{ROOT}/", "")
                 (HISTORIES / f"{name}.json").write_text(f"{kept}\n", encoding="utf-8")
@@ -47,8 +51,8 @@ async def record(names: list[str], *dynamic_config: str, **settings: Any) -> Non
 def of_path(play: Callable[[Hotline], Awaitable[Complaint | Cause]]) -> Record:
     """The history of a complaint, or of an incident, that went this way."""
 
-    async def recorded(house: Hotline) -> WorkflowHistory:
-        return await (await play(house)).handle.fetch_history()
+    async def recorded(hotline: Hotline) -> WorkflowHistory:
+        return await (await play(hotline)).handle.fetch_history()
 
     return recorded
 
@@ -56,26 +60,26 @@ def of_path(play: Callable[[Hotline], Awaitable[Complaint | Cause]]) -> Record:
 def of_shift(start: Callable[[Client, str], Awaitable[WorkflowHandle[Any, None]]]) -> Record:
     """The history of a workflow that runs for ever, and has begun its first shift."""
 
-    async def recorded(house: Hotline) -> WorkflowHistory:
-        handle = await start(house.client, house.settings.task_queue)
+    async def recorded(hotline: Hotline) -> WorkflowHistory:
+        handle = await start(hotline.client, hotline.settings.task_queue)
         await until(handle.describe, lambda seen: len(seen.raw_description.pending_activities) == 1)
         return await handle.fetch_history()
 
     return recorded
 
 
-async def catalogue(house: Hotline) -> WorkflowHistory:
+async def catalogue(hotline: Hotline) -> WorkflowHistory:
     """The history of a rollout over two open cases, one of which is reached by the second pass."""
-    slower = house.catalogue.model_copy(update={"time_scale": 0.5})
+    slower = hotline.catalogue.model_copy(update={"time_scale": 0.5})
     edition = Edition(digest="0" * 12, name="Half as fast", name_zh="放慢一半")
     start = RolloutStart(
         catalogue=slower, edition=edition, closed_after=datetime.now(UTC) - timedelta(days=3), settle_seconds=3600
     )
-    await (await house.start()).published(1)
-    running = await start_rollout(house.client, house.settings.task_queue, start)
+    await (await hotline.start()).published(1)
+    running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     await until(lambda: running.query(CatalogueRolloutWorkflow.progress), lambda at: at.counts.get("changed") == 1)
-    await (await house.start()).published(1)
-    await house.server.fast_forward(running, timedelta(seconds=3601))
+    await (await hotline.start()).published(1)
+    await hotline.server.fast_forward(running, timedelta(seconds=3601))
     await running.result()
     return await running.fetch_history()
 

@@ -72,7 +72,7 @@ class Clock:
 
 
 @dataclass
-class House:
+class Api:
     """A running API, and everybody's way in."""
 
     url: str
@@ -147,9 +147,9 @@ def problem(answer: httpx.Response, status: int, slug: str) -> Json:
 
 
 @asynccontextmanager
-async def house(
+async def running_api(
     temporal: Client, database_url: str, folder: Path, *, at_work: bool = True, **changes: Any
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Api]:
     """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
     usual = {"task_queue": f"hotline-{uuid.uuid4().hex}", "courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE}
     settings = Settings(data_dir=folder, database_url=database_url, **{**usual, **changes})
@@ -164,7 +164,7 @@ async def house(
         url = await stack.enter_async_context(served(app))
         client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT)
         http = await stack.enter_async_context(client)
-        yield House(url, app, settings, temporal, clock, keyring, tokens, http)
+        yield Api(url, app, settings, temporal, clock, keyring, tokens, http)
 
 
 class _Server(uvicorn.Server):

@@ -29,18 +29,18 @@ from workflows.start import Request
 class Cause:
     """One running incident."""
 
-    def __init__(self, house: Hotline, number: str) -> None:
+    def __init__(self, hotline: Hotline, number: str) -> None:
         self.number = number
-        self._house = house
+        self._hotline = hotline
 
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:
         """Of the run that there is now."""
-        return self._house.client.get_workflow_handle(incident_id(self.number))
+        return self._hotline.client.get_workflow_handle(incident_id(self.number))
 
     def run(self, run_id: str) -> WorkflowHandle[Any, Any]:
         """Of a certain run."""
-        return self._house.client.get_workflow_handle(incident_id(self.number), run_id=run_id)
+        return self._hotline.client.get_workflow_handle(incident_id(self.number), run_id=run_id)
 
     async def act(self, body: ActionBody, by: Actor = ADMIN, key: str = "", digest: str = "") -> IncidentOutcome:
         """Send the update of this body."""
@@ -85,14 +85,14 @@ class Cause:
         return await asyncio.to_thread(self._rows, "notifications")
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
-        with self._house.engine.connect() as connection:
+        with self._hotline.engine.connect() as connection:
             # The table names are the tests' own.
             query = text(f"SELECT * FROM {table} WHERE number = :number ORDER BY seq")  # noqa: S608
             return [dict(row) for row in connection.execute(query, {"number": self.number}).mappings()]
 
 
 async def declare(
-    house: Hotline, district: str, services: Sequence[str] = ("no_water",), known_by: str = "", **changes: Any
+    hotline: Hotline, district: str, services: Sequence[str] = ("no_water",), known_by: str = "", **changes: Any
 ) -> Cause:
     """An incident of this scope, by somebody's hand."""
     at = datetime.now(UTC)
@@ -100,16 +100,16 @@ async def declare(
     usual = {"at": at, "actor": ADMIN, "title": "爆管 burst main", "scope": scope, "since": at}
     opening = Opening.model_validate(usual | changes)
     named = known_by or uuid.uuid4().hex
-    names = Names.of(house.catalogue)
-    incident, _ = await start_incident(house.client, house.settings.task_queue, opening, Request(key=named), names)
-    return Cause(house, incident.number)
+    names = Names.of(hotline.catalogue)
+    incident, _ = await start_incident(hotline.client, hotline.settings.task_queue, opening, Request(key=named), names)
+    return Cause(hotline, incident.number)
 
 
-async def linked(house: Hotline, cause: Cause, count: int, district: str | None = None) -> list[Complaint]:
+async def linked(hotline: Hotline, cause: Cause, count: int, district: str | None = None) -> list[Complaint]:
     """So many cases that were registered with the incident, which knows of them."""
     before = (await cause.seen()).waiting
     where = district or (await cause.seen()).incident.scope.districts[0]
-    started = [await house.start(district=where, incident=cause.number) for _ in range(count)]
+    started = [await hotline.start(district=where, incident=cause.number) for _ in range(count)]
     await cause.waits_for(before + count)
     return started
 

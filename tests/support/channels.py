@@ -23,7 +23,7 @@ from tests.support.receivers import MailServer, Receiver
 from tests.support.rows import rows
 from worker import courier_config
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 PHONE = "138 0013-8000"
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 DISPATCHER = '[[routes]]\nto = "dispatcher"\nchannels = {}\n'

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.testing import WorkflowEnvironment
 
 import worker
 from domain.case.actions import ACTION_OF
@@ -26,36 +25,20 @@ from domain.shared.command import Command
 from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from hotline.temporal.connection import DATA_CONVERTER
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import attributes, summary, workflow_id
-from workflows.presentation.search_attributes import REGISTRY
 from workflows.start import TASK_TIMEOUT
 
-TEMPORAL = str(Path(sys.executable).with_name("temporal"))
-TIME_SKIPPING = "frontend.WorkflowTimeSkippingEnabled=true"
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 ADMIN = Actor(name="chief", role=Role.ADMIN)
 OWNER = "chen"
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
-
-
-async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
-    """The real server of `hotline up`, in memory, with skippable time: each workflow has a clock of its own."""
-    flags = [flag for value in (TIME_SKIPPING, *dynamic_config) for flag in ("--dynamic-config-value", value)]
-    return await WorkflowEnvironment.start_time_skipping_v2(
-        ts_config=TimeSkippingConfig(enabled=False),
-        dev_server_existing_path=TEMPORAL,
-        dev_server_extra_args=["--log-level", "error", *flags],
-        data_converter=DATA_CONVERTER,
-        search_attributes=list(REGISTRY),
-    )
 
 
 async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
@@ -188,7 +171,7 @@ class Hotline:
 
 
 @asynccontextmanager
-async def hotline(server: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Hotline]:
+async def running_hotline(server: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Hotline]:
     """A worker at work on this server, with a migrated SQLite read model in `folder`."""
     settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **changes)
     migrate(settings.database_url)

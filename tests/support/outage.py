@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from readmodel.database import BUSY_SECONDS
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 _LOCKED: WeakSet[Engine] = WeakSet()
 
 
@@ -61,8 +61,10 @@ def _closed(database: Engine) -> Iterator[None]:
     with psycopg.connect(_server(database), autocommit=True) as server:
         server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         throw_out(database)
-        yield
-        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        try:
+            yield
+        finally:
+            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 def throw_out(database: Engine) -> None:

@@ -103,7 +103,7 @@ def test_an_unknown_finding_is_refused_with_those_there_are() -> None:
     assert refused(working(credits=()), found("not_kept"), at=MONDAY).accepted == ("no findings",)
 
 
-def test_said_again_after_it_was_sent_back_it_is_the_same_finding_in_a_further_cycle_another() -> None:
+def test_a_finding_counts_once_in_a_cycle_though_it_was_sent_back() -> None:
     case = working()
     for body in (found("not_kept"), BODIES["send_back"], found("not_kept")):
         do(case, body, MONDAY)

@@ -211,7 +211,7 @@ class TestWaiting:
         assert (case.state, case.parts[0].state) == (State.PENDING_REDISPATCH, PartState.COMPLETED)
         assert of_part(case, "acknowledge").status == of_part(case, "resolve").status == "met"
 
-    def test_the_last_part_that_the_reply_waits_for_ends_when_the_case_is_taken_up_again(self) -> None:
+    def test_the_last_part_before_the_reply_ends_when_the_case_is_taken_up_again(self) -> None:
         case = together()
         do(case, BODIES["sign_for"], THEN, OTHER_CREW)
         do(case, COMPLETE, THEN)

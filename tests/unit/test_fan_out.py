@@ -85,7 +85,7 @@ async def test_a_fan_out_goes_on_however_busy_the_telephone_is(monkeypatch: pyte
     assert cases.asked == NUMBERS
 
 
-async def test_a_case_that_does_not_answer_fails_the_first_tries_and_is_then_left_to_itself() -> None:
+async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries() -> None:
     environment = ActivityEnvironment()
     for attempt in range(1, TRIES):
         environment.info = replace(environment.info, attempt=attempt)

@@ -201,7 +201,11 @@ class TestLife:
         do(incident, Merge(into=OTHER_INCIDENT, reason="Same main."))
         assert (incident.state, incident.into) == ("merging", OTHER_INCIDENT)
         event = incident.fail_merge(THEN)
-        assert (event.action, event.to_state, event.data) == ("merge_failed", before, MergeFailed(into=OTHER_INCIDENT))
+        assert (event.action, event.to_state, event.data) == (
+            "merge_failed",
+            before,
+            MergeFailed(into=OTHER_INCIDENT),
+        )
         assert (incident.state, incident.into, incident.state_before_merge) == (before, None, None)
 
     def test_it_is_not_merged_into_itself(self) -> None:

@@ -57,8 +57,8 @@ class TestChart:
         assert known.persons("billing") == known.persons(None) == {"general_manager": "Ma Jun"}
 
     def test_a_case_takes_all_departments_along_as_it_may_move(self, tmp_path: Path) -> None:
-        house = chart(tmp_path)
-        assert (house.name_zh, len(house.units)) == ("中山供水热线", 8)
+        organisation = chart(tmp_path)
+        assert (organisation.name_zh, len(organisation.units)) == ("中山供水热线", 8)
         assert terms(tmp_path).unit("billing").name_zh == "营业收费部"
 
     def test_a_department_that_the_chart_does_not_have_is_called_by_its_code(self, tmp_path: Path) -> None:

@@ -6,16 +6,10 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from tests.support.hotline import Hotline, hotline, temporal_server
+from tests.support.hotline import Hotline, running_hotline
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server() -> AsyncIterator[WorkflowEnvironment]:
-    async with await temporal_server() as environment:
-        yield environment
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def house(server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
-    async with hotline(server, tmp_path_factory.mktemp("hotline")) as running:
+async def hotline(server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    async with running_hotline(server, tmp_path_factory.mktemp("hotline")) as running:
         yield running

@@ -21,8 +21,8 @@ async def running(complaint: Complaint) -> bool:
 
 
 @pytest.mark.parametrize("reason", ["", "a slip\0 of the hand"])
-async def test_a_requested_cancellation_changes_nothing_but_the_timeline(house: Hotline, reason: str) -> None:
-    complaint = await house.start()
+async def test_a_requested_cancellation_changes_nothing_but_the_timeline(hotline: Hotline, reason: str) -> None:
+    complaint = await hotline.start()
     before = (await complaint.act(Dispatch(department="repair"))).case
     await complaint.published(2)
     await complaint.handle.cancel(reason=reason)
@@ -36,9 +36,9 @@ async def test_a_requested_cancellation_changes_nothing_but_the_timeline(house: 
     assert await running(complaint)
 
 
-async def test_a_case_goes_on_after_a_requested_cancellation(house: Hotline) -> None:
+async def test_a_case_goes_on_after_a_requested_cancellation(hotline: Hotline) -> None:
     """Its timer rings, actions are taken, and a worker without memory replays it."""
-    complaint = await house.start()
+    complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
     await complaint.published(2)
     await complaint.handle.cancel(reason="a slip")
@@ -53,16 +53,16 @@ async def test_a_case_goes_on_after_a_requested_cancellation(house: Hotline) -> 
     await replays(complaint.handle)
 
 
-async def test_a_cancellation_requested_at_once_loses_no_registration(house: Hotline) -> None:
-    complaint = await house.start()
+async def test_a_cancellation_requested_at_once_loses_no_registration(hotline: Hotline) -> None:
+    complaint = await hotline.start()
     await complaint.handle.cancel()
     rows = await complaint.published(2)
     assert [row["action"] for row in rows] == ["register", "cancellation_requested"]
 
 
-async def test_an_incident_goes_on_after_a_requested_cancellation(house: Hotline) -> None:
-    cause = await declare(house, "torch")
-    (complaint,) = await linked(house, cause, 1)
+async def test_an_incident_goes_on_after_a_requested_cancellation(hotline: Hotline) -> None:
+    cause = await declare(hotline, "torch")
+    (complaint,) = await linked(hotline, cause, 1)
     await cause.handle.cancel(reason="a slip")
     *_, entry = await cause.published("declare", "cancellation_requested")
     assert (entry["from_state"], entry["to_state"]) == ("confirmed", "confirmed")

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 EDITION = Edition(digest="0123456789ab", name="Slow", name_zh="放宽")
 
 
-async def relaxed(house: Hotline, complaint: Complaint, factor: int = 2) -> NewTerms:
+async def relaxed(hotline: Hotline, complaint: Complaint, factor: int = 2) -> NewTerms:
     """Every promise so many times as long, and another priority."""
-    terms = house.catalogue.terms("no_water", "west", (await complaint.view()).registered_at)
+    terms = hotline.catalogue.terms("no_water", "west", (await complaint.view()).registered_at)
     promises = tuple(
         each.model_copy(update={"budget_seconds": factor * each.budget_seconds}) for each in terms.promises
     )
@@ -35,10 +35,10 @@ async def refused(complaint: Complaint, new: NewTerms) -> str | None:
     return failed.value.cause.type
 
 
-async def test_due_times_move_and_rungs_ring_by_the_new_ones(house: Hotline) -> None:
-    complaint = await house.start()
+async def test_due_times_move_and_rungs_ring_by_the_new_ones(hotline: Hotline) -> None:
+    complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
-    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(house, complaint))
+    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint))
     view = await complaint.ahead(minutes=9)
     rows = await complaint.published(view.version)
     assert [row["action"] for row in rows] == ["register", "dispatch", "catalogue_change"]
@@ -52,9 +52,9 @@ async def test_due_times_move_and_rungs_ring_by_the_new_ones(house: Hotline) -> 
     assert clock.due_at == clock.started_at + timedelta(minutes=20)
 
 
-async def test_the_priority_follows_in_sql_and_in_the_ui(house: Hotline) -> None:
-    complaint = await house.start()
-    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(house, complaint))
+async def test_the_priority_follows_in_sql_and_in_the_ui(hotline: Hotline) -> None:
+    complaint = await hotline.start()
+    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint))
     view = await complaint.view()
     await complaint.published(view.version)
     assert view.catalogue_change is not None
@@ -67,9 +67,9 @@ async def test_the_priority_follows_in_sql_and_in_the_ui(house: Hotline) -> None
     assert await until(shown, lambda priority: priority == "P3") == "P3"
 
 
-async def test_the_same_terms_again_leave_nothing_in_the_history(house: Hotline) -> None:
-    complaint = await house.start()
-    new = await relaxed(house, complaint)
+async def test_the_same_terms_again_leave_nothing_in_the_history(hotline: Hotline) -> None:
+    complaint = await hotline.start()
+    new = await relaxed(hotline, complaint)
     await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
     await complaint.published(2)
     assert await refused(complaint, new) == SAME_TERMS

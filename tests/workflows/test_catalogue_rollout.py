@@ -19,7 +19,8 @@ from domain.case.actions.withdraw import Withdraw
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import (
     CatalogueRolloutWorkflow,
     RolloutProgress,
@@ -41,9 +42,9 @@ Round = WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Hotline]:
+async def hotline(tmp_path: Path) -> AsyncIterator[Hotline]:
     """Cases of its own, as a rollout takes in every case there is."""
-    async with await temporal_server() as server, hotline(server, tmp_path) as running:
+    async with await temporal_server() as server, running_hotline(server, tmp_path) as running:
         yield running
 
 
@@ -52,7 +53,7 @@ def slower(catalogue: Catalogue, factor: int = 2) -> Catalogue:
     return catalogue.model_copy(update={"time_scale": 1 / factor, "name": f"{factor} times"})
 
 
-async def begin(house: Hotline, catalogue: Catalogue, settle_seconds: float = 0, page: int = 500) -> Round:
+async def begin(hotline: Hotline, catalogue: Catalogue, settle_seconds: float = 0, page: int = 500) -> Round:
     start = RolloutStart(
         catalogue=catalogue,
         edition=edition_of(catalogue),
@@ -60,7 +61,7 @@ async def begin(house: Hotline, catalogue: Catalogue, settle_seconds: float = 0,
         settle_seconds=settle_seconds,
         page=page,
     )
-    return await start_rollout(house.client, house.settings.task_queue, start)
+    return await start_rollout(hotline.client, hotline.settings.task_queue, start)
 
 
 async def published(complaint: Complaint) -> Counter[str]:
@@ -69,8 +70,8 @@ async def published(complaint: Complaint) -> Counter[str]:
     return Counter(row["action"] for row in rows)
 
 
-async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_nothing(house: Hotline) -> None:
-    fresh, sent, closed, ended = [await house.start() for _ in range(4)]
+async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_nothing(hotline: Hotline) -> None:
+    fresh, sent, closed, ended = [await hotline.start() for _ in range(4)]
     await sent.act(Dispatch(department="repair"))
     for body in STRAIGHT:
         await closed.act(body)
@@ -78,42 +79,42 @@ async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_noth
     for complaint in (fresh, sent, closed):
         await published(complaint)
     await ended.closed()
-    catalogue = slower(house.catalogue)
-    assert await (await begin(house, catalogue)).result() == {"changed": 3}
+    catalogue = slower(hotline.catalogue)
+    assert await (await begin(hotline, catalogue)).result() == {"changed": 3}
     assert [(await published(complaint))["catalogue_change"] for complaint in (fresh, sent, closed)] == [1, 1, 1]
     resolve = next(clock for clock in (await sent.view()).clocks if clock.name == "resolve")
     assert resolve.budget_seconds == 172_800
-    assert await (await begin(house, catalogue)).result() == {"same": 3}
+    assert await (await begin(hotline, catalogue)).result() == {"same": 3}
     assert [(await published(complaint))["catalogue_change"] for complaint in (fresh, sent, closed)] == [1, 1, 1]
 
 
-async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(house: Hotline) -> None:
-    without_service = await house.start("thanks")
-    without_department = await house.start("no_water")
+async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(hotline: Hotline) -> None:
+    without_service = await hotline.start("thanks")
+    without_department = await hotline.start("no_water")
     await without_department.act(Dispatch(department="metering"))
-    without_district = await house.start("no_water", "south")
+    without_district = await hotline.start("no_water", "south")
     for complaint in (without_service, without_department, without_district):
         await published(complaint)
-    lacking = slower(house.catalogue).model_copy(
+    lacking = slower(hotline.catalogue).model_copy(
         update={
-            "services": tuple(each for each in house.catalogue.services if each.code != "thanks"),
-            "departments": tuple(each for each in house.catalogue.departments if each.code != "metering"),
-            "districts": tuple(each for each in house.catalogue.districts if each.code != "south"),
+            "services": tuple(each for each in hotline.catalogue.services if each.code != "thanks"),
+            "departments": tuple(each for each in hotline.catalogue.departments if each.code != "metering"),
+            "districts": tuple(each for each in hotline.catalogue.districts if each.code != "south"),
         }
     )
-    assert await (await begin(house, lacking)).result() == {"kept": 3}
+    assert await (await begin(hotline, lacking)).result() == {"kept": 3}
     assert (await without_department.view()).catalogue_change is None
 
 
-async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(house: Hotline) -> None:
+async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(hotline: Hotline) -> None:
     """Its number may lie before the cursor: the second look finds it by when it was registered."""
-    early = await house.start()
+    early = await hotline.start()
     await published(early)
-    running = await begin(house, slower(house.catalogue), settle_seconds=3600)
+    running = await begin(hotline, slower(hotline.catalogue), settle_seconds=3600)
     await until(lambda: progress(running), lambda at: at.counts == {"changed": 1})
-    late = await house.start(number="0" * 13)
+    late = await hotline.start(number="0" * 13)
     await published(late)
-    await house.server.fast_forward(running, timedelta(seconds=3601))
+    await hotline.server.fast_forward(running, timedelta(seconds=3601))
     assert await running.result() == {"changed": 2}
     assert [(await published(complaint))["catalogue_change"] for complaint in (early, late)] == [1, 1]
 
@@ -122,38 +123,40 @@ async def progress(running: Round) -> RolloutProgress:
     return await running.query(CatalogueRolloutWorkflow.progress)
 
 
-async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(house: Hotline) -> None:
-    complaint = await house.start()
+async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(hotline: Hotline) -> None:
+    complaint = await hotline.start()
     await published(complaint)
-    old, new = slower(house.catalogue), slower(house.catalogue, 3)
-    overtaken = await begin(house, old, settle_seconds=3600)
+    old, new = slower(hotline.catalogue), slower(hotline.catalogue, 3)
+    overtaken = await begin(hotline, old, settle_seconds=3600)
     await until(lambda: progress(overtaken), lambda at: at.counts == {"changed": 1})
-    assert await end_rollout(house.client, edition_of(old))
+    assert await end_rollout(hotline.client, edition_of(old))
     assert (await overtaken.describe()).status is WorkflowExecutionStatus.CANCELED
-    assert not await end_rollout(house.client, edition_of(old))
-    assert not await end_rollout(house.client, edition_of(new))
-    assert await (await begin(house, new)).result() == {"changed": 1}
+    assert not await end_rollout(hotline.client, edition_of(old))
+    assert not await end_rollout(hotline.client, edition_of(new))
+    assert await (await begin(hotline, new)).result() == {"changed": 1}
     rows = [row for row in await complaint.published(3) if row["action"] == "catalogue_change"]
     assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]
 
 
 async def test_continue_as_new_carries_cursor_and_counts(tmp_path: Path) -> None:
     limit = "limit.historyCount.suggestContinueAsNew=25"
-    async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
-        complaints = [await house.start() for _ in range(7)]
+    async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
+        complaints = [await hotline.start() for _ in range(7)]
         for complaint in complaints:
             await published(complaint)
-        running = await begin(house, slower(house.catalogue), page=1)
+        running = await begin(hotline, slower(hotline.catalogue), page=1)
         assert await running.result() == {"changed": 7}
-        assert (await house.client.get_workflow_handle(running.id).describe()).run_id != running.first_execution_run_id
+        assert (
+            await hotline.client.get_workflow_handle(running.id).describe()
+        ).run_id != running.first_execution_run_id
         assert [(await published(complaint))["catalogue_change"] for complaint in complaints] == [1] * 7
 
 
-async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(house: Hotline) -> None:
-    complaint = await house.start()
+async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(hotline: Hotline) -> None:
+    complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
     await published(complaint)
-    running = await begin(house, slower(house.catalogue))
+    running = await begin(hotline, slower(hotline.catalogue))
     await running.result()
     described = await running.describe()
     assert await described.static_summary() == "启用服务目录 Catalogue in force · 中山供水热线 2 times"

@@ -37,8 +37,8 @@ BEFORE: dict[str, tuple[ActionBody, ...]] = {
 }
 
 
-async def brought_to(house: Hotline, steps: tuple[ActionBody, ...]) -> Complaint:
-    complaint = await house.start()
+async def brought_to(hotline: Hotline, steps: tuple[ActionBody, ...]) -> Complaint:
+    complaint = await hotline.start()
     for body in steps:
         await complaint.act(body)
     return complaint
@@ -54,9 +54,9 @@ def data_of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("clock", BEFORE)
-async def test_every_rung_of_every_clock_rings_once_on_time(house: Hotline, clock: str) -> None:
-    complaint = await brought_to(house, BEFORE[clock])
-    ladder = [rung.percent for rung in house.catalogue.terms("no_water", "west", await complaint.now()).ladder]
+async def test_every_rung_of_every_clock_rings_once_on_time(hotline: Hotline, clock: str) -> None:
+    complaint = await brought_to(hotline, BEFORE[clock])
+    ladder = [rung.percent for rung in hotline.catalogue.terms("no_water", "west", await complaint.now()).ladder]
     watched = next(each for each in (await complaint.view()).clocks if each.name == clock)
     assert watched.status is ClockStatus.RUNNING
     last = timedelta(seconds=watched.budget_seconds * ladder[-1] / 100)
@@ -77,16 +77,16 @@ def started(clock: Any) -> Any:
     return clock.started_at
 
 
-async def test_a_kept_promise_rings_nothing_later(house: Hotline) -> None:
-    complaint = await brought_to(house, TO_REPLY)
+async def test_a_kept_promise_rings_nothing_later(hotline: Hotline) -> None:
+    complaint = await brought_to(hotline, TO_REPLY)
     await complaint.act(Reply(message="已修好"))
     await complaint.act(FollowUp(outcome="satisfied"))
     view = await complaint.ahead(hours=71)
     assert (view.state, view.version, view.sla) == (State.CLOSED, 7, "on_time")
 
 
-async def test_suspended_pauses_every_clock_until_the_wake_date(house: Hotline) -> None:
-    complaint = await brought_to(house, TO_CREW)
+async def test_suspended_pauses_every_clock_until_the_wake_date(hotline: Hotline) -> None:
+    complaint = await brought_to(hotline, TO_CREW)
     await complaint.act(Suspend(reason="等用户买阀门", wake_at=await complaint.now() + timedelta(days=3)))
     before = await complaint.view()
     asleep = await complaint.ahead(days=2, hours=23)
@@ -99,16 +99,16 @@ async def test_suspended_pauses_every_clock_until_the_wake_date(house: Hotline) 
     assert arrive.due_at is not None
 
 
-async def test_suspended_without_a_date_waits_for_the_caller(house: Hotline) -> None:
-    complaint = await brought_to(house, (*TO_CREW, Suspend(reason="等用户")))
+async def test_suspended_without_a_date_waits_for_the_caller(hotline: Hotline) -> None:
+    complaint = await brought_to(hotline, (*TO_CREW, Suspend(reason="等用户")))
     view = await complaint.ahead(days=60)
     assert view.state is State.SUSPENDED
     resumed = await complaint.act(Resume(note="用户来电"))
     assert resumed.case.state is State.IN_PROGRESS
 
 
-async def test_approval_pauses_the_department_only(house: Hotline) -> None:
-    complaint = await brought_to(house, (*TO_CREW, RequestApproval(subject="更换管道", amount=Decimal("860.00"))))
+async def test_approval_pauses_the_department_only(hotline: Hotline) -> None:
+    complaint = await brought_to(hotline, (*TO_CREW, RequestApproval(subject="更换管道", amount=Decimal("860.00"))))
     view = await complaint.ahead(hours=30)
     status = {clock.name: clock.status for clock in view.clocks}
     assert status["arrive"] is ClockStatus.PAUSED
@@ -117,16 +117,16 @@ async def test_approval_pauses_the_department_only(house: Hotline) -> None:
     assert {clock.name: clock.status for clock in decided.case.clocks}["arrive"] is ClockStatus.RUNNING
 
 
-async def test_a_comment_moves_no_deadline(house: Hotline) -> None:
-    complaint = await brought_to(house, BEFORE["acknowledge"])
+async def test_a_comment_moves_no_deadline(hotline: Hotline) -> None:
+    complaint = await brought_to(hotline, BEFORE["acknowledge"])
     before = await complaint.view()
     await complaint.ahead(minutes=2)
     after = (await complaint.act(Comment(note="用户又来电"))).case
     assert [clock.due_at for clock in after.clocks] == [clock.due_at for clock in before.clocks]
 
 
-async def test_three_attempts_on_following_days_then_closed_and_flagged(house: Hotline) -> None:
-    complaint = await brought_to(house, BEFORE["follow_up"])
+async def test_three_attempts_on_following_days_then_closed_and_flagged(hotline: Hotline) -> None:
+    complaint = await brought_to(hotline, BEFORE["follow_up"])
     for attempt in (1, 2):
         view = (await complaint.act(FollowUp(outcome="unreachable"))).case
         assert (view.state, view.follow_up_attempts) == (State.PENDING_FOLLOW_UP, attempt)
@@ -136,8 +136,8 @@ async def test_three_attempts_on_following_days_then_closed_and_flagged(house: H
     assert "unreachable" in view.flags
 
 
-async def test_the_workflow_ends_with_the_reopen_window(house: Hotline) -> None:
-    complaint = await brought_to(house, BEFORE["follow_up"])
+async def test_the_workflow_ends_with_the_reopen_window(hotline: Hotline) -> None:
+    complaint = await brought_to(hotline, BEFORE["follow_up"])
     closed = (await complaint.act(FollowUp(outcome="satisfied"))).case
     assert closed.reopen_ends_at is not None
     await complaint.ahead(hours=73)

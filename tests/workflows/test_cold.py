@@ -35,7 +35,7 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening, Scope
 from domain.shared.command import Command
 from hotline.temporal.connection import DATA_CONVERTER
-from tests.support.hotline import ADMIN, Hotline, hotline, until
+from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest_asyncio.fixture(scope="module", loop_scope="session", name="cold")
 async def _cold(server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
     settings = {"max_cached_workflows": 0, "task_queue": "cold"}
-    async with hotline(server, tmp_path_factory.mktemp("cold"), **settings) as running:
+    async with running_hotline(server, tmp_path_factory.mktemp("cold"), **settings) as running:
         yield running
 
 

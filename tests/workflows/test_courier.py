@@ -16,8 +16,9 @@ from temporalio.testing import WorkflowEnvironment
 from activities.notifications.courier import case_teller
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
+from tests.support.temporal import temporal_server
 from workflows.courier import COURIER_ID, CourierWorkflow, start_courier
 from workflows.presentation.complaint import workflow_id
 
@@ -29,17 +30,17 @@ async def with_courier(
     server: WorkflowEnvironment, folder: Path, **changes: Any
 ) -> AsyncIterator[tuple[Hotline, WorkflowHandle[CourierWorkflow, None]]]:
     """A hotline with a task queue and a courier of its own."""
-    async with hotline(server, folder, task_queue=f"courier-{folder.name}", **changes) as house:
-        courier = await start_courier(house.client, house.settings.task_queue)
+    async with running_hotline(server, folder, task_queue=f"courier-{folder.name}", **changes) as hotline:
+        courier = await start_courier(hotline.client, hotline.settings.task_queue)
         try:
-            yield house, courier
+            yield hotline, courier
         finally:
             await courier.terminate("the test is over")
 
 
-def lines(house: Hotline) -> list[dict[str, Any]]:
+def lines(hotline: Hotline) -> list[dict[str, Any]]:
     """What the log channel has delivered."""
-    log = house.settings.notification_log
+    log = hotline.settings.notification_log
     return [json.loads(line) for line in log.read_bytes().splitlines()] if log.is_file() else []
 
 
@@ -52,27 +53,27 @@ async def sent(complaint: Complaint, count: int) -> list[dict[str, Any]]:
 
 
 async def test_notifications_of_a_case_reach_the_channel_once(server: WorkflowEnvironment, tmp_path: Path) -> None:
-    async with with_courier(server, tmp_path) as (house, _):
-        complaint = await house.start()
+    async with with_courier(server, tmp_path) as (hotline, _):
+        complaint = await hotline.start()
         await complaint.act(Withdraw(reason="The caller has mended it."))
         owed = await sent(complaint, 2)
-        assert sorted(line["key"] for line in lines(house)) == sorted(row["key"] for row in owed)
+        assert sorted(line["key"] for line in lines(hotline)) == sorted(row["key"] for row in owed)
 
 
 async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
-    async with with_courier(server, tmp_path) as (house, courier):
-        others = await asyncio.gather(*(start_courier(house.client, house.settings.task_queue) for _ in range(5)))
+    async with with_courier(server, tmp_path) as (hotline, courier):
+        others = await asyncio.gather(*(start_courier(hotline.client, hotline.settings.task_queue) for _ in range(5)))
         assert {other.first_execution_run_id for other in others} == {courier.first_execution_run_id}
         assert (await courier.describe()).id == COURIER_ID
 
 
 async def test_the_next_worker_continues_the_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
     """Its worker ends in the middle of a shift: the shift ends as well, and the next begins where there is a worker."""
-    async with hotline(server, tmp_path, task_queue="two-workers") as house:
-        courier = await start_courier(house.client, house.settings.task_queue)
-        await sent(await house.start(), 1)
-    async with hotline(server, tmp_path, task_queue="two-workers") as house:
-        await sent(await house.start(), 1)
+    async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
+        courier = await start_courier(hotline.client, hotline.settings.task_queue)
+        await sent(await hotline.start(), 1)
+    async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
+        await sent(await hotline.start(), 1)
         kinds = [event.event_type async for event in courier.fetch_history_events()]
         await courier.terminate("the test is over")
     assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED) == 1
@@ -82,8 +83,8 @@ async def test_the_next_worker_continues_the_courier(server: WorkflowEnvironment
 async def test_what_cannot_be_delivered_is_flagged_on_the_case(server: WorkflowEnvironment, tmp_path: Path) -> None:
     tmp_path.joinpath("a-folder.log").mkdir()
     changes = {"notification_log": tmp_path / "a-folder.log", "courier_max_tries": 1}
-    async with with_courier(server, tmp_path, **changes) as (house, _):
-        complaint = await house.start()
+    async with with_courier(server, tmp_path, **changes) as (hotline, _):
+        complaint = await hotline.start()
         view = await until(complaint.view, lambda view: "undelivered" in view.flags)
         await complaint.published(view.version)
         [row] = await until(
@@ -108,8 +109,8 @@ async def test_a_case_is_flagged_if_an_operators_channel_refuses(server: Workflo
     file = tmp_path / "channels.toml"
     async with receiver() as hook:
         file.write_text(CHANNELS.format(url=hook.url), encoding="utf-8")
-        async with with_courier(server, tmp_path, channels=file, courier_max_tries=1) as (house, _):
-            complaint = await house.start()
+        async with with_courier(server, tmp_path, channels=file, courier_max_tries=1) as (hotline, _):
+            complaint = await hotline.start()
             await sent(complaint, 1)
             [request] = hook.requests
             assert json.loads(request.body)["data"]["number"] == complaint.number
@@ -122,11 +123,11 @@ async def test_a_case_is_flagged_if_an_operators_channel_refuses(server: Workflo
             assert {row["last_error"] for row in rows} == {None, "hook: the receiver answered 500"}
 
 
-async def test_a_case_that_has_ended_need_not_be_told(house: Hotline) -> None:
-    complaint = await house.start()
+async def test_a_case_that_has_ended_need_not_be_told(hotline: Hotline) -> None:
+    complaint = await hotline.start()
     await complaint.act(Withdraw(reason="The caller has mended it."))
     await complaint.closed()
-    tell = case_teller(house.client, workflow_id)
+    tell = case_teller(hotline.client, workflow_id)
     await tell(complaint.number, "a key")
     await tell("0000000000000", "a key")
 
@@ -143,11 +144,11 @@ async def test_the_courier_continues_as_new(tmp_path: Path, monkeypatch: pytest.
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with (
         await temporal_server(limit) as own,
-        with_courier(own, tmp_path, courier_poll_seconds=0.05) as (house, first),
+        with_courier(own, tmp_path, courier_poll_seconds=0.05) as (hotline, first),
     ):
 
         async def run_id() -> str:
-            return (await house.client.get_workflow_handle(COURIER_ID).describe()).run_id or ""
+            return (await hotline.client.get_workflow_handle(COURIER_ID).describe()).run_id or ""
 
         await until(run_id, lambda run: run not in ("", first.first_execution_run_id))
-        await sent(await house.start(), 1)
+        await sent(await hotline.start(), 1)

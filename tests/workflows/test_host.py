@@ -32,7 +32,8 @@ from domain.case.views import Outcome
 from domain.catalogue.terms import Promise
 from domain.shared.actors import Actor, Role
 from readmodel.database import engine as engine_of
-from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation import search_attributes as keys
 
@@ -78,8 +79,8 @@ async def metadata(complaint: Complaint) -> WorkflowMetadata:
 
 
 class TestUpdates:
-    async def test_each_action_is_an_update_with_a_description(self, house: Hotline) -> None:
-        described = (await metadata(await house.start())).definition
+    async def test_each_action_is_an_update_with_a_description(self, hotline: Hotline) -> None:
+        described = (await metadata(await hotline.start())).definition
         updates = {each.name: each.description for each in described.update_definitions}
         # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late.
         assert set(updates) == {*(action for action in COMMANDS), "catalogue_change", SETTLE, "recognise"}
@@ -87,8 +88,8 @@ class TestUpdates:
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))
 
-    async def test_a_refusal_says_what_would_be_accepted_and_leaves_no_trace(self, house: Hotline) -> None:
-        complaint = await house.start()
+    async def test_a_refusal_says_what_would_be_accepted_and_leaves_no_trace(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
         await at_rest(complaint)
         before = len(await events_of(complaint))
         cause = await refusal(complaint, SignFor())
@@ -99,8 +100,8 @@ class TestUpdates:
         assert (await refusal(complaint, Dispatch(department="repair"), by=crew)).type == "forbidden:wrong_role"
         assert len(await events_of(complaint)) == before
 
-    async def test_two_at_once_one_wins(self, house: Hotline) -> None:
-        complaint = await house.start()
+    async def test_two_at_once_one_wins(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
         both = [complaint.act(Dispatch(department="repair")) for _ in range(2)]
         results = await asyncio.gather(*both, return_exceptions=True)
         lost = [each for each in results if isinstance(each, WorkflowUpdateFailedError)]
@@ -109,16 +110,16 @@ class TestUpdates:
         assert lost[0].cause.details[0]["state"] == "dispatched"
         assert [row["action"] for row in await complaint.published(2)] == ["register", "dispatch"]
 
-    async def test_a_repeated_key_does_nothing_twice(self, house: Hotline) -> None:
-        complaint = await house.start()
+    async def test_a_repeated_key_does_nothing_twice(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
         first = await complaint.act(Comment(note="一次"), key="k1", digest="d1")
         again = await complaint.act(Comment(note="一次"), key="k1", digest="d1")
         assert (first.version, again.version, again.digest) == (2, 2, "d1")
 
 
 class TestWhatStaffSee:
-    async def test_summary_attributes_and_details(self, house: Hotline) -> None:
-        complaint = await house.start()
+    async def test_summary_attributes_and_details(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
         await complaint.act(Dispatch(department="repair"))
         described = await complaint.handle.describe()
         assert await described.static_summary() == f"P2 停水/无水 No water · west · {complaint.number}"
@@ -131,8 +132,8 @@ class TestWhatStaffSee:
         for words in ("待签收", "dispatched", "签收 acknowledge", "到场 arrive", "回复 reply", "可办理", "`sign_for`"):
             assert words in details
 
-    async def test_timers_and_activities_have_summaries(self, house: Hotline) -> None:
-        complaint = await house.start()
+    async def test_timers_and_activities_have_summaries(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
         await complaint.published(1)
         kinds = (EventType.EVENT_TYPE_TIMER_STARTED, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
         for kind in kinds:
@@ -140,11 +141,11 @@ class TestWhatStaffSee:
             assert events
             assert all(event.user_metadata.summary.data for event in events)
 
-    async def test_no_personal_data_in_search_attributes_and_summary(self, house: Hotline) -> None:
+    async def test_no_personal_data_in_search_attributes_and_summary(self, hotline: Hotline) -> None:
         spoken = {"name": "李婆婆", "phone": "13900001111", "account_no": "A-778"}
         where = {"district": "west", "address": "下闸新村3号"}
         intake = {"service_code": "no_water", "description": "没水", "caller": spoken, "location": where}
-        complaint = await house.start(intake=intake)
+        complaint = await hotline.start(intake=intake)
         await complaint.act(Dispatch(department="repair"))
         described = await complaint.handle.describe()
         public = f"{described.typed_search_attributes} {await described.static_summary()} {described.id}"
@@ -153,9 +154,9 @@ class TestWhatStaffSee:
 
 
 class TestCost:
-    async def test_the_straight_path_stays_within_its_budget(self, house: Hotline) -> None:
+    async def test_the_straight_path_stays_within_its_budget(self, hotline: Hotline) -> None:
         """At most 110 events, 30 billable actions and 6 timers when each action comes after the last is published."""
-        complaint = await house.start()
+        complaint = await hotline.start()
         for body in STRAIGHT:
             await at_rest(complaint)
             await complaint.act(body)
@@ -169,8 +170,8 @@ class TestCost:
         assert timers <= 6
         assert 1 + timers + activities + upserts + updates <= 30
 
-    async def test_comments_neither_arm_timers_nor_touch_search_attributes(self, house: Hotline) -> None:
-        complaint = await house.start()
+    async def test_comments_neither_arm_timers_nor_touch_search_attributes(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
         await complaint.published(1)
         for version in range(2, 7):
             await complaint.act(Comment(note=f"第{version}次"))
@@ -183,11 +184,11 @@ class TestCost:
 
 
 class TestPublication:
-    async def test_what_sql_refuses_is_tried_again_until_it_takes_it(self, house: Hotline) -> None:
+    async def test_what_sql_refuses_is_tried_again_until_it_takes_it(self, hotline: Hotline) -> None:
         """SQL is away while the case goes on; then everything appears, each event once."""
-        complaint = await house.start()
+        complaint = await hotline.start()
         await complaint.published(1)
-        with without_events(house):
+        with without_events(hotline):
             for body in STRAIGHT[:3]:
                 await complaint.act(body)
             assert (await complaint.view()).state is State.IN_PROGRESS
@@ -197,13 +198,13 @@ class TestPublication:
         rows = await complaint.published(4)
         assert [row["seq"] for row in rows] == [1, 2, 3, 4]
 
-    async def test_a_clock_rings_while_sql_is_away(self, house: Hotline) -> None:
+    async def test_a_clock_rings_while_sql_is_away(self, hotline: Hotline) -> None:
         """The server skips no time while an activity is open, so this promise is short: two real seconds."""
-        terms = house.catalogue.terms("no_water", "west", datetime.now(UTC))
+        terms = hotline.catalogue.terms("no_water", "west", datetime.now(UTC))
         promise = Promise(name="acknowledge", calendar="always", budget_seconds=2, starts="dispatch")
-        complaint = await house.start(terms=terms.model_copy(update={"promises": (promise,)}))
+        complaint = await hotline.start(terms=terms.model_copy(update={"promises": (promise,)}))
         await complaint.published(1)
-        with without_events(house):
+        with without_events(hotline):
             await complaint.act(Dispatch(department="repair"))
             assert (await until(complaint.view, lambda view: view.sla == "missed")).version == 5
         rows = await complaint.published(5)
@@ -211,9 +212,9 @@ class TestPublication:
 
 
 @contextmanager
-def without_events(house: Hotline) -> Iterator[None]:
+def without_events(hotline: Hotline) -> Iterator[None]:
     """The table that every publication needs is away."""
-    owner = engine_of(house.settings.database_url)
+    owner = engine_of(hotline.settings.database_url)
     try:
         with owner.begin() as connection:
             connection.execute(text("ALTER TABLE events RENAME TO events_away"))
@@ -233,8 +234,8 @@ class TestLongLife:
     async def test_continue_as_new_carries_everything(self, tmp_path: Path) -> None:
         """A low suggestion limit makes a case change runs again and again; nobody notices."""
         limit = "limit.historyCount.suggestContinueAsNew=25"
-        async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
-            complaint = await house.start()
+        async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
+            complaint = await hotline.start()
             first = (await complaint.handle.describe()).run_id
             await complaint.act(Dispatch(department="repair"), key="first", digest="d")
             for version in itertools.count(3):

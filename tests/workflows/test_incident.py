@@ -37,8 +37,9 @@ from domain.shared.actors import SYSTEM
 from readmodel.database import engine as engine_of
 from tests.support.build import INCIDENT
 from tests.support.causes import Cause, actions, count_timers, declare, linked, replied
-from tests.support.hotline import ADMIN, Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.outage import down
+from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart, IncidentOutcome
 from workflows.presentation import search_attributes as keys
@@ -56,35 +57,35 @@ async def metadata(cause: Cause) -> WorkflowMetadata:
 
 
 class TestLinks:
-    async def test_a_case_registered_with_an_incident_tells_it_so(self, house: Hotline) -> None:
-        cause = await declare(house, "shiqi")
-        complaint, _ = await linked(house, cause, 2)
+    async def test_a_case_registered_with_an_incident_tells_it_so(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "shiqi")
+        complaint, _ = await linked(hotline, cause, 2)
         assert (await complaint.view()).incident == cause.number
         shown = (await complaint.handle.describe()).typed_search_attributes
         assert shown[keys.INCIDENT] == cause.number
 
-    async def test_a_case_that_is_taken_out_tells_it_so(self, house: Hotline) -> None:
-        cause, other = await declare(house, "wuguishan"), await declare(house, "wuguishan")
-        one, two = await linked(house, cause, 2)
+    async def test_a_case_that_is_taken_out_tells_it_so(self, hotline: Hotline) -> None:
+        cause, other = await declare(hotline, "wuguishan"), await declare(hotline, "wuguishan")
+        one, two = await linked(hotline, cause, 2)
         await one.act(LinkIncident(incident=None))
         await cause.waits_for(1)
         await two.act(LinkIncident(incident=other.number))
         await other.waits_for(1)
         await cause.waits_for(0)
 
-    async def test_a_case_takes_itself_out_of_an_incident_that_has_ended_and_says_so(self, house: Hotline) -> None:
-        cause = await declare(house, "shenwan")
+    async def test_a_case_takes_itself_out_of_an_incident_that_has_ended_and_says_so(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "shenwan")
         await cause.act(Dismiss(reason="误报"))
         await cause.handle.result()
         # The answer of the incident and that of SQL come in either order: so there are many.
-        complaints = [await house.start(incident=cause.number) for _ in range(20)]
+        complaints = [await hotline.start(incident=cause.number) for _ in range(20)]
         await asyncio.gather(*map(leaves, complaints))
 
     async def test_a_case_that_was_answered_meanwhile_tells_an_incident_that_has_ended_once(
-        self, house: Hotline
+        self, hotline: Hotline
     ) -> None:
         """It was answered before it could hear so: then there is nothing to take it out of."""
-        complaint = await house.start_with(Answer(message="管网抢修，今晚恢复"), incident=INCIDENT)
+        complaint = await hotline.start_with(Answer(message="管网抢修，今晚恢复"), incident=INCIDENT)
         told = EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED
         await until(partial(count_of, complaint, told), (1).__eq__)
         await complaint.act(Comment(note="补充"))
@@ -92,28 +93,28 @@ class TestLinks:
         assert (await complaint.view()).incident == INCIDENT
         assert await count_of(complaint, EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED) == 1
 
-    async def test_cases_of_its_scope_that_are_there_already_are_linked(self, house: Hotline) -> None:
-        before = await house.start(district="banfu")
-        elsewhere = await house.start(district="gangkou")
+    async def test_cases_of_its_scope_that_are_there_already_are_linked(self, hotline: Hotline) -> None:
+        before = await hotline.start(district="banfu")
+        elsewhere = await hotline.start(district="gangkou")
         await asyncio.gather(before.published(1), elsewhere.published(1))
         registered_at = (await before.view()).registered_at
-        cause = await declare(house, "banfu", since=registered_at)
+        cause = await declare(hotline, "banfu", since=registered_at)
         await cause.waits_for(1)
         assert (await before.view()).incident == cause.number
         assert (await elsewhere.view()).incident is None
 
-    async def test_the_second_look_finds_what_sql_did_not_show_at_the_first(self, house: Hotline) -> None:
-        complaint = await house.start(district="minzhong")
-        database = engine_of(house.settings.database_url)
+    async def test_the_second_look_finds_what_sql_did_not_show_at_the_first(self, hotline: Hotline) -> None:
+        complaint = await hotline.start(district="minzhong")
+        database = engine_of(hotline.settings.database_url)
         await complaint.published(1)
         with database.begin() as connection:
             connection.exec_driver_sql("UPDATE cases SET incident = 'hidden' WHERE number = ?", (complaint.number,))
-        cause = await declare(house, "minzhong", since=(await complaint.view()).registered_at)
+        cause = await declare(hotline, "minzhong", since=(await complaint.view()).registered_at)
         await until(partial(completed, cause, "gather_cases"), lambda looks: looks == 1)
         with database.begin() as connection:
             connection.exec_driver_sql("UPDATE cases SET incident = NULL WHERE number = ?", (complaint.number,))
         database.dispose()
-        await house.server.fast_forward(cause.handle, timedelta(seconds=16))
+        await hotline.server.fast_forward(cause.handle, timedelta(seconds=16))
         await cause.waits_for(1)
         assert (await complaint.view()).incident == cause.number
 
@@ -166,16 +167,16 @@ async def completed(cause: Cause, name: str, run: str | None = None) -> int:
 
 
 class TestActing:
-    async def test_a_refusal_says_what_would_be_accepted(self, house: Hotline) -> None:
-        cause = await declare(house, "henglan")
+    async def test_a_refusal_says_what_would_be_accepted(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "henglan")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await cause.act(SignForIncident())
         assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == "conflict:out_of_turn"
         assert refused.value.cause.details[0]["accepted"] == ["dismiss", "merge", "dispatch", "inform", "resolve"]
 
-    async def test_a_repeated_key_does_nothing_twice(self, house: Hotline) -> None:
-        cause = await declare(house, "henglan")
+    async def test_a_repeated_key_does_nothing_twice(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "henglan")
         body = DispatchIncident(department="repair")
         first = await cause.act(body, key="k1", digest="d1")
         await cause.act(SignForIncident())
@@ -184,14 +185,14 @@ class TestActing:
         assert (await cause.seen()).incident.state == "in_progress"
         await cause.published("declare", "dispatch", "sign_for")
 
-    async def test_begun_twice_by_the_same_it_is_one(self, house: Hotline) -> None:
-        once, again = [await declare(house, "fusha", known_by="no_water/fusha/") for _ in range(2)]
-        other = await declare(house, "fusha", known_by="no_water/fusha/later")
+    async def test_begun_twice_by_the_same_it_is_one(self, hotline: Hotline) -> None:
+        once, again = [await declare(hotline, "fusha", known_by="no_water/fusha/") for _ in range(2)]
+        other = await declare(hotline, "fusha", known_by="no_water/fusha/later")
         assert once.number == again.number != other.number
 
-    async def test_who_withdrew_hears_no_more_of_it(self, house: Hotline) -> None:
-        cause = await declare(house, "nantou")
-        gone, waits = await linked(house, cause, 2)
+    async def test_who_withdrew_hears_no_more_of_it(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "nantou")
+        gone, waits = await linked(hotline, cause, 2)
         await gone.act(Withdraw(reason="用户自行解决"))
         await gone.closed()
         await cause.act(Inform(message="正在抢修"))
@@ -204,9 +205,9 @@ class TestActing:
         """The first try dies after the first message was committed."""
         monkeypatch.setattr("activities.incident.SLICE", 1)
         tries = fail_once(monkeypatch, lambda work: work.keywords.get("news"))
-        async with hotline(server, tmp_path, task_queue="news") as house:
-            cause = await declare(house, "gangkou")
-            complaints = await linked(house, cause, 3)
+        async with running_hotline(server, tmp_path, task_queue="news") as hotline:
+            cause = await declare(hotline, "gangkou")
+            complaints = await linked(hotline, cause, 3)
             expected_at = datetime(2036, 1, 1, 10, tzinfo=UTC)
             await cause.act(Inform(message="正在抢修", message_en="At work.", expected_at=expected_at))
             for complaint in complaints:
@@ -237,9 +238,9 @@ async def told(complaint: Complaint, kind: str) -> list[dict[str, Any]]:
 
 
 class TestEnds:
-    async def test_every_linked_case_is_settled_and_the_counts_are_told(self, house: Hotline) -> None:
-        cause = await declare(house, "xiaolan")
-        one, other, gone = await linked(house, cause, 3)
+    async def test_every_linked_case_is_settled_and_the_counts_are_told(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "xiaolan")
+        one, other, gone = await linked(hotline, cause, 3)
         await gone.handle.terminate("its workflow is no more")
         await cause.act(OVER)
         for complaint in (one, other):
@@ -249,18 +250,18 @@ class TestEnds:
         last = (await cause.published("declare", "resolve", "finish"))[-1]
         assert last["data"] == '{"settled":2,"over":1}'
         assert [row["recipient"] for row in await cause.messages()][-2:] == ["dispatcher", "supervisor"]
-        await asyncio.wait_for(cause.handle.result(), 20)
+        await asyncio.wait_for(cause.handle.result(), PATIENCE_SECONDS)
 
-    async def test_nobody_is_asked_how_it_went_where_the_sample_is_empty(self, house: Hotline) -> None:
-        cause = await declare(house, "dongfeng", follow_up_percent=0)
-        [complaint] = await linked(house, cause, 1)
+    async def test_nobody_is_asked_how_it_went_where_the_sample_is_empty(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "dongfeng", follow_up_percent=0)
+        [complaint] = await linked(hotline, cause, 1)
         await cause.act(OVER)
         await until(complaint.view, lambda view: view.state is State.CLOSED)
         assert await actions(complaint) == SETTLED
 
-    async def test_it_is_not_merged_into_one_that_has_ended_meanwhile(self, house: Hotline) -> None:
-        ended, cause = await declare(house, "huangpu"), await declare(house, "huangpu")
-        [complaint] = await linked(house, cause, 1)
+    async def test_it_is_not_merged_into_one_that_has_ended_meanwhile(self, hotline: Hotline) -> None:
+        ended, cause = await declare(hotline, "huangpu"), await declare(hotline, "huangpu")
+        [complaint] = await linked(hotline, cause, 1)
         await ended.act(OVER)
         await ended.handle.result()
         await cause.act(DispatchIncident(department="repair"))
@@ -272,9 +273,9 @@ class TestEnds:
         await cause.act(OVER)
         await replied(complaint)
 
-    async def test_merged_its_cases_and_its_scope_go_over(self, house: Hotline) -> None:
-        cause, other = await declare(house, "guzhen"), await declare(house, "sanjiao")
-        complaints = await linked(house, other, 2)
+    async def test_merged_its_cases_and_its_scope_go_over(self, hotline: Hotline) -> None:
+        cause, other = await declare(hotline, "guzhen"), await declare(hotline, "sanjiao")
+        complaints = await linked(hotline, other, 2)
         await other.act(Merge(into=cause.number))
         await cause.waits_for(2)
         assert (await other.in_state("merged")).incident.into == cause.number
@@ -314,12 +315,12 @@ class TestFailure:
         """The worker ends in the middle of a batch: who was seen to is not asked again."""
         monkeypatch.setattr(worker, "GRACE", timedelta(seconds=0.1))
         freeze = Freeze(monkeypatch, at=4)
-        async with hotline(server, tmp_path, task_queue="two-workers") as house:
-            cause = await declare(house, "west")
-            complaints = await linked(house, cause, 6)
+        async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
+            cause = await declare(hotline, "west")
+            complaints = await linked(hotline, cause, 6)
             await cause.act(OVER)
             await freeze.frozen.wait()
-        async with hotline(server, tmp_path, task_queue="two-workers") as house:
+        async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
             for complaint in complaints:
                 await replied(complaint)
                 assert await actions(complaint) == SETTLED
@@ -334,9 +335,9 @@ class TestFailure:
     ) -> None:
         monkeypatch.setattr("workflows.incident.HEARTBEAT_TIMEOUT", timedelta(seconds=1))
         freeze = Freeze(monkeypatch, at=3)
-        async with hotline(server, tmp_path, task_queue="frozen", sandbox=False) as house:
-            cause = await declare(house, "west")
-            complaints = await linked(house, cause, 5)
+        async with running_hotline(server, tmp_path, task_queue="frozen", sandbox=False) as hotline:
+            cause = await declare(hotline, "west")
+            complaints = await linked(hotline, cause, 5)
             await cause.act(OVER)
             for complaint in complaints:
                 await replied(complaint)
@@ -351,11 +352,11 @@ class TestFailure:
         self, server: WorkflowEnvironment, tmp_path: Path
     ) -> None:
         """Even where news are still to be written and cases to be looked for."""
-        async with hotline(server, tmp_path, task_queue="no-sql") as house:
-            cause = await declare(house, "west")
-            complaints = await linked(house, cause, 3)
+        async with running_hotline(server, tmp_path, task_queue="no-sql") as hotline:
+            cause = await declare(hotline, "west")
+            complaints = await linked(hotline, cause, 3)
             await cause.published("declare")
-            database = engine_of(house.settings.database_url)
+            database = engine_of(hotline.settings.database_url)
             with down(database):
                 await cause.act(Inform(message="正在抢修"))
                 await cause.act(OVER)
@@ -372,26 +373,26 @@ class TestFailure:
     ) -> None:
         """One is followed up, the other ends with its window: neither leaves anything to a batch that died."""
         monkeypatch.setattr(Incidents, "_write_lent", _lost)
-        async with hotline(server, tmp_path, task_queue="lost") as house:
-            cause = await declare(house, "west")
-            [one] = await linked(house, cause, 1)
+        async with running_hotline(server, tmp_path, task_queue="lost") as hotline:
+            cause = await declare(hotline, "west")
+            [one] = await linked(hotline, cause, 1)
             await cause.act(OVER)
             await replied(one)
             await cause.published("declare", "resolve", "finish")
             assert [row["action"] for row in await one.rows()] == ["register"]
             await one.act(FollowUp(outcome="satisfied"))
             assert await actions(one) == [*SETTLED, "follow_up"]
-            cause = await declare(house, "west", follow_up_percent=0)
-            [other] = await linked(house, cause, 1)
+            cause = await declare(hotline, "west", follow_up_percent=0)
+            [other] = await linked(hotline, cause, 1)
             await cause.act(OVER)
             await until(other.view, lambda view: view.state is State.CLOSED)
-            await house.server.fast_forward(other.handle, timedelta(hours=73))
+            await hotline.server.fast_forward(other.handle, timedelta(hours=73))
             await other.closed()
             assert [row["action"] for row in await other.published(3)] == SETTLED
 
-    async def test_a_settled_case_costs_no_activity_of_its_own(self, house: Hotline) -> None:
-        cause = await declare(house, "nanlang")
-        complaints = await linked(house, cause, 3)
+    async def test_a_settled_case_costs_no_activity_of_its_own(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "nanlang")
+        complaints = await linked(hotline, cause, 3)
         await cause.act(OVER)
         for complaint in complaints:
             await replied(complaint)
@@ -404,17 +405,17 @@ class TestFailure:
     ) -> None:
         """Its workflow has no worker that could compute it."""
         monkeypatch.setattr("activities.incident.UPDATE_TIMEOUT", timedelta(seconds=0.5))
-        async with hotline(server, tmp_path, task_queue="silent") as house:
-            cause = await declare(house, "west")
-            registration = house.registration(incident=cause.number)
-            stuck = await house.client.start_workflow(
+        async with running_hotline(server, tmp_path, task_queue="silent") as hotline:
+            cause = await declare(hotline, "west")
+            registration = hotline.registration(incident=cause.number)
+            stuck = await hotline.client.start_workflow(
                 ComplaintWorkflow.run,
                 ComplaintStart(source=registration),
                 id=workflow_id(registration.number),
                 task_queue="nobody-polls-it",
             )
             await cause.handle.signal("linked", registration.number)
-            complaints = await linked(house, cause, 3)
+            complaints = await linked(hotline, cause, 3)
             await cause.act(OVER)
             for complaint in complaints:
                 await replied(complaint)
@@ -422,7 +423,7 @@ class TestFailure:
             assert seen.incident.state == "settling"
             await stuck.terminate("it will not come back")
             await until(partial(count_timers, cause), lambda timers: timers == 2)  # beside that of the second look
-            await house.server.fast_forward(cause.handle, timedelta(minutes=6))
+            await hotline.server.fast_forward(cause.handle, timedelta(minutes=6))
             last = (await cause.published("declare", "resolve", "finish"))[-1]
             assert last["data"] == '{"settled":3,"over":1}'
 
@@ -436,10 +437,10 @@ class TestLongLife:
         """A low suggestion limit changes runs while it is open, and between the portions when it ends."""
         monkeypatch.setattr("activities.incident.BATCH", 1)
         limit = "limit.historyCount.suggestContinueAsNew=25"
-        async with await temporal_server(limit) as server, hotline(server, tmp_path) as house:
-            cause = await declare(house, "west")
+        async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
+            cause = await declare(hotline, "west")
             await cause.act(DispatchIncident(department="repair"), key="first", digest="d")
-            complaints = await linked(house, cause, 8)
+            complaints = await linked(hotline, cause, 8)
             first = await run_of(cause)
             for turn in itertools.count(1):
                 await cause.act(Inform(message=f"第{turn}次"))
@@ -477,9 +478,9 @@ async def run_of(cause: Cause) -> str | None:
 
 
 class TestWhatStaffSee:
-    async def test_summary_attributes_details_and_how_far_it_is(self, house: Hotline) -> None:
-        cause = await declare(house, "nanlang")
-        await linked(house, cause, 2)
+    async def test_summary_attributes_details_and_how_far_it_is(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "nanlang")
+        await linked(hotline, cause, 2)
         described = await cause.handle.describe()
         where = "停水/无水 no_water · 南朗街道 nanlang"
         assert await described.static_summary() == f"突发事件 incident {cause.number} · {where}"
@@ -510,9 +511,9 @@ class TestWhatStaffSee:
         ):
             assert words in details
 
-    async def test_every_update_query_signal_timer_and_activity_says_what_it_is(self, house: Hotline) -> None:
-        cause = await declare(house, "sanxiang")
-        await linked(house, cause, 1)
+    async def test_every_update_query_signal_timer_and_activity_says_what_it_is(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "sanxiang")
+        await linked(hotline, cause, 1)
         described = (await metadata(cause)).definition
         updates = {each.name: each.description for each in described.update_definitions}
         assert set(updates) == {*INCIDENT_COMMANDS}

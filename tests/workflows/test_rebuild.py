@@ -24,7 +24,8 @@ from hotline import rebuild as module
 from hotline.rebuild import chains, published, rebuild
 from readmodel.database import engine as engine_of
 from tests.support.causes import declare, linked
-from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
+from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
 
@@ -44,36 +45,39 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
     """A server of its own, as a rebuild takes in every case there is; long cases change runs early."""
     limit = "limit.historyCount.suggestContinueAsNew=25"
-    async with await temporal_server(limit) as server, hotline(server, tmp_path_factory.mktemp("rebuild")) as running:
+    async with (
+        await temporal_server(limit) as server,
+        running_hotline(server, tmp_path_factory.mktemp("rebuild")) as running,
+    ):
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def complaints(house: Hotline) -> list[Complaint]:
+async def complaints(hotline: Hotline) -> list[Complaint]:
     """One that was closed in several runs, one that is late, one that was only registered."""
-    closed, late, fresh = [await house.start() for _ in range(3)]
+    closed, late, fresh = [await hotline.start() for _ in range(3)]
     for version, body in enumerate(STRAIGHT, start=1):
         await closed.published(version)
         await closed.act(body)
     await late.act(Dispatch(department="repair"))
     await late.published(2)
     await late.ahead(minutes=11)
-    await all_told(house, [closed, late, fresh])
-    assert len((await chains(house.client))[workflow_id(closed.number)]) > 1
+    await all_told(hotline, [closed, late, fresh])
+    assert len((await chains(hotline.client))[workflow_id(closed.number)]) > 1
     return [closed, late, fresh]
 
 
 @pytest.fixture
-def owner(house: Hotline) -> Iterator[Engine]:
-    made = engine_of(house.settings.database_url)
+def owner(hotline: Hotline) -> Iterator[Engine]:
+    made = engine_of(hotline.settings.database_url)
     yield made
     made.dispose()
 
 
-async def all_told(house: Hotline, complaints: list[Complaint]) -> None:
+async def all_told(hotline: Hotline, complaints: list[Complaint]) -> None:
     """Everything is in SQL, its case knows that, and the list of workflows shows every case."""
 
     async def open_batches() -> int:
@@ -83,7 +87,7 @@ async def all_told(house: Hotline, complaints: list[Complaint]) -> None:
     for each in complaints:
         await each.published((await each.view()).version)
     await until(open_batches, lambda count: count == 0)
-    await until(lambda: chains(house.client), lambda found: len(found) >= len(complaints))
+    await until(lambda: chains(hotline.client), lambda found: len(found) >= len(complaints))
 
 
 def rows(engine: Engine) -> Rows:
@@ -110,23 +114,25 @@ def empty(engine: Engine) -> None:
     execute(engine, *(f"DELETE FROM {table}" for table in reversed(TABLES)))  # noqa: S608
 
 
-async def test_an_empty_read_model_is_filled_again(house: Hotline, owner: Engine, complaints: list[Complaint]) -> None:
+async def test_an_empty_read_model_is_filled_again(
+    hotline: Hotline, owner: Engine, complaints: list[Complaint]
+) -> None:
     before = rows(owner)
     empty(owner)
     heard: list[tuple[int, int]] = []
-    found = await rebuild(house.client, owner, lambda done, total: heard.append((done, total)))
+    found = await rebuild(hotline.client, owner, lambda done, total: heard.append((done, total)))
     after = rows(owner)
 
     assert (found.cases, found.lost, heard) == (len(complaints), (), [(3, 3)])
     assert without_courier(after) == without_courier(before)
     told = {(row["status"], row["next_try_at"]) for row in after["notifications"]}
     assert told == {("sent", None)}
-    assert await rebuild(house.client, owner) == found
+    assert await rebuild(hotline.client, owner) == found
     assert rows(owner) == after
 
 
 @pytest.mark.usefixtures("complaints")
-async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(house: Hotline, owner: Engine) -> None:
+async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(hotline: Hotline, owner: Engine) -> None:
     execute(owner, "UPDATE notifications SET status = 'due', next_try_at = created_at")
     before = rows(owner)
     lost = "SELECT key FROM notifications WHERE kind = 'escalate'"
@@ -137,7 +143,7 @@ async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(hou
         "DELETE FROM clocks WHERE serial = 1",
         "UPDATE cases SET version = 1, state = 'registered', department = NULL",
     )
-    await rebuild(house.client, owner)
+    await rebuild(hotline.client, owner)
     after = rows(owner)
 
     assert without_courier(after) == without_courier(before)
@@ -146,7 +152,7 @@ async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(hou
 
 
 async def test_what_is_under_way_is_left_to_its_case(
-    house: Hotline, owner: Engine, complaints: list[Complaint]
+    hotline: Hotline, owner: Engine, complaints: list[Complaint]
 ) -> None:
     """Its notifications were never committed, so they are still to be sent."""
     fresh = complaints[2]
@@ -154,7 +160,7 @@ async def test_what_is_under_way_is_left_to_its_case(
     try:
         await fresh.act(Dispatch(department="repair"))
         name = workflow_id(fresh.number)
-        written = await published(house.client, name, (await chains(house.client))[name])
+        written = await published(hotline.client, name, (await chains(hotline.client))[name])
     finally:
         execute(owner, "ALTER TABLE events_away RENAME TO events")
     assert [event.action for batch in written for event in batch.events] == ["register"]
@@ -164,10 +170,10 @@ async def test_what_is_under_way_is_left_to_its_case(
 
 
 async def test_a_case_whose_beginning_is_forgotten_is_named(
-    house: Hotline, owner: Engine, complaints: list[Complaint], monkeypatch: pytest.MonkeyPatch
+    hotline: Hotline, owner: Engine, complaints: list[Complaint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Past the retention a run is gone, at times before the list knows. What SQL has of its case stays."""
-    await all_told(house, complaints)
+    await all_told(hotline, complaints)
     name = workflow_id(complaints[0].number)
 
     async def forgetful(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Any]]:
@@ -179,20 +185,20 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
 
     monkeypatch.setattr(module, "chains", forgetful)
     before = rows(owner)
-    kept = await rebuild(house.client, owner)
+    kept = await rebuild(hotline.client, owner)
     assert (kept.cases, kept.lost, rows(owner)) == (3, (), before)
 
     empty(owner)
-    found = await rebuild(house.client, owner)
+    found = await rebuild(hotline.client, owner)
     assert (found.cases, found.lost) == (2, (name,))
     assert {row["number"] for row in rows(owner)["cases"]} == {each.number for each in complaints[1:]}
 
 
-async def test_a_comment_more_is_all_that_is_new(house: Hotline, owner: Engine, complaints: list[Complaint]) -> None:
+async def test_a_comment_more_is_all_that_is_new(hotline: Hotline, owner: Engine, complaints: list[Complaint]) -> None:
     """Beside a service that runs, a rebuild does no harm."""
     late = complaints[1]
     version = (await late.view()).version
-    await asyncio.gather(late.act(Comment(note="补充")), rebuild(house.client, owner))
+    await asyncio.gather(late.act(Comment(note="补充")), rebuild(hotline.client, owner))
     events = await late.published(version + 1)
     assert [event["seq"] for event in events] == list(range(1, version + 2))
 
@@ -203,23 +209,23 @@ async def told(complaint: Complaint) -> int:
 
 
 async def test_incidents_come_back_with_their_timelines_and_what_callers_were_told(
-    house: Hotline, owner: Engine, complaints: list[Complaint]
+    hotline: Hotline, owner: Engine, complaints: list[Complaint]
 ) -> None:
     """Of an incident that had several runs, as this server suggests them early."""
-    cause = await declare(house, "south")
-    [complaint] = await linked(house, cause, 1)
+    cause = await declare(hotline, "south")
+    [complaint] = await linked(hotline, cause, 1)
     for turn in range(4):
         await cause.act(Inform(message=f"第{turn}次通报"))
         await until(partial(told, complaint), (turn + 1).__eq__)
     await cause.act(Resolve(result="已换管", message="已恢复供水"))
     await cause.published("declare", *["inform"] * 4, "resolve", "finish")
-    await asyncio.wait_for(cause.handle.result(), 20)
+    await asyncio.wait_for(cause.handle.result(), PATIENCE_SECONDS)
     begun = (await cause.handle.fetch_history()).events[0].workflow_execution_started_event_attributes
     assert begun.continued_execution_run_id
-    await all_told(house, [*complaints, complaint])
+    await all_told(hotline, [*complaints, complaint])
     before = rows(owner)
     empty(owner)
-    found = await rebuild(house.client, owner)
+    found = await rebuild(hotline.client, owner)
     after = rows(owner)
 
     assert found.incidents == 1
@@ -227,5 +233,5 @@ async def test_incidents_come_back_with_their_timelines_and_what_callers_were_to
     of_it = [row for row in after["notifications"] if row["kind"].startswith("incident_")]
     assert len([row for row in of_it if row["recipient"] == f"caller:{complaint.number}"]) == 4
     assert {row["status"] for row in of_it} == {"sent"}
-    assert await rebuild(house.client, owner) == found
+    assert await rebuild(hotline.client, owner) == found
     assert rows(owner) == after

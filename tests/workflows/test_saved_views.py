@@ -28,10 +28,10 @@ AT_WORK: tuple[ActionBody, ...] = (Dispatch(department="repair"), SignFor())
 REPLIED: tuple[ActionBody, ...] = (*AT_WORK, Complete(result="已换管"), Reply(message="已恢复供水"))
 
 
-async def listed(house: Hotline, cause: Cause) -> set[str]:
+async def listed(hotline: Hotline, cause: Cause) -> set[str]:
     """Numbers of the incident's cases in the view."""
     query = f'{WAITING.query} AND Incident = "{cause.number}"'
-    return {found.id.removeprefix("complaint-") async for found in house.client.list_workflows(query)}
+    return {found.id.removeprefix("complaint-") async for found in hotline.client.list_workflows(query)}
 
 
 async def gone_through(complaint: Complaint, steps: Sequence[ActionBody]) -> Complaint:
@@ -40,8 +40,8 @@ async def gone_through(complaint: Complaint, steps: Sequence[ActionBody]) -> Com
     return complaint
 
 
-async def test_those_that_wait_for_an_incident_are_those_that_it_will_reply_to(house: Hotline) -> None:
-    cause = await declare(house, "sanjiao")
+async def test_those_that_wait_for_an_incident_are_those_that_it_will_reply_to(hotline: Hotline) -> None:
+    cause = await declare(hotline, "sanjiao")
     mine = LinkIncident(incident=cause.number)
     others = (
         (mine, *AT_WORK, Involve(department="metering", task="检查水表")),
@@ -53,11 +53,11 @@ async def test_those_that_wait_for_an_incident_are_those_that_it_will_reply_to(h
     )
     waits = ((mine,), (*AT_WORK, mine), (*AT_WORK, Complete(result="已换管"), mine))
     # From elsewhere: the incident does not look for them by itself.
-    cases = [await house.start(district="minzhong") for _ in (*waits, *others)]
+    cases = [await hotline.start(district="minzhong") for _ in (*waits, *others)]
     await asyncio.gather(*map(gone_through, cases, (*waits, *others)))
     # The index is a little behind: what was done last is seen last.
     wanted = {case.number for case in cases[: len(waits)]}
-    await until(lambda: listed(house, cause), lambda found: found == wanted)
+    await until(lambda: listed(hotline, cause), lambda found: found == wanted)
     await cause.act(Resolve(result="已换管", message="已恢复供水"))
     await cause.in_state("resolved")
-    await until(lambda: listed(house, cause), lambda found: found == set())
+    await until(lambda: listed(hotline, cause), lambda found: found == set())

@@ -38,12 +38,12 @@ async def papers(complaint: Complaint) -> list[tuple[str, datetime]]:
     return [(row["action"], datetime.fromisoformat(json.loads(row["data"])["fell_at"])) for row in issued]
 
 
-async def test_both_come_by_themselves_and_their_recipients_are_told(house: Hotline) -> None:
-    complaint = await brought_to(await house.start(), TO_CREW)
+async def test_both_come_by_themselves_and_their_recipients_are_told(hotline: Hotline) -> None:
+    complaint = await brought_to(await hotline.start(), TO_CREW)
     noticed = await due(complaint) + timedelta(days=1)
     await complaint.ahead(days=2, seconds=2)
     assert await papers(complaint) == [("notice", noticed)]
-    calendar = house.catalogue.terms("no_water", "west", noticed).calendar
+    calendar = hotline.catalogue.terms("no_water", "west", noticed).calendar
     criticised = calendar.add(noticed, 5 * calendar.day_seconds)
     await complaint.ahead(seconds=(criticised - noticed).total_seconds() + 2)
     assert await papers(complaint) == [("notice", noticed), ("criticise", criticised)]
@@ -52,8 +52,8 @@ async def test_both_come_by_themselves_and_their_recipients_are_told(house: Hotl
     assert {"noticed", "criticised"} <= {*(await complaint.view()).flags}
 
 
-async def test_the_notice_waits_as_long_as_the_case_does(house: Hotline) -> None:
-    complaint = await brought_to(await house.start(), TO_CREW)
+async def test_the_notice_waits_as_long_as_the_case_does(hotline: Hotline) -> None:
+    complaint = await brought_to(await hotline.start(), TO_CREW)
     noticed = await due(complaint) + timedelta(days=1)
     await complaint.ahead(hours=30)
     await complaint.act(Suspend(reason="等用户"))

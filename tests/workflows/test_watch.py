@@ -17,8 +17,9 @@ from domain.incident.actions.dismiss import Dismiss
 from readmodel.database import engine as engine_of
 from readmodel.database import reading
 from tests.support.causes import Cause, declare
-from tests.support.hotline import Hotline, hotline, temporal_server, until
+from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.outage import down
+from tests.support.temporal import temporal_server
 from workflows.surge_watch import WATCH_ID, SurgeWatchWorkflow, start_watch
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -33,26 +34,26 @@ async def watched(
 ) -> AsyncIterator[tuple[Hotline, WorkflowHandle[SurgeWatchWorkflow, None]]]:
     """A hotline with a task queue and a watch of its own, which looks many times a second."""
     queue = f"watch-{folder.name}"
-    async with hotline(server, folder, task_queue=queue, watch_seconds=0.1, **changes) as house:
-        watch = await start_watch(house.client, queue)
+    async with running_hotline(server, folder, task_queue=queue, watch_seconds=0.1, **changes) as hotline:
+        watch = await start_watch(hotline.client, queue)
         try:
-            yield house, watch
+            yield hotline, watch
         finally:
             await watch.terminate("the test is over")
 
 
-async def call(house: Hotline, count: int, district: str) -> None:
+async def call(hotline: Hotline, count: int, district: str) -> None:
     """So many calls, all of them in SQL."""
-    complaints = [await house.start(district=district) for _ in range(count)]
+    complaints = [await hotline.start(district=district) for _ in range(count)]
     await asyncio.gather(*(complaint.published(1) for complaint in complaints))
 
 
-async def incidents_of(house: Hotline, count: int) -> list[Cause]:
+async def incidents_of(hotline: Hotline, count: int) -> list[Cause]:
     """All incidents that SQL knows, the oldest first, once they are so many."""
 
     def read() -> list[Cause]:
-        with reading(house.engine) as connection:
-            return [Cause(house, number) for number in connection.scalars(text(_BY_AGE))]
+        with reading(hotline.engine) as connection:
+            return [Cause(hotline, number) for number in connection.scalars(text(_BY_AGE))]
 
     return await until(lambda: asyncio.to_thread(read), lambda found: len(found) == count)
 
@@ -63,15 +64,15 @@ _BY_AGE = "SELECT number FROM incidents ORDER BY opened_at"
 async def test_a_surge_is_suspected_once_however_often_it_is_looked_at(
     server: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with watched(server, tmp_path) as (house, _):
-        await call(house, ENOUGH - 1, "shaxi")
-        await call(house, ENOUGH - 1, "dachong")
-        await call(house, 1, "shaxi")
-        [cause] = await incidents_of(house, 1)
+    async with watched(server, tmp_path) as (hotline, _):
+        await call(hotline, ENOUGH - 1, "shaxi")
+        await call(hotline, ENOUGH - 1, "dachong")
+        await call(hotline, 1, "shaxi")
+        [cause] = await incidents_of(hotline, 1)
         # The look that finds the other district has seen more calls from the first.
-        await call(house, ENOUGH, "shaxi")
-        await call(house, 1, "dachong")
-        same, other = await incidents_of(house, 2)
+        await call(hotline, ENOUGH, "shaxi")
+        await call(hotline, 1, "dachong")
+        same, other = await incidents_of(hotline, 2)
         assert (same.number, (await other.seen()).incident.scope.districts) == (cause.number, ("dachong",))
         incident = (await cause.seen()).incident
         assert (incident.state, incident.opened_by, incident.scope.districts) == ("suspected", "system", ("shaxi",))
@@ -81,17 +82,17 @@ async def test_a_surge_is_suspected_once_however_often_it_is_looked_at(
 async def test_what_was_dismissed_is_suspected_again_after_as_many_new_calls(
     server: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with watched(server, tmp_path) as (house, _):
-        await call(house, ENOUGH, "xiaolan")
-        [first] = await incidents_of(house, 1)
+    async with watched(server, tmp_path) as (hotline, _):
+        await call(hotline, ENOUGH, "xiaolan")
+        [first] = await incidents_of(hotline, 1)
         await first.act(Dismiss(reason="各有各的原因"))
         await first.published("suspect", "dismiss", "finish")
-        await call(house, ENOUGH - 1, "xiaolan")
+        await call(hotline, ENOUGH - 1, "xiaolan")
         # The look that finds another district has seen these.
-        await call(house, ENOUGH, "banfu")
-        await incidents_of(house, 2)
-        await call(house, 1, "xiaolan")
-        *_, second = await incidents_of(house, 3)
+        await call(hotline, ENOUGH, "banfu")
+        await incidents_of(hotline, 2)
+        await call(hotline, 1, "xiaolan")
+        *_, second = await incidents_of(hotline, 3)
         since = (await second.seen()).incident.since
         assert since == (await first.seen()).incident.closed_at
 
@@ -99,27 +100,27 @@ async def test_what_was_dismissed_is_suspected_again_after_as_many_new_calls(
 async def test_calls_that_an_open_incident_explains_raise_no_suspicion(
     server: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with hotline(server, tmp_path, task_queue="explained", watch_seconds=0.1) as house:
-        cause = await declare(house, "guzhen")
+    async with running_hotline(server, tmp_path, task_queue="explained", watch_seconds=0.1) as hotline:
+        cause = await declare(hotline, "guzhen")
         await cause.published("declare")
-        await call(house, ENOUGH, "guzhen")
-        await call(house, ENOUGH, "huangpu")
-        watch = await start_watch(house.client, "explained")
-        [known, suspected] = await incidents_of(house, 2)
+        await call(hotline, ENOUGH, "guzhen")
+        await call(hotline, ENOUGH, "huangpu")
+        watch = await start_watch(hotline.client, "explained")
+        [known, suspected] = await incidents_of(hotline, 2)
         await watch.terminate("the test is over")
         assert known.number == cause.number
         assert (await suspected.seen()).incident.scope.districts == ("huangpu",)
 
 
 async def test_sql_that_is_down_is_waited_for(server: WorkflowEnvironment, tmp_path: Path) -> None:
-    async with watched(server, tmp_path) as (house, watch):
-        await call(house, ENOUGH - 1, "sanjiao")
-        database = engine_of(house.settings.database_url)
+    async with watched(server, tmp_path) as (hotline, watch):
+        await call(hotline, ENOUGH - 1, "sanjiao")
+        database = engine_of(hotline.settings.database_url)
         with down(database):
-            late = await house.start(district="sanjiao")
+            late = await hotline.start(district="sanjiao")
         database.dispose()
         await late.published(1)
-        await incidents_of(house, 1)
+        await incidents_of(hotline, 1)
         assert len((await watch.describe()).raw_description.pending_activities) == 1
 
 
@@ -127,14 +128,14 @@ async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
     server: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     changes = {"task_queue": "two-watches", "watch_seconds": 0.1}
-    async with hotline(server, tmp_path, **changes) as house:
-        started = await asyncio.gather(*(start_watch(house.client, "two-watches") for _ in range(5)))
+    async with running_hotline(server, tmp_path, **changes) as hotline:
+        started = await asyncio.gather(*(start_watch(hotline.client, "two-watches") for _ in range(5)))
         assert {each.first_execution_run_id for each in started} == {started[0].first_execution_run_id}
         watch = started[0]
-        await call(house, 1, "sanxiang")
-    async with hotline(server, tmp_path, **changes) as house:
-        await call(house, ENOUGH - 1, "sanxiang")
-        await incidents_of(house, 1)
+        await call(hotline, 1, "sanxiang")
+    async with running_hotline(server, tmp_path, **changes) as hotline:
+        await call(hotline, ENOUGH - 1, "sanxiang")
+        await incidents_of(hotline, 1)
         kinds = [event.event_type async for event in watch.fetch_history_events()]
         described = await watch.describe()
         await watch.terminate("the test is over")
@@ -146,11 +147,11 @@ async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.Monk
     """Shifts of a moment each, and a server that suggests a new run soon."""
     monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
-    async with await temporal_server(limit) as own, watched(own, tmp_path) as (house, first):
+    async with await temporal_server(limit) as own, watched(own, tmp_path) as (hotline, first):
 
         async def run_id() -> str:
-            return (await house.client.get_workflow_handle(WATCH_ID).describe()).run_id or ""
+            return (await hotline.client.get_workflow_handle(WATCH_ID).describe()).run_id or ""
 
         await until(run_id, lambda run: run not in ("", first.first_execution_run_id))
-        await call(house, ENOUGH, "tanzhou")
-        await incidents_of(house, 1)
+        await call(hotline, ENOUGH, "tanzhou")
+        await incidents_of(hotline, 1)

@@ -1,0 +1,44 @@
+"""Temporal for tests: the real server of `hotline up`, in memory, with skippable time; one for each pytest worker."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+
+from hotline.temporal.connection import DATA_CONVERTER
+from workflows.presentation.search_attributes import REGISTRY
+
+TEMPORAL = str(Path(sys.executable).with_name("temporal"))
+DYNAMIC_CONFIG = (
+    "frontend.WorkflowTimeSkippingEnabled=true",
+    # By default the server rounds timers up to a second: skipping time would wait as long at every one.
+    'history.timerProcessorMaxTimeShift="50ms"',
+)
+
+
+async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
+    """Start a server on which each workflow has a clock of its own; `dynamic_config` adds `name=value` pairs."""
+    flags = [flag for value in (*DYNAMIC_CONFIG, *dynamic_config) for flag in ("--dynamic-config-value", value)]
+    return await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=TEMPORAL,
+        dev_server_extra_args=["--log-level", "error", *flags],
+        data_converter=DATA_CONVERTER,
+        search_attributes=list(REGISTRY),
+    )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    """The server of all tests that need no dynamic configuration; each uses a task queue or cases of its own."""
+    async with await temporal_server() as environment:
+        yield environment
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal(server: WorkflowEnvironment) -> Client:
+    """A client of that server."""
+    return server.client

@@ -1,0 +1,131 @@
+"""England's Guaranteed Standards as a catalogue: which promises and findings it credits, and with how much."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from domain.case.actions.complete import Complete
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.sign_for import SignFor
+from domain.case.case import Case
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import CustomerClass
+from hotline.errors import FileError
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.build import ADMIN, do, registration
+
+ENGLAND = DEFAULT_CATALOGUE.with_name("england.toml")
+BRITISH = datetime(2026, 7, 1, 9, tzinfo=UTC)
+FURTHER = ["50.00"] * 2
+FINDINGS = {
+    "appointment_badly_made": ("40.00", "40.00"),
+    "appointment_not_kept": ("50.00", "50.00"),
+    "short_notice": ("50.00", "50.00"),
+    "payment_late": ("40.00", "100.00"),
+}
+"""What norms say a household gets, and a business."""
+
+
+@pytest.fixture(scope="module")
+def england() -> Catalogue:
+    return load_catalogue(ENGLAND)
+
+
+def case_of(england: Catalogue, service: str, customer: CustomerClass = "household") -> Case:
+    """A case of this service that the crew has signed for as soon as it was registered."""
+    terms = england.terms(service, "city", BRITISH)
+    start = registration(BRITISH).model_copy(update={"terms": terms, "customer_class": customer})
+    case, _ = Case.register(start)
+    for body in (Dispatch(department=terms.department), SignFor()):
+        do(case, body, BRITISH, ADMIN)
+    return case
+
+
+def owed(case: Case) -> list[str]:
+    return [str(credit.amount) for credit in case.credits]
+
+
+@pytest.mark.parametrize(
+    ("service", "kept_until", "late", "amounts"),
+    [
+        ("supply_interruption", timedelta(hours=12), timedelta(hours=24), FURTHER),
+        ("trunk_main", timedelta(hours=48), timedelta(hours=96), FURTHER),
+        ("low_pressure", timedelta(days=3), timedelta(days=30), ["50.00"] * 5),
+        # Ten working days from Wednesday at ten in the morning, London time.
+        ("bill_query", timedelta(days=14), timedelta(days=60), ["40.00"]),
+        ("complaint", timedelta(days=14), timedelta(days=60), ["40.00"]),
+    ],
+)
+def test_a_missed_promise_is_credited_as_the_standards_say(
+    england: Catalogue, service: str, kept_until: timedelta, late: timedelta, amounts: list[str]
+) -> None:
+    case = case_of(england, service)
+    case.ring(BRITISH + kept_until - timedelta(seconds=1))
+    assert owed(case) == []
+    case.ring(BRITISH + kept_until)
+    assert owed(case) == amounts[:1]
+    case.ring(BRITISH + late)
+    assert owed(case) == amounts
+    assert {credit.paid_by for credit in case.credits} == {"billing"}
+    assert case.terms.currency == "GBP"
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_what_is_found_is_credited_as_the_standards_say_whatever_the_service(england: Catalogue, finding: str) -> None:
+    for service in england.services:
+        for customer, amount in zip(get_args(CustomerClass), FINDINGS[finding], strict=True):
+            case = case_of(england, service.code, customer)
+            do(case, Complete(result="Found.", findings=(finding,)), BRITISH, ADMIN)
+            case.ring(BRITISH)
+            assert owed(case) == [amount]
+
+
+def test_the_calendar_knows_the_clock_change_and_the_bank_holidays(england: Catalogue) -> None:
+    terms = england.terms("complaint", "city", datetime(2026, 12, 23, 17, tzinfo=UTC))
+    [reply] = [promise for promise in terms.promises if promise.name == "reply"]
+    # From Wednesday 17:00: an hour that day; Thursday; Friday 25th and Monday 28th are holidays.
+    due = terms.calendar.add(datetime(2026, 12, 23, 17, tzinfo=UTC), reply.budget_seconds)
+    assert due == datetime(2027, 1, 11, 17, tzinfo=UTC)
+    opens = BRITISH.replace(hour=7)
+    assert england.calendar.add(opens, 60) == opens + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('service = "gas"\nclock = "resolve"\namount = "5"', "credits[0].service: 'gas' is not in services; accepted:"),
+        ('service = "thanks"\nclock = "reply"\namount = "5"', "credits: thanks promises no reply"),
+        ('service = "no_water"\nclock = "rest"\namount = "5"', "credits[0].clock: must be 'acknowledge'"),
+        ('service = "no_water"\nclock = "resolve"\namount = "0"', "credits[0].amount: must be greater than 0"),
+        (
+            'service = "no_water"\nclock = "resolve"\namount = "900000"',
+            "credits: 900000.00 is more than the last approver",
+        ),
+        ('service = "no_water"\nclock = "resolve"', "credits[0].amount: is missing; accepted: as a text"),
+        ('service = "no_water"\namount = "5"', "credits[0]: say exactly one of clock, finding"),
+        ('clock = "resolve"\namount = "5"', "credits[0]: service is missing: a clock is one of a service"),
+        ('finding = "rude"\namount = "5"', "credits[0].finding: 'rude' is not in findings; accepted: "),
+        (
+            'service = "no_water"\nclock = "resolve"\namount = { household = "5" }',
+            "credits[0]: amount: accepted: a text, or a table of household and business",
+        ),
+        (
+            'service = "no_water"\nclock = "resolve"\namount = "5"\nat_most_in = { days = 365, source = "I" }',
+            "credits[0]: at_most_in is the time of an at_most: name that as well",
+        ),
+        (
+            'service = "no_water"\nclock = "reply"\namount = "5"\n[findings.rude]\nname = "Rude"\nname_zh = "粗鲁"',
+            "credits: nothing is owed for the finding rude; accepted: a credit for each of [findings]",
+        ),
+    ],
+)
+def test_a_mistake_in_a_credit_is_named_with_what_would_be_accepted(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "mistaken.toml"
+    head = f'extends = "{DEFAULT_CATALOGUE}"\n[[credits]]\nname = "Late"\nname_zh = "迟"\nsource = "I"\n'
+    file.write_text(head + text, encoding="utf-8")
+    with pytest.raises(FileError) as found:
+        load_catalogue(file)
+    assert said in str(found.value)
