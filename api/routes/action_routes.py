@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from api import openapi
 from api.backend import Backend
-from api.problems import ProblemError, refusal_of
+from api.problems import Kind, ProblemError, refusal_of
 from api.routes.parameters import IdempotencyKey
 from api.security import Key, actor_of, request_key
-from api.temporal.client import EntityClient
+from api.temporal.client import KEY_REUSED, EntityClient
 from domain.case.command import Command
 from domain.case.kind import Action
 from domain.incident.lifecycle import IncidentRow
@@ -61,7 +61,7 @@ class ActionRoutes(Generic[OutcomeT]):
     example: str
     done: str
     reused: str
-    errors: tuple[str, ...]
+    errors: tuple[Kind, ...]
     check: Callable[[Backend, str, Any, Key], Awaitable[None]]
     gone: Callable[[Backend, str, str, Key], Awaitable[ProblemError]]
     answer: Callable[[Backend, OutcomeT, Key], Awaitable[Response]]
@@ -73,7 +73,7 @@ class ActionRoutes(Generic[OutcomeT]):
         row: Action | IncidentRow,
         body: type[BaseModel],
         example: object,
-        errors: tuple[str, ...],
+        errors: tuple[Kind, ...],
     ) -> None:
         """Add the operation of one action; `errors` are the problems of this action alone."""
         router.add_api_route(
@@ -88,7 +88,7 @@ class ActionRoutes(Generic[OutcomeT]):
             responses={
                 200: openapi.example(self.done, self.example),
                 202: {**openapi.accepted(self.example), "model": self.model},
-                **openapi.errors(*self.errors, *errors),
+                **openapi.errors_of(*self.errors, *errors),
             },
         )
 
@@ -112,7 +112,7 @@ class ActionRoutes(Generic[OutcomeT]):
                 raise await self.gone(self.backend, wanted, name, key)
             if (outcome.action, outcome.digest) != (name, digest):
                 detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
-                raise ProblemError("idempotency-key-reused", detail, accepted=accepted)
+                raise ProblemError(KEY_REUSED, detail, accepted=accepted)
             return await self.answer(self.backend, outcome, key)
 
         act.__name__ = self.operation_id.format(name)

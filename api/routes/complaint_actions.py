@@ -8,14 +8,14 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from api import render
-from api.backend import Backend
-from api.credit_limit import check_limit
-from api.problems import ProblemError, slug_of
+from api.backend import Backend, not_found
+from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
+from api.problems import OTHER_DEPARTMENT, OUT_OF_TURN, REFUSALS, UNKNOWN, ProblemError, declare
 from api.routes.action_routes import ActionRoutes
-from api.routes.complaints import POSTED
-from api.routes.parameters import NumberText, not_found, number_in
+from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
 from api.security import Key, actor_of
+from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from domain.case.actions import COMMANDS
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
@@ -27,18 +27,12 @@ from domain.case.lifecycle import STATE_ZH
 from domain.case.views import Outcome
 
 PREFIX = "/v1/complaints/{number}/actions"
-_ERRORS = (
-    *POSTED,
-    "other-department",
-    "complaint-not-found",
-    "out-of-turn",
-    "invalid-number",
-    "read-model-unavailable",
-)
+UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
+UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
 _CHECKED_HERE = {
-    "link_incident": ("unknown-incident", "incident-closed"),
-    "hand_over": ("unknown-owner",),
-    "decide_credit": ("credit-limit-reached",),
+    "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
+    "hand_over": (UNKNOWN_OWNER,),
+    "decide_credit": (CREDIT_LIMIT_REACHED,),
 }
 """Problems that the case cannot know of (`_check`)."""
 
@@ -59,16 +53,15 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         example="complaint",
         done="Done, and lists show it: the complaint as it stands now.",
         reused="This Idempotency-Key has done something else to this case: {}, or the same with other words.",
-        errors=_ERRORS,
+        errors=(*POST_ERRORS, *CASE_ERRORS, OTHER_DEPARTMENT, OUT_OF_TURN),
         check=_check,
         gone=_gone,
         answer=_answer,
     )
     for name, action in COMMANDS.items():
-        own = tuple(slug_of(problem.code) for problem in action.problems)
-        of_codes = ("unknown-department",) if "department" in action.body.model_fields else ()
-        example = action.example.model_dump(mode="json")
-        routes.add(router, name, action, action.body, example, (*own, *_CHECKED_HERE.get(name, ()), *of_codes))
+        of_codes = (UNKNOWN["department"],) if "department" in action.body.model_fields else ()
+        errors = (*REFUSALS[name], *_CHECKED_HERE.get(name, ()), *of_codes)
+        routes.add(router, name, action, action.body, action.example.model_dump(mode="json"), errors)
     router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
 
 
@@ -83,7 +76,7 @@ async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> N
         owners = backend.bearer.owners()
         if body.owner not in owners:
             detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
-            raise ProblemError("unknown-owner", detail, accepted=list(owners))
+            raise ProblemError(UNKNOWN_OWNER, detail, accepted=list(owners))
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
 
@@ -94,9 +87,7 @@ async def _gone(backend: Backend, number: str, action: str, key: Key) -> Problem
     if view is None:
         return not_found(number)
     detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."
-    return ProblemError(
-        "out-of-turn", detail, accepted=[], state=view.state, version=view.version, available_actions=[]
-    )
+    return ProblemError(OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[])
 
 
 async def _answer(backend: Backend, outcome: Outcome, _: Key) -> Response:
@@ -112,6 +103,6 @@ def _unknown(backend: Backend) -> Callable[..., Awaitable[Response]]:
     ) -> Response:
         accepted = [*COMMANDS]
         hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
-        raise ProblemError("unknown-action", f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
+        raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
 
     return unknown
