@@ -30,7 +30,7 @@ async def check_limit(backend: Backend, number: str, serial: int, key: Key) -> N
         return
     case = await backend.reader.ask(get_case, number)
     if case is None:
-        raise away("SQL does not show the case yet, so nobody can tell what its account has had.")
+        raise away("SQL does not show the case yet, so the credits of its account are unknown.")
     limit = next((credit for credit in case.terms.credits if credit.name == owed.name), None)
     if limit and limit.at_most and limit.at_most_seconds:
         time = timedelta(seconds=limit.at_most_seconds)

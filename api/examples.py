@@ -108,7 +108,7 @@ def _of_case() -> dict[str, Any]:
     complaint = _complaint(case, at)
     case.apply(Command(actor=AGENT, body=involve.ACTION.example), at)
     part = PartOfCase(NUMBER, case.parts[0], case.state, TERMS.service_code, TERMS.priority, "west", case.owner)
-    letter = DeadLetter(
+    dead_letter = DeadLetter(
         key=f"{NUMBER}-7-supervisor",
         number=NUMBER,
         recipient="supervisor",
@@ -126,8 +126,8 @@ def _of_case() -> dict[str, Any]:
         "timeline": _page(from_json(render.timeline_item(dispatched))),
         "parts": _page(from_json(render.part(part))),
         "notices": _page(from_json(render.notice(NUMBER, SAMPLE))),
-        "letters": _page(from_json(render.letter(letter))),
-        "resent": ResentLetter(key=letter.key, status="due"),
+        "letters": _page(from_json(render.dead_letter(dead_letter))),
+        "resent": ResentLetter(key=dead_letter.key, status="due"),
     }
 
 

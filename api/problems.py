@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.case.actions import TABLE
+from domain.case.actions import PROBLEMS
 from domain.shared import errors
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 from domain.shared.codes import Kind as CodeKind
@@ -58,8 +58,8 @@ def kind_of(problem: ProblemType) -> Kind:
 OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT = map(
     kind_of, (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT)
 )
-REFUSALS = {action: tuple(map(kind_of, row.problems)) for action, row in TABLE.items()}
-"""Types that the rules of each action refuse with."""
+for _refusal in PROBLEMS:
+    kind_of(_refusal)
 MALFORMED_JSON = declare("malformed-json", HTTPStatus.BAD_REQUEST, "Malformed JSON")
 BAD_REQUEST = declare("bad-request", HTTPStatus.BAD_REQUEST, "Malformed request")
 NOT_FOUND = declare("not-found", HTTPStatus.NOT_FOUND, "Path not found")
@@ -173,11 +173,11 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         return error.__cause__.response()
     path = request.url.path
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {path}. See /docs for what there is."
+        detail = f"There is nothing at {path}. /docs lists the paths."
         return ProblemError(NOT_FOUND, detail, headers=error.headers).response()
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = _methods(request)
-        detail = f"{path} does not know {request.method}; it knows {' and '.join(allowed)}."
+        detail = f"{path} does not support {request.method}; accepted: {', '.join(allowed)}."
         return ProblemError(NO_METHOD, detail, accepted=allowed, headers={"Allow": ", ".join(allowed)}).response()
     kind = BAD_REQUEST._replace(status=HTTPStatus(error.status_code))
     return ProblemError(kind, str(error.detail), headers=error.headers).response()
@@ -259,7 +259,7 @@ def _message(request: Request, fault: ErrorDetails) -> str:
         route = request.scope["route"]
         fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
         table = table_at(fields[0].field_info.annotation, fault["loc"][1:-1])
-        return f"There is no such thing here; accepted: {', '.join(table.model_fields)}"
+        return f"Unknown field; accepted: {', '.join(table.model_fields)}"
     return _PATTERNS.get(str(fault.get("ctx", {}).get("pattern")), message(fault))
 
 

@@ -75,7 +75,7 @@ def part(item: PartOfCase) -> bytes:
     return to_json({**item.part.model_dump(), **case, "links": links(item.number)})
 
 
-def letter(item: DeadLetter) -> bytes:
+def dead_letter(item: DeadLetter) -> bytes:
     """Return a dead letter in the shape of `schemas.Letter`."""
     return to_json(item._asdict())
 

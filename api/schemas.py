@@ -32,6 +32,19 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
 
 
+class EventItem(BaseModel, Generic[T]):
+    """Event in a timeline, with the states before and after it."""
+
+    seq: int = Field(description="1, 2, 3 ... in the order in which it happened.")
+    at: datetime
+    actor: str
+    role: Role
+    action: str
+    from_state: Annotated[T | None, Field(alias="from")]
+    to_state: Annotated[T, Field(alias="to")]
+    data: dict[str, Any]
+
+
 class NewComplaint(Intake):
     """Complaint as an agent takes it down during the call (受理)."""
 
@@ -135,17 +148,8 @@ class IncidentPage(Page[IncidentItem]):
     """Incidents, the latest first."""
 
 
-class IncidentTimelineItem(BaseModel):
+class IncidentTimelineItem(EventItem[IncidentState]):
     """Event of an incident."""
-
-    seq: int
-    at: datetime
-    actor: str
-    role: Role
-    action: str
-    from_state: Annotated[IncidentState | None, Field(alias="from")]
-    to_state: Annotated[IncidentState, Field(alias="to")]
-    data: dict[str, Any]
 
 
 class IncidentTimeline(Page[IncidentTimelineItem]):
@@ -159,18 +163,10 @@ class CallersLink(BaseModel):
     expires_at: datetime
 
 
-class TimelineItem(BaseModel):
+class TimelineItem(EventItem[State]):
     """Event of a case (处理记录): an action of a person, or an event of time, with `system` as its actor."""
 
-    seq: int = Field(description="1, 2, 3 ... in the order in which it happened.")
-    at: datetime
-    actor: str
-    role: Role
-    action: str
-    from_state: Annotated[State | None, Field(alias="from")]
-    to_state: Annotated[State, Field(alias="to")]
     cycle: int
-    data: dict[str, Any]
 
 
 class Timeline(Page[TimelineItem]):

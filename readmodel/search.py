@@ -8,7 +8,7 @@ The planner is left no choice: its statistics do not know that two frequent valu
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -31,7 +31,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from domain.case.lifecycle import State
 from readmodel.database import ReadConnection
 from readmodel.paging import Place
-from readmodel.tables import FILTERS, cases, search_words
+from readmodel.tables import cases, search_words
 from readmodel.terms import readings
 
 RARE = 10_000
@@ -69,6 +69,10 @@ class CaseFilters:
     def by_state(self) -> list["CaseFilters"]:
         """Return filters of at most one state each, which together let pass the same: an index serves one state."""
         return [replace(self, state=(state,)) for state in dict.fromkeys(self.state)] or [self]
+
+
+_EQUAL = [field.name for field in fields(CaseFilters) if field.name not in ("state", "overdue", "q")]
+"""Filters that are columns of `cases` by the same name."""
 
 
 def find(
@@ -123,7 +127,7 @@ def _merging(connection: ReadConnection, statement: Select[Any], limit: int) -> 
 
 def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
     """The filters on the case itself; `narrow` leaves out that it is not overdue, which nearly every case is not."""
-    named = {name: getattr(filters, name) for name in (*FILTERS, "incident") if name != "state"}
+    named = {name: getattr(filters, name) for name in _EQUAL}
     conditions = [cases.c.state == state for state in filters.state]
     conditions += [cases.c[name] == value for name, value in named.items() if value is not None]
     if filters.overdue or (filters.overdue is False and not narrow):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api import render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.problems import OTHER_DEPARTMENT, OUT_OF_TURN, REFUSALS, UNKNOWN, ProblemError, declare
+from api.problems import OTHER_DEPARTMENT, OUT_OF_TURN, UNKNOWN, ProblemError, declare, kind_of
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
@@ -34,7 +34,7 @@ _CHECKED_HERE = {
     "hand_over": (UNKNOWN_OWNER,),
     "decide_credit": (CREDIT_LIMIT_REACHED,),
 }
-"""Problems that the case cannot know of (`_check`)."""
+"""Problems that `_check` raises, by action."""
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -60,7 +60,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     )
     for name, action in COMMANDS.items():
         of_codes = (UNKNOWN["department"],) if "department" in action.body.model_fields else ()
-        errors = (*REFUSALS[name], *_CHECKED_HERE.get(name, ()), *of_codes)
+        errors = (*map(kind_of, action.problems), *_CHECKED_HERE.get(name, ()), *of_codes)
         routes.add(router, name, action, action.body, action.example.model_dump(mode="json"), errors)
     router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
 
@@ -75,7 +75,7 @@ async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> N
     if isinstance(body, HandOver) and key.role in COMMANDS["hand_over"].roles:
         owners = backend.bearer.owners()
         if body.owner not in owners:
-            detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
+            detail = f"Nobody named {body.owner!r} has a key; accepted: {', '.join(owners)}."
             raise ProblemError(UNKNOWN_OWNER, detail, accepted=list(owners))
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
@@ -86,7 +86,9 @@ async def _gone(backend: Backend, number: str, action: str, key: Key) -> Problem
     view = await backend.find(number, actor_of(key))
     if view is None:
         return not_found(number)
-    detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."
+    detail = (
+        f"The case {number} is {view.state} (version {view.version}) and has ended; {action} is not possible any more."
+    )
     return ProblemError(OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[])
 
 
@@ -103,6 +105,6 @@ def _unknown(backend: Backend) -> Callable[..., Awaitable[Response]]:
     ) -> Response:
         accepted = [*COMMANDS]
         hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
-        raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
+        raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=accepted)
 
     return unknown

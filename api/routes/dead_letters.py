@@ -11,7 +11,7 @@ from api.problems import INVALID_REQUEST
 from api.routes.parameters import LIST_ERRORS, LongPaging
 from api.schemas import Letters, ResentLetter
 from api.security import MANAGEMENT
-from api.sql.dead_letters import LETTER_NOT_DEAD, LETTER_NOT_FOUND
+from api.sql.dead_letters import NOT_A_DEAD_LETTER, NOTIFICATION_NOT_FOUND
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from readmodel.dead_letters import dead_letters
 
@@ -24,14 +24,14 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     async def list_letters(paging: Annotated[LongPaging, Query()]) -> Response:
         """List notifications that were given up after their last try, with the reason of that try."""
         page = await backend.reader.ask(dead_letters, paging.cursor, paging.limit)
-        return render.page(map(render.letter, page.items), page.next_cursor)
+        return render.page(map(render.dead_letter, page.items), page.next_cursor)
 
     @operations.post(
         "/v1/letters/{key:path}/resend",
         "Send a dead letter again 重发",
         ResentLetter,
         {202: "resent"},
-        (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, LETTER_NOT_FOUND, LETTER_NOT_DEAD),
+        (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, NOTIFICATION_NOT_FOUND, NOT_A_DEAD_LETTER),
         MANAGEMENT,
     )
     async def resend_letter(

@@ -15,8 +15,8 @@ from api.sql.reader import ANSWER_SECONDS, away
 from readmodel.database import writing
 from readmodel.dead_letters import Resent, resend
 
-LETTER_NOT_FOUND = declare("letter-not-found", HTTPStatus.NOT_FOUND, "Notification not found")
-LETTER_NOT_DEAD = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notification not a dead letter")
+NOTIFICATION_NOT_FOUND = declare("letter-not-found", HTTPStatus.NOT_FOUND, "Notification not found")
+NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notification not a dead letter")
 log = logging.getLogger("hotline.api")
 
 
@@ -32,7 +32,7 @@ class DeadLetters:
         self._engine = engine
         self._clock = clock
         # SQLite has one writer: a second thread would only wait for the first.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-letters")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-dead-letters")
 
     def close(self) -> None:
         """End the thread and close the connections."""
@@ -48,10 +48,10 @@ class DeadLetters:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away("SQL does not answer. Send the same again: nothing is made due twice.") from None
         if done.unknown:
-            raise ProblemError(LETTER_NOT_FOUND, "No notification has this key; GET /v1/letters lists all.")
+            raise ProblemError(NOTIFICATION_NOT_FOUND, "No notification has this key; GET /v1/letters lists all.")
         if done.not_dead:
             detail = "The notification was sent or is being sent. Only a dead letter can be sent again."
-            raise ProblemError(LETTER_NOT_DEAD, detail, accepted=["a key that GET /v1/letters lists"])
+            raise ProblemError(NOT_A_DEAD_LETTER, detail, accepted=["a key that GET /v1/letters lists"])
 
     def _resend(self, key: str) -> Resent:
         with writing(self._engine) as connection:
