@@ -83,11 +83,11 @@ class Backend:
         """
         try:
             case = await self.reader.ask(get_case, number)
-        except ProblemError as away:
+        except ProblemError as down:
             view = await self.complaints.case(number, actor)
             if view is None:
-                # SQL may know it all the same: it keeps cases for longer than Temporal does.
-                raise away from None
+                # SQL may have the case: it keeps cases for longer than Temporal does.
+                raise down from None
             return view
         if case is None:
             return await self.complaints.case(number, actor)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from api.codes import CatalogueInForce
-from api.problems import WRONG_ROLE, ProblemError, declare, unavailable, unknown_code
+from api.problems import WRONG_ROLE, ProblemError, declare, unavailable
 from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.security import Key, actor_of, request_key
@@ -33,7 +33,7 @@ from workflows.start import Request
 
 OTHER_OWNER = declare("other-owner", HTTPStatus.FORBIDDEN, "Cases of another owner")
 MOST_DRAWS = 20
-"""Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
+"""Candidates for a number. With 10,000 cases a day, one is taken with a chance of 1 %; twenty never are."""
 
 Lookup = Callable[[Intake, datetime], Awaitable[Known | None]]
 """Returns what is known of a caller, soon; None if SQL does not tell in time. Raises nothing."""
@@ -66,14 +66,14 @@ class IntakeService:
         self._clock = clock
 
     async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
-        """Make a case, or find the one that the same request made. Raises ProblemError."""
+        """Make a case, or find the one that the same request made. Raises ProblemError and UnknownCode."""
         at = self._clock()
         zone = self._in_force.catalogue.calendar.timezone
         sent = idempotency_key is not None
         request = Request(key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex, digest=_digest(body))
         try:
             owner, terms = _owner(key, body), self._terms(body, at)
-        except ProblemError:
+        except (ProblemError, UnknownCode):
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
                 return Registered(number, None)
             raise
@@ -126,13 +126,10 @@ class IntakeService:
         return None
 
     def _terms(self, body: NewComplaint, at: datetime) -> Terms:
-        try:
-            terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
-        except UnknownCode as error:
-            raise unknown_code(error) from None
-        return (
-            terms.model_copy(update={"priority": body.priority, "priority_by_hand": True}) if body.priority else terms
-        )
+        """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
+        terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
+        by_hand = {"priority": body.priority, "priority_by_hand": True} if body.priority else {}
+        return terms.model_copy(update=by_hand)
 
 
 def _numbers(day: date, request: Request) -> Iterator[str]:
@@ -148,7 +145,7 @@ def _owner(key: Key, body: NewComplaint) -> str:
         raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
     owner = body.owner or key.name
     if owner != key.name and key.role is not Role.ADMIN:
-        detail = f"Whoever takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
+        detail = f"The agent who takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
         raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", key.name])
     return owner
 

@@ -54,7 +54,9 @@ class Watch:
             log.exception("request %s failed", request_id)
             if status:
                 raise
-            problem = ProblemError(INTERNAL, f"The log has more under {request_id}.", request_id=request_id)
+            problem = ProblemError(
+                INTERNAL, f"The log describes the error under the request id {request_id}.", request_id=request_id
+            )
             await problem.response()(scope, receive, watched)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -20,7 +20,12 @@ Kinds = Sequence[Kind]
 Model = type[BaseModel]
 Roles = Sequence[Role]
 
-ACCEPTED = "Durable; lists will show it as soon as SQL has caught up."
+DESCRIPTIONS = {
+    200: "Done, and lists show it; the answer is the present state.",
+    201: "Durable, and lists show it.",
+    202: "Durable; lists will show it as soon as SQL has caught up.",
+}
+"""Descriptions of the answers of an operation that writes, by status."""
 SHARED: Json = {}
 """Examples of answers by name. They are added to the document last, since the framework leaves out nulls."""
 _SCHEMA = "#/components/schemas/{model}"
@@ -76,7 +81,7 @@ class Operations:
     def _documented(
         self, summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds, only: Roles
     ) -> dict[str, Any]:
-        texts = {201: "Durable, and lists show it.", 202: ACCEPTED} if len(shown) > 1 else {}
+        texts = DESCRIPTIONS if len(shown) > 1 else {}
         answers = {
             status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each)}
             for status, each in shown.items()
@@ -101,11 +106,6 @@ def example(description: str, shown: Example) -> Json:
         "description": description,
         "content": {"application/json": {"examples": {name: {"$ref": f"#/components/examples/{name}"}}}},
     }
-
-
-def accepted(name: str) -> Json:
-    """Return the documented answer of what is durable and not yet in SQL."""
-    return example(ACCEPTED, name)
 
 
 def errors_of(*kinds: Kind) -> Responses:
@@ -134,12 +134,19 @@ def described(app: FastAPI) -> Callable[[], Json]:
 
 
 def _problems(kinds: Sequence[Kind]) -> Json:
-    shown = {kind.slug: {"summary": kind.title, "value": _problem(kind)} for kind in kinds}
+    shown = {
+        kind.slug: {
+            "summary": kind.title,
+            "value": {
+                "type": PREFIX + kind.slug,
+                "title": kind.title,
+                "status": int(kind.status),
+                "detail": f"{kind.title}.",
+            },
+        }
+        for kind in kinds
+    }
     return {
         "description": "; ".join(kind.title for kind in kinds),
         "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA.format(model="Problem")}, "examples": shown}},
     }
-
-
-def _problem(kind: Kind) -> Json:
-    return {"type": PREFIX + kind.slug, "title": kind.title, "status": int(kind.status), "detail": f"{kind.title}."}

@@ -121,11 +121,11 @@ async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
     except ProblemError as refused:
         return refused
     except UnknownCode as unknown:
-        return unknown_code(unknown)
+        return _unknown_code(unknown)
     return None
 
 
-def unknown_code(error: UnknownCode) -> ProblemError:
+def _unknown_code(error: UnknownCode) -> ProblemError:
     """Return the problem of a code that the catalogue in force lacks."""
     return ProblemError(UNKNOWN[error.kind], f"{_capitalised(str(error))}.", accepted=error.accepted)
 
@@ -158,7 +158,7 @@ async def on_problem(_: Request, error: Exception) -> Response:
 async def on_unknown_code(_: Request, error: Exception) -> Response:
     """Answer a code that the catalogue in force lacks."""
     assert isinstance(error, UnknownCode)  # noqa: S101 - how it is registered
-    return unknown_code(error).response()
+    return _unknown_code(error).response()
 
 
 def _capitalised(text: str) -> str:

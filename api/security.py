@@ -66,11 +66,7 @@ class BearerKey(HTTPBearer):
     def __init__(self, keys: Keys, shape: str) -> None:
         description = f"An API key: {shape}."
         super().__init__(scheme_name="apiKey", bearerFormat=shape, description=description, auto_error=False)
-        self._keys = keys
-
-    def owners(self) -> tuple[str, ...]:
-        """Return the names of the people who may own a case."""
-        return self._keys.owners()
+        self.keys = keys
 
     async def __call__(self, request: Request) -> Key:  # type: ignore[override]  # the key, in place of its text
         """Return the key that the request carries. Raises ProblemError 401."""
@@ -80,7 +76,7 @@ class BearerKey(HTTPBearer):
         if sent is None:
             raise ProblemError(UNAUTHORIZED, "Send an API key: Authorization: Bearer hk_...", headers=headers)
         try:
-            key = self._keys.verify(sent.credentials)
+            key = self.keys.verify(sent.credentials)
         except ValueError as error:
             raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
         if key is None:

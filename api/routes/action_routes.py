@@ -4,15 +4,14 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import Body, Depends
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from api import openapi
 from api.backend import Backend
+from api.openapi import Operations
 from api.problems import Kind, ProblemError, refusal_of
 from api.routes.parameters import IdempotencyKey
 from api.security import Key, actor_of, request_key
@@ -41,7 +40,7 @@ class ActionRoutes(Generic[OutcomeT]):
         operation_id: format of an operation's id, with the name of the action.
         summary: format of an operation's summary, with the Chinese and the English name.
         number: annotation of the number in the path; `number_in` reads it, or raises ProblemError.
-        example: name of the documented answer; `done` describes it.
+        example: name of the documented answer.
         reused: format of the detail for a key that was used before, with the earlier action.
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
         gone: returns the reason why no workflow took an action.
@@ -50,8 +49,8 @@ class ActionRoutes(Generic[OutcomeT]):
 
     backend: Backend
     client: EntityClient[OutcomeT]
+    operations: Operations
     prefix: str
-    tags: list[str | Enum]
     operation_id: str
     summary: str
     number: Any
@@ -59,7 +58,6 @@ class ActionRoutes(Generic[OutcomeT]):
     states_zh: Mapping[Any, str]
     model: type[BaseModel]
     example: str
-    done: str
     reused: str
     errors: tuple[Kind, ...]
     check: Callable[[Backend, str, Any, Key], Awaitable[None]]
@@ -67,30 +65,14 @@ class ActionRoutes(Generic[OutcomeT]):
     answer: Callable[[Backend, OutcomeT, Key], Awaitable[Response]]
 
     def add(
-        self,
-        router: APIRouter,
-        name: str,
-        row: Action | IncidentRow,
-        body: type[BaseModel],
-        example: object,
-        errors: tuple[Kind, ...],
+        self, name: str, row: Action | IncidentRow, body: type[BaseModel], example: object, errors: tuple[Kind, ...]
     ) -> None:
         """Add the operation of one action; `errors` are the problems of this action alone."""
-        router.add_api_route(
-            f"{self.prefix}/{name}",
-            self._endpoint(name, body, {"usual": {"summary": row.zh, "value": example}}),
-            methods=["POST"],
-            tags=self.tags,
-            operation_id=self.operation_id.format(name),
-            summary=self.summary.format(row.zh, name),
-            description=self._description(row, body),
-            response_model=self.model,
-            responses={
-                200: openapi.example(self.done, self.example),
-                202: {**openapi.accepted(self.example), "model": self.model},
-                **openapi.errors_of(*self.errors, *errors),
-            },
-        )
+        act = self._endpoint(name, body, {"usual": {"summary": row.zh, "value": example}})
+        act.__doc__ = self._description(row, body)
+        path, summary = f"{self.prefix}/{name}", self.summary.format(row.zh, name)
+        shown = {200: self.example, 202: self.example}
+        self.operations.post(path, summary, self.model, shown, (*self.errors, *errors))(act)
 
     def _endpoint(self, name: str, body_type: type[BaseModel], examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
         command_type: type[Command[Any]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api import render
+from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
 from api.problems import OTHER_DEPARTMENT, OUT_OF_TURN, UNKNOWN, ProblemError, declare, kind_of
@@ -43,7 +43,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         backend=backend,
         client=backend.complaints,
         prefix=PREFIX,
-        tags=["actions"],
+        operations=openapi.Operations(router, backend.bearer, "actions"),
         operation_id="{}",
         summary="{} {}",
         number=NumberText,
@@ -51,7 +51,6 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         states_zh=STATE_ZH,
         model=Complaint,
         example="complaint",
-        done="Done, and lists show it: the complaint as it stands now.",
         reused="This Idempotency-Key has done something else to this case: {}, or the same with other words.",
         errors=(*POST_ERRORS, *CASE_ERRORS, OTHER_DEPARTMENT, OUT_OF_TURN),
         check=_check,
@@ -61,7 +60,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     for name, action in COMMANDS.items():
         of_codes = (UNKNOWN["department"],) if "department" in action.body.model_fields else ()
         errors = (*map(kind_of, action.problems), *_CHECKED_HERE.get(name, ()), *of_codes)
-        routes.add(router, name, action, action.body, action.example.model_dump(mode="json"), errors)
+        routes.add(name, action, action.body, action.example.model_dump(mode="json"), errors)
     router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
 
 
@@ -73,7 +72,7 @@ async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> N
         await check_limit(backend, number, body.credit, key)
     # A role that may not hand over is refused by the case, and is not told the names. An administrator may do all.
     if isinstance(body, HandOver) and key.role in COMMANDS["hand_over"].roles:
-        owners = backend.bearer.owners()
+        owners = backend.bearer.keys.owners()
         if body.owner not in owners:
             detail = f"Nobody named {body.owner!r} has a key; accepted: {', '.join(owners)}."
             raise ProblemError(UNKNOWN_OWNER, detail, accepted=list(owners))

@@ -90,7 +90,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         backend=backend,
         client=backend.incidents,
         prefix=f"{PREFIX}/actions",
-        tags=["incidents"],
+        operations=operations,
         operation_id="incident_{}",
         summary="{} {}: an incident",
         number=IncidentNumberText,
@@ -98,7 +98,6 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         states_zh=INCIDENT_STATE_ZH,
         model=IncidentItem,
         example="incident",
-        done="Done: the incident as it stands now.",
         reused="This Idempotency-Key has done something else to this incident: {}.",
         errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT),
         check=_check,
@@ -107,7 +106,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     )
     for action, body in INCIDENT_BODIES.items():
         row, example = INCIDENT_TABLE[action], examples.INCIDENT_BODIES[action]
-        routes.add(router, action.value, row, body, example, _MORE_ERRORS.get(action, ()))
+        routes.add(action.value, row, body, example, _MORE_ERRORS.get(action, ()))
 
 
 def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
