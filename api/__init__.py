@@ -1,1 +1,1 @@
-"""The door: HTTP, its problems and its security."""
+"""HTTP interface: operations, problems, authentication."""

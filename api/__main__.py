@@ -11,7 +11,7 @@ from activities.notifications.caller_links import Links
 from api.app import create_app
 from api.backend import ApiConfig, Backend
 from api.codes import ByName
-from api.intake import Desk
+from api.intake import IntakeService
 from api.metrics import Metrics
 from api.recognition import Recognition
 from api.security import BearerKey
@@ -62,7 +62,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
         bearer=BearerKey(keyring, TOKEN_SHAPE),
         in_force=in_force,
         by_name=ByName(in_force),
-        desk=Desk(complaints, in_force, reader.known, recognition, known_incidents, clock),
+        intake=IntakeService(complaints, in_force, reader.known, recognition, known_incidents, clock),
         complaints=complaints,
         recognition=recognition,
         incidents=IncidentClient(*temporal),

@@ -51,6 +51,7 @@ def create_app(backend: Backend) -> FastAPI:
         version=version("water-hotline"),
         description=openapi.ABOUT,
         openapi_tags=openapi.TAGS,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -1,27 +1,36 @@
-"""What the routes work with, put together once when the process starts."""
+"""Parts of the service that the routes use; made once, at the start of the process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from activities.notifications.caller_links import Links
 from api.codes import ByName, CatalogueInForce
-from api.intake import Desk
+from api.intake import IntakeService
 from api.metrics import Metrics
-from api.problems import ProblemError
+from api.problems import ProblemError, declare
 from api.recognition import Recognition
-from api.security import BearerKey
+from api.security import BearerKey, Key, actor_of
 from api.sql.dead_letters import DeadLetters
-from api.sql.reader import Reader
+from api.sql.reader import Reader, away
 from api.sql.visibility import Visibility
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
+from domain.case.case import Case
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor
+from readmodel.case_queries import get_case, versions
+from readmodel.database import ReadConnection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+COMPLAINT_NOT_FOUND = declare("complaint-not-found", HTTPStatus.NOT_FOUND, "Complaint not found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Backend:
     bearer: BearerKey
     in_force: CatalogueInForce
     by_name: ByName
-    desk: Desk
+    intake: IntakeService
     complaints: ComplaintClient
     recognition: Recognition
     incidents: IncidentClient
@@ -70,23 +79,55 @@ class Backend:
     async def find(self, number: str, actor: Actor) -> CaseView | None:
         """Return the case as the actor sees it, from SQL or else from its workflow; None if there is no such case.
 
-        Raises ProblemError if neither can tell.
+        Raises ProblemError if neither answers.
         """
         try:
-            case = await self.reader.case(number)
-        except ProblemError as away:
+            case = await self.reader.ask(get_case, number)
+        except ProblemError as down:
             view = await self.complaints.case(number, actor)
             if view is None:
-                # SQL may know it all the same: it keeps cases for longer than Temporal does.
-                raise away from None
+                # SQL may have the case: it keeps cases for longer than Temporal does.
+                raise down from None
             return view
         if case is None:
             return await self.complaints.case(number, actor)
+        return self.view(case, actor)
+
+    async def case(self, number: str, key: Key) -> CaseView:
+        """Return the case as the owner of the key sees it. Raises ProblemError."""
+        view = await self.find(number, actor_of(key))
+        if view is None:
+            raise not_found(number)
+        return view
+
+    def view(self, case: Case, actor: Actor) -> CaseView:
+        """Return the case as the actor sees it now."""
         now = self.clock()
         return view_case(case, now, available_actions(case, actor, now))
+
+    async def ask_of_case(
+        self,
+        key: Key,
+        question: Callable[Concatenate[ReadConnection, str, P], T],
+        number: str,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Return what SQL has of a case. Raises ProblemError, also if SQL does not show the case yet."""
+        found = await self.reader.ask_of(versions, question, number, *args, **kwargs)
+        if found is not None:
+            return found
+        if await self.complaints.case(number, actor_of(key)) is None:
+            raise not_found(number)
+        raise away(f"The complaint {number} is there, but SQL does not show it yet.")
 
     async def shown(self, number: str, version: int) -> bool:
         """Return True if SQL shows this version within `sql_wait_seconds`."""
         shown = await self.visibility.shows(number, version, self.config.sql_wait_seconds)
         self.metrics.waited(shown=shown)
         return shown
+
+
+def not_found(number: str) -> ProblemError:
+    """Return the problem of a number that no case has."""
+    return ProblemError(COMPLAINT_NOT_FOUND, f"There is no complaint with the number {number}.")

@@ -42,10 +42,10 @@ class CatalogueInForce(Protocol):
 
 
 class ByName:
-    """Annotation of a body or of query parameters: makes codes of names, by the catalogue in force at the request.
+    """Annotation of a body or of query parameters: replaces names by codes of the catalogue in force.
 
-    What only an earlier catalogue had is let pass, as cases of that time carry it. Where a new thing is to refer
-    to the catalogue in force, the route checks that.
+    Codes of earlier catalogues pass, since cases of that time carry them. If a code must be in force, the route
+    checks that.
     """
 
     def __init__(self, in_force: CatalogueInForce) -> None:

@@ -1,41 +1,40 @@
-"""The most that one account gets in a year, say: a case knows itself alone, so it is asked for here, at the approval.
+"""Limit of the credits of one account, checked at the approval: a case does not know the account's other cases.
 
-What was approved for the account is in SQL. Where SQL is away or behind nobody can tell, and the approval waits: no
-money moves meanwhile.
+The credits that were approved are in SQL. If SQL is down or behind, the approval is refused until it is up again.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from http import HTTPStatus
 
 from api.backend import Backend
-from api.problems import ProblemError
+from api.problems import ProblemError, declare
 from api.security import Key, actor_of
 from api.sql.reader import away
 from domain.case.progress import Owed
-from readmodel.decisions import Credited
+from readmodel.case_queries import get_case
+from readmodel.decisions import Credited, credited
 
+CREDIT_LIMIT_REACHED = declare("credit-limit-reached", HTTPStatus.CONFLICT, "Credit limit of the account reached")
 DAY = timedelta(days=1)
 
 
 async def check_limit(backend: Backend, number: str, serial: int, key: Key) -> None:
-    """Raise ProblemError where approving this credit would be more than its account may get in such a time.
-
-    All else that may be wrong with it is the case's to say.
-    """
+    """Raise ProblemError if approving this credit exceeds the limit of its account. The case checks everything else."""
     view = await backend.complaints.case(number, actor_of(key))
     if view is None or "decide_credit" not in view.available_actions or not view.caller.account_no:
         return
     owed = next((owed for owed in view.credits if owed.serial == serial and owed.approved is None), None)
     if owed is None:
         return
-    case = await backend.reader.case(number)
+    case = await backend.reader.ask(get_case, number)
     if case is None:
-        raise away("SQL does not show the case yet, so nobody can tell what its account has had.")
+        raise away("SQL does not show the case yet, so the credits of its account are unknown.")
     limit = next((credit for credit in case.terms.credits if credit.name == owed.name), None)
     if limit and limit.at_most and limit.at_most_seconds:
         time = timedelta(seconds=limit.at_most_seconds)
-        found = await backend.reader.credited(view.caller.account_no, backend.clock() - time)
+        found = await backend.reader.ask(credited, view.caller.account_no, backend.clock() - time)
         approved = [one for one in found if one.name == owed.name]
         if sum((one.amount for one in approved), owed.amount) > limit.at_most:
             raise _too_much(owed, limit.at_most, time, approved, view.currency)
@@ -47,6 +46,5 @@ def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[Credi
         f"{owed.name}: an account gets {most} {currency} at most in {time / DAY:g} days. It has had {had};"
         f" {owed.amount} more is too much. Reject this credit for that ground, and say why."
     )
-    return ProblemError(
-        "credit-limit-reached", detail, accepted=["approved: false, ground: limit_reached, with a reason"]
-    )
+    accepted = ["approved: false, ground: limit_reached, with a reason"]
+    return ProblemError(CREDIT_LIMIT_REACHED, detail, accepted=accepted)

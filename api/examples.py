@@ -1,309 +1,193 @@
-"""Examples of every body and every answer, shown in the documentation of the interface and checked by tests."""
+"""Examples of the documented answers, rendered from a case and an incident that are made here in memory."""
 
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from api.schemas import NEW_COMPLAINT
+from pydantic_core import from_json
+
+from api import render
+from api.documents.documents import SAMPLE
+from api.schemas import (
+    NEW_COMPLAINT,
+    CallersLink,
+    Coded,
+    PromisedClock,
+    ResentLetter,
+    ServiceItem,
+    Services,
+)
+from domain.calendar.work_calendar import WorkCalendar
+from domain.case.actions import dispatch, involve
+from domain.case.case import Case
+from domain.case.intake import Intake, Registration
+from domain.case.lifecycle import State
+from domain.case.views import view_case
+from domain.catalogue.terms import Process, Promise, Rung, Terms
+from domain.customers.customer import CallerRecord, Customer, EarlierCase, Thanks
+from domain.incident.actions import confirm
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening, Scope
+from domain.shared.actors import Actor, Role
+from domain.shared.command import Command
+from readmodel.dead_letters import DeadLetter
+from readmodel.paging import Place
+from readmodel.parts import PartOfCase
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
-NOON = "2026-08-03T04:00:00Z"
+NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 
-INCIDENT: dict[str, Any] = {
-    "number": INCIDENT_NUMBER,
-    "title": "Salt tide 咸潮",
-    "state": "confirmed",
-    "services": ["water_quality"],
-    "districts": ["west", "south"],
-    "since": "2026-08-03T02:00:00Z",
-    "opened_at": NOON,
-    "opened_by": "system",
-    "follow_up_percent": 100,
-    "version": 2,
-    "department": None,
-    "assignee": None,
-    "expected_at": None,
-    "news": None,
-    "result": None,
-    "reply": None,
-    "into": None,
-    "closed_at": None,
-    "cases": 42,
-    "cases_by_state": {"registered": 40, "dispatched": 2},
-    "available_actions": ["dismiss", "merge", "dispatch", "inform", "resolve"],
-    "links": {
-        "self": f"/v1/incidents/{INCIDENT_NUMBER}",
-        "timeline": f"/v1/incidents/{INCIDENT_NUMBER}/timeline",
-        "complaints": f"/v1/complaints?incident={INCIDENT_NUMBER}",
-        "actions": f"/v1/incidents/{INCIDENT_NUMBER}/actions/{{action}}",
-    },
-}
+AGENT = Actor(name="陈静", role=Role.AGENT)
+TERMS = Terms(
+    service_code="no_water",
+    name="No water",
+    name_zh="停水/无水",
+    group="repair",
+    priority="P2",
+    department="repair",
+    answer_needs_follow_up=True,
+    promises=(Promise(name="acknowledge", calendar="always", budget_seconds=600, starts="dispatch"),),
+    ladder=(Rung(percent=100, notify=("supervisor",)),),
+    process=Process(),
+    calendar=WorkCalendar(
+        name="Office",
+        weekly=(((510, 720),),) * 7,
+        offsets=((NOON, 480),),
+        covers_until=date(2026, 12, 31),
+        day_seconds=12_600,
+    ),
+)
 
-INCIDENT_EVENT: dict[str, Any] = {
-    "seq": 1,
-    "at": NOON,
-    "actor": "system",
-    "role": "system",
-    "action": "suspect",
-    "from": None,
-    "to": "suspected",
-    "data": {
-        "title": "water_quality · west",
-        "scope": {"services": ["water_quality"], "districts": ["west"]},
-        "since": "2026-08-03T02:00:00Z",
-        "calls": 11,
-    },
-}
 
-COMPLAINT: dict[str, Any] = {
-    "number": NUMBER,
-    "state": "dispatched",
-    "service_code": "no_water",
-    "priority": "P2",
-    "owner": "陈静",
-    "department": "repair",
-    "assignee": None,
-    "cycle": 1,
-    "version": 2,
-    "flags": ["hardship"],
-    "incident": None,
-    "possible_duplicates": [],
-    "sla": "on_time",
-    "overdue": False,
-    "channel": "phone",
-    "caller": NEW_COMPLAINT["caller"],
-    "location": NEW_COMPLAINT["location"],
-    "description": NEW_COMPLAINT["description"],
-    "registered_at": NOON,
-    "closed_at": None,
-    "reopen_ends_at": None,
-    "wake_at": None,
-    "next_due_at": "2026-08-03T04:11:00Z",
-    "follow_up_attempts": 0,
-    "answered_cycles": [],
-    "approval": None,
-    "decisions": [],
-    "extension": None,
-    "parts": [],
-    "catalogue_change": None,
-    "credits": [],
-    "currency": "CNY",
-    "clocks": [
-        {
-            "name": "acknowledge",
-            "cycle": 1,
-            "status": "running",
-            "calendar": "always",
-            "budget_seconds": 600.0,
-            "elapsed_seconds": 0.0,
-            "remaining_seconds": 600.0,
-            "started_at": "2026-08-03T04:01:00Z",
-            "due_at": "2026-08-03T04:11:00Z",
-            "missed_at": None,
-            "stopped_at": None,
-            "paused": False,
-            "part": 0,
-        }
+def _registered() -> Case:
+    case, _ = Case.register(
+        Registration(
+            number=NUMBER,
+            owner=AGENT.name,
+            intake=Intake.model_validate(NEW_COMPLAINT),
+            terms=TERMS,
+            flags=("hardship",),
+            at=NOON,
+            actor=AGENT,
+        )
+    )
+    return case
+
+
+def _complaint(case: Case, at: datetime) -> Any:  # noqa: ANN401 - JSON
+    return from_json(render.complaint(view_case(case, at, case.available_actions(AGENT, at))))
+
+
+def _page(item: Any, next_cursor: str | None = None) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return {"items": [item], "next_cursor": next_cursor}
+
+
+def _of_case() -> dict[str, Any]:
+    """Return the answers about a case that is registered and dispatched, and gets a part."""
+    case, at = _registered(), NOON + timedelta(minutes=1)
+    registered = _complaint(case, NOON)
+    (dispatched,) = case.apply(Command(actor=AGENT, body=dispatch.ACTION.example), at)
+    complaint = _complaint(case, at)
+    case.apply(Command(actor=AGENT, body=involve.ACTION.example), at)
+    part = PartOfCase(NUMBER, case.parts[0], case.state, TERMS.service_code, TERMS.priority, "west", case.owner)
+    dead_letter = DeadLetter(
+        key=f"{NUMBER}-7-supervisor",
+        number=NUMBER,
+        recipient="supervisor",
+        kind="escalate",
+        text_zh=f"工单{NUMBER}:到场时限已超时(100%)",
+        text_en=f"Case {NUMBER}: the arrive promise is missed (100 % of its time used)",
+        error="duty_mail: no answer within 20 s",
+        created_at=NOON,
+        dead_at=NOON + timedelta(seconds=510),
+    )
+    return {
+        "complaint": complaint,
+        "registered": registered,
+        "complaints": _page(complaint, Place(NOON, NUMBER).cursor()),
+        "timeline": _page(from_json(render.timeline_item(dispatched))),
+        "parts": _page(from_json(render.part(part))),
+        "notices": _page(from_json(render.notice(NUMBER, SAMPLE))),
+        "letters": _page(from_json(render.dead_letter(dead_letter))),
+        "resent": ResentLetter(key=dead_letter.key, status="due"),
+    }
+
+
+def _of_incident() -> dict[str, Any]:
+    """Return the answers about an incident that is suspected and then confirmed."""
+    dispatcher = Actor(name="周敏", role=Role.DISPATCHER)
+    scope = Scope(services=("water_quality",), districts=("west",))
+    since = NOON - timedelta(hours=2)
+    opening = Opening(number=INCIDENT_NUMBER, at=NOON, title="water_quality · west", scope=scope, since=since, calls=11)
+    incident, suspected = Incident.open(opening)
+    body = confirm.ACTION.example
+    incident.apply(Command(actor=dispatcher, body=body), NOON)
+    available = incident.available_actions(dispatcher)
+    counts = {"registered": 40, "dispatched": 2}
+    return {
+        "incident": from_json(render.incident(incident, counts, available)),
+        "incidents": _page(from_json(render.incident(incident, {}, available))),
+        "incident_timeline": _page(from_json(render.incident_event(suspected))),
+    }
+
+
+THANKS = Thanks(
+    number="2602169021484",
+    at=datetime(2026, 2, 16, 2, tzinfo=UTC),
+    thanked="梁伟",
+    message="A happy New Year to the young man of the repair crew. 给师傅拜年。",
+)
+CALLER = CallerRecord(
+    customer=Customer(
+        account_no="0420013",
+        name="李婆婆",
+        phone="0760 8823 7777",
+        address="下闸新村 3 号",
+        district="west",
+        meter="M-05-1187",
+        hardship=True,
+        hardship_grounds="Public relief 低保",
+        free_allowance_m3=Decimal(6),
+        notes="Lives alone; speak slowly. 独居，请慢慢说。",
+    ),
+    earlier_cases=(
+        EarlierCase(
+            number=THANKS.number,
+            service_code="thanks",
+            state=State.CLOSED,
+            flags=("hardship",),
+            registered_at=THANKS.at,
+            closed_at=THANKS.at + timedelta(minutes=4),
+            description=THANKS.message,
+        ),
+    ),
+    thanks=(THANKS,),
+)
+SERVICES = Services(
+    items=[
+        ServiceItem(
+            **TERMS.model_dump(include={"service_code", "name", "name_zh", "group", "priority", "department"}),
+            answer_needs_follow_up=TERMS.answer_needs_follow_up,
+            needs_approval=TERMS.needs_approval,
+            clocks=[PromisedClock(**promise.model_dump()) for promise in TERMS.promises],
+            credits=[],
+        )
     ],
-    "available_actions": ["withdraw", "comment", "urge"],
-    "links": {
-        "self": f"/v1/complaints/{NUMBER}",
-        "timeline": f"/v1/complaints/{NUMBER}/timeline",
-        "notices": f"/v1/complaints/{NUMBER}/notices",
-        "caller": f"/v1/complaints/{NUMBER}/caller",
-        "actions": f"/v1/complaints/{NUMBER}/actions/{{action}}",
-    },
-}
-
-REGISTERED: dict[str, Any] = {
-    **COMPLAINT,
-    "state": "registered",
-    "department": None,
-    "version": 1,
-    "next_due_at": None,
-    "clocks": [],
-    "available_actions": ["answer", "dispatch", "withdraw", "comment", "urge"],
-}
-
-TIMELINE_ITEM: dict[str, Any] = {
-    "seq": 2,
-    "at": "2026-08-03T04:01:00Z",
-    "actor": "陈静",
-    "role": "agent",
-    "action": "dispatch",
-    "from": "registered",
-    "to": "dispatched",
-    "cycle": 1,
-    "data": {"department": "repair"},
-}
-
-CALLER: dict[str, Any] = {
-    "customer": {
-        "account_no": "0420013",
-        "name": "李婆婆",
-        "phone": "0760 8823 7777",
-        "address": "下闸新村 3 号",
-        "district": "west",
-        "meter": "M-05-1187",
-        "customer_class": "household",
-        "hardship": True,
-        "hardship_grounds": "Public relief 低保",
-        "free_allowance_m3": "6.00",
-        "notes": "Lives alone; speak slowly. 独居，请慢慢说。",
-    },
-    "earlier_cases": [
-        {
-            "number": "2602169021484",
-            "service_code": "thanks",
-            "state": "closed",
-            "flags": ["hardship"],
-            "registered_at": "2026-02-16T02:00:00Z",
-            "closed_at": "2026-02-16T02:04:00Z",
-            "description": "A happy New Year to the young man of the repair crew. 给师傅拜年。",
-        }
-    ],
-    "thanks": [
-        {
-            "number": "2602169021484",
-            "at": "2026-02-16T02:00:00Z",
-            "thanked": "梁伟",
-            "message": "A happy New Year to the young man of the repair crew. 给师傅拜年。",
-        }
-    ],
-}
-
-SERVICES: dict[str, Any] = {
-    "items": [
-        {
-            "service_code": "no_water",
-            "name": "No water",
-            "name_zh": "停水",
-            "group": "repair",
-            "department": "repair",
-            "priority": "P2",
-            "answer_needs_follow_up": True,
-            "needs_approval": False,
-            "clocks": [{"name": "arrive", "calendar": "always", "budget_seconds": 7200, "starts": "dispatch"}],
-            "credits": [],
-        }
-    ],
-    "currency": "CNY",
-    "next_cursor": None,
-    "departments": [{"code": "repair", "name": "Repair crews", "name_zh": "抢修"}],
-    "districts": [{"code": "west", "name": "West District", "name_zh": "西区"}],
-    "groups": [{"code": "repair", "name": "Repair request", "name_zh": "报修"}],
-    "findings": [],
-}
-
-LIFECYCLE: dict[str, Any] = {
-    "states": [{"code": "registered", "name_zh": "已受理"}, {"code": "dispatched", "name_zh": "待签收"}],
-    "roles": [{"code": "dispatcher", "name_zh": "派单员"}],
-    "actions": [
-        {
-            "action": "dispatch",
-            "name_zh": "派单",
-            "description": "Handed to a department; before it is signed for, to another one (改派).",
-            "roles": ["agent", "dispatcher"],
-            "from": ["registered", "dispatched", "pending_redispatch"],
-            "to": ["dispatched"],
-            "offered": True,
-        }
-    ],
-    "mermaid": "stateDiagram-v2\n    registered --> dispatched: 派单 dispatch\n",
-}
-
-READINESS: dict[str, Any] = {
-    "status": "ready",
-    "temporal": {"ok": True, "detail": "answers"},
-    "sql": {"ok": True, "detail": "answers"},
-    "worker": {"ok": True, "detail": "asked for tasks 12 s ago"},
-    "calendar": {"ok": True, "detail": "the holidays are known"},
-    "catalogue": {"ok": True, "detail": "Zhongshan water supply hotline (5b0c1f4c20ee) is in force"},
-}
-NOT_READY: dict[str, Any] = {
-    **READINESS,
-    "status": "unavailable",
-    "temporal": {"ok": False, "detail": "does not answer"},
-    "worker": {"ok": False, "detail": "no worker asks for tasks"},
-}
-METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'
-
-LETTER: dict[str, Any] = {
-    "key": f"{NUMBER}-7-supervisor",
-    "number": NUMBER,
-    "recipient": "supervisor",
-    "kind": "escalate",
-    "text_zh": f"工单{NUMBER}:到场时限已超时(100%)",
-    "text_en": f"Case {NUMBER}: the arrive promise is missed (100 % of its time used)",
-    "error": "duty_mail: no answer within 20 s",
-    "created_at": NOON,
-    "dead_at": "2026-08-03T04:08:30Z",
-}
-
-PART: dict[str, Any] = {
-    "serial": 1,
-    "cycle": 1,
-    "department": "customer_service",
-    "task": "Find out what is owed, and why.",
-    "state": "in_progress",
-    "assignee": "邓燕",
-    "involved_at": "2026-08-03T04:20:00Z",
-    "result": None,
-    "version": 5,
-    "number": NUMBER,
-    "case_state": "in_progress",
-    "service_code": "no_water",
-    "priority": "P2",
-    "district": "west",
-    "owner": "陈静",
-    "links": COMPLAINT["links"],
-}
-
-NOTICE: dict[str, Any] = {
-    "seq": 9,
-    "at": "2026-08-05T04:00:00Z",
-    "cycle": 1,
-    "kind": "notice",
-    "title": "notice of urging",
-    "title_zh": "催办通知书",
-    "due_at": "2026-08-04T04:00:00Z",
-    "departments": ["repair"],
-    "links": {
-        "self": f"/v1/complaints/{NUMBER}/notices/9",
-        "complaint": f"/v1/complaints/{NUMBER}",
-    },
-}
-
+    currency=TERMS.currency,
+    departments=[Coded(code="repair", name="Repair crews", name_zh="抢修")],
+    districts=[Coded(code="west", name="West District", name_zh="西区")],
+    groups=[Coded(code="repair", name="Repair request", name_zh="报修")],
+    findings=[],
+)
 ANSWERS: dict[str, Any] = {
-    "complaint": COMPLAINT,
-    "registered": REGISTERED,
-    "complaints": {"items": [COMPLAINT], "next_cursor": "MTc4NTczNjgwMDAwMDAwMCAyNjA4MDM0NzExMDAz"},
-    "link": {
-        "url": "https://hotline.example.com/c/WyIyNjA4MDM0NzExMDAzIiwxLDE3ODU3MzY4MDBd.c2lnbmVk",
-        "expires_at": "2026-08-17T04:00:00Z",
-    },
-    "money": {
-        "month": "2026-08",
-        "items": [{"kind": "funded_repair", "currency": "CNY", "approved": True, "times": 1, "amount": "860.00"}],
-        "currency": "CNY",
-        "approved_amount": "860.00",
-    },
-    "thanks": {
-        "month": "2026-02",
-        "items": [{"thanked": "梁伟", "times": 1, "thanks": CALLER["thanks"]}],
-    },
-    "incident": INCIDENT,
-    "incidents": {"items": [INCIDENT | {"cases": 0, "cases_by_state": {}}], "next_cursor": None},
-    "incident_timeline": {"items": [INCIDENT_EVENT], "next_cursor": None},
-    "notices": {"items": [NOTICE], "next_cursor": None},
-    "parts": {"items": [PART], "next_cursor": None},
-    "timeline": {"items": [TIMELINE_ITEM], "next_cursor": None},
+    **_of_case(),
+    **_of_incident(),
+    "link": CallersLink(
+        url="https://hotline.example.com/c/WyIyNjA4MDM0NzExMDAzIiwxLDE3ODU3MzY4MDBd.c2lnbmVk",
+        expires_at=NOON + timedelta(days=14),
+    ),
     "caller": CALLER,
-    "letters": {"items": [LETTER], "next_cursor": None},
-    "resent": {"key": LETTER["key"], "status": "due"},
     "services": SERVICES,
-    "lifecycle": LIFECYCLE,
-    "alive": {"status": "alive"},
-    "ready": READINESS,
-    "not_ready": NOT_READY,
 }
-"""The documented answers, by the name that operations refer to them by."""
+"""Models or JSON of the documented answers, by the names of the examples."""

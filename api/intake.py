@@ -1,4 +1,4 @@
-"""Taking in a complaint (受理): who may, under which terms, what is known of the caller, and which number it gets.
+"""Intake of complaints (受理): permission, terms, what is known of the caller, and the number.
 
 A registration is known by its request's key, from which the number is drawn: sent again, it finds the very case that
 it made. That holds on the day of the first use (in the catalogue's time zone) and on the following one.
@@ -10,15 +10,16 @@ import math
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, datetime
+from http import HTTPStatus
 from typing import NamedTuple
 
 from api.codes import CatalogueInForce
-from api.problems import ProblemError, unavailable, unknown_code
+from api.problems import WRONG_ROLE, ProblemError, declare, unavailable
 from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.security import Key, actor_of, request_key
 from api.sql.open_incidents import OpenIncidents
-from api.temporal.client import RETRY_SECONDS
+from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions import TABLE
 from domain.case.case import Case
@@ -30,22 +31,23 @@ from domain.shared.numbers import days_around, local_day, number_of, time_to_set
 from readmodel.recognition import UNKNOWN_CALLER, CallerFacts
 from workflows.start import Request
 
+OTHER_OWNER = declare("other-owner", HTTPStatus.FORBIDDEN, "Cases of another owner")
 MOST_DRAWS = 20
-"""Candidates for a number. With 10,000 cases a day the chance that one is taken is 1 %; that twenty are, nil."""
+"""Candidates for a number. With 10,000 cases a day, one is taken with a chance of 1 %; twenty never are."""
 
 Lookup = Callable[[Intake, datetime], Awaitable[CallerFacts | None]]
-"""What is known of a caller: soon, and whatever happens; None where that cannot be told."""
+"""Returns what is known of a caller, soon; None if SQL does not tell in time. Raises nothing."""
 
 
 class Registered(NamedTuple):
-    """A case that is durable. `case` is None where an earlier request with the same key made it."""
+    """A durable case. `case` is None if an earlier request with the same key made it."""
 
     number: str
     case: Case | None
 
 
-class Desk:
-    """Where complaints are taken in."""
+class IntakeService:
+    """Registration of complaints."""
 
     def __init__(
         self,
@@ -64,14 +66,14 @@ class Desk:
         self._clock = clock
 
     async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
-        """Make a case, or find the one that the same request made. Raises ProblemError."""
+        """Make a case, or find the one that the same request made. Raises ProblemError and UnknownCode."""
         at = self._clock()
         zone = self._in_force.catalogue.calendar.timezone
         sent = idempotency_key is not None
         request = Request(key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex, digest=_digest(body))
         try:
             owner, terms = _owner(key, body), self._terms(body, at)
-        except ProblemError:
+        except (ProblemError, UnknownCode):
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
                 return Registered(number, None)
             raise
@@ -114,23 +116,20 @@ class Desk:
                 return Registered(number, case)
             if await self._complaints.registered_by(request, [number]):
                 return Registered(number, None)
-        raise unavailable("temporal-unavailable", "No free number was found; send the same again.", RETRY_SECONDS)
+        raise unavailable(TEMPORAL_UNAVAILABLE, "No free number was found; send the same again.", RETRY_SECONDS)
 
     async def _made(self, request: Request, *days: date) -> str | None:
-        """The number that this request got on one of these days; None where it made no case then."""
+        """Return the number that this request got on one of these days; None if it made no case then."""
         for day in days:
             if number := await self._complaints.registered_by(request, _numbers(day, request)):
                 return number
         return None
 
     def _terms(self, body: NewComplaint, at: datetime) -> Terms:
-        try:
-            terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
-        except UnknownCode as error:
-            raise unknown_code(error) from None
-        return (
-            terms.model_copy(update={"priority": body.priority, "priority_by_hand": True}) if body.priority else terms
-        )
+        """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
+        terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
+        by_hand = {"priority": body.priority, "priority_by_hand": True} if body.priority else {}
+        return terms.model_copy(update=by_hand)
 
 
 def _numbers(day: date, request: Request) -> Iterator[str]:
@@ -138,16 +137,16 @@ def _numbers(day: date, request: Request) -> Iterator[str]:
 
 
 def _owner(key: Key, body: NewComplaint) -> str:
-    """The agent of first contact owns the case (首问责任制); only the administrator may name another."""
+    """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
     roles = {*TABLE["register"].roles, Role.ADMIN}
     if key.role not in roles:
         accepted = sorted(role.value for role in roles)
         detail = f"register is not for the role {key.role}; it takes {' or '.join(accepted)}."
-        raise ProblemError("wrong-role", detail, accepted=accepted)
+        raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
     owner = body.owner or key.name
     if owner != key.name and key.role is not Role.ADMIN:
-        detail = f"Whoever takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
-        raise ProblemError("other-owner", detail, accepted=["no owner", key.name])
+        detail = f"The agent who takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
+        raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", key.name])
     return owner
 
 

@@ -10,7 +10,7 @@ BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """What is counted. `calendar_days_left` tells for how many days the holidays are still known."""
+    """Metrics of one application. `calendar_days_left` returns the days for which the holidays are still known."""
 
     def __init__(self, calendar_days_left: Callable[[], float]) -> None:
         self._registry = CollectorRegistry()
@@ -40,16 +40,16 @@ class Metrics:
             self._waits.labels(outcome)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request has been answered."""
+        """Count an answered request."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
         if status == HTTPStatus.ACCEPTED:
             self._accepted.inc()
 
     def waited(self, *, shown: bool) -> None:
-        """A wait for SQL has ended."""
+        """Count a wait for SQL that has ended."""
         self._waits.labels("shown" if shown else "not_shown").inc()
 
     def text(self) -> bytes:
-        """All of it, in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

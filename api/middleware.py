@@ -1,17 +1,19 @@
-"""What happens to every request, as plain ASGI: it is measured and bounded, and a fault becomes a problem."""
+"""Middleware of every request, as plain ASGI: metrics, a limit of the body, and a problem for every fault."""
 
 import logging
 import re
 import time
+from http import HTTPStatus
 
 from asgi_correlation_id import correlation_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
-from api.problems import ProblemError, answer, describe
+from api.problems import INTERNAL, ProblemError, declare
 
 log = logging.getLogger("hotline.api")
 
+BODY_TOO_LARGE = declare("body-too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that a client may give its requests: a log can carry them as they are."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -24,7 +26,7 @@ HEADERS = (
 
 
 class Watch:
-    """The layer around the application: figures of the request, and an answer whatever happens."""
+    """Outermost layer: metrics of every request, and an answer to every fault."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -52,15 +54,17 @@ class Watch:
             log.exception("request %s failed", request_id)
             if status:
                 raise
-            problem = describe("internal", f"The log has more under {request_id}.", request_id=request_id)
-            await answer(problem)(scope, receive, watched)
+            problem = ProblemError(
+                INTERNAL, f"The log describes the error under the request id {request_id}.", request_id=request_id
+            )
+            await problem.response()(scope, receive, watched)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.answered(_route(scope), method, status, time.perf_counter() - began)
 
 
 class BodyLimit:
-    """No more of a body is read than the limit, whether its length was announced or not."""
+    """Limit of the bytes that are read of a body, also if its length was not announced."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -72,7 +76,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         if _announced(scope) > self._limit:
-            await answer(too_large(self._limit).problem)(scope, receive, send)
+            await self._too_large().response()(scope, receive, send)
             return
         read = 0
 
@@ -81,17 +85,14 @@ class BodyLimit:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._limit:
-                raise too_large(self._limit)
+                raise self._too_large()
             return message
 
         await self._app(scope, bounded, send)
 
-
-def too_large(limit: int) -> ProblemError:
-    """The problem of a body over the limit."""
-    return ProblemError(
-        "body-too-large", f"The body may have {limit} bytes at most.", accepted=[f"{limit} bytes at most"]
-    )
+    def _too_large(self) -> ProblemError:
+        most = f"{self._limit} bytes at most"
+        return ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
 
 
 def _announced(scope: Scope) -> int:
@@ -100,5 +101,5 @@ def _announced(scope: Scope) -> int:
 
 
 def _route(scope: Scope) -> str:
-    """The route's template, so that numbers of cases do not become labels."""
+    """Return the template of the route: case numbers must not become labels."""
     return getattr(scope.get("route"), "path", "unmatched")

@@ -1,31 +1,47 @@
-"""What the documentation of the interface says of every operation: examples, errors, names."""
+"""Documentation of the operations: examples, problems, tags."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from api import examples
-from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
-from api.schemas import Complaint
+from api.problems import INTERNAL, MEDIA_TYPE, PREFIX, WRONG_ROLE, Kind, Problem
+from api.security import KEY_ERRORS, BearerKey, only_for
+from domain.shared.actors import Role
 
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Example = str | tuple[str, BaseModel]
+Kinds = Sequence[Kind]
+Model = type[BaseModel]
+Roles = Sequence[Role]
 
+DESCRIPTIONS = {
+    200: "Done, and lists show it; the answer is the present state.",
+    201: "Durable, and lists show it.",
+    202: "Durable; lists will show it as soon as SQL has caught up.",
+}
+"""Descriptions of the answers of an operation that writes, by status."""
+SHARED: Json = {}
+"""Examples of answers by name. They are added to the document last, since the framework leaves out nulls."""
 _SCHEMA = "#/components/schemas/{model}"
 
 PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
-"""How the page at `/docs` behaves: it forgets keys, and asks nobody outside what this description is worth."""
+"""Settings of the page at `/docs`: it forgets keys, and asks no validator on the internet."""
 
 TAGS = [
     {"name": "complaints", "description": "Take complaints in, find them, read them. 工单"},
-    {"name": "callers", "description": "Who calls: the customer, the cases of before, thanks. 来电人"},
-    {"name": "actions", "description": "Everything that is done to a complaint, one operation for each action. 办理"},
+    {"name": "callers", "description": "The customer who calls, earlier cases, thanks. 来电人"},
+    {"name": "actions", "description": "Actions on a complaint, one operation for each. 办理"},
     {"name": "incidents", "description": "One cause behind many calls, handled once. 突发事件"},
-    {"name": "letters", "description": "Messages that no channel took, and sending them again. 未送达"},
-    {"name": "reports", "description": "What a month came to. 报表"},
-    {"name": "reference", "description": "What the company promises, and what may follow what. 目录与流程"},
-    {"name": "operations", "description": "For those who run the service. 运维"},
+    {"name": "letters", "description": "Dead letters: notifications that no channel delivered. 未送达"},
+    {"name": "reports", "description": "Reports of a month. 报表"},
+    {"name": "reference", "description": "The catalogue of services and the lifecycle table. 目录与流程"},
+    {"name": "operations", "description": "Health and metrics of the service. 运维"},
 ]
 
 ABOUT = """A water company's complaint hotline (供水热线). A complaint is durable in Temporal before it is answered.
@@ -40,36 +56,75 @@ ABOUT = """A water company's complaint hotline (供水热线). A complaint is du
 """
 
 
-def example(description: str, name: str) -> Json:
-    """A documented answer, with one of `examples.ANSWERS`."""
-    shown = {name: {"$ref": f"#/components/examples/{name}"}}
-    return {"description": description, "content": {"application/json": {"examples": shown}}}
+class Operations:
+    """Decorators of the operations of one tag, for which a key is needed.
+
+    Their arguments: the path, a summary of one line, the shape of the answers, examples of them, the problems besides
+    those of every key, and the roles that are permitted; without any, every role is.
+    """
+
+    def __init__(self, router: APIRouter, bearer: BearerKey, tag: str) -> None:
+        self._router = router
+        self._bearer = bearer
+        self._tag = tag
+
+    def get(  # noqa: D102 - as the class says
+        self, path: str, summary: str, model: Model, shown: Example, errors: Kinds = (), only: Roles = ()
+    ) -> Decorator:
+        return self._router.get(path, **self._documented(summary, model, {200: shown}, errors, only))
+
+    def post(  # noqa: D102 - as the class says; `shown` has an example for each status, the usual one first
+        self, path: str, summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds = (), only: Roles = ()
+    ) -> Decorator:
+        return self._router.post(path, **self._documented(summary, model, shown, errors, only))
+
+    def _documented(
+        self, summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds, only: Roles
+    ) -> dict[str, Any]:
+        texts = DESCRIPTIONS if len(shown) > 1 else {}
+        answers = {
+            status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each)}
+            for status, each in shown.items()
+        }
+        refused = (*KEY_ERRORS, WRONG_ROLE) if only else KEY_ERRORS
+        return {
+            "tags": [self._tag],
+            "summary": summary,
+            "response_model": model,
+            "status_code": next(iter(shown)),
+            "responses": {**answers, **errors_of(*refused, *errors)},
+            "dependencies": [Depends(only_for(self._bearer, only))] if only else [],
+        }
 
 
-def accepted(name: str) -> Json:
-    """The documented answer of what is durable and not yet in SQL."""
-    return {"model": Complaint, **example("Durable; lists will show it as soon as SQL has caught up.", name)}
+def example(description: str, shown: Example) -> Json:
+    """Return a documented answer with an example, by its name in `examples.ANSWERS` or by its own name and value."""
+    name, value = (shown, examples.ANSWERS[shown]) if isinstance(shown, str) else shown
+    value = to_jsonable_python(value, by_alias=True)
+    SHARED[name] = {"summary": name.replace("_", " "), "value": value}
+    return {
+        "description": description,
+        "content": {"application/json": {"examples": {name: {"$ref": f"#/components/examples/{name}"}}}},
+    }
 
 
-def errors(*slugs: str) -> Responses:
-    """The documented error responses of an operation, by status; any may fail in a way that nobody foresaw (500)."""
-    by_status: dict[int, list[str]] = {}
-    for slug in (*slugs, "internal"):
-        by_status.setdefault(int(KINDS[slug].status), []).append(slug)
-    return {status: _problems(found) for status, found in by_status.items()}
+def errors_of(*kinds: Kind) -> Responses:
+    """Return the documented problems of an operation by status; every operation may fail with status 500."""
+    by_status: dict[int, dict[str, Kind]] = {}
+    for kind in (*kinds, INTERNAL):
+        by_status.setdefault(int(kind.status), {})[kind.slug] = kind
+    return {status: _problems([*found.values()]) for status, found in by_status.items()}
 
 
 def described(app: FastAPI) -> Callable[[], Json]:
-    """The application's `openapi`, with what the framework does not say: it leaves out nulls and knows no problems."""
+    """Return the application's `openapi` with the examples, and the schema of problems."""
     framework = app.openapi
 
     def openapi() -> Json:
         if app.openapi_schema is None:
             document = framework()
             components = document["components"]
-            components["examples"] = {
-                name: {"summary": name.replace("_", " "), "value": value} for name, value in examples.ANSWERS.items()
-            }
+            components["examples"] = SHARED
             problem = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
             components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
             app.openapi_schema = document
@@ -78,14 +133,20 @@ def described(app: FastAPI) -> Callable[[], Json]:
     return openapi
 
 
-def _problems(slugs: Sequence[str]) -> Json:
-    shown = {slug: {"summary": KINDS[slug].title, "value": _problem(slug)} for slug in slugs}
+def _problems(kinds: Sequence[Kind]) -> Json:
+    shown = {
+        kind.slug: {
+            "summary": kind.title,
+            "value": {
+                "type": PREFIX + kind.slug,
+                "title": kind.title,
+                "status": int(kind.status),
+                "detail": f"{kind.title}.",
+            },
+        }
+        for kind in kinds
+    }
     return {
-        "description": "; ".join(KINDS[slug].title for slug in slugs),
+        "description": "; ".join(kind.title for kind in kinds),
         "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA.format(model="Problem")}, "examples": shown}},
     }
-
-
-def _problem(slug: str) -> Json:
-    kind = KINDS[slug]
-    return {"type": PREFIX + slug, "title": kind.title, "status": int(kind.status), "detail": f"{kind.title}."}

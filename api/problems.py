@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -16,8 +16,10 @@ from starlette.routing import Match
 
 from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
+from domain.shared import errors
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
-from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE
+from domain.shared.codes import Kind as CodeKind
+from domain.shared.errors import ProblemType
 from domain.shared.event import AnyAction
 from domain.shared.explain import message, table_at
 from domain.shared.text import NO_INSTANT, NO_NUL, RFC_3339
@@ -27,70 +29,55 @@ PREFIX = "urn:hotline:problem:"
 
 
 class Kind(NamedTuple):
-    """Type of a problem, as clients tell them apart."""
+    """Type of a problem, as clients tell them apart; `slug` is the last part of its `type`."""
 
+    slug: str
     status: HTTPStatus
     title: str
 
 
+KINDS: dict[str, Kind] = {}
+"""Every type that the service answers with, by slug. Each is declared in the module that raises it."""
 STATUS = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "conflict": HTTPStatus.CONFLICT,
     "invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-"""Status of a refusal of the domain, by whose mistake it is."""
+"""Status of a refusal of the domain, by its kind."""
 
 
-def slug_of(code: str) -> str:
-    """Return the last part of the `type` of a refusal of the domain."""
-    return code.replace("_", "-")
+def declare(slug: str, status: HTTPStatus, title: str) -> Kind:
+    """Return a new type of problem, and add it to `KINDS`."""
+    KINDS[slug] = Kind(slug, status, title)
+    return KINDS[slug]
 
 
+def kind_of(problem: ProblemType) -> Kind:
+    """Return the type of a refusal of the domain."""
+    return declare(problem.code.replace("_", "-"), STATUS[problem.kind], problem.title)
+
+
+OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT = map(
+    kind_of, (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT)
+)
 _ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS)
-PROBLEMS = (WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN, *(problem for each in _ACTIONS for problem in each.problems))
-"""Types of the domain's refusals."""
-KINDS: dict[str, Kind] = {
-    "malformed-json": Kind(HTTPStatus.BAD_REQUEST, "Malformed JSON"),
-    "bad-request": Kind(HTTPStatus.BAD_REQUEST, "Malformed request"),
-    "unauthorized": Kind(HTTPStatus.UNAUTHORIZED, "API key missing"),
-    "malformed-key": Kind(HTTPStatus.UNAUTHORIZED, "Malformed API key"),
-    "other-owner": Kind(HTTPStatus.FORBIDDEN, "Cases of another owner"),
-    "not-found": Kind(HTTPStatus.NOT_FOUND, "Path not found"),
-    "complaint-not-found": Kind(HTTPStatus.NOT_FOUND, "Complaint not found"),
-    "customer-not-found": Kind(HTTPStatus.NOT_FOUND, "Customer not found"),
-    "notice-not-found": Kind(HTTPStatus.NOT_FOUND, "Notice not found"),
-    "letter-not-found": Kind(HTTPStatus.NOT_FOUND, "Notification not found"),
-    "unknown-action": Kind(HTTPStatus.NOT_FOUND, "Unknown action"),
-    "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
-    "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "Format not available"),
-    "letter-not-dead": Kind(HTTPStatus.CONFLICT, "Notification not a dead letter"),
-    "body-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large"),
-    "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
-    "invalid-request": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"),
-    "invalid-number": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number"),
-    "invalid-cursor": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid cursor"),
-    "invalid-idempotency-key": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key"),
-    "idempotency-key-reused": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key used for another request"),
-    "unknown-service": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown service"),
-    "unknown-district": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown district"),
-    "unknown-owner": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner"),
-    "unknown-department": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown department"),
-    "incident-not-found": Kind(HTTPStatus.NOT_FOUND, "Incident not found"),
-    "unknown-incident": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident"),
-    "incident-closed": Kind(HTTPStatus.CONFLICT, "Incident closed"),
-    "credit-limit-reached": Kind(HTTPStatus.CONFLICT, "Credit limit of the account reached"),
-    "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
-    "read-model-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Read model unavailable"),
-    "temporal-unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable"),
-    "no-answer-in-time": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time"),
-    "other": Kind(HTTPStatus.BAD_REQUEST, "Request not accepted"),
-    **{slug_of(problem.code): Kind(STATUS[problem.kind], problem.title) for problem in PROBLEMS},
+for _refusal in (refusal for action in _ACTIONS for refusal in action.problems):
+    kind_of(_refusal)
+MALFORMED_JSON = declare("malformed-json", HTTPStatus.BAD_REQUEST, "Malformed JSON")
+BAD_REQUEST = declare("bad-request", HTTPStatus.BAD_REQUEST, "Malformed request")
+NOT_FOUND = declare("not-found", HTTPStatus.NOT_FOUND, "Path not found")
+NO_METHOD = declare("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
+NO_JSON = declare("unsupported-media-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+INVALID_REQUEST = declare("invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
+UNKNOWN = {
+    kind: declare(f"unknown-{kind}", HTTPStatus.UNPROCESSABLE_ENTITY, f"Unknown {kind}") for kind in get_args(CodeKind)
 }
-"""Every type that the service answers with; the key is the last part of `type`."""
+INTERNAL = declare("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+OTHER = declare("other", HTTPStatus.BAD_REQUEST, "Request not accepted")
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field."""
+    """Fault of one field."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
@@ -100,7 +87,7 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """What every error answers with (RFC 9457)."""
+    """Answer of every error (RFC 9457)."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
@@ -117,13 +104,17 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Raised anywhere on the way of a request; becomes the answer."""
+    """Problem that a request ends with."""
 
-    def __init__(self, slug: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:  # noqa: ANN401 - members of Problem, checked there
+    def __init__(self, kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:  # noqa: ANN401 - members of Problem, checked there
         super().__init__(detail)
-        kind = KINDS.get(slug, KINDS["other"])
         self.headers = dict(headers or {})
-        self.problem = Problem(type=PREFIX + slug, title=kind.title, status=kind.status, detail=detail, **members)
+        self.problem = Problem(type=PREFIX + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
+
+    def response(self) -> Response:
+        """Return the problem as an answer."""
+        content = self.problem.model_dump_json(exclude_none=True).encode()
+        return Response(content, self.problem.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
 async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
@@ -133,62 +124,44 @@ async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
     except ProblemError as refused:
         return refused
     except UnknownCode as unknown:
-        return unknown_code(unknown)
+        return _unknown_code(unknown)
     return None
 
 
-def unknown_code(error: UnknownCode) -> ProblemError:
+def _unknown_code(error: UnknownCode) -> ProblemError:
     """Return the problem of a code that the catalogue in force lacks."""
-    return ProblemError(f"unknown-{error.kind}", f"{_capitalised(str(error))}.", accepted=error.accepted)
+    return ProblemError(UNKNOWN[error.kind], f"{_capitalised(str(error))}.", accepted=error.accepted)
 
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
-    """What the case itself refused, with the state it is in."""
-    error = ProblemError(slug_of(code), message, state=facts.get("state"), version=facts.get("version"))
-    error.problem.status = STATUS[kind]
+    """Return the refusal of a case or incident, with its state. The code may be one that this version does not know."""
+    slug = code.replace("_", "-")
     accepted = list(facts.get("accepted", ()))
-    error.problem.accepted = accepted
-    if kind == "conflict":
-        error.problem.available_actions = accepted
-    return error
-
-
-def unavailable(slug: str, detail: str, retry_after: int) -> ProblemError:
-    """Something that is needed is away; the client may come back after so many seconds."""
-    return ProblemError(slug, detail, headers={"Retry-After": str(retry_after)})
-
-
-def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """The problem as a response."""
-    content = problem.model_dump_json(exclude_none=True).encode()
-    return Response(content, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
-
-
-def describe(
-    slug: str, detail: str, *, accepted: Sequence[str] | None = None, request_id: str | None = None
-) -> Problem:
-    """A problem of a known type, for whoever answers without raising."""
-    kind = KINDS[slug]
-    return Problem(
-        type=PREFIX + slug,
-        title=kind.title,
-        status=kind.status,
-        detail=detail,
-        accepted=None if accepted is None else list(accepted),
-        request_id=request_id,
+    return ProblemError(
+        Kind(slug, STATUS[kind], KINDS.get(slug, OTHER).title),
+        message,
+        state=facts.get("state"),
+        version=facts.get("version"),
+        accepted=accepted,
+        available_actions=accepted if kind == "conflict" else None,
     )
+
+
+def unavailable(kind: Kind, detail: str, retry_after: int) -> ProblemError:
+    """Return the problem of a part that is down; the client may send the request again after so many seconds."""
+    return ProblemError(kind, detail, headers={"Retry-After": str(retry_after)})
 
 
 async def on_problem(_: Request, error: Exception) -> Response:
     """Answer a ProblemError."""
     assert isinstance(error, ProblemError)  # noqa: S101 - how it is registered
-    return answer(error.problem, error.headers)
+    return error.response()
 
 
 async def on_unknown_code(_: Request, error: Exception) -> Response:
     """Answer a code that the catalogue in force lacks."""
     assert isinstance(error, UnknownCode)  # noqa: S101 - how it is registered
-    return answer(unknown_code(error).problem)
+    return _unknown_code(error).response()
 
 
 def _capitalised(text: str) -> str:
@@ -196,25 +169,25 @@ def _capitalised(text: str) -> str:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Answer what the framework itself refuses: an unknown path, a method, a body that cannot be read."""
+    """Answer a refusal of the framework: an unknown path, a method, a body that cannot be read."""
     assert isinstance(error, HTTPException)  # noqa: S101 - how it is registered
     if isinstance(error.__cause__, ProblemError):
         # Raised while the body was read, where the framework makes something else of it.
-        return await on_problem(request, error.__cause__)
+        return error.__cause__.response()
     path = request.url.path
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return answer(describe("not-found", f"There is nothing at {path}. See /docs for what there is."), error.headers)
+        detail = f"There is nothing at {path}. /docs lists the paths."
+        return ProblemError(NOT_FOUND, detail, headers=error.headers).response()
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = _methods(request)
-        detail = f"{path} does not know {request.method}; it knows {' and '.join(allowed)}."
-        return answer(describe("method-not-allowed", detail, accepted=allowed), {"Allow": ", ".join(allowed)})
-    problem = describe("bad-request", str(error.detail))
-    problem.status = error.status_code
-    return answer(problem, error.headers)
+        detail = f"{path} does not support {request.method}; accepted: {', '.join(allowed)}."
+        return ProblemError(NO_METHOD, detail, accepted=allowed, headers={"Allow": ", ".join(allowed)}).response()
+    kind = BAD_REQUEST._replace(status=HTTPStatus(error.status_code))
+    return ProblemError(kind, str(error.detail), headers=error.headers).response()
 
 
 def _methods(request: Request) -> list[str]:
-    """What the path knows; the framework names the methods of its first operation only."""
+    """Return the methods of the path; the framework names those of its first operation only."""
 
     def known(method: str) -> bool:
         scope = {**request.scope, "method": method}
@@ -224,36 +197,35 @@ def _methods(request: Request) -> list[str]:
 
 
 async def on_invalid(timezone: Callable[[], str], request: Request, error: Exception) -> Response:
-    """Answer a body or parameter that is not as it must be. What was sent is not repeated: it may be personal.
+    """Answer an invalid body or parameter. What was sent is not repeated: it may be personal.
 
     Examples of instants are in the time zone, by its IANA name.
     """
     assert isinstance(error, RequestValidationError)  # noqa: S101 - how it is registered
     found = error.errors()
-    if any(fault["type"] == "json_invalid" for fault in found):
-        fault = next(fault for fault in found if fault["type"] == "json_invalid")
+    if fault := next((fault for fault in found if fault["type"] == "json_invalid"), None):
         detail = f"At character {fault['loc'][-1]}: {fault['ctx']['error']}. Send one JSON object."
-        return answer(describe("malformed-json", detail))
+        return ProblemError(MALFORMED_JSON, detail).response()
     if _is_no_json(request, found):
-        return answer(describe("unsupported-media-type", "Send JSON, with the header Content-Type: application/json."))
+        return ProblemError(NO_JSON, "Send JSON, with the header Content-Type: application/json.").response()
     # A list that counts as empty since nothing in it is right.
     places = [fault["loc"] for fault in found]
     found = [fault for fault in found if not any(fault["loc"] == each[:-1] for each in places)]
     # The kind of each code that is wrong, None for any other fault.
     kinds = [fault["ctx"]["kind"] if fault["type"] == UNKNOWN_CODE else None for fault in found]
-    slug = "invalid-request" if None in kinds else f"unknown-{kinds[0]}"
-    return answer(invalid_request([_field_error(request, fault, timezone()) for fault in found], slug).problem)
+    kind = INVALID_REQUEST if None in kinds else UNKNOWN[kinds[0]]
+    return invalid_request([_field_error(request, fault, timezone()) for fault in found], kind).response()
 
 
-def invalid_request(faults: Sequence[FieldError], slug: str = "invalid-request") -> ProblemError:
-    """Return the problem of fields that are not as they must be."""
+def invalid_request(faults: Sequence[FieldError], kind: Kind = INVALID_REQUEST) -> ProblemError:
+    """Return the problem of invalid fields."""
     accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-    return ProblemError(slug, detail, accepted=[*accepted] or None, errors=list(faults))
+    return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults))
 
 
 def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
-    """A body was sent that nobody took for JSON."""
+    """Return True if a body was sent without the media type of JSON."""
     return "json" not in request.headers.get("content-type", "") and any(
         tuple(fault["loc"]) == ("body",) and fault["type"] != "missing" for fault in found
     )
@@ -290,7 +262,7 @@ def _message(request: Request, fault: ErrorDetails) -> str:
         route = request.scope["route"]
         fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
         table = table_at(fields[0].field_info.annotation, fault["loc"][1:-1])
-        return f"There is no such thing here; accepted: {', '.join(table.model_fields)}"
+        return f"Unknown field; accepted: {', '.join(table.model_fields)}"
     return _PATTERNS.get(str(fault.get("ctx", {}).get("pattern")), message(fault))
 
 

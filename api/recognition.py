@@ -1,4 +1,4 @@
-"""Callers whom intake did not know in time: SQL is asked again, and flags the case late."""
+"""Late recognition of callers: if SQL did not answer in time at intake, it is asked again and the case is flagged."""
 
 import asyncio
 import logging
@@ -17,12 +17,12 @@ PAUSES = (1.0, 5.0, 25.0, 125.0, 600.0)
 
 
 class Recognition:
-    """What the desk leaves to be made up for. It is kept in memory alone: what an API that ends had left is not.
+    """Lookups that intake could not wait for. They are in memory only: those of an API that ends are lost.
 
     Args:
-        lookup: what was known of the caller before the case of this number; raises ProblemError with SQL down.
-        tell: tells the case; raises ProblemError with Temporal down. Told twice, a case is flagged once.
-        pauses: see PAUSES.
+        lookup: returns what was known of the caller before this case. Raises ProblemError if SQL is down.
+        tell: tells the case, which is flagged once. Raises ProblemError if Temporal is down.
+        pauses: seconds before each try.
     """
 
     def __init__(
@@ -37,18 +37,18 @@ class Recognition:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, number: str, intake: Intake, at: datetime) -> None:
-        """Make up for it in a while, beside all else."""
-        task = asyncio.create_task(self._make_up(number, intake, at))
+        """Look the caller up in the background."""
+        task = asyncio.create_task(self._look_up(number, intake, at))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Leave what is left."""
+        """Cancel all lookups."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _make_up(self, number: str, intake: Intake, at: datetime) -> None:
+    async def _look_up(self, number: str, intake: Intake, at: datetime) -> None:
         for pause in self._pauses:
             await asyncio.sleep(pause)
             try:

@@ -1,9 +1,9 @@
-"""Answers as bytes: what has been validated once is written once, without a second look."""
+"""Answers as JSON. They are written of valid objects, so they are not validated again."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -12,6 +12,7 @@ from domain.case.events import Event
 from domain.case.views import CaseView
 from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
+from readmodel.dead_letters import DeadLetter
 from readmodel.parts import PartOfCase
 
 JSON = "application/json"
@@ -19,12 +20,12 @@ _CASE = TypeAdapter(CaseView)
 
 
 def complaint(view: CaseView) -> bytes:
-    """The case with its links, as `schemas.Complaint` describes it."""
+    """Return the case with its links, in the shape of `schemas.Complaint`."""
     return b'%b,"links":%b}' % (_CASE.dump_json(view)[:-1], to_json(links(view.number)))
 
 
 def links(number: str) -> dict[str, str]:
-    """Where to go on from a case."""
+    """Return the links of a case."""
     here = f"/v1/complaints/{number}"
     return {
         "self": here,
@@ -36,7 +37,7 @@ def links(number: str) -> dict[str, str]:
 
 
 def timeline_item(event: Event) -> bytes:
-    """An event, as `schemas.TimelineItem` describes it."""
+    """Return an event in the shape of `schemas.TimelineItem`."""
     item = {
         "seq": event.seq,
         "at": event.at,
@@ -52,7 +53,7 @@ def timeline_item(event: Event) -> bytes:
 
 
 def notice(number: str, event: Event) -> bytes:
-    """A document of lateness, as `schemas.NoticeItem` describes it."""
+    """Return a notice or criticism in the shape of `schemas.NoticeItem`."""
     data = document_of(event)
     item = {
         "seq": event.seq,
@@ -69,15 +70,20 @@ def notice(number: str, event: Event) -> bytes:
 
 
 def part(item: PartOfCase) -> bytes:
-    """A part, as `schemas.PartItem` describes it."""
+    """Return a part in the shape of `schemas.PartItem`."""
     case = {name: value for name, value in item._asdict().items() if name != "part"}
     return to_json({**item.part.model_dump(), **case, "links": links(item.number)})
 
 
+def dead_letter(item: DeadLetter) -> bytes:
+    """Return a dead letter in the shape of `schemas.Letter`."""
+    return to_json(item._asdict())
+
+
 def incident(item: Incident, cases: Mapping[str, int], available: Iterable[str]) -> bytes:
-    """An incident, as `schemas.IncidentItem` describes it."""
+    """Return an incident in the shape of `schemas.IncidentItem`."""
     here = f"/v1/incidents/{item.number}"
-    shown = item.model_dump(exclude={"scope", "before"})
+    shown = item.model_dump(exclude={"scope", "state_before_merge"})
     links = {
         "self": here,
         "timeline": f"{here}/timeline",
@@ -91,16 +97,22 @@ def incident(item: Incident, cases: Mapping[str, int], available: Iterable[str])
 
 
 def incident_event(event: IncidentEvent) -> bytes:
-    """An event of an incident, as `schemas.IncidentTimelineItem` describes it."""
+    """Return an event of an incident in the shape of `schemas.IncidentTimelineItem`."""
     told = event.model_dump(exclude={"from_state", "to_state"})
     return to_json({**told, "from": event.from_state, "to": event.to_state})
 
 
-def page(items: Iterable[bytes], next_cursor: str | None) -> Response:
-    """A list, as every list of the interface is."""
-    return answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), to_json(next_cursor)))
+def page(items: Iterable[bytes], next_cursor: str | int | None) -> Response:
+    """Return a page of a list."""
+    cursor = to_json(None if next_cursor is None else str(next_cursor))
+    return answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), cursor))
 
 
-def answer(content: bytes, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON that is ready."""
+def model(content: BaseModel, status: int = HTTPStatus.OK) -> Response:
+    """Return a model as an answer."""
+    return answer(content.model_dump_json(by_alias=True).encode(), status)
+
+
+def answer(content: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """Return written JSON as an answer."""
     return Response(content, status, headers=dict(headers) if headers else None, media_type=JSON)

@@ -1,15 +1,24 @@
-"""Who asks: the bearer of an API key, and what a key may read at all."""
+"""Authentication by API key, and the roles that may read."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from api.problems import ProblemError
+from api.problems import WRONG_ROLE, ProblemError, declare
 from domain.shared.actors import Actor, Role
 
+UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "API key missing")
+MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
+KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY)
+INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
+STAFF = tuple(sorted(set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM}))
+"""Roles that read lists, timelines and records of callers."""
+MANAGEMENT = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
+"""Roles that read reports and dead letters."""
 CHALLENGE = 'Bearer realm="hotline"'
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 LONGEST_KEY = 200
@@ -57,65 +66,45 @@ class BearerKey(HTTPBearer):
     def __init__(self, keys: Keys, shape: str) -> None:
         description = f"An API key: {shape}."
         super().__init__(scheme_name="apiKey", bearerFormat=shape, description=description, auto_error=False)
-        self._keys = keys
-
-    def owners(self) -> tuple[str, ...]:
-        """Return the names of the people who may own a case."""
-        return self._keys.owners()
+        self.keys = keys
 
     async def __call__(self, request: Request) -> Key:  # type: ignore[override]  # the key, in place of its text
         """Return the key that the request carries. Raises ProblemError 401."""
         sent = await super().__call__(request)
+        challenge = CHALLENGE if sent is None else INVALID
+        headers = {"WWW-Authenticate": challenge}
         if sent is None:
-            raise _unauthorized("unauthorized", "Send an API key: Authorization: Bearer hk_...", CHALLENGE)
+            raise ProblemError(UNAUTHORIZED, "Send an API key: Authorization: Bearer hk_...", headers=headers)
         try:
-            key = self._keys.verify(sent.credentials)
+            key = self.keys.verify(sent.credentials)
         except ValueError as error:
-            raise _unauthorized("malformed-key", f"{error}.", INVALID) from None
+            raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
         if key is None:
-            raise _unauthorized("unauthorized", "The API key is unknown or has been revoked.", INVALID)
+            raise ProblemError(UNAUTHORIZED, "The API key is unknown or has been revoked.", headers=headers)
         return key
 
 
-def staff_only(bearer: BearerKey) -> Callable[[Key], Awaitable[Key]]:
-    """A dependency that lets every key in but a caller's: it may see the case whose number it knows, no others."""
-
-    async def check(key: Annotated[Key, Depends(bearer)]) -> Key:
-        if key.role is Role.CALLER:
-            accepted = sorted(role.value for role in set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM})
-            detail = (
-                "A caller's key reads one case, by its number; lists, timelines and records of callers are for staff."
-            )
-            raise ProblemError("wrong-role", detail, accepted=accepted)
-        return key
-
-    return check
-
-
-def only_for(bearer: BearerKey, *roles: Role) -> Callable[[Key], Awaitable[Key]]:
-    """A dependency that lets in the keys of these roles."""
+def only_for(bearer: BearerKey, roles: Sequence[Role]) -> Callable[[Key], Awaitable[Key]]:
+    """Return a dependency that refuses the keys of other roles."""
+    accepted = [role.value for role in roles]
 
     async def check(key: Annotated[Key, Depends(bearer)]) -> Key:
         if key.role not in roles:
-            accepted = [role.value for role in roles]
-            raise ProblemError("wrong-role", f"This is for the roles {', '.join(accepted)}.", accepted=accepted)
+            hint = " A caller's key reads one case, by its number." if key.role is Role.CALLER else ""
+            raise ProblemError(WRONG_ROLE, f"This is for the roles {', '.join(accepted)}.{hint}", accepted=accepted)
         return key
 
     return check
 
 
 def actor_of(key: Key) -> Actor:
-    """The acting person, as events record it."""
+    """Return the owner of a key as actor, as events record it."""
     return Actor(name=key.name, role=key.role, department=key.department)
 
 
 def request_key(key: Key, given: str | None) -> str:
-    """What a request is known by: an Idempotency-Key belongs to the API key that sent it. Raises ProblemError 422."""
+    """Return the id of a request: its Idempotency-Key belongs to the API key that sent it. Raises ProblemError 422."""
     if given is None or not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
         detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
-        raise ProblemError("invalid-idempotency-key", detail, accepted=["a UUID, made anew for each request"])
+        raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])
     return hashlib.sha256(f"{key.id}\0{given}".encode()).hexdigest()[:32]
-
-
-def _unauthorized(slug: str, detail: str, challenge: str) -> ProblemError:
-    return ProblemError(slug, detail, headers={"WWW-Authenticate": challenge})

@@ -21,7 +21,7 @@ class LayersWithWorker(LayersContract):
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Add the imports of `worker.py` to the graph, then check the layers."""
-        # Known so far as something outside the packages, which has no imports.
+        # CallerFacts so far as something outside the packages, which has no imports.
         importers = graph.find_modules_that_directly_import(WORKER)
         graph.remove_module(WORKER)
         graph.add_module(WORKER)

@@ -25,7 +25,7 @@ OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 TEMPLATES = {"notice": f"{DOCUMENTS}notice.html", "criticise": f"{DOCUMENTS}criticise.html"}
 NAMES = frozenset({*TEMPLATES.values(), f"{DOCUMENTS}layout.html", f"{DOCUMENTS}facts.html"})
 _AT = datetime(2026, 8, 5, 4, tzinfo=UTC)
-_SAMPLE = Event(
+SAMPLE = Event(
     seq=9,
     at=_AT,
     actor="system",
@@ -69,7 +69,7 @@ class Documents:
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, autoescape=True, auto_reload=False
         )
         names = [name for name in self._environment.list_templates() if name.startswith(DOCUMENTS)]
-        sample, accepted = fields("2608034711004", _SAMPLE), ", ".join(sorted(NAMES))
+        sample, accepted = fields("2608034711004", SAMPLE), ", ".join(sorted(NAMES))
         problems = [
             problem
             for name in names

@@ -1,1 +1,1 @@
-"""The addresses of the interface, by subject."""
+"""Operations of the interface, by subject."""

@@ -4,19 +4,18 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import Body, Depends
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from api import openapi
 from api.backend import Backend
-from api.problems import ProblemError, refusal_of, slug_of
+from api.openapi import Operations
+from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
 from api.security import Key, actor_of, request_key
-from api.temporal.client import EntityClient
+from api.temporal.client import KEY_REUSED, EntityClient
 from domain.shared.actors import ROLE_ZH
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
@@ -40,7 +39,7 @@ class ActionRoutes(Generic[OutcomeT]):
         operation_id: format of an operation's id, with the name of the action.
         summary: format of an operation's summary, with the Chinese and the English name.
         number: annotation of the number in the path; `number_in` reads it, or raises ProblemError.
-        example: name of the documented answer; `done` describes it.
+        example: name of the documented answer.
         reused: format of the detail for a key that was used before, with the earlier action.
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
         gone: returns the reason why no workflow took an action.
@@ -49,8 +48,8 @@ class ActionRoutes(Generic[OutcomeT]):
 
     backend: Backend
     client: EntityClient[OutcomeT]
+    operations: Operations
     prefix: str
-    tags: list[str | Enum]
     operation_id: str
     summary: str
     number: Any
@@ -58,34 +57,21 @@ class ActionRoutes(Generic[OutcomeT]):
     states_zh: Mapping[Any, str]
     model: type[BaseModel]
     example: str
-    done: str
     reused: str
-    errors: tuple[str, ...]
+    errors: tuple[Kind, ...]
     check: Callable[[Backend, str, Any, Key], Awaitable[None]]
     gone: Callable[[Backend, str, str, Key], Awaitable[ProblemError]]
     answer: Callable[[Backend, OutcomeT, Key], Awaitable[Response]]
 
-    def add(self, router: APIRouter, action: AnyAction, checked: tuple[str, ...] = ()) -> None:
+    def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
-        name, body = action.name, action.body
-        own = tuple(slug_of(problem.code) for problem in action.problems)
-        of_codes = ("unknown-department",) if "department" in body.model_fields else ()
         example = {"usual": {"summary": action.zh, "value": action.example.model_dump(mode="json")}}
-        router.add_api_route(
-            f"{self.prefix}/{name}",
-            self._endpoint(name, body, example),
-            methods=["POST"],
-            tags=self.tags,
-            operation_id=self.operation_id.format(name),
-            summary=self.summary.format(action.zh, name),
-            description=self._description(action),
-            response_model=self.model,
-            responses={
-                200: openapi.example(self.done, self.example),
-                202: {**openapi.accepted(self.example), "model": self.model},
-                **openapi.errors(*self.errors, *own, *checked, *of_codes),
-            },
-        )
+        act = self._endpoint(action.name, action.body, example)
+        act.__doc__ = self._description(action)
+        path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
+        of_codes = (UNKNOWN["department"],) if "department" in action.body.model_fields else ()
+        errors = (*self.errors, *map(kind_of, action.problems), *checked, *of_codes)
+        self.operations.post(path, summary, self.model, {200: self.example, 202: self.example}, errors)(act)
 
     def _endpoint(self, name: str, body_type: type[BaseModel], examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
         command_type: type[Command[Any]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
@@ -107,7 +93,7 @@ class ActionRoutes(Generic[OutcomeT]):
                 raise await self.gone(self.backend, wanted, name, key)
             if (outcome.action, outcome.digest) != (name, digest):
                 detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
-                raise ProblemError("idempotency-key-reused", detail, accepted=accepted)
+                raise ProblemError(KEY_REUSED, detail, accepted=accepted)
             return await self.answer(self.backend, outcome, key)
 
         act.__name__ = self.operation_id.format(name)

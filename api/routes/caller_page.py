@@ -18,9 +18,9 @@ from activities.notifications.caller_links import Link, LinkError
 from api import openapi, render
 from api.backend import Backend
 from api.problems import ProblemError
-from api.routes.parameters import NumberText, not_found, number_in
+from api.routes.parameters import FIND_ERRORS, CaseNumber
 from api.schemas import CallersLink
-from api.security import Key, actor_of, only_for
+from api.security import Key
 from domain.case.actions.follow_up import ACTION as FOLLOW_UP
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
@@ -64,41 +64,26 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 def _add_link(router: APIRouter, backend: Backend) -> None:
-    @router.post(
+    operations = openapi.Operations(router, backend.bearer, "callers")
+
+    @operations.post(
         "/v1/complaints/{number}/link",
-        tags=["callers"],
-        operation_id="make_link",
-        summary="Make a link for the caller 来电人链接",
-        status_code=HTTPStatus.CREATED,
-        response_model=CallersLink,
-        dependencies=[Depends(only_for(backend.bearer, *MAKERS))],
-        responses={
-            201: openapi.example("Send it to the caller, and to nobody else.", "link"),
-            **openapi.errors(
-                "unauthorized",
-                "malformed-key",
-                "wrong-role",
-                "complaint-not-found",
-                "invalid-number",
-                "read-model-unavailable",
-                "temporal-unavailable",
-                "no-answer-in-time",
-            ),
-        },
+        "Make a link for the caller 来电人链接",
+        CallersLink,
+        {201: "link"},
+        FIND_ERRORS,
+        MAKERS,
     )
-    async def make_link(number: NumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def make_link(number: CaseNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """Make a link that shows the state of the case for 14 days and takes one answer to this cycle's follow-up.
 
         The log names the person who made it, and so does the timeline, as actor of an answer that comes by it.
         """
-        wanted = number_in(number)
-        view = await backend.find(wanted, actor_of(key))
-        if view is None:
-            raise not_found(wanted)
-        text, expires_at = backend.links.make(wanted, view.cycle, backend.clock(), made_by=key.name)
-        log.info("a link to case %s was made by %s", wanted, key.name)
+        view = await backend.case(number, key)
+        text, expires_at = backend.links.make(number, view.cycle, backend.clock(), made_by=key.name)
+        log.info("a link to case %s was made by %s", number, key.name)
         link = CallersLink(url=f"{backend.config.public_url}/c/{text}", expires_at=expires_at)
-        return render.answer(link.model_dump_json().encode(), HTTPStatus.CREATED)
+        return render.model(link, HTTPStatus.CREATED)
 
 
 def _add_page(router: APIRouter, backend: Backend) -> None:

@@ -7,15 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api import render
-from api.backend import Backend
-from api.credit_limit import check_limit
-from api.problems import ProblemError
+from api import openapi, render
+from api.backend import Backend, not_found
+from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
+from api.problems import OTHER_DEPARTMENT, OUT_OF_TURN, ProblemError, declare
 from api.routes.action_routes import ActionRoutes
-from api.routes.complaints import POSTED
-from api.routes.parameters import NumberText, not_found, number_in
+from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
 from api.security import Key, actor_of
+from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from domain.case.actions import COMMANDS
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
@@ -27,20 +27,14 @@ from domain.case.views import Outcome
 from domain.shared.event import ActionBody
 
 PREFIX = "/v1/complaints/{number}/actions"
-_ERRORS = (
-    *POSTED,
-    "other-department",
-    "complaint-not-found",
-    "out-of-turn",
-    "invalid-number",
-    "read-model-unavailable",
-)
+UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
+UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
 _CHECKED_HERE = {
-    "link_incident": ("unknown-incident", "incident-closed"),
-    "hand_over": ("unknown-owner",),
-    "decide_credit": ("credit-limit-reached",),
+    "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
+    "hand_over": (UNKNOWN_OWNER,),
+    "decide_credit": (CREDIT_LIMIT_REACHED,),
 }
-"""Problems that the case cannot know of (`_check`)."""
+"""Problems that `_check` raises, by action."""
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -49,7 +43,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         backend=backend,
         client=backend.complaints,
         prefix=PREFIX,
-        tags=["actions"],
+        operations=openapi.Operations(router, backend.bearer, "actions"),
         operation_id="{}",
         summary="{} {}",
         number=NumberText,
@@ -57,15 +51,14 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         states_zh=STATE_ZH,
         model=Complaint,
         example="complaint",
-        done="Done, and lists show it: the complaint as it stands now.",
         reused="This Idempotency-Key has done something else to this case: {}, or the same with other words.",
-        errors=_ERRORS,
+        errors=(*POST_ERRORS, *CASE_ERRORS, OTHER_DEPARTMENT, OUT_OF_TURN),
         check=_check,
         gone=_gone,
         answer=_answer,
     )
     for name, action in COMMANDS.items():
-        routes.add(router, action, _CHECKED_HERE.get(name, ()))
+        routes.add(action, _CHECKED_HERE.get(name, ()))
     router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
 
 
@@ -77,10 +70,10 @@ async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> N
         await check_limit(backend, number, body.credit, key)
     # A role that may not hand over is refused by the case, and is not told the names. An administrator may do all.
     if isinstance(body, HandOver) and key.role in COMMANDS["hand_over"].roles:
-        owners = backend.bearer.owners()
+        owners = backend.bearer.keys.owners()
         if body.owner not in owners:
-            detail = f"Nobody named {body.owner!r} has a key, and could reply; accepted: {', '.join(owners)}."
-            raise ProblemError("unknown-owner", detail, accepted=list(owners))
+            detail = f"Nobody named {body.owner!r} has a key; accepted: {', '.join(owners)}."
+            raise ProblemError(UNKNOWN_OWNER, detail, accepted=list(owners))
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
 
@@ -90,10 +83,10 @@ async def _gone(backend: Backend, number: str, action: str, key: Key) -> Problem
     view = await backend.find(number, actor_of(key))
     if view is None:
         return not_found(number)
-    detail = f"The case {number} is {view.state} (version {view.version}) and over; {action} is not possible any more."
-    return ProblemError(
-        "out-of-turn", detail, accepted=[], state=view.state, version=view.version, available_actions=[]
+    detail = (
+        f"The case {number} is {view.state} (version {view.version}) and has ended; {action} is not possible any more."
     )
+    return ProblemError(OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[])
 
 
 async def _answer(backend: Backend, outcome: Outcome, _: Key) -> Response:
@@ -109,6 +102,6 @@ def _unknown(backend: Backend) -> Callable[..., Awaitable[Response]]:
     ) -> Response:
         accepted = [*COMMANDS]
         hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
-        raise ProblemError("unknown-action", f"There is no action {action[:40]!r} here.{hint}", accepted=accepted)
+        raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=accepted)
 
     return unknown

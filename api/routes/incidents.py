@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from enum import Enum
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,12 +13,21 @@ from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
-from api.problems import ProblemError
+from api.problems import (
+    INVALID_REQUEST,
+    OTHER_DEPARTMENT,
+    OUT_OF_TURN,
+    UNKNOWN,
+    ProblemError,
+    declare,
+)
 from api.routes.action_routes import ActionRoutes
-from api.routes.complaints import POSTED, after_seq, bad_cursor
-from api.routes.parameters import IdempotencyKey, Paging
+from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, after_seq
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
-from api.security import Key, actor_of, only_for, request_key, staff_only
+from api.security import STAFF, Key, actor_of, request_key
+from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
+from api.temporal.client import TEMPORAL_ERRORS
+from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
@@ -30,17 +38,18 @@ from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
-from readmodel.paging import BadCursorError
+from readmodel import incidents
+from readmodel.timelines import incident_timeline
 from workflows.messages import IncidentOutcome, Names
 from workflows.start import Request
 
 Endpoint = Callable[..., Awaitable[Response]]
-TAGS: list[str | Enum] = ["incidents"]
-_KEY = ("unauthorized", "malformed-key", "wrong-role", "invalid-request")
-_READ = (*_KEY, "read-model-unavailable")
-_POSTED = (*POSTED, "unknown-service", "unknown-district")
-_CHECKED_HERE = {"merge": ("unknown-incident", "incident-closed")}
-"""Problems that the incident cannot know of (`_check`)."""
+INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
+_READ = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, INCIDENT_NOT_FOUND)
+DECLARERS = (Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN)
+_POSTED = (*POST_ERRORS, UNKNOWN["service"], UNKNOWN["district"])
+_CHECKED_HERE = {"merge": (UNKNOWN_INCIDENT, INCIDENT_CLOSED)}
+"""Problems that `_check` raises, by action."""
 PREFIX = "/v1/incidents/{number}"
 IncidentNumberText = Annotated[
     str,
@@ -63,15 +72,16 @@ class IncidentListing(Paging):
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the operations on incidents."""
-    _add_declare(router, backend)
-    _add_list(router, backend)
-    _add_get(router, backend)
-    _add_timeline(router, backend)
+    operations = openapi.Operations(router, backend.bearer, "incidents")
+    _add_declare(operations, backend)
+    _add_list(operations, backend)
+    _add_get(operations, backend)
+    _add_timeline(operations, backend)
     routes = ActionRoutes(
         backend=backend,
         client=backend.incidents,
         prefix=f"{PREFIX}/actions",
-        tags=TAGS,
+        operations=operations,
         operation_id="incident_{}",
         summary="{} {}: an incident",
         number=IncidentNumberText,
@@ -79,34 +89,28 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         states_zh=INCIDENT_STATE_ZH,
         model=IncidentItem,
         example="incident",
-        done="Done: the incident as it stands now.",
         reused="This Idempotency-Key has done something else to this incident: {}.",
-        errors=(*_POSTED, "incident-not-found", "out-of-turn", "other-department"),
+        errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT),
         check=_check,
         gone=_gone,
         answer=_acted,
     )
     for name, action in INCIDENT_COMMANDS.items():
-        routes.add(router, action, _CHECKED_HERE.get(name, ()))
+        routes.add(action, _CHECKED_HERE.get(name, ()))
 
 
-def _add_declare(router: APIRouter, backend: Backend) -> None:
-    @router.post(
+def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
+    @operations.post(
         "/v1/incidents",
-        tags=TAGS,
-        operation_id="declare_incident",
-        summary="上报 declare: an incident that is known before the telephone tells",
-        status_code=HTTPStatus.CREATED,
-        response_model=IncidentItem,
-        responses={
-            201: openapi.example("Durable, and lists show it.", "incident"),
-            202: {**openapi.accepted("incident"), "model": IncidentItem},
-            **openapi.errors(*_POSTED),
-        },
+        "上报 declare: an incident that is known before the telephone tells",
+        IncidentItem,
+        {201: "incident", 202: "incident"},
+        _POSTED,
+        DECLARERS,
     )
     async def declare_incident(
         body: Annotated[NewIncident, backend.by_name],
-        key: Annotated[Key, Depends(only_for(backend.bearer, Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN))],
+        key: Annotated[Key, Depends(backend.bearer)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
@@ -139,44 +143,26 @@ def _add_declare(router: APIRouter, backend: Backend) -> None:
         return await _answer(backend, incident, key, HTTPStatus.CREATED)
 
 
-def _add_list(router: APIRouter, backend: Backend) -> None:
-    @router.get(
-        "/v1/incidents",
-        tags=TAGS,
-        operation_id="list_incidents",
-        summary="List incidents",
-        response_model=IncidentPage,
-        dependencies=[Depends(staff_only(backend.bearer))],
-        responses={
-            200: openapi.example("A page, the latest first.", "incidents"),
-            **openapi.errors(*_READ, "invalid-cursor"),
-        },
-    )
+def _add_list(operations: openapi.Operations, backend: Backend) -> None:
+    @operations.get("/v1/incidents", "List incidents", IncidentPage, "incidents", LIST_ERRORS, STAFF)
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
         """List incidents, the latest first; of the states that are given."""
-        try:
-            page = await backend.reader.incident_page(wanted.state, wanted.cursor, wanted.limit)
-        except BadCursorError as error:
-            raise bad_cursor(str(error)) from None
+        page = await backend.reader.ask(incidents.page, wanted.state, wanted.cursor, wanted.limit)
         actor = actor_of(key)
         shown = (render.incident(each, {}, each.available_actions(actor)) for each in page.items)
         return render.page(shown, page.next_cursor)
 
 
-def _add_get(router: APIRouter, backend: Backend) -> None:
-    @router.get(
+def _add_get(operations: openapi.Operations, backend: Backend) -> None:
+    @operations.get(
         PREFIX,
-        tags=TAGS,
-        operation_id="get_incident",
-        summary="Read one incident, and how far it is with its cases",
-        response_model=IncidentItem,
-        dependencies=[Depends(staff_only(backend.bearer))],
-        responses={
-            200: openapi.example("The incident, as you see it.", "incident"),
-            **openapi.errors(*_READ, "incident-not-found", "temporal-unavailable", "no-answer-in-time"),
-        },
+        "Read one incident, and how far it is with its cases",
+        IncidentItem,
+        "incident",
+        (*_READ, *TEMPORAL_ERRORS),
+        STAFF,
     )
     async def get_incident(number: IncidentNumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
@@ -185,27 +171,23 @@ def _add_get(router: APIRouter, backend: Backend) -> None:
         return render.answer(render.incident(incident, await _counts(backend, incident.number), available))
 
 
-def _add_timeline(router: APIRouter, backend: Backend) -> None:
-    @router.get(
+def _add_timeline(operations: openapi.Operations, backend: Backend) -> None:
+    @operations.get(
         f"{PREFIX}/timeline",
-        tags=TAGS,
-        operation_id="get_incident_timeline",
-        summary="Read what happened to an incident",
-        response_model=IncidentTimeline,
-        dependencies=[Depends(staff_only(backend.bearer))],
-        responses={
-            200: openapi.example("A page, the oldest first.", "incident_timeline"),
-            **openapi.errors(*_READ, "incident-not-found", "invalid-cursor"),
-        },
+        "Read what happened to an incident",
+        IncidentTimeline,
+        "incident_timeline",
+        (*_READ, INVALID_CURSOR),
+        STAFF,
     )
     async def get_incident_timeline(number: IncidentNumberText, paging: Annotated[Paging, Query()]) -> Response:
         """List the events of an incident, the oldest first; those of the system have the actor `system`."""
-        wanted = number.lower()
-        page = await backend.reader.incident_timeline(wanted, after_seq(paging.cursor), paging.limit)
+        wanted, after = number.lower(), after_seq(paging.cursor)
+        page = await backend.reader.ask_of(incidents.versions, incident_timeline, wanted, after, paging.limit)
         if page is None:
             raise _not_found(wanted)
         items = (render.incident_event(event) for event in page.items)
-        return render.page(items, None if page.next_seq is None else str(page.next_seq))
+        return render.page(items, page.next_seq)
 
 
 async def _check(backend: Backend, _: str, body: ActionBody, key: Key) -> None:
@@ -243,7 +225,7 @@ async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPSt
 async def _counts(backend: Backend, number: str) -> dict[str, int]:
     """Return the number of its cases in each state; none if SQL does not answer, as the action is done."""
     try:
-        return await backend.reader.incident_counts(number)
+        return await backend.reader.ask(incidents.case_counts, number)
     except ProblemError:
         return {}
 
@@ -251,7 +233,7 @@ async def _counts(backend: Backend, number: str) -> dict[str, int]:
 async def _found(backend: Backend, number: str, key: Key) -> Incident:
     """Return the incident from SQL, or from its workflow. Raises ProblemError."""
     try:
-        incident = await backend.reader.incident(number)
+        incident = await backend.reader.ask(incidents.get, number)
     except ProblemError:
         incident = None
     if incident is None:
@@ -263,12 +245,12 @@ async def _found(backend: Backend, number: str, key: Key) -> Incident:
 
 
 def _not_found(number: str) -> ProblemError:
-    return ProblemError("incident-not-found", f"There is no incident with the number {number}.")
+    return ProblemError(INCIDENT_NOT_FOUND, f"There is no incident with the number {number}.")
 
 
 async def _gone(backend: Backend, number: str, action: str, _: Key) -> ProblemError:
-    incident = await backend.reader.incident(number)
+    incident = await backend.reader.ask(incidents.get, number)
     if incident is None:
         return _not_found(number)
     detail = f"The incident {number} is {incident.state} and over; {action} is not possible any more."
-    return ProblemError("out-of-turn", detail, accepted=[], version=incident.version)
+    return ProblemError(OUT_OF_TURN, detail, accepted=[], version=incident.version)

@@ -1,18 +1,19 @@
-"""For those who run the service: is it alive, can it take calls, what has it done."""
+"""Health, readiness and metrics of the service."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from api import examples, openapi, render
+from api import openapi, render
 from api.backend import Backend
 from api.schemas import Component, Health, Readiness
 
-LOOK_SECONDS = 2.0
-"""Longest look at each part; they are looked at side by side."""
+CHECK_SECONDS = 2.0
+"""Longest check of each part; the parts are checked at the same time."""
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -21,69 +22,78 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     @router.get(
         "/healthz",
         tags=["operations"],
-        operation_id="healthz",
         summary="Is the process alive?",
         response_model=Health,
-        responses={200: openapi.example("It is.", "alive"), **openapi.errors()},
+        responses={200: openapi.example("It is.", ("alive", ALIVE)), **openapi.errors_of()},
     )
     async def healthz() -> Response:
-        """Asks nobody else: whoever restarts a process by this answer must not do so because SQL is down."""
-        return render.answer(b'{"status":"alive"}')
+        """Answer without asking Temporal or SQL: the process must not be restarted because SQL is down."""
+        return render.model(ALIVE)
 
     @router.get(
         "/readyz",
         tags=["operations"],
-        operation_id="readyz",
         summary="Can calls be taken?",
         response_model=Readiness,
         responses={
-            200: openapi.example("Calls can be taken.", "ready"),
-            503: {"model": Readiness, **openapi.example("They cannot: Temporal does not answer.", "not_ready")},
-            **openapi.errors(),
+            200: openapi.example("Calls can be taken.", ("ready", READY)),
+            503: {
+                "model": Readiness,
+                **openapi.example("They cannot: Temporal does not answer.", ("not_ready", NOT_READY)),
+            },
+            **openapi.errors_of(),
         },
     )
     async def readyz() -> Response:
-        """Taking calls needs Temporal alone; the rest makes the service `degraded`."""
-        found = await _look(backend)
+        """Report the parts of the service. Calls need Temporal alone; other faults make the service `degraded`."""
+        found = await _check(backend)
         status = HTTPStatus.OK if found.temporal.ok else HTTPStatus.SERVICE_UNAVAILABLE
-        return render.answer(found.model_dump_json().encode(), status)
+        return render.model(found, status)
 
     @router.get(
         "/metrics",
         tags=["operations"],
-        operation_id="metrics",
         summary="Figures for Prometheus",
         response_class=Response,
         responses={
-            200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": examples.METRICS}}},
-            **openapi.errors(),
+            200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": METRICS}}},
+            **openapi.errors_of(),
         },
     )
     async def metrics() -> Response:
-        """Requests, durations, answers of 202, waits for SQL, days until the known holidays end."""
+        """Report requests, durations, answers of 202, waits for SQL, and days until the known holidays end."""
         return Response(backend.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _look(backend: Backend) -> Readiness:
+async def _check(backend: Backend) -> Readiness:
     temporal, sql, seen = await asyncio.gather(
-        backend.temporal.alive(LOOK_SECONDS),
-        backend.reader.alive(LOOK_SECONDS),
-        backend.temporal.worker_seen(LOOK_SECONDS),
+        backend.temporal.alive(CHECK_SECONDS),
+        backend.reader.alive(CHECK_SECONDS),
+        backend.temporal.worker_seen(CHECK_SECONDS),
     )
     warnings = backend.in_force.calendar_warnings(backend.clock().date())
+    in_force, edition = backend.in_force, backend.in_force.edition
+    catalogue = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
+    return _readiness(temporal, sql, seen, warnings, Component(ok=in_force.sound, detail=catalogue))
+
+
+def _readiness(
+    temporal: bool, sql: bool, seen: float | None, warnings: Sequence[str], catalogue: Component
+) -> Readiness:
     worker = "no worker asks for tasks" if seen is None else f"asked for tasks {max(seen, 0):.0f} s ago"
     parts = {
         "temporal": Component(ok=temporal, detail="answers" if temporal else "does not answer"),
         "sql": Component(ok=sql, detail="answers" if sql else "does not answer, or its tables are missing"),
         "worker": Component(ok=seen is not None, detail=worker),
         "calendar": Component(ok=not warnings, detail=" ".join(warnings) or "the holidays are known"),
+        "catalogue": catalogue,
     }
-    parts["catalogue"] = _catalogue(backend)
     rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
     return Readiness(status=rest if temporal else "unavailable", **parts)
 
 
-def _catalogue(backend: Backend) -> Component:
-    in_force = backend.in_force
-    edition = in_force.edition
-    return Component(ok=in_force.sound, detail=in_force.remark or f"{edition.name} ({edition.digest}) is in force")
+ALIVE = Health(status="alive")
+_SOUND = Component(ok=True, detail="Zhongshan water supply hotline (5b0c1f4c20ee) is in force")
+READY = _readiness(True, True, 12.0, (), _SOUND)
+NOT_READY = _readiness(False, True, None, (), _SOUND)
+METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'

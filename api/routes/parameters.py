@@ -1,28 +1,74 @@
-"""Parameters that several operations share."""
+"""Parameters and problems that several operations share."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from http import HTTPStatus
 from typing import Annotated, Any, get_origin
 
 from fastapi import Header, Path, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.problems import FieldError, ProblemError, invalid_request
-from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
+from api.backend import COMPLAINT_NOT_FOUND
+from api.middleware import BODY_TOO_LARGE
+from api.problems import (
+    BAD_REQUEST,
+    INVALID_REQUEST,
+    MALFORMED_JSON,
+    NO_JSON,
+    WRONG_ROLE,
+    FieldError,
+    ProblemError,
+    declare,
+    invalid_request,
+)
+from api.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, LONGEST_KEY
+from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE, bad_cursor
+from api.temporal.client import KEY_REUSED, TEMPORAL_ERRORS
 from domain.case.lifecycle import State
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Name
+from readmodel.paging import BadCursorError
 from readmodel.search import CaseFilters
 
 LONGEST_PAGE = 200
 USUAL_PAGE = 50
 
+INVALID_NUMBER = declare("invalid-number", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number")
+CASE_ERRORS = (COMPLAINT_NOT_FOUND, INVALID_NUMBER, READ_MODEL_UNAVAILABLE)
+"""Problems of reading a case from SQL."""
+FIND_ERRORS = (*CASE_ERRORS, *TEMPORAL_ERRORS)
+"""Problems of reading a case from SQL or its workflow."""
+LIST_ERRORS = (INVALID_REQUEST, INVALID_CURSOR, READ_MODEL_UNAVAILABLE)
+"""Problems of every list."""
+POST_ERRORS = (
+    *KEY_ERRORS,
+    MALFORMED_JSON,
+    BAD_REQUEST,
+    WRONG_ROLE,
+    BODY_TOO_LARGE,
+    NO_JSON,
+    INVALID_REQUEST,
+    INVALID_IDEMPOTENCY_KEY,
+    KEY_REUSED,
+    *TEMPORAL_ERRORS,
+)
+"""Problems of every operation that takes a body."""
+
+
+def number_in(text: str) -> str:
+    """Return the case number in a path, with digits only. Raises ProblemError."""
+    try:
+        return parse_number(text)
+    except NumberError as error:
+        raise ProblemError(INVALID_NUMBER, str(error), accepted=[ACCEPTED]) from None
+
+
 NumberText = Annotated[
-    str,
-    Path(alias="number", description=f"The case number (工单号): {ACCEPTED}.", examples=["2608034711004"]),
+    str, Path(alias="number", description=f"The case number (工单号): {ACCEPTED}.", examples=["2608034711004"])
 ]
+CaseNumber = Annotated[NumberText, AfterValidator(number_in)]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -37,7 +83,7 @@ IdempotencyKey = Annotated[
 
 
 class OnceRoute(APIRoute):
-    """A route that refuses a query parameter which is given several times, unless a tuple of its values is taken."""
+    """Route that refuses a query parameter which is given several times, unless it takes several values."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what serves a request."""
@@ -60,13 +106,13 @@ class OnceRoute(APIRoute):
 
 
 def _several(parameters: Iterable[Any]) -> Iterable[str]:
-    """Names of the fields of parameters' models that take several values."""
+    """Return the names of the fields of parameters' models that take several values."""
     fields = [field for model in parameters for field in getattr(model, "model_fields", {}).items()]
     return (name for name, field in fields if get_origin(field.annotation) is tuple)
 
 
 class Paging(BaseModel):
-    """Which page of a list; a parameter that does not exist is refused, so that a slip does not list everything."""
+    """Page of a list. Unknown parameters are refused, so that a typing error does not list everything."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -77,7 +123,7 @@ class Paging(BaseModel):
 
 
 class LongPaging(Paging):
-    """A page of a list whose places are keys of messages, which are longer than numbers."""
+    """Page of a list of notifications: their keys, and so the cursors, are longer than numbers."""
 
     cursor: str | None = Field(
         default=None, max_length=600, description="`next_cursor` of the page before; leave it out for the first page."
@@ -85,7 +131,7 @@ class LongPaging(Paging):
 
 
 class Listing(Paging):
-    """Which complaints a list shows; the filters narrow it together."""
+    """Filters of a list of complaints; a complaint must pass all of them."""
 
     state: tuple[State, ...] = Field(
         default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
@@ -107,27 +153,15 @@ class Listing(Paging):
     )
 
     def filters(self) -> CaseFilters:
-        """As the read model takes them."""
-        return CaseFilters(
-            state=self.state,
-            department=self.department,
-            owner=self.owner,
-            service_code=self.service,
-            district=self.district,
-            overdue=self.overdue,
-            incident=self.incident,
-            q=self.q,
-        )
+        """Return the filters as the read model takes them: by the same names, except `service`."""
+        others = {name: value for name, value in self if name not in {*Paging.model_fields, "service"}}
+        return CaseFilters(service_code=self.service, **others)
 
 
-def number_in(text: str) -> str:
-    """The number that a path names. Raises ProblemError."""
-    try:
-        return parse_number(text)
-    except NumberError as error:
-        raise ProblemError("invalid-number", str(error), accepted=[ACCEPTED]) from None
-
-
-def not_found(number: str) -> ProblemError:
-    """The problem of a number that no case has."""
-    return ProblemError("complaint-not-found", f"There is no complaint with the number {number}.")
+def after_seq(cursor: str | None) -> int:
+    """Return the event after which a page of a timeline begins. Raises ProblemError."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > len(str(2**31)) - 1:
+        raise bad_cursor(str(BadCursorError()))
+    return int(cursor)

@@ -1,4 +1,4 @@
-"""A department's own work in the cases of others (协办)."""
+"""Parts of cases that further departments do (协办), as a list."""
 
 from typing import Annotated
 
@@ -8,60 +8,45 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.problems import ProblemError
-from api.routes.complaints import bad_cursor
-from api.routes.parameters import Paging
+from api.problems import UNKNOWN, ProblemError
+from api.routes.parameters import LIST_ERRORS, Paging
 from api.schemas import PartPage
-from api.security import Key, staff_only
+from api.security import STAFF, Key
 from domain.case.parts import PartState
 from domain.shared.codes import DepartmentCode, words
-from readmodel.paging import BadCursorError
+from readmodel.parts import list_parts as parts_of
 
 
 class PartListing(Paging):
-    """Whose parts, and which of them."""
+    """Filters of a list of parts."""
 
     department: DepartmentCode | None = Field(
-        default=None, description="The department, by code or name; your own key's, where it is left out."
+        default=None, description="The department, by code or name; by default the one of your key."
     )
     state: tuple[PartState, ...] = Field(
-        default=(), description="Where the part stands; repeat it for several states.", examples=[["dispatched"]]
+        default=(), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
     )
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the list of parts."""
+    operations = openapi.Operations(router, backend.bearer, "complaints")
 
-    @router.get(
+    @operations.get(
         "/v1/parts",
-        tags=["complaints"],
-        operation_id="list_parts",
-        summary="List the parts of a department (协办)",
-        response_model=PartPage,
-        dependencies=[Depends(staff_only(backend.bearer))],
-        responses={
-            200: openapi.example("A page, the latest involvement first.", "parts"),
-            **openapi.errors(
-                "unauthorized",
-                "malformed-key",
-                "wrong-role",
-                "invalid-request",
-                "unknown-department",
-                "invalid-cursor",
-                "read-model-unavailable",
-            ),
-        },
+        "List the parts of a department (协办)",
+        PartPage,
+        "parts",
+        (*LIST_ERRORS, UNKNOWN["department"]),
+        STAFF,
     )
     async def list_parts(
         wanted: Annotated[PartListing, Query(), backend.by_name], key: Annotated[Key, Depends(backend.bearer)]
     ) -> Response:
-        """What the department has been involved in. Cases that it has itself are found by `GET /v1/complaints`."""
+        """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
         department = wanted.department or key.department
         if department is None:
-            detail = "Your key has no department: say by `department` whose parts are meant."
-            raise ProblemError("unknown-department", detail, accepted=list(words(backend.catalogue.departments)))
-        try:
-            page = await backend.reader.parts(department, wanted.state, wanted.cursor, wanted.limit)
-        except BadCursorError as error:
-            raise bad_cursor(str(error)) from None
+            detail = "Your key has no department: name one with the parameter `department`."
+            raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
+        page = await backend.reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
         return render.page(map(render.part, page.items), page.next_cursor)

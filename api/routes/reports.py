@@ -1,23 +1,26 @@
-"""What a month came to."""
+"""Reports of a month. A new one is a query of `readmodel`, and its shape and route here."""
 
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import openapi, render
+from api import examples, openapi, render
 from api.backend import Backend
-from api.schemas import Money, MoneyItem, MonthOfThanks, PersonThanked
-from api.security import only_for
+from api.problems import INVALID_REQUEST
+from api.security import MANAGEMENT
+from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import Thanks
-from domain.shared.actors import Role
 from domain.shared.money import ZERO
 from domain.shared.text import Name
+from readmodel.caller_records import thanks_between
+from readmodel.decisions import totals
 
-ROLES = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
-
+ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE)
 Month = Annotated[
     str,
     Query(
@@ -28,48 +31,75 @@ Month = Annotated[
 ]
 
 
+class MoneyItem(BaseModel):
+    """Decisions of a month on money of one kind."""
+
+    kind: str | None = Field(
+        description="`funded_repair`, `waiver`, `settlement`, `credit`; null if the request named none."
+    )
+    currency: str
+    approved: bool
+    times: int
+    amount: Decimal
+
+
+class Money(BaseModel):
+    """Decisions of management in one month (审批)."""
+
+    month: str = Field(examples=["2026-08"])
+    items: list[MoneyItem]
+    currency: str = Field(description="Of the catalogue in force; ISO 4217.")
+    approved_amount: Decimal = Field(description="What the company pays or waives in that currency.")
+
+
+class PersonThanked(BaseModel):
+    """Thanks for one person in a month."""
+
+    thanked: str | None = Field(description="Null: thanks that name nobody.")
+    times: int
+    thanks: list[Thanks] = Field(description="Oldest first.")
+
+
+class MonthOfThanks(BaseModel):
+    """Thanks of one month by person (表扬), for the assessment of the staff (考核)."""
+
+    month: str = Field(examples=["2026-08"])
+    items: list[PersonThanked] = Field(description="Most thanks first.")
+
+
+MONEY = Money(
+    month="2026-08",
+    items=[MoneyItem(kind="funded_repair", currency="CNY", approved=True, times=1, amount=Decimal("860.00"))],
+    currency="CNY",
+    approved_amount=Decimal("860.00"),
+)
+THANKS = MonthOfThanks(
+    month="2026-02", items=[PersonThanked(thanked=examples.THANKS.thanked, times=1, thanks=[examples.THANKS])]
+)
+
+
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the reports."""
-    _add_thanks(router, backend)
+    operations = openapi.Operations(router, backend.bearer, "reports")
 
-    @router.get(
-        "/v1/reports/approvals",
-        tags=["reports"],
-        operation_id="report_approvals",
-        summary="Money decided in a month 审批月报",
-        response_model=Money,
-        dependencies=[Depends(only_for(backend.bearer, *ROLES))],
-        responses={
-            200: openapi.example("By kind; what was approved comes before what was rejected.", "money"),
-            **openapi.errors(
-                "unauthorized", "malformed-key", "wrong-role", "invalid-request", "read-model-unavailable"
-            ),
-        },
+    @operations.get(
+        "/v1/reports/approvals", "Money decided in a month 审批月报", Money, ("money", MONEY), ERRORS, MANAGEMENT
     )
     async def report_approvals(month: Month) -> Response:
-        """What management approved and rejected, in the month of the last word (in the catalogue's time zone)."""
-        start, end = bounds(month, ZoneInfo(backend.catalogue.calendar.timezone))
-        items = [MoneyItem(**total._asdict()) for total in await backend.reader.money(start, end)]
+        """Sum what management approved and rejected, by the month of the last decision."""
+        found = await backend.reader.ask(totals, *bounds(month, _zone(backend)))
+        items = [MoneyItem(**total._asdict()) for total in found]
         currency = backend.catalogue.currency
         approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
-        report = Money(month=month, items=items, currency=currency, approved_amount=approved)
-        return render.answer(report.model_dump_json().encode())
+        return render.model(Money(month=month, items=items, currency=currency, approved_amount=approved))
 
-
-def _add_thanks(router: APIRouter, backend: Backend) -> None:
-    @router.get(
+    @operations.get(
         "/v1/reports/thanks",
-        tags=["reports"],
-        operation_id="report_thanks",
-        summary="Thanks of a month, by person 表扬月报",
-        response_model=MonthOfThanks,
-        dependencies=[Depends(only_for(backend.bearer, *ROLES))],
-        responses={
-            200: openapi.example("By person, most thanks first.", "thanks"),
-            **openapi.errors(
-                "unauthorized", "malformed-key", "wrong-role", "invalid-request", "read-model-unavailable"
-            ),
-        },
+        "Thanks of a month, by person 表扬月报",
+        MonthOfThanks,
+        ("thanks", THANKS),
+        ERRORS,
+        MANAGEMENT,
     )
     async def report_thanks(
         month: Month,
@@ -77,18 +107,22 @@ def _add_thanks(router: APIRouter, backend: Backend) -> None:
             Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
         ] = None,
     ) -> Response:
-        """Whom callers thanked, counted in the month of the call."""
+        """Count the thanks of callers by person, in the month of the call."""
         given: dict[str | None, list[Thanks]] = {}
-        for thanks in await backend.reader.thanks(*bounds(month, ZoneInfo(backend.catalogue.calendar.timezone))):
+        for thanks in await backend.reader.ask(thanks_between, *bounds(month, _zone(backend))):
             if thanked in (None, thanks.thanked):
                 given.setdefault(thanks.thanked, []).append(thanks)
         people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
         items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
-        return render.answer(MonthOfThanks(month=month, items=items).model_dump_json().encode())
+        return render.model(MonthOfThanks(month=month, items=items))
+
+
+def _zone(backend: Backend) -> ZoneInfo:
+    return ZoneInfo(backend.catalogue.calendar.timezone)
 
 
 def bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """The first instant of a month in this time zone, and that of the next."""
+    """Return the first instant of a month in this time zone, and that of the next month."""
     year, number = map(int, month.split("-"))
     start = datetime(year, number, 1, tzinfo=zone)
     return start.astimezone(UTC), start.replace(year=year + number // 12, month=number % 12 + 1).astimezone(UTC)

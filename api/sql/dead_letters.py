@@ -5,15 +5,18 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from http import HTTPStatus
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.problems import ProblemError
+from api.problems import ProblemError, declare
 from api.sql.reader import ANSWER_SECONDS, away
 from readmodel.database import writing
 from readmodel.dead_letters import Resent, resend
 
+NOTIFICATION_NOT_FOUND = declare("letter-not-found", HTTPStatus.NOT_FOUND, "Notification not found")
+NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notification not a dead letter")
 log = logging.getLogger("hotline.api")
 
 
@@ -29,7 +32,7 @@ class DeadLetters:
         self._engine = engine
         self._clock = clock
         # SQLite has one writer: a second thread would only wait for the first.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-letters")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-dead-letters")
 
     def close(self) -> None:
         """End the thread and close the connections."""
@@ -43,14 +46,12 @@ class DeadLetters:
                 done = await asyncio.get_running_loop().run_in_executor(self._thread, self._resend, key)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
-            raise away(
-                "SQL does not answer. Send the same again: a letter that is due is not made due twice."
-            ) from None
+            raise away("SQL does not answer. Send the same again: nothing is made due twice.") from None
         if done.unknown:
-            raise ProblemError("letter-not-found", "There is no message with this key; GET /v1/letters lists the dead.")
+            raise ProblemError(NOTIFICATION_NOT_FOUND, "No notification has this key; GET /v1/letters lists all.")
         if done.not_dead:
-            detail = "The message was sent, or it is under way. Only a dead letter is sent again."
-            raise ProblemError("letter-not-dead", detail, accepted=["a key that GET /v1/letters lists"])
+            detail = "The notification was sent or is being sent. Only a dead letter can be sent again."
+            raise ProblemError(NOT_A_DEAD_LETTER, detail, accepted=["a key that GET /v1/letters lists"])
 
     def _resend(self, key: str) -> Resent:
         with writing(self._engine) as connection:

@@ -5,36 +5,29 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeVar
+from http import HTTPStatus
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.problems import ProblemError, unavailable
-from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.intake import Caller, Intake
-from domain.case.parts import PartState
-from domain.customers.customer import CallerRecord, Thanks
-from domain.incident.events import IncidentEvent
-from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState
+from api.problems import ProblemError, declare, unavailable
+from domain.case.intake import Intake
 from domain.incident.opening import Scope
 from readmodel import incidents
-from readmodel.caller_records import caller_record, customer_record, thanks_between
-from readmodel.case_queries import get_case, list_cases, versions
+from readmodel.case_queries import versions
 from readmodel.database import ReadConnection, reading
-from readmodel.dead_letters import DeadLetter, dead_letters
-from readmodel.decisions import Credited, Total, credited, totals
-from readmodel.paging import Page, Place
-from readmodel.parts import PartOfCase, list_parts
+from readmodel.paging import BadCursorError
 from readmodel.recognition import UNKNOWN_CALLER, CallerFacts, recognise
-from readmodel.search import CaseFilters
-from readmodel.timelines import Timeline, documents, incident_timeline, timeline
 
+P = ParamSpec("P")
 T = TypeVar("T")
+Question = Callable[Concatenate[ReadConnection, P], T]
+"""Function of `readmodel` that reads."""
 log = logging.getLogger("hotline.api")
 
+READ_MODEL_UNAVAILABLE = declare("read-model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Read model unavailable")
+INVALID_CURSOR = declare("invalid-cursor", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid cursor")
 THREADS = 4
 """Reads at the same time; fewer than the connections of the engine's pool."""
 ANSWER_SECONDS = 5.0
@@ -43,7 +36,7 @@ RETRY_SECONDS = 5
 
 
 class _Connection:
-    """A thread that keeps a connection of its own, which halves the work of a small read."""
+    """Thread with a connection of its own, which halves the work of a small read."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
@@ -75,12 +68,12 @@ class _Connection:
 
 
 class Reader:
-    """The read model, as the API needs it.
+    """Reader of the read model.
 
     Args:
-        engine: to read with; disposed of by `close`.
-        caller_seconds: longest wait for what is known of a caller; 0 asks nothing.
-        area_code: tells that of telephones which are said without one, by the catalogue in force.
+        engine: engine to read with; `close` disposes of it.
+        caller_seconds: longest wait of an intake for what is known of a caller; 0 asks nothing.
+        area_code: returns the area code of telephones that are given without one.
     """
 
     def __init__(self, engine: Engine, caller_seconds: float, area_code: Callable[[], str]) -> None:
@@ -95,13 +88,47 @@ class Reader:
     def close(self) -> None:
         """Close threads and connections."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for line in (self._versions, self._callers):
-            line.close()
+        for own in (self._versions, self._callers):
+            own.close()
         self._engine.dispose()
+
+    async def ask(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the answer of a function of `readmodel`. Raises ProblemError: SQL is down, or a bad cursor."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._run(question, *args, **kwargs)
+        except BadCursorError as error:
+            raise bad_cursor(str(error)) from None
+        except (TimeoutError, SQLAlchemyError) as error:
+            log.warning("SQL does not answer: %s", type(error).__name__)
+            raise away() from None
+
+    async def ask_of(
+        self,
+        versions: Callable[[ReadConnection, Collection[str]], Mapping[str, int]],
+        question: Callable[Concatenate[ReadConnection, str, P], T],
+        number: str,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T | None:
+        """Return the answer about one case or incident; None if SQL has no version of it. Raises ProblemError."""
+
+        def ask(sql: ReadConnection) -> T | None:
+            return question(sql, number, *args, **kwargs) if versions(sql, [number]) else None
+
+        return await self.ask(ask)
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """Return the versions that SQL shows of these cases. Raises what SQL raised."""
         return await self._versions.ask(lambda sql: versions(sql, numbers))
+
+    async def incident_versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
+        """Return the versions that SQL shows of these incidents. Raises what SQL raised."""
+        return await self._versions.ask(lambda sql: incidents.versions(sql, numbers))
+
+    async def taking_incidents(self) -> Sequence[tuple[str, Scope]]:
+        """Return the incidents that new cases are linked to. Raises what SQL raised."""
+        return await self._callers.ask(incidents.taking)
 
     async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
@@ -117,118 +144,31 @@ class Reader:
 
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
         """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
-        return await self._answer(lambda sql: recognise(sql, intake, at, self._area_code(), number))
-
-    async def case(self, number: str) -> Case | None:
-        """Return the case, or None if SQL has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: get_case(sql, number))
-
-    async def page(self, filters: CaseFilters, cursor: str | None, limit: int) -> Page[Case]:
-        """Return a page of cases, newest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: list_cases(sql, filters, cursor, limit, self._area_code()))
-
-    async def parts(
-        self, department: str, states: Collection[PartState], cursor: str | None, limit: int
-    ) -> Page[PartOfCase]:
-        """Return a page of a department's parts (协办), the latest first. Raises BadCursorError, and ProblemError."""
-        return await self._answer(lambda sql: list_parts(sql, department, states, cursor, limit))
-
-    async def money(self, start: datetime, end: datetime) -> tuple[Total, ...]:
-        """Return the decisions on money from `start` on, before `end`, by kind. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: totals(sql, start, end))
-
-    async def credited(self, account_no: str, since: datetime) -> Sequence[Credited]:
-        """Return the credits approved for this account since then. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: credited(sql, account_no, since))
-
-    async def thanks(self, start: datetime, end: datetime) -> tuple[Thanks, ...]:
-        """Return the thanks given from `start` on, before `end`, oldest first. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: thanks_between(sql, start, end))
-
-    async def timeline(self, number: str, after: int, limit: int) -> Timeline[Event] | None:
-        """Return a page of events, oldest first; None if SQL has no such case. Raises ProblemError."""
-
-        def ask(sql: ReadConnection) -> Timeline[Event] | None:
-            page = timeline(sql, number, after, limit)
-            return page if page.items or versions(sql, [number]) else None
-
-        return await self._answer(ask)
-
-    async def documents(self, number: str) -> tuple[Event, ...] | None:
-        """Return the notices and criticisms, oldest first; None if SQL has no such case. Raises ProblemError."""
-
-        def ask(sql: ReadConnection) -> tuple[Event, ...] | None:
-            found = documents(sql, number)
-            return found if found or versions(sql, [number]) else None
-
-        return await self._answer(ask)
-
-    async def caller(self, caller: Caller, before: Place) -> CallerRecord:
-        """Return what was known of the caller before the case of this place. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: caller_record(sql, caller, before, self._area_code()))
-
-    async def customer(self, account_no: str) -> CallerRecord | None:
-        """Return what is known of a customer; None if the registry has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: customer_record(sql, account_no, self._area_code()))
-
-    async def dead_letters(self, cursor: str | None, limit: int) -> Page[DeadLetter]:
-        """Return a page of dead letters, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: dead_letters(sql, cursor, limit))
-
-    async def taking_incidents(self) -> Sequence[tuple[str, Scope]]:
-        """Return the incidents that new cases are linked to. Raises what SQL raised."""
-        return await self._callers.ask(incidents.taking)
-
-    async def incident_versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
-        """Return the versions that SQL shows of these incidents. Raises what SQL raised."""
-        return await self._versions.ask(lambda sql: incidents.versions(sql, numbers))
-
-    async def incident(self, number: str) -> Incident | None:
-        """Return the incident, or None if SQL has none. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: incidents.get(sql, number))
-
-    async def incident_counts(self, number: str) -> dict[str, int]:
-        """Return the number of its cases in each state. Raises ProblemError with SQL down."""
-        return await self._answer(lambda sql: incidents.case_counts(sql, number))
-
-    async def incident_page(self, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Incident]:
-        """Return a page of incidents, the latest first. Raises BadCursorError, and ProblemError with SQL down."""
-        return await self._answer(lambda sql: incidents.page(sql, states, cursor, limit))
-
-    async def incident_timeline(self, number: str, after: int, limit: int) -> Timeline[IncidentEvent] | None:
-        """Return a page of events, oldest first; None if SQL has no such incident. Raises ProblemError."""
-
-        def ask(sql: ReadConnection) -> Timeline[IncidentEvent] | None:
-            page = incident_timeline(sql, number, after, limit)
-            return page if page.items or incidents.versions(sql, [number]) else None
-
-        return await self._answer(ask)
+        return await self.ask(recognise, intake, at, self._area_code(), number)
 
     async def alive(self, seconds: float) -> bool:
         """Return True if SQL answers within so many seconds, with the tables in place."""
         try:
             async with asyncio.timeout(seconds):
-                await self._run(lambda sql: versions(sql, ["0"]))
+                await self._run(versions, ["0"])
         except (TimeoutError, SQLAlchemyError):
             return False
         return True
 
-    async def _answer(self, question: Callable[[ReadConnection], T]) -> T:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._run(question)
-        except (TimeoutError, SQLAlchemyError) as error:
-            log.warning("SQL does not answer: %s", type(error).__name__)
-            raise away() from None
+    async def _run(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def ask() -> T:
+            with reading(self._engine) as connection:
+                return question(connection, *args, **kwargs)
 
-    async def _run(self, question: Callable[[ReadConnection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
-
-    def _ask(self, question: Callable[[ReadConnection], T]) -> T:
-        with reading(self._engine) as connection:
-            return question(connection)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
 
 def away(detail: str = "SQL does not answer. Complaints are still taken, and single ones can be read.") -> ProblemError:
     """Return the problem of a read model that is down or behind."""
-    return unavailable("read-model-unavailable", detail, RETRY_SECONDS)
+    return unavailable(READ_MODEL_UNAVAILABLE, detail, RETRY_SECONDS)
+
+
+def bad_cursor(reason: str) -> ProblemError:
+    """Return the problem of a cursor that no page gave out."""
+    detail = f"{reason[:1].upper()}{reason[1:]}."
+    return ProblemError(INVALID_CURSOR, detail, accepted=["a next_cursor", "no cursor"])

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from temporalio.client import (
@@ -19,12 +20,18 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.problems import ProblemError, refusal, unavailable
+from api.problems import ProblemError, declare, refusal, unavailable
 from domain.shared.command import Command
 from workflows.start import KeyReusedError
 
 log = logging.getLogger("hotline.api")
 
+TEMPORAL_UNAVAILABLE = declare("temporal-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable")
+NO_ANSWER = declare("no-answer-in-time", HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time")
+TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER)
+KEY_REUSED = declare(
+    "idempotency-key-reused", HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key used for another request"
+)
 QUERY_SECONDS = 3.0
 """Longest wait for the answer to a query."""
 RETRY_SECONDS = 2
@@ -113,17 +120,17 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         raise _no_answer(what, seconds) from None
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
         log.warning("a query failed: %s", error)
-        raise unavailable("temporal-unavailable", f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
+        raise unavailable(TEMPORAL_UNAVAILABLE, f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
     except KeyReusedError:
         detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
         accepted = ["the same body", "a new Idempotency-Key"]
-        raise ProblemError("idempotency-key-reused", detail, accepted=accepted) from None
+        raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
         log.warning("Temporal is not available: %s", error)
         detail = f"{what} was not taken: Temporal does not answer. Send the same again, with the same Idempotency-Key."
-        raise unavailable("temporal-unavailable", detail, RETRY_SECONDS) from None
+        raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
 
 
 def _no_answer(what: str, seconds: float) -> ProblemError:
@@ -131,7 +138,7 @@ def _no_answer(what: str, seconds: float) -> ProblemError:
         f"{what} got no answer within {seconds:.0f} s. It may still happen: send the same again, with the same"
         " Idempotency-Key, and the answer tells what became of it."
     )
-    return unavailable("no-answer-in-time", detail, RETRY_SECONDS)
+    return unavailable(NO_ANSWER, detail, RETRY_SECONDS)
 
 
 def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:

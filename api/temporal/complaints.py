@@ -1,4 +1,4 @@
-"""The workflows of complaints, as the API needs them."""
+"""Client of the workflows of complaints."""
 
 import math
 from collections.abc import Iterable

@@ -1,10 +1,11 @@
-"""The workflows of incidents, as the API needs them."""
+"""Client of the workflows of incidents."""
 
 import asyncio
 import uuid
 from datetime import datetime
+from http import HTTPStatus
 
-from api.problems import ProblemError
+from api.problems import ProblemError, declare
 from api.temporal.client import EntityClient, answering
 from domain.incident.lifecycle import LINKABLE
 from domain.incident.opening import Opening
@@ -14,6 +15,9 @@ from workflows.incident_link import incident_id
 from workflows.incident_start import Started, find_incident, start_incident
 from workflows.messages import IncidentOutcome, Names
 from workflows.start import Request
+
+UNKNOWN_INCIDENT = declare("unknown-incident", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident")
+INCIDENT_CLOSED = declare("incident-closed", HTTPStatus.CONFLICT, "Incident closed")
 
 
 class IncidentClient(EntityClient[IncidentOutcome]):
@@ -43,10 +47,8 @@ class IncidentClient(EntityClient[IncidentOutcome]):
         """Raise ProblemError if no case can be linked to the incident: it is unknown, or has ended."""
         found = await self.incident(number, actor)
         if found is None:
-            raise ProblemError(
-                "unknown-incident", f"There is no incident {number}.", accepted=["one of GET /v1/incidents", "null"]
-            )
+            accepted = ["one of GET /v1/incidents", "null"]
+            raise ProblemError(UNKNOWN_INCIDENT, f"There is no incident {number}.", accepted=accepted)
         if found.incident.state not in LINKABLE:
             detail = f"The incident {number} is {found.incident.state}: no case can be linked to it any more."
-            accepted = [*sorted(LINKABLE)]
-            raise ProblemError("incident-closed", detail, accepted=accepted, state=None, available_actions=None)
+            raise ProblemError(INCIDENT_CLOSED, detail, accepted=sorted(LINKABLE))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import api.app  # noqa: F401 - its modules declare the types of problems
 from api.problems import KINDS, PREFIX
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
@@ -311,7 +312,8 @@ _TYPES = {
 
 def problems() -> str:
     """Return the table of problem types."""
-    rows = ((f"`{PREFIX}{slug}`", str(int(kind.status)), kind.title) for slug, kind in KINDS.items())
+    kinds = sorted(KINDS.values(), key=lambda kind: (kind.status, kind.slug))
+    rows = ((f"`{PREFIX}{kind.slug}`", str(int(kind.status)), kind.title) for kind in kinds)
     return table(("type", "status", "title"), rows)
 
 
