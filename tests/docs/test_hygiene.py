@@ -15,6 +15,15 @@ SCREEN_LINES, SCREEN_WIDTH = 45, 120
 README_LINES, ROW_WIDTH = 80, 150
 OTHER_WORDS = "house|lane|lanes|letterbox|mailbox|moment|moments|paper|papers|parcel|postman|renewal|reterm"
 """Words that the glossary replaces by a usual one."""
+QUESTION = re.compile(
+    r'^\s*"""((?:Whether|What|Whatever|Who|Whom|Whose|Which|Where|When|How|Why|If|Is|Those|That)\b.*)', re.MULTILINE
+)
+"""Beginning of a docstring that asks instead of naming the thing or the action."""
+CODE = [ROOT / "worker.py"] + [
+    module
+    for package in ("activities", "api", "bench", "domain", "hotline", "readmodel", "tools", "workflows")
+    for module in sorted((ROOT / package).rglob("*.py"))
+]
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
 
 
@@ -108,3 +117,8 @@ def test_saved_views_have_names_of_their_own() -> None:
 
 def test_nothing_is_left_to_be_written() -> None:
     assert re.findall(r"\b(?:TODO|FIXME|TBD|XXX)\b", ALL) == []
+
+
+@pytest.mark.parametrize("module", CODE, ids=lambda module: str(module.relative_to(ROOT)))
+def test_no_docstring_begins_with_a_question_word(module: Path) -> None:
+    assert QUESTION.findall(module.read_text(encoding="utf-8")) == []
