@@ -24,6 +24,7 @@ CODE = [ROOT / "worker.py"] + [
     for package in ("activities", "api", "bench", "domain", "hotline", "readmodel", "tools", "workflows")
     for module in sorted((ROOT / package).rglob("*.py"))
 ]
+MODULE_LINES = 400
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
 
 
@@ -122,3 +123,9 @@ def test_nothing_is_left_to_be_written() -> None:
 @pytest.mark.parametrize("module", CODE, ids=lambda module: str(module.relative_to(ROOT)))
 def test_no_docstring_begins_with_a_question_word(module: Path) -> None:
     assert QUESTION.findall(module.read_text(encoding="utf-8")) == []
+
+
+def test_no_module_is_too_long() -> None:
+    modules = [*CODE, *(ROOT / "tests").rglob("*.py")]
+    lengths = {module: len(module.read_text(encoding="utf-8").splitlines()) for module in modules}
+    assert [str(module.relative_to(ROOT)) for module, lines in lengths.items() if lines > MODULE_LINES] == []

@@ -21,7 +21,6 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
-from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.release import Release
@@ -39,25 +38,12 @@ from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
-from domain.case.automatic.settle import SETTLE, Settled, Settlement
-from domain.case.incident_link import OVER, SETTLED
 from domain.case.intake import IntakeFlag
-from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
-from domain.incident.actions import INCIDENT_ACTION_OF
-from domain.incident.actions.resolve import Resolve
-from domain.incident.incident import Incident
-from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.event import ActionBody
-from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
-from workflows.incident_link import incident_id
-from workflows.incident_start import start_incident
-from workflows.messages import IncidentOutcome, Names
-from workflows.start import Request
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}
@@ -269,84 +255,6 @@ async def departments_together(hotline: Hotline) -> Complaint:
         SATISFIED,
     )
     return await ended(await play(complaint, *steps), hours=73)
-
-
-async def incident(hotline: Hotline, district: str) -> Incident:
-    """An incident that was declared for leaks in a district."""
-    scope = Scope(services=("leak",), districts=(district,))
-    at = datetime.now(UTC)
-    opening = Opening(at=at, actor=ADMIN, title="爆管 burst main", scope=scope, since=at)
-    begun = await start_incident(hotline.client, hotline.settings.task_queue, opening, Request(key=district), Names())
-    return begun.incident
-
-
-async def direct(hotline: Hotline, number: str, *bodies: ActionBody) -> None:
-    """What is done to an incident, in turn."""
-    handle = hotline.client.get_workflow_handle(incident_id(number))
-    for body in bodies:
-        await handle.execute_update(
-            INCIDENT_ACTION_OF[type(body)].name, Command(actor=ADMIN, body=body), result_type=IncidentOutcome
-        )
-
-
-@path
-async def settled_with_an_incident(hotline: Hotline) -> Complaint:
-    cause = await incident(hotline, "shiqi")
-    complaint = await play(await hotline.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
-    await direct(hotline, cause.number, Resolve(result="已换管", message="已恢复供水"))
-    await until(complaint.view, lambda view: view.state is State.PENDING_FOLLOW_UP)
-    return await ended(await play(complaint, SATISFIED), hours=73)
-
-
-@path
-async def linked_at_intake(hotline: Hotline) -> Complaint:
-    cause = await incident(hotline, "torch")
-    complaint = await hotline.start(incident=cause.number)
-    await complaint.published(1)
-    await direct(hotline, cause.number, Resolve(result="已换管", message="已恢复供水"))
-    await until(complaint.view, lambda view: view.state is State.PENDING_FOLLOW_UP)
-    return await ended(await play(complaint, SATISFIED), hours=73)
-
-
-@path
-async def closed_with_an_incident(hotline: Hotline) -> Complaint:
-    complaint = await play(await hotline.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=INCIDENT))
-    settlement = Settlement(incident=INCIDENT, result="已换管", message="已恢复供水", follow_up=False)
-    # No such incident runs: the case is told so, and goes its own way; an incident that does not know that is refused.
-    await until(complaint.view, lambda view: view.incident is None)
-    answer: Settled = await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
-    assert answer.outcome == OVER
-    cause = await incident(hotline, "wuguishan")
-    await play(complaint, LinkIncident(incident=cause.number))
-    settlement = settlement.model_copy(update={"incident": cause.number})
-    answer = await complaint.handle.execute_update(SETTLE, settlement, id="again", result_type=Settled)
-    assert answer.outcome == SETTLED
-    return await ended(complaint, hours=73)
-
-
-@path
-async def asked_in_order(hotline: Hotline) -> Complaint:
-    """Timers, an incident that is told, search attributes and publications, in their order."""
-    cause = await incident(hotline, "nantou")
-    complaint = await play(
-        await hotline.start(), *TO_CREW, Suspend(reason="等用户"), LinkIncident(incident=cause.number)
-    )
-    await play(complaint, LinkIncident(incident=None), Resume(note="用户来电"))
-    await complaint.ahead(hours=5)
-    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
-
-
-@path
-async def lent_to_its_incident(hotline: Hotline) -> Complaint:
-    """Nobody writes what it lends, and it says so; then its window ends."""
-    cause = await incident(hotline, "dayong")
-    complaint = await play(await hotline.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
-    settlement = Settlement(incident=cause.number, result="已换管", message="已恢复供水", follow_up=False)
-    await complaint.handle.execute_update(SETTLE, settlement, result_type=Settled)
-    await complaint.handle.signal(ComplaintWorkflow.publish)
-    await complaint.published(5)
-    await play(complaint, Reopen(reason="又没水"), *TO_CREW[1:], *DONE)
-    return await ended(await play(complaint, SATISFIED), hours=73)
 
 
 @path

@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.incident.actions import INCIDENT_ACTION_OF
+from domain.incident.actions.resolve import Resolve
 from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor
 from domain.shared.command import Command
@@ -24,6 +25,8 @@ from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
 from workflows.start import Request
+
+OVER = Resolve(result="已换管", message="已恢复供水")
 
 
 class Cause:
@@ -129,3 +132,12 @@ async def actions(complaint: Complaint) -> list[str]:
     """What SQL holds of the case, once it is all there."""
     version = (await complaint.view()).version
     return [row["action"] for row in sorted(await complaint.published(version), key=lambda row: row["seq"])]
+
+
+async def count_of(complaint: Complaint, kind: EventType.ValueType) -> int:
+    """How many events of this kind its history has."""
+    return sum(event.event_type == kind for event in (await complaint.handle.fetch_history()).events)
+
+
+async def told(complaint: Complaint, kind: str) -> list[dict[str, Any]]:
+    return [row for row in await complaint.rows("notifications") if row["kind"] == kind]

@@ -1,7 +1,6 @@
 """Anybody does anything at any time, and what must hold of a case holds after every step."""
 
-from datetime import datetime, timedelta, timezone
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,23 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.case.actions import ACTION_OF, TABLE
-from domain.case.actions.arrive import Arrive
-from domain.case.actions.complete import Complete
-from domain.case.actions.decide_approval import DecideApproval
-from domain.case.actions.decide_credit import DecideCredit
-from domain.case.actions.decide_extension import DecideExtension
-from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.follow_up import FollowUp
-from domain.case.actions.hand_over import HandOver
-from domain.case.actions.involve import Involve
-from domain.case.actions.link_incident import LinkIncident
-from domain.case.actions.release import Release
-from domain.case.actions.request_approval import RequestApproval
-from domain.case.actions.request_extension import RequestExtension
-from domain.case.actions.return_ import Return
-from domain.case.actions.send_back import SendBack
-from domain.case.actions.sign_for import SignFor
-from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
@@ -41,30 +23,14 @@ from domain.case.notifications import addressed
 from domain.case.parts import PART_AT_WORK
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
-from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
+from domain.catalogue.terms import Edition
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 from tests.support import offers
-from tests.support.build import (
-    ACTORS,
-    BODIES,
-    CALENDAR,
-    INCIDENT,
-    LADDER,
-    MONDAY,
-    OTHER_INCIDENT,
-    PART_TABLE,
-    PROMISES,
-    USUAL,
-    command,
-    data_of,
-    registration,
-)
-from tests.support.offers import PEOPLE
+from tests.support.build import ACTORS, BODIES, CALENDAR, PART_TABLE, PROMISES, USUAL, command, data_of, registration
+from tests.support.case_strategies import ZERO, actors, bodies, changes, incidents, spans, starts
 
-ZERO = timedelta()
 TOLERANCE = 1e-3
 """Seconds. The ledger keeps fractions, instants are whole microseconds."""
 BY_ITSELF = {
@@ -82,110 +48,6 @@ ENOUGH = 400
 
 ASIDE = {"refuse", "withdraw", "comment", "urge", "supervise", "hand_over"}
 """What leads nowhere: left to those who try anything."""
-
-spans = st.one_of(
-    st.timedeltas(ZERO, timedelta(minutes=1)),
-    st.integers(0, 240).map(lambda count: timedelta(minutes=count)),
-    st.integers(0, 6 * 24).map(lambda count: timedelta(hours=count)),
-)
-actors = st.sampled_from(PEOPLE)
-starts = st.integers(0, 40 * 24 * 60).map(lambda count: MONDAY + timedelta(minutes=count))
-ladders = st.sampled_from([LADDER, (), (Rung(percent=33, notify=("owner",)), Rung(percent=300, notify=("lead",)))])
-processes = st.builds(
-    Process,
-    follow_up_attempts=st.integers(1, 3),
-    extensions_allowed=st.integers(0, 2),
-    extension_max_days=st.integers(0, 10),
-    extension_notice_days=st.integers(0, 1),
-    return_within_days=st.integers(0, 2),
-    urging=st.builds(
-        UrgingRules,
-        notice_seconds=st.sampled_from([60, 86_400]),
-        calendar=st.sampled_from(["always", "working"]),
-        criticism_days=st.integers(0, 5),
-    ),
-)
-
-
-@st.composite
-def promises(draw: st.DrawFn) -> tuple[Promise, ...]:
-    """Some of the usual ones, each round the clock or in working time."""
-    kept = [promise for promise in PROMISES if draw(st.booleans())]
-    kinds = [draw(st.sampled_from(["always", "working"])) for _ in kept]
-    return tuple(promise.model_copy(update={"calendar": kind}) for promise, kind in zip(kept, kinds, strict=True))
-
-
-POSTS = (
-    Approver(post="Customer manager", up_to=Decimal(100), holder="Gao Feng", deputy="root", budget_seconds=3600),
-    Approver(post="Any manager", up_to=Decimal(1000), calendar="always", budget_seconds=86_400),
-)
-incidents = st.sampled_from([None, INCIDENT, OTHER_INCIDENT])
-approvers = st.sampled_from([(), POSTS[1:], POSTS])
-CREDITS = (
-    Credit(
-        name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(20), every_seconds=50_000
-    ),
-    Credit(name="No word", name_zh="未答复", clock="reply", amount=Decimal(2000), at_most=Decimal(3000)),
-    Credit(name="No show", name_zh="爽约", finding="not_kept", amount=Decimal(60), at_most=Decimal(100)),
-)
-findings = st.sampled_from([(), (), ("not_kept",), ("rude",)])
-credits_owed = st.sampled_from([(), CREDITS[:1], CREDITS])
-changes = st.fixed_dictionaries(
-    {
-        "approvers": approvers,
-        "credits": credits_owed,
-        "answer_needs_follow_up": st.booleans(),
-        "needs_approval": st.booleans(),
-        "ladder": ladders,
-        "promises": promises(),
-        "process": processes,
-    }
-)
-
-
-def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
-    """What somebody may send for this action."""
-    ahead = st.one_of(st.just(timedelta(minutes=-1)), spans).map(lambda span: now + span)
-    local = ahead.map(lambda at: at.astimezone(timezone(timedelta(hours=8))))
-    reason = st.just("x")
-    why = st.sampled_from([None, "x"])
-    outcomes = st.sampled_from(["satisfied", "dissatisfied", "unreachable"])
-    names = st.sampled_from([actor.name for actor in ACTORS.values()])
-    departments = st.sampled_from(["repair", "metering", "billing"])
-    maybe = st.one_of(st.none(), departments)
-    varied: dict[str, st.SearchStrategy[ActionBody]] = {
-        "dispatch": st.builds(
-            Dispatch, department=st.sampled_from(["repair", "metering"]), assignee=st.one_of(st.none(), names)
-        ),
-        "follow_up": st.builds(FollowUp, outcome=outcomes),
-        "suspend": st.builds(Suspend, reason=reason, wake_at=st.one_of(st.none(), ahead, local)),
-        "request_approval": st.builds(
-            RequestApproval,
-            subject=reason,
-            amount=st.sampled_from([None, Decimal(0), Decimal(500), Decimal(1001)]),
-            kind=st.sampled_from([None, "waiver"]),
-            grounds=st.sampled_from([None, "x"]),
-        ),
-        "decide_approval": st.builds(DecideApproval, approved=st.booleans(), reason=why),
-        "decide_credit": st.builds(
-            lambda credit, reason, word: DecideCredit(credit=credit, reason=reason, **word),
-            st.integers(1, 4),
-            why,
-            st.sampled_from([{"approved": True}, {"approved": False}, {"approved": False, "ground": "limit_reached"}]),
-        ),
-        "decide_extension": st.builds(DecideExtension, approved=st.booleans()),
-        "request_extension": st.builds(RequestExtension, working_days=st.integers(1, 11), reason=reason),
-        "hand_over": st.builds(HandOver, owner=names),
-        "involve": st.builds(Involve, department=departments, task=reason, takes_over=maybe),
-        "release": st.builds(Release, department=departments, reason=reason),
-        "link_incident": st.builds(LinkIncident, incident=incidents),
-        "sign_for": st.builds(SignFor, department=maybe),
-        "arrive": st.builds(Arrive, department=maybe),
-        "complete": st.builds(Complete, department=maybe, result=reason, findings=findings),
-        "return": st.builds(Return, department=maybe, reason=reason),
-        "send_back": st.builds(SendBack, department=maybe, reason=reason),
-    }
-    return varied.get(action, st.just(BODIES[action]))
 
 
 def accepted(case: Case, sent: Command[Any], at: datetime) -> bool:
