@@ -98,7 +98,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
 
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
-    """Return the courier's configuration. Raises FileError, TemplatesError."""
+    """Return the courier's configuration. Raises FileError."""
     file = load_channels(settings.channels) if settings.channels else LOG_ONLY
     channels = file.with_time_zone(in_force.catalogue.calendar.timezone)
     links = Links(settings.links_secret_file)

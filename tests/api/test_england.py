@@ -15,7 +15,7 @@ from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
 from domain.customers.customer import Customer
-from hotline.errors import FileError
+from domain.shared.operator_errors import FileError
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
