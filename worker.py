@@ -33,13 +33,13 @@ from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
 from workflows.complaint import ComplaintWorkflow
-from workflows.courier import CourierWorkflow, start_courier
+from workflows.courier import COURIER, CourierWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
 from workflows.start import Request
-from workflows.surge_watch import SurgeWatchWorkflow, start_watch
+from workflows.surge_watch import SURGE_WATCH, SurgeWatchWorkflow
 
 log = logging.getLogger("hotline.worker")
 
@@ -140,8 +140,8 @@ async def serve(settings: Settings) -> None:
         return
     client = connecting.result()
     async with running(client, settings):
-        await start_courier(client, settings.task_queue)
-        await start_watch(client, settings.task_queue)
+        for singleton in (COURIER, SURGE_WATCH):
+            await singleton.start(client, settings.task_queue)
         log.info("worker is polling task queue %s", settings.task_queue)
         await stopping
 

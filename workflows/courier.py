@@ -1,19 +1,10 @@
 """Workflow of the courier: it runs one activity `deliver_notifications` after the other."""
 
-from datetime import timedelta
-
 from temporalio import workflow
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.notifications.courier import Courier
-    from activities.shift import SHIFT
-
-COURIER_ID = "courier"
-HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-"""Time after which another worker takes over from one that died."""
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+    from workflows.singleton import Singleton, run_shifts
 
 
 @workflow.defn(name="CourierWorkflow")
@@ -23,27 +14,14 @@ class CourierWorkflow:
     @workflow.run
     async def run(self) -> None:
         """Run one shift after the other; continue as new when the history has grown."""
-        while not workflow.info().is_continue_as_new_suggested():
-            delivered = await workflow.execute_activity_method(
-                Courier.deliver_notifications,
-                start_to_close_timeout=2 * SHIFT,
-                heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                retry_policy=RETRY,
-                summary="relays due notifications 投递通知",
-            )
-            now = f"{workflow.now():%Y-%m-%d %H:%M:%S}"
-            workflow.set_current_details(f"上一班投递 {delivered} 条, the last shift delivered {delivered} ({now} UTC)")
-        workflow.continue_as_new()
+        result = "上一班投递 {0} 条, the last shift delivered {0}"
+        await run_shifts(Courier.deliver_notifications, "relays due notifications 投递通知", result)
 
 
-async def start_courier(client: Client, task_queue: str) -> WorkflowHandle[CourierWorkflow, None]:
-    """Start the courier if it does not run yet. Calls may be repeated or concurrent."""
-    return await client.start_workflow(
-        CourierWorkflow.run,
-        id=COURIER_ID,
-        task_queue=task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="通知投递 Courier of notifications",
-        static_details="One activity relays due notifications in batches; tries, pauses and dead letters are columns of"
-        " the table `notifications`.",
-    )
+COURIER = Singleton(
+    CourierWorkflow.run,
+    id="courier",
+    summary="通知投递 Courier of notifications",
+    details="One activity relays due notifications in batches; tries, pauses and dead letters are columns of the table"
+    " `notifications`.",
+)

@@ -21,8 +21,8 @@ from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
 from tests.support.hotline import Hotline, until
 from workflows.catalogue_rollout import RolloutStart, end_rollout, rollout_id, start_rollout
-from workflows.courier import start_courier
-from workflows.surge_watch import start_watch
+from workflows.courier import COURIER
+from workflows.surge_watch import SURGE_WATCH
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 SETTINGS: dict[str, Any] = {"watch_seconds": 0.2}
@@ -137,11 +137,11 @@ async def catalogue_in_its_second_look(house: Hotline) -> WorkflowHandle[Any, An
 
 
 async def courier(house: Hotline) -> WorkflowHandle[Any, Any]:
-    return await _one_run(house, await start_courier(house.client, house.settings.task_queue))
+    return await _one_run(house, await COURIER.start(house.client, house.settings.task_queue))
 
 
 async def watch(house: Hotline) -> WorkflowHandle[Any, Any]:
-    return await _one_run(house, await start_watch(house.client, house.settings.task_queue))
+    return await _one_run(house, await SURGE_WATCH.start(house.client, house.settings.task_queue))
 
 
 async def _one_run(house: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:

@@ -22,8 +22,8 @@ from tests.replay.paths import PATHS
 from tests.support.causes import Cause
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
-from workflows.courier import start_courier
-from workflows.surge_watch import start_watch
+from workflows.courier import COURIER
+from workflows.surge_watch import SURGE_WATCH
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
@@ -84,8 +84,8 @@ RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
     **{name: of_path(play) for name, play in (PATHS | LINK_PATHS).items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
-    "courier": of_shift(start_courier),
-    "watch": of_shift(start_watch),
+    "courier": of_shift(COURIER.start),
+    "watch": of_shift(SURGE_WATCH.start),
     **LONG,
 }
 

@@ -19,7 +19,7 @@ from readmodel.database import reading
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Hotline, hotline, temporal_server, until
 from tests.support.outage import down
-from workflows.surge_watch import WATCH_ID, SurgeWatchWorkflow, start_watch
+from workflows.surge_watch import SURGE_WATCH, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,7 +34,7 @@ async def watched(
     """A hotline with a task queue and a watch of its own, which looks many times a second."""
     queue = f"watch-{folder.name}"
     async with hotline(server, folder, task_queue=queue, watch_seconds=0.1, **changes) as house:
-        watch = await start_watch(house.client, queue)
+        watch = await SURGE_WATCH.start(house.client, queue)
         try:
             yield house, watch
         finally:
@@ -104,7 +104,7 @@ async def test_calls_that_an_open_incident_explains_raise_no_suspicion(
         await cause.published("declare")
         await call(house, ENOUGH, "guzhen")
         await call(house, ENOUGH, "huangpu")
-        watch = await start_watch(house.client, "explained")
+        watch = await SURGE_WATCH.start(house.client, "explained")
         [known, suspected] = await incidents_of(house, 2)
         await watch.terminate("the test is over")
         assert known.number == cause.number
@@ -128,7 +128,7 @@ async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
 ) -> None:
     changes = {"task_queue": "two-watches", "watch_seconds": 0.1}
     async with hotline(server, tmp_path, **changes) as house:
-        started = await asyncio.gather(*(start_watch(house.client, "two-watches") for _ in range(5)))
+        started = await asyncio.gather(*(SURGE_WATCH.start(house.client, "two-watches") for _ in range(5)))
         assert {each.first_execution_run_id for each in started} == {started[0].first_execution_run_id}
         watch = started[0]
         await call(house, 1, "sanxiang")
@@ -149,7 +149,7 @@ async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.Monk
     async with await temporal_server(limit) as own, watched(own, tmp_path) as (house, first):
 
         async def run_id() -> str:
-            return (await house.client.get_workflow_handle(WATCH_ID).describe()).run_id or ""
+            return (await house.client.get_workflow_handle(SURGE_WATCH.id).describe()).run_id or ""
 
         await until(run_id, lambda run: run not in ("", first.first_execution_run_id))
         await call(house, ENOUGH, "tanzhou")
