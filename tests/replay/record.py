@@ -22,8 +22,7 @@ from tests.replay.paths import PATHS
 from tests.support.causes import Cause
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
-from workflows.courier import COURIER
-from workflows.surge_watch import SURGE_WATCH
+from workflows.singletons import COURIER, SURGE_WATCH
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
 from tests.support.hotline import Complaint, Hotline, hotline, temporal_server, until
 from tests.support.receivers import receiver
-from workflows.courier import COURIER, CourierWorkflow
 from workflows.presentation.complaint import workflow_id
+from workflows.singletons import COURIER, CourierWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

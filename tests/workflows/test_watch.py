@@ -19,7 +19,7 @@ from readmodel.database import reading
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Hotline, hotline, temporal_server, until
 from tests.support.outage import down
-from workflows.surge_watch import SURGE_WATCH, SurgeWatchWorkflow
+from workflows.singletons import SURGE_WATCH, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
