@@ -33,13 +33,12 @@ from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
 from workflows.complaint import ComplaintWorkflow
-from workflows.courier import CourierWorkflow, start_courier
 from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
+from workflows.singletons import COURIER, SURGE_WATCH, CourierWorkflow, SurgeWatchWorkflow
 from workflows.start import Request
-from workflows.surge_watch import SurgeWatchWorkflow, start_watch
 
 log = logging.getLogger("hotline.worker")
 
@@ -98,7 +97,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
 
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
-    """Return the courier's configuration. Raises FileError, TemplatesError."""
+    """Return the courier's configuration. Raises FileError."""
     file = load_channels(settings.channels) if settings.channels else LOG_ONLY
     channels = file.with_time_zone(in_force.catalogue.calendar.timezone)
     links = Links(settings.links_secret_file)
@@ -140,8 +139,8 @@ async def serve(settings: Settings) -> None:
         return
     client = connecting.result()
     async with running(client, settings):
-        await start_courier(client, settings.task_queue)
-        await start_watch(client, settings.task_queue)
+        for singleton in (COURIER, SURGE_WATCH):
+            await singleton.start(client, settings.task_queue)
         log.info("worker is polling task queue %s", settings.task_queue)
         await stopping
 

@@ -21,7 +21,7 @@ from bench import against, catalogue, compare, history, lists, report, restart, 
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer, running, tell
-from hotline.errors import OperatorError
+from domain.shared.operator_errors import OperatorError
 from hotline.local.service import SYNCHRONOUS
 
 Raw = dict[str, Any]

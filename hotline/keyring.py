@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.shared.actors import SYSTEM, Role
 from domain.shared.explain import key_at, message
-from hotline.errors import OperatorError
+from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import Stamp, file_stamp, write_private
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.shared.explain import message
-from hotline.errors import OperatorError
+from domain.shared.operator_errors import OperatorError
 
 PREFIX = "HOTLINE_"
 DEFAULT_CATALOGUE = Path(__file__).resolve().parent / "catalogues" / "zhongshan.toml"

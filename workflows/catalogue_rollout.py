@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 from temporalio import workflow
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.common import Priority, RetryPolicy, WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 with workflow.unsafe.imports_passed_through():
@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.fan_out import SILENT
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
+    from workflows.entity import RETRY
 
 PAGE = 500
 """Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
@@ -28,8 +29,6 @@ LIST_TIMEOUT = timedelta(seconds=30)
 CHANGE_TIMEOUT = timedelta(minutes=30)
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
-"""Without end: the rollout waits while SQL or the worker is down."""
 COUNTED_LATE = (CHANGED, SILENT)
 """Answers that the second pass counts: the first pass has counted all others."""
 

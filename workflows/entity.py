@@ -24,7 +24,7 @@ from workflows.presentation.search_attributes import Values, changes
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
-"""Without end: while SQL is down, the entity goes on and its events wait."""
+"""Without end: while SQL or the worker is down, entities go on, and all that an activity is to do waits."""
 LONGEST_REASON = 2000
 """Characters of the reason of a cancellation that are kept."""
 _PUBLICATION = "publication"

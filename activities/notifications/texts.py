@@ -5,7 +5,7 @@ without a template; `staff/` likewise. `subject.zh.txt` is the subject, of a mai
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case import notifications
 from domain.incident import notifications as incident_notifications
 from domain.shared.numbers import is_incident
+from domain.shared.operator_errors import FileError
 from readmodel.deliveries import Delivery
 from readmodel.notifications import Notification
 
@@ -56,14 +57,6 @@ _SAMPLE = Delivery(
 )
 
 
-class TemplatesError(Exception):
-    """Error for templates that cannot be used. Each of `problems` names the file, the line, and what is accepted."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
-
-
 class Templates:
     """The templates of notifications, some of them replaced by the operator's.
 
@@ -74,7 +67,7 @@ class Templates:
         hotline: returns the number that callers dial; empty if the catalogue names none.
 
     Raises:
-        TemplatesError: a template cannot be used.
+        FileError: a template cannot be used.
     """
 
     def __init__(
@@ -95,7 +88,7 @@ class Templates:
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
         problems += [problem for name in self._names() for problem in self._problems(name)]
         if problems:
-            raise TemplatesError(problems)
+            raise FileError(problems)
 
     def render(self, delivery: Delivery, language: Language) -> RenderedNotification:
         """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English."""

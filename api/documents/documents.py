@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from activities.notifications.texts import DOCUMENTS, TemplatesError, template_problems
+from activities.notifications.texts import DOCUMENTS, template_problems
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.automatic.notice import DOCUMENT_EN, KEPT_EN, Addressee, Criticised, Names, Noticed, document_of
 from domain.case.automatic.notice import DOCUMENTS as KINDS
@@ -20,6 +20,7 @@ from domain.case.clocks import CLOCK_ZH
 from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.shared.actors import Role
+from domain.shared.operator_errors import FileError
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 TEMPLATES = {"notice": f"{DOCUMENTS}notice.html", "criticise": f"{DOCUMENTS}criticise.html"}
@@ -60,7 +61,7 @@ class Documents:
         folder: folder of the operator's templates, laid out like `templates/`; None for the built-in ones.
 
     Raises:
-        TemplatesError: a template cannot be used.
+        FileError: a template cannot be used.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -76,7 +77,7 @@ class Documents:
             for problem in template_problems(self._environment, name, sample, None if name in NAMES else accepted)
         ]
         if problems:
-            raise TemplatesError(problems)
+            raise FileError(problems)
 
     def html(self, number: str, event: Event) -> str:
         """Return the document of a notice or criticism as an HTML page."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domain.shared.operator_errors import FileError
 from hotline.cli.shared import checked_catalogue, migrated_database, show_table
-from hotline.errors import FileError
 from hotline.settings import Settings
 
 if TYPE_CHECKING:

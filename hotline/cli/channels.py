@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from hotline.errors import OperatorError
 from hotline.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Channels: how notifications are sent.")
@@ -18,28 +17,20 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 
 
 def check_notifications(settings: Settings) -> str:
-    """Return a summary of the channels and templates. Raises OperatorError if they cannot be used."""
-    from activities.notifications.texts import TemplatesError
+    """Return a summary of the channels and templates. Raises FileError if they cannot be used."""
     from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
     from worker import courier_config
 
     check_documents(settings)
-    try:
-        in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-        file = courier_config(settings, in_force).channels
-    except TemplatesError as error:
-        raise OperatorError(str(error)) from error
+    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    file = courier_config(settings, in_force).channels
     if settings.channels is None:
         return "the log channel alone"
     return f"{len(file.channels)} channels, {len(file.routes)} routes; all templates can be used"
 
 
 def check_documents(settings: Settings) -> None:
-    """Raise OperatorError if the templates of documents cannot be used."""
-    from activities.notifications.texts import TemplatesError
+    """Raise FileError if the templates of documents cannot be used."""
     from api.documents.documents import Documents
 
-    try:
-        Documents(settings.templates)
-    except TemplatesError as error:
-        raise OperatorError(str(error)) from error
+    Documents(settings.templates)

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from domain.shared.operator_errors import FileError
 from hotline.cli.shared import catalogue_in_force, open_database, show_table
-from hotline.errors import FileError
 
 app = typer.Typer(no_args_is_help=True, help="The registry of customers and their accounts.")
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import migrated_database
-from hotline.errors import OperatorError
 from hotline.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import (
     ApiPort,
     CatalogueFile,
@@ -18,7 +19,6 @@ from hotline.cli.shared import (
     say,
     settings_with,
 )
-from hotline.errors import OperatorError
 from hotline.keyring import Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 

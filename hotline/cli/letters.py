@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import minute, open_database, show_table
-from hotline.errors import OperatorError
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: notifications that could not be delivered.")
 

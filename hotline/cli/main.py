@@ -5,9 +5,9 @@ from typing import NoReturn
 
 import typer
 
+from domain.shared.operator_errors import OperatorError
 from hotline import entry
 from hotline.cli import catalogue, channels, customers, database, demo, key, letters, processes, temporal
-from hotline.errors import OperatorError
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 

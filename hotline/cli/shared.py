@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hotline.errors import OperatorError
+from domain.shared.operator_errors import OperatorError
 from hotline.settings import Settings
 
 if TYPE_CHECKING:

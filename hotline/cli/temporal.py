@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hotline.errors import OperatorError
+from domain.shared.operator_errors import OperatorError
 
 app = typer.Typer()
 

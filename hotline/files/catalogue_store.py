@@ -19,7 +19,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
-from hotline.errors import FileError
+from domain.shared.operator_errors import FileError
 from hotline.files.atomic import Stamp, file_stamp, write_private
 from hotline.files.catalogue import calendar_warnings, load_catalogue
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from activities.notifications.channels import CONFIGS
 from activities.notifications.routing import ChannelFile
 from domain.shared.explain import explain, key_at, table_at
-from hotline.errors import FileError
+from domain.shared.operator_errors import FileError
 from hotline.files.toml import read_toml
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -17,7 +17,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Customer
 from domain.shared.codes import UNKNOWN_CODE
 from domain.shared.explain import message
-from hotline.errors import FileError
+from domain.shared.operator_errors import FileError
 
 COLUMNS = {
     "account_no": "户号",

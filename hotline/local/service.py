@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 from filelock import FileLock, Timeout
 
+from domain.shared.operator_errors import OperatorError
 from hotline.entry import make_private
-from hotline.errors import OperatorError
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.local.supervisor import Program, Say, Supervisor
 from hotline.settings import Settings, encryption_warning, variable

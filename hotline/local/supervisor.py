@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import psutil
 
-from hotline.errors import OperatorError
+from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import write_private
 
 FIRST_PAUSE_SECONDS = 0.2

@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Register
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from hotline.errors import OperatorError
+from domain.shared.operator_errors import OperatorError
 from workflows.presentation.search_attributes import REGISTRY
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import pytest
 from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
 from tests.support.api import CALL, Api, Json, problem
 from tests.support.hotline import until
-from workflows.surge_watch import WATCH_ID, start_watch
+from workflows.singletons import SURGE_WATCH
 
 DIRECTIONS = {"services": ["no_water"], "districts": ["west"], "title": "爆管停水 burst main"}
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -111,7 +111,7 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
     # One server, two databases: a suspicion is known by service and district, and each database needs its own.
     district = "torch" if on_both.settings.database_url.startswith("sqlite") else "nanlang"
     cases = [await on_both.case_in("registered", location={"district": district}) for _ in range(11)]
-    await start_watch(on_both.temporal, on_both.settings.task_queue)
+    await SURGE_WATCH.start(on_both.temporal, on_both.settings.task_queue)
 
     async def listed() -> list[Json]:
         return await _of(on_both, district)
@@ -136,7 +136,7 @@ async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_
         latest, *_ = await until(listed, lambda seen: len(seen) == 2)
         assert (latest["state"], latest["number"] == found["number"]) == ("suspected", False)
     finally:
-        await on_both.temporal.get_workflow_handle(WATCH_ID).terminate()
+        await on_both.temporal.get_workflow_handle(SURGE_WATCH.id).terminate()
 
 
 async def _of(api: Api, district: str) -> list[Json]:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from temporalio.client import Client
 
-from activities.notifications.texts import Templates, TemplatesError
+from activities.notifications.texts import Templates
 from api.__main__ import assemble
 from api.app import create_app
 from api.documents.documents import Documents
@@ -36,6 +36,7 @@ from domain.incident.automatic import cancellation
 from domain.incident.kinds import INCIDENT_KINDS
 from domain.incident.lifecycle import IncidentState
 from domain.shared.actors import Role
+from domain.shared.operator_errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
@@ -194,7 +195,7 @@ def test_every_field_of_a_template_is_documented(prove: Callable[[Path], object]
     """They are what a template with an unknown field is told."""
     (tmp_path / name).parent.mkdir()
     (tmp_path / name).write_text("{{ nonsense }}", encoding="utf-8")
-    with pytest.raises(TemplatesError) as refused:
+    with pytest.raises(FileError) as refused:
         prove(tmp_path)
     (told,) = (problem for problem in refused.value.problems if "nonsense" in problem)
     fields = set(told.partition("accepted: ")[2].split(", "))

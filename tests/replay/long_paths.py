@@ -21,8 +21,7 @@ from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
 from tests.support.hotline import Hotline, until
 from workflows.catalogue_rollout import RolloutStart, end_rollout, rollout_id, start_rollout
-from workflows.courier import start_courier
-from workflows.surge_watch import start_watch
+from workflows.singletons import COURIER, SURGE_WATCH
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 SETTINGS: dict[str, Any] = {"watch_seconds": 0.2}
@@ -137,11 +136,11 @@ async def catalogue_in_its_second_look(hotline: Hotline) -> WorkflowHandle[Any, 
 
 
 async def courier(hotline: Hotline) -> WorkflowHandle[Any, Any]:
-    return await _one_run(hotline, await start_courier(hotline.client, hotline.settings.task_queue))
+    return await _one_run(hotline, await COURIER.start(hotline.client, hotline.settings.task_queue))
 
 
 async def watch(hotline: Hotline) -> WorkflowHandle[Any, Any]:
-    return await _one_run(hotline, await start_watch(hotline.client, hotline.settings.task_queue))
+    return await _one_run(hotline, await SURGE_WATCH.start(hotline.client, hotline.settings.task_queue))
 
 
 async def _one_run(hotline: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:

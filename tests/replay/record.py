@@ -24,8 +24,7 @@ from tests.support.causes import Cause
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
-from workflows.courier import start_courier
-from workflows.surge_watch import start_watch
+from workflows.singletons import COURIER, SURGE_WATCH
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
@@ -89,8 +88,8 @@ RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
     **{name: of_path(play) for name, play in (PATHS | SETTLEMENT_PATHS | LINK_PATHS).items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
-    "courier": of_shift(start_courier),
-    "watch": of_shift(start_watch),
+    "courier": of_shift(COURIER.start),
+    "watch": of_shift(SURGE_WATCH.start),
     **LONG,
 }
 

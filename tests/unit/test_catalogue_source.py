@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.catalogue.catalogue import Catalogue
-from hotline.errors import FileError
+from domain.shared.operator_errors import FileError
 from hotline.files.catalogue import calendar_warnings, load_catalogue
 
 CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.catalogue.catalogue import Catalogue
-from hotline.errors import FileError
+from domain.shared.operator_errors import FileError
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, edition_of, in_force_now
 from hotline.settings import DEFAULT_CATALOGUE

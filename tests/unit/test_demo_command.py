@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from domain.shared.actors import Role
+from domain.shared.operator_errors import OperatorError
 from hotline.cli import demo
 from hotline.cli import main as cli
 from hotline.demo.people import Person
 from hotline.demo.run import DemoOptions, perform
-from hotline.errors import OperatorError
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.settings import Settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jinja2.filters import do_striptags
 
-from activities.notifications.texts import Templates, TemplatesError
+from activities.notifications.texts import Templates
 from api.documents.documents import Documents
 from domain.case.case import Case
 from domain.case.events import Event
@@ -15,8 +15,8 @@ from domain.case.intake import Caller
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.catalogue.terms import Organisation, Unit
+from domain.shared.operator_errors import FileError
 from hotline.cli.channels import check_documents
-from hotline.errors import OperatorError
 from hotline.settings import Settings
 from tests.support.build import CALENDAR, MONDAY, case_in, data_of, days, walked
 
@@ -188,9 +188,9 @@ class TestTemplates:
     )
     def test_a_mistake_is_told_at_the_start(self, tmp_path: Path, name: str, text: str, problem: str) -> None:
         folder = self.write(tmp_path, name, text)
-        with pytest.raises(TemplatesError, match=re.escape(problem)):
+        with pytest.raises(FileError, match=re.escape(problem)):
             Documents(folder)
-        with pytest.raises(OperatorError, match=re.escape(problem)):
+        with pytest.raises(FileError, match=re.escape(problem)):
             check_documents(Settings(templates=folder))
 
     def test_templates_of_notifications_ignore_those_of_documents(self, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from activities.notifications.caller_links import Links
-from activities.notifications.texts import KIND_ZH, Templates, TemplatesError
+from activities.notifications.texts import KIND_ZH, Templates
 from domain.case.actions import TABLE
 from domain.incident.kinds import INCIDENT_KINDS
 from domain.incident.notifications import NEWS, PREFIX
+from domain.shared.operator_errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.deliveries import Delivery
 from readmodel.notifications import Notification
@@ -35,7 +36,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def told(folder: Path) -> str:
-    with pytest.raises(TemplatesError) as caught:
+    with pytest.raises(FileError) as caught:
         Templates(folder)
     return str(caught.value)
 

@@ -19,8 +19,8 @@ from domain.case.actions.withdraw import Withdraw
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
 from tests.support.temporal import temporal_server
-from workflows.courier import COURIER_ID, CourierWorkflow, start_courier
 from workflows.presentation.complaint import workflow_id
+from workflows.singletons import COURIER, CourierWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,7 +31,7 @@ async def with_courier(
 ) -> AsyncIterator[tuple[Hotline, WorkflowHandle[CourierWorkflow, None]]]:
     """A hotline with a task queue and a courier of its own."""
     async with running_hotline(server, folder, task_queue=f"courier-{folder.name}", **changes) as hotline:
-        courier = await start_courier(hotline.client, hotline.settings.task_queue)
+        courier = await COURIER.start(hotline.client, hotline.settings.task_queue)
         try:
             yield hotline, courier
         finally:
@@ -62,15 +62,15 @@ async def test_notifications_of_a_case_reach_the_channel_once(server: WorkflowEn
 
 async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
     async with with_courier(server, tmp_path) as (hotline, courier):
-        others = await asyncio.gather(*(start_courier(hotline.client, hotline.settings.task_queue) for _ in range(5)))
+        others = await asyncio.gather(*(COURIER.start(hotline.client, hotline.settings.task_queue) for _ in range(5)))
         assert {other.first_execution_run_id for other in others} == {courier.first_execution_run_id}
-        assert (await courier.describe()).id == COURIER_ID
+        assert (await courier.describe()).id == COURIER.id
 
 
 async def test_the_next_worker_continues_the_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
     """Its worker ends in the middle of a shift: the shift ends as well, and the next begins where there is a worker."""
     async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
-        courier = await start_courier(hotline.client, hotline.settings.task_queue)
+        courier = await COURIER.start(hotline.client, hotline.settings.task_queue)
         await sent(await hotline.start(), 1)
     async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
         await sent(await hotline.start(), 1)
@@ -148,7 +148,7 @@ async def test_the_courier_continues_as_new(tmp_path: Path, monkeypatch: pytest.
     ):
 
         async def run_id() -> str:
-            return (await hotline.client.get_workflow_handle(COURIER_ID).describe()).run_id or ""
+            return (await hotline.client.get_workflow_handle(COURIER.id).describe()).run_id or ""
 
         await until(run_id, lambda run: run not in ("", first.first_execution_run_id))
         await sent(await hotline.start(), 1)

@@ -20,7 +20,7 @@ from tests.support.causes import Cause, declare
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.outage import down
 from tests.support.temporal import temporal_server
-from workflows.surge_watch import WATCH_ID, SurgeWatchWorkflow, start_watch
+from workflows.singletons import SURGE_WATCH, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,7 +35,7 @@ async def watched(
     """A hotline with a task queue and a watch of its own, which looks many times a second."""
     queue = f"watch-{folder.name}"
     async with running_hotline(server, folder, task_queue=queue, watch_seconds=0.1, **changes) as hotline:
-        watch = await start_watch(hotline.client, queue)
+        watch = await SURGE_WATCH.start(hotline.client, queue)
         try:
             yield hotline, watch
         finally:
@@ -105,7 +105,7 @@ async def test_calls_that_an_open_incident_explains_raise_no_suspicion(
         await cause.published("declare")
         await call(hotline, ENOUGH, "guzhen")
         await call(hotline, ENOUGH, "huangpu")
-        watch = await start_watch(hotline.client, "explained")
+        watch = await SURGE_WATCH.start(hotline.client, "explained")
         [known, suspected] = await incidents_of(hotline, 2)
         await watch.terminate("the test is over")
         assert known.number == cause.number
@@ -129,7 +129,7 @@ async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
 ) -> None:
     changes = {"task_queue": "two-watches", "watch_seconds": 0.1}
     async with running_hotline(server, tmp_path, **changes) as hotline:
-        started = await asyncio.gather(*(start_watch(hotline.client, "two-watches") for _ in range(5)))
+        started = await asyncio.gather(*(SURGE_WATCH.start(hotline.client, "two-watches") for _ in range(5)))
         assert {each.first_execution_run_id for each in started} == {started[0].first_execution_run_id}
         watch = started[0]
         await call(hotline, 1, "sanxiang")
@@ -150,7 +150,7 @@ async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.Monk
     async with await temporal_server(limit) as own, watched(own, tmp_path) as (hotline, first):
 
         async def run_id() -> str:
-            return (await hotline.client.get_workflow_handle(WATCH_ID).describe()).run_id or ""
+            return (await hotline.client.get_workflow_handle(SURGE_WATCH.id).describe()).run_id or ""
 
         await until(run_id, lambda run: run not in ("", first.first_execution_run_id))
         await call(hotline, ENOUGH, "tanzhou")

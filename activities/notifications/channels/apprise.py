@@ -14,7 +14,7 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
 from apprise.plugins.base import NotifyBase
 from pydantic import Field, SecretStr, field_validator
 
-from activities.notifications.channels.base import DeliveryError, RemoteConfig, RenderedNotification, time_limit
+from activities.notifications.channels.base import DeliveryError, RemoteConfig, RenderedNotification, Send, time_limit
 
 # Its log names mail addresses and group addresses, which are secrets.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
@@ -33,9 +33,9 @@ class AppriseConfig(RemoteConfig):
             raise ValueError("Apprise cannot read it")
         return url
 
-    def sender(self, name: str, http: httpx.AsyncClient) -> "AppriseSender":  # noqa: ARG002 - see RemoteConfig
-        """Return the sender of this channel."""
-        return AppriseSender(self)
+    def sender(self, name: str, http: httpx.AsyncClient) -> Send:  # noqa: ARG002 - see RemoteConfig
+        """Return the function that sends on this channel."""
+        return AppriseSender(self).send
 
 
 class AppriseSender:
@@ -52,7 +52,7 @@ class AppriseSender:
         self._threads = asyncio.Semaphore(config.concurrency)
 
     async def send(self, notification: RenderedNotification) -> None:
-        """See Sender. The time limit holds for the wait for a thread and, once more, for the sending."""
+        """See Send. The time limit holds for the wait for a thread and, once more, for the sending."""
         async with time_limit(self._timeout_seconds):
             await self._threads.acquire()
         notify = partial(self._service().notify, notification.text, notification.subject, body_format=NotifyFormat.TEXT)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -83,14 +83,10 @@ class DeliveryError(Exception):
     """Error of a notification that was not accepted. Its text is the reason, without personal data."""
 
 
-class Sender(Protocol):
-    """Sender of single notifications."""
+Send = Callable[[RenderedNotification], Awaitable[None]]
+"""Sends one notification, and returns when it is accepted.
 
-    async def send(self, notification: RenderedNotification) -> None:
-        """Return when the notification is accepted.
-
-        Raises DeliveryError. Any other exception means the same, and its type is the reason.
-        """
+Raises DeliveryError. Any other exception means the same, and its type is the reason."""
 
 
 class RemoteConfig(ChannelConfig):
@@ -100,8 +96,8 @@ class RemoteConfig(ChannelConfig):
     concurrency: int = Field(default=8, ge=1, le=100, description="messages that are under way at once")
 
     @abstractmethod
-    def sender(self, name: str, http: httpx.AsyncClient) -> Sender:
-        """Return the sender of this channel."""
+    def sender(self, name: str, http: httpx.AsyncClient) -> Send:
+        """Return the function that sends on this channel."""
 
     def channel(self, name: str, resources: Resources) -> Channel:
         """Return the channel of this table."""
@@ -118,12 +114,12 @@ class RemoteChannel:
     """Channel that sends all deliveries of a batch at once, each on its own.
 
     Args:
-        sender: sends one notification.
+        send: sends one notification.
         render: puts a delivery into words.
     """
 
-    def __init__(self, sender: Sender, render: Render) -> None:
-        self._sender = sender
+    def __init__(self, send: Send, render: Render) -> None:
+        self._send = send
         self._render = render
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
@@ -140,7 +136,7 @@ class RemoteChannel:
 
     async def _deliver(self, delivery: Delivery) -> str | None:
         try:
-            await self._sender.send(self._render(delivery))
+            await self._send(self._render(delivery))
         except DeliveryError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - its text may name a number, an address or a secret

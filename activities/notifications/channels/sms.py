@@ -1,5 +1,6 @@
 """Text messages by an HTTP gateway that takes JSON."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 import httpx
@@ -11,6 +12,7 @@ from activities.notifications.channels.base import (
     DeliveryError,
     RemoteConfig,
     RenderedNotification,
+    Send,
     Url,
     message_id,
     post,
@@ -37,37 +39,21 @@ class SmsConfig(RemoteConfig):
         """True if the channel sends to the caller's telephone number."""
         return self.to is None
 
-    def sender(self, name: str, http: httpx.AsyncClient) -> "SmsSender":
-        """Return the sender of this channel."""
-        return SmsSender(name, self, http)
+    def sender(self, name: str, http: httpx.AsyncClient) -> Send:
+        """Return the function that sends on this channel."""
+        return partial(self._send, name, http)
 
-
-class SmsSender:
-    """Sender that posts one JSON object for each notification, with its id as `Idempotency-Key`.
-
-    Args:
-        name: name of the channel, part of the id: two channels to one gateway have different ids.
-        config: table of the gateway.
-        http: client, which the caller closes.
-    """
-
-    def __init__(self, name: str, config: SmsConfig, http: httpx.AsyncClient) -> None:
-        self._name = name
-        self._config = config
-        self._http = http
-
-    async def send(self, notification: RenderedNotification) -> None:
-        """See Sender."""
-        config = self._config
-        phone = config.to or notification.phone
+    async def _send(self, name: str, http: httpx.AsyncClient, notification: RenderedNotification) -> None:
+        """Post one JSON object, with an id as `Idempotency-Key`: two channels to one gateway have different ids."""
+        phone = self.to or notification.phone
         if phone is None:
             raise DeliveryError("the case has no telephone number")
         body = {
-            **config.body,
-            config.to_field: "".join(sign for sign in phone if sign in "+0123456789"),
-            config.text_field: notification.text,
+            **self.body,
+            self.to_field: "".join(sign for sign in phone if sign in "+0123456789"),
+            self.text_field: notification.text,
         }
-        headers = {name: value.get_secret_value() for name, value in config.headers.items()}
-        headers |= JSON | {"Idempotency-Key": message_id(self._name, notification.key)}
-        async with time_limit(config.timeout_seconds):
-            await post(self._http, config.url, headers, to_json(body))
+        headers = {key: value.get_secret_value() for key, value in self.headers.items()}
+        headers |= JSON | {"Idempotency-Key": message_id(name, notification.key)}
+        async with time_limit(self.timeout_seconds):
+            await post(http, self.url, headers, to_json(body))

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import httpx
@@ -15,6 +16,7 @@ from activities.notifications.channels.base import (
     ProgramConfig,
     RemoteConfig,
     RenderedNotification,
+    Send,
     Url,
     message_id,
     post,
@@ -46,21 +48,12 @@ class WebhookConfig(RemoteConfig, ProgramConfig):
             raise ValueError("is no secret of a webhook")
         return secret
 
-    def sender(self, name: str, http: httpx.AsyncClient) -> "WebhookSender":  # noqa: ARG002 - see RemoteConfig
-        """Return the sender of this channel."""
-        return WebhookSender(self, http)
+    def sender(self, name: str, http: httpx.AsyncClient) -> Send:  # noqa: ARG002 - see RemoteConfig
+        """Return the function that sends on this channel."""
+        return partial(self._send, http)
 
-
-class WebhookSender:
-    """Sender that posts each notification signed, with `webhook-id` as its id."""
-
-    def __init__(self, config: WebhookConfig, http: httpx.AsyncClient) -> None:
-        self._config = config
-        self._webhook = Webhook(config.secret.get_secret_value())
-        self._http = http
-
-    async def send(self, notification: RenderedNotification) -> None:
-        """See Sender."""
+    async def _send(self, http: httpx.AsyncClient, notification: RenderedNotification) -> None:
+        """Post the notification signed, with `webhook-id` as its id."""
         data = {name: getattr(notification, name) for name in FIELDS}
         kind, created_at = f"complaint.{notification.kind}", notification.created_at
         body = to_json({"type": kind, "timestamp": created_at, "data": data})
@@ -68,7 +61,7 @@ class WebhookSender:
         headers = JSON | {
             "webhook-id": identity,
             "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": self._webhook.sign(identity, at, body.decode()),
+            "webhook-signature": Webhook(self.secret.get_secret_value()).sign(identity, at, body.decode()),
         }
-        async with time_limit(self._config.timeout_seconds):
-            await post(self._http, self._config.url, headers, body)
+        async with time_limit(self.timeout_seconds):
+            await post(http, self.url, headers, body)
