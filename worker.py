@@ -33,12 +33,13 @@ from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
 from workflows.complaint import ComplaintWorkflow
+from workflows.courier import COURIER, CourierWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
-from workflows.singletons import COURIER, SURGE_WATCH, CourierWorkflow, SurgeWatchWorkflow
 from workflows.start import Request
+from workflows.surge_watch import SURGE_WATCH, SurgeWatchWorkflow
 
 log = logging.getLogger("hotline.worker")
 

@@ -21,7 +21,8 @@ from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
 from tests.support.hotline import Hotline, until
 from workflows.catalogue_rollout import RolloutStart, end_rollout, rollout_id, start_rollout
-from workflows.singletons import COURIER, SURGE_WATCH
+from workflows.courier import COURIER
+from workflows.surge_watch import SURGE_WATCH
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 SETTINGS: dict[str, Any] = {"watch_seconds": 0.2}

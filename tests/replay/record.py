@@ -24,7 +24,8 @@ from tests.support.causes import Cause
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
-from workflows.singletons import COURIER, SURGE_WATCH
+from workflows.courier import COURIER
+from workflows.surge_watch import SURGE_WATCH
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

@@ -12,11 +12,12 @@ from temporalio.client import WorkflowHistory
 from tests.replay.test_replay import HISTORIES, load, replayer
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.complaint import ComplaintWorkflow
+from workflows.courier import CourierWorkflow
 from workflows.deadline_timer import DeadlineTimer
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart, IncidentStart
 from workflows.presentation.search_attributes import Values
-from workflows.singletons import CourierWorkflow, SurgeWatchWorkflow
+from workflows.surge_watch import SurgeWatchWorkflow
 
 
 class NeverSet(DeadlineTimer):

@@ -39,7 +39,7 @@ NEVER_ENTERED = {
         "complaint.urgency",
         "complaint.workflow_id",
         "search_attributes.typed",
-        "singletons.Singleton.start",
+        "singleton.Singleton.start",
         "start._request_of",
         "start.find_started",
         "start.start_once",

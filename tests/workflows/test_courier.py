@@ -19,8 +19,8 @@ from domain.case.actions.withdraw import Withdraw
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
 from tests.support.temporal import temporal_server
+from workflows.courier import COURIER, CourierWorkflow
 from workflows.presentation.complaint import workflow_id
-from workflows.singletons import COURIER, CourierWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -1,0 +1,52 @@
+"""Workflows of which one runs at a time, for ever: one activity, shift after shift (`activities.shift`)."""
+
+from datetime import timedelta
+from typing import Any, NamedTuple, NoReturn
+
+from temporalio import workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.types import MethodAsyncNoParam
+
+from activities.shift import SHIFT
+from workflows.entity import RETRY
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+"""Time after which another worker takes over from one that died."""
+
+
+class Singleton(NamedTuple):
+    """A workflow of which one runs at a time, with the texts that the Temporal UI shows of it."""
+
+    run: MethodAsyncNoParam[Any, None]
+    id: str
+    summary: str
+    details: str
+
+    async def start(self, client: Client, task_queue: str) -> WorkflowHandle[Any, None]:
+        """Start the workflow, or find it running. Calls may be repeated or concurrent."""
+        return await client.start_workflow(
+            self.run,
+            id=self.id,
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=self.summary,
+            static_details=self.details,
+        )
+
+
+async def run_shifts(activity: MethodAsyncNoParam[Any, int], summary: str, result: str) -> NoReturn:
+    """Run the activity, one shift after the other; continue as new when the history has grown.
+
+    `result` is the text with the count that the last shift returned, in place of `{0}`.
+    """
+    while not workflow.info().is_continue_as_new_suggested():
+        count = await workflow.execute_activity_method(
+            activity,
+            start_to_close_timeout=2 * SHIFT,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
+            summary=summary,
+        )
+        workflow.set_current_details(f"{result.format(count)} ({workflow.now():%Y-%m-%d %H:%M:%S} UTC)")
+    workflow.continue_as_new()
