@@ -35,8 +35,20 @@ CODE = code(40)
 PERSON = code(80)
 
 
-def _number(*, key: bool = True) -> Column[str]:
-    return Column("number", NUMBER, ForeignKey("cases.number"), primary_key=key, nullable=False)
+def _number(table: str = "cases") -> Column[str]:
+    return Column("number", NUMBER, ForeignKey(f"{table}.number"), primary_key=True)
+
+
+def _event_columns() -> list[Column[Any]]:
+    return [
+        Column("seq", Integer, primary_key=True),
+        Column("at", UtcDateTime, nullable=False),
+        Column("actor", PERSON, nullable=False),
+        Column("role", CODE, nullable=False),
+        Column("action", CODE, nullable=False),
+        Column("from_state", CODE),
+        Column("to_state", CODE, nullable=False),
+    ]
 
 
 def _index_where(condition: str, *columns: str | Column[Any], name: str, on_sqlite: str = "") -> Index:
@@ -78,13 +90,7 @@ events = Table(
     "events",
     metadata,
     _number(),
-    Column("seq", Integer, primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("actor", PERSON, nullable=False),
-    Column("role", CODE, nullable=False),
-    Column("action", CODE, nullable=False),
-    Column("from_state", CODE),
-    Column("to_state", CODE, nullable=False),
+    *_event_columns(),
     Column("cycle", Integer, nullable=False),
     Column("data", JsonText, nullable=False),
 )
@@ -160,14 +166,8 @@ incidents = Table(
 incident_events = Table(
     "incident_events",
     metadata,
-    Column("number", NUMBER, ForeignKey("incidents.number"), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("actor", PERSON, nullable=False),
-    Column("role", CODE, nullable=False),
-    Column("action", CODE, nullable=False),
-    Column("from_state", CODE),
-    Column("to_state", CODE, nullable=False),
+    _number("incidents"),
+    *_event_columns(),
     Column("data", JsonText, nullable=False),
 )
 """Events of incidents."""
@@ -214,7 +214,7 @@ search_words = Table(
     metadata,
     Column("word", code(40), primary_key=True),
     Column("registered_at", UtcDateTime, primary_key=True),
-    Column("number", NUMBER, ForeignKey("cases.number"), primary_key=True),
+    _number(),
     sqlite_with_rowid=False,
 )
 """Index of search terms (`readmodel.search_terms`), written when the case is registered."""
