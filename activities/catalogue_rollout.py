@@ -3,26 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.fan_out import BRISK, SILENT, fan_out, pop_silent
-from activities.projection import unavailable
+from activities.projection import read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
 from domain.case.rollout import RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import UnknownCode
-from readmodel.database import ReadConnection, reading
 from readmodel.open_cases import Wanted, open_cases, open_numbers
-
-T = TypeVar("T")
 
 CHANGED, SAME, KEPT = "changed", "same", "kept"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes."""
@@ -70,12 +65,12 @@ class CatalogueRollout:
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Return the next numbers in order; none after the last."""
         wanted = Wanted(query.closed_after, query.since)
-        return await self._read(lambda connection: open_numbers(connection, wanted, query.after, query.limit))
+        return await read(self._database, lambda connection: open_numbers(connection, wanted, query.after, query.limit))
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
         """Move these cases to the terms of the catalogue; return the count of each answer."""
-        known = await self._read(lambda connection: open_cases(connection, change.numbers))
+        known = await read(self._database, lambda connection: open_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
         rollout = RolloutTerms(change.catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
@@ -102,13 +97,3 @@ class CatalogueRollout:
                 return SAME
             raise
         return CHANGED
-
-    async def _read(self, query: Callable[[ReadConnection], T]) -> T:
-        def read() -> T:
-            with reading(self._database) as connection:
-                return query(connection)
-
-        try:
-            return await asyncio.to_thread(read)
-        except DBAPIError as error:
-            raise unavailable(error) from None

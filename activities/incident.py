@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.fan_out import GONE, fan_out, pop_silent
-from activities.projection import unavailable
+from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.batch import ProjectionBatch
@@ -22,7 +22,6 @@ from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM
 from domain.shared.command import Command
 from readmodel import incidents
-from readmodel.database import reading
 from readmodel.projection import NotRegisteredError, write
 from readmodel.writer import GroupWriter
 
@@ -68,7 +67,7 @@ class Incidents:
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
         """Link the next cases of the scope; return their count and the number to continue after."""
-        numbers = await asyncio.to_thread(self._candidates, gathering)
+        numbers = await read(self._engine, lambda connection: incidents.candidates(connection, gathering, BATCH))
         answers = await fan_out(numbers, lambda number: self._link(number, gathering.incident, "gather"))
         return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
@@ -134,12 +133,6 @@ class Incidents:
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         return await handle.execute_update(name, argument, result_type=answer, id=once, rpc_timeout=UPDATE_TIMEOUT)
 
-    def _candidates(self, gathering: Gathering) -> list[str]:
-        with reading(self._engine) as connection:
-            return incidents.candidates(connection, gathering, BATCH)
-
     async def _write(self, work: Callable[..., None]) -> None:
-        try:
+        with plain_errors():
             await self._writer.run(work)
-        except DBAPIError as error:
-            raise unavailable(error) from None

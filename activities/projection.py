@@ -1,11 +1,20 @@
-"""The activity by which cases publish their events to the read model."""
+"""The activity by which cases publish their events to the read model, and access to it for other activities."""
 
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from domain.case.batch import ProjectionBatch
+from readmodel.database import ReadConnection, reading
 from readmodel.writer import DOWN, GroupWriter
+
+T = TypeVar("T")
 
 
 class Projection:
@@ -17,13 +26,27 @@ class Projection:
     @activity.defn(name="publish")
     async def publish(self, batch: ProjectionBatch) -> None:
         """Commit the batch. Raises ApplicationError if SQL does not take it: Temporal tries again."""
-        try:
+        with plain_errors():
             await self._writer.submit(batch)
-        except DBAPIError as error:
-            raise unavailable(error) from None
 
 
-def unavailable(error: DBAPIError) -> ApplicationError:
-    """Return the error without its statement and data: histories and logs hold nothing personal."""
-    kind = type(error.orig).__name__
-    return ApplicationError(f"SQL: {error.orig}" if isinstance(error, DOWN) else f"SQL refused it: {kind}", type=kind)
+async def read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
+    """Run a query in a thread. Raises ApplicationError if SQL does not answer it."""
+
+    def run() -> T:
+        with reading(engine) as connection:
+            return query(connection)
+
+    with plain_errors():
+        return await asyncio.to_thread(run)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise errors of SQL without statement and data: histories and logs hold nothing personal."""
+    try:
+        yield
+    except DBAPIError as error:
+        kind = type(error.orig).__name__
+        text = f"SQL: {error.orig}" if isinstance(error, DOWN) else f"SQL refused it: {kind}"
+        raise ApplicationError(text, type=kind) from None
