@@ -16,7 +16,7 @@ from workflows.incident_link import incident_id
 from workflows.messages import IncidentStart, Names
 from workflows.presentation.incident import incident_search_attributes, incident_summary
 from workflows.presentation.search_attributes import typed
-from workflows.start import RPC_TIMEOUT, NewWorkflow, Request, find_started, start_once
+from workflows.start import RPC_TIMEOUT, Request, find_started, start_once
 
 MOST_DRAWS = 50
 URGENT = Priority(priority_key=2)
@@ -46,15 +46,19 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
             return Started(_numbered(opening, number), again=True)
         for number in _numbers(today, request):
             incident = _numbered(opening, number)
-            new = NewWorkflow(
+            started = await start_once(
+                client,
+                request,
                 IncidentWorkflow.run,
                 IncidentStart(source=opening.model_copy(update={"number": number}), names=names),
-                incident_id(number),
-                incident_summary(incident, names),
-                typed(incident_search_attributes(incident)),
-                URGENT,
+                id=incident_id(number),
+                task_queue=task_queue,
+                static_summary=incident_summary(incident, names),
+                search_attributes=typed(incident_search_attributes(incident)),
+                priority=URGENT,
+                rpc_timeout=min(RPC_TIMEOUT, left),
             )
-            if await start_once(client, task_queue, request, new, min(RPC_TIMEOUT, left)):
+            if started:
                 return Started(incident, again=False)
             if await find_started(client, request, [number], incident_id):
                 return Started(incident, again=True)

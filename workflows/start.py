@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client
-from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -30,34 +30,19 @@ class KeyReusedError(ValueError):
     """The key of the request has started a workflow with another body."""
 
 
-class NewWorkflow(NamedTuple):
-    """A workflow to start."""
+async def start_once(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - those of the SDK
+    """Start the workflow for the request. Returns False if its id is taken. Raises what the client raises.
 
-    run: Any
-    start: BaseModel
-    id: str
-    summary: str
-    search_attributes: TypedSearchAttributes
-    priority: Priority
-
-
-async def start_once(
-    client: Client, task_queue: str, request: Request, new: NewWorkflow, rpc_timeout: timedelta
-) -> bool:
-    """Start the workflow for the request. Returns False if its id is taken. Raises what the client raises."""
+    `options` are those of `Client.start_workflow`.
+    """
     try:
         await client.start_workflow(
-            new.run,
-            new.start,
-            id=new.id,
-            task_queue=task_queue,
-            static_summary=new.summary,
-            search_attributes=new.search_attributes,
+            run,
+            start,
             memo={_MEMO: request},
             task_timeout=TASK_TIMEOUT,
-            priority=new.priority,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            rpc_timeout=rpc_timeout,
+            **options,
         )
     except WorkflowAlreadyStartedError:
         return False

@@ -16,7 +16,7 @@ from domain.shared.actors import Actor
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import attributes, summary, urgency, workflow_id
-from workflows.start import NewWorkflow, Request, find_started, start_once
+from workflows.start import Request, find_started, start_once
 
 
 class ComplaintClient(EntityClient[Outcome]):
@@ -28,18 +28,21 @@ class ComplaintClient(EntityClient[Outcome]):
     async def start(self, registration: Registration, case: Case, request: Request, seconds: float = math.inf) -> bool:
         """Make the registration durable, within so many seconds. Returns False if its number is taken."""
         within = min(self._timeout, seconds)
-        new = NewWorkflow(
-            ComplaintWorkflow.run,
-            ComplaintStart(source=registration),
-            workflow_id(registration.number),
-            summary(case),
-            attributes(case),
-            urgency(case),
-        )
         async with answering(within, "The registration"):
             if within <= 0:
                 raise TimeoutError
-            return await start_once(self._client, self._task_queue, request, new, timedelta(seconds=within))
+            return await start_once(
+                self._client,
+                request,
+                ComplaintWorkflow.run,
+                ComplaintStart(source=registration),
+                id=workflow_id(registration.number),
+                task_queue=self._task_queue,
+                static_summary=summary(case),
+                search_attributes=attributes(case),
+                priority=urgency(case),
+                rpc_timeout=timedelta(seconds=within),
+            )
 
     async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
         """Return the first of a day's candidates that this request registered; None if there is none."""
