@@ -6,7 +6,7 @@ from pydantic import Field
 
 from domain.case.lifecycle import State
 from domain.shared.event import BaseEvent, EventData
-from domain.shared.value import is_empty
+from domain.shared.value import omit_default
 
 
 class OfDepartment(EventData):
@@ -23,8 +23,6 @@ class Event(BaseEvent):
     from_state: State | None = None
     to_state: State
     cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
-    recipients: tuple[str, ...] = Field(
-        default=(),
-        exclude_if=is_empty,
-        description="Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications.",
+    recipients: tuple[str, ...] = omit_default(
+        (), "Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications."
     )

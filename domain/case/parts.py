@@ -7,7 +7,9 @@ The case goes to its owner for the reply when all are done.
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from domain.shared.value import Immutable
 
 
 class PartState(StrEnum):
@@ -32,10 +34,8 @@ UNFINISHED = PART_AT_WORK | {PartState.RETURNED}
 """The reply waits for these: a part that was returned is given to another department, or released."""
 
 
-class Part(BaseModel):
+class Part(Immutable):
     """Work of one further department."""
-
-    model_config = ConfigDict(frozen=True)
 
     serial: int = Field(ge=1, description="1, 2, 3 ... within the case; the clocks of the part carry it.")
     cycle: int = Field(ge=1)

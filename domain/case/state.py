@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
-
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import DEPARTMENT, Clock
 from domain.case.intake import Intake
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import Part
 from domain.case.progress import Owed, Progress
-from domain.catalogue.terms import USUAL_CLASS, ClockName, CustomerClass, Starts, Terms, is_usual_class
+from domain.catalogue.terms import USUAL_CLASS, ClockName, CustomerClass, Starts, Terms
+from domain.shared.value import omit_default
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
@@ -28,7 +27,7 @@ class CaseState(Progress):
     intake: Intake
     terms: Terms
     possible_duplicates: tuple[str, ...] = ()
-    customer_class: CustomerClass = Field(default=USUAL_CLASS, exclude_if=is_usual_class)
+    customer_class: CustomerClass = omit_default(USUAL_CLASS)
 
     @property
     def calendar(self) -> WorkCalendar:

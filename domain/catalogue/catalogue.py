@@ -45,7 +45,7 @@ from domain.catalogue.terms import (
 )
 from domain.incident.opening import SurgeRule
 from domain.shared.codes import Kind, code_of, entry_of
-from domain.shared.value import Coded, Value, is_empty
+from domain.shared.value import Coded, Value, omit_default
 
 CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
 STARTS: dict[ClockName, Starts] = {
@@ -122,19 +122,16 @@ class Catalogue(Value):
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
-    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = Field(default=(), exclude_if=is_empty)
+    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = omit_default(())
     credits: tuple[CreditNorm, ...] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
     )
-    hotline: str = Field(
-        default="", exclude_if=is_empty, max_length=40, description="The number that callers dial, as messages name it."
-    )
-    area_code: str = Field(
-        default="",
+    hotline: str = omit_default("", "The number that callers dial, as messages name it.", max_length=40)
+    area_code: str = omit_default(
+        "",
+        'before a local telephone number of seven or eight digits: "0760"; left out, none',
         pattern=r"^(0[0-9]{2,3})?$",
-        exclude_if=is_empty,
-        description='before a local telephone number of seven or eight digits: "0760"; left out, none',
     )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar

@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
@@ -23,12 +21,11 @@ from pydantic import (
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Text
+from domain.shared.value import Immutable, Value
 
 
-class EventData(BaseModel):
+class EventData(Value):
     """Facts of one event. A field that nobody has set is left out of what is written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -59,10 +56,8 @@ class CancellationRequested(EventData):
         return cls(reason=reason) if reason else cls()
 
 
-class BaseEvent(BaseModel):
+class BaseEvent(Immutable):
     """One fact about one complaint or incident."""
-
-    model_config = ConfigDict(frozen=True)
 
     DATA: ClassVar[dict[str, type[EventData]]]
     """Model of the data of each kind of event; every kind adds its own when it is made (`BaseKind`)."""

@@ -1,12 +1,22 @@
-"""Base of the catalogue's values, and of entries that have a code and two names."""
+"""Bases of immutable values, and of entries that have a code and two names."""
+
+from functools import partial
+from operator import eq
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Value(BaseModel):
-    """Value of the catalogue: immutable, and strict about its keys."""
+class Immutable(BaseModel):
+    """Value that never changes; keys that it does not know are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
+
+
+class Value(Immutable):
+    """Immutable value that is strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Coded(Value):
@@ -17,6 +27,6 @@ class Coded(Value):
     name_zh: str = Field(min_length=1, description="the Chinese name")
 
 
-def is_empty(value: object) -> bool:
-    """Return True if a value is left out of what is written: histories stay small."""
-    return not value
+def omit_default(default: object, description: str | None = None, **constraints: Any) -> Any:  # noqa: ANN401 - as `Field`
+    """Return a field that is left out of what is written while it has its default: histories stay small."""
+    return Field(default=default, exclude_if=partial(eq, default), description=description, **constraints)

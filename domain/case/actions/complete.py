@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from pydantic import Field
-
 from domain.case.actions.part_of import OfPart, OnPart
 from domain.case.clocks import DEPARTMENT
 from domain.case.events import Event
@@ -20,7 +18,7 @@ from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import Addressees
 from domain.shared.text import Text
-from domain.shared.value import is_empty
+from domain.shared.value import omit_default
 
 NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing")
 UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding")
@@ -30,9 +28,7 @@ class Complete(OfPart):
     """处理完成: what was done, and what was found (查实) that the company owes a credit for."""
 
     result: Text
-    findings: tuple[Code, ...] = Field(
-        default=(), exclude_if=is_empty, max_length=20, description="Codes of findings (查实事项) of the catalogue."
-    )
+    findings: tuple[Code, ...] = omit_default((), "Codes of findings (查实事项) of the catalogue.", max_length=20)
 
 
 class Completed(OnPart, OfIncident, Complete):

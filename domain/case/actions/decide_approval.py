@@ -9,7 +9,7 @@ from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
-from domain.catalogue.terms import is_usual_currency
+from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.event import ActionBody, Addressees
@@ -48,7 +48,7 @@ def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Dec
     if approval.kind:
         check_reason(body.reason, body.note)
     asked = approval.model_dump(include={"subject", "amount", "kind", "requested_by"}, exclude_none=True)
-    currency = {} if is_usual_currency(case.terms.currency) else {"currency": case.terms.currency}
+    currency = {} if case.terms.currency == USUAL_CURRENCY else {"currency": case.terms.currency}
     decided = ApprovalDecided.of(body, **asked, **currency, turn=len(approval.approved_by) + 1)
     final = approval.is_final(approved=body.approved)
     return Decision(decided, State.IN_PROGRESS if final else State.AWAITING_APPROVAL)

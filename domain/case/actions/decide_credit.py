@@ -16,7 +16,7 @@ from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
-from domain.shared.value import is_empty
+from domain.shared.value import omit_default
 
 NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision")
 
@@ -27,10 +27,8 @@ class DecideCredit(ActionBody):
     credit: Annotated[int, Field(ge=1)]
     approved: bool
     reason: Text | None = None
-    ground: Literal["limit_reached"] | None = Field(
-        default=None,
-        exclude_if=is_empty,
-        description="It is owed, and the account has had the most of its time; a rejection without it: not owed.",
+    ground: Literal["limit_reached"] | None = omit_default(
+        None, "It is owed, and the account has had the most of its time; a rejection without it: not owed."
     )
 
     @model_validator(mode="after")

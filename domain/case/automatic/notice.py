@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
+from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.clocks import CLOCK_ZH
 from domain.case.events import Event
 from domain.case.kind import Due, EventKind, Holder
@@ -109,7 +109,7 @@ def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
         "addressees": _late(case),
         "general_manager": case.terms.persons(None).get("general_manager"),
         "issuer": Names(name=organisation.name, name_zh=organisation.name_zh) if organisation else None,
-        **({} if is_usual_zone(zone) else {"timezone": zone}),
+        **({} if zone == USUAL_ZONE else {"timezone": zone}),
     }
 
 

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from domain.case.actions import comment, complete, reply, resume
 from domain.case.batch import ProjectionBatch
 from domain.case.closing import reopen_ends_at
@@ -12,15 +10,14 @@ from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.case.kind import happened
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
+from domain.shared.value import Immutable
 
 SETTLE = "settle"
 """The update of a settlement; its id is this and the incident's number."""
 
 
-class Settlement(BaseModel):
+class Settlement(Immutable):
     """End of an incident for a case: what was done, what the caller is told, and if the case is followed up."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: str
     result: str
@@ -28,14 +25,12 @@ class Settlement(BaseModel):
     follow_up: bool = True
 
 
-class Settled(BaseModel):
+class Settled(Immutable):
     """Answer of a case: the outcome, and the batch of its events if it is settled, for the incident to write.
 
     The answer is in the case's history before anybody has it, as the input of an activity is: it may be written again,
     or late. The case writes it once more with what it publishes next, so nothing is lost with the asker.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     outcome: str
     batch: ProjectionBatch | None = None
