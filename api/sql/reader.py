@@ -16,8 +16,8 @@ from domain.case.events import Event
 from domain.case.intake import Caller, Intake
 from domain.case.parts import PartState
 from domain.customers.customer import CallerRecord, Thanks
-from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Scope
 from readmodel import incidents

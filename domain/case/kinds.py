@@ -22,7 +22,7 @@ def evolve(case: CaseState, event: Event) -> None:
     if isinstance(kind, Action) and kind.part and isinstance(data, OnPart) and data.part:
         kind.part.evolve(case, case.parts[data.part - 1], data, event)
     else:
-        kind.evolve(case, data, event)
+        kind.change(case, event)
     if case.terms.credits and not kind.by_time:
         case.acted_at = event.at
     incident_link.follow(case, event)

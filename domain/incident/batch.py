@@ -4,8 +4,8 @@ import hashlib
 
 from pydantic import Field
 
-from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
 from domain.incident.opening import EVERYBODY, Scope
 from domain.shared.text import Instant
 from domain.shared.value import Immutable

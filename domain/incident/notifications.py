@@ -5,8 +5,8 @@ from datetime import datetime
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import inform
-from domain.incident.events import IncidentEvent
-from domain.incident.kinds import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import INCIDENT_STATE_ZH
 from domain.incident.state import IncidentFields
 from domain.shared.notification import Notification

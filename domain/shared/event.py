@@ -45,6 +45,12 @@ class ActionBody(EventData):
     note: Text | None = None
 
 
+class Reasoned(ActionBody):
+    """Body with a reason."""
+
+    reason: Text
+
+
 class CancellationRequested(EventData):
     """Reason that was given, if any."""
 
@@ -89,8 +95,8 @@ Addressees = tuple[str, ...]
 class BaseKind(Generic[EntityT, EventT]):
     """Kind of event: what it says, what it does to the complaint or incident, and who is told of it.
 
-    `evolve` changes the entity; `event.at` is the time of every change. `notifies` are those who are told, or a
-    function that returns them once the entity has evolved.
+    `sets` are the facts that become fields of the same names; `evolve` changes all else; `event.at` is the time of
+    every change. `notifies` are those who are told, or a function that returns them once the entity has evolved.
     """
 
     EVENT: ClassVar[type[BaseEvent]]
@@ -98,13 +104,20 @@ class BaseKind(Generic[EntityT, EventT]):
     name: str
     zh: str
     description: str
-    data: type[EventData]
+    data: type[EventData] = EventData
+    sets: tuple[str, ...] = ()
     evolve: Callable[[EntityT, Any, EventT], None] = lambda *_: None
     notifies: Addressees | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
         """Make the model of the data known to whoever reads events."""
         self.EVENT.DATA[self.name] = self.data
+
+    def change(self, entity: EntityT, event: EventT) -> None:
+        """Do to the entity what the event does to it."""
+        for name in self.sets:
+            setattr(entity, name, getattr(event.data, name))
+        self.evolve(entity, event.data, event)
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
         """Return those who are told of the event, given the entity as it left it."""
@@ -115,7 +128,7 @@ class BaseKind(Generic[EntityT, EventT]):
 class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
-    `check` raises Refused for a body that is wrong.
+    `check` raises Refused for a body that is wrong. The data of the event are the body, unless another model is given.
     """
 
     roles: AbstractSet[Role]
@@ -125,6 +138,12 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     example: ActionBody
     problems: tuple[ProblemType, ...] = ()
     check: Callable[[EntityT, Any], None] = lambda *_: None
+
+    def __post_init__(self) -> None:
+        """Take the body for the data if no others are given."""
+        if self.data is EventData:
+            object.__setattr__(self, "data", self.body)
+        super().__post_init__()
 
     def wrong_role(self, actor: Actor) -> Refused:
         """Return the refusal for an actor in a role that may not do it."""

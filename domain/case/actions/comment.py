@@ -1,14 +1,12 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
-from datetime import datetime
-
 from domain.case.events import Event
 from domain.case.guards import while_active
 from domain.case.incident_link import OfIncident
-from domain.case.kind import Action, Untimely
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
 from domain.case.state import CaseState
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 
@@ -21,11 +19,6 @@ class Comment(ActionBody):
 
 class Commented(Comment, OfIncident):
     """Comment, by a person or by the incident that the case is linked to."""
-
-
-def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
-    """Refuse once the case is closed and cannot be reopened any more."""
-    return while_active(ACTION, case, at)
 
 
 def notifies(_: CaseState, data: Commented, __: Event) -> Addressees:
@@ -42,7 +35,7 @@ ACTION = Action(
     body=Comment,
     example=Comment(note="The caller is at home after six in the evening."),
     data=Commented,
-    guard=guard,
+    guard=while_active,
     notifies=notifies,
     of_parts=True,
 )

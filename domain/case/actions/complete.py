@@ -44,12 +44,12 @@ def check(case: CaseState, body: Complete) -> None:
         raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
 
 
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
     """Refuse before management has decided (先批后办), and once the work is completed."""
     if case.needs_decision:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return Untimely(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
-    return while_incomplete(ACTION, case)
+    return while_incomplete(action, case, actor, at)
 
 
 def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:

@@ -45,7 +45,7 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     notify: tuple[str, ...] = ()
 
 
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> Untimely | None:
     """Refuse if no credit waits. It is decided on however long the case has been closed."""
     return None if case.undecided_credits else Untimely(OUT_OF_TURN, "no credit of it waits for a decision")
 
@@ -83,7 +83,7 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
         final=final,
         **paid,
     )
-    return Decision(decided, case.state)
+    return Decision(decided)
 
 
 def evolve(case: CaseState, data: CreditDecided, event: Event) -> None:

@@ -30,12 +30,7 @@ def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
     """Refuse the owner of the case."""
     if body.owner == case.owner:
         raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another agent's name",))
-    return Decision(HandedOver.of(body, previous_owner=case.owner), case.state)
-
-
-def evolve(case: CaseState, data: HandedOver, _: Event) -> None:
-    """Change the owner."""
-    case.owner = data.owner
+    return Decision(HandedOver.of(body, previous_owner=case.owner))
 
 
 def notifies(_: CaseState, data: HandedOver, __: Event) -> Addressees:
@@ -54,6 +49,6 @@ ACTION = Action(
     problems=(SAME_OWNER,),
     data=HandedOver,
     decide=decide,
-    evolve=evolve,
+    sets=("owner",),
     notifies=notifies,
 )

@@ -47,7 +47,7 @@ def decide(case: CaseState, body: Involve, _: Actor, __: datetime) -> Decision:
     if body.takes_over is not None and not _replaced(case, body.department, body.takes_over):
         message = f"{body.takes_over} has no open part in the case {case.number} that could be taken over."
         raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takes_over"))
-    return Decision(Involved.of(body, part=len(case.parts) + 1), case.state)
+    return Decision(Involved.of(body, part=len(case.parts) + 1))
 
 
 def evolve(case: CaseState, data: Involved, event: Event) -> None:

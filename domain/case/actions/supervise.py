@@ -18,7 +18,7 @@ class Supervise(ActionBody):
     """督办."""
 
 
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> Untimely | None:
     """Refuse a second time in one cycle."""
     since = case.supervision
     if since is None or since.cycle != case.cycle:
@@ -47,7 +47,6 @@ ACTION = Action(
     body=Supervise,
     example=Supervise(note="An old lady alone; report every evening."),
     problems=(ALREADY_SUPERVISED,),
-    data=Supervise,
     guard=guard,
     evolve=evolve,
     notifies=("department", "owner"),

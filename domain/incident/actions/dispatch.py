@@ -1,7 +1,6 @@
 """dispatch 派单: one dispatch for all linked cases."""
 
-from domain.incident.events import IncidentEvent
-from domain.incident.kind import IncidentAction
+from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
 from domain.incident.state import IncidentFields
 from domain.shared.codes import DepartmentCode
@@ -14,11 +13,6 @@ class DispatchIncident(ActionBody):
 
     department: DepartmentCode
     assignee: Name | None = None
-
-
-def evolve(incident: IncidentFields, data: DispatchIncident, _: IncidentEvent) -> None:
-    """Give it to the department, and to nobody there unless a person is named."""
-    incident.department, incident.assignee = data.department, data.assignee
 
 
 def notifies(_: IncidentFields, data: DispatchIncident, __: IncidentEvent) -> Addressees:
@@ -35,7 +29,6 @@ ACTION = IncidentAction(
     targets=(IncidentState.DISPATCHED,),
     body=DispatchIncident,
     example=DispatchIncident(department="water_quality"),
-    data=DispatchIncident,
-    evolve=evolve,
+    sets=("department", "assignee"),
     notifies=notifies,
 )
