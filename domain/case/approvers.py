@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -61,6 +61,11 @@ class Turns(Immutable):
             message = f"It is for {who.post if who else 'another'} to decide: {' or '.join(names)}."
             return Refused(NOT_THE_APPROVER, message, names)
         return None
+
+    @classmethod
+    def of(cls, facts: EventData, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return what the facts of the same names say, and more."""
+        return cls(**facts.__dict__ | more)
 
     def approve(self, name: str) -> Self:
         """Return the turns once this person has approved."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from domain.case.actions import REGISTER, link_incident
+from domain.case.actions import REGISTER, link_incident, resume
 from domain.case.automatic import (
     cancellation,
     catalogue_change,
@@ -18,7 +18,6 @@ from domain.case.automatic import (
     recognise,
     settle,
     undelivered,
-    wake,
 )
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
@@ -128,7 +127,7 @@ class Case(CaseState):
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
         """Return what time brings next. At the same instant this order counts: a miss comes before what it leads to."""
-        dues = (escalate.next_due(self), notice.next_due(self, at), credit.next_due(self), wake.next_due(self))
+        dues = (escalate.next_due(self), notice.next_due(self, at), credit.next_due(self), resume.next_due(self))
         return (due for due in dues if due)
 
     def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:

@@ -15,6 +15,13 @@ class OfDepartment(EventData):
     department: str | None = None
 
 
+class Names(EventData):
+    """Names of a department, of a service, or of the hotline."""
+
+    name: str
+    name_zh: str
+
+
 class Event(BaseEvent):
     """One fact about one case, in the order of `seq`."""
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.events import Event, OfDepartment
+from domain.case.incident_link import OfIncident
 from domain.case.lifecycle import AT_WORK, STATE_ZH, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.event import BaseAction, BaseKind, EventData
+from domain.shared.event import Addressees, BaseAction, BaseKind, EventData
 
 WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
 """States of the case in which parts are worked on: one department does not wait for what holds up another."""
@@ -72,11 +73,13 @@ class EventKind(BaseKind[CaseState, Event]):
 
     `text` returns a notification in Chinese and in English, if the default, which names the action and the state, does
     not do. `flags` are those that the event raises. `by_time`: nobody has acted on the case.
+    `notifies_by_incident` are told in place of others if an incident brings the event.
     """
 
     EVENT = Event
 
     by_time: bool = False
+    notifies_by_incident: Addressees | None = None
     flags: tuple[str, ...] = ()
     holders: Callable[[CaseState, Any], Sequence[Holder]] = holders_of
     text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
@@ -85,6 +88,13 @@ class EventKind(BaseKind[CaseState, Event]):
         """Raise the flags as well."""
         entity.add_flags(*self.flags)
         super().change(entity, event)
+
+    def addressees(self, entity: CaseState, event: Event) -> Addressees:
+        """Return those who are told of the event, given the case as it left it."""
+        by_incident = isinstance(event.data, OfIncident) and event.data.incident is not None
+        if by_incident and self.notifies_by_incident is not None:
+            return self.notifies_by_incident
+        return super().addressees(entity, event)
 
 
 @dataclass(frozen=True, kw_only=True)

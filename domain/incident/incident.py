@@ -36,17 +36,7 @@ class Incident(IncidentFields):
         """Return the incident as it begins (上报, or 预警 if the system suspects it), with its first event."""
         suspected = start.actor.role is Role.SYSTEM
         state = IncidentState.SUSPECTED if suspected else IncidentState.CONFIRMED
-        opened = cls(
-            number=start.number,
-            title=start.title,
-            state=state,
-            scope=start.scope,
-            since=start.since,
-            opened_at=start.at,
-            opened_by=start.actor.name,
-            follow_up_percent=start.follow_up_percent,
-            timezone=start.timezone,
-        )
+        opened = cls(**start.__dict__, state=state, opened_at=start.at, opened_by=start.actor.name)
         event = IncidentEvent(
             seq=1,
             at=start.at,
@@ -54,7 +44,7 @@ class Incident(IncidentFields):
             role=start.actor.role,
             action=SUSPECT.name if suspected else declare.ACTION.name,
             to_state=state,
-            data=Opened(title=start.title, scope=start.scope, since=start.since, calls=start.calls),
+            data=Opened.of(start, calls=start.calls),
         )
         return opened, event
 

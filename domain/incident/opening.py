@@ -40,26 +40,22 @@ class SurgeRule(Immutable):
     timezone: str = omit_default(USUAL_ZONE)
 
 
-class Opening(Immutable):
-    """Values that an incident starts from, by somebody's hand or by the number of calls."""
-
-    number: str = ""
-    at: datetime
-    actor: Actor = SYSTEM
-    title: str
-    scope: Scope
-    since: datetime = Field(description="Cases of the scope that were registered from then on belong to it.")
-    follow_up_percent: int = Field(
-        default=EVERYBODY, ge=0, le=100, description="How many of its cases are followed up."
-    )
-    calls: int = Field(default=0, description="How many raised the suspicion.")
-    timezone: str = omit_default(USUAL_ZONE, "That callers are told times in.")
-
-
 class Opened(EventData):
     """First facts of an incident."""
 
     title: str
     scope: Scope
-    since: datetime
-    calls: int
+    since: datetime = Field(description="Cases of the scope that were registered from then on belong to it.")
+    calls: int = Field(default=0, description="How many raised the suspicion.")
+
+
+class Opening(Opened):
+    """Values that an incident starts from, by somebody's hand or by the number of calls."""
+
+    number: str = ""
+    at: datetime
+    actor: Actor = SYSTEM
+    follow_up_percent: int = Field(
+        default=EVERYBODY, ge=0, le=100, description="How many of its cases are followed up."
+    )
+    timezone: str = omit_default(USUAL_ZONE, "That callers are told times in.")

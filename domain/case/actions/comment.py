@@ -1,13 +1,11 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
-from domain.case.events import Event
 from domain.case.guards import while_active
 from domain.case.incident_link import OfIncident
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
-from domain.case.state import CaseState
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 
@@ -21,11 +19,6 @@ class Commented(Comment, OfIncident):
     """Comment, by a person or by the incident that the case is linked to."""
 
 
-def notifies(_: CaseState, data: Commented, __: Event) -> Addressees:
-    """Tell the owner what an incident says; other comments call nobody."""
-    return ("owner",) if data.incident else ()
-
-
 ACTION = Action(
     name="comment",
     zh="补充",
@@ -36,6 +29,6 @@ ACTION = Action(
     example=Comment(note="The caller is at home after six in the evening."),
     data=Commented,
     guard=while_active,
-    notifies=notifies,
+    notifies_by_incident=("owner",),
     of_parts=True,
 )

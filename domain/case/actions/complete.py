@@ -16,7 +16,6 @@ from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import Addressees
 from domain.shared.text import Text
 from domain.shared.value import omit_default
 
@@ -82,11 +81,6 @@ def _finish(case: CaseState, data: Completed, event: Event) -> None:
         case.stop_clocks(event.at, "resolve")
 
 
-def notifies(_: CaseState, data: Completed, __: Event) -> Addressees:
-    """Tell the owner, unless the incident has ended for many cases at once."""
-    return () if data.incident else ("owner",)
-
-
 ACTION = Action(
     name="complete",
     zh="处理完成",
@@ -102,6 +96,7 @@ ACTION = Action(
     guard=guard,
     decide=decide,
     evolve=evolve,
-    notifies=notifies,
+    notifies=("owner",),
+    notifies_by_incident=(),
     part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.COMPLETED, evolve=evolve_part),
 )

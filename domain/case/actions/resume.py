@@ -2,11 +2,11 @@
 
 from domain.case.events import Event
 from domain.case.incident_link import OfIncident
-from domain.case.kind import Action
+from domain.case.kind import Action, Due
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 
 
 class Resume(ActionBody):
@@ -19,15 +19,17 @@ class Resumed(Resume, OfIncident):
     woke: bool | None = None
 
 
+def next_due(case: CaseState) -> Due | None:
+    """Return the resumption at the wake date; None without one."""
+    if case.wake_at is None:
+        return None
+    return Due(case.wake_at, ACTION.name, lambda: Resumed(woke=True), State.IN_PROGRESS)
+
+
 def evolve(case: CaseState, _: Resumed, event: Event) -> None:
     """Resume every clock."""
     case.wake_at = None
     case.change_clocks(lambda clock: clock.resume(event.at), part=None)
-
-
-def notifies(_: CaseState, data: Resumed, __: Event) -> Addressees:
-    """Tell those who go on with it, but nobody if its incident has ended."""
-    return () if data.incident else ("assignee", "owner")
 
 
 ACTION = Action(
@@ -41,5 +43,6 @@ ACTION = Action(
     example=Resume(note="The caller has bought the valve."),
     data=Resumed,
     evolve=evolve,
-    notifies=notifies,
+    notifies=("assignee", "owner"),
+    notifies_by_incident=(),
 )

@@ -3,10 +3,9 @@
 from datetime import datetime
 from functools import partial
 
-from domain.case.clocks import APPROVE, CLOCK_ZH, MISS
+from domain.case.clocks import APPROVE, CLOCK_ZH, MISS, Clock
 from domain.case.events import Event
 from domain.case.kind import Due, EventKind, Holder, holders_of
-from domain.case.ladder import NextRung, next_rung
 from domain.case.state import CaseState
 from domain.shared.event import Addressees, EventData
 
@@ -23,20 +22,24 @@ class Escalated(EventData):
 
 
 def next_due(case: CaseState) -> Due | None:
-    """Return the escalation that falls due first; None if no clock runs towards one."""
-    rung = next_rung(case)
-    return Due(rung.falls_at, KIND.name, partial(_data, case, rung)) if rung else None
+    """Return the escalation that falls due first, of several at one instant that of the clock opened first.
+
+    None if no clock runs towards one.
+    """
+    ahead = ((clock.next_ring(case.terms.ladder, case.calendar), clock) for clock in case.clocks)
+    rungs = [(*ring, clock) for ring, clock in ahead if ring]
+    first = min(rungs, key=lambda rung: (rung[0], rung[2].serial), default=None)
+    return Due(first[0], KIND.name, partial(_data, case, *first)) if first else None
 
 
-def _data(case: CaseState, rung: NextRung) -> Escalated:
-    clock = rung.clock
+def _data(case: CaseState, falls_at: datetime, percent: int, clock: Clock) -> Escalated:
     part = {"part": clock.part} if clock.part else {}
     return Escalated(
         clock=clock.name,
         serial=clock.serial,
-        percent=rung.percent,
-        fell_at=rung.falls_at,
-        notify=next((each.notify for each in case.terms.ladder if each.percent == rung.percent), ()),
+        percent=percent,
+        fell_at=falls_at,
+        notify=next((each.notify for each in case.terms.ladder if each.percent == percent), ()),
         **part,
     )
 

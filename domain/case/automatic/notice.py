@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.clocks import CLOCK_ZH
-from domain.case.events import Event
+from domain.case.events import Event, Names
 from domain.case.kind import Due, EventKind, Holder
 from domain.case.lifecycle import State
 from domain.case.parts import PART_AT_WORK
@@ -18,13 +18,6 @@ from domain.shared.event import EventData
 
 KEPT_EN = {"resolve": "settled", "reply": "replied to"}
 """Participle of the act that keeps the promise of a document."""
-
-
-class Names(EventData):
-    """Names of a service, or of the hotline that issues the document."""
-
-    name: str
-    name_zh: str
 
 
 class Addressee(EventData):
