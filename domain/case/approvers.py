@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
@@ -62,11 +62,6 @@ class Turns(Immutable):
             return Refused(NOT_THE_APPROVER, message, names)
         return None
 
-    @classmethod
-    def of(cls, facts: EventData, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return what the facts of the same names say, and more."""
-        return cls(**facts.__dict__ | more)
-
     def approve(self, name: str) -> Self:
         """Return the turns once this person has approved."""
         return self.model_copy(update={"approved_by": (*self.approved_by, name)})
@@ -120,8 +115,8 @@ class Decided(Immutable):
 
 def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], grounds: str | None = None) -> Decided:
     """Return the result of a final decision, after those who had their turn before."""
-    return Decided(
-        **data.model_dump(include={"subject", "amount", "kind", "currency", "approved", "requested_by"}),
+    return Decided.taken_from(
+        data,
         grounds=grounds,
         reason=data.reason or data.note,
         decided_by=(*approved_by, event.actor),

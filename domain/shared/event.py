@@ -3,7 +3,7 @@
 Events are the only source of truth, from which everything else is computed. Each kind is one module of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +74,8 @@ class BaseEvent(Immutable):
     role: Role = Field(description="In which capacity.")
     action: str = Field(description="Kind of the event: an action, or an automatic one.")
     data: SerializeAsAny[EventData]
+    from_state: str | None = None
+    to_state: str
 
     @field_validator("data", mode="plain")
     @classmethod
@@ -96,7 +98,8 @@ class BaseKind(Generic[EntityT, EventT]):
     """Kind of event: what it says, what it does to the complaint or incident, and who is told of it.
 
     `sets` are the facts that become fields of the same names; `evolve` changes all else; `event.at` is the time of
-    every change. `notifies` are those who are told, or a function that returns them once the entity has evolved.
+    every change. `notifies` are those who are told, a table of them by the state that the event leads to, or a
+    function that returns them once the entity has evolved.
     """
 
     EVENT: ClassVar[type[BaseEvent]]
@@ -107,7 +110,7 @@ class BaseKind(Generic[EntityT, EventT]):
     data: type[EventData] = EventData
     sets: tuple[str, ...] = ()
     evolve: Callable[[EntityT, Any, EventT], None] = lambda *_: None
-    notifies: Addressees | Callable[[EntityT, Any, EventT], Addressees] = ()
+    notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
         """Make the model of the data known to whoever reads events."""
@@ -121,6 +124,8 @@ class BaseKind(Generic[EntityT, EventT]):
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
         """Return those who are told of the event, given the entity as it left it."""
+        if isinstance(self.notifies, Mapping):
+            return self.notifies[event.to_state]
         return self.notifies(entity, event.data, event) if callable(self.notifies) else self.notifies
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 from operator import eq
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,12 @@ class Immutable(BaseModel):
     """Value that never changes; keys that it does not know are ignored."""
 
     model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def taken_from(cls, *sources: BaseModel, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return a value with those of its fields that a source has as well, and more."""
+        given = {name: value for source in sources for name, value in source if name in cls.model_fields}
+        return cls(**given | more)
 
 
 class Value(Immutable):

@@ -12,7 +12,7 @@ from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 
@@ -71,11 +71,6 @@ def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
     case.start_clocks(event.at, "decision")
 
 
-def notifies(_: CaseState, __: ApprovalDecided, event: Event) -> Addressees:
-    """Tell the next approver, or those who asked."""
-    return ("manager",) if event.to_state is State.AWAITING_APPROVAL else ("department", "owner")
-
-
 ACTION = Action(
     name="decide_approval",
     zh="审批",
@@ -90,5 +85,5 @@ ACTION = Action(
     objection=objection,
     decide=decide,
     evolve=evolve,
-    notifies=notifies,
+    notifies={State.AWAITING_APPROVAL: ("manager",), State.IN_PROGRESS: ("department", "owner")},
 )

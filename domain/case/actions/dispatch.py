@@ -42,8 +42,7 @@ def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
         raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
     if body.department == case.department:
         return Decision(Dispatched.of(body), State.DISPATCHED)
-    left = case.terms.unit(case.department)
-    names = Names(name=left.name, name_zh=left.name_zh)
+    names = Names.taken_from(case.terms.unit(case.department))
     redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
     return Decision(redirected, State.DISPATCHED)
 

@@ -57,7 +57,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
         case.dissatisfactions += 1
         case.add_flags("reworked")
         if case.dissatisfactions >= case.terms.process.supervise_after:
-            supervise(case, event)
+            supervise(case, data, event)
         begin_rework(case, data.department, event)
     elif data.outcome == "unreachable":
         case.add_flags("unreachable")

@@ -56,14 +56,7 @@ def evolve(case: CaseState, data: Involved, event: Event) -> None:
     for takes_over in (data.takes_over, None):
         if before := _replaced(case, data.department, takes_over):
             release(case, before, event.at)
-    part = Part(
-        serial=data.part,
-        cycle=case.cycle,
-        department=data.department,
-        task=data.task,
-        involved_at=event.at,
-        version=case.version,
-    )
+    part = Part.taken_from(data, serial=data.part, cycle=case.cycle, involved_at=event.at, version=case.version)
     case.parts = (*case.parts, part)
     case.open_clocks(CLOCKS, part.serial)
     case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)

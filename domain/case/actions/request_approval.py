@@ -52,7 +52,7 @@ def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> De
 
 def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
     """Pause the departments' clocks, and start the first approver's."""
-    case.approval = Approval.of(data, requested_by=event.actor, requested_at=event.at)
+    case.approval = Approval.taken_from(data, requested_by=event.actor, requested_at=event.at)
     open_turn(case, event.at)
     change_departments(case, lambda clock: clock.pause(event.at, case.calendar))
 

@@ -9,7 +9,7 @@ from domain.case.progress import Supervision
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
-from domain.shared.event import ActionBody
+from domain.shared.event import ActionBody, EventData
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised")
 
@@ -27,12 +27,7 @@ def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> Untimely | No
     return Untimely(ALREADY_SUPERVISED, f"it is supervised (督办) {told}")
 
 
-def evolve(case: CaseState, _: Supervise, event: Event) -> None:
-    """Supervise the case."""
-    supervise(case, event)
-
-
-def supervise(case: CaseState, event: Event) -> None:
+def supervise(case: CaseState, _: EventData, event: Event) -> None:
     """Flag the case, for the cycle that the event belongs to."""
     case.add_flags("supervised")
     case.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
@@ -48,6 +43,6 @@ ACTION = Action(
     example=Supervise(note="An old lady alone; report every evening."),
     problems=(ALREADY_SUPERVISED,),
     guard=guard,
-    evolve=evolve,
+    evolve=supervise,
     notifies=("department", "owner"),
 )

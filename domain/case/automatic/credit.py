@@ -82,7 +82,7 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
 
 def evolve(case: CaseState, data: Credited, _: Event) -> None:
     """Let the credit wait for its approval."""
-    owed = Owed.of(
+    owed = Owed.taken_from(
         data,
         serial=data.credit,
         clock_serial=data.serial,

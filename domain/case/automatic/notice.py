@@ -96,12 +96,12 @@ def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
         "serial": clock.serial,
         "due_at": clock.missed_at,
         "fell_at": falls_at,
-        "service": Names(name=case.terms.name, name_zh=case.terms.name_zh),
+        "service": Names.taken_from(case.terms),
         "registered_at": case.registered_at,
         "owner": case.owner,
         "addressees": _late(case),
         "general_manager": case.terms.persons(None).get("general_manager"),
-        "issuer": Names(name=organisation.name, name_zh=organisation.name_zh) if organisation else None,
+        "issuer": Names.taken_from(organisation) if organisation else None,
         **({} if zone == USUAL_ZONE else {"timezone": zone}),
     }
 
@@ -116,8 +116,7 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
 
 
 def _addressee(case: CaseState, department: str, assignee: str | None) -> Addressee:
-    unit = case.terms.unit(department).model_dump(exclude={"code"})
-    return Addressee(department=department, assignee=assignee, **unit)
+    return Addressee.taken_from(case.terms.unit(department), department=department, assignee=assignee)
 
 
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
