@@ -1,5 +1,6 @@
 """Events of a complaint."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field
@@ -13,6 +14,19 @@ class OfDepartment(EventData):
     """Facts about the work of one department, by its code; None: of the one that has the case."""
 
     department: str | None = None
+
+
+class OfIncident(EventData):
+    """Facts of an event that an incident may bring: its number, and the result for the case, if this ends it."""
+
+    incident: str | None = None
+    settled: str | None = None
+
+
+class MayClose(EventData):
+    """Facts of an event that may close the case: when it can be reopened no more; None if it does not."""
+
+    reopen_ends_at: datetime | None = None
 
 
 class Names(EventData):

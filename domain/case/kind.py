@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.case.events import Event, OfDepartment
-from domain.case.incident_link import OfIncident
+from domain.case.events import Event, OfDepartment, OfIncident
 from domain.case.lifecycle import AT_WORK, STATE_ZH, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState

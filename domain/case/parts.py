@@ -9,7 +9,13 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from domain.case.events import OfDepartment
+from domain.shared.codes import DepartmentCode
+from domain.shared.errors import ProblemType
+from domain.shared.event import ActionBody
 from domain.shared.value import Immutable
+
+NO_SUCH_PART = ProblemType("invalid", "no_such_part", "Department without a part in the case")
 
 
 class PartState(StrEnum):
@@ -46,3 +52,17 @@ class Part(Immutable):
     involved_at: datetime
     result: str | None = Field(default=None, description="What was done, once it is completed.")
     version: int = Field(default=0, ge=0, description="The case's version that changed the part last.")
+
+
+class OfPart(ActionBody):
+    """Body of an action on the case, or on the part in it that a further department has."""
+
+    department: DepartmentCode | None = Field(
+        default=None, description="Whose part it is (协办), where it is not your own department's."
+    )
+
+
+class OnPart(OfDepartment):
+    """Facts about the case, or about one part of it: the serial of the part; None for the case itself."""
+
+    part: int | None = None

@@ -90,7 +90,10 @@ EntityT = TypeVar("EntityT")
 EventT = TypeVar("EventT", bound=BaseEvent)
 StateT = TypeVar("StateT", bound=str)
 Addressees = tuple[str, ...]
-"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
+"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`.
+
+`owner:{fact}` has the name from the data of the event.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,9 @@ class BaseKind(Generic[EntityT, EventT]):
         """Return those who are told of the event, given the entity as it left it."""
         if isinstance(self.notifies, Mapping):
             return self.notifies[event.to_state]
-        return self.notifies(entity, event.data, event) if callable(self.notifies) else self.notifies
+        if callable(self.notifies):
+            return self.notifies(entity, event.data, event)
+        return tuple(who.format_map(event.data.__dict__) for who in self.notifies)
 
 
 @dataclass(frozen=True, kw_only=True)

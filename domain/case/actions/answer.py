@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT
-from domain.case.closing import MayClose, reopen_ends_at
-from domain.case.events import Event
+from domain.case.closing import reopen_ends_at
+from domain.case.events import Event, MayClose
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState

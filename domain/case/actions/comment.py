@@ -1,7 +1,7 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
+from domain.case.events import OfIncident
 from domain.case.guards import while_active
-from domain.case.incident_link import OfIncident
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
 from domain.shared.actors import Role

@@ -2,15 +2,12 @@
 
 from datetime import datetime
 
-from domain.case.actions.part_of import OfPart, OnPart
 from domain.case.clocks import DEPARTMENT
-from domain.case.events import Event
+from domain.case.events import Event, OfIncident
 from domain.case.guards import while_incomplete
-from domain.case.incident_link import OfIncident
 from domain.case.kind import Action, Decision, PartAction, Untimely
 from domain.case.lifecycle import State
-from domain.case.parts import Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, Part, PartState
 from domain.case.progress import Finding
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role

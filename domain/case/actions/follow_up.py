@@ -6,8 +6,8 @@ from typing import Literal
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
-from domain.case.closing import MayClose, reopen_ends_at
-from domain.case.events import Event, OfDepartment
+from domain.case.closing import reopen_ends_at
+from domain.case.events import Event, MayClose, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState

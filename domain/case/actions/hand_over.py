@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Name
 
 SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged")
@@ -33,11 +32,6 @@ def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
     return Decision(HandedOver.of(body, previous_owner=case.owner))
 
 
-def notifies(_: CaseState, data: HandedOver, __: Event) -> Addressees:
-    """Tell both owners."""
-    return ("owner", f"owner:{data.previous_owner}")
-
-
 ACTION = Action(
     name="hand_over",
     zh="移交",
@@ -50,5 +44,5 @@ ACTION = Action(
     data=HandedOver,
     decide=decide,
     sets=("owner",),
-    notifies=notifies,
+    notifies=("owner", "owner:{previous_owner}"),
 )

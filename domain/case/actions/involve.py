@@ -6,8 +6,7 @@ from domain.case.closing import release
 from domain.case.events import Event, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import AT_WORK
-from domain.case.parts import PART_AT_WORK, UNFINISHED, Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Actor, Role

@@ -3,13 +3,11 @@
 from datetime import datetime
 
 from domain.case import closing
-from domain.case.actions.part_of import OnPart
 from domain.case.events import Event
 from domain.case.guards import part_untimely
 from domain.case.kind import Action, PartAction, Untimely
 from domain.case.lifecycle import AT_WORK, State
-from domain.case.parts import UNFINISHED, Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, UNFINISHED, OnPart, Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode

@@ -1,8 +1,6 @@
 """reply 回复: the owner tells the caller what was done."""
 
-from domain.case.closing import MayClose
-from domain.case.events import Event
-from domain.case.incident_link import OfIncident
+from domain.case.events import Event, MayClose, OfIncident
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState

@@ -1,7 +1,6 @@
 """resume 恢复: the case is taken up again, by hand or when its wake date comes."""
 
-from domain.case.events import Event
-from domain.case.incident_link import OfIncident
+from domain.case.events import Event, OfIncident
 from domain.case.kind import Action, Due
 from domain.case.lifecycle import State
 from domain.case.state import CaseState

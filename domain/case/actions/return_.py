@@ -2,13 +2,11 @@
 
 from datetime import datetime
 
-from domain.case.actions.part_of import OfPart, OnPart
 from domain.case.events import Event
 from domain.case.guards import RETURN_TOO_LATE, while_incomplete, within_return_limit
 from domain.case.kind import Action, PartAction, Untimely
 from domain.case.lifecycle import AT_WORK, State
-from domain.case.parts import PART_AT_WORK, Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, OfPart, OnPart, Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.event import Reasoned

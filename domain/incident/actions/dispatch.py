@@ -1,10 +1,9 @@
 """dispatch 派单: one dispatch for all linked cases."""
 
-from domain.incident.kind import IncidentAction, IncidentEvent
+from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
-from domain.incident.state import IncidentFields
 from domain.shared.codes import DepartmentCode
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Name
 
 
@@ -13,11 +12,6 @@ class DispatchIncident(ActionBody):
 
     department: DepartmentCode
     assignee: Name | None = None
-
-
-def notifies(_: IncidentFields, data: DispatchIncident, __: IncidentEvent) -> Addressees:
-    """Tell the department."""
-    return (f"department:{data.department}",)
 
 
 ACTION = IncidentAction(
@@ -30,5 +24,5 @@ ACTION = IncidentAction(
     body=DispatchIncident,
     example=DispatchIncident(department="water_quality"),
     sets=("department", "assignee"),
-    notifies=notifies,
+    notifies=("department:{department}",),
 )
