@@ -10,8 +10,8 @@ from starlette.responses import Response
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
 from domain.case.views import CaseView
-from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
 from readmodel.dead_letters import DeadLetter
 from readmodel.parts import PartOfCase
 

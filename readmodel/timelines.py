@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, Table, select
 
 from domain.case.automatic.notice import DOCUMENTS
 from domain.case.events import Event
-from domain.incident.events import IncidentEvent
+from domain.incident.kind import IncidentEvent
 from readmodel.database import ReadConnection
 from readmodel.tables import events, incident_events
 

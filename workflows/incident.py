@@ -18,10 +18,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.incident import BATCH, Incidents
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.inform import Inform
-    from domain.incident.automatic import absorb
+    from domain.incident.automatic import ABSORB
     from domain.incident.batch import Gathering, HandingOn, IncidentBatch, Settling
-    from domain.incident.events import IncidentEvent
     from domain.incident.incident import Incident
+    from domain.incident.kind import IncidentEvent
     from domain.incident.lifecycle import ENDS, IncidentState
     from domain.incident.notifications import News
     from domain.shared.actors import Actor
@@ -43,7 +43,7 @@ LATER = timedelta(minutes=5)
 SECOND_SEARCH = timedelta(seconds=15)
 """Pause before the second search: then SQL shows cases that were registered while the incident was confirmed."""
 
-_WIDENING = (declare.ACTION.name, confirm.ACTION.name, absorb.KIND.name)
+_WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORB.name)
 """Events after which cases of the scope are searched for."""
 _SQL, _CASES = "work that needs SQL", "work on cases"
 """Names of the tasks."""

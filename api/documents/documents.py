@@ -14,10 +14,10 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from activities.notifications.texts import DOCUMENTS, template_problems
 from domain.calendar.work_calendar import on_the_wall
-from domain.case.automatic.notice import DOCUMENT_EN, KEPT_EN, Addressee, Criticised, Names, Noticed, document_of
+from domain.case.automatic.notice import DOCUMENT_EN, KEPT_EN, Addressee, Criticised, Noticed, document_of
 from domain.case.automatic.notice import DOCUMENTS as KINDS
 from domain.case.clocks import CLOCK_ZH
-from domain.case.events import Event
+from domain.case.events import Event, Names
 from domain.case.lifecycle import State
 from domain.shared.actors import Role
 from domain.shared.operator_errors import FileError

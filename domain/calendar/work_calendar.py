@@ -7,8 +7,9 @@ happens meanwhile to the catalogue, the list of public holidays or the time zone
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import pairwise
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
@@ -26,11 +27,6 @@ Interval = tuple[int, int]
 
 Hours = tuple[Interval, ...]
 """The working hours of one day, in order; empty on a free day."""
-
-
-def is_usual_zone(name: str) -> bool:
-    """Return True if a time zone is left out of what is written."""
-    return name == USUAL_ZONE
 
 
 def on_the_wall(at: datetime, zone: str = USUAL_ZONE) -> datetime:
@@ -59,7 +55,7 @@ class WorkCalendar(BaseModel):
     day_seconds: int = Field(gt=0, description="What one working day is worth, in seconds of working time.")
     timezone: str = Field(
         default=USUAL_ZONE,
-        exclude_if=is_usual_zone,
+        exclude_if=partial(eq, USUAL_ZONE),
         description="What `offsets` are called: for texts, never to decide by.",
     )
 

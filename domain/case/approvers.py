@@ -4,15 +4,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.case.events import Event
-from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms, is_usual_currency
+from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms
 from domain.shared.actors import Actor
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import EventData
 from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
+from domain.shared.value import Immutable, omit_default
 
 CREDIT_KIND = "credit"
 """The kind of a decision on a credit, in the state of cases and in reports."""
@@ -25,10 +26,8 @@ TURNS = (DECIDED_ALREADY, NOT_THE_APPROVER, REASON_NEEDED)
 """Refusals of every decision that several approvers take in turn."""
 
 
-class Turns(BaseModel):
+class Turns(Immutable):
     """Approvers who decide in turn, and those who have approved; without approvers, any manager decides alone."""
-
-    model_config = ConfigDict(frozen=True)
 
     approvers: tuple[Approver, ...] = ()
     approved_by: tuple[str, ...] = ()
@@ -93,16 +92,14 @@ class TurnDecided(EventData):
     turn: int = Field(description="1 for the first approver, 2 for the next ...")
 
 
-class Decided(BaseModel):
+class Decided(Immutable):
     """Result of an approval or credit: the amount that the company pays or waives, or did not agree to."""
-
-    model_config = ConfigDict(frozen=True)
 
     subject: str
     amount: Money | None = None
     kind: str | None = None
     grounds: str | None = None
-    currency: str = Field(default=USUAL_CURRENCY, exclude_if=is_usual_currency)
+    currency: str = omit_default(USUAL_CURRENCY)
     approved: bool
     reason: str | None = Field(default=None, description="Why, in the words of whoever had the last one.")
     requested_by: str
@@ -118,8 +115,8 @@ class Decided(BaseModel):
 
 def result(data: TurnDecided, event: Event, approved_by: tuple[str, ...], grounds: str | None = None) -> Decided:
     """Return the result of a final decision, after those who had their turn before."""
-    return Decided(
-        **data.model_dump(include={"subject", "amount", "kind", "currency", "approved", "requested_by"}),
+    return Decided.taken_from(
+        data,
         grounds=grounds,
         reason=data.reason or data.note,
         decided_by=(*approved_by, event.actor),

@@ -2,21 +2,19 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.case.events import Event
 from domain.case.progress import Progress
 from domain.catalogue.terms import Priority
-from domain.shared.value import is_empty
+from domain.shared.value import Immutable, omit_default
 
 
-class ProjectionBatch(BaseModel):
+class ProjectionBatch(Immutable):
     """Events of one case that are not projected yet, and its state. Projected again, it writes the same rows.
 
     The first batch starts with the registration, whose data hold intake and terms; later ones need neither.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     number: str
     since_version: int = Field(
@@ -25,8 +23,6 @@ class ProjectionBatch(BaseModel):
     sla: str
     overdue: bool
     next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the case.")
-    priority: Priority | None = Field(
-        default=None, exclude_if=is_empty, description="Told where a later catalogue may have changed it."
-    )
+    priority: Priority | None = omit_default(None, "Told where a later catalogue may have changed it.")
     case: Progress
     events: tuple[Event, ...] = Field(min_length=1)

@@ -26,7 +26,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.decide import available_actions, decide
 from domain.case.events import Event
 from domain.case.intake import Registered, Registration
-from domain.case.kind import Due, happened
+from domain.case.kind import Decision, Due, happened
 from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.notifications import addressed
@@ -111,7 +111,7 @@ class Case(CaseState):
         while due := self._next_due(at):
             # Nothing comes after the wake date before the case is taken up again.
             now = min(at, self.wake_at or at)
-            events.append(self._happen(happened(self, due.kind, now, due.data(), due.state)))
+            events.append(self._happen(happened(self, due.kind, now, Decision(due.data(), due.state))))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
@@ -174,12 +174,12 @@ class Case(CaseState):
             return ()
         due = self.ring(at)
         changed = catalogue_change.data(self, new, at)
-        return (*due, self._happen(happened(self, catalogue_change.KIND.name, at, changed)))
+        return (*due, self._happen(happened(self, catalogue_change.KIND.name, at, Decision(changed))))
 
     def _after_due(self, kind: str, data: EventData, at: datetime) -> tuple[Event, ...]:
         """Let the system's event happen after everything that fell due before."""
         due = self.ring(at)
-        return (*due, self._happen(happened(self, kind, at, data)))
+        return (*due, self._happen(happened(self, kind, at, Decision(data))))
 
     def _happen(self, event: Event) -> Event:
         """Bring the case along; return the event, addressed to those who are told of it now."""

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.terms import ClockName, Rung
-from domain.shared.value import is_empty
+from domain.shared.value import Immutable, omit_default
 
 MISS = 100
 """Percent of the budget at which a promise is missed, whatever the ladder says."""
@@ -53,13 +53,11 @@ class Run(NamedTuple):
     consumed_seconds: float
 
 
-class Clock(BaseModel):
+class Clock(Immutable):
     """Clock of one promise of one case. Every change gives a new value.
 
     A missed clock runs on until it is stopped: higher rungs may ring, and the record shows how late it was.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     serial: int = Field(ge=1, description="Unique within the case, in order of opening.")
     name: ClockName | Literal["approve"]
@@ -69,9 +67,7 @@ class Clock(BaseModel):
     consumed_seconds: float = Field(default=0, ge=0)
     started_at: datetime | None = None
     running_since: datetime | None = None
-    runs: tuple[Run, ...] = Field(
-        default=(), exclude_if=is_empty, description="Of a missed clock: when it ran before `running_since`."
-    )
+    runs: tuple[Run, ...] = omit_default((), "Of a missed clock: when it ran before `running_since`.")
     stopped_at: datetime | None = None
     missed_at: datetime | None = Field(
         default=None, description="The instant at which the promise was due and not kept."

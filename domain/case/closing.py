@@ -2,16 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.events import Event
+from domain.case.events import Event, MayClose
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
-from domain.shared.event import EventData
-
-
-class MayClose(EventData):
-    """Facts of an event that may close the case: when it can be reopened no more; None if it does not."""
-
-    reopen_ends_at: datetime | None = None
 
 
 def reopen_ends_at(case: CaseState, at: datetime) -> datetime:

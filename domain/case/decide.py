@@ -6,7 +6,7 @@ from typing import Any
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.events import Event
 from domain.case.guards import completes_the_work, part_untimely, untimely
-from domain.case.kind import Action, Decision, Untimely
+from domain.case.kind import Action, Decision, Untimely, happened
 from domain.case.lifecycle import State
 from domain.case.permission import (
     department_meant,
@@ -41,17 +41,8 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
     if isinstance(decision, Untimely):
         raise _refused(decision, case, actor, at)
     held = {Role.ADMIN, *roles_held(action, case, actor, department)}
-    return Event(
-        seq=case.version + 1,
-        at=at,
-        actor=actor.name,
-        role=actor.role if actor.role in held else Role.OWNER,
-        action=action.name,
-        from_state=case.state,
-        to_state=decision.state,
-        cycle=decision.cycle or case.cycle,
-        data=decision.data,
-    )
+    acting = actor if actor.role in held else actor.model_copy(update={"role": Role.OWNER})
+    return happened(case, action.name, at, decision, acting)
 
 
 def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
@@ -95,11 +86,11 @@ def _decision(
     if not is_on_part(case, action, department):
         if action.decide:
             return action.decide(case, command.body, command.actor, at)
-        return Decision(action.data.of(command.body), action.targets[0] if action.targets else case.state)
+        return Decision(action.data.of(command.body), action.targets[0] if action.targets else None)
     part = case.part_of(department)
     if part is None or action.part is None:
         raise no_such_part(case, department)
-    state = State.PENDING_REPLY if completes_the_work(action, part, case) else action.part.leads_to or case.state
+    state = State.PENDING_REPLY if completes_the_work(action, part, case) else action.part.leads_to
     return Decision(action.data.of(command.body, part=part.serial, department=department), state)
 
 

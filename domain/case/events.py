@@ -1,18 +1,39 @@
 """Events of a complaint."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field
 
 from domain.case.lifecycle import State
 from domain.shared.event import BaseEvent, EventData
-from domain.shared.value import is_empty
+from domain.shared.value import omit_default
 
 
 class OfDepartment(EventData):
     """Facts about the work of one department, by its code; None: of the one that has the case."""
 
     department: str | None = None
+
+
+class OfIncident(EventData):
+    """Facts of an event that an incident may bring: its number, and the result for the case, if this ends it."""
+
+    incident: str | None = None
+    settled: str | None = None
+
+
+class MayClose(EventData):
+    """Facts of an event that may close the case: when it can be reopened no more; None if it does not."""
+
+    reopen_ends_at: datetime | None = None
+
+
+class Names(EventData):
+    """Names of a department, of a service, or of the hotline."""
+
+    name: str
+    name_zh: str
 
 
 class Event(BaseEvent):
@@ -23,8 +44,6 @@ class Event(BaseEvent):
     from_state: State | None = None
     to_state: State
     cycle: int = Field(ge=1, description="1 for the first handling, one more for each rework (重办).")
-    recipients: tuple[str, ...] = Field(
-        default=(),
-        exclude_if=is_empty,
-        description="Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications.",
+    recipients: tuple[str, ...] = omit_default(
+        (), "Addresses that are told of it, as they were when it happened; in SQL, the rows of notifications."
     )

@@ -16,7 +16,7 @@ def untimely(action: Action, case: CaseState, actor: Actor, at: datetime) -> Unt
     """Return why the action on the case itself is not possible now; None if it is."""
     if case.state not in action.sources:
         return action.out_of_turn(f"it is {case.state}")
-    return action.guard(case, actor, at)
+    return action.guard(action, case, actor, at)
 
 
 def part_untimely(action: Action, part: Part, case: CaseState, at: datetime) -> Untimely | None:
@@ -38,7 +38,7 @@ def completes_the_work(action: Action, part: Part, case: CaseState) -> bool:
     return case.completed and ends and all(other.serial == part.serial for other in case.unfinished)
 
 
-def while_incomplete(action: Action, case: CaseState) -> Untimely | None:
+def while_incomplete(action: Action, case: CaseState, _: Actor, __: datetime) -> Untimely | None:
     """Refuse once the department has completed the case and only the parts of others are unfinished."""
     if not case.completed:
         return None
@@ -46,7 +46,7 @@ def while_incomplete(action: Action, case: CaseState) -> Untimely | None:
     return action.out_of_turn(f"{case.department} has completed it, it waits for {others}")
 
 
-def while_active(action: Action, case: CaseState, at: datetime) -> Untimely | None:
+def while_active(action: Action, case: CaseState, _: Actor, at: datetime) -> Untimely | None:
     """Refuse once the case is closed and cannot be reopened any more."""
     return None if case.is_active(at) else action.out_of_turn(f"it is {case.state}")
 

@@ -1,21 +1,13 @@
 """Link of a case to an incident (并案): it waits with the others, and is settled with them."""
 
-from domain.case.events import Event
+from domain.case.events import Event, OfIncident
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.case.state import CaseState
-from domain.shared.event import EventData
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """Results for a case: completed and replied to; kept open for what it has of its own; replied to long before."""
 OWN_CAUSE = "own_cause"
 """The flag of a case that somebody took out of an incident (另有原因): it is not gathered again."""
-
-
-class OfIncident(EventData):
-    """Facts of an event that an incident may bring: its number, and the result for the case, if this ends it."""
-
-    incident: str | None = None
-    settled: str | None = None
 
 
 def follow(case: CaseState, event: Event) -> None:

@@ -3,30 +3,26 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
-from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms, is_usual_class
+from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.event import EventData
 from domain.shared.text import NO_NUL, AccountNo, Instant, Name, Phone, Text
-from domain.shared.value import is_empty
+from domain.shared.value import Immutable, Value, omit_default
 
 
-class Caller(BaseModel):
+class Caller(Value):
     """Person on the telephone. Personal data: never in ids, search attributes or logs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name | None = None
     phone: Phone | None = None
     account_no: AccountNo | None = None
 
 
-class Location(BaseModel):
+class Location(Value):
     """Place of the complaint: district code of the catalogue, address in words, WGS 84 degrees."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     district: DistrictCode | None = None
     address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=NO_NUL)] | None = None
@@ -39,19 +35,15 @@ THANKS = "thanks"
 Channel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
 
 
-class Intake(BaseModel):
+class Intake(Immutable):
     """Words of the caller, as the agent takes them down."""
-
-    model_config = ConfigDict(frozen=True)
 
     service_code: ServiceCode
     channel: Channel = "phone"
     caller: Caller = Caller()
     location: Location = Location()
     description: Text
-    thanked: Name | None = Field(
-        default=None, exclude_if=is_empty, description="Person whom the thanks (表扬) are for; only with that service."
-    )
+    thanked: Name | None = omit_default(None, "Person whom the thanks (表扬) are for; only with that service.")
 
     @field_validator("thanked")
     @classmethod
@@ -76,14 +68,10 @@ class Registered(EventData):
     owner: Name
     intake: Intake
     terms: Terms
-    flags: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="Of `IntakeFlag`.")
-    possible_duplicates: tuple[str, ...] = Field(
-        default=(), exclude_if=is_empty, description="Cases that may be the same matter."
-    )
-    incident: str | None = Field(default=None, exclude_if=is_empty, description="The incident that explains the call.")
-    customer_class: CustomerClass = Field(
-        default=USUAL_CLASS, exclude_if=is_usual_class, description="As the registry has it (客户类别)."
-    )
+    flags: tuple[str, ...] = omit_default((), "Of `IntakeFlag`.")
+    possible_duplicates: tuple[str, ...] = omit_default((), "Cases that may be the same matter.")
+    incident: str | None = omit_default(None, "The incident that explains the call.")
+    customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
 
 
 class Registration(Registered):

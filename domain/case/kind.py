@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.case.events import Event, OfDepartment
+from domain.case.events import Event, OfDepartment, OfIncident
 from domain.case.lifecycle import AT_WORK, STATE_ZH, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
-from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.event import BaseAction, BaseKind, EventData
+from domain.shared.event import Addressees, BaseAction, BaseKind, EventData
 
 WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
 """States of the case in which parts are worked on: one department does not wait for what holds up another."""
@@ -26,10 +26,10 @@ class Untimely(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Result of an action: the data of its event, the state it leads to, and the cycle if a new one begins."""
+    """Data of an event, the state it leads to if that is another, and the cycle if a new one begins."""
 
     data: EventData
-    state: State
+    state: State | None = None
     cycle: int | None = None
 
 
@@ -71,14 +71,29 @@ class EventKind(BaseKind[CaseState, Event]):
     """Kind of event of a complaint.
 
     `text` returns a notification in Chinese and in English, if the default, which names the action and the state, does
-    not do. `by_time`: nobody has acted on the case.
+    not do. `flags` are those that the event raises. `by_time`: nobody has acted on the case.
+    `notifies_by_incident` are told in place of others if an incident brings the event.
     """
 
     EVENT = Event
 
     by_time: bool = False
+    notifies_by_incident: Addressees | None = None
+    flags: tuple[str, ...] = ()
     holders: Callable[[CaseState, Any], Sequence[Holder]] = holders_of
     text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
+
+    def change(self, entity: CaseState, event: Event) -> None:
+        """Raise the flags as well."""
+        entity.add_flags(*self.flags)
+        super().change(entity, event)
+
+    def addressees(self, entity: CaseState, event: Event) -> Addressees:
+        """Return those who are told of the event, given the case as it left it."""
+        by_incident = isinstance(event.data, OfIncident) and event.data.incident is not None
+        if by_incident and self.notifies_by_incident is not None:
+            return self.notifies_by_incident
+        return super().addressees(entity, event)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +123,7 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     `of_parts`: a department that has only a part may do it to the whole case.
     """
 
-    guard: Callable[[CaseState, Actor, datetime], Untimely | None] = lambda *_: None
+    guard: Callable[["Action", CaseState, Actor, datetime], Untimely | None] = lambda *_: None
     objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
     decide: Callable[[CaseState, Any, Actor, datetime], Decision | Untimely] | None = None
@@ -120,16 +135,16 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
         return Untimely(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
 
 
-def happened(case: CaseState, kind: str, at: datetime, data: EventData, state: State | None = None) -> Event:
-    """Return the event that the system brings to the case; the state stays if none is given."""
+def happened(case: CaseState, kind: str, at: datetime, decision: Decision, actor: Actor = SYSTEM) -> Event:
+    """Return the next event of the case, as it was decided; by the system if no actor is given."""
     return Event(
         seq=case.version + 1,
         at=at,
-        actor=SYSTEM.name,
-        role=Role.SYSTEM,
+        actor=actor.name,
+        role=actor.role,
         action=kind,
         from_state=case.state,
-        to_state=state or case.state,
-        cycle=case.cycle,
-        data=data,
+        to_state=decision.state or case.state,
+        cycle=decision.cycle or case.cycle,
+        data=decision.data,
     )

@@ -2,12 +2,12 @@
 
 from domain.case import incident_link, urging
 from domain.case.actions import ACTIONS
-from domain.case.actions.part_of import OnPart
 from domain.case.automatic import AUTOMATIC
 from domain.case.closing import close
 from domain.case.events import Event
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED
+from domain.case.parts import OnPart
 from domain.case.state import CaseState
 
 KINDS: dict[str, EventKind] = {kind.name: kind for kind in (*ACTIONS, *AUTOMATIC)}
@@ -22,7 +22,7 @@ def evolve(case: CaseState, event: Event) -> None:
     if isinstance(kind, Action) and kind.part and isinstance(data, OnPart) and data.part:
         kind.part.evolve(case, case.parts[data.part - 1], data, event)
     else:
-        kind.evolve(case, data, event)
+        kind.change(case, event)
     if case.terms.credits and not kind.by_time:
         case.acted_at = event.at
     incident_link.follow(case, event)

@@ -11,7 +11,7 @@ from domain.case.kinds import KINDS
 from domain.case.state import CaseState
 from domain.shared.notification import Notification
 
-KIND_ZH = {kind.name: kind.zh for kind in KINDS.values() if kind.notifies}
+KIND_ZH = {kind.name: kind.zh for kind in KINDS.values() if kind.notifies or kind.notifies_by_incident}
 """Every kind of notification that a case owes, and its Chinese name."""
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 """Recipient in place of one that is not known."""

@@ -7,7 +7,15 @@ The case goes to its owner for the reply when all are done.
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from domain.case.events import OfDepartment
+from domain.shared.codes import DepartmentCode
+from domain.shared.errors import ProblemType
+from domain.shared.event import ActionBody
+from domain.shared.value import Immutable
+
+NO_SUCH_PART = ProblemType("invalid", "no_such_part", "Department without a part in the case")
 
 
 class PartState(StrEnum):
@@ -32,10 +40,8 @@ UNFINISHED = PART_AT_WORK | {PartState.RETURNED}
 """The reply waits for these: a part that was returned is given to another department, or released."""
 
 
-class Part(BaseModel):
+class Part(Immutable):
     """Work of one further department."""
-
-    model_config = ConfigDict(frozen=True)
 
     serial: int = Field(ge=1, description="1, 2, 3 ... within the case; the clocks of the part carry it.")
     cycle: int = Field(ge=1)
@@ -46,3 +52,17 @@ class Part(BaseModel):
     involved_at: datetime
     result: str | None = Field(default=None, description="What was done, once it is completed.")
     version: int = Field(default=0, ge=0, description="The case's version that changed the part last.")
+
+
+class OfPart(ActionBody):
+    """Body of an action on the case, or on the part in it that a further department has."""
+
+    department: DepartmentCode | None = Field(
+        default=None, description="Whose part it is (协办), where it is not your own department's."
+    )
+
+
+class OnPart(OfDepartment):
+    """Facts about the case, or about one part of it: the serial of the part; None for the case itself."""
+
+    part: int | None = None

@@ -1,12 +1,10 @@
 """Permission: which department's work an action is about, and whether this person may do it there."""
 
 from domain.case.kind import Action
-from domain.case.parts import PART_AT_WORK, Part
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import OTHER_DEPARTMENT, ProblemType, Refused
-
-NO_SUCH_PART = ProblemType("invalid", "no_such_part", "Department without a part in the case")
+from domain.shared.errors import OTHER_DEPARTMENT, Refused
 
 
 def department_meant(case: CaseState, actor: Actor, action: Action, named: str | None = None) -> str | None:

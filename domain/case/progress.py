@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from domain.case.approvers import Approval, Decided, Turns
 from domain.case.clocks import Clock, ClockStatus
@@ -10,7 +10,7 @@ from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
 from domain.catalogue.terms import Approver, Edition
 from domain.shared.money import Money
-from domain.shared.value import is_empty
+from domain.shared.value import Immutable, omit_default
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
@@ -25,16 +25,14 @@ class Owed(Turns):
     amount: Money
     clock: str | None = Field(default=None, description="Of the promise; null where it was found.")
     clock_serial: int | None = None
-    finding: str | None = Field(default=None, exclude_if=is_empty, description="What was found (查实).")
-    found: int | None = Field(default=None, exclude_if=is_empty, description="By which event.")
+    finding: str | None = omit_default(None, "What was found (查实).")
+    found: int | None = omit_default(None, "By which event.")
     period: int = Field(description="0 for the miss itself, 1, 2 ... for each further period.")
     fell_at: datetime
     asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
     approved: bool | None = Field(default=None, description="Null while it waits.")
-    ground: str | None = Field(
-        default=None, exclude_if=is_empty, description="Why it was rejected, where not for it being not owed."
-    )
-    paid_by: str | None = Field(default=None, exclude_if=is_empty, description="The department that pays it.")
+    ground: str | None = omit_default(None, "Why it was rejected, where not for it being not owed.")
+    paid_by: str | None = omit_default(None, "The department that pays it.")
 
     @property
     def turn(self) -> Approver | None:
@@ -42,10 +40,8 @@ class Owed(Turns):
         return super().turn if self.approved is None else None
 
 
-class Finding(BaseModel):
+class Finding(Immutable):
     """Finding (查实) that the catalogue owes something for: by which event, and when."""
-
-    model_config = ConfigDict(frozen=True)
 
     code: str
     cycle: int
@@ -53,10 +49,8 @@ class Finding(BaseModel):
     found_at: datetime
 
 
-class CatalogueChange(BaseModel):
+class CatalogueChange(Immutable):
     """Last catalogue that the case was moved to: by which event, when, and which one."""
-
-    model_config = ConfigDict(frozen=True)
 
     seq: int
     at: datetime
@@ -71,13 +65,11 @@ class Extension(BaseModel):
     requested_at: datetime
 
 
-class Urging(BaseModel):
+class Urging(Immutable):
     """Written notice (催办通知书) and criticism (通报批评) that a late case has ahead in its cycle.
 
     `countdown` counts towards the next of the two and stands still with the promise that was missed.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     clock_serial: int = Field(description="Of the promise that was missed.")
     countdown: Clock | None = Field(description="None once nothing more comes.")
@@ -85,10 +77,8 @@ class Urging(BaseModel):
     noticed_at: datetime | None = None
 
 
-class Supervision(BaseModel):
+class Supervision(Immutable):
     """Supervision (督办) of a case: since when, and in which cycle it began."""
-
-    model_config = ConfigDict(frozen=True)
 
     cycle: int
     supervised_at: datetime
@@ -116,7 +106,7 @@ class Progress(BaseModel):
     wake_at: datetime | None = None
     follow_up_attempts: int = 0
     dissatisfactions: int = 0
-    answered_cycles: tuple[int, ...] = Field(default=(), exclude_if=is_empty)
+    answered_cycles: tuple[int, ...] = omit_default(())
     extensions: int = 0
     approval: Approval | None = None
     extension: Extension | None = None
@@ -127,14 +117,10 @@ class Progress(BaseModel):
     settled: str | None = None
     urging: Urging | None = None
     supervision: Supervision | None = None
-    catalogue_change: CatalogueChange | None = Field(default=None, exclude_if=is_empty)
-    credits: tuple[Owed, ...] = Field(default=(), exclude_if=is_empty)
-    findings: tuple[Finding, ...] = Field(default=(), exclude_if=is_empty)
-    acted_at: datetime | None = Field(
-        default=None,
-        exclude_if=is_empty,
-        description="When more than time changed a case that may come to owe a credit.",
-    )
+    catalogue_change: CatalogueChange | None = omit_default(None)
+    credits: tuple[Owed, ...] = omit_default(())
+    findings: tuple[Finding, ...] = omit_default(())
+    acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")
 
     @property
     def undecided_credits(self) -> tuple[Owed, ...]:

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
-
-from pydantic import Field
+from typing import Any, Literal
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import DEPARTMENT, Clock
@@ -12,7 +10,8 @@ from domain.case.intake import Intake
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import Part
 from domain.case.progress import Owed, Progress
-from domain.catalogue.terms import USUAL_CLASS, ClockName, CustomerClass, Starts, Terms, is_usual_class
+from domain.catalogue.terms import USUAL_CLASS, Approver, ClockName, CustomerClass, Promise, Starts, Terms
+from domain.shared.value import omit_default
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
@@ -28,7 +27,7 @@ class CaseState(Progress):
     intake: Intake
     terms: Terms
     possible_duplicates: tuple[str, ...] = ()
-    customer_class: CustomerClass = Field(default=USUAL_CLASS, exclude_if=is_usual_class)
+    customer_class: CustomerClass = omit_default(USUAL_CLASS)
 
     @property
     def calendar(self) -> WorkCalendar:
@@ -120,16 +119,22 @@ class CaseState(Progress):
         serial = len(self.clocks)
         promises = [promise for promise in self.terms.promises if promise.name in names]
         self.clocks += tuple(
-            Clock(
-                serial=serial + place,
-                name=promise.name,
-                cycle=self.cycle,
-                calendar=promise.calendar,
-                budget_seconds=promise.budget_seconds,
-                part=part,
-                version=self.version,
-            )
+            self.new_clock(promise.name, promise, serial + place, part)
             for place, promise in enumerate(promises, start=1)
+        )
+
+    def new_clock(
+        self, name: ClockName | Literal["approve"], budget: Promise | Approver, serial: int, part: int = 0
+    ) -> Clock:
+        """Return a clock of the current cycle that waits, for a promise or for an approver's decision."""
+        return Clock(
+            serial=serial,
+            name=name,
+            cycle=self.cycle,
+            calendar=budget.calendar,
+            budget_seconds=budget.budget_seconds,
+            part=part,
+            version=self.version,
         )
 
     def reinstate_resolve(self, *parts: int) -> None:

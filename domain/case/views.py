@@ -8,18 +8,19 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from domain.case.actions import TABLE
 from domain.case.approvers import Approval, Decided
 from domain.case.clocks import Clock, ClockStatus
-from domain.case.intake import Caller, Intake, Location
+from domain.case.intake import Caller, Location
 from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.progress import CatalogueChange, Extension, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY
+from domain.shared.value import Immutable
 
 ActionName = Annotated[str, WithJsonSchema({"type": "string", "enum": [*TABLE], "title": "Action"})]
 """Name of an action of the lifecycle table."""
 
 
-class ClockView(BaseModel):
+class ClockView(Immutable):
     """Clock of a case, with the reason why it is due when it is. Seconds are seconds of the clock's calendar."""
 
     name: str
@@ -37,7 +38,7 @@ class ClockView(BaseModel):
     part: int = Field(default=0, description="The serial of the part (协办) whose promise it is; 0 for the case's own.")
 
 
-class CaseView(BaseModel):
+class CaseView(Immutable):
     """Complaint at one version, as readers see it."""
 
     number: str
@@ -85,8 +86,8 @@ class CaseView(BaseModel):
 def view_clock(clock: Clock, case: CaseState, at: datetime) -> ClockView:
     """Return the clock as it stands at `at`."""
     elapsed = clock.elapsed(at, case.calendar)
-    return ClockView(
-        **clock.model_dump(include=_CLOCK_FIELDS),
+    return ClockView.taken_from(
+        clock,
         status=clock.status,
         elapsed_seconds=elapsed,
         remaining_seconds=clock.budget_seconds - elapsed,
@@ -97,9 +98,9 @@ def view_clock(clock: Clock, case: CaseState, at: datetime) -> ClockView:
 
 def view_case(case: CaseState, at: datetime, available: tuple[ActionName, ...] = ()) -> CaseView:
     """Return the whole case as it stands at `at`; `available` is what the reader may do, if the reader is known."""
-    return CaseView(
-        **case.model_dump(include=_CASE_FIELDS),
-        **case.intake.model_dump(include=_INTAKE_FIELDS),
+    return CaseView.taken_from(
+        case,
+        case.intake,
         priority=case.terms.priority,
         currency=case.terms.currency,
         sla=case.sla,
@@ -108,11 +109,6 @@ def view_case(case: CaseState, at: datetime, available: tuple[ActionName, ...] =
         clocks=tuple(view_clock(clock, case, at) for clock in case.clocks),
         available_actions=available,
     )
-
-
-_CLOCK_FIELDS = {*ClockView.model_fields} & {*Clock.model_fields}
-_CASE_FIELDS = {*CaseView.model_fields} & {*CaseState.model_fields} - {"clocks"}
-_INTAKE_FIELDS = {*CaseView.model_fields} & {*Intake.model_fields}
 
 
 class Outcome(BaseModel):

@@ -45,7 +45,7 @@ from domain.catalogue.terms import (
 )
 from domain.incident.opening import SurgeRule
 from domain.shared.codes import Kind, code_of, entry_of
-from domain.shared.value import Coded, Value, is_empty
+from domain.shared.value import Coded, Value, omit_default
 
 CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
 STARTS: dict[ClockName, Starts] = {
@@ -122,19 +122,16 @@ class Catalogue(Value):
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
-    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = Field(default=(), exclude_if=is_empty)
+    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = omit_default(())
     credits: tuple[CreditNorm, ...] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
     )
-    hotline: str = Field(
-        default="", exclude_if=is_empty, max_length=40, description="The number that callers dial, as messages name it."
-    )
-    area_code: str = Field(
-        default="",
+    hotline: str = omit_default("", "The number that callers dial, as messages name it.", max_length=40)
+    area_code: str = omit_default(
+        "",
+        'before a local telephone number of seven or eight digits: "0760"; left out, none',
         pattern=r"^(0[0-9]{2,3})?$",
-        exclude_if=is_empty,
-        description='before a local telephone number of seven or eight digits: "0760"; left out, none',
     )
     phone: PhoneNorms | None = None
     calendar: WorkCalendar
@@ -189,14 +186,9 @@ class Catalogue(Value):
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
         """Return the terms of a case registered at `at` (UTC). Raises UnknownCode."""
         service = self.service(service_code)
-        return Terms(
+        return Terms.taken_from(
+            service,
             service_code=service.code,
-            name=service.name,
-            name_zh=service.name_zh,
-            group=service.group,
-            priority=service.priority,
-            department=service.department,
-            answer_needs_follow_up=service.answer_needs_follow_up,
             promises=self.promises(service_code, district),
             ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
             process=self._process(),
@@ -204,20 +196,13 @@ class Catalogue(Value):
             organisation=self._chart(),
             credits=self.credits_of(service.code),
             currency=self.currency,
-            needs_approval=service.needs_approval,
             calendar=self._slice(at),
         )
 
     def surge_rules(self) -> tuple[SurgeRule, ...]:
         """Return the rules by which incidents are suspected, in this catalogue's time."""
         return tuple(
-            SurgeRule(
-                services=norm.services,
-                more_than=norm.more_than,
-                window_seconds=self._seconds(norm.within),
-                follow_up_percent=norm.follow_up_percent,
-                timezone=self.calendar.timezone,
-            )
+            SurgeRule.taken_from(norm, window_seconds=self._seconds(norm.within), timezone=self.calendar.timezone)
             for norm in self.surges
         )
 
@@ -256,11 +241,8 @@ class Catalogue(Value):
         )
 
     def _approver(self, norm: ApproverNorm) -> Approver:
-        return Approver(
-            post=norm.post,
-            up_to=norm.up_to,
-            holder=norm.holder,
-            deputy=norm.deputy,
+        return Approver.taken_from(
+            norm,
             calendar="always" if norm.within.working_days is None else "working",
             budget_seconds=self._seconds(norm.within),
         )
@@ -268,32 +250,23 @@ class Catalogue(Value):
     def _chart(self) -> Organisation:
         holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}
         units = (
-            Unit(
-                code=department.code,
-                name=department.name,
-                name_zh=department.name_zh,
+            Unit.taken_from(
+                department,
                 lead=holders.get(("lead", department.code)),
                 director=holders.get(("director", department.code)),
             )
             for department in self.departments
         )
         heads = (post.holder for post in self.organisation if post.recipient == "general_manager")
-        return Organisation(name=self.name, name_zh=self.name_zh, units=tuple(units), general_manager=next(heads, None))
+        return Organisation.taken_from(self, units=tuple(units), general_manager=next(heads, None))
 
     def _credit(self, norm: CreditNorm) -> Credit:
         further = norm.each_further
-        return Credit(
-            name=norm.name,
-            name_zh=norm.name_zh,
-            clock=norm.clock,
-            finding=norm.finding,
-            amount=norm.amount,
-            business=norm.business,
+        return Credit.taken_from(
+            norm,
             each_further=further.amount if further else None,
             every_seconds=self._seconds(further) if further else None,
-            at_most=norm.at_most,
             at_most_seconds=self._seconds(norm.at_most_in) if norm.at_most_in else None,
-            paid_by=norm.paid_by,
         )
 
     def _slice(self, at: datetime) -> WorkCalendar:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from domain.catalogue.norms import Amount, ApproverNorm, Duration, Duty, Service, Sources, known
 from domain.catalogue.terms import ClockName, CustomerClass
-from domain.shared.value import Coded, Value, is_empty
+from domain.shared.value import Coded, Value, omit_default
 
 _IN_CALL = Duty(in_call=True, source=("-",))
 """A duty without a clock, in the place of one that there is not."""
@@ -43,22 +43,16 @@ class CreditNorm(Value):
         default=None, description="a code of [services]; every service, where a finding raises it and none is named"
     )
     clock: ClockName | None = None
-    finding: Annotated[str, known("findings")] | None = Field(
-        default=None, exclude_if=is_empty, description="a code of [findings], in the place of a clock"
+    finding: Annotated[str, known("findings")] | None = omit_default(
+        None, "a code of [findings], in the place of a clock"
     )
     amount: Amount
-    business: Amount | None = Field(
-        default=None, exclude_if=is_empty, description="what a business gets, where that is another amount"
-    )
+    business: Amount | None = omit_default(None, "what a business gets, where that is another amount")
     each_further: FurtherNorm | None = None
     at_most: Amount | None = Field(default=None, description="for one case, all in all")
-    at_most_in: Duration | None = Field(
-        default=None, exclude_if=is_empty, description="for one account in such a time, and not only for one case"
-    )
-    paid_by: Annotated[str, known("departments")] | None = Field(
-        default=None,
-        exclude_if=is_empty,
-        description="a code of [departments]: who pays it, and hears that it is approved",
+    at_most_in: Duration | None = omit_default(None, "for one account in such a time, and not only for one case")
+    paid_by: Annotated[str, known("departments")] | None = omit_default(
+        None, "a code of [departments]: who pays it, and hears that it is approved"
     )
     source: Sources
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.shared.money import Money, PositiveMoney
-from domain.shared.value import Value, is_empty
+from domain.shared.value import Value, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
@@ -101,33 +101,22 @@ USUAL_CLASS: CustomerClass = "household"
 """Of customers (客户类别): of whom nothing else is known."""
 
 
-def is_usual_class(customer: str) -> bool:
-    """Return True if a customer's class is left out of what is written."""
-    return customer == USUAL_CLASS
-
-
 class Credit(Value):
     """Credit that the company owes, without being asked, for a missed promise or a finding (自动补偿)."""
 
     name: str
     name_zh: str
     clock: ClockName | None = Field(default=None, description="The promise; null where a finding raises the credit.")
-    finding: str | None = Field(
-        default=None, exclude_if=is_empty, description="What raises it once it is found (查实)."
-    )
+    finding: str | None = omit_default(None, "What raises it once it is found (查实).")
     amount: PositiveMoney
-    business: PositiveMoney | None = Field(
-        default=None, exclude_if=is_empty, description="What a business gets, where that is another amount."
-    )
+    business: PositiveMoney | None = omit_default(None, "What a business gets, where that is another amount.")
     each_further: PositiveMoney | None = Field(default=None, description="For each further period; nothing without it.")
     every_seconds: int | None = Field(
         default=None, gt=0, description="That period, in seconds of the clock's calendar."
     )
     at_most: PositiveMoney | None = Field(default=None, description="For one case, all in all.")
-    at_most_seconds: int | None = Field(
-        default=None, gt=0, exclude_if=is_empty, description="That is also the most of one account in so many seconds."
-    )
-    paid_by: str | None = Field(default=None, exclude_if=is_empty, description="The department that pays it.")
+    at_most_seconds: int | None = omit_default(None, "That is also the most of one account in so many seconds.", gt=0)
+    paid_by: str | None = omit_default(None, "The department that pays it.")
 
     def amount_for(self, customer: CustomerClass) -> Decimal:
         """Return the amount for a customer of this class."""
@@ -143,11 +132,6 @@ class Edition(Value):
 
 
 USUAL_CURRENCY = "CNY"
-
-
-def is_usual_currency(currency: str) -> bool:
-    """Return True if a currency is left out of what is written."""
-    return currency == USUAL_CURRENCY
 
 
 class Terms(Value):
@@ -169,16 +153,10 @@ class Terms(Value):
     organisation: Organisation | None = Field(default=None, description="None: the company has no chart.")
     calendar: WorkCalendar
 
-    credits: tuple[Credit, ...] = Field(default=(), exclude_if=is_empty)
-    currency: str = Field(
-        default=USUAL_CURRENCY, exclude_if=is_usual_currency, description="ISO 4217, of every amount."
-    )
-    needs_approval: bool = Field(
-        default=False,
-        exclude_if=is_empty,
-        description="It is completed only once management has decided, in each cycle.",
-    )
-    priority_by_hand: bool = Field(default=False, exclude_if=is_empty, description="The priority was given at intake.")
+    credits: tuple[Credit, ...] = omit_default(())
+    currency: str = omit_default(USUAL_CURRENCY, "ISO 4217, of every amount.")
+    needs_approval: bool = omit_default(False, "It is completed only once management has decided, in each cycle.")
+    priority_by_hand: bool = omit_default(False, "The priority was given at intake.")
 
     def unit(self, department: str) -> Unit:
         """Return the department by its code; the code is all that is known of one that the chart does not have."""

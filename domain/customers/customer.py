@@ -4,12 +4,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.codes import DistrictCode
 from domain.shared.text import NO_NUL, AccountNo, Name, Text
+from domain.shared.value import Value
 
 _CENTILITRES = Decimal("0.01")
 """Volumes are kept to a hundredth of a cubic metre, as bills state them, so that 3 and 3.00 are one allowance."""
@@ -35,10 +36,8 @@ WrittenPhone = Annotated[
 """A telephone as files have it, with a bracketed area code or an extension (分机); it is kept as it is written."""
 
 
-class Customer(BaseModel):
+class Customer(Value):
     """One account. Personal data: never in ids, search attributes or logs. Descriptions say what a field accepts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     account_no: AccountNo = Field(description="Account (户号): 1 to 32 letters, digits or dashes.")
     name: Name = Field(description="Name, 1 to 80 characters.")

@@ -2,28 +2,25 @@
 
 import hashlib
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
 from domain.incident.opening import EVERYBODY, Scope
 from domain.shared.text import Instant
+from domain.shared.value import Immutable
 
 
-class IncidentBatch(BaseModel):
+class IncidentBatch(Immutable):
     """One publication of one incident. Written again, it writes the same rows."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: Incident
     events: tuple[IncidentEvent, ...] = Field(min_length=1)
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default={})
 
 
-class Gathering(BaseModel):
+class Gathering(Immutable):
     """Search for the cases of the scope with a number after `after`, to link them."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: str
     scope: Scope
@@ -31,19 +28,15 @@ class Gathering(BaseModel):
     after: str = ""
 
 
-class Gathered(BaseModel):
+class Gathered(Immutable):
     """Number of cases linked, and the number to continue after; None after the last."""
-
-    model_config = ConfigDict(frozen=True)
 
     linked: int
     after: str | None
 
 
-class Settling(BaseModel):
+class Settling(Immutable):
     """Cases to settle, with the result and the reply."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: str
     result: str
@@ -52,19 +45,15 @@ class Settling(BaseModel):
     numbers: tuple[str, ...]
 
 
-class SeenTo(BaseModel):
+class SeenTo(Immutable):
     """Number of cases by their answer, and the cases that did not answer."""
 
-    model_config = ConfigDict(frozen=True)
-
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default={})
     silent: tuple[str, ...] = ()
 
 
-class HandingOn(BaseModel):
+class HandingOn(Immutable):
     """Cases to link to another incident, or to none."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: str
     to: str | None

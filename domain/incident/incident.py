@@ -3,11 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_COMMANDS, declare
-from domain.incident.automatic import absorb, cancellation, finish, merge_failed, suspect
-from domain.incident.events import IncidentEvent
-from domain.incident.kind import IncidentAction
-from domain.incident.kinds import evolve
+from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, INCIDENT_COMMANDS, declare
+from domain.incident.automatic import (
+    ABSORB,
+    CANCELLATION,
+    FINISH,
+    INCIDENT_AUTOMATIC,
+    MERGE_FAILED,
+    SUSPECT,
+    Finished,
+    MergeFailed,
+    Widened,
+)
+from domain.incident.kind import IncidentAction, IncidentEvent, IncidentKind
 from domain.incident.lifecycle import ENDS, IncidentState
 from domain.incident.opening import Opened, Opening, Scope
 from domain.incident.state import IncidentFields
@@ -15,6 +23,9 @@ from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, Refused
 from domain.shared.event import CancellationRequested, EventData
+
+INCIDENT_KINDS: dict[str, IncidentKind] = {kind.name: kind for kind in (*INCIDENT_ACTIONS, *INCIDENT_AUTOMATIC)}
+"""Every kind of event of an incident."""
 
 
 class Incident(IncidentFields):
@@ -25,25 +36,15 @@ class Incident(IncidentFields):
         """Return the incident as it begins (上报, or 预警 if the system suspects it), with its first event."""
         suspected = start.actor.role is Role.SYSTEM
         state = IncidentState.SUSPECTED if suspected else IncidentState.CONFIRMED
-        opened = cls(
-            number=start.number,
-            title=start.title,
-            state=state,
-            scope=start.scope,
-            since=start.since,
-            opened_at=start.at,
-            opened_by=start.actor.name,
-            follow_up_percent=start.follow_up_percent,
-            timezone=start.timezone,
-        )
+        opened = cls(**start.__dict__, state=state, opened_at=start.at, opened_by=start.actor.name)
         event = IncidentEvent(
             seq=1,
             at=start.at,
             actor=start.actor.name,
             role=start.actor.role,
-            action=suspect.KIND.name if suspected else declare.ACTION.name,
+            action=SUSPECT.name if suspected else declare.ACTION.name,
             to_state=state,
-            data=Opened(title=start.title, scope=start.scope, since=start.since, calls=start.calls),
+            data=Opened.of(start, calls=start.calls),
         )
         return opened, event
 
@@ -69,20 +70,20 @@ class Incident(IncidentFields):
     def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
         """Widen the scope by that of another incident, which was merged into this one."""
         both = self.scope.with_(scope.services, scope.districts)
-        return self._happen(absorb.KIND.name, at, absorb.Widened(incident=other, scope=both))
+        return self._happen(ABSORB.name, at, Widened(incident=other, scope=both))
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
         """Go back to the state before the merge: the other incident had ended."""
         before = self.state_before_merge or IncidentState.CONFIRMED
-        return self._happen(merge_failed.KIND.name, at, merge_failed.MergeFailed(into=self.into), before)
+        return self._happen(MERGE_FAILED.name, at, MergeFailed(into=self.into), before)
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[IncidentEvent, ...]:
         """Note that a cancellation of the workflow was requested."""
-        return (self._happen(cancellation.KIND.name, at, CancellationRequested.because(reason)),)
+        return (self._happen(CANCELLATION.name, at, CancellationRequested.because(reason)),)
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
-        return self._happen(finish.KIND.name, at, finish.Finished(**counts), ENDS[self.state])
+        return self._happen(FINISH.name, at, Finished(**counts), ENDS[self.state])
 
     def _objection(self, action: IncidentAction, actor: Actor) -> Refused | None:
         if actor.role not in {*action.roles, Role.ADMIN}:
@@ -111,5 +112,9 @@ class Incident(IncidentFields):
             to_state=state or self.state,
             data=data,
         )
-        evolve(self, event)
+        self.version = event.seq
+        INCIDENT_KINDS[kind].change(self, event)
+        self.state = event.to_state
+        if self.over:
+            self.closed_at = self.closed_at or at
         return event

@@ -1,14 +1,22 @@
-"""Shape of an action on an incident, and of its other kinds of events: modules in `actions` and `automatic`."""
+"""Event of an incident, and the shape of its kinds, which are in `actions` and `automatic`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from domain.incident.events import IncidentEvent
 from domain.incident.lifecycle import IncidentState
 from domain.incident.state import IncidentFields
 from domain.shared.actors import Actor
-from domain.shared.event import BaseAction, BaseKind, EventData
+from domain.shared.event import BaseAction, BaseEvent, BaseKind, EventData
+
+
+class IncidentEvent(BaseEvent):
+    """One fact about one incident, in the order of `seq`."""
+
+    DATA: ClassVar[dict[str, type[EventData]]] = {}
+
+    from_state: IncidentState | None = None
+    to_state: IncidentState
 
 
 @dataclass(frozen=True, kw_only=True)

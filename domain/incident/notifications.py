@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
+from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import inform
-from domain.incident.events import IncidentEvent
-from domain.incident.kinds import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import INCIDENT_STATE_ZH
 from domain.incident.state import IncidentFields
 from domain.shared.notification import Notification
+from domain.shared.value import Immutable, omit_default
 
 PREFIX = "incident_"
 """Prefix of the kind of a notification, so that templates can tell it from the same action on a case."""
@@ -22,10 +21,8 @@ KIND_ZH[NEWS] = inform.ACTION.zh
 """Every kind of notification that an incident owes, and its Chinese name."""
 
 
-class News(BaseModel):
+class News(Immutable):
     """News for the callers of linked cases (通报进展), and the numbers of the cases."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: str
     seq: int
@@ -33,7 +30,7 @@ class News(BaseModel):
     message: str
     message_en: str
     expected_at: datetime | None = None
-    timezone: str = Field(default=USUAL_ZONE, exclude_if=is_usual_zone)
+    timezone: str = omit_default(USUAL_ZONE)
     numbers: tuple[str, ...]
 
 

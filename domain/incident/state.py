@@ -4,9 +4,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone
+from domain.calendar.work_calendar import USUAL_ZONE
 from domain.incident.lifecycle import ENDS, IncidentState
 from domain.incident.opening import EVERYBODY, Scope
+from domain.shared.value import omit_default
 
 
 class IncidentFields(BaseModel):
@@ -32,7 +33,7 @@ class IncidentFields(BaseModel):
         default=None, description="Where it stood when it was to be merged."
     )
     closed_at: datetime | None = None
-    timezone: str = Field(default=USUAL_ZONE, exclude_if=is_usual_zone)
+    timezone: str = omit_default(USUAL_ZONE)
 
     @property
     def over(self) -> bool:

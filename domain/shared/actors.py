@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.shared.codes import Code
 from domain.shared.text import Name
+from domain.shared.value import Immutable
 
 
 class Role(StrEnum):
@@ -37,10 +38,8 @@ ROLE_ZH = {
 }
 
 
-class Actor(BaseModel):
+class Actor(Immutable):
     """Person or system that acts: taken from the API key, never from the body."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: Name
     role: Role

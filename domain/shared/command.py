@@ -2,17 +2,16 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from domain.shared.actors import Actor
+from domain.shared.value import Immutable
 
 B = TypeVar("B", bound=BaseModel)
 
 
-class Command(BaseModel, Generic[B]):
+class Command(Immutable, Generic[B]):
     """Body of an action, who sends it, and how to know it again: `key` repeats with a retry, `digest` with the body."""
-
-    model_config = ConfigDict(frozen=True)
 
     actor: Actor
     body: B

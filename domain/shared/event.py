@@ -3,15 +3,13 @@
 Events are the only source of truth, from which everything else is computed. Each kind is one module of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
@@ -23,12 +21,11 @@ from pydantic import (
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Text
+from domain.shared.value import Immutable, Value
 
 
-class EventData(BaseModel):
+class EventData(Value):
     """Facts of one event. A field that nobody has set is left out of what is written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -48,6 +45,12 @@ class ActionBody(EventData):
     note: Text | None = None
 
 
+class Reasoned(ActionBody):
+    """Body with a reason."""
+
+    reason: Text
+
+
 class CancellationRequested(EventData):
     """Reason that was given, if any."""
 
@@ -59,10 +62,8 @@ class CancellationRequested(EventData):
         return cls(reason=reason) if reason else cls()
 
 
-class BaseEvent(BaseModel):
+class BaseEvent(Immutable):
     """One fact about one complaint or incident."""
-
-    model_config = ConfigDict(frozen=True)
 
     DATA: ClassVar[dict[str, type[EventData]]]
     """Model of the data of each kind of event; every kind adds its own when it is made (`BaseKind`)."""
@@ -73,6 +74,8 @@ class BaseEvent(BaseModel):
     role: Role = Field(description="In which capacity.")
     action: str = Field(description="Kind of the event: an action, or an automatic one.")
     data: SerializeAsAny[EventData]
+    from_state: str | None = None
+    to_state: str
 
     @field_validator("data", mode="plain")
     @classmethod
@@ -87,14 +90,18 @@ EntityT = TypeVar("EntityT")
 EventT = TypeVar("EventT", bound=BaseEvent)
 StateT = TypeVar("StateT", bound=str)
 Addressees = tuple[str, ...]
-"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`."""
+"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`.
+
+`owner:{fact}` has the name from the data of the event.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseKind(Generic[EntityT, EventT]):
     """Kind of event: what it says, what it does to the complaint or incident, and who is told of it.
 
-    `evolve` changes the entity; `event.at` is the time of every change. `notifies` are those who are told, or a
+    `sets` are the facts that become fields of the same names; `evolve` changes all else; `event.at` is the time of
+    every change. `notifies` are those who are told, a table of them by the state that the event leads to, or a
     function that returns them once the entity has evolved.
     """
 
@@ -103,24 +110,35 @@ class BaseKind(Generic[EntityT, EventT]):
     name: str
     zh: str
     description: str
-    data: type[EventData]
+    data: type[EventData] = EventData
+    sets: tuple[str, ...] = ()
     evolve: Callable[[EntityT, Any, EventT], None] = lambda *_: None
-    notifies: Addressees | Callable[[EntityT, Any, EventT], Addressees] = ()
+    notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
         """Make the model of the data known to whoever reads events."""
         self.EVENT.DATA[self.name] = self.data
 
+    def change(self, entity: EntityT, event: EventT) -> None:
+        """Do to the entity what the event does to it."""
+        for name in self.sets:
+            setattr(entity, name, getattr(event.data, name))
+        self.evolve(entity, event.data, event)
+
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
         """Return those who are told of the event, given the entity as it left it."""
-        return self.notifies(entity, event.data, event) if callable(self.notifies) else self.notifies
+        if isinstance(self.notifies, Mapping):
+            return self.notifies[event.to_state]
+        if callable(self.notifies):
+            return self.notifies(entity, event.data, event)
+        return tuple(who.format_map(event.data.__dict__) for who in self.notifies)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
-    `check` raises Refused for a body that is wrong.
+    `check` raises Refused for a body that is wrong. The data of the event are the body, unless another model is given.
     """
 
     roles: AbstractSet[Role]
@@ -130,6 +148,12 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     example: ActionBody
     problems: tuple[ProblemType, ...] = ()
     check: Callable[[EntityT, Any], None] = lambda *_: None
+
+    def __post_init__(self) -> None:
+        """Take the body for the data if no others are given."""
+        if self.data is EventData:
+            object.__setattr__(self, "data", self.body)
+        super().__post_init__()
 
     def wrong_role(self, actor: Actor) -> Refused:
         """Return the refusal for an actor in a role that may not do it."""

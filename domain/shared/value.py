@@ -1,12 +1,28 @@
-"""Base of the catalogue's values, and of entries that have a code and two names."""
+"""Bases of immutable values, and of entries that have a code and two names."""
+
+from functools import partial
+from operator import eq
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Value(BaseModel):
-    """Value of the catalogue: immutable, and strict about its keys."""
+class Immutable(BaseModel):
+    """Value that never changes; keys that it does not know are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def taken_from(cls, *sources: BaseModel, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return a value with those of its fields that a source has as well, and more."""
+        given = {name: value for source in sources for name, value in source if name in cls.model_fields}
+        return cls(**given | more)
+
+
+class Value(Immutable):
+    """Immutable value that is strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Coded(Value):
@@ -17,6 +33,6 @@ class Coded(Value):
     name_zh: str = Field(min_length=1, description="the Chinese name")
 
 
-def is_empty(value: object) -> bool:
-    """Return True if a value is left out of what is written: histories stay small."""
-    return not value
+def omit_default(default: object, description: str | None = None, **constraints: Any) -> Any:  # noqa: ANN401 - as `Field`
+    """Return a field that is left out of what is written while it has its default: histories stay small."""
+    return Field(default=default, exclude_if=partial(eq, default), description=description, **constraints)

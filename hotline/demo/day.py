@@ -8,8 +8,8 @@ from typing import Any
 
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
-from domain.case.actions.part_of import OfPart
 from domain.case.actions.sign_for import SignFor
+from domain.case.parts import OfPart
 from domain.shared.actors import Role
 from hotline.demo.people import AGENTS, Person, Staff
 from hotline.demo.plans import PLANS

@@ -16,7 +16,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
-from domain.incident.kinds import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_KINDS
 from hotline.temporal.connection import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS

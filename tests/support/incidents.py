@@ -11,8 +11,8 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.events import IncidentEvent
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening, Scope
 from domain.shared.actors import SYSTEM, Actor

@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 import pytest
 from stdnum import verhoeff
 
-from domain.incident import actions, automatic
+from domain.incident import actions
 from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS, INCIDENT_TABLE
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dismiss import Dismiss
@@ -15,11 +15,10 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.automatic import INCIDENT_AUTOMATIC
-from domain.incident.automatic.finish import Finished
-from domain.incident.automatic.merge_failed import MergeFailed
+from domain.incident.automatic import Finished, MergeFailed
 from domain.incident.batch import sampled
-from domain.incident.incident import Incident
+from domain.incident.incident import INCIDENT_KINDS, Incident
+from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import ENDS, INCIDENT_STATE_ZH, LINKABLE, TAKING, IncidentState
 from domain.incident.opening import EVERYBODY, Scope
 from domain.shared.actors import Actor, Role
@@ -84,8 +83,8 @@ class TestTable:
             assert row.body.model_validate_json(row.example.model_dump_json()) == row.example, row.name
 
     def test_every_module_of_an_action_or_automatic_event_is_in_a_list(self) -> None:
-        for package, listed in ((actions, INCIDENT_ACTIONS), (automatic, INCIDENT_AUTOMATIC)):
-            assert len([*iter_modules(package.__path__)]) == len(listed)
+        assert len([*iter_modules(actions.__path__)]) == len(INCIDENT_ACTIONS)
+        assert set(IncidentEvent.DATA) == set(INCIDENT_KINDS)
 
     def test_every_state_has_a_chinese_name_of_its_own(self) -> None:
         assert set(INCIDENT_STATE_ZH) == set(IncidentState)

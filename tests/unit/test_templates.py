@@ -9,7 +9,7 @@ import pytest
 from activities.notifications.caller_links import Links
 from activities.notifications.texts import KIND_ZH, Templates
 from domain.case.actions import TABLE
-from domain.incident.kinds import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.notifications import NEWS, PREFIX
 from domain.shared.operator_errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings

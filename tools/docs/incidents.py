@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS
-from domain.incident.automatic import finish, merge_failed, suspect
+from domain.incident.automatic import FINISH, MERGE_FAILED, SUSPECT
 from domain.incident.kind import IncidentAction, IncidentKind
 from domain.incident.lifecycle import ENDS, INCIDENT_STATE_ZH, LINKABLE, IncidentState
 from domain.shared.actors import ROLE_ZH
@@ -14,15 +14,15 @@ def diagram() -> str:
     """Draw a Mermaid state diagram of all transitions, by people and by the system."""
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f"    {state.value}: {INCIDENT_STATE_ZH[state]} {state.value}" for state in IncidentState]
-    lines.append(_arrow("[*]", IncidentState.SUSPECTED, suspect.KIND))
+    lines.append(_arrow("[*]", IncidentState.SUSPECTED, SUSPECT))
     lines += [
         _arrow(source, target, action)
         for action in INCIDENT_ACTIONS
         for target in action.targets
         for source in _in_order(action.sources) or ["[*]"]
     ]
-    lines += [_arrow(IncidentState.MERGING, before, merge_failed.KIND) for before in _in_order(LINKABLE)]
-    lines += [_arrow(ending, end, finish.KIND) for ending, end in ENDS.items()]
+    lines += [_arrow(IncidentState.MERGING, before, MERGE_FAILED) for before in _in_order(LINKABLE)]
+    lines += [_arrow(ending, end, FINISH) for ending, end in ENDS.items()]
     lines += [f"    {end.value} --> [*]" for end in ENDS.values()]
     return "\n".join([*lines, "```"]) + "\n"
 

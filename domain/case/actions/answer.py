@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT
-from domain.case.closing import MayClose, reopen_ends_at
-from domain.case.events import Event
+from domain.case.closing import reopen_ends_at
+from domain.case.events import Event, MayClose
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 
@@ -38,11 +38,6 @@ def evolve(case: CaseState, _: Answered, event: Event) -> None:
         case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
 
 
-def notifies(_: CaseState, __: Answered, event: Event) -> Addressees:
-    """Tell the caller, and those who follow up."""
-    return ("caller", "follow_up") if event.to_state is State.PENDING_FOLLOW_UP else ("caller",)
-
-
 ACTION = Action(
     name="answer",
     zh="直接答复",
@@ -55,5 +50,5 @@ ACTION = Action(
     data=Answered,
     decide=decide,
     evolve=evolve,
-    notifies=notifies,
+    notifies={State.CLOSED: ("caller",), State.PENDING_FOLLOW_UP: ("caller", "follow_up")},
 )

@@ -1,16 +1,12 @@
 """arrive 到场: the crew is on the spot."""
 
-from datetime import datetime
-
-from domain.case.actions.part_of import OfPart, OnPart
 from domain.case.events import Event
 from domain.case.guards import while_incomplete
-from domain.case.kind import Action, PartAction, Untimely
+from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
-from domain.case.parts import PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, PartState
 from domain.case.state import CaseState
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 
 
 class Arrive(OfPart):
@@ -19,11 +15,6 @@ class Arrive(OfPart):
 
 class Arrived(OnPart, Arrive):
     """Arrival for the case, or for a part."""
-
-
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
-    """Refuse once the work is completed."""
-    return while_incomplete(ACTION, case)
 
 
 def evolve(case: CaseState, _: Arrived, event: Event) -> None:
@@ -42,7 +33,7 @@ ACTION = Action(
     example=Arrive(note="On the spot, the main valve is open."),
     problems=(NO_SUCH_PART,),
     data=Arrived,
-    guard=guard,
+    guard=while_incomplete,
     evolve=evolve,
     notifies=("owner",),
     part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.IN_PROGRESS),

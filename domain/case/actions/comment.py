@@ -1,15 +1,11 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
-from datetime import datetime
-
-from domain.case.events import Event
+from domain.case.events import OfIncident
 from domain.case.guards import while_active
-from domain.case.incident_link import OfIncident
-from domain.case.kind import Action, Untimely
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
-from domain.case.state import CaseState
-from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.actors import Role
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 
@@ -23,16 +19,6 @@ class Commented(Comment, OfIncident):
     """Comment, by a person or by the incident that the case is linked to."""
 
 
-def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
-    """Refuse once the case is closed and cannot be reopened any more."""
-    return while_active(ACTION, case, at)
-
-
-def notifies(_: CaseState, data: Commented, __: Event) -> Addressees:
-    """Tell the owner what an incident says; other comments call nobody."""
-    return ("owner",) if data.incident else ()
-
-
 ACTION = Action(
     name="comment",
     zh="补充",
@@ -42,7 +28,7 @@ ACTION = Action(
     body=Comment,
     example=Comment(note="The caller is at home after six in the evening."),
     data=Commented,
-    guard=guard,
-    notifies=notifies,
+    guard=while_active,
+    notifies_by_incident=("owner",),
     of_parts=True,
 )

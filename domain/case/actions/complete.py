@@ -2,25 +2,19 @@
 
 from datetime import datetime
 
-from pydantic import Field
-
-from domain.case.actions.part_of import OfPart, OnPart
 from domain.case.clocks import DEPARTMENT
-from domain.case.events import Event
+from domain.case.events import Event, OfIncident
 from domain.case.guards import while_incomplete
-from domain.case.incident_link import OfIncident
 from domain.case.kind import Action, Decision, PartAction, Untimely
 from domain.case.lifecycle import State
-from domain.case.parts import Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, Part, PartState
 from domain.case.progress import Finding
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import Addressees
 from domain.shared.text import Text
-from domain.shared.value import is_empty
+from domain.shared.value import omit_default
 
 NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing")
 UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding")
@@ -30,9 +24,7 @@ class Complete(OfPart):
     """处理完成: what was done, and what was found (查实) that the company owes a credit for."""
 
     result: Text
-    findings: tuple[Code, ...] = Field(
-        default=(), exclude_if=is_empty, max_length=20, description="Codes of findings (查实事项) of the catalogue."
-    )
+    findings: tuple[Code, ...] = omit_default((), "Codes of findings (查实事项) of the catalogue.", max_length=20)
 
 
 class Completed(OnPart, OfIncident, Complete):
@@ -48,12 +40,12 @@ def check(case: CaseState, body: Complete) -> None:
         raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
 
 
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
     """Refuse before management has decided (先批后办), and once the work is completed."""
     if case.needs_decision:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return Untimely(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
-    return while_incomplete(ACTION, case)
+    return while_incomplete(action, case, actor, at)
 
 
 def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:
@@ -86,11 +78,6 @@ def _finish(case: CaseState, data: Completed, event: Event) -> None:
         case.stop_clocks(event.at, "resolve")
 
 
-def notifies(_: CaseState, data: Completed, __: Event) -> Addressees:
-    """Tell the owner, unless the incident has ended for many cases at once."""
-    return () if data.incident else ("owner",)
-
-
 ACTION = Action(
     name="complete",
     zh="处理完成",
@@ -106,6 +93,7 @@ ACTION = Action(
     guard=guard,
     decide=decide,
     evolve=evolve,
-    notifies=notifies,
+    notifies=("owner",),
+    notifies_by_incident=(),
     part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.COMPLETED, evolve=evolve_part),
 )

@@ -9,10 +9,10 @@ from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
-from domain.catalogue.terms import is_usual_currency
+from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 
@@ -48,7 +48,7 @@ def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Dec
     if approval.kind:
         check_reason(body.reason, body.note)
     asked = approval.model_dump(include={"subject", "amount", "kind", "requested_by"}, exclude_none=True)
-    currency = {} if is_usual_currency(case.terms.currency) else {"currency": case.terms.currency}
+    currency = {} if case.terms.currency == USUAL_CURRENCY else {"currency": case.terms.currency}
     decided = ApprovalDecided.of(body, **asked, **currency, turn=len(approval.approved_by) + 1)
     final = approval.is_final(approved=body.approved)
     return Decision(decided, State.IN_PROGRESS if final else State.AWAITING_APPROVAL)
@@ -71,11 +71,6 @@ def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
     case.start_clocks(event.at, "decision")
 
 
-def notifies(_: CaseState, __: ApprovalDecided, event: Event) -> Addressees:
-    """Tell the next approver, or those who asked."""
-    return ("manager",) if event.to_state is State.AWAITING_APPROVAL else ("department", "owner")
-
-
 ACTION = Action(
     name="decide_approval",
     zh="审批",
@@ -90,5 +85,5 @@ ACTION = Action(
     objection=objection,
     decide=decide,
     evolve=evolve,
-    notifies=notifies,
+    notifies={State.AWAITING_APPROVAL: ("manager",), State.IN_PROGRESS: ("department", "owner")},
 )

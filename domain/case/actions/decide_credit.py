@@ -16,7 +16,7 @@ from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
-from domain.shared.value import is_empty
+from domain.shared.value import omit_default
 
 NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision")
 
@@ -27,10 +27,8 @@ class DecideCredit(ActionBody):
     credit: Annotated[int, Field(ge=1)]
     approved: bool
     reason: Text | None = None
-    ground: Literal["limit_reached"] | None = Field(
-        default=None,
-        exclude_if=is_empty,
-        description="It is owed, and the account has had the most of its time; a rejection without it: not owed.",
+    ground: Literal["limit_reached"] | None = omit_default(
+        None, "It is owed, and the account has had the most of its time; a rejection without it: not owed."
     )
 
     @model_validator(mode="after")
@@ -47,7 +45,7 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     notify: tuple[str, ...] = ()
 
 
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> Untimely | None:
     """Refuse if no credit waits. It is decided on however long the case has been closed."""
     return None if case.undecided_credits else Untimely(OUT_OF_TURN, "no credit of it waits for a decision")
 
@@ -85,7 +83,7 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
         final=final,
         **paid,
     )
-    return Decision(decided, case.state)
+    return Decision(decided)
 
 
 def evolve(case: CaseState, data: CreditDecided, event: Event) -> None:

@@ -26,9 +26,9 @@ class ExtensionDecided(DecideExtension):
     working_days: int
 
 
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, _: Actor, __: datetime) -> Untimely | None:
     """Refuse if nobody has asked."""
-    return None if case.extension else ACTION.out_of_turn(f"it is {case.state}")
+    return None if case.extension else action.out_of_turn(f"it is {case.state}")
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
@@ -45,7 +45,7 @@ def decide(case: CaseState, body: DecideExtension, _: Actor, __: datetime) -> De
         expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
         return Untimely(EXTENSION_EXPIRED, f"{expired}; it can be rejected (approved: false)")
     days = case.extension.working_days if case.extension else 0
-    return Decision(ExtensionDecided.of(body, working_days=days), case.state)
+    return Decision(ExtensionDecided.of(body, working_days=days))
 
 
 def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:

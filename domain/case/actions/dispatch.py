@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT
 from domain.case.closing import release
-from domain.case.events import Event, OfDepartment
+from domain.case.events import Event, Names, OfDepartment
 from domain.case.kind import Action, Decision, text_of
 from domain.case.lifecycle import TO_DISPATCH, State
 from domain.case.parts import UNFINISHED
@@ -12,7 +12,7 @@ from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody, Addressees, EventData
+from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged")
@@ -25,18 +25,11 @@ class Dispatch(ActionBody):
     assignee: Name | None = None
 
 
-class UnitNames(EventData):
-    """Names of a department."""
-
-    name: str
-    name_zh: str
-
-
 class Dispatched(Dispatch, OfDepartment):
     """Dispatch; a redirect (改派) names the department that the case leaves."""
 
     previous_department: str | None = None
-    previous_unit: UnitNames | None = None
+    previous_unit: Names | None = None
 
 
 def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
@@ -49,8 +42,7 @@ def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
         raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
     if body.department == case.department:
         return Decision(Dispatched.of(body), State.DISPATCHED)
-    left = case.terms.unit(case.department)
-    names = UnitNames(name=left.name, name_zh=left.name_zh)
+    names = Names.taken_from(case.terms.unit(case.department))
     redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
     return Decision(redirected, State.DISPATCHED)
 

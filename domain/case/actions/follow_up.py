@@ -6,8 +6,8 @@ from typing import Literal
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
-from domain.case.closing import MayClose, reopen_ends_at
-from domain.case.events import Event, OfDepartment
+from domain.case.closing import reopen_ends_at
+from domain.case.events import Event, MayClose, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
@@ -57,7 +57,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
         case.dissatisfactions += 1
         case.add_flags("reworked")
         if case.dissatisfactions >= case.terms.process.supervise_after:
-            supervise(case, event)
+            supervise(case, data, event)
         begin_rework(case, data.department, event)
     elif data.outcome == "unreachable":
         case.add_flags("unreachable")

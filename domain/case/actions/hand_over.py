@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Name
 
 SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged")
@@ -30,17 +29,7 @@ def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
     """Refuse the owner of the case."""
     if body.owner == case.owner:
         raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another agent's name",))
-    return Decision(HandedOver.of(body, previous_owner=case.owner), case.state)
-
-
-def evolve(case: CaseState, data: HandedOver, _: Event) -> None:
-    """Change the owner."""
-    case.owner = data.owner
-
-
-def notifies(_: CaseState, data: HandedOver, __: Event) -> Addressees:
-    """Tell both owners."""
-    return ("owner", f"owner:{data.previous_owner}")
+    return Decision(HandedOver.of(body, previous_owner=case.owner))
 
 
 ACTION = Action(
@@ -54,6 +43,6 @@ ACTION = Action(
     problems=(SAME_OWNER,),
     data=HandedOver,
     decide=decide,
-    evolve=evolve,
-    notifies=notifies,
+    sets=("owner",),
+    notifies=("owner", "owner:{previous_owner}"),
 )

@@ -6,8 +6,7 @@ from domain.case.closing import release
 from domain.case.events import Event, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import AT_WORK
-from domain.case.parts import PART_AT_WORK, UNFINISHED, Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Actor, Role
@@ -47,7 +46,7 @@ def decide(case: CaseState, body: Involve, _: Actor, __: datetime) -> Decision:
     if body.takes_over is not None and not _replaced(case, body.department, body.takes_over):
         message = f"{body.takes_over} has no open part in the case {case.number} that could be taken over."
         raise Refused(NO_SUCH_PART, message, (*(part.department for part in case.unfinished), "no takes_over"))
-    return Decision(Involved.of(body, part=len(case.parts) + 1), case.state)
+    return Decision(Involved.of(body, part=len(case.parts) + 1))
 
 
 def evolve(case: CaseState, data: Involved, event: Event) -> None:
@@ -56,14 +55,7 @@ def evolve(case: CaseState, data: Involved, event: Event) -> None:
     for takes_over in (data.takes_over, None):
         if before := _replaced(case, data.department, takes_over):
             release(case, before, event.at)
-    part = Part(
-        serial=data.part,
-        cycle=case.cycle,
-        department=data.department,
-        task=data.task,
-        involved_at=event.at,
-        version=case.version,
-    )
+    part = Part.taken_from(data, serial=data.part, cycle=case.cycle, involved_at=event.at, version=case.version)
     case.parts = (*case.parts, part)
     case.open_clocks(CLOCKS, part.serial)
     case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)

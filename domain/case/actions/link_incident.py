@@ -32,7 +32,7 @@ def decide(case: CaseState, body: LinkIncident, _: Actor, __: datetime) -> Decis
         what = f"linked to {incident} already" if incident else "linked to no incident"
         accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
         raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
-    return Decision(Linked.of(body, incident=incident, previous_incident=case.incident), case.state)
+    return Decision(Linked.of(body, incident=incident, previous_incident=case.incident))
 
 
 def unlinked(case: CaseState, ended: str | None) -> Linked | None:

@@ -1,9 +1,9 @@
 """refuse 不予受理: the matter is not one for the company."""
 
-from domain.case.actions.reason import Reasoned
 from domain.case.kind import Action
 from domain.case.lifecycle import TO_DISPATCH, State
 from domain.shared.actors import Role
+from domain.shared.event import Reasoned
 
 
 class Refuse(Reasoned):
@@ -19,6 +19,5 @@ ACTION = Action(
     targets=(State.REFUSED,),
     body=Refuse,
     example=Refuse(reason="The pipe belongs to the heating company; the caller was given their number."),
-    data=Refuse,
     notifies=("caller", "owner"),
 )

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from domain.case.actions.dispatch import hand_to
-from domain.case.actions.reason import Reasoned
 from domain.case.events import Event, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.event import Reasoned
 
 
 class RejectReturn(Reasoned):

@@ -3,18 +3,16 @@
 from datetime import datetime
 
 from domain.case import closing
-from domain.case.actions.part_of import OnPart
-from domain.case.actions.reason import Reasoned
 from domain.case.events import Event
 from domain.case.guards import part_untimely
 from domain.case.kind import Action, PartAction, Untimely
 from domain.case.lifecycle import AT_WORK, State
-from domain.case.parts import UNFINISHED, Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, UNFINISHED, OnPart, Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
+from domain.shared.event import Reasoned
 
 SOURCES = AT_WORK | {State.PENDING_REDISPATCH, State.SUSPENDED, State.AWAITING_APPROVAL}
 
@@ -29,9 +27,9 @@ class Released(Release, OnPart):
     """Part that is released."""
 
 
-def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> Untimely | None:
     """Refuse if no part can be released now."""
-    if any(part_untimely(ACTION, part, case, at) is None for part in case.unfinished):
+    if any(part_untimely(action, part, case, at) is None for part in case.unfinished):
         return None
     return Untimely(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 

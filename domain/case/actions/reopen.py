@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from domain.case.actions.follow_up import begin_rework, department_for_rework
-from domain.case.actions.reason import Reasoned
 from domain.case.events import Event, OfDepartment
 from domain.case.guards import while_active
-from domain.case.kind import Action, Decision, Untimely
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.event import Reasoned
 
 
 class Reopen(Reasoned):
@@ -20,11 +20,6 @@ class Reopened(Reopen, OfDepartment):
     """Reopening, and the department that does the rework."""
 
 
-def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
-    """Refuse once the window for reopening has passed."""
-    return while_active(ACTION, case, at)
-
-
 def decide(case: CaseState, body: Reopen, _: Actor, __: datetime) -> Decision:
     """Open the next cycle with the department that had the case."""
     return Decision(Reopened.of(body, department=department_for_rework(case)), State.DISPATCHED, case.cycle + 1)
@@ -32,7 +27,6 @@ def decide(case: CaseState, body: Reopen, _: Actor, __: datetime) -> Decision:
 
 def evolve(case: CaseState, data: Reopened, event: Event) -> None:
     """Begin the rework."""
-    case.add_flags("reopened")
     case.closed_at = case.reopen_ends_at = None
     begin_rework(case, data.department, event)
 
@@ -47,8 +41,9 @@ ACTION = Action(
     body=Reopen,
     example=Reopen(reason="It drips again at the same place."),
     data=Reopened,
-    guard=guard,
+    guard=while_active,
     decide=decide,
+    flags=("reopened",),
     evolve=evolve,
     notifies=("department", "owner"),
 )

@@ -1,13 +1,11 @@
 """reply 回复: the owner tells the caller what was done."""
 
-from domain.case.closing import MayClose
-from domain.case.events import Event
-from domain.case.incident_link import OfIncident
+from domain.case.events import Event, MayClose, OfIncident
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 
@@ -27,11 +25,6 @@ def evolve(case: CaseState, _: Replied, event: Event) -> None:
     case.start_clocks(event.at, "reply")
 
 
-def notifies(_: CaseState, data: Replied, __: Event) -> Addressees:
-    """Tell the caller, and those who follow up unless an incident replies to many cases at once."""
-    return ("caller",) if data.incident else ("caller", "follow_up")
-
-
 ACTION = Action(
     name="reply",
     zh="回复",
@@ -43,5 +36,6 @@ ACTION = Action(
     example=Reply(message="Water is back; please fit a new valve. 已恢复供水。"),
     data=Replied,
     evolve=evolve,
-    notifies=notifies,
+    notifies=("caller", "follow_up"),
+    notifies_by_incident=("caller",),
 )

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
-from domain.case.clocks import APPROVE, DEPARTMENT, Clock
+from domain.case.clocks import APPROVE, DEPARTMENT
 from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
@@ -52,15 +52,7 @@ def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> De
 
 def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
     """Pause the departments' clocks, and start the first approver's."""
-    case.approval = Approval(
-        subject=data.subject,
-        amount=data.amount,
-        kind=data.kind,
-        grounds=data.grounds,
-        requested_by=event.actor,
-        requested_at=event.at,
-        approvers=data.approvers,
-    )
+    case.approval = Approval.taken_from(data, requested_by=event.actor, requested_at=event.at)
     open_turn(case, event.at)
     change_departments(case, lambda clock: clock.pause(event.at, case.calendar))
 
@@ -70,14 +62,7 @@ def open_turn(case: CaseState, at: datetime) -> None:
     who = case.approval.turn if case.approval else None
     if who is None:
         return
-    clock = Clock(
-        serial=len(case.clocks) + 1,
-        name=APPROVE,
-        cycle=case.cycle,
-        calendar=who.calendar,
-        budget_seconds=who.budget_seconds,
-        version=case.version,
-    )
+    clock = case.new_clock(APPROVE, who, len(case.clocks) + 1)
     case.clocks = (*case.clocks, clock.start(at))
 
 

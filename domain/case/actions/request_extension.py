@@ -4,7 +4,6 @@ from datetime import datetime
 
 from pydantic import Field
 
-from domain.case.actions.reason import Reasoned
 from domain.case.events import Event
 from domain.case.kind import Action, Decision, Untimely
 from domain.case.lifecycle import AT_WORK, State
@@ -12,6 +11,7 @@ from domain.case.progress import Extension
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import Reasoned
 
 EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up")
 EXTENSION_TOO_LATE = ProblemType("conflict", "extension_too_late", "Request for an extension after its time limit")
@@ -24,11 +24,11 @@ class RequestExtension(Reasoned):
     working_days: int = Field(ge=1)
 
 
-def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> Untimely | None:
     """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
     rules = case.terms.process
     if case.extension is not None:
-        return ACTION.out_of_turn(f"it is {case.state}")
+        return action.out_of_turn(f"it is {case.state}")
     if case.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
         allowed = f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
         return Untimely(EXTENSION_USED, allowed)
@@ -47,7 +47,7 @@ def decide(case: CaseState, body: RequestExtension, _: Actor, __: datetime) -> D
     if days > most:
         message = f"An extension (延期) is {most} working days at most; {days} were asked for."
         raise Refused(EXTENSION_TOO_LONG, message, (f"1 to {most} working days",))
-    return Decision(RequestExtension.of(body), case.state)
+    return Decision(RequestExtension.of(body))
 
 
 def evolve(case: CaseState, data: RequestExtension, event: Event) -> None:
@@ -64,7 +64,6 @@ ACTION = Action(
     body=RequestExtension,
     example=RequestExtension(working_days=3, reason="The fitting must be ordered."),
     problems=(EXTENSION_USED, EXTENSION_TOO_LATE, EXTENSION_TOO_LONG),
-    data=RequestExtension,
     guard=guard,
     decide=decide,
     evolve=evolve,

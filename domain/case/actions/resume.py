@@ -1,12 +1,11 @@
 """resume 恢复: the case is taken up again, by hand or when its wake date comes."""
 
-from domain.case.events import Event
-from domain.case.incident_link import OfIncident
+from domain.case.events import Event, OfIncident
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 
 
 class Resume(ActionBody):
@@ -25,11 +24,6 @@ def evolve(case: CaseState, _: Resumed, event: Event) -> None:
     case.change_clocks(lambda clock: clock.resume(event.at), part=None)
 
 
-def notifies(_: CaseState, data: Resumed, __: Event) -> Addressees:
-    """Tell those who go on with it, but nobody if its incident has ended."""
-    return () if data.incident else ("assignee", "owner")
-
-
 ACTION = Action(
     name="resume",
     zh="恢复",
@@ -41,5 +35,6 @@ ACTION = Action(
     example=Resume(note="The caller has bought the valve."),
     data=Resumed,
     evolve=evolve,
-    notifies=notifies,
+    notifies=("assignee", "owner"),
+    notifies_by_incident=(),
 )

@@ -2,16 +2,14 @@
 
 from datetime import datetime
 
-from domain.case.actions.part_of import OfPart, OnPart
-from domain.case.actions.reason import Reasoned
 from domain.case.events import Event
 from domain.case.guards import RETURN_TOO_LATE, while_incomplete, within_return_limit
 from domain.case.kind import Action, PartAction, Untimely
 from domain.case.lifecycle import AT_WORK, State
-from domain.case.parts import PART_AT_WORK, Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, OfPart, OnPart, Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
+from domain.shared.event import Reasoned
 
 
 class Return(OfPart, Reasoned):
@@ -22,9 +20,9 @@ class Returned(OnPart, Return):
     """Return of the case, or of a part."""
 
 
-def guard(case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
     """Refuse once the work is completed, or the time limit for a return has passed."""
-    return while_incomplete(ACTION, case) or within_return_limit(case.dispatched_at, case, at)
+    return while_incomplete(action, case, actor, at) or within_return_limit(case.dispatched_at, case, at)
 
 
 def guard_part(case: CaseState, part: Part, at: datetime) -> Untimely | None:

@@ -1,14 +1,12 @@
 """send_back 审核退回: the work does not do, and the department goes on."""
 
-from domain.case.actions.part_of import OfPart, OnPart
-from domain.case.actions.reason import Reasoned
 from domain.case.events import Event
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
-from domain.case.parts import Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Role
+from domain.shared.event import Reasoned
 
 
 class SendBack(OfPart, Reasoned):

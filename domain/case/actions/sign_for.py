@@ -1,11 +1,9 @@
 """sign_for 签收: the department takes the case."""
 
-from domain.case.actions.part_of import OfPart, OnPart
 from domain.case.events import Event
 from domain.case.kind import Action, Decision, PartAction
 from domain.case.lifecycle import State
-from domain.case.parts import Part, PartState
-from domain.case.permission import NO_SUCH_PART
+from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.text import Name

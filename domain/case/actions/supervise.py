@@ -9,7 +9,7 @@ from domain.case.progress import Supervision
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
-from domain.shared.event import ActionBody
+from domain.shared.event import ActionBody, EventData
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised")
 
@@ -18,7 +18,7 @@ class Supervise(ActionBody):
     """督办."""
 
 
-def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> Untimely | None:
     """Refuse a second time in one cycle."""
     since = case.supervision
     if since is None or since.cycle != case.cycle:
@@ -27,12 +27,7 @@ def guard(case: CaseState, _: Actor, __: datetime) -> Untimely | None:
     return Untimely(ALREADY_SUPERVISED, f"it is supervised (督办) {told}")
 
 
-def evolve(case: CaseState, _: Supervise, event: Event) -> None:
-    """Supervise the case."""
-    supervise(case, event)
-
-
-def supervise(case: CaseState, event: Event) -> None:
+def supervise(case: CaseState, _: EventData, event: Event) -> None:
     """Flag the case, for the cycle that the event belongs to."""
     case.add_flags("supervised")
     case.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
@@ -47,8 +42,7 @@ ACTION = Action(
     body=Supervise,
     example=Supervise(note="An old lady alone; report every evening."),
     problems=(ALREADY_SUPERVISED,),
-    data=Supervise,
     guard=guard,
-    evolve=evolve,
+    evolve=supervise,
     notifies=("department", "owner"),
 )

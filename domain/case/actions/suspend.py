@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.actions.reason import Reasoned
 from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import Reasoned
 from domain.shared.text import Instant
 
 WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the future")
@@ -55,7 +55,6 @@ ACTION = Action(
         {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"}
     ),
     problems=(WAKE_AT_PAST, WAKE_AT_TOO_FAR),
-    data=Suspend,
     decide=decide,
     evolve=evolve,
     notifies=("owner",),

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
 from domain.case.kind import Action, Untimely
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
@@ -18,7 +17,7 @@ class Urge(ActionBody):
     """催办."""
 
 
-def guard(case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
     """Refuse staff once the promise has expired: a notice takes the urging's place. Callers may urge at any time."""
     clock, urging = pressed_clock(case), case.urging
     due = clock.due_at(case.calendar) if clock else None
@@ -34,11 +33,6 @@ def guard(case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
     return Untimely(URGE_TOO_LATE, f"{what}; the written notice (催办通知书) {notice}; {instead}")
 
 
-def evolve(case: CaseState, _: Urge, __: Event) -> None:
-    """Flag the case."""
-    case.add_flags("urged")
-
-
 ACTION = Action(
     name="urge",
     zh="催办",
@@ -48,8 +42,7 @@ ACTION = Action(
     body=Urge,
     example=Urge(note="Called for the second time."),
     problems=(URGE_TOO_LATE,),
-    data=Urge,
     guard=guard,
-    evolve=evolve,
+    flags=("urged",),
     notifies=("department",),
 )

@@ -1,9 +1,9 @@
 """withdraw 撤销: the caller wishes the case ended."""
 
-from domain.case.actions.reason import Reasoned
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
 from domain.shared.actors import Role
+from domain.shared.event import Reasoned
 
 
 class Withdraw(Reasoned):
@@ -19,6 +19,5 @@ ACTION = Action(
     targets=(State.WITHDRAWN,),
     body=Withdraw,
     example=Withdraw(reason="The caller found the stopcock shut."),
-    data=Withdraw,
     notifies=("department", "owner"),
 )

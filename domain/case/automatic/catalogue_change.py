@@ -141,13 +141,7 @@ def _opened(case: CaseState, terms: Terms, at: datetime, serial: int) -> tuple[C
     return tuple(
         _begun(
             case,
-            Clock(
-                serial=serial + place,
-                name=promise.name,
-                cycle=case.cycle,
-                calendar=promise.calendar,
-                budget_seconds=promise.budget_seconds,
-            ),
+            case.new_clock(promise.name, promise, serial + place),
             _since(case, promise, at),
             terms,
             at,

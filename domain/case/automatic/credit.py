@@ -82,22 +82,13 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
 
 def evolve(case: CaseState, data: Credited, _: Event) -> None:
     """Let the credit wait for its approval."""
-    owed = Owed(
+    owed = Owed.taken_from(
+        data,
         serial=data.credit,
-        name=data.name,
-        name_zh=data.name_zh,
-        amount=data.amount,
-        clock=data.clock,
         clock_serial=data.serial,
-        finding=data.finding,
-        found=data.found,
-        period=data.period,
-        fell_at=data.fell_at,
         # Since it is owed, not since this event: a worker that is late must make the same case. All that was owed
         # before the last act was raised before it; what fell due before it, and is raised after it, is owed since then.
         asked_at=max(data.fell_at, case.acted_at or data.fell_at),
-        approvers=data.approvers,
-        paid_by=data.paid_by,
     )
     case.credits = (*case.credits, owed)
     case.flag_undecided_credits()

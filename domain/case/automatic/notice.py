@@ -5,9 +5,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.calendar.work_calendar import USUAL_ZONE, is_usual_zone, on_the_wall
+from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.clocks import CLOCK_ZH
-from domain.case.events import Event
+from domain.case.events import Event, Names
 from domain.case.kind import Due, EventKind, Holder
 from domain.case.lifecycle import State
 from domain.case.parts import PART_AT_WORK
@@ -18,13 +18,6 @@ from domain.shared.event import EventData
 
 KEPT_EN = {"resolve": "settled", "reply": "replied to"}
 """Participle of the act that keeps the promise of a document."""
-
-
-class Names(EventData):
-    """Names of a service, or of the hotline that issues the document."""
-
-    name: str
-    name_zh: str
 
 
 class Addressee(EventData):
@@ -103,13 +96,13 @@ def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
         "serial": clock.serial,
         "due_at": clock.missed_at,
         "fell_at": falls_at,
-        "service": Names(name=case.terms.name, name_zh=case.terms.name_zh),
+        "service": Names.taken_from(case.terms),
         "registered_at": case.registered_at,
         "owner": case.owner,
         "addressees": _late(case),
         "general_manager": case.terms.persons(None).get("general_manager"),
-        "issuer": Names(name=organisation.name, name_zh=organisation.name_zh) if organisation else None,
-        **({} if is_usual_zone(zone) else {"timezone": zone}),
+        "issuer": Names.taken_from(organisation) if organisation else None,
+        **({} if zone == USUAL_ZONE else {"timezone": zone}),
     }
 
 
@@ -123,8 +116,7 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
 
 
 def _addressee(case: CaseState, department: str, assignee: str | None) -> Addressee:
-    unit = case.terms.unit(department).model_dump(exclude={"code"})
-    return Addressee(department=department, assignee=assignee, **unit)
+    return Addressee.taken_from(case.terms.unit(department), department=department, assignee=assignee)
 
 
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:

@@ -2,25 +2,22 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from domain.case.actions import comment, complete, reply, resume
 from domain.case.batch import ProjectionBatch
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, SETTLED
-from domain.case.kind import happened
+from domain.case.kind import Decision, happened
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
+from domain.shared.value import Immutable
 
 SETTLE = "settle"
 """The update of a settlement; its id is this and the incident's number."""
 
 
-class Settlement(BaseModel):
+class Settlement(Immutable):
     """End of an incident for a case: what was done, what the caller is told, and if the case is followed up."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: str
     result: str
@@ -28,14 +25,12 @@ class Settlement(BaseModel):
     follow_up: bool = True
 
 
-class Settled(BaseModel):
+class Settled(Immutable):
     """Answer of a case: the outcome, and the batch of its events if it is settled, for the incident to write.
 
     The answer is in the case's history before anybody has it, as the input of an activity is: it may be written again,
     or late. The case writes it once more with what it publishes next, so nothing is lost with the asker.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     outcome: str
     batch: ProjectionBatch | None = None
@@ -64,14 +59,14 @@ def next_event(case: CaseState, settlement: Settlement, at: datetime) -> Event |
         return None
     if outcome(case, incident) == KEPT:
         kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
-        return happened(case, comment.ACTION.name, at, kept)
+        return happened(case, comment.ACTION.name, at, Decision(kept))
     if case.state is State.SUSPENDED:
-        return happened(case, resume.ACTION.name, at, resume.Resumed(incident=incident), State.IN_PROGRESS)
+        return happened(case, resume.ACTION.name, at, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS))
     if case.state is not State.PENDING_REPLY:
         done = complete.Completed(incident=incident, result=settlement.result)
-        return happened(case, complete.ACTION.name, at, done, State.PENDING_REPLY)
+        return happened(case, complete.ACTION.name, at, Decision(done, State.PENDING_REPLY))
     told = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)
     if settlement.follow_up:
-        return happened(case, reply.ACTION.name, at, told, State.PENDING_FOLLOW_UP)
+        return happened(case, reply.ACTION.name, at, Decision(told, State.PENDING_FOLLOW_UP))
     closed = reply.Replied.of(told, reopen_ends_at=reopen_ends_at(case, at))
-    return happened(case, reply.ACTION.name, at, closed, State.CLOSED)
+    return happened(case, reply.ACTION.name, at, Decision(closed, State.CLOSED))

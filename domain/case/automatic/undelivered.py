@@ -1,8 +1,6 @@
 """undelivered 未送达: a notification of the case did not get through."""
 
-from domain.case.events import Event
 from domain.case.kind import EventKind
-from domain.case.state import CaseState
 from domain.shared.event import EventData
 
 FLAG = "undelivered"
@@ -14,15 +12,10 @@ class Undelivered(EventData):
     key: str
 
 
-def evolve(case: CaseState, _: Undelivered, __: Event) -> None:
-    """Flag the case."""
-    case.add_flags(FLAG)
-
-
 KIND = EventKind(
     name="undelivered",
     zh="未送达",
     description="A notification of the case was not delivered for minutes, or became a dead letter.",
     data=Undelivered,
-    evolve=evolve,
+    flags=(FLAG,),
 )

@@ -2,8 +2,7 @@
 
 from pydantic import Field
 
-from domain.incident.events import IncidentEvent
-from domain.incident.kind import IncidentAction
+from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
 from domain.incident.opening import Scope
 from domain.incident.state import IncidentFields
@@ -37,8 +36,7 @@ def decide(incident: IncidentFields, body: Confirm, _: Actor) -> Confirmed:
 
 
 def evolve(incident: IncidentFields, data: Confirmed, _: IncidentEvent) -> None:
-    """Set title, scope, and the expected time if it is known."""
-    incident.title, incident.scope = data.title, data.scope
+    """Keep the expected time if it is known."""
     if data.expected_at:
         incident.expected_at = data.expected_at
 
@@ -54,6 +52,7 @@ ACTION = IncidentAction(
     example=Confirm(title="Salt tide 咸潮", districts=("west", "south")),
     data=Confirmed,
     decide=decide,
+    sets=("title", "scope"),
     evolve=evolve,
     notifies=("supervisor",),
 )

@@ -2,14 +2,11 @@
 
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
-from domain.shared.event import ActionBody
-from domain.shared.text import Text
+from domain.shared.event import Reasoned
 
 
-class Dismiss(ActionBody):
+class Dismiss(Reasoned):
     """排除, with the reason."""
-
-    reason: Text
 
 
 ACTION = IncidentAction(
@@ -21,5 +18,4 @@ ACTION = IncidentAction(
     targets=(IncidentState.DISMISSING,),
     body=Dismiss,
     example=Dismiss(reason="One street, one owner's pump."),
-    data=Dismiss,
 )

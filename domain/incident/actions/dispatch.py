@@ -1,11 +1,9 @@
 """dispatch 派单: one dispatch for all linked cases."""
 
-from domain.incident.events import IncidentEvent
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
-from domain.incident.state import IncidentFields
 from domain.shared.codes import DepartmentCode
-from domain.shared.event import ActionBody, Addressees
+from domain.shared.event import ActionBody
 from domain.shared.text import Name
 
 
@@ -14,16 +12,6 @@ class DispatchIncident(ActionBody):
 
     department: DepartmentCode
     assignee: Name | None = None
-
-
-def evolve(incident: IncidentFields, data: DispatchIncident, _: IncidentEvent) -> None:
-    """Give it to the department, and to nobody there unless a person is named."""
-    incident.department, incident.assignee = data.department, data.assignee
-
-
-def notifies(_: IncidentFields, data: DispatchIncident, __: IncidentEvent) -> Addressees:
-    """Tell the department."""
-    return (f"department:{data.department}",)
 
 
 ACTION = IncidentAction(
@@ -35,7 +23,6 @@ ACTION = IncidentAction(
     targets=(IncidentState.DISPATCHED,),
     body=DispatchIncident,
     example=DispatchIncident(department="water_quality"),
-    data=DispatchIncident,
-    evolve=evolve,
-    notifies=notifies,
+    sets=("department", "assignee"),
+    notifies=("department:{department}",),
 )

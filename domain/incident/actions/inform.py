@@ -2,8 +2,7 @@
 
 from pydantic import Field
 
-from domain.incident.events import IncidentEvent
-from domain.incident.kind import IncidentAction
+from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING
 from domain.incident.state import IncidentFields
 from domain.shared.event import ActionBody
@@ -39,6 +38,5 @@ ACTION = IncidentAction(
             "expected_at": "2026-08-03T12:00:00Z",
         }
     ),
-    data=Inform,
     evolve=evolve,
 )

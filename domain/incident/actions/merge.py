@@ -1,7 +1,6 @@
 """merge 并入: its cause is that of another incident, which takes its cases over."""
 
-from domain.incident.events import IncidentEvent
-from domain.incident.kind import IncidentAction
+from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, LINKABLE, IncidentState
 from domain.incident.state import IncidentFields
 from domain.shared.errors import SAME_INCIDENT, Refused
@@ -37,7 +36,6 @@ ACTION = IncidentAction(
     body=Merge,
     example=Merge(into="i26080300014", reason="The same tide."),
     problems=(SAME_INCIDENT,),
-    data=Merge,
     check=check,
     evolve=evolve,
 )

@@ -1,7 +1,6 @@
 """resolve 解决: the cause is gone."""
 
-from domain.incident.events import IncidentEvent
-from domain.incident.kind import IncidentAction
+from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
 from domain.incident.state import IncidentFields
 from domain.shared.actors import Role
@@ -33,7 +32,6 @@ ACTION = IncidentAction(
         result="Fresh water was led in; chloride is below 250 mg/L.",
         message="水质已恢复正常，感谢谅解。Water is as it should be again.",
     ),
-    data=Resolve,
     evolve=evolve,
     notifies=("dispatcher", "supervisor"),
 )

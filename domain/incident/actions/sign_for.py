@@ -1,6 +1,5 @@
 """sign_for 签收: the department takes it."""
 
-from domain.incident.events import IncidentEvent
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import IncidentState
 from domain.incident.state import IncidentFields
@@ -20,11 +19,6 @@ def decide(_: IncidentFields, body: SignForIncident, actor: Actor) -> SignForInc
     return SignForIncident.of(body, assignee=body.assignee or actor.name)
 
 
-def evolve(incident: IncidentFields, data: SignForIncident, _: IncidentEvent) -> None:
-    """Set the assignee."""
-    incident.assignee = data.assignee
-
-
 ACTION = IncidentAction(
     name="sign_for",
     zh="签收",
@@ -34,8 +28,7 @@ ACTION = IncidentAction(
     targets=(IncidentState.IN_PROGRESS,),
     body=SignForIncident,
     example=SignForIncident(assignee="梁伟"),
-    data=SignForIncident,
     decide=decide,
-    evolve=evolve,
+    sets=("assignee",),
     notifies=("dispatcher",),
 )

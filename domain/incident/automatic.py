@@ -1,0 +1,73 @@
+"""Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
+
+from domain.incident.kind import IncidentEvent, IncidentKind
+from domain.incident.opening import Opened, Scope
+from domain.incident.state import IncidentFields
+from domain.shared.event import CancellationRequested, EventData
+
+
+class Widened(EventData):
+    """Other incident, and both scopes as one."""
+
+    incident: str
+    scope: Scope
+
+
+class MergeFailed(EventData):
+    """Incident that had ended."""
+
+    into: str | None
+
+
+class Finished(EventData):
+    """Cases by their answer: settled, kept open, over before; or linked to another incident, refused, gone."""
+
+    settled: int = 0
+    kept: int = 0
+    over: int = 0
+    linked: int = 0
+    refused: int = 0
+    gone: int = 0
+
+
+def forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) -> None:
+    """Forget the merge."""
+    incident.into = incident.state_before_merge = None
+
+
+CANCELLATION = IncidentKind(
+    name="cancellation_requested",
+    zh="请求取消",
+    description="Somebody requested cancellation in Temporal; the incident continues.",
+    data=CancellationRequested,
+)
+SUSPECT = IncidentKind(
+    name="suspect",
+    zh="预警",
+    description="A surge was found: more cases than chance brings.",
+    data=Opened,
+    notifies=("dispatcher", "supervisor"),
+)
+ABSORB = IncidentKind(
+    name="absorb",
+    zh="并入",
+    description="Another incident was merged into this one.",
+    data=Widened,
+    sets=("scope",),
+)
+MERGE_FAILED = IncidentKind(
+    name="merge_failed",
+    zh="未能并入",
+    description="The other incident had ended; this one continues.",
+    data=MergeFailed,
+    evolve=forget_merge,
+    notifies=("dispatcher",),
+)
+FINISH = IncidentKind(
+    name="finish",
+    zh="全部办结",
+    description="The last case was processed.",
+    data=Finished,
+    notifies=("dispatcher", "supervisor"),
+)
+INCIDENT_AUTOMATIC: tuple[IncidentKind, ...] = (CANCELLATION, SUSPECT, ABSORB, MERGE_FAILED, FINISH)
