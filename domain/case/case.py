@@ -26,7 +26,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.decide import available_actions, decide
 from domain.case.events import Event
 from domain.case.intake import Registered, Registration
-from domain.case.kind import Decision, Due, happened
+from domain.case.kind import Decision, Due, next_event
 from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.notifications import addressed
@@ -95,23 +95,22 @@ class Case(CaseState):
 
     def apply(self, command: Command[Any], at: datetime) -> tuple[Event, ...]:
         """Do what is asked at `at`, after everything that fell due before. Raises Refused and changes nothing."""
-        return tuple(self._happen(event) for event in self._ahead(command, at))
+        return tuple(self._record(event) for event in self._preview(command, at))
 
     def check(self, command: Command[Any], at: datetime) -> None:
         """Raise Refused exactly if `apply` would."""
-        self._ahead(command, at)
+        self._preview(command, at)
 
-    def _ahead(self, command: Command[Any], at: datetime) -> tuple[Event, ...]:
-        then = self.model_copy()
-        return (*then.ring(at), decide(then, command, at))
+    def _preview(self, command: Command[Any], at: datetime) -> tuple[Event, ...]:
+        preview = self.model_copy()
+        return (*preview.ring(at), decide(preview, command, at))
 
     def ring(self, at: datetime) -> tuple[Event, ...]:
         """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
         while due := self._next_due(at):
-            # Nothing comes after the wake date before the case is taken up again.
-            now = min(at, self.wake_at or at)
-            events.append(self._happen(happened(self, due.kind, now, Decision(due.data(), due.state))))
+            decision = Decision(due.data(), due.state)
+            events.append(self._record(next_event(self, due.kind, self._until(at), decision)))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
@@ -123,8 +122,13 @@ class Case(CaseState):
         return min(instants, default=None)
 
     def _next_due(self, at: datetime) -> Due | None:
-        now = min(at, self.wake_at or at)
-        return min((due for due in self._dues(now) if due.falls_at <= now), key=lambda due: due.falls_at, default=None)
+        until = self._until(at)
+        dues = (due for due in self._dues(until) if due.falls_at <= until)
+        return min(dues, key=lambda due: due.falls_at, default=None)
+
+    def _until(self, at: datetime) -> datetime:
+        """Return the instant that time can be brought to: the wake date first, as it changes what comes after it."""
+        return min(at, self.wake_at or at)
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
         """Return what time brings next. At the same instant this order counts: a miss comes before what it leads to."""
@@ -133,9 +137,9 @@ class Case(CaseState):
 
     def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:
         """Return what this person may do to the case at `at`, after everything that fell due before."""
-        then = self.model_copy()
-        then.ring(at)
-        return available_actions(then, actor, at)
+        preview = self.model_copy()
+        preview.ring(at)
+        return available_actions(preview, actor, at)
 
     def undelivered(self, key: str, at: datetime) -> tuple[Event, ...]:
         """Flag the case, once, because the notification `key` did not get through."""
@@ -156,8 +160,8 @@ class Case(CaseState):
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident that the case is linked to; after everything that fell due before."""
         events = list(self.ring(at))
-        while event := settle.next_event(self, settlement, at):
-            events.append(self._happen(event))
+        while event := settle.next_step(self, settlement, at):
+            events.append(self._record(event))
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
@@ -174,14 +178,14 @@ class Case(CaseState):
             return ()
         due = self.ring(at)
         changed = catalogue_change.data(self, new, at)
-        return (*due, self._happen(happened(self, catalogue_change.KIND.name, at, Decision(changed))))
+        return (*due, self._record(next_event(self, catalogue_change.KIND.name, at, Decision(changed))))
 
     def _after_due(self, kind: str, data: EventData, at: datetime) -> tuple[Event, ...]:
         """Let the system's event happen after everything that fell due before."""
         due = self.ring(at)
-        return (*due, self._happen(happened(self, kind, at, Decision(data))))
+        return (*due, self._record(next_event(self, kind, at, Decision(data))))
 
-    def _happen(self, event: Event) -> Event:
+    def _record(self, event: Event) -> Event:
         """Bring the case along; return the event, addressed to those who are told of it now."""
         evolve(self, event)
         return addressed(event, self)

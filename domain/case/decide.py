@@ -5,8 +5,8 @@ from typing import Any
 
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.events import Event
-from domain.case.guards import completes_the_work, part_untimely, untimely
-from domain.case.kind import Action, Decision, Untimely, happened
+from domain.case.guards import completes_the_work, not_possible, part_not_possible
+from domain.case.kind import Action, Decision, NotPossible, next_event
 from domain.case.lifecycle import State
 from domain.case.permission import (
     department_meant,
@@ -38,11 +38,11 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
         raise _refused(against, case, actor, at)
     action.check(case, body)
     decision = _decision(action, case, command, department, at)
-    if isinstance(decision, Untimely):
+    if isinstance(decision, NotPossible):
         raise _refused(decision, case, actor, at)
     held = {Role.ADMIN, *roles_held(action, case, actor, department)}
     acting = actor if actor.role in held else actor.model_copy(update={"role": Role.OWNER})
-    return happened(case, action.name, at, decision, acting)
+    return next_event(case, action.name, at, decision, acting)
 
 
 def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
@@ -57,31 +57,31 @@ def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -
 
 def _against(
     action: Action, case: CaseState, actor: Actor, department: str | None, at: datetime
-) -> Refused | Untimely | None:
+) -> Refused | NotPossible | None:
     """Return what is against this action by this person on that department's work: the case, or its part in it."""
     return (
         forbidden(action, case, actor, department)
-        or _untimely(action, case, actor, department, at)
+        or _not_possible(action, case, actor, department, at)
         or action.objection(case, actor)
     )
 
 
-def _untimely(
+def _not_possible(
     action: Action, case: CaseState, actor: Actor, department: str | None, at: datetime
-) -> Refused | Untimely | None:
+) -> Refused | NotPossible | None:
     """Return why the action is not possible now; Refused if that department has no part in the case."""
     if action.part is None or not is_on_part(case, action, department):
-        return untimely(action, case, actor, at)
+        return not_possible(action, case, actor, at)
     if part := case.part_of(department):
-        return part_untimely(action, part, case, at)
+        return part_not_possible(action, part, case, at)
     # If there is no part at all that the action is for, that is the reason, whatever department is named.
-    nothing = untimely(action, case, actor, at) if action.part.always else None
+    nothing = not_possible(action, case, actor, at) if action.part.always else None
     return nothing or no_such_part(case, department)
 
 
 def _decision(
     action: Action, case: CaseState, command: Command[Any], department: str | None, at: datetime
-) -> Decision | Untimely:
+) -> Decision | NotPossible:
     """Return the decision of the action's own rules; a part of the case changes its state only if it was the last."""
     if not is_on_part(case, action, department):
         if action.decide:
@@ -94,7 +94,7 @@ def _decision(
     return Decision(action.data.of(command.body, part=part.serial, department=department), state)
 
 
-def _refused(why: Refused | Untimely, case: CaseState, actor: Actor, at: datetime) -> Refused:
+def _refused(why: Refused | NotPossible, case: CaseState, actor: Actor, at: datetime) -> Refused:
     if isinstance(why, Refused):
         return why
     allowed = available_actions(case, actor, at)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, Untimely
+from domain.case.kind import Action, NotPossible
 from domain.case.lifecycle import State
 from domain.case.parts import UNFINISHED, Part
 from domain.case.state import CaseState
@@ -12,14 +12,14 @@ from domain.shared.errors import OUT_OF_TURN, ProblemType
 RETURN_TOO_LATE = ProblemType("conflict", "return_too_late", "Return after its time limit")
 
 
-def untimely(action: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
+def not_possible(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
     """Return why the action on the case itself is not possible now; None if it is."""
     if case.state not in action.sources:
         return action.out_of_turn(f"it is {case.state}")
     return action.guard(action, case, actor, at)
 
 
-def part_untimely(action: Action, part: Part, case: CaseState, at: datetime) -> Untimely | None:
+def part_not_possible(action: Action, part: Part, case: CaseState, at: datetime) -> NotPossible | None:
     """Return why the action on this part of the case is not possible now; None if it is."""
     rules = action.part
     if rules is None or case.state not in rules.states:
@@ -28,7 +28,7 @@ def part_untimely(action: Action, part: Part, case: CaseState, at: datetime) -> 
         return action.out_of_turn(f"the part of {part.department} is {part.state}")
     if completes_the_work(action, part, case) and case.state is not State.IN_PROGRESS:
         why = f"it is {case.state}; the last part ends when the case is in_progress again"
-        return Untimely(OUT_OF_TURN, why)
+        return NotPossible(OUT_OF_TURN, why)
     return rules.guard(case, part, at)
 
 
@@ -38,7 +38,7 @@ def completes_the_work(action: Action, part: Part, case: CaseState) -> bool:
     return case.completed and ends and all(other.serial == part.serial for other in case.unfinished)
 
 
-def while_incomplete(action: Action, case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def while_incomplete(action: Action, case: CaseState, _: Actor, __: datetime) -> NotPossible | None:
     """Refuse once the department has completed the case and only the parts of others are unfinished."""
     if not case.completed:
         return None
@@ -46,14 +46,14 @@ def while_incomplete(action: Action, case: CaseState, _: Actor, __: datetime) ->
     return action.out_of_turn(f"{case.department} has completed it, it waits for {others}")
 
 
-def while_active(action: Action, case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+def while_active(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
     """Refuse once the case is closed and cannot be reopened any more."""
     return None if case.is_active(at) else action.out_of_turn(f"it is {case.state}")
 
 
-def within_return_limit(since: datetime | None, case: CaseState, at: datetime) -> Untimely | None:
+def within_return_limit(since: datetime | None, case: CaseState, at: datetime) -> NotPossible | None:
     """Refuse a return after its time limit, which counts working days from `since`."""
     days = case.terms.process.return_within_days
     if since is None or at <= (limit := case.calendar.add(since, days * case.calendar.day_seconds)):
         return None
-    return Untimely(RETURN_TOO_LATE, f"a return within {days} working days was possible until {limit.isoformat()}")
+    return NotPossible(RETURN_TOO_LATE, f"a return within {days} working days was possible until {limit.isoformat()}")

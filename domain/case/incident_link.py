@@ -10,7 +10,7 @@ OWN_CAUSE = "own_cause"
 """The flag of a case that somebody took out of an incident (另有原因): it is not gathered again."""
 
 
-def follow(case: CaseState, event: Event) -> None:
+def wait(case: CaseState, event: Event) -> None:
     """Let the department's clocks stand still while the case waits: the incident's dispatch stands for its own.
 
     A case that is kept waits no longer. Neither does one that is replied to or ends by itself; it goes its own way if

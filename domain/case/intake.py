@@ -32,14 +32,14 @@ class Location(Value):
 
 THANKS = "thanks"
 """The service (表扬) whose cases are kept on the customer's record, with the person thanked."""
-Channel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
+IntakeChannel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
 
 
 class Intake(Immutable):
     """Words of the caller, as the agent takes them down."""
 
     service_code: ServiceCode
-    channel: Channel = "phone"
+    channel: IntakeChannel = "phone"
     caller: Caller = Caller()
     location: Location = Location()
     description: Text

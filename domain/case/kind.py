@@ -18,7 +18,7 @@ WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_RE
 """States of the case in which parts are worked on: one department does not wait for what holds up another."""
 
 
-class Untimely(NamedTuple):
+class NotPossible(NamedTuple):
     """Reason why an action is not possible now."""
 
     problem: ProblemType
@@ -108,7 +108,7 @@ class PartAction:
     evolve: Callable[[CaseState, Part, Any, Event], None] = lambda *_: None
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None
-    guard: Callable[[CaseState, Part, datetime], Untimely | None] = lambda *_: None
+    guard: Callable[[CaseState, Part, datetime], NotPossible | None] = lambda *_: None
     always: bool = False
 
 
@@ -116,26 +116,32 @@ class PartAction:
 class Action(EventKind, BaseAction[CaseState, Event, State]):
     """Action of a person on a complaint.
 
-    `guard` is a condition beyond the state, `objection` one on the person; both return what is against the action.
-    `check` is for a part as well. `decide` returns the decision or Untimely, and raises Refused as well; without it the
-    row says it all.
-    `offers` is False while nothing can be done that the row allows, so that the action is not offered.
-    `of_parts`: a department that has only a part may do it to the whole case.
+    Beyond its row (roles, sources, targets), an action may have these rules; they are asked in this order:
+
+    1. `guard`: is it possible now? A condition beyond the state.
+    2. `objection`: may this person do it? A condition beyond the role.
+    3. `check`: is the body right? Raises Refused if not.
+    4. `decide`: what happens? Returns the decision or NotPossible, or raises Refused. By default the body becomes the
+       data of the event, and the first target the state.
+
+    `part` says how it is done to a part of the case; of the rules above, only `objection` and `check` count there.
+    `offers` is False if this person has nothing to do it to, so that the action is not offered.
+    `shared_with_parts`: a department that has only a part may do it to the whole case.
     """
 
-    guard: Callable[["Action", CaseState, Actor, datetime], Untimely | None] = lambda *_: None
+    guard: Callable[["Action", CaseState, Actor, datetime], NotPossible | None] = lambda *_: None
     objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
-    decide: Callable[[CaseState, Any, Actor, datetime], Decision | Untimely] | None = None
+    decide: Callable[[CaseState, Any, Actor, datetime], Decision | NotPossible] | None = None
     part: PartAction | None = None
-    of_parts: bool = False
+    shared_with_parts: bool = False
 
-    def out_of_turn(self, why: str) -> Untimely:
+    def out_of_turn(self, why: str) -> NotPossible:
         """Return the reason of an action that `why` does not allow now."""
-        return Untimely(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
+        return NotPossible(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
 
 
-def happened(case: CaseState, kind: str, at: datetime, decision: Decision, actor: Actor = SYSTEM) -> Event:
+def next_event(case: CaseState, kind: str, at: datetime, decision: Decision, actor: Actor = SYSTEM) -> Event:
     """Return the next event of the case, as it was decided; by the system if no actor is given."""
     return Event(
         seq=case.version + 1,

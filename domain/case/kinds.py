@@ -7,7 +7,7 @@ from domain.case.closing import close
 from domain.case.events import Event
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED
-from domain.case.parts import OnPart
+from domain.case.parts import PartData
 from domain.case.state import CaseState
 
 KINDS: dict[str, EventKind] = {kind.name: kind for kind in (*ACTIONS, *AUTOMATIC)}
@@ -19,14 +19,14 @@ def evolve(case: CaseState, event: Event) -> None:
         raise ValueError(f"event {event.seq} cannot follow version {case.version} of case {case.number}")
     case.version = event.seq
     kind, data = KINDS[event.action], event.data
-    if isinstance(kind, Action) and kind.part and isinstance(data, OnPart) and data.part:
+    if isinstance(kind, Action) and kind.part and isinstance(data, PartData) and data.part:
         kind.part.evolve(case, case.parts[data.part - 1], data, event)
     else:
         kind.change(case, event)
     if case.terms.credits and not kind.by_time:
         case.acted_at = event.at
-    incident_link.follow(case, event)
+    incident_link.wait(case, event)
     if event.to_state in ENDED and case.state not in ENDED:
         close(case, event)
     case.state = event.to_state
-    urging.follow(case, event.at)
+    urging.run_countdown(case, event.at)

@@ -54,7 +54,7 @@ class Part(Immutable):
     version: int = Field(default=0, ge=0, description="The case's version that changed the part last.")
 
 
-class OfPart(ActionBody):
+class PartBody(ActionBody):
     """Body of an action on the case, or on the part in it that a further department has."""
 
     department: DepartmentCode | None = Field(
@@ -62,7 +62,7 @@ class OfPart(ActionBody):
     )
 
 
-class OnPart(OfDepartment):
+class PartData(OfDepartment):
     """Facts about the case, or about one part of it: the serial of the part; None for the case itself."""
 
     part: int | None = None

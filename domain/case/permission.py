@@ -11,7 +11,7 @@ def department_meant(case: CaseState, actor: Actor, action: Action, named: str |
     """Return the department whose work the action is about: the one named, the actor's own, or that of the case."""
     if named is not None:
         return named
-    part = _own_part(case, actor) if action.part or action.of_parts else None
+    part = _own_part(case, actor) if action.part or action.shared_with_parts else None
     return part.department if part else case.department
 
 

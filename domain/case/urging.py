@@ -1,7 +1,7 @@
 """Urging of a late case: the countdown to the written notice (催办通知书), then to the criticism (通报批评).
 
 Both are about a promise of the case's own: `resolve`, and once the work is done, or where it was not promised, `reply`.
-The countdown runs only while that promise is missed and runs on: a case that waits for its caller is not pressed.
+The countdown runs only while that promise is missed and runs on: nobody is urged while a case waits for its caller.
 """
 
 from datetime import datetime
@@ -13,39 +13,39 @@ from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind
 
 
-def pressed_clock(case: CaseState) -> Clock | None:
-    """Return the promise that is pressed: to settle the matter; if that is done or was not promised, to reply.
+def urged_clock(case: CaseState) -> Clock | None:
+    """Return the promise that somebody is urged to keep: to settle the matter; if done or not promised, to reply.
 
-    Once somebody is pressed for one, it is that one until it is kept.
+    Once it is one of them, it is that one until it is kept.
     """
-    pressed = case.urging and case.urging.clock_serial
-    same = next((clock for clock in case.clocks if clock.serial == pressed and clock.live), None)
+    urged = case.urging and case.urging.clock_serial
+    same = next((clock for clock in case.clocks if clock.serial == urged and clock.live), None)
     return same or case.live_clock("resolve") or case.live_clock("reply")
 
 
 def countdown_ends_at(case: CaseState) -> datetime | None:
     """Return when the notice or the criticism falls due; None if neither does, or the countdown stands still."""
-    urging, clock = case.urging, pressed_clock(case)
+    urging, clock = case.urging, urged_clock(case)
     if not (urging and urging.countdown and clock and clock.missed_at):
         return None
     return urging.countdown.instant_of(MISS, case.calendar)
 
 
-def follow(case: CaseState, at: datetime) -> None:
+def run_countdown(case: CaseState, at: datetime) -> None:
     """Let the countdown run, stand and stop with the promise that it belongs to."""
-    rules, clock, urging = case.terms.process.urging, pressed_clock(case), case.urging
+    rules, clock, urging = case.terms.process.urging, urged_clock(case), case.urging
     anew = urging is None or (clock and urging.clock_serial != clock.serial and not _noticed_now(case, urging))
     if clock and clock.missed_at and anew:
         since = _late_since(case, clock, clock.missed_at)
-        watch = countdown(clock.serial, rules.calendar, rules.notice_seconds, since)
-        case.urging = Urging(clock_serial=clock.serial, countdown=watch)
+        countdown = start_countdown(clock.serial, rules.calendar, rules.notice_seconds, since)
+        case.urging = Urging(clock_serial=clock.serial, countdown=countdown)
     elif urging and urging.countdown:
         mine = clock if clock and clock.serial == urging.clock_serial else None
-        watch = _alongside(urging.countdown, mine, at, case.calendar)
-        case.urging = urging.model_copy(update={"countdown": watch})
+        countdown = _alongside(urging.countdown, mine, at, case.calendar)
+        case.urging = urging.model_copy(update={"countdown": countdown})
 
 
-def countdown(serial: int, calendar: CalendarKind, seconds: float, since: datetime) -> Clock:
+def start_countdown(serial: int, calendar: CalendarKind, seconds: float, since: datetime) -> Clock:
     """Return a countdown for the promise of this serial that runs since then."""
     return Clock(serial=serial, name="resolve", cycle=1, calendar=calendar, budget_seconds=seconds).start(since)
 
@@ -62,15 +62,15 @@ def _noticed_now(case: CaseState, urging: Urging) -> bool:
 
 
 def _late_since(case: CaseState, clock: Clock, missed_at: datetime) -> datetime:
-    """Return since when somebody is pressed: to reply, since the work was done, if that was later than the miss."""
+    """Return since when somebody is urged: to reply, since the work was done, if that was later than the miss."""
     settled = (each for each in case.clocks if each.name == "resolve" and not each.part and clock.name == "reply")
     done = (each.stopped_at for each in settled if each.cycle == case.cycle and each.stopped_at)
     return max((missed_at, *done))
 
 
-def _alongside(watch: Clock, clock: Clock | None, at: datetime, calendar: WorkCalendar) -> Clock:
+def _alongside(countdown: Clock, clock: Clock | None, at: datetime, calendar: WorkCalendar) -> Clock:
     """Return the countdown as its promise goes: over, paused, or running as if it had never been stopped."""
     if clock is None:
-        return watch.stop(at, calendar)
-    watch = watch.reinstate()
-    return watch.pause(at, calendar) if clock.paused else watch.resume(at)
+        return countdown.stop(at, calendar)
+    countdown = countdown.reinstate()
+    return countdown.pause(at, calendar) if clock.paused else countdown.resume(at)

@@ -9,7 +9,7 @@ from typing import Any
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.sign_for import SignFor
-from domain.case.parts import OfPart
+from domain.case.parts import PartBody
 from domain.shared.actors import Role
 from hotline.demo.people import AGENTS, Person, Staff
 from hotline.demo.plans import PLANS
@@ -84,7 +84,7 @@ class Call:
                 continue
             place += 1
             body = move.body(self.scene)
-            at_work = (body.department if isinstance(body, OfPart) else None) or department
+            at_work = (body.department if isinstance(body, PartBody) else None) or department
             person = staff.named(owner) if move.role is Role.AGENT else self._who(move, staff, owner, at_work)
             if isinstance(body, SignFor) and body.assignee is None:
                 body = body.model_copy(update={"assignee": person.name})

@@ -285,7 +285,7 @@ class CaseMachine(RuleBasedStateMachine):
                 assert event.at >= datetime.fromisoformat(data_of(issued[data_of(event)["notice"]])["deadline_at"])
 
     @invariant()
-    def nobody_is_pressed_who_waits_or_is_done(self) -> None:
+    def nobody_is_urged_who_waits_or_is_done(self) -> None:
         watch = self.case.urging and self.case.urging.countdown
         if watch and watch.running_since:
             clock = next(clock for clock in self.case.clocks if clock.serial == watch.serial)

@@ -135,7 +135,7 @@ class TestOfAnotherDepartment:
     def test_a_crew_with_a_part_does_to_the_case_only_what_is_shared(self, action: str) -> None:
         for state in TABLE[action].sources & {*DISPATCHED}:
             case = with_part(state, PartState.IN_PROGRESS)
-            if TABLE[action].of_parts:
+            if TABLE[action].shared_with_parts:
                 do(case, BODIES[action], THEN, OTHER_CREW)
             else:
                 assert refused(case, BODIES[action], OTHER_CREW).code == "other_department"

@@ -76,7 +76,7 @@ class TestWhen:
             assert deadline == expected
             case.ring(deadline)
 
-    def test_a_case_that_waits_for_its_caller_is_not_pressed(self) -> None:
+    def test_a_case_that_waits_for_its_caller_is_not_urged(self) -> None:
         case = late()
         do(case, BODIES["suspend"], NOTICED - hours(2))
         assert papers(case.ring(NOTICED + days(3))) == []
@@ -168,7 +168,7 @@ class TestEachInItsTime:
 
 
 class TestReply:
-    """Who has only the reply to give is pressed for it."""
+    """Who has only the reply to give is urged to give it."""
 
     def test_late_though_the_work_was_done_in_time_it_brings_both_to_the_owner(self) -> None:
         case = late()
@@ -196,7 +196,7 @@ class TestReply:
         do(case, BODIES["complete"], done)
         assert papers(walked(case, done + days(1))) == [("notice", written(done + days(1)))]
 
-    def test_where_no_settling_was_promised_the_department_is_pressed_for_it(self) -> None:
+    def test_where_no_settling_was_promised_the_department_is_urged(self) -> None:
         case = late(promises=tuple(each for each in PROMISES if each.name != "resolve"))
         notice = next(event for event in walked(case, REPLY_DUE + days(1)) if event.action == "notice")
         assert [to["department"] for to in data_of(notice)["addressees"]] == ["repair"]

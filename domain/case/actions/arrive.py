@@ -4,16 +4,16 @@ from domain.case.events import Event
 from domain.case.guards import while_incomplete
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
-from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, PartState
+from domain.case.parts import NO_SUCH_PART, PartBody, PartData, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Role
 
 
-class Arrive(OfPart):
+class Arrive(PartBody):
     """到场."""
 
 
-class Arrived(OnPart, Arrive):
+class Arrived(PartData, Arrive):
     """Arrival for the case, or for a part."""
 
 

@@ -30,5 +30,5 @@ ACTION = Action(
     data=Commented,
     guard=while_active,
     notifies_by_incident=("owner",),
-    of_parts=True,
+    shared_with_parts=True,
 )

@@ -5,9 +5,9 @@ from datetime import datetime
 from domain.case.clocks import DEPARTMENT
 from domain.case.events import Event, OfIncident
 from domain.case.guards import while_incomplete
-from domain.case.kind import Action, Decision, PartAction, Untimely
+from domain.case.kind import Action, Decision, NotPossible, PartAction
 from domain.case.lifecycle import State
-from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, Part, PartState
+from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.progress import Finding
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
@@ -20,14 +20,14 @@ NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management m
 UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding")
 
 
-class Complete(OfPart):
+class Complete(PartBody):
     """处理完成: what was done, and what was found (查实) that the company owes a credit for."""
 
     result: Text
     findings: tuple[Code, ...] = omit_default((), "Codes of findings (查实事项) of the catalogue.", max_length=20)
 
 
-class Completed(OnPart, OfIncident, Complete):
+class Completed(PartData, OfIncident, Complete):
     """Work done on the case or on a part, or by the incident that the case is linked to."""
 
 
@@ -40,11 +40,11 @@ def check(case: CaseState, body: Complete) -> None:
         raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
     """Refuse before management has decided (先批后办), and once the work is completed."""
     if case.needs_decision:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
-        return Untimely(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
+        return NotPossible(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
     return while_incomplete(action, case, actor, at)
 
 

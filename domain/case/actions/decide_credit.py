@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import Clock
 from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action, Decision, Untimely
+from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import State
 from domain.case.progress import Owed
 from domain.case.state import CaseState
@@ -45,9 +45,9 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     notify: tuple[str, ...] = ()
 
 
-def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
     """Refuse if no credit waits. It is decided on however long the case has been closed."""
-    return None if case.undecided_credits else Untimely(OUT_OF_TURN, "no credit of it waits for a decision")
+    return None if case.undecided_credits else NotPossible(OUT_OF_TURN, "no credit of it waits for a decision")
 
 
 def offers(case: CaseState, actor: Actor, at: datetime) -> bool:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.case.approvers import OWN_REQUEST, own_request
 from domain.case.events import Event
-from domain.case.kind import Action, Decision, Untimely
+from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
@@ -26,7 +26,7 @@ class ExtensionDecided(DecideExtension):
     working_days: int
 
 
-def guard(action: Action, case: CaseState, _: Actor, __: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, _: Actor, __: datetime) -> NotPossible | None:
     """Refuse if nobody has asked."""
     return None if case.extension else action.out_of_turn(f"it is {case.state}")
 
@@ -38,12 +38,12 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     return own_request(actor, "supervisor") if mine else None
 
 
-def decide(case: CaseState, body: DecideExtension, _: Actor, __: datetime) -> Decision | Untimely:
+def decide(case: CaseState, body: DecideExtension, _: Actor, __: datetime) -> Decision | NotPossible:
     """Grant nothing once the promise has expired: an extension would move nothing."""
     clock = case.live_clock("resolve")
     if body.approved and clock and clock.missed_at:
         expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
-        return Untimely(EXTENSION_EXPIRED, f"{expired}; it can be rejected (approved: false)")
+        return NotPossible(EXTENSION_EXPIRED, f"{expired}; it can be rejected (approved: false)")
     days = case.extension.working_days if case.extension else 0
     return Decision(ExtensionDecided.of(body, working_days=days))
 

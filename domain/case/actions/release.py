@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case import closing
 from domain.case.events import Event
-from domain.case.guards import part_untimely
-from domain.case.kind import Action, PartAction, Untimely
+from domain.case.guards import part_not_possible
+from domain.case.kind import Action, NotPossible, PartAction
 from domain.case.lifecycle import AT_WORK, State
-from domain.case.parts import NO_SUCH_PART, UNFINISHED, OnPart, Part, PartState
+from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
@@ -23,15 +23,15 @@ class Release(Reasoned):
     department: DepartmentCode
 
 
-class Released(Release, OnPart):
+class Released(Release, PartData):
     """Part that is released."""
 
 
-def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
     """Refuse if no part can be released now."""
-    if any(part_untimely(action, part, case, at) is None for part in case.unfinished):
+    if any(part_not_possible(action, part, case, at) is None for part in case.unfinished):
         return None
-    return Untimely(OUT_OF_TURN, "no further department has an open part in it that could be released now")
+    return NotPossible(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 
 
 def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:

@@ -111,5 +111,5 @@ ACTION = Action(
     decide=decide,
     evolve=evolve,
     notifies=("manager",),
-    of_parts=True,
+    shared_with_parts=True,
 )

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from domain.case.events import Event
-from domain.case.kind import Action, Decision, Untimely
+from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.progress import Extension
 from domain.case.state import CaseState
@@ -24,20 +24,20 @@ class RequestExtension(Reasoned):
     working_days: int = Field(ge=1)
 
 
-def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
     """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
     rules = case.terms.process
     if case.extension is not None:
         return action.out_of_turn(f"it is {case.state}")
     if case.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
         allowed = f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
-        return Untimely(EXTENSION_USED, allowed)
+        return NotPossible(EXTENSION_USED, allowed)
     clock, days = case.live_clock("resolve"), rules.extension_notice_days
     due = clock.due_at(case.calendar) if clock else None
     if due is None or case.calendar.add(at, days * case.calendar.day_seconds) > due:
         until = f"it is due at {due.isoformat()}" if due else "no clock for it is running"
         ahead = f"an extension is asked for {days} working day(s) ahead of the expiry of resolve"
-        return Untimely(EXTENSION_TOO_LATE, f"{ahead}, of one that runs round the clock as well; {until}")
+        return NotPossible(EXTENSION_TOO_LATE, f"{ahead}, of one that runs round the clock as well; {until}")
     return None
 
 

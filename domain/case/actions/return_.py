@@ -4,28 +4,28 @@ from datetime import datetime
 
 from domain.case.events import Event
 from domain.case.guards import RETURN_TOO_LATE, while_incomplete, within_return_limit
-from domain.case.kind import Action, PartAction, Untimely
+from domain.case.kind import Action, NotPossible, PartAction
 from domain.case.lifecycle import AT_WORK, State
-from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, OfPart, OnPart, Part, PartState
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.event import Reasoned
 
 
-class Return(OfPart, Reasoned):
+class Return(PartBody, Reasoned):
     """退单, with the reason."""
 
 
-class Returned(OnPart, Return):
+class Returned(PartData, Return):
     """Return of the case, or of a part."""
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
+def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
     """Refuse once the work is completed, or the time limit for a return has passed."""
     return while_incomplete(action, case, actor, at) or within_return_limit(case.dispatched_at, case, at)
 
 
-def guard_part(case: CaseState, part: Part, at: datetime) -> Untimely | None:
+def guard_part(case: CaseState, part: Part, at: datetime) -> NotPossible | None:
     """Refuse once the time limit for a return has passed."""
     return within_return_limit(part.involved_at, case, at)
 

@@ -3,17 +3,17 @@
 from domain.case.events import Event
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
-from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, Part, PartState
+from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Role
 from domain.shared.event import Reasoned
 
 
-class SendBack(OfPart, Reasoned):
+class SendBack(PartBody, Reasoned):
     """审核退回, with the reason; of the case, or of the part of the department that is named."""
 
 
-class SentBack(OnPart, SendBack):
+class SentBack(PartData, SendBack):
     """Work sent back, of the case or of a part."""
 
 

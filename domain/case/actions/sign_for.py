@@ -3,19 +3,19 @@
 from domain.case.events import Event
 from domain.case.kind import Action, Decision, PartAction
 from domain.case.lifecycle import State
-from domain.case.parts import NO_SUCH_PART, OfPart, OnPart, Part, PartState
+from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.text import Name
 
 
-class SignFor(OfPart):
+class SignFor(PartBody):
     """签收; the assignee is the signer unless another is named."""
 
     assignee: Name | None = None
 
 
-class SignedFor(OnPart, SignFor):
+class SignedFor(PartData, SignFor):
     """Signature, and the person who works on the case from now on."""
 
 

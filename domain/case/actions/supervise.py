@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.events import Event
-from domain.case.kind import Action, Untimely
+from domain.case.kind import Action, NotPossible
 from domain.case.lifecycle import OPEN
 from domain.case.progress import Supervision
 from domain.case.state import CaseState
@@ -18,13 +18,13 @@ class Supervise(ActionBody):
     """督办."""
 
 
-def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
     """Refuse a second time in one cycle."""
     since = case.supervision
     if since is None or since.cycle != case.cycle:
         return None
     told = f"in cycle {since.cycle} since {since.supervised_at.isoformat()}, and that is said once a cycle"
-    return Untimely(ALREADY_SUPERVISED, f"it is supervised (督办) {told}")
+    return NotPossible(ALREADY_SUPERVISED, f"it is supervised (督办) {told}")
 
 
 def supervise(case: CaseState, _: EventData, event: Event) -> None:

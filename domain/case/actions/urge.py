@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, Untimely
+from domain.case.kind import Action, NotPossible
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
-from domain.case.urging import countdown_ends_at, pressed_clock
+from domain.case.urging import countdown_ends_at, urged_clock
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 from domain.shared.event import ActionBody
@@ -17,9 +17,9 @@ class Urge(ActionBody):
     """催办."""
 
 
-def guard(_: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | None:
+def guard(_: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
     """Refuse staff once the promise has expired: a notice takes the urging's place. Callers may urge at any time."""
-    clock, urging = pressed_clock(case), case.urging
+    clock, urging = urged_clock(case), case.urging
     due = clock.due_at(case.calendar) if clock else None
     if actor.role in (Role.CALLER, Role.ADMIN) or due is None or at < due:
         return None
@@ -30,7 +30,7 @@ def guard(_: Action, case: CaseState, actor: Actor, at: datetime) -> Untimely | 
         notice = f"comes at {ends_at.isoformat()}" if ends_at else "comes once the case is taken up again"
     what = f"urging is for the time before the expiry, which was at {due.isoformat()}"
     instead = "comment, or have a supervisor supervise (督办)"
-    return Untimely(URGE_TOO_LATE, f"{what}; the written notice (催办通知书) {notice}; {instead}")
+    return NotPossible(URGE_TOO_LATE, f"{what}; the written notice (催办通知书) {notice}; {instead}")
 
 
 ACTION = Action(

@@ -13,7 +13,7 @@ from domain.case.lifecycle import State
 from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
 from domain.case.state import CaseState
-from domain.case.urging import countdown, countdown_ends_at, criticism_seconds, pressed_clock
+from domain.case.urging import countdown_ends_at, criticism_seconds, start_countdown, urged_clock
 from domain.shared.event import EventData
 
 KEPT_EN = {"resolve": "settled", "reply": "replied to"}
@@ -89,7 +89,7 @@ def _criticism(case: CaseState, falls_at: datetime) -> Criticised:
 
 
 def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
-    organisation, zone, clock = case.terms.organisation, case.calendar.timezone, pressed_clock(case)
+    organisation, zone, clock = case.terms.organisation, case.calendar.timezone, urged_clock(case)
     assert clock is not None  # noqa: S101 - the countdown is of a missed clock
     return {
         "clock": clock.name,
@@ -122,9 +122,9 @@ def _addressee(case: CaseState, department: str, assignee: str | None) -> Addres
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
     """Count towards the criticism from now on, if the rules have one."""
     seconds = criticism_seconds(case)
-    watch = countdown(data.serial, "working", seconds, event.at) if seconds else None
+    countdown = start_countdown(data.serial, "working", seconds, event.at) if seconds else None
     case.add_flags("noticed")
-    case.urging = Urging(clock_serial=data.serial, countdown=watch, notice_seq=event.seq, noticed_at=event.at)
+    case.urging = Urging(clock_serial=data.serial, countdown=countdown, notice_seq=event.seq, noticed_at=event.at)
 
 
 def criticise(case: CaseState, _: Criticised, __: Event) -> None:

@@ -7,7 +7,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, SETTLED
-from domain.case.kind import Decision, happened
+from domain.case.kind import Decision, next_event
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
 from domain.shared.value import Immutable
@@ -48,7 +48,7 @@ def outcome(case: CaseState, incident: str) -> str:
     return KEPT if own else SETTLED
 
 
-def next_event(case: CaseState, settlement: Settlement, at: datetime) -> Event | None:
+def next_step(case: CaseState, settlement: Settlement, at: datetime) -> Event | None:
     """Return the next event that brings the case to its reply; None if nothing is left to do.
 
     A case that has something of its own, a further department at work or an approval that is waited for, goes on with
@@ -59,14 +59,14 @@ def next_event(case: CaseState, settlement: Settlement, at: datetime) -> Event |
         return None
     if outcome(case, incident) == KEPT:
         kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
-        return happened(case, comment.ACTION.name, at, Decision(kept))
+        return next_event(case, comment.ACTION.name, at, Decision(kept))
     if case.state is State.SUSPENDED:
-        return happened(case, resume.ACTION.name, at, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS))
+        return next_event(case, resume.ACTION.name, at, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS))
     if case.state is not State.PENDING_REPLY:
         done = complete.Completed(incident=incident, result=settlement.result)
-        return happened(case, complete.ACTION.name, at, Decision(done, State.PENDING_REPLY))
+        return next_event(case, complete.ACTION.name, at, Decision(done, State.PENDING_REPLY))
     told = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)
     if settlement.follow_up:
-        return happened(case, reply.ACTION.name, at, Decision(told, State.PENDING_FOLLOW_UP))
+        return next_event(case, reply.ACTION.name, at, Decision(told, State.PENDING_FOLLOW_UP))
     closed = reply.Replied.of(told, reopen_ends_at=reopen_ends_at(case, at))
-    return happened(case, reply.ACTION.name, at, Decision(closed, State.CLOSED))
+    return next_event(case, reply.ACTION.name, at, Decision(closed, State.CLOSED))
