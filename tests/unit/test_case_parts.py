@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -134,6 +136,18 @@ class TestWork:
         do(case, comment, THEN, OTHER_CREW)
         offered = case.available_actions(OTHER_CREW, THEN)
         assert offered == ("sign_for", "return", "request_approval", "comment")
+
+    @pytest.mark.parametrize("done", ["return", "complete"])
+    def test_a_crew_whose_part_is_done_or_returned_has_no_say_any_more(self, done: str) -> None:
+        case = together()
+        do(case, BODIES["sign_for"], THEN, OTHER_CREW)
+        do(case, BODIES[done], THEN, OTHER_CREW)
+        for body in (BODIES["comment"], BODIES["request_approval"]):
+            assert refused(case, body, OTHER_CREW).code == "other_department"
+
+    def test_a_crew_that_names_its_own_department_without_a_part_is_told_whose_the_work_is(self) -> None:
+        refusal = refused(together(), SignFor(department="billing"), BILLING)
+        assert (refusal.code, refusal.accepted) == ("other_department", ("repair",))
 
     def test_the_administrator_says_whose_part_it_is(self) -> None:
         case = together()
