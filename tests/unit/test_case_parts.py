@@ -118,6 +118,14 @@ class TestWork:
             assert main(case, "resolve").stopped_at == THEN + minutes(9)
             assert of_part(case, "resolve").status == "met"
 
+    @pytest.mark.parametrize("action", ["return", "arrive", "complete"])
+    def test_once_completed_the_department_only_waits_for_the_others(self, action: str) -> None:
+        case = together()
+        do(case, COMPLETE, THEN)
+        refusal = refused(case, BODIES[action], CREW)
+        assert refusal.code == "out_of_turn"
+        assert "repair has completed it, it waits for metering" in refusal.message
+
     def test_the_first_of_two_parts_that_are_waited_for_ends_no_wait(self) -> None:
         case = together()
         do(case, Involve(department="billing", task="Find the arrears."), THEN, DISPATCHER)
@@ -247,6 +255,12 @@ class TestBack:
         do(case, BODIES["release"], THEN, OWNER)
         assert (case.state, case.unfinished) == (State.PENDING_REPLY, ())
         assert main(case, "resolve").status == "met"
+
+    def test_a_returned_part_is_nobodys(self) -> None:
+        case = together()
+        do(case, BODIES["sign_for"], THEN, OTHER_CREW)
+        do(case, BODIES["return"], THEN, OTHER_CREW)
+        assert (case.parts[0].state, case.parts[0].assignee) == (PartState.RETURNED, None)
 
     def test_a_returned_part_may_be_given_to_the_same_department_again(self) -> None:
         case = together()
