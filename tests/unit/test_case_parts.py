@@ -153,10 +153,6 @@ class TestWork:
         for body in (BODIES["comment"], BODIES["request_approval"]):
             assert refused(case, body, OTHER_CREW).code == "other_department"
 
-    def test_a_crew_that_names_its_own_department_without_a_part_is_told_whose_the_work_is(self) -> None:
-        refusal = refused(together(), SignFor(department="billing"), BILLING)
-        assert (refusal.code, refusal.accepted) == ("other_department", ("repair",))
-
     def test_the_administrator_says_whose_part_it_is(self) -> None:
         case = together()
         do(case, SignFor(department="metering", assignee="Sun Hao"), THEN, ADMIN)
