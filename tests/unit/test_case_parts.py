@@ -153,6 +153,14 @@ class TestWork:
         for body in (BODIES["comment"], BODIES["request_approval"]):
             assert refused(case, body, OTHER_CREW).code == "other_department"
 
+    def test_an_extension_gives_a_part_no_more_time(self) -> None:
+        case = together()
+        part, whole = of_part(case, "resolve").budget_seconds, main(case, "resolve").budget_seconds
+        do(case, BODIES["request_extension"], THEN)
+        do(case, BODIES["decide_extension"], THEN)
+        assert main(case, "resolve").budget_seconds > whole
+        assert of_part(case, "resolve").budget_seconds == part
+
     def test_the_administrator_says_whose_part_it_is(self) -> None:
         case = together()
         do(case, SignFor(department="metering", assignee="Sun Hao"), THEN, ADMIN)
