@@ -131,6 +131,10 @@ class TestTable:
         event = one(do(case_in(State.DISPATCHED), SignFor(note="on the way"), THEN))
         assert data_of(event)["note"] == "on the way"
 
+    def test_a_null_that_was_sent_is_not_recorded(self) -> None:
+        event = one(do(case_in(State.REGISTERED), Dispatch(department="repair", assignee=None, note=None), THEN))
+        assert data_of(event) == {"department": "repair"}
+
 
 class TestAnswer:
     def test_closes(self) -> None:

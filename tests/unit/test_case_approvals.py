@@ -181,6 +181,12 @@ class TestSum:
         assert len(data_of(event)["approvers"]) == 1
         assert "approved_before" not in data_of(event)
 
+    def test_what_was_decided_is_in_the_currency_of_the_catalogue(self) -> None:
+        case = asked("600", currency="GBP")
+        do(case, YES, THEN, MANAGER)
+        assert case.decisions[-1].currency == "GBP"
+        assert data_of(self.ask(case, "401"))["approved_before"] == "600.00"
+
     def test_neither_does_what_was_owed_or_another_currency(self) -> None:
         case = asked("1000")
         do(case, YES, THEN, MANAGER)

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -116,6 +118,14 @@ class TestWork:
             assert main(case, "resolve").stopped_at == THEN + minutes(9)
             assert of_part(case, "resolve").status == "met"
 
+    @pytest.mark.parametrize("action", ["return", "arrive", "complete"])
+    def test_once_completed_the_department_only_waits_for_the_others(self, action: str) -> None:
+        case = together()
+        do(case, COMPLETE, THEN)
+        refusal = refused(case, BODIES[action], CREW)
+        assert refusal.code == "out_of_turn"
+        assert "repair has completed it, it waits for metering" in refusal.message
+
     def test_the_first_of_two_parts_that_are_waited_for_ends_no_wait(self) -> None:
         case = together()
         do(case, Involve(department="billing", task="Find the arrears."), THEN, DISPATCHER)
@@ -134,6 +144,22 @@ class TestWork:
         do(case, comment, THEN, OTHER_CREW)
         offered = case.available_actions(OTHER_CREW, THEN)
         assert offered == ("sign_for", "return", "request_approval", "comment")
+
+    @pytest.mark.parametrize("done", ["return", "complete"])
+    def test_a_crew_whose_part_is_done_or_returned_has_no_say_any_more(self, done: str) -> None:
+        case = together()
+        do(case, BODIES["sign_for"], THEN, OTHER_CREW)
+        do(case, BODIES[done], THEN, OTHER_CREW)
+        for body in (BODIES["comment"], BODIES["request_approval"]):
+            assert refused(case, body, OTHER_CREW).code == "other_department"
+
+    def test_an_extension_gives_a_part_no_more_time(self) -> None:
+        case = together()
+        part, whole = of_part(case, "resolve").budget_seconds, main(case, "resolve").budget_seconds
+        do(case, BODIES["request_extension"], THEN)
+        do(case, BODIES["decide_extension"], THEN)
+        assert main(case, "resolve").budget_seconds > whole
+        assert of_part(case, "resolve").budget_seconds == part
 
     def test_the_administrator_says_whose_part_it_is(self) -> None:
         case = together()
@@ -233,6 +259,12 @@ class TestBack:
         do(case, BODIES["release"], THEN, OWNER)
         assert (case.state, case.unfinished) == (State.PENDING_REPLY, ())
         assert main(case, "resolve").status == "met"
+
+    def test_a_returned_part_is_nobodys(self) -> None:
+        case = together()
+        do(case, BODIES["sign_for"], THEN, OTHER_CREW)
+        do(case, BODIES["return"], THEN, OTHER_CREW)
+        assert (case.parts[0].state, case.parts[0].assignee) == (PartState.RETURNED, None)
 
     def test_a_returned_part_may_be_given_to_the_same_department_again(self) -> None:
         case = together()

@@ -9,8 +9,22 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.automatic.settle import Settlement
 from domain.case.lifecycle import State
+from domain.case.parts import PartState
 from domain.catalogue.terms import Process, Promise
-from tests.support.build import BODIES, INCIDENT, MONDAY, THEN, case_in, clock, days, do, hours, minutes, refused
+from tests.support.build import (
+    BODIES,
+    INCIDENT,
+    MONDAY,
+    OTHER_CREW,
+    THEN,
+    case_in,
+    clock,
+    days,
+    do,
+    hours,
+    minutes,
+    refused,
+)
 
 FRIDAY = MONDAY + days(4)
 
@@ -60,6 +74,15 @@ class TestReturn:
         assert f"within {count} working days was possible until {last.isoformat()}" in refusal.message
         do(case, BODIES["return"], last)
         assert case.state is State.PENDING_REDISPATCH
+
+    def test_those_of_a_part_count_from_its_own_involvement(self) -> None:
+        case = case_in(State.IN_PROGRESS, FRIDAY, process=Process(return_within_days=1))
+        involved = FRIDAY + days(4)
+        last = involved + days(1)
+        do(case, BODIES["involve"], involved)
+        assert refused(case, BODIES["return"], OTHER_CREW, last + minutes(1)).code == "return_too_late"
+        do(case, BODIES["return"], last, OTHER_CREW)
+        assert case.parts[0].state is PartState.RETURNED
 
 
 class TestExtension:

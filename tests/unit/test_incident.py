@@ -135,6 +135,11 @@ class TestPeople:
         assert "repair" in refusal.message
         assert "metering" in refusal.message
         assert "sign_for" in incident.available_actions(CREW)
+
+    def test_a_crew_without_a_department_acts_everywhere(self) -> None:
+        incident = incident_in(IncidentState.DISPATCHED)
+        do(incident, SignForIncident(), actor=Actor(name="Ma Li", role=Role.CREW))
+        assert (incident.state, incident.assignee) == (IncidentState.IN_PROGRESS, "Ma Li")
         assert incident.available_actions(OTHER_CREW) == ()
 
     def test_the_signer_is_the_assignee_unless_another_is_named(self) -> None:
