@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
 from api.app import create_app
-from api.backend import ApiConfig, Backend
+from api.backend import Backend
 from api.codes import ByName
 from api.intake import IntakeService
 from api.metrics import Metrics
@@ -58,7 +58,10 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     recognition = Recognition(reader.known_late, complaints.recognise)
     known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
     return Backend(
-        config=ApiConfig(settings.public_url, settings.templates, settings.sql_wait_seconds, settings.body_limit_bytes),
+        public_url=settings.public_url,
+        templates=settings.templates,
+        sql_wait_seconds=settings.sql_wait_seconds,
+        body_limit_bytes=settings.body_limit_bytes,
         bearer=BearerKey(keyring, TOKEN_SHAPE),
         in_force=in_force,
         by_name=ByName(in_force),

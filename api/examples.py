@@ -123,12 +123,11 @@ def _of_incident() -> dict[str, Any]:
     incident, suspected = Incident.open(opening)
     body = confirm.ACTION.example
     incident.apply(Command(actor=dispatcher, body=body), NOON)
-    available = incident.available_actions(dispatcher)
     counts = {"registered": 40, "dispatched": 2}
     return {
-        "incident": from_json(render.incident(incident, counts, available)),
-        "incidents": _page(from_json(render.incident(incident, {}, available))),
-        "incident_timeline": _page(from_json(render.incident_event(suspected))),
+        "incident": from_json(render.incident(incident, counts, dispatcher)),
+        "incidents": _page(from_json(render.incident(incident, {}, dispatcher))),
+        "incident_timeline": _page(from_json(render.timeline_item(suspected))),
     }
 
 

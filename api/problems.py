@@ -152,15 +152,13 @@ def unavailable(kind: Kind, detail: str, retry_after: int) -> ProblemError:
     return ProblemError(kind, detail, headers={"Retry-After": str(retry_after)})
 
 
-async def on_problem(_: Request, error: Exception) -> Response:
+async def on_problem(_: Request, error: ProblemError) -> Response:
     """Answer a ProblemError."""
-    assert isinstance(error, ProblemError)  # noqa: S101 - how it is registered
     return error.response()
 
 
-async def on_unknown_code(_: Request, error: Exception) -> Response:
+async def on_unknown_code(_: Request, error: UnknownCode) -> Response:
     """Answer a code that the catalogue in force lacks."""
-    assert isinstance(error, UnknownCode)  # noqa: S101 - how it is registered
     return _unknown_code(error).response()
 
 
@@ -168,9 +166,8 @@ def _capitalised(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: HTTPException) -> Response:
     """Answer a refusal of the framework: an unknown path, a method, a body that cannot be read."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - how it is registered
     if isinstance(error.__cause__, ProblemError):
         # Raised while the body was read, where the framework makes something else of it.
         return error.__cause__.response()
@@ -196,12 +193,11 @@ def _methods(request: Request) -> list[str]:
     return [method for method in ("GET", "POST") if known(method)]
 
 
-async def on_invalid(timezone: Callable[[], str], request: Request, error: Exception) -> Response:
+async def on_invalid(timezone: Callable[[], str], request: Request, error: RequestValidationError) -> Response:
     """Answer an invalid body or parameter. What was sent is not repeated: it may be personal.
 
     Examples of instants are in the time zone, by its IANA name.
     """
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - how it is registered
     found = error.errors()
     if fault := next((fault for fault in found if fault["type"] == "json_invalid"), None):
         detail = f"At character {fault['loc'][-1]}: {fault['ctx']['error']}. Send one JSON object."

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Body, Depends
 from pydantic import BaseModel, ValidationError
@@ -16,19 +16,13 @@ from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
 from api.security import Key, actor_of, request_key
 from api.temporal.client import KEY_REUSED, EntityClient
+from domain.case.views import Outcome
 from domain.shared.actors import ROLE_ZH
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
+from workflows.messages import IncidentOutcome
 
-
-class Outcome(Protocol):
-    """Answer of an update: the action that the key has carried out, and the digest of its body."""
-
-    action: str
-    digest: str
-
-
-OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +32,7 @@ class ActionRoutes(Generic[OutcomeT]):
     Args:
         operation_id: format of an operation's id, with the name of the action.
         summary: format of an operation's summary, with the Chinese and the English name.
-        number: annotation of the number in the path; `number_in` reads it, or raises ProblemError.
+        number: annotation of the number in the path.
         example: name of the documented answer.
         reused: format of the detail for a key that was used before, with the earlier action.
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
@@ -53,7 +47,6 @@ class ActionRoutes(Generic[OutcomeT]):
     operation_id: str
     summary: str
     number: Any
-    number_in: Callable[[str], str]
     states_zh: Mapping[Any, str]
     model: type[BaseModel]
     example: str
@@ -82,15 +75,14 @@ class ActionRoutes(Generic[OutcomeT]):
             body: BaseModel,
             idempotency_key: IdempotencyKey = None,
         ) -> Response:
-            wanted = self.number_in(number)
-            refused = await refusal_of(self.check(self.backend, wanted, body, key))
+            refused = await refusal_of(self.check(self.backend, number, body, key))
             sent = "" if idempotency_key is None else request_key(key, idempotency_key)
             digest = hashlib.sha256(f"{name}\0{body.model_dump_json(exclude_none=True)}".encode()).hexdigest()[:32]
             # Built of parts that have been validated already.
             command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
-            outcome = await self.client.act(wanted, name, command, refused)
+            outcome = await self.client.act(number, name, command, refused)
             if outcome is None:
-                raise await self.gone(self.backend, wanted, name, key)
+                raise await self.gone(self.backend, number, name, key)
             if (outcome.action, outcome.digest) != (name, digest):
                 detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
                 raise ProblemError(KEY_REUSED, detail, accepted=accepted)

@@ -82,7 +82,7 @@ def _add_link(router: APIRouter, backend: Backend) -> None:
         view = await backend.case(number, key)
         text, expires_at = backend.links.make(number, view.cycle, backend.clock(), made_by=key.name)
         log.info("a link to case %s was made by %s", number, key.name)
-        link = CallersLink(url=f"{backend.config.public_url}/c/{text}", expires_at=expires_at)
+        link = CallersLink(url=f"{backend.public_url}/c/{text}", expires_at=expires_at)
         return render.model(link, HTTPStatus.CREATED)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http import HTTPStatus
@@ -102,21 +102,6 @@ class Reader:
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away() from None
-
-    async def ask_of(
-        self,
-        versions: Callable[[ReadConnection, Collection[str]], Mapping[str, int]],
-        question: Callable[Concatenate[ReadConnection, str, P], T],
-        number: str,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T | None:
-        """Return the answer about one case or incident; None if SQL has no version of it. Raises ProblemError."""
-
-        def ask(sql: ReadConnection) -> T | None:
-            return question(sql, number, *args, **kwargs) if versions(sql, [number]) else None
-
-        return await self.ask(ask)
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """Return the versions that SQL shows of these cases. Raises what SQL raised."""
