@@ -11,8 +11,6 @@ from api.documents.documents import SAMPLE
 from api.schemas import (
     NEW_COMPLAINT,
     CallersLink,
-    Coded,
-    PromisedClock,
     ResentLetter,
     ServiceItem,
     Services,
@@ -30,6 +28,7 @@ from domain.incident.incident import Incident
 from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
+from domain.shared.value import Coded
 from readmodel.dead_letters import DeadLetter
 from readmodel.paging import Place
 from readmodel.parts import PartOfCase
@@ -164,15 +163,7 @@ CALLER = CallerRecord(
     thanks=(THANKS,),
 )
 SERVICES = Services(
-    items=[
-        ServiceItem(
-            **TERMS.model_dump(include={"service_code", "name", "name_zh", "group", "priority", "department"}),
-            answer_needs_follow_up=TERMS.answer_needs_follow_up,
-            needs_approval=TERMS.needs_approval,
-            clocks=[PromisedClock(**promise.model_dump()) for promise in TERMS.promises],
-            credits=[],
-        )
-    ],
+    items=[ServiceItem.model_validate({**dict(TERMS), "clocks": TERMS.promises})],
     currency=TERMS.currency,
     departments=[Coded(code="repair", name="Repair crews", name_zh="抢修")],
     districts=[Coded(code="west", name="West District", name_zh="西区")],

@@ -5,7 +5,6 @@ it made. That holds on the day of the first use (in the catalogue's time zone) a
 """
 
 import asyncio
-import hashlib
 import math
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from api.codes import CatalogueInForce
 from api.problems import WRONG_ROLE, ProblemError, declare, unavailable
 from api.recognition import Recognition
 from api.schemas import NewComplaint
-from api.security import Key, actor_of, request_key
+from api.security import Key, actor_of, digest_of, request_key
 from api.sql.reader import Reader
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient
@@ -59,7 +58,10 @@ class IntakeService:
         at = self.clock()
         zone = self.in_force.catalogue.calendar.timezone
         sent = idempotency_key is not None
-        request = Request(key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex, digest=_digest(body))
+        request = Request(
+            key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex,
+            digest=digest_of(body.model_dump_json()),
+        )
         try:
             owner, terms = _owner(key, body), self._terms(body, at)
         except (ProblemError, UnknownCode):
@@ -137,7 +139,3 @@ def _owner(key: Key, body: NewComplaint) -> str:
         detail = f"The agent who takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
         raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", key.name])
     return owner
-
-
-def _digest(body: NewComplaint) -> str:
-    return hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]

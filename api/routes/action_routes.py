@@ -1,6 +1,5 @@
 """Shared part of the actions on complaints and incidents: one operation for each action of a table."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from api.backend import Backend
 from api.openapi import Operations
 from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
-from api.security import Key, actor_of, request_key
+from api.security import Key, actor_of, digest_of, request_key
 from api.temporal.client import KEY_REUSED, EntityClient
 from domain.case.views import Outcome
 from domain.shared.actors import ROLE_ZH
@@ -32,7 +31,7 @@ class ActionRoutes(Generic[OutcomeT]):
     Args:
         operation_id: format of an operation's id, with the name of the action.
         summary: format of an operation's summary, with the Chinese and the English name.
-        number: annotation of the number in the path.
+        number: annotation of the number in the path; `number_in` reads it, or raises ProblemError.
         example: name of the documented answer.
         reused: format of the detail for a key that was used before, with the earlier action.
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
@@ -47,6 +46,7 @@ class ActionRoutes(Generic[OutcomeT]):
     operation_id: str
     summary: str
     number: Any
+    number_in: Callable[[str], str] = str
     states_zh: Mapping[Any, str]
     model: type[BaseModel]
     example: str
@@ -75,14 +75,15 @@ class ActionRoutes(Generic[OutcomeT]):
             body: BaseModel,
             idempotency_key: IdempotencyKey = None,
         ) -> Response:
-            refused = await refusal_of(self.check(self.backend, number, body, key))
+            wanted = self.number_in(number)
+            refused = await refusal_of(self.check(self.backend, wanted, body, key))
             sent = "" if idempotency_key is None else request_key(key, idempotency_key)
-            digest = hashlib.sha256(f"{name}\0{body.model_dump_json(exclude_none=True)}".encode()).hexdigest()[:32]
+            digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.
             command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
-            outcome = await self.client.act(number, name, command, refused)
+            outcome = await self.client.act(wanted, name, command, refused)
             if outcome is None:
-                raise await self.gone(self.backend, number, name, key)
+                raise await self.gone(self.backend, wanted, name, key)
             if (outcome.action, outcome.digest) != (name, digest):
                 detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
                 raise ProblemError(KEY_REUSED, detail, accepted=accepted)

@@ -11,7 +11,7 @@ from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
 from api.problems import OTHER_DEPARTMENT, OUT_OF_TURN, ProblemError, declare
 from api.routes.action_routes import ActionRoutes
-from api.routes.parameters import CASE_ERRORS, POST_ERRORS, CaseNumber, NumberText
+from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
 from api.security import Key, actor_of
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
@@ -45,7 +45,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         operations=openapi.Operations(router, backend.bearer, "actions"),
         operation_id="{}",
         summary="{} {}",
-        number=CaseNumber,
+        number=NumberText,
+        number_in=number_in,
         states_zh=STATE_ZH,
         model=Complaint,
         example="complaint",

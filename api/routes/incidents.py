@@ -1,6 +1,5 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
-import hashlib
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -23,7 +22,7 @@ from api.problems import (
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, after_seq
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
-from api.security import STAFF, Key, actor_of, request_key
+from api.security import STAFF, Key, actor_of, digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
@@ -73,9 +72,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the operations on incidents."""
     operations = openapi.Operations(router, backend.bearer, "incidents")
     _add_declare(operations, backend)
-    _add_list(operations, backend)
-    _add_get(operations, backend)
-    _add_timeline(operations, backend)
+    _add_reading(operations, backend)
     routes = ActionRoutes(
         backend=backend,
         client=backend.incidents,
@@ -115,8 +112,7 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         at = backend.clock()
         request = None
         if idempotency_key is not None:
-            digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
-            request = Request(key=request_key(key, idempotency_key), digest=digest)
+            request = Request(key=request_key(key, idempotency_key), digest=digest_of(body.model_dump_json()))
         try:
             _check_scope(backend, body.services, body.districts)
         except (ProblemError, UnknownCode):
@@ -141,7 +137,7 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         return await _answer(backend, incident, key, HTTPStatus.CREATED)
 
 
-def _add_list(operations: openapi.Operations, backend: Backend) -> None:
+def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get("/v1/incidents", "List incidents", IncidentPage, "incidents", LIST_ERRORS, STAFF)
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
@@ -152,8 +148,6 @@ def _add_list(operations: openapi.Operations, backend: Backend) -> None:
         shown = (render.incident(each, {}, actor) for each in page.items)
         return render.page(shown, page.next_cursor)
 
-
-def _add_get(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         PREFIX,
         "Read one incident, and how far it is with its cases",
@@ -167,8 +161,6 @@ def _add_get(operations: openapi.Operations, backend: Backend) -> None:
         incident = await _found(backend, number, key)
         return render.answer(render.incident(incident, await _counts(backend, number), actor_of(key)))
 
-
-def _add_timeline(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         f"{PREFIX}/timeline",
         "Read what happened to an incident",
