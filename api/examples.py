@@ -59,19 +59,15 @@ TERMS = Terms(
 )
 
 
-def _registered() -> Case:
-    case, _ = Case.register(
-        Registration(
-            number=NUMBER,
-            owner=AGENT.name,
-            intake=Intake.model_validate(NEW_COMPLAINT),
-            terms=TERMS,
-            flags=("hardship",),
-            at=NOON,
-            actor=AGENT,
-        )
-    )
-    return case
+REGISTRATION = Registration(
+    number=NUMBER,
+    owner=AGENT.name,
+    intake=Intake.model_validate(NEW_COMPLAINT),
+    terms=TERMS,
+    flags=("hardship",),
+    at=NOON,
+    actor=AGENT,
+)
 
 
 def _complaint(case: Case, at: datetime) -> Any:  # noqa: ANN401 - JSON
@@ -84,7 +80,7 @@ def _page(item: Any, next_cursor: str | None = None) -> dict[str, Any]:  # noqa:
 
 def _of_case() -> dict[str, Any]:
     """Return the answers about a case that is registered and dispatched, and gets a part."""
-    case, at = _registered(), NOON + timedelta(minutes=1)
+    (case, _), at = Case.register(REGISTRATION), NOON + timedelta(minutes=1)
     registered = _complaint(case, NOON)
     (dispatched,) = case.apply(Command(actor=AGENT, body=dispatch.ACTION.example), at)
     complaint = _complaint(case, at)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -79,8 +79,6 @@ OTHER = declare("other", HTTPStatus.BAD_REQUEST, "Request not accepted")
 class FieldError(BaseModel):
     """Fault of one field."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
-
     field: str = Field(description="Path of the field: `body.caller.phone`, `query.limit`.", examples=["body.reason"])
     message: str = Field(description="What is wrong, and what is accepted.", examples=["Field required"])
     accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
@@ -88,8 +86,6 @@ class FieldError(BaseModel):
 
 class Problem(BaseModel):
     """Answer of every error (RFC 9457)."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     type: str = Field(description="Stable; meant for programs.", examples=[f"{PREFIX}out-of-turn"])
     title: str

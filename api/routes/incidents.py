@@ -223,11 +223,9 @@ async def _found(backend: Backend, number: str, key: Key) -> Incident:
         incident = await backend.reader.ask(incidents.get, number)
     except ProblemError:
         incident = None
+    incident = incident or await backend.incidents.incident(number, actor_of(key))
     if incident is None:
-        live = await backend.incidents.incident(number, actor_of(key))
-        if live is None:
-            raise _not_found(number)
-        incident = live.incident
+        raise _not_found(number)
     return incident
 
 
