@@ -70,17 +70,16 @@ class Backend:
 
         Raises ProblemError if neither answers.
         """
+        case, down = None, None
         try:
             case = await self.reader.ask(get_case, number)
-        except ProblemError as down:
-            view = await self.complaints.case(number, actor)
-            if view is None:
-                # SQL may have the case: it keeps cases for longer than Temporal does.
-                raise down from None
-            return view
-        if case is None:
-            return await self.complaints.case(number, actor)
-        return self.view(case, actor)
+        except ProblemError as error:
+            down = error
+        view = self.view(case, actor) if case else await self.complaints.case(number, actor)
+        if view is None and down:
+            # SQL may have the case: it keeps cases for longer than Temporal does.
+            raise down
+        return view
 
     async def case(self, number: str, key: Key) -> CaseView:
         """Return the case as the owner of the key sees it. Raises ProblemError."""
