@@ -9,14 +9,13 @@ from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
 from api.app import create_app
-from api.backend import ApiConfig, Backend
+from api.backend import Backend
 from api.codes import ByName
 from api.intake import IntakeService
 from api.metrics import Metrics
 from api.recognition import Recognition
 from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
-from api.sql.open_incidents import OpenIncidents
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
 from api.temporal.complaints import ComplaintClient
@@ -55,14 +54,16 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     complaints = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
-    recognition = Recognition(reader.known_late, complaints.recognise)
-    known_incidents = OpenIncidents(reader.taking_incidents, settings.caller_lookup_seconds)
+    recognition = Recognition(reader, complaints)
     return Backend(
-        config=ApiConfig(settings.public_url, settings.templates, settings.sql_wait_seconds, settings.body_limit_bytes),
+        public_url=settings.public_url,
+        templates=settings.templates,
+        sql_wait_seconds=settings.sql_wait_seconds,
+        body_limit_bytes=settings.body_limit_bytes,
         bearer=BearerKey(keyring, TOKEN_SHAPE),
         in_force=in_force,
         by_name=ByName(in_force),
-        intake=IntakeService(complaints, in_force, reader.known, recognition, known_incidents, clock),
+        intake=IntakeService(complaints, in_force, reader, recognition, clock),
         complaints=complaints,
         recognition=recognition,
         incidents=IncidentClient(*temporal),

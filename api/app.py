@@ -59,7 +59,7 @@ def create_app(backend: Backend) -> FastAPI:
         middleware=[
             Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
             Middleware(Watch, metrics=backend.metrics),
-            Middleware(BodyLimit, limit=backend.config.body_limit_bytes),
+            Middleware(BodyLimit, limit=backend.body_limit_bytes),
         ],
         exception_handlers={
             ProblemError: on_problem,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 from activities.notifications.caller_links import Links
 from api.codes import ByName, CatalogueInForce
@@ -26,16 +25,13 @@ from domain.case.views import CaseView, view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor
 from readmodel.case_queries import get_case, versions
-from readmodel.database import ReadConnection
 
-P = ParamSpec("P")
-T = TypeVar("T")
 COMPLAINT_NOT_FOUND = declare("complaint-not-found", HTTPStatus.NOT_FOUND, "Complaint not found")
 
 
 @dataclass(frozen=True, slots=True)
-class ApiConfig:
-    """Values that the routes need from the settings.
+class Backend:
+    """Parts of the service that the routes use; `api.__main__` makes them.
 
     Attributes:
         public_url: address of the API for callers, without a slash at its end.
@@ -48,13 +44,6 @@ class ApiConfig:
     templates: Path | None
     sql_wait_seconds: float
     body_limit_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """Parts of the service that the routes use; `api.__main__` makes them."""
-
-    config: ApiConfig
     bearer: BearerKey
     in_force: CatalogueInForce
     by_name: ByName
@@ -81,17 +70,16 @@ class Backend:
 
         Raises ProblemError if neither answers.
         """
+        case, down = None, None
         try:
             case = await self.reader.ask(get_case, number)
-        except ProblemError as down:
-            view = await self.complaints.case(number, actor)
-            if view is None:
-                # SQL may have the case: it keeps cases for longer than Temporal does.
-                raise down from None
-            return view
-        if case is None:
-            return await self.complaints.case(number, actor)
-        return self.view(case, actor)
+        except ProblemError as error:
+            down = error
+        view = self.view(case, actor) if case else await self.complaints.case(number, actor)
+        if view is None and down:
+            # SQL may have the case: it keeps cases for longer than Temporal does.
+            raise down
+        return view
 
     async def case(self, number: str, key: Key) -> CaseView:
         """Return the case as the owner of the key sees it. Raises ProblemError."""
@@ -105,25 +93,17 @@ class Backend:
         now = self.clock()
         return view_case(case, now, available_actions(case, actor, now))
 
-    async def ask_of_case(
-        self,
-        key: Key,
-        question: Callable[Concatenate[ReadConnection, str, P], T],
-        number: str,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        """Return what SQL has of a case. Raises ProblemError, also if SQL does not show the case yet."""
-        found = await self.reader.ask_of(versions, question, number, *args, **kwargs)
-        if found is not None:
-            return found
+    async def require_in_sql(self, number: str, key: Key) -> None:
+        """Raise ProblemError if there is no such case, or if SQL does not show it yet."""
+        if await self.reader.ask(versions, [number]):
+            return
         if await self.complaints.case(number, actor_of(key)) is None:
             raise not_found(number)
         raise away(f"The complaint {number} is there, but SQL does not show it yet.")
 
     async def shown(self, number: str, version: int) -> bool:
         """Return True if SQL shows this version within `sql_wait_seconds`."""
-        shown = await self.visibility.shows(number, version, self.config.sql_wait_seconds)
+        shown = await self.visibility.shows(number, version, self.sql_wait_seconds)
         self.metrics.waited(shown=shown)
         return shown
 

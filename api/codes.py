@@ -15,6 +15,11 @@ from domain.shared.codes import Kind, UnknownCode
 class CatalogueInForce(Protocol):
     """Catalogue in force; another one may be put in force at any time."""
 
+    remark: str
+    """Remark for the operator; empty if there is none."""
+    sound: bool
+    """False if an earlier catalogue is used because the one on record cannot be read."""
+
     @property
     def catalogue(self) -> Catalogue:
         """Catalogue that is in force now."""
@@ -22,14 +27,6 @@ class CatalogueInForce(Protocol):
     @property
     def edition(self) -> Edition:
         """Edition of the catalogue that is in force now."""
-
-    @property
-    def sound(self) -> bool:
-        """False if an earlier catalogue is used because the one on record cannot be read."""
-
-    @property
-    def remark(self) -> str:
-        """Remark for the operator; empty if there is none."""
 
     def former_code(self, kind: Kind, given: str) -> str | None:
         """Return the code by the last catalogue that knows it, or None if none ever did."""

@@ -11,8 +11,6 @@ from api.documents.documents import SAMPLE
 from api.schemas import (
     NEW_COMPLAINT,
     CallersLink,
-    Coded,
-    PromisedClock,
     ResentLetter,
     ServiceItem,
     Services,
@@ -30,6 +28,7 @@ from domain.incident.incident import Incident
 from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
+from domain.shared.value import Coded
 from readmodel.dead_letters import DeadLetter
 from readmodel.paging import Place
 from readmodel.parts import PartOfCase
@@ -60,19 +59,15 @@ TERMS = Terms(
 )
 
 
-def _registered() -> Case:
-    case, _ = Case.register(
-        Registration(
-            number=NUMBER,
-            owner=AGENT.name,
-            intake=Intake.model_validate(NEW_COMPLAINT),
-            terms=TERMS,
-            flags=("hardship",),
-            at=NOON,
-            actor=AGENT,
-        )
-    )
-    return case
+REGISTRATION = Registration(
+    number=NUMBER,
+    owner=AGENT.name,
+    intake=Intake.model_validate(NEW_COMPLAINT),
+    terms=TERMS,
+    flags=("hardship",),
+    at=NOON,
+    actor=AGENT,
+)
 
 
 def _complaint(case: Case, at: datetime) -> Any:  # noqa: ANN401 - JSON
@@ -85,7 +80,7 @@ def _page(item: Any, next_cursor: str | None = None) -> dict[str, Any]:  # noqa:
 
 def _of_case() -> dict[str, Any]:
     """Return the answers about a case that is registered and dispatched, and gets a part."""
-    case, at = _registered(), NOON + timedelta(minutes=1)
+    (case, _), at = Case.register(REGISTRATION), NOON + timedelta(minutes=1)
     registered = _complaint(case, NOON)
     (dispatched,) = case.apply(Command(actor=AGENT, body=dispatch.ACTION.example), at)
     complaint = _complaint(case, at)
@@ -123,12 +118,11 @@ def _of_incident() -> dict[str, Any]:
     incident, suspected = Incident.open(opening)
     body = confirm.ACTION.example
     incident.apply(Command(actor=dispatcher, body=body), NOON)
-    available = incident.available_actions(dispatcher)
     counts = {"registered": 40, "dispatched": 2}
     return {
-        "incident": from_json(render.incident(incident, counts, available)),
-        "incidents": _page(from_json(render.incident(incident, {}, available))),
-        "incident_timeline": _page(from_json(render.incident_event(suspected))),
+        "incident": from_json(render.incident(incident, counts, dispatcher)),
+        "incidents": _page(from_json(render.incident(incident, {}, dispatcher))),
+        "incident_timeline": _page(from_json(render.timeline_item(suspected))),
     }
 
 
@@ -165,15 +159,7 @@ CALLER = CallerRecord(
     thanks=(THANKS,),
 )
 SERVICES = Services(
-    items=[
-        ServiceItem(
-            **TERMS.model_dump(include={"service_code", "name", "name_zh", "group", "priority", "department"}),
-            answer_needs_follow_up=TERMS.answer_needs_follow_up,
-            needs_approval=TERMS.needs_approval,
-            clocks=[PromisedClock(**promise.model_dump()) for promise in TERMS.promises],
-            credits=[],
-        )
-    ],
+    items=[ServiceItem.model_validate({**dict(TERMS), "clocks": TERMS.promises})],
     currency=TERMS.currency,
     departments=[Coded(code="repair", name="Repair crews", name_zh="抢修")],
     districts=[Coded(code="west", name="West District", name_zh="西区")],

@@ -5,10 +5,10 @@ it made. That holds on the day of the first use (in the catalogue's time zone) a
 """
 
 import asyncio
-import hashlib
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import NamedTuple
@@ -17,8 +17,8 @@ from api.codes import CatalogueInForce
 from api.problems import WRONG_ROLE, ProblemError, declare, unavailable
 from api.recognition import Recognition
 from api.schemas import NewComplaint
-from api.security import Key, actor_of, request_key
-from api.sql.open_incidents import OpenIncidents
+from api.security import Key, actor_of, digest_of, request_key
+from api.sql.reader import Reader
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions import TABLE
@@ -28,15 +28,12 @@ from domain.catalogue.terms import Terms
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
-from readmodel.recognition import UNKNOWN_CALLER, CallerFacts
+from readmodel.recognition import UNKNOWN_CALLER
 from workflows.start import Request
 
 OTHER_OWNER = declare("other-owner", HTTPStatus.FORBIDDEN, "Cases of another owner")
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day, one is taken with a chance of 1 %; twenty never are."""
-
-Lookup = Callable[[Intake, datetime], Awaitable[CallerFacts | None]]
-"""Returns what is known of a caller, soon; None if SQL does not tell in time. Raises nothing."""
 
 
 class Registered(NamedTuple):
@@ -46,31 +43,25 @@ class Registered(NamedTuple):
     case: Case | None
 
 
+@dataclass(frozen=True, slots=True)
 class IntakeService:
     """Registration of complaints."""
 
-    def __init__(
-        self,
-        complaints: ComplaintClient,
-        in_force: CatalogueInForce,
-        lookup: Lookup,
-        recognition: Recognition,
-        incidents: OpenIncidents,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._complaints = complaints
-        self._in_force = in_force
-        self._lookup = lookup
-        self._recognition = recognition
-        self._incidents = incidents
-        self._clock = clock
+    complaints: ComplaintClient
+    in_force: CatalogueInForce
+    reader: Reader
+    recognition: Recognition
+    clock: Callable[[], datetime]
 
     async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
         """Make a case, or find the one that the same request made. Raises ProblemError and UnknownCode."""
-        at = self._clock()
-        zone = self._in_force.catalogue.calendar.timezone
+        at = self.clock()
+        zone = self.in_force.catalogue.calendar.timezone
         sent = idempotency_key is not None
-        request = Request(key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex, digest=_digest(body))
+        request = Request(
+            key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex,
+            digest=digest_of(body.model_dump_json()),
+        )
         try:
             owner, terms = _owner(key, body), self._terms(body, at)
         except (ProblemError, UnknownCode):
@@ -82,7 +73,7 @@ class IntakeService:
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())
         intake = Intake.model_construct(**{name: getattr(body, name) for name in Intake.model_fields})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
-        looking = asyncio.ensure_future(self._lookup(intake, at))
+        looking = asyncio.ensure_future(self.reader.known(intake, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
             return Registered(number, None)
         known = await looking
@@ -93,12 +84,12 @@ class IntakeService:
             owner=owner,
             intake=intake,
             terms=terms,
-            incident=await self._incidents.covering(intake.service_code, intake.location.district),
+            incident=await self.reader.incident_covering(intake.service_code, intake.location.district),
             **(known or UNKNOWN_CALLER)._asdict(),
         )
         registered = await self._start(draft, request, sent=sent)
         if known is None and registered.case:
-            self._recognition.begin(registered.number, intake, at)
+            self.recognition.begin(registered.number, intake, at)
         return registered
 
     async def _start(self, draft: Registration, request: Request, *, sent: bool) -> Registered:
@@ -106,28 +97,28 @@ class IntakeService:
 
         One whose key the client `sent` is started before the number of the next day may be (`domain.shared.numbers`).
         """
-        zone = self._in_force.catalogue.calendar.timezone
+        zone = self.in_force.catalogue.calendar.timezone
         day = local_day(draft.at, zone)
         for number in _numbers(day, request):
             registration = draft.model_copy(update={"number": number})
             case, _ = Case.register(registration)
-            seconds = time_to_start(day, self._clock(), zone).total_seconds() if sent else math.inf
-            if await self._complaints.start(registration, case, request, seconds):
+            seconds = time_to_start(day, self.clock(), zone).total_seconds() if sent else math.inf
+            if await self.complaints.start(registration, case, request, seconds):
                 return Registered(number, case)
-            if await self._complaints.registered_by(request, [number]):
+            if await self.complaints.registered_by(request, [number]):
                 return Registered(number, None)
         raise unavailable(TEMPORAL_UNAVAILABLE, "No free number was found; send the same again.", RETRY_SECONDS)
 
     async def _made(self, request: Request, *days: date) -> str | None:
         """Return the number that this request got on one of these days; None if it made no case then."""
         for day in days:
-            if number := await self._complaints.registered_by(request, _numbers(day, request)):
+            if number := await self.complaints.registered_by(request, _numbers(day, request)):
                 return number
         return None
 
     def _terms(self, body: NewComplaint, at: datetime) -> Terms:
         """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
-        terms = self._in_force.catalogue.terms(body.service_code, body.location.district, at)
+        terms = self.in_force.catalogue.terms(body.service_code, body.location.district, at)
         by_hand = {"priority": body.priority, "priority_by_hand": True} if body.priority else {}
         return terms.model_copy(update=by_hand)
 
@@ -148,7 +139,3 @@ def _owner(key: Key, body: NewComplaint) -> str:
         detail = f"The agent who takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
         raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", key.name])
     return owner
-
-
-def _digest(body: NewComplaint) -> str:
-    return hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]

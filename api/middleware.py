@@ -6,6 +6,7 @@ import time
 from http import HTTPStatus
 
 from asgi_correlation_id import correlation_id
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
@@ -60,7 +61,9 @@ class Watch:
             await problem.response()(scope, receive, watched)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.answered(_route(scope), method, status, time.perf_counter() - began)
+            # The template of the route: case numbers must not become labels.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._metrics.answered(route, method, status, time.perf_counter() - began)
 
 
 class BodyLimit:
@@ -75,7 +78,7 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        if _announced(scope) > self._limit:
+        if int(Headers(scope=scope).get("content-length", 0)) > self._limit:
             await self._too_large().response()(scope, receive, send)
             return
         read = 0
@@ -93,13 +96,3 @@ class BodyLimit:
     def _too_large(self) -> ProblemError:
         most = f"{self._limit} bytes at most"
         return ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
-
-
-def _announced(scope: Scope) -> int:
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    return int(length) if length.isdigit() else 0
-
-
-def _route(scope: Scope) -> str:
-    """Return the template of the route: case numbers must not become labels."""
-    return getattr(scope.get("route"), "path", "unmatched")

@@ -1,6 +1,7 @@
 """Documentation of the operations: examples, problems, tags."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -8,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from api import examples
-from api.problems import INTERNAL, MEDIA_TYPE, PREFIX, WRONG_ROLE, Kind, Problem
+from api.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
 from api.security import KEY_ERRORS, BearerKey, only_for
 from domain.shared.actors import Role
 
@@ -56,6 +57,7 @@ ABOUT = """A water company's complaint hotline (供水热线). A complaint is du
 """
 
 
+@dataclass(frozen=True, slots=True)
 class Operations:
     """Decorators of the operations of one tag, for which a key is needed.
 
@@ -63,20 +65,19 @@ class Operations:
     those of every key, and the roles that are permitted; without any, every role is.
     """
 
-    def __init__(self, router: APIRouter, bearer: BearerKey, tag: str) -> None:
-        self._router = router
-        self._bearer = bearer
-        self._tag = tag
+    router: APIRouter
+    bearer: BearerKey
+    tag: str
 
     def get(  # noqa: D102 - as the class says
         self, path: str, summary: str, model: Model, shown: Example, errors: Kinds = (), only: Roles = ()
     ) -> Decorator:
-        return self._router.get(path, **self._documented(summary, model, {200: shown}, errors, only))
+        return self.router.get(path, **self._documented(summary, model, {200: shown}, errors, only))
 
     def post(  # noqa: D102 - as the class says; `shown` has an example for each status, the usual one first
         self, path: str, summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds = (), only: Roles = ()
     ) -> Decorator:
-        return self._router.post(path, **self._documented(summary, model, shown, errors, only))
+        return self.router.post(path, **self._documented(summary, model, shown, errors, only))
 
     def _documented(
         self, summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds, only: Roles
@@ -88,12 +89,12 @@ class Operations:
         }
         refused = (*KEY_ERRORS, WRONG_ROLE) if only else KEY_ERRORS
         return {
-            "tags": [self._tag],
+            "tags": [self.tag],
             "summary": summary,
             "response_model": model,
             "status_code": next(iter(shown)),
             "responses": {**answers, **errors_of(*refused, *errors)},
-            "dependencies": [Depends(only_for(self._bearer, only))] if only else [],
+            "dependencies": [Depends(only_for(self.bearer, only))] if only else [],
         }
 
 
@@ -137,12 +138,7 @@ def _problems(kinds: Sequence[Kind]) -> Json:
     shown = {
         kind.slug: {
             "summary": kind.title,
-            "value": {
-                "type": PREFIX + kind.slug,
-                "title": kind.title,
-                "status": int(kind.status),
-                "detail": f"{kind.title}.",
-            },
+            "value": ProblemError(kind, f"{kind.title}.").problem.model_dump(exclude_none=True),
         }
         for kind in kinds
     }

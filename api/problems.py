@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -79,8 +79,6 @@ OTHER = declare("other", HTTPStatus.BAD_REQUEST, "Request not accepted")
 class FieldError(BaseModel):
     """Fault of one field."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
-
     field: str = Field(description="Path of the field: `body.caller.phone`, `query.limit`.", examples=["body.reason"])
     message: str = Field(description="What is wrong, and what is accepted.", examples=["Field required"])
     accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
@@ -88,8 +86,6 @@ class FieldError(BaseModel):
 
 class Problem(BaseModel):
     """Answer of every error (RFC 9457)."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     type: str = Field(description="Stable; meant for programs.", examples=[f"{PREFIX}out-of-turn"])
     title: str
@@ -152,15 +148,13 @@ def unavailable(kind: Kind, detail: str, retry_after: int) -> ProblemError:
     return ProblemError(kind, detail, headers={"Retry-After": str(retry_after)})
 
 
-async def on_problem(_: Request, error: Exception) -> Response:
+async def on_problem(_: Request, error: ProblemError) -> Response:
     """Answer a ProblemError."""
-    assert isinstance(error, ProblemError)  # noqa: S101 - how it is registered
     return error.response()
 
 
-async def on_unknown_code(_: Request, error: Exception) -> Response:
+async def on_unknown_code(_: Request, error: UnknownCode) -> Response:
     """Answer a code that the catalogue in force lacks."""
-    assert isinstance(error, UnknownCode)  # noqa: S101 - how it is registered
     return _unknown_code(error).response()
 
 
@@ -168,9 +162,8 @@ def _capitalised(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: HTTPException) -> Response:
     """Answer a refusal of the framework: an unknown path, a method, a body that cannot be read."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - how it is registered
     if isinstance(error.__cause__, ProblemError):
         # Raised while the body was read, where the framework makes something else of it.
         return error.__cause__.response()
@@ -196,12 +189,11 @@ def _methods(request: Request) -> list[str]:
     return [method for method in ("GET", "POST") if known(method)]
 
 
-async def on_invalid(timezone: Callable[[], str], request: Request, error: Exception) -> Response:
+async def on_invalid(timezone: Callable[[], str], request: Request, error: RequestValidationError) -> Response:
     """Answer an invalid body or parameter. What was sent is not repeated: it may be personal.
 
     Examples of instants are in the time zone, by its IANA name.
     """
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - how it is registered
     found = error.errors()
     if fault := next((fault for fault in found if fault["type"] == "json_invalid"), None):
         detail = f"At character {fault['loc'][-1]}: {fault['ctx']['error']}. Send one JSON object."

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from api.problems import ProblemError
+from api.sql.reader import Reader
+from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
-from readmodel.recognition import CallerFacts
 
 log = logging.getLogger("hotline.api")
 
@@ -20,20 +20,13 @@ class Recognition:
     """Lookups that intake could not wait for. They are in memory only: those of an API that ends are lost.
 
     Args:
-        lookup: returns what was known of the caller before this case. Raises ProblemError if SQL is down.
-        tell: tells the case, which is flagged once. Raises ProblemError if Temporal is down.
-        pauses: seconds before each try.
+        reader: tells what was known of the caller before this case.
+        complaints: tells the case, which is flagged once.
     """
 
-    def __init__(
-        self,
-        lookup: Callable[[Intake, datetime, str], Awaitable[CallerFacts]],
-        tell: Callable[[str, Recognised], Awaitable[None]],
-        pauses: Sequence[float] = PAUSES,
-    ) -> None:
-        self._lookup = lookup
-        self._tell = tell
-        self._pauses = pauses
+    def __init__(self, reader: Reader, complaints: ComplaintClient) -> None:
+        self._reader = reader
+        self._complaints = complaints
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, number: str, intake: Intake, at: datetime) -> None:
@@ -49,14 +42,13 @@ class Recognition:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _look_up(self, number: str, intake: Intake, at: datetime) -> None:
-        for pause in self._pauses:
+        for pause in PAUSES:
             await asyncio.sleep(pause)
             try:
-                known = await self._lookup(intake, at, number)
+                known = await self._reader.known_late(intake, at, number)
                 if known.flags:
-                    await self._tell(
-                        number, Recognised(flags=known.flags, possible_duplicates=known.possible_duplicates)
-                    )
+                    facts = Recognised(flags=known.flags, possible_duplicates=known.possible_duplicates)
+                    await self._complaints.recognise(number, facts)
             except ProblemError:
                 continue
             return

@@ -11,7 +11,8 @@ from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
+from domain.shared.actors import Actor
+from domain.shared.event import BaseEvent
 from readmodel.dead_letters import DeadLetter
 from readmodel.parts import PartOfCase
 
@@ -36,20 +37,10 @@ def links(number: str) -> dict[str, str]:
     }
 
 
-def timeline_item(event: Event) -> bytes:
-    """Return an event in the shape of `schemas.TimelineItem`."""
-    item = {
-        "seq": event.seq,
-        "at": event.at,
-        "actor": event.actor,
-        "role": event.role,
-        "action": event.action,
-        "from": event.from_state,
-        "to": event.to_state,
-        "cycle": event.cycle,
-        "data": event.data.model_dump(mode="json", exclude={"terms"}),
-    }
-    return to_json(item)
+def timeline_item(event: BaseEvent) -> bytes:
+    """Return an event in the shape of `schemas.TimelineItem` or `schemas.IncidentTimelineItem`."""
+    shown = event.model_dump(exclude={"from_state": True, "to_state": True, "recipients": True, "data": {"terms"}})
+    return to_json({**shown, "from": event.from_state, "to": event.to_state})
 
 
 def notice(number: str, event: Event) -> bytes:
@@ -80,8 +71,8 @@ def dead_letter(item: DeadLetter) -> bytes:
     return to_json(item._asdict())
 
 
-def incident(item: Incident, cases: Mapping[str, int], available: Iterable[str]) -> bytes:
-    """Return an incident in the shape of `schemas.IncidentItem`."""
+def incident(item: Incident, cases: Mapping[str, int], actor: Actor) -> bytes:
+    """Return an incident as the actor sees it, in the shape of `schemas.IncidentItem`."""
     here = f"/v1/incidents/{item.number}"
     shown = item.model_dump(exclude={"scope", "state_before_merge"})
     links = {
@@ -91,15 +82,8 @@ def incident(item: Incident, cases: Mapping[str, int], available: Iterable[str])
         "actions": f"{here}/actions/{{action}}",
     }
     counted = {"cases": sum(cases.values()), "cases_by_state": dict(cases)}
-    return to_json(
-        {**shown, **item.scope.model_dump(), **counted, "available_actions": list(available), "links": links}
-    )
-
-
-def incident_event(event: IncidentEvent) -> bytes:
-    """Return an event of an incident in the shape of `schemas.IncidentTimelineItem`."""
-    told = event.model_dump(exclude={"from_state", "to_state"})
-    return to_json({**told, "from": event.from_state, "to": event.to_state})
+    available = item.available_actions(actor)
+    return to_json({**shown, **item.scope.model_dump(), **counted, "available_actions": available, "links": links})
 
 
 def page(items: Iterable[bytes], next_cursor: str | int | None) -> Response:

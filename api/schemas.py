@@ -9,12 +9,13 @@ from domain.case.intake import Intake
 from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.views import CaseView
-from domain.catalogue.terms import Credit, Priority
+from domain.catalogue.terms import Credit, Priority, Promise
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.lifecycle import IncidentState
 from domain.shared.actors import Role
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
+from domain.shared.value import Coded
 
 T = TypeVar("T")
 NEW_COMPLAINT: dict[str, Any] = {
@@ -226,15 +227,6 @@ class NoticePage(Page[NoticeItem]):
     next_cursor: None = None
 
 
-class PromisedClock(BaseModel):
-    """Promise of a service."""
-
-    name: str = Field(examples=["arrive"])
-    calendar: str = Field(description="`always` (round the clock) or `working` (working time).")
-    budget_seconds: int
-    starts: str = Field(description="Event from which it runs.", examples=["dispatch"])
-
-
 class ServiceItem(BaseModel):
     """Kind of complaint, with the promises of the company; figures for the town."""
 
@@ -246,16 +238,8 @@ class ServiceItem(BaseModel):
     priority: Priority
     answer_needs_follow_up: bool = Field(description="True if a direct answer (直接答复) is followed up.")
     needs_approval: bool = Field(description="True if management decides (报批) before it can be completed.")
-    clocks: list[PromisedClock]
+    clocks: list[Promise]
     credits: list[Credit] = Field(description="Credits that the company owes without being asked (自动补偿).")
-
-
-class Coded(BaseModel):
-    """Code with its names."""
-
-    code: str
-    name: str
-    name_zh: str
 
 
 class Services(BaseModel):

@@ -107,4 +107,9 @@ def request_key(key: Key, given: str | None) -> str:
     if given is None or not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
         detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
         raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])
-    return hashlib.sha256(f"{key.id}\0{given}".encode()).hexdigest()[:32]
+    return digest_of(f"{key.id}\0{given}")
+
+
+def digest_of(text: str) -> str:
+    """Return a digest of a text, by which a repeated request is known."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

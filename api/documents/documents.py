@@ -23,8 +23,7 @@ from domain.shared.actors import Role
 from domain.shared.operator_errors import FileError
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
-TEMPLATES = {"notice": f"{DOCUMENTS}notice.html", "criticise": f"{DOCUMENTS}criticise.html"}
-NAMES = frozenset({*TEMPLATES.values(), f"{DOCUMENTS}layout.html", f"{DOCUMENTS}facts.html"})
+NAMES = frozenset(f"{DOCUMENTS}{name}.html" for name in (*KINDS, "layout", "facts"))
 _AT = datetime(2026, 8, 5, 4, tzinfo=UTC)
 SAMPLE = Event(
     seq=9,
@@ -81,7 +80,7 @@ class Documents:
 
     def html(self, number: str, event: Event) -> str:
         """Return the document of a notice or criticism as an HTML page."""
-        return self._environment.get_template(TEMPLATES[event.action]).render(fields(number, event))
+        return self._environment.get_template(f"{DOCUMENTS}{event.action}.html").render(fields(number, event))
 
 
 def fields(number: str, event: Event) -> Mapping[str, Any]:

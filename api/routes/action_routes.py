@@ -1,10 +1,9 @@
 """Shared part of the actions on complaints and incidents: one operation for each action of a table."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Body, Depends
 from pydantic import BaseModel, ValidationError
@@ -14,21 +13,15 @@ from api.backend import Backend
 from api.openapi import Operations
 from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
-from api.security import Key, actor_of, request_key
+from api.security import Key, actor_of, digest_of, request_key
 from api.temporal.client import KEY_REUSED, EntityClient
+from domain.case.views import Outcome
 from domain.shared.actors import ROLE_ZH
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
+from workflows.messages import IncidentOutcome
 
-
-class Outcome(Protocol):
-    """Answer of an update: the action that the key has carried out, and the digest of its body."""
-
-    action: str
-    digest: str
-
-
-OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +46,7 @@ class ActionRoutes(Generic[OutcomeT]):
     operation_id: str
     summary: str
     number: Any
-    number_in: Callable[[str], str]
+    number_in: Callable[[str], str] = str
     states_zh: Mapping[Any, str]
     model: type[BaseModel]
     example: str
@@ -85,7 +78,7 @@ class ActionRoutes(Generic[OutcomeT]):
             wanted = self.number_in(number)
             refused = await refusal_of(self.check(self.backend, wanted, body, key))
             sent = "" if idempotency_key is None else request_key(key, idempotency_key)
-            digest = hashlib.sha256(f"{name}\0{body.model_dump_json(exclude_none=True)}".encode()).hexdigest()[:32]
+            digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.
             command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
             outcome = await self.client.act(wanted, name, command, refused)

@@ -1,12 +1,11 @@
 """Caller's page: a signed link opens it; it shows the state of a case and takes the answer to the follow-up (回访)."""
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,7 +19,7 @@ from api.backend import Backend
 from api.problems import ProblemError
 from api.routes.parameters import FIND_ERRORS, CaseNumber
 from api.schemas import CallersLink
-from api.security import Key
+from api.security import Key, digest_of
 from domain.case.actions.follow_up import ACTION as FOLLOW_UP
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
@@ -59,11 +58,6 @@ STATE_FOR_CALLERS = {
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the operation that makes links, and the page that they open."""
-    _add_link(router, backend)
-    _add_page(router, backend)
-
-
-def _add_link(router: APIRouter, backend: Backend) -> None:
     operations = openapi.Operations(router, backend.bearer, "callers")
 
     @operations.post(
@@ -82,23 +76,17 @@ def _add_link(router: APIRouter, backend: Backend) -> None:
         view = await backend.case(number, key)
         text, expires_at = backend.links.make(number, view.cycle, backend.clock(), made_by=key.name)
         log.info("a link to case %s was made by %s", number, key.name)
-        link = CallersLink(url=f"{backend.config.public_url}/c/{text}", expires_at=expires_at)
+        link = CallersLink(url=f"{backend.public_url}/c/{text}", expires_at=expires_at)
         return render.model(link, HTTPStatus.CREATED)
 
-
-def _add_page(router: APIRouter, backend: Backend) -> None:
-    @router.get("/c/{link}", include_in_schema=False)
+    @router.api_route("/c/{link}", methods=["GET", "POST"], include_in_schema=False)
     async def show(link: str, request: Request) -> Response:
         return await _page(backend, link, request)
 
-    @router.post("/c/{link}", include_in_schema=False)
-    async def answer(link: str, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode("utf-8", errors="replace"), keep_blank_values=False)
-        return await _page(backend, link, request, {name: values[0] for name, values in form.items()})
 
-
-async def _page(backend: Backend, text: str, request: Request, form: Mapping[str, str] | None = None) -> Response:
-    """Return the page, after the caller's answer was taken if `form` holds one."""
+async def _page(backend: Backend, text: str, request: Request) -> Response:
+    """Return the page, after the caller's answer was taken if a form was sent that holds one."""
+    form = dict(parse_qsl((await request.body()).decode(errors="replace"))) if request.method == "POST" else None
     zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
     words, problem = (form or {}).get("words", "").strip(), None
     try:
@@ -141,9 +129,8 @@ def _parse(form: Mapping[str, str], words: str) -> FollowUp | None:
 
 async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> CaseView | None:
     """Return the case after this answer, which counts once, by any link or telephone. Raises ProblemError."""
-    key = "link-" + hashlib.sha256(text.encode()).hexdigest()[:32]
-    digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
-    command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest)
+    key = f"link-{digest_of(text)}"
+    command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest_of(body.model_dump_json()))
     try:
         outcome = await backend.complaints.act(link.number, FOLLOW_UP.name, command)
     except ProblemError as error:

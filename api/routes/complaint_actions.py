@@ -1,6 +1,5 @@
 """The actions on complaints: one operation for each action of the lifecycle table."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -59,7 +58,15 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     )
     for name, action in COMMANDS.items():
         routes.add(action, _CHECKED_HERE.get(name, ()))
-    router.add_api_route(PREFIX + "/{action}", _unknown(backend), methods=["POST"], include_in_schema=False)
+
+    @router.post(PREFIX + "/{action}", include_in_schema=False)
+    async def unknown(
+        number: NumberText,  # noqa: ARG001 - part of the path
+        action: str,
+        key: Annotated[Key, Depends(backend.bearer)],  # noqa: ARG001 - a stranger is told nothing
+    ) -> Response:
+        hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
+        raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=[*COMMANDS])
 
 
 async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> None:
@@ -92,16 +99,3 @@ async def _gone(backend: Backend, number: str, action: str, key: Key) -> Problem
 async def _answer(backend: Backend, outcome: Outcome, _: Key) -> Response:
     shown = await backend.shown(outcome.case.number, outcome.case.version)
     return render.answer(render.complaint(outcome.case), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
-
-
-def _unknown(backend: Backend) -> Callable[..., Awaitable[Response]]:
-    async def unknown(
-        number: NumberText,  # noqa: ARG001 - part of the path
-        action: str,
-        key: Annotated[Key, Depends(backend.bearer)],  # noqa: ARG001 - a stranger is told nothing
-    ) -> Response:
-        accepted = [*COMMANDS]
-        hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
-        raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=accepted)
-
-    return unknown

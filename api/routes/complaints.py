@@ -108,5 +108,6 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     ) -> Response:
         """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
         after = after_seq(paging.cursor)
-        page = await backend.ask_of_case(key, timeline, number, after, paging.limit)
+        await backend.require_in_sql(number, key)
+        page = await backend.reader.ask(timeline, number, after, paging.limit)
         return render.page(map(render.timeline_item, page.items), page.next_seq)

@@ -1,14 +1,12 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
-import hashlib
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from api import examples, openapi, render
@@ -24,7 +22,7 @@ from api.problems import (
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, after_seq
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
-from api.security import STAFF, Key, actor_of, request_key
+from api.security import STAFF, Key, actor_of, digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
@@ -43,7 +41,6 @@ from readmodel.timelines import incident_timeline
 from workflows.messages import IncidentOutcome, Names
 from workflows.start import Request
 
-Endpoint = Callable[..., Awaitable[Response]]
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 _READ = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, INCIDENT_NOT_FOUND)
 DECLARERS = (Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN)
@@ -51,7 +48,7 @@ _POSTED = (*POST_ERRORS, UNKNOWN["service"], UNKNOWN["district"])
 _CHECKED_HERE = {"merge": (UNKNOWN_INCIDENT, INCIDENT_CLOSED)}
 """Problems that `_check` raises, by action."""
 PREFIX = "/v1/incidents/{number}"
-IncidentNumberText = Annotated[
+IncidentNumber = Annotated[
     str,
     Path(
         alias="number",
@@ -59,6 +56,7 @@ IncidentNumberText = Annotated[
         description="The incident's number (事件号): i and eleven digits.",
         examples=[examples.INCIDENT_NUMBER],
     ),
+    AfterValidator(str.lower),
 ]
 
 
@@ -74,9 +72,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the operations on incidents."""
     operations = openapi.Operations(router, backend.bearer, "incidents")
     _add_declare(operations, backend)
-    _add_list(operations, backend)
-    _add_get(operations, backend)
-    _add_timeline(operations, backend)
+    _add_reading(operations, backend)
     routes = ActionRoutes(
         backend=backend,
         client=backend.incidents,
@@ -84,8 +80,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         operations=operations,
         operation_id="incident_{}",
         summary="{} {}: an incident",
-        number=IncidentNumberText,
-        number_in=str.lower,
+        number=IncidentNumber,
         states_zh=INCIDENT_STATE_ZH,
         model=IncidentItem,
         example="incident",
@@ -117,8 +112,7 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         at = backend.clock()
         request = None
         if idempotency_key is not None:
-            digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
-            request = Request(key=request_key(key, idempotency_key), digest=digest)
+            request = Request(key=request_key(key, idempotency_key), digest=digest_of(body.model_dump_json()))
         try:
             _check_scope(backend, body.services, body.districts)
         except (ProblemError, UnknownCode):
@@ -143,7 +137,7 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         return await _answer(backend, incident, key, HTTPStatus.CREATED)
 
 
-def _add_list(operations: openapi.Operations, backend: Backend) -> None:
+def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get("/v1/incidents", "List incidents", IncidentPage, "incidents", LIST_ERRORS, STAFF)
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
@@ -151,11 +145,9 @@ def _add_list(operations: openapi.Operations, backend: Backend) -> None:
         """List incidents, the latest first; of the states that are given."""
         page = await backend.reader.ask(incidents.page, wanted.state, wanted.cursor, wanted.limit)
         actor = actor_of(key)
-        shown = (render.incident(each, {}, each.available_actions(actor)) for each in page.items)
+        shown = (render.incident(each, {}, actor) for each in page.items)
         return render.page(shown, page.next_cursor)
 
-
-def _add_get(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         PREFIX,
         "Read one incident, and how far it is with its cases",
@@ -164,14 +156,11 @@ def _add_get(operations: openapi.Operations, backend: Backend) -> None:
         (*_READ, *TEMPORAL_ERRORS),
         STAFF,
     )
-    async def get_incident(number: IncidentNumberText, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def get_incident(number: IncidentNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
-        incident = await _found(backend, number.lower(), key)
-        available = incident.available_actions(actor_of(key))
-        return render.answer(render.incident(incident, await _counts(backend, incident.number), available))
+        incident = await _found(backend, number, key)
+        return render.answer(render.incident(incident, await _counts(backend, number), actor_of(key)))
 
-
-def _add_timeline(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         f"{PREFIX}/timeline",
         "Read what happened to an incident",
@@ -180,14 +169,13 @@ def _add_timeline(operations: openapi.Operations, backend: Backend) -> None:
         (*_READ, INVALID_CURSOR),
         STAFF,
     )
-    async def get_incident_timeline(number: IncidentNumberText, paging: Annotated[Paging, Query()]) -> Response:
+    async def get_incident_timeline(number: IncidentNumber, paging: Annotated[Paging, Query()]) -> Response:
         """List the events of an incident, the oldest first; those of the system have the actor `system`."""
-        wanted, after = number.lower(), after_seq(paging.cursor)
-        page = await backend.reader.ask_of(incidents.versions, incident_timeline, wanted, after, paging.limit)
-        if page is None:
-            raise _not_found(wanted)
-        items = (render.incident_event(event) for event in page.items)
-        return render.page(items, page.next_seq)
+        after = after_seq(paging.cursor)
+        if not await backend.reader.ask(incidents.versions, [number]):
+            raise _not_found(number)
+        page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
+        return render.page(map(render.timeline_item, page.items), page.next_seq)
 
 
 async def _check(backend: Backend, _: str, body: ActionBody, key: Key) -> None:
@@ -214,10 +202,9 @@ async def _acted(backend: Backend, outcome: IncidentOutcome, key: Key) -> Respon
 
 async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPStatus) -> Response:
     """Return the incident as it is now; 202 if lists do not show it yet."""
-    wait = backend.config.sql_wait_seconds
+    wait = backend.sql_wait_seconds
     shown = await backend.incident_visibility.shows(incident.number, incident.version, wait)
-    available = incident.available_actions(actor_of(key))
-    body = render.incident(incident, await _counts(backend, incident.number), available)
+    body = render.incident(incident, await _counts(backend, incident.number), actor_of(key))
     location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else None
     return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location)
 
@@ -236,11 +223,9 @@ async def _found(backend: Backend, number: str, key: Key) -> Incident:
         incident = await backend.reader.ask(incidents.get, number)
     except ProblemError:
         incident = None
+    incident = incident or await backend.incidents.incident(number, actor_of(key))
     if incident is None:
-        live = await backend.incidents.incident(number, actor_of(key))
-        if live is None:
-            raise _not_found(number)
-        incident = live.incident
+        raise _not_found(number)
     return incident
 
 

@@ -47,12 +47,13 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     )
     async def list_notices(number: CaseNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
         """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
-        found = await backend.ask_of_case(key, documents_of, number)
+        await backend.require_in_sql(number, key)
+        found = await backend.reader.ask(documents_of, number)
         return render.page((render.notice(number, event) for event in found), None)
 
 
 def _add_document(router: APIRouter, backend: Backend) -> None:
-    documents, print_pdf = Documents(backend.config.templates), _printer()
+    documents, print_pdf = Documents(backend.templates), _printer()
 
     @router.get(
         "/v1/complaints/{number}/notices/{seq}",
@@ -77,7 +78,8 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
         accept: Annotated[str, Header(include_in_schema=False)] = HTML,
     ) -> Response:
         """Return the document as it was issued: nothing that happens later changes it."""
-        there = {event.seq: event for event in await backend.ask_of_case(key, documents_of, number)}
+        await backend.require_in_sql(number, key)
+        there = {event.seq: event for event in await backend.reader.ask(documents_of, number)}
         if seq not in there:
             accepted = [str(known) for known in there]
             detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."

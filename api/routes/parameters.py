@@ -1,7 +1,7 @@
 """Parameters and problems that several operations share."""
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any, get_origin
 
@@ -91,7 +91,8 @@ class OnceRoute(APIRoute):
         parameters = [field.field_info.annotation for field in self.dependant.query_params]
         if not parameters:
             return serve
-        several = {*_several(parameters)}
+        fields = [field for model in parameters for field in getattr(model, "model_fields", {}).items()]
+        several = {name for name, field in fields if get_origin(field.annotation) is tuple}
 
         async def once(request: Request) -> Response:
             given = Counter(name for name, _ in request.query_params.multi_items() if name not in several)
@@ -103,12 +104,6 @@ class OnceRoute(APIRoute):
             return await serve(request)
 
         return once
-
-
-def _several(parameters: Iterable[Any]) -> Iterable[str]:
-    """Return the names of the fields of parameters' models that take several values."""
-    fields = [field for model in parameters for field in getattr(model, "model_fields", {}).items()]
-    return (name for name, field in fields if get_origin(field.annotation) is tuple)
 
 
 class Paging(BaseModel):

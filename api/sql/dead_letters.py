@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
@@ -20,6 +20,7 @@ NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notificatio
 log = logging.getLogger("hotline.api")
 
 
+@dataclass(frozen=True, slots=True)
 class DeadLetters:
     """Writer that makes dead letters due again.
 
@@ -28,22 +29,18 @@ class DeadLetters:
         clock: returns the present instant.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
-        self._engine = engine
-        self._clock = clock
-        # SQLite has one writer: a second thread would only wait for the first.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-dead-letters")
+    engine: Engine
+    clock: Callable[[], datetime]
 
     def close(self) -> None:
-        """End the thread and close the connections."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._engine.dispose()
+        """Close the connections."""
+        self.engine.dispose()
 
     async def resend(self, key: str) -> None:
         """Make a dead letter due. Raises ProblemError 404, 409, or 503 if SQL is down."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                done = await asyncio.get_running_loop().run_in_executor(self._thread, self._resend, key)
+                done = await asyncio.to_thread(self._resend, key)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away("SQL does not answer. Send the same again: nothing is made due twice.") from None
@@ -54,5 +51,5 @@ class DeadLetters:
             raise ProblemError(NOT_A_DEAD_LETTER, detail, accepted=["a key that GET /v1/letters lists"])
 
     def _resend(self, key: str) -> Resent:
-        with writing(self._engine) as connection:
-            return resend(connection, [key], self._clock())
+        with writing(self.engine) as connection:
+            return resend(connection, [key], self.clock())

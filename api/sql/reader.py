@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http import HTTPStatus
@@ -32,6 +33,8 @@ THREADS = 4
 """Reads at the same time; fewer than the connections of the engine's pool."""
 ANSWER_SECONDS = 5.0
 """Longest wait for a read: a little more than PostgreSQL gives one statement."""
+FRESH_SECONDS = 1.0
+"""Longest age of the open incidents: a complaint of the first second after a confirmation is linked by the search."""
 RETRY_SECONDS = 5
 
 
@@ -72,23 +75,25 @@ class Reader:
 
     Args:
         engine: engine to read with; `close` disposes of it.
-        caller_seconds: longest wait of an intake for what is known of a caller; 0 asks nothing.
+        intake_seconds: longest wait of an intake for an answer; 0 asks nothing.
         area_code: returns the area code of telephones that are given without one.
     """
 
-    def __init__(self, engine: Engine, caller_seconds: float, area_code: Callable[[], str]) -> None:
+    def __init__(self, engine: Engine, intake_seconds: float, area_code: Callable[[], str]) -> None:
         self._engine = engine
         self._area_code = area_code
-        self._caller_seconds = caller_seconds
+        self._intake_seconds = intake_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
         # Actions and intakes must not wait behind a search.
         self._versions = _Connection(engine, "sql-versions")
-        self._callers = _Connection(engine, "sql-callers")
+        self._intakes = _Connection(engine, "sql-intakes")
+        self._open_incidents: Sequence[tuple[str, Scope]] = ()
+        self._incidents_asked_at = -FRESH_SECONDS
 
     def close(self) -> None:
         """Close threads and connections."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for own in (self._versions, self._callers):
+        for own in (self._versions, self._intakes):
             own.close()
         self._engine.dispose()
 
@@ -103,21 +108,6 @@ class Reader:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away() from None
 
-    async def ask_of(
-        self,
-        versions: Callable[[ReadConnection, Collection[str]], Mapping[str, int]],
-        question: Callable[Concatenate[ReadConnection, str, P], T],
-        number: str,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T | None:
-        """Return the answer about one case or incident; None if SQL has no version of it. Raises ProblemError."""
-
-        def ask(sql: ReadConnection) -> T | None:
-            return question(sql, number, *args, **kwargs) if versions(sql, [number]) else None
-
-        return await self.ask(ask)
-
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """Return the versions that SQL shows of these cases. Raises what SQL raised."""
         return await self._versions.ask(lambda sql: versions(sql, numbers))
@@ -126,25 +116,25 @@ class Reader:
         """Return the versions that SQL shows of these incidents. Raises what SQL raised."""
         return await self._versions.ask(lambda sql: incidents.versions(sql, numbers))
 
-    async def taking_incidents(self) -> Sequence[tuple[str, Scope]]:
-        """Return the incidents that new cases are linked to. Raises what SQL raised."""
-        return await self._callers.ask(incidents.taking)
-
     async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
-        if not self._caller_seconds or not any(said):
+        if not self._intake_seconds or not any(said):
             return UNKNOWN_CALLER
-        try:
-            async with asyncio.timeout(self._caller_seconds):
-                return await self._callers.ask(lambda sql: recognise(sql, intake, at, self._area_code()))
-        except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
-            log.warning("SQL does not tell who calls: %s", type(error).__name__)
-            return None
+        return await self._ask_soon(lambda sql: recognise(sql, intake, at, self._area_code()))
 
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
         """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
         return await self.ask(recognise, intake, at, self._area_code(), number)
+
+    async def incident_covering(self, service: str, district: str | None) -> str | None:
+        """Return the number of the oldest open incident whose scope has both, or None. Raises nothing."""
+        if self._intake_seconds and time.monotonic() - self._incidents_asked_at >= FRESH_SECONDS:
+            # Noted first: intakes of the same instant go by what was known before.
+            self._incidents_asked_at = time.monotonic()
+            found = await self._ask_soon(incidents.taking)
+            self._open_incidents = self._open_incidents if found is None else found
+        return next((number for number, scope in self._open_incidents if scope.covers(service, district)), None)
 
     async def alive(self, seconds: float) -> bool:
         """Return True if SQL answers within so many seconds, with the tables in place."""
@@ -154,6 +144,14 @@ class Reader:
         except (TimeoutError, SQLAlchemyError):
             return False
         return True
+
+    async def _ask_soon(self, question: Callable[[ReadConnection], T]) -> T | None:
+        try:
+            async with asyncio.timeout(self._intake_seconds):
+                return await self._intakes.ask(question)
+        except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
+            log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
+            return None
 
     async def _run(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def ask() -> T:

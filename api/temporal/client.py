@@ -14,7 +14,6 @@ from temporalio.client import (
     RPCTimeoutOrCancelledError,
     WorkflowHandle,
     WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
 )
 from temporalio.exceptions import ApplicationError
@@ -118,7 +117,7 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
             yield
     except (TimeoutError, RPCTimeoutOrCancelledError):
         raise _no_answer(what, seconds) from None
-    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+    except WorkflowQueryFailedError as error:
         log.warning("a query failed: %s", error)
         raise unavailable(TEMPORAL_UNAVAILABLE, f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
     except KeyReusedError:

@@ -1,6 +1,5 @@
 """Client of the workflows of complaints."""
 
-import math
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -25,7 +24,7 @@ class ComplaintClient(EntityClient[Outcome]):
     workflow_id = staticmethod(workflow_id)
     outcome = Outcome
 
-    async def start(self, registration: Registration, case: Case, request: Request, seconds: float = math.inf) -> bool:
+    async def start(self, registration: Registration, case: Case, request: Request, seconds: float) -> bool:
         """Make the registration durable, within so many seconds. Returns False if its number is taken."""
         within = min(self._timeout, seconds)
         async with answering(within, "The registration"):

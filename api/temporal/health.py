@@ -1,6 +1,7 @@
 """Health of Temporal and its workers, for `/readyz`."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -13,31 +14,31 @@ POLL_SECONDS = 75
 """A worker that has not asked for tasks for so long is gone: a poll lasts 60 s at most."""
 
 
+@dataclass(frozen=True, slots=True)
 class TemporalHealth:
     """Health of Temporal and of the workers of one task queue."""
 
-    def __init__(self, client: Client, task_queue: str) -> None:
-        self._client = client
-        self._task_queue = task_queue
+    client: Client
+    task_queue: str
 
     async def alive(self, seconds: float) -> bool:
         """Return True if Temporal answers within so many seconds."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._client.service_client.check_health(timeout=timedelta(seconds=seconds))
+                return await self.client.service_client.check_health(timeout=timedelta(seconds=seconds))
         except (TimeoutError, RPCError, RuntimeError):
             return False
 
     async def worker_seen(self, seconds: float) -> float | None:
         """Return the seconds since a worker last asked for workflow tasks; None if none has lately."""
         request = DescribeTaskQueueRequest(
-            namespace=self._client.namespace,
-            task_queue=TaskQueue(name=self._task_queue),
+            namespace=self.client.namespace,
+            task_queue=TaskQueue(name=self.task_queue),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
         try:
             async with asyncio.timeout(seconds):
-                found = await self._client.workflow_service.describe_task_queue(request)
+                found = await self.client.workflow_service.describe_task_queue(request)
         except (TimeoutError, RPCError, RuntimeError):
             return None
         now = datetime.now(UTC)

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from api.problems import ProblemError, declare
 from api.temporal.client import EntityClient, answering
+from domain.incident.incident import Incident
 from domain.incident.lifecycle import LINKABLE
 from domain.incident.opening import Opening
 from domain.shared.actors import Actor
@@ -39,9 +40,10 @@ class IncidentClient(EntityClient[IncidentOutcome]):
         async with answering(self._timeout, "The incident"):
             return await find_incident(self._client, request, local_day(at), *days_around(at))
 
-    async def incident(self, number: str, actor: Actor) -> IncidentOutcome | None:
-        """Return the live incident as `actor` sees it; None if there is none. Raises ProblemError."""
-        return await self._query(number, "incident", [actor], IncidentOutcome, "The incident")
+    async def incident(self, number: str, actor: Actor) -> Incident | None:
+        """Return the live incident; None if there is none. Raises ProblemError."""
+        found = await self._query(number, "incident", [actor], IncidentOutcome, "The incident")
+        return found.incident if found else None
 
     async def require_open(self, number: str, actor: Actor) -> None:
         """Raise ProblemError if no case can be linked to the incident: it is unknown, or has ended."""
@@ -49,6 +51,6 @@ class IncidentClient(EntityClient[IncidentOutcome]):
         if found is None:
             accepted = ["one of GET /v1/incidents", "null"]
             raise ProblemError(UNKNOWN_INCIDENT, f"There is no incident {number}.", accepted=accepted)
-        if found.incident.state not in LINKABLE:
-            detail = f"The incident {number} is {found.incident.state}: no case can be linked to it any more."
+        if found.state not in LINKABLE:
+            detail = f"The incident {number} is {found.state}: no case can be linked to it any more."
             raise ProblemError(INCIDENT_CLOSED, detail, accepted=sorted(LINKABLE))
