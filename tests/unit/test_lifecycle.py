@@ -70,7 +70,7 @@ def as_agreed(row: Action) -> tuple[str, str, set[str], list[str], set[str]]:
 
 def test_the_table_is_the_one_that_was_agreed() -> None:
     agreed = [(a, zh, set(sources.split()), to.split(), set(roles.split())) for a, zh, sources, to, roles in BY_HAND]
-    assert [as_agreed(row) for row in ACTIONS] == agreed
+    assert [as_agreed(row) for row in ACTIONS] == agreed, "write the row of an action that was agreed on into BY_HAND"
 
 
 def test_every_action_has_one_row() -> None:
