@@ -1,28 +1,42 @@
 """Search attributes of complaints and incidents: one typed registry, and how values become upserts."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-STATE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("State")
-SERVICE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Service")
-DISTRICT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("District")
-DEPARTMENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Department")
-OWNER: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Owner")
-PRIORITY: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Priority")
-SLA: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Sla")
-INCIDENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Incident")
-NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("NextDueAt")
-INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
-FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
+KeyT = TypeVar("KeyT", bound=SearchAttributeKey[Any])
+REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {}
+"""Every key below with its meaning, which the documentation shows. The value type differs from key to key."""
 
-# The value type differs from key to key; setup reads name and kind only.
-REGISTRY: Final[tuple[SearchAttributeKey[Any], ...]] = tuple(
-    each for each in list(vars().values()) if isinstance(each, SearchAttributeKey)
+
+def _registered(key: KeyT, meaning: str) -> KeyT:
+    REGISTRY[key] = meaning
+    return key
+
+
+STATE = _registered(SearchAttributeKey.for_keyword("State"), "State of the case: `registered`, `dispatched` ...")
+SERVICE = _registered(SearchAttributeKey.for_keyword("Service"), "Code of the service in the catalogue.")
+DISTRICT = _registered(SearchAttributeKey.for_keyword("District"), "Code of the district, if it is known.")
+DEPARTMENT = _registered(SearchAttributeKey.for_keyword("Department"), "Code of the department that has the case.")
+OWNER = _registered(SearchAttributeKey.for_keyword("Owner"), "The owner's name, as on the key.")
+PRIORITY = _registered(SearchAttributeKey.for_keyword("Priority"), "`P1` to `P5`.")
+SLA = _registered(
+    SearchAttributeKey.for_keyword("Sla"),
+    "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
 )
-"""Every key above."""
+INCIDENT = _registered(
+    SearchAttributeKey.for_keyword("Incident"),
+    "Number of the incident that the case is linked to; of an incident, its own number.",
+)
+NEXT_DUE_AT = _registered(
+    SearchAttributeKey.for_datetime("NextDueAt"), "Due time of the next running clock. Absent if no clock runs."
+)
+INVOLVED = _registered(
+    SearchAttributeKey.for_keyword_list("Involved"), "Codes of further departments with unfinished parts (协办)."
+)
+FLAGS = _registered(
+    SearchAttributeKey.for_keyword_list("Flags"), "Flags of the case: `urged`, `supervised`, `reworked` ..."
+)
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""
