@@ -1,42 +1,38 @@
 """Search attributes of complaints and incidents: one typed registry, and how values become upserts."""
 
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-KeyT = TypeVar("KeyT", bound=SearchAttributeKey[Any])
-REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {}
-"""Every key below with its meaning, which the documentation shows. The value type differs from key to key."""
+STATE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("State")
+SERVICE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Service")
+DISTRICT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("District")
+DEPARTMENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Department")
+OWNER: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Owner")
+PRIORITY: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Priority")
+SLA: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Sla")
+INCIDENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Incident")
+NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("NextDueAt")
+INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
+FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
 
-
-def _registered(key: KeyT, meaning: str) -> KeyT:
-    REGISTRY[key] = meaning
-    return key
-
-
-STATE = _registered(SearchAttributeKey.for_keyword("State"), "State of the case: `registered`, `dispatched` ...")
-SERVICE = _registered(SearchAttributeKey.for_keyword("Service"), "Code of the service in the catalogue.")
-DISTRICT = _registered(SearchAttributeKey.for_keyword("District"), "Code of the district, if it is known.")
-DEPARTMENT = _registered(SearchAttributeKey.for_keyword("Department"), "Code of the department that has the case.")
-OWNER = _registered(SearchAttributeKey.for_keyword("Owner"), "The owner's name, as on the key.")
-PRIORITY = _registered(SearchAttributeKey.for_keyword("Priority"), "`P1` to `P5`.")
-SLA = _registered(
-    SearchAttributeKey.for_keyword("Sla"),
-    "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
-)
-INCIDENT = _registered(
-    SearchAttributeKey.for_keyword("Incident"),
-    "Number of the incident that the case is linked to; of an incident, its own number.",
-)
-NEXT_DUE_AT = _registered(
-    SearchAttributeKey.for_datetime("NextDueAt"), "Due time of the next running clock. Absent if no clock runs."
-)
-INVOLVED = _registered(
-    SearchAttributeKey.for_keyword_list("Involved"), "Codes of further departments with unfinished parts (协办)."
-)
-FLAGS = _registered(
-    SearchAttributeKey.for_keyword_list("Flags"), "Flags of the case: `urged`, `supervised`, `reworked` ..."
-)
+# The value type differs from key to key.
+REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {
+    STATE: "State of the case: `registered`, `dispatched` ...",
+    SERVICE: "Code of the service in the catalogue.",
+    DISTRICT: "Code of the district, if it is known.",
+    DEPARTMENT: "Code of the department that has the case.",
+    OWNER: "The owner's name, as on the key.",
+    PRIORITY: "`P1` to `P5`.",
+    SLA: "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
+    INCIDENT: "Number of the incident that the case is linked to; of an incident, its own number.",
+    NEXT_DUE_AT: "Due time of the next running clock. Absent if no clock runs.",
+    INVOLVED: "Codes of further departments with unfinished parts (协办).",
+    FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",
+}
+"""Every key above, with its meaning for the documentation."""
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""
