@@ -169,7 +169,7 @@ def test_documented_queries_use_attributes_that_exist(query: str) -> None:
 
 def test_every_kind_of_channel_is_documented_with_its_keys_and_no_other() -> None:
     kinds = section(page("docs/how-run.md"), "Kinds of channel")
-    assert column(kinds, 0) == list(CONFIGS), "the table has a row for each kind, in the order of the code"
+    assert column(kinds, 0) == list(CONFIGS), "docs/how-run.md, Kinds of channel, has a row for each kind"
     for kind, config in CONFIGS.items():
         missing = {*config.model_fields} - {"kind", *names(kinds)}
         assert not missing, f"keys of the channel {kind} are missing in docs/how-run.md"
