@@ -21,7 +21,7 @@ from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 from domain.shared.codes import Kind as CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.event import AnyAction
-from domain.shared.explain import message, table_at
+from domain.shared.explain import causes, message, table_at
 from domain.shared.text import NO_INSTANT, NO_NUL, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
@@ -200,9 +200,7 @@ async def on_invalid(timezone: Callable[[], str], request: Request, error: Reque
         return ProblemError(MALFORMED_JSON, detail).response()
     if _is_no_json(request, found):
         return ProblemError(NO_JSON, "Send JSON, with the header Content-Type: application/json.").response()
-    # A list that counts as empty since nothing in it is right.
-    places = [fault["loc"] for fault in found]
-    found = [fault for fault in found if not any(fault["loc"] == each[:-1] for each in places)]
+    found = causes(found)
     # The kind of each code that is wrong, None for any other fault.
     kinds = [fault["ctx"]["kind"] if fault["type"] == UNKNOWN_CODE else None for fault in found]
     kind = INVALID_REQUEST if None in kinds else UNKNOWN[kinds[0]]

@@ -25,9 +25,10 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.case_queries import list_cases
 from readmodel.database import ReadConnection, engine, reading
+from readmodel.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.migrate import migrate
-from readmodel.search import CaseFilters, find
-from readmodel.tables import FILTERS, metadata
+from readmodel.search import find
+from readmodel.tables import metadata
 
 with warnings.catch_warnings():
     # It asks for a runtime folder when it is imported, and warns where a slim machine has none.
@@ -38,7 +39,7 @@ PAGE = 50
 DEEP = 1000
 """Of the two pages that are measured, the deeper one; the last one where a list is shorter."""
 REPEATS = 3
-COLUMNS = (*FILTERS, "overdue", "incident")
+COLUMNS = (*FILTERED_COLUMNS, "overdue", "incident")
 SEARCHES = ("新村", "上村新村", "下闸新村", "王伟", "9731", "大涌渔村7号", "上村渔村7号", "上村新村123号")
 """Two characters that half of all addresses have, the largest village, a smaller one, two characters that many names
 have, the end of a telephone number, an address in a small village, a rare and a common one in the largest."""

@@ -10,8 +10,9 @@ from domain.case.intake import Registered
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
 from readmodel.database import ReadConnection
+from readmodel.filters import CaseFilters
 from readmodel.paging import Page, Place, page_of
-from readmodel.search import CaseFilters, find
+from readmodel.search import find
 from readmodel.tables import cases, events
 
 # Built once: the API asks this some hundred times a second while it waits for what was published.

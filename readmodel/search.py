@@ -8,7 +8,6 @@ The planner has no choice: its statistics do not know that two frequent values m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -27,11 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from domain.case.lifecycle import State
 from readmodel.database import ReadConnection
+from readmodel.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.paging import Place, newest_first
 from readmodel.search_terms import alternatives
-from readmodel.tables import FILTERS, cases, search_words
+from readmodel.tables import cases, search_words
 
 RARE = 10_000
 """Most cases that are looked up one by one; if there are more, indexes are merged."""
@@ -47,24 +46,6 @@ class _Side(NamedTuple):
 
     term: str | None
     left: int
-
-
-@dataclass(frozen=True, slots=True)
-class CaseFilters:
-    """Filters of a list of cases; None, and no states, let all pass. `readmodel.search_terms` cuts `q` into terms."""
-
-    state: tuple[State, ...] = ()
-    department: str | None = None
-    owner: str | None = None
-    service_code: str | None = None
-    district: str | None = None
-    overdue: bool | None = None
-    incident: str | None = None
-    q: str | None = None
-
-    def by_state(self) -> list["CaseFilters"]:
-        """Return filters of at most one state each, with the same cases in total: an index serves one state."""
-        return [replace(self, state=(state,)) for state in dict.fromkeys(self.state)] or [self]
 
 
 def find(
@@ -119,7 +100,7 @@ def _merging(connection: ReadConnection, statement: Select[Any], limit: int) -> 
 
 def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
     """Return the conditions on columns of the case; `narrow` leaves out *not overdue*, as nearly every case is not."""
-    named = {name: getattr(filters, name) for name in (*FILTERS, "incident") if name != "state"}
+    named = {name: getattr(filters, name) for name in (*FILTERED_COLUMNS, "incident") if name != "state"}
     conditions = [cases.c.state == state for state in filters.state]
     conditions += [cases.c[name] == value for name, value in named.items() if value is not None]
     if filters.overdue or (filters.overdue is False and not narrow):

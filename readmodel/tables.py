@@ -21,6 +21,7 @@ from sqlalchemy import (
     text,
 )
 
+from readmodel.filters import FILTERED_COLUMNS
 from readmodel.types import Exact, JsonText, UtcDateTime, code
 
 NAMES = {
@@ -237,15 +238,13 @@ customers = Table(
 )
 """Registry of customers (客户档案), as it was imported last: one row an account."""
 
-FILTERS = ("state", "department", "owner", "service_code", "district")
-"""Columns with filters for one value."""
 POSTGRESQL_ONLY: set[str | None] = set()
 """Names of indexes that SQLite does not have."""
 
 Index("ix_cases_newest", cases.c.registered_at, cases.c.number)
-for _name in FILTERS:
+for _name in FILTERED_COLUMNS:
     Index(f"ix_cases_{_name}", cases.c[_name], cases.c.registered_at, cases.c.number)
-for _pair in combinations(FILTERS, 2):
+for _pair in combinations(FILTERED_COLUMNS, 2):
     # Without it, two values that rarely meet (thanks 表扬 with the repair crew) are sought among a million rows.
     # SQLite has fewer cases, and each index makes every action slower.
     _columns = [cases.c[_name] for _name in (*_pair, "registered_at", "number")]

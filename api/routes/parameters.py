@@ -29,8 +29,8 @@ from domain.case.lifecycle import State
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Name
+from readmodel.filters import CaseFilters
 from readmodel.paging import BadCursorError
-from readmodel.search import CaseFilters
 
 LONGEST_PAGE = 200
 USUAL_PAGE = 50

@@ -14,6 +14,12 @@ def message(fault: ErrorDetails) -> str:
     return fault["msg"].removeprefix("Value error, ")
 
 
+def causes(faults: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Return the faults without those of lists that are too short only because faulty items do not count."""
+    places = [fault["loc"] for fault in faults]
+    return [fault for fault in faults if fault["type"] != "too_short" or not _has_inner(fault["loc"], places)]
+
+
 def key_at(location: Location) -> str:
     """Return a place of a file as `services[2].clocks.reply`; empty for the whole file."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
@@ -49,6 +55,11 @@ def explain(fault: ErrorDetails, table: type[BaseModel], hidden: Container[str] 
     text = message(fault).replace("Input should be", "must be")
     given = fault.get("input")
     return f"{text}, not {given!r}" if isinstance(given, str | int | float) and fault["type"] != "value_error" else text
+
+
+def _has_inner(outer: Location, places: Sequence[Location]) -> bool:
+    """Return True if one of the places is within the outer one."""
+    return any(len(place) > len(outer) and place[: len(outer)] == outer for place in places)
 
 
 def _nested(annotation: object) -> type[BaseModel] | None:

@@ -46,4 +46,4 @@ def show(account_no: Annotated[str, typer.Argument(help="The account number (户
     if customer is None:
         raise FileError([f"the registry has no account {account_no}; accepted: a registered account number"])
     shown = {True: "yes 是", False: "no 否", None: ""}
-    show_table("   ", ((name, COLUMNS[name], shown.get(value, str(value))) for name, value in customer), header=False)
+    show_table((), ((name, COLUMNS[name], shown.get(value, str(value))) for name, value in customer))

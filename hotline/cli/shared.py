@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,12 +75,12 @@ def open_database() -> Iterator["Engine"]:
         raise OperatorError(f"the database does not answer as it should: {error.orig}") from error
 
 
-def show_table(columns: Iterable[str], rows: Iterable[Iterable[str]], *, header: bool = True) -> None:
-    """Print a table to standard output."""
+def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table to standard output; without a header if no columns are named."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, show_header=header)
+    table = Table(*columns, show_header=bool(columns))
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.explain import explain, key_at, table_at
+from domain.shared.explain import causes, explain, key_at, table_at
 from domain.shared.operator_errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
 from hotline.files.toml import read_toml
@@ -51,7 +51,7 @@ def load_catalogue(path: Path) -> Catalogue:
     try:
         catalogue = Catalogue.parse(data)
     except ValidationError as error:
-        problems += [_problem(chain, Catalogue, _with_codes(fault, merged)) for fault in error.errors()]
+        problems += [_problem(chain, Catalogue, _with_codes(fault, merged)) for fault in causes(error.errors())]
     else:
         if not problems:
             return catalogue
@@ -112,7 +112,7 @@ def _calendar(chain: list[tuple[Path, Table]], merged: Table, problems: list[str
         return build_calendar(CalendarRules.model_validate(written, context=context))
     except ValidationError as error:
         # Errors of the rules, or of the calendar that is built from them.
-        problems += [_problem(chain, CalendarRules, fault, ("calendar",)) for fault in error.errors()]
+        problems += [_problem(chain, CalendarRules, fault, ("calendar",)) for fault in causes(error.errors())]
         return None
 
 

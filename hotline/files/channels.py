@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.routing import ChannelFile
-from domain.shared.explain import explain, key_at, table_at
+from domain.shared.explain import causes, explain, key_at, table_at
 from domain.shared.operator_errors import FileError
 from hotline.files.toml import read_toml
 
@@ -24,7 +24,8 @@ def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> Ch
     try:
         found = ChannelFile.model_validate(filled)
     except ValidationError as error:
-        problems += [f"{fault_key}: {text}" for fault_key, text in map(_problem, error.errors(include_input=False))]
+        faults = causes(error.errors(include_input=False))
+        problems += [f"{fault_key}: {text}" for fault_key, text in map(_problem, faults)]
     else:
         if not problems:
             return found

@@ -13,7 +13,9 @@ import typer.main
 from fastapi import FastAPI
 from starlette.routing import Route
 from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
 
+from activities.notifications.channels import CONFIGS
 from activities.notifications.texts import Templates
 from api.__main__ import assemble
 from api.app import create_app
@@ -40,9 +42,10 @@ from domain.shared.operator_errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
-from readmodel.search import CaseFilters
+from readmodel.filters import CaseFilters
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from tools.docs.saved_views import VIEWS
+from workflows.presentation import search_attributes
 from workflows.presentation.search_attributes import REGISTRY
 
 GLOSSARY = page("docs/glossary.md")
@@ -140,7 +143,14 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
         if "add_flags" in line or line.lstrip().startswith(("FLAG = ", "flags=("))
         for flag in re.findall(r'"([a-z_]+)"', line)
     }
-    assert set(glossary("Flags")) == raised | set(IntakeFlag) | {CREDIT_WAITS, OWN_CAUSE}
+    known = raised | set(IntakeFlag) | {CREDIT_WAITS, OWN_CAUSE}
+    assert set(glossary("Flags")) == known, "docs/glossary.md, Flags, has a row for each flag"
+
+
+def test_every_search_attribute_has_a_meaning() -> None:
+    keys = {name for name, value in vars(search_attributes).items() if isinstance(value, SearchAttributeKey)}
+    named = {name for name in keys if getattr(search_attributes, name) in REGISTRY}
+    assert keys == named, f"add {keys - named} to REGISTRY in workflows/presentation/search_attributes.py"
 
 
 def test_every_search_attribute_is_documented_and_no_other() -> None:
@@ -155,6 +165,14 @@ def test_documented_queries_use_attributes_that_exist(query: str) -> None:
     used = set(re.findall(r"\b([A-Z][a-z][A-Za-z]+)\b(?= *(?:[=<>!]|IN |IS ))", re.sub(r'"[^"]*"', '""', query)))
     assert used
     assert used <= {"WorkflowType", "ExecutionStatus", *(key.name for key in REGISTRY)}
+
+
+def test_every_kind_of_channel_is_documented_with_its_keys_and_no_other() -> None:
+    kinds = section(page("docs/how-run.md"), "Kinds of channel")
+    assert column(kinds, 0) == list(CONFIGS), "docs/how-run.md, Kinds of channel, has a row for each kind"
+    for kind, config in CONFIGS.items():
+        missing = {*config.model_fields} - {"kind", *names(kinds)}
+        assert not missing, f"keys of the channel {kind} are missing in docs/how-run.md"
 
 
 def test_every_problem_type_is_documented_and_no_other() -> None:
@@ -252,7 +270,8 @@ def test_every_action_has_its_body_documented() -> None:
 
 def test_every_filter_of_the_list_is_documented() -> None:
     known = {field.name.removesuffix("_code") for field in dataclasses.fields(CaseFilters)} | {"limit", "cursor"}
-    assert known <= names(section(page("docs/api.md"), "Lists"))
+    missing = known - names(section(page("docs/api.md"), "Lists"))
+    assert not missing, f"docs/api.md, Lists, does not name the filters {missing}"
 
 
 def test_every_field_of_a_registration_is_documented_and_no_other() -> None:

@@ -167,11 +167,12 @@ def test_what_was_found_before_a_catalogue_owed_anything_for_it_is_not_made_up_f
 
 def test_a_completion_that_finds_nothing_reads_as_it_did() -> None:
     case = working()
-    event = do(case, BODIES["complete"], MONDAY, CREW)[-1]
+    completion = Complete(result="The valve was lifted.")
+    event = do(case, completion, MONDAY, CREW)[-1]
     assert data_of(event) == {"result": "The valve was lifted."}
     assert "findings" not in case.model_dump_json()
     assert "customer_class" not in case.model_dump_json()
-    assert "findings" not in command(BODIES["complete"]).model_dump_json()
+    assert "findings" not in command(completion).model_dump_json()
 
 
 def test_a_case_folds_from_its_events_with_what_was_found() -> None:

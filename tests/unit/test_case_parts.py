@@ -41,7 +41,7 @@ from tests.support.build import (
 
 BILLING = Actor(name="Deng Yan", role=Role.CREW, department="billing")
 INVOLVE = BODIES["involve"]
-COMPLETE = BODIES["complete"]
+COMPLETE = Complete(result="The valve was lifted.")
 
 
 def together(state: State = State.IN_PROGRESS, **changes: Any) -> Case:

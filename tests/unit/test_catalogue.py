@@ -31,6 +31,8 @@ def demo() -> Catalogue:
     return load_catalogue(CATALOGUES / "demo.toml")
 
 
+NORMS_ROW = "the row of {} in NORMS, in tests/unit/test_catalogue.py, differs from the catalogue: {}"
+# The agreed figures. A new service needs a row here, and a new clock or figure a cell.
 # service, Chinese name, priority; sign for, arrive, resolve, reply, each with its sources. wh: hours of working time.
 NORMS = """
 burst_main        | 爆管          | P1 | 5 min W  | 30 min W | 24 h C    | 2 h Z
@@ -64,29 +66,32 @@ class TestNorms:
         promised = {promise.name: promise for promise in catalogue.promises(code, "shiqi")}
         for clock, figure in zip(CLOCKS[:4], figures, strict=True):
             if figure == "-":
-                assert clock not in promised
+                assert clock not in promised, NORMS_ROW.format(code, clock)
                 continue
             amount, unit, sources = figure.split()
             seconds, calendar = UNITS[unit]
             duty = service.duty(clock)
-            assert duty
-            assert (promised[clock].budget_seconds, promised[clock].calendar) == (int(amount) * seconds, calendar)
-            assert duty.source == tuple(sources.split(",")), clock
+            assert duty, NORMS_ROW.format(code, clock)
+            promise = promised[clock]
+            agreed = (int(amount) * seconds, calendar)
+            assert (promise.budget_seconds, promise.calendar) == agreed, NORMS_ROW.format(code, clock)
+            assert duty.source == tuple(sources.split(",")), NORMS_ROW.format(code, clock)
 
     def test_no_service_is_missing_or_unheard_of(self, catalogue: Catalogue) -> None:
-        assert [service.code for service in catalogue.services] == [row[0] for row in ROWS]
+        found = [service.code for service in catalogue.services]
+        assert found == [row[0] for row in ROWS], "NORMS, in tests/unit/test_catalogue.py, has a row for each service"
 
     def test_followed_up_the_day_after_the_reply(self, catalogue: Catalogue) -> None:
         """Every service but thanks, round the clock, from the reply on (B)."""
         for service in catalogue.services:
             follow_up = [promise for promise in catalogue.promises(service.code, None) if promise.name == "follow_up"]
             if service.code == "thanks":
-                assert follow_up == []
+                assert follow_up == [], "thanks are not followed up"
             else:
                 expected = Promise(name="follow_up", calendar="always", budget_seconds=DAY, starts="reply")
-                assert follow_up == [expected]
+                assert follow_up == [expected], f"{service.code}: follow_up is one day, round the clock"
                 assert service.follow_up
-                assert service.follow_up.source == ("B",)
+                assert service.follow_up.source == ("B",), f"{service.code}: the source of follow_up is B"
 
     def test_clocks_start_where_the_norms_say(self, catalogue: Catalogue) -> None:
         starts = {
@@ -107,9 +112,11 @@ class TestNorms:
         for service in catalogue.services:
             kinds = {promise.name: promise.calendar for promise in catalogue.promises(service.code, None)}
             if service.priority in {"P1", "P2"}:
-                assert set(kinds.values()) == {"always"}, service.code
+                assert set(kinds.values()) == {"always"}, f"{service.code}: clocks of P1 and P2 run round the clock"
             else:
-                assert kinds.get("reply", "working") == "working", service.code
+                assert kinds.get("reply", "working") == "working", (
+                    f"{service.code}: a reply of P3 to P5 has working time"
+                )
 
     def test_a_burst_main_is_reached_later_in_the_outskirts(self, catalogue: Catalogue) -> None:
         for district in catalogue.districts:

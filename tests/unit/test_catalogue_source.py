@@ -280,6 +280,13 @@ class TestMistakes:
         assert len(error.value.problems) == 4
         assert str(error.value) == "\n".join(error.value.problems)
 
+    def test_a_list_whose_only_item_is_wrong_is_one_problem(self, edited: Path) -> None:
+        change(edited, 'services = ["water_quality"]', 'services = ["gas"]')
+        with pytest.raises(FileError) as error:
+            load_catalogue(edited)
+        (problem,) = error.value.problems
+        assert "surges[1].services[0]: 'gas' is not in services" in problem
+
     def test_toml_that_is_none_names_the_line(self, edited: Path) -> None:
         edited.write_text('name = "x"\nname_zh = \n', "utf-8")
         with pytest.raises(FileError, match=r"city.toml: is no valid TOML: .*line 2"):

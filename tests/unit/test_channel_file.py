@@ -127,7 +127,7 @@ def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('kind = "sms"', 'kind = "pigeon"', "channels.sms.kind: accepted: apprise, sms, webhook, log"),
+        ('kind = "sms"', 'kind = "pigeon"', f"channels.sms.kind: accepted: {', '.join(CONFIGS)}"),
         (
             'kind = "log"',
             'kind = "log"\nfile = "x"',
@@ -170,6 +170,24 @@ def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient:
 )
 def test_a_problem_names_its_key_and_what_is_accepted(tmp_path: Path, old: str, new: str, problem: str) -> None:
     assert any(problem in told for told in problems(tmp_path, old, new)), problems(tmp_path, old, new)
+
+
+@pytest.mark.parametrize(
+    ("routes", "problem"),
+    [
+        ("[[routes]]\nto = 'plumber'\nchannels = ['log']\n", "routes[0].to: accepted: "),
+        ("[[routes]]\nto = '*'\nchannels = ['NO CODE']\n", "routes[0].channels[0]: String should match"),
+        ("[[routes]]\nto = '*'\nchannels = []\n", "routes[0].channels: Tuple should have at least 1 item"),
+        ("routes = []\n", "routes: Tuple should have at least 1 item"),
+    ],
+)
+def test_a_list_is_too_short_only_if_it_has_no_items(tmp_path: Path, routes: str, problem: str) -> None:
+    file = tmp_path / "channels.toml"
+    file.write_text(f"{routes}[channels.log]\nkind = 'log'\n", "utf-8")
+    with pytest.raises(FileError) as caught:
+        load_channels(file)
+    (told,) = caught.value.problems
+    assert told.startswith(f"{file}: {problem}")
 
 
 def test_a_missing_variable_is_named_and_secrets_are_not_shown(tmp_path: Path) -> None:

@@ -1,12 +1,20 @@
 """The table, written out a second time by hand: whoever changes the lifecycle changes it here as well."""
 
+import importlib
+import pkgutil
 import re
+from types import ModuleType
 
+import pytest
+
+from domain.case import actions
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.diagram import mermaid
 from domain.case.kind import Action
 from domain.case.lifecycle import ENDED, OPEN, STATE_ZH, State
+from domain.incident import actions as incident_actions
 from domain.shared.actors import ROLE_ZH, Role
+from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType
 
 ANY_OPEN = (
     "registered dispatched pending_redispatch in_progress suspended awaiting_approval pending_reply pending_follow_up"
@@ -70,11 +78,27 @@ def as_agreed(row: Action) -> tuple[str, str, set[str], list[str], set[str]]:
 
 def test_the_table_is_the_one_that_was_agreed() -> None:
     agreed = [(a, zh, set(sources.split()), to.split(), set(roles.split())) for a, zh, sources, to, roles in BY_HAND]
-    assert [as_agreed(row) for row in ACTIONS] == agreed
+    assert [as_agreed(row) for row in ACTIONS] == agreed, "write the row of an action that was agreed on into BY_HAND"
 
 
 def test_every_action_has_one_row() -> None:
     assert [row.name for row in ACTIONS] == list(TABLE)
+
+
+OF_EVERY_ACTION = {WRONG_ROLE, OTHER_DEPARTMENT, OUT_OF_TURN}
+MODULES = [
+    importlib.import_module(f"{package.__name__}.{module.name}")
+    for package in (actions, incident_actions)
+    for module in pkgutil.iter_modules(package.__path__)
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_an_action_names_every_problem_type_that_its_module_uses(module: ModuleType) -> None:
+    used = {name: value for name, value in vars(module).items() if isinstance(value, ProblemType)}
+    named = {*module.ACTION.problems, *OF_EVERY_ACTION}
+    missing = [name for name, value in used.items() if value not in named]
+    assert not missing, f"add {', '.join(missing)} to `problems=` of ACTION in {module.__file__}"
 
 
 def test_states_and_roles_have_chinese_names_of_their_own() -> None:

@@ -321,20 +321,5 @@ def search_attributes() -> str:
     """Return the table of search attributes."""
     return table(
         ("attribute", "type", "meaning"),
-        ((f"`{key.name}`", key.indexed_value_type.name.lower(), _MEANING[key.name]) for key in REGISTRY),
+        ((f"`{key.name}`", key.indexed_value_type.name.lower(), meaning) for key, meaning in REGISTRY.items()),
     )
-
-
-_MEANING = {
-    "State": "State of the case: `registered`, `dispatched` ...",
-    "Service": "Code of the service in the catalogue.",
-    "District": "Code of the district, if it is known.",
-    "Department": "Code of the department that has the case.",
-    "Owner": "The owner's name, as on the key.",
-    "Priority": "`P1` to `P5`.",
-    "Sla": "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
-    "Incident": "Number of the incident that the case is linked to; of an incident, its own number.",
-    "NextDueAt": "Due time of the next running clock. Absent if no clock runs.",
-    "Involved": "Codes of further departments with unfinished parts (协办).",
-    "Flags": "Flags of the case: `urged`, `supervised`, `reworked` ...",
-}

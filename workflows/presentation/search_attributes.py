@@ -18,11 +18,21 @@ NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_dateti
 INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
 FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
 
-# The value type differs from key to key; setup reads name and kind only.
-REGISTRY: Final[tuple[SearchAttributeKey[Any], ...]] = tuple(
-    each for each in list(vars().values()) if isinstance(each, SearchAttributeKey)
-)
-"""Every key above."""
+# The value type differs from key to key.
+REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {
+    STATE: "State of the case: `registered`, `dispatched` ...",
+    SERVICE: "Code of the service in the catalogue.",
+    DISTRICT: "Code of the district, if it is known.",
+    DEPARTMENT: "Code of the department that has the case.",
+    OWNER: "The owner's name, as on the key.",
+    PRIORITY: "`P1` to `P5`.",
+    SLA: "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
+    INCIDENT: "Number of the incident that the case is linked to; of an incident, its own number.",
+    NEXT_DUE_AT: "Due time of the next running clock. Absent if no clock runs.",
+    INVOLVED: "Codes of further departments with unfinished parts (协办).",
+    FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",
+}
+"""Every key above, with its meaning for the documentation."""
 
 Values = dict[SearchAttributeKey[Any], Any]
 """Search attributes of one entity; None means that the attribute is not set."""
