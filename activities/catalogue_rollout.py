@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -17,6 +16,7 @@ from domain.case.rollout import RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import UnknownCode
+from domain.shared.value import Immutable
 from readmodel.open_cases import Wanted, open_cases, open_numbers
 
 CHANGED, SAME, KEPT = "changed", "same", "kept"
@@ -25,10 +25,8 @@ ANSWER_SECONDS = 8.0
 """Longest wait for a case; another worker takes over from one that died sooner."""
 
 
-class OpenCasesQuery(BaseModel):
+class OpenCasesQuery(Immutable):
     """Query for the next page of open cases; see `readmodel.open_cases`."""
-
-    model_config = ConfigDict(frozen=True)
 
     closed_after: datetime
     since: datetime | None = None
@@ -36,10 +34,8 @@ class OpenCasesQuery(BaseModel):
     limit: int
 
 
-class TermsChange(BaseModel):
+class TermsChange(Immutable):
     """Cases to move to the terms of a catalogue."""
-
-    model_config = ConfigDict(frozen=True)
 
     catalogue: Catalogue
     edition: Edition

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
+
+from domain.shared.value import Immutable
 
 TASK_TIMEOUT = timedelta(seconds=2.5)
 """A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
@@ -17,10 +19,8 @@ RPC_TIMEOUT = timedelta(seconds=8)
 _MEMO = "request"
 
 
-class Request(BaseModel):
+class Request(Immutable):
     """The key of a request, and the digest of its body."""
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     digest: str = ""

@@ -34,7 +34,6 @@ NEVER_ENTERED = {
         "incident_start.start_incident",
         "incident_start.suspected_by",
         "messages.Names.of",
-        "complaint.attributes",
         "complaint.summary",
         "complaint.urgency",
         "complaint.workflow_id",
