@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.fan_out import BRISK, SILENT, fan_out, pop_silent
+from activities.fan_out import BRISK, SILENT, fan_out
 from activities.projection import read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
 from domain.case.rollout import RolloutTerms
@@ -17,7 +17,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Immutable
-from readmodel.open_cases import Wanted, open_cases, open_numbers
+from readmodel.open_cases import open_cases, open_numbers
 
 CHANGED, SAME, KEPT = "changed", "same", "kept"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes."""
@@ -60,8 +60,10 @@ class CatalogueRollout:
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Return the next numbers in order; none after the last."""
-        wanted = Wanted(query.closed_after, query.since)
-        return await read(self._database, lambda connection: open_numbers(connection, wanted, query.after, query.limit))
+        closed_after, after, limit, since = query.closed_after, query.after, query.limit, query.since
+        return await read(
+            self._database, lambda connection: open_numbers(connection, closed_after, after, limit, since)
+        )
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
@@ -79,8 +81,8 @@ class CatalogueRollout:
                 return KEPT
             return await self._ask(number, NewTerms(terms=terms, edition=change.edition), update_id)
 
-        answers = await fan_out(change.numbers, ask, BRISK)
-        answers[SILENT] = len(pop_silent(answers))
+        answers, silent = await fan_out(change.numbers, ask, BRISK)
+        answers[SILENT] = len(silent)
         return dict(+answers)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> str:

@@ -93,8 +93,8 @@ def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, li
     connection.execute(delete(deliveries).where(_row.key.in_(found), _row.status == DEAD))
     existing = {tuple(row) for row in connection.execute(select(_row.key, _row.channel).where(_row.key.in_(found)))}
     wanted = [(key, channel) for key, channels in found.items() for channel in channels]
-    if added := [_new(key, channel, at) for key, channel in wanted if (key, channel) not in existing]:
-        connection.execute(insert(deliveries), added)
+    if added := [{"key": key, "channel": channel} for key, channel in wanted if (key, channel) not in existing]:
+        connection.execute(insert(deliveries).values(status=DUE, tries=0, next_try_at=at), added)
     for status, keys in (
         (ROUTED, [key for key, channels in found.items() if channels]),
         (NO_ROUTE, [key for key, channels in found.items() if not channels]),
@@ -167,10 +167,6 @@ def settle(
 
 def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
     return (_row.channel == channel) & _row.key.in_(keys)
-
-
-def _new(key: str, channel: str, at: datetime) -> dict[str, object]:
-    return {"key": key, "channel": channel, "status": DUE, "tries": 0, "next_try_at": at}
 
 
 def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Delivery]:
