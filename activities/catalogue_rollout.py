@@ -60,9 +60,9 @@ class CatalogueRollout:
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Return the next numbers in order; none after the last."""
-        closed_after, after, limit, since = query.closed_after, query.after, query.limit, query.since
         return await read(
-            self._database, lambda connection: open_numbers(connection, closed_after, after, limit, since)
+            self._database,
+            lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
         )
 
     @activity.defn(name="change_catalogue")

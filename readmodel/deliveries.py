@@ -186,13 +186,10 @@ def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) ->
 
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above
     *notification, tries, priority, phone, cycle, state, reply = row
-    return Delivery(Notification._make(notification), tries, priority, phone, cycle, state, _said(reply))
-
-
-def _said(reply: str | None) -> str:
-    # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
     replied = Replied.model_validate_json(reply) if reply else None
-    return replied.message if replied and replied.incident else ""
+    # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
+    said = replied.message if replied and replied.incident else ""
+    return Delivery(Notification._make(notification), tries, priority, phone, cycle, state, said)
 
 
 def _complete(connection: WriteConnection, keys: Collection[str], at: datetime) -> None:

@@ -6,6 +6,7 @@ No link is stored. A link is used up by the caller's answer, because the case th
 import os
 import secrets
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,18 +41,17 @@ class Links:
 
     def __init__(self, secret_file: Path) -> None:
         self._file = secret_file
-        self._serializer: URLSafeSerializer | None = None
 
     def make(self, number: str, cycle: int, at: datetime, made_by: str | None = None) -> tuple[str, datetime]:
         """Return the token of a link for this cycle of the case, and the instant at which it expires."""
         expires_at = (at + VALID).replace(microsecond=0)
         maker = () if made_by is None else (made_by,)
-        return str(self._signer().dumps([number, cycle, int(expires_at.timestamp()), *maker])), expires_at
+        return str(self._signer.dumps([number, cycle, int(expires_at.timestamp()), *maker])), expires_at
 
     def read(self, text: str, at: datetime) -> Link:
         """Return the content of a token. Raises LinkError if it is forged or expired."""
         try:
-            number, cycle, expires, *maker = self._signer().loads(text)
+            number, cycle, expires, *maker = self._signer.loads(text)
         except BadSignature:
             raise LinkError(expired=False) from None
         link = Link(number, cycle, datetime.fromtimestamp(expires, UTC), *maker)
@@ -59,10 +59,9 @@ class Links:
             raise LinkError(expired=True)
         return link
 
+    @cached_property
     def _signer(self) -> URLSafeSerializer:
-        if self._serializer is None:
-            self._serializer = URLSafeSerializer(_secret(self._file), salt="caller's link")
-        return self._serializer
+        return URLSafeSerializer(_secret(self._file), salt="caller's link")
 
 
 def _secret(file: Path) -> str:
