@@ -1,13 +1,10 @@
 """Column types with the same values on SQLite and PostgreSQL."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, Numeric, String, Text, TypeDecorator, cast
-
-Processor = Callable[[Any], Any]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -35,13 +32,11 @@ class JsonText(TypeDecorator[str]):
     impl = JSON
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> Processor | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> None:
         """Return None: the text is written as it is."""
-        return None
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:  # noqa: ARG002 - same
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
         """Return None: the text is read as it is."""
-        return None
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Select the column as text, or PostgreSQL's driver would parse it."""

@@ -58,22 +58,15 @@ async def find_started(
     and what the client raises.
     """
     for number in numbers:
-        found = await _request_of(client, workflow_id(number))
-        if found is None:
-            return None
-        if found.key == request.key:
-            if found.digest != request.digest:
+        try:
+            found = await client.get_workflow_handle(workflow_id(number)).describe(rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+        starter: Request = await found.memo_value(_MEMO, Request(key=""), type_hint=Request)
+        if starter.key == request.key:
+            if starter.digest != request.digest:
                 raise KeyReusedError(number)
             return number
     return None
-
-
-async def _request_of(client: Client, workflow_id: str) -> Request | None:
-    try:
-        found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-    request: Request = await found.memo_value(_MEMO, Request(key=""), type_hint=Request)
-    return request

@@ -5,16 +5,17 @@ No link is stored. A link is used up by the caller's answer, because the case th
 
 import os
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
 VALID = timedelta(days=14)
 """Time for which a link is valid."""
-OWNER_ONLY = 0o600
 SECRET_BYTES = 32
 
 
@@ -67,14 +68,10 @@ class Links:
 def _secret(file: Path) -> str:
     """Return the secret in the file, created by the first process that needs it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as made:
+    # Only its owner may read a temporary file.
+    with NamedTemporaryFile("w", dir=file.parent) as made, suppress(FileExistsError):
         made.write(secrets.token_hex(SECRET_BYTES))
-    try:
+        made.flush()
         # Unlike a rename, a hard link does not replace a file that another process created meanwhile.
-        os.link(aside, file)
-    except FileExistsError:
-        pass
-    finally:
-        aside.unlink()
+        os.link(made.name, file)
     return file.read_text()

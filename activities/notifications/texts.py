@@ -86,7 +86,10 @@ class Templates:
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
-        problems += [problem for name in self._names() for problem in self._problems(name)]
+        sample = self._fields(_SAMPLE)
+        for name in self._environment.list_templates(filter_func=lambda name: not name.startswith(DOCUMENTS)):
+            accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
+            problems += template_problems(self._environment, name, sample, accepted)
         if problems:
             raise FileError(problems)
 
@@ -125,13 +128,6 @@ class Templates:
             "link": self._link(delivery) if self._link and is_caller(notification.recipient) else "",
             "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }
-
-    def _names(self) -> list[str]:
-        return [name for name in self._environment.list_templates() if not name.startswith(DOCUMENTS)]
-
-    def _problems(self, name: str) -> Iterator[str]:
-        accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
-        return template_problems(self._environment, name, self._fields(_SAMPLE), accepted)
 
 
 def template_problems(

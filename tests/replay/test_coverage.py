@@ -39,7 +39,6 @@ NEVER_ENTERED = {
         "complaint.workflow_id",
         "search_attributes.typed",
         "singleton.Singleton.start",
-        "start._request_of",
         "start.find_started",
         "start.start_once",
     },

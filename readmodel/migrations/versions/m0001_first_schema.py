@@ -11,8 +11,3 @@ down_revision = None
 def upgrade() -> None:
     """Create the tables."""
     metadata.create_all(op.get_bind())
-
-
-def downgrade() -> None:
-    """Drop the tables. Cases can be written again from their workflows, and customers imported again."""
-    metadata.drop_all(op.get_bind())
