@@ -95,12 +95,9 @@ def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, li
     wanted = [(key, channel) for key, channels in found.items() for channel in channels]
     if added := [{"key": key, "channel": channel} for key, channel in wanted if (key, channel) not in existing]:
         connection.execute(insert(deliveries).values(status=DUE, tries=0, next_try_at=at), added)
-    for status, keys in (
-        (ROUTED, [key for key, channels in found.items() if channels]),
-        (NO_ROUTE, [key for key, channels in found.items() if not channels]),
-    ):
-        routed = update(notifications).where(_note.key.in_(keys))
-        connection.execute(routed.values(status=status, next_try_at=None, last_error=None))
+    routed = update(notifications).where(_note.key == bindparam("the_key")).values(next_try_at=None, last_error=None)
+    statuses = [{"the_key": key, "status": ROUTED if channels else NO_ROUTE} for key, channels in found.items()]
+    connection.execute(routed, statuses)
     _complete(connection, found, at)
     return len(found)
 

@@ -137,9 +137,11 @@ def template_problems(
 
     `accepted` lists the valid names if its name is not one of them; None if it is.
     """
-    file = name
+    file, loader = name, environment.loader
+    assert loader is not None  # noqa: S101 - every environment of ours has one
     try:
-        source, file = _source(environment, name)
+        source, path, _ = loader.get_source(environment, name)
+        file = path or name
         if accepted:
             yield f"{file}: is no template's name; accepted: {accepted}"
             return
@@ -156,10 +158,3 @@ def template_problems(
         yield f"{file}: line {error.lineno}: {error.message}"
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         yield f"{file}: cannot be filled in: {error}"
-
-
-def _source(environment: Environment, name: str) -> tuple[str, str]:
-    loader = environment.loader
-    assert loader is not None  # noqa: S101 - every environment of ours has one
-    source, file, _ = loader.get_source(environment, name)
-    return source, file or name
