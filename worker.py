@@ -4,10 +4,9 @@ import asyncio
 import logging
 import math
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from functools import partial
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -21,7 +20,7 @@ from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
 from activities.projection import Projection
 from activities.surge_watch import SurgeWatch, Suspect
-from domain.incident.opening import Opening, SurgeRule
+from domain.incident.opening import Opening
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
@@ -64,7 +63,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     tell = case_teller(client, workflow_id)
     in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
-    watch = SurgeWatch(database, partial(_rules, in_force), suspect, settings.watch_seconds)
+    watch = SurgeWatch(database, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     reader = engine(settings.database_url, read_only=True)
     rollout = CatalogueRollout(reader, client, workflow_id)
     notifications = courier_config(settings, in_force)
@@ -112,10 +111,6 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
     templates = Templates(settings.templates, zone, link, lambda: in_force.catalogue.hotline)
     pace = Pace(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
     return CourierConfig(channels, templates, settings.notification_log, pace)
-
-
-def _rules(in_force: CatalogueInForce) -> Sequence[SurgeRule]:
-    return in_force.catalogue.surge_rules()
 
 
 def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Suspect:

@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.fan_out import BRISK, SILENT, fan_out, pop_silent
+from activities.fan_out import BRISK, SILENT, fan_out
 from activities.projection import read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
 from domain.case.rollout import RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import UnknownCode
-from readmodel.open_cases import Wanted, open_cases, open_numbers
+from domain.shared.value import Immutable
+from readmodel.open_cases import open_cases, open_numbers
 
 CHANGED, SAME, KEPT = "changed", "same", "kept"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes."""
@@ -25,10 +25,8 @@ ANSWER_SECONDS = 8.0
 """Longest wait for a case; another worker takes over from one that died sooner."""
 
 
-class OpenCasesQuery(BaseModel):
+class OpenCasesQuery(Immutable):
     """Query for the next page of open cases; see `readmodel.open_cases`."""
-
-    model_config = ConfigDict(frozen=True)
 
     closed_after: datetime
     since: datetime | None = None
@@ -36,10 +34,8 @@ class OpenCasesQuery(BaseModel):
     limit: int
 
 
-class TermsChange(BaseModel):
+class TermsChange(Immutable):
     """Cases to move to the terms of a catalogue."""
-
-    model_config = ConfigDict(frozen=True)
 
     catalogue: Catalogue
     edition: Edition
@@ -64,8 +60,10 @@ class CatalogueRollout:
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Return the next numbers in order; none after the last."""
-        wanted = Wanted(query.closed_after, query.since)
-        return await read(self._database, lambda connection: open_numbers(connection, wanted, query.after, query.limit))
+        return await read(
+            self._database,
+            lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
+        )
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
@@ -83,8 +81,8 @@ class CatalogueRollout:
                 return KEPT
             return await self._ask(number, NewTerms(terms=terms, edition=change.edition), update_id)
 
-        answers = await fan_out(change.numbers, ask, BRISK)
-        answers[SILENT] = len(pop_silent(answers))
+        answers, silent = await fan_out(change.numbers, ask, BRISK)
+        answers[SILENT] = len(silent)
         return dict(+answers)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> str:

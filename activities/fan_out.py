@@ -57,16 +57,17 @@ async def fan_out(
     pace: Pace = GENTLE,
     flush: Flush | None = None,
     last_served: LastServed | None = None,
-) -> Counter[str]:
-    """Ask every case, and count the answers. For an activity with a heartbeat time-out.
+) -> tuple[Counter[str], tuple[str, ...]]:
+    """Ask every case; return the count of each answer, and the numbers of the cases that did not answer.
 
-    Heartbeats are checkpoints: a later attempt continues from the last one.
+    For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last one.
 
     Raises:
         RPCError: Temporal does not answer; the activity is to be tried again.
         TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
     """
-    done, answers = _checkpoint()
+    details = activity.info().heartbeat_details
+    done, answers = (int(details[0]), Counter[str](details[1])) if details else (0, Counter[str]())
     clock = asyncio.get_running_loop().time
     while done < len(numbers):
         checkpoint = done, dict(answers)
@@ -83,20 +84,10 @@ async def fan_out(
         if flush:
             await flush()
         activity.heartbeat(done, dict(answers))
-    return answers
-
-
-def pop_silent(answers: Counter[str]) -> list[str]:
-    """Remove the answers of cases that did not answer, and return the numbers of these cases."""
     silent = [answer for answer in answers if answer.startswith(SILENT)]
     for answer in silent:
         del answers[answer]
-    return [answer.removeprefix(SILENT) for answer in silent]
-
-
-def _checkpoint() -> tuple[int, Counter[str]]:
-    details = activity.info().heartbeat_details
-    return (int(details[0]), Counter(details[1])) if details else (0, Counter())
+    return answers, tuple(answer.removeprefix(SILENT) for answer in silent)
 
 
 async def _quiet(last_served: LastServed) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.fan_out import GONE, fan_out, pop_silent
+from activities.fan_out import GONE, fan_out
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
@@ -68,7 +68,7 @@ class Incidents:
     async def gather(self, gathering: Gathering) -> Gathered:
         """Link the next cases of the scope; return their count and the number to continue after."""
         numbers = await read(self._engine, lambda connection: incidents.candidates(connection, gathering, BATCH))
-        answers = await fan_out(numbers, lambda number: self._link(number, gathering.incident, "gather"))
+        answers, _ = await fan_out(numbers, lambda number: self._link(number, gathering.incident, "gather"))
         return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="settle_cases")
@@ -94,9 +94,8 @@ class Incidents:
                 await self._write_lent(lent)
                 lent.clear()
 
-        answers = await fan_out(settling.numbers, ask, flush=flush, last_served=self._last_served)
+        answers, silent = await fan_out(settling.numbers, ask, flush=flush, last_served=self._last_served)
         answers[OVER] += answers.pop(GONE, 0)
-        silent = tuple(pop_silent(answers))
         return SeenTo(counts=+answers, silent=silent)
 
     async def _write_lent(self, batches: Sequence[ProjectionBatch]) -> None:
@@ -115,10 +114,9 @@ class Incidents:
     async def relink(self, handing: HandingOn) -> SeenTo:
         """Link the cases to another incident, or to none; return the count of each answer."""
         why = f"{handing.incident}->{handing.to}"
-        answers = await fan_out(
+        answers, silent = await fan_out(
             handing.numbers, lambda number: self._link(number, handing.to, why), last_served=self._last_served
         )
-        silent = tuple(pop_silent(answers))
         return SeenTo(counts=answers, silent=silent)
 
     async def _link(self, number: str, incident: str | None, why: str) -> str:

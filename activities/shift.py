@@ -1,10 +1,9 @@
 """Shifts: an activity that never ends runs as one shift after the other, so that its workflow's history stays short."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from temporalio import activity
 
@@ -14,26 +13,21 @@ HEARTBEAT_SECONDS = 2.0
 
 
 class Shift:
-    """One run of an activity. It is over after `length`, or when the worker stops.
+    """One run of an activity. It is over after the time SHIFT, or when the worker stops."""
 
-    Args:
-        length: length of the run.
-        stop: event that is set when the worker stops.
-    """
-
-    def __init__(self, length: timedelta, stop: asyncio.Event) -> None:
+    def __init__(self) -> None:
         self._time = asyncio.get_running_loop().time
-        self._ends = self._time() + length.total_seconds()
-        self._stop = stop
+        self._ends = self._time() + SHIFT.total_seconds()
 
     @property
     def is_over(self) -> bool:
         """True once the activity is to return."""
-        return self._stop.is_set() or self._time() >= self._ends
+        return activity.is_worker_shutdown() or self._time() >= self._ends
 
     async def rest(self, seconds: float, *events: asyncio.Event) -> None:
         """Wait so many seconds, or until an event is set or the shift is over."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._stop, *events)]
+        awaited = (activity.wait_for_worker_shutdown(), *(event.wait() for event in events))
+        waits = [asyncio.ensure_future(each) for each in awaited]
         timeout = max(min(seconds, self._ends - self._time()), 0)
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -43,9 +37,11 @@ class Shift:
 @asynccontextmanager
 async def shift() -> AsyncIterator[Shift]:
     """Begin a shift of the activity that runs, and send heartbeats until the context ends."""
-    stop = asyncio.Event()
-    async with _while_running(_heartbeat()), _while_running(_set_on_shutdown(stop)):
-        yield Shift(SHIFT, stop)
+    heartbeats = asyncio.create_task(_heartbeat())
+    try:
+        yield Shift()
+    finally:
+        heartbeats.cancel()
 
 
 def now() -> datetime:
@@ -53,23 +49,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@asynccontextmanager
-async def _while_running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 async def _heartbeat() -> None:
     while True:
         activity.heartbeat()
         await asyncio.sleep(HEARTBEAT_SECONDS)
-
-
-async def _set_on_shutdown(stop: asyncio.Event) -> None:
-    await activity.wait_for_worker_shutdown()
-    stop.set()

@@ -93,14 +93,11 @@ def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, li
     connection.execute(delete(deliveries).where(_row.key.in_(found), _row.status == DEAD))
     existing = {tuple(row) for row in connection.execute(select(_row.key, _row.channel).where(_row.key.in_(found)))}
     wanted = [(key, channel) for key, channels in found.items() for channel in channels]
-    if added := [_new(key, channel, at) for key, channel in wanted if (key, channel) not in existing]:
-        connection.execute(insert(deliveries), added)
-    for status, keys in (
-        (ROUTED, [key for key, channels in found.items() if channels]),
-        (NO_ROUTE, [key for key, channels in found.items() if not channels]),
-    ):
-        routed = update(notifications).where(_note.key.in_(keys))
-        connection.execute(routed.values(status=status, next_try_at=None, last_error=None))
+    if added := [{"key": key, "channel": channel} for key, channel in wanted if (key, channel) not in existing]:
+        connection.execute(insert(deliveries).values(status=DUE, tries=0, next_try_at=at), added)
+    routed = update(notifications).where(_note.key == bindparam("the_key")).values(next_try_at=None, last_error=None)
+    statuses = [{"the_key": key, "status": ROUTED if channels else NO_ROUTE} for key, channels in found.items()]
+    connection.execute(routed, statuses)
     _complete(connection, found, at)
     return len(found)
 
@@ -169,10 +166,6 @@ def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
     return (_row.channel == channel) & _row.key.in_(keys)
 
 
-def _new(key: str, channel: str, at: datetime) -> dict[str, object]:
-    return {"key": key, "channel": channel, "status": DUE, "tries": 0, "next_try_at": at}
-
-
 def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Delivery]:
     columns = [_note[name] for name in Notification._fields]
     statement = (
@@ -190,13 +183,10 @@ def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) ->
 
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above
     *notification, tries, priority, phone, cycle, state, reply = row
-    return Delivery(Notification._make(notification), tries, priority, phone, cycle, state, _said(reply))
-
-
-def _said(reply: str | None) -> str:
-    # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
     replied = Replied.model_validate_json(reply) if reply else None
-    return replied.message if replied and replied.incident else ""
+    # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
+    said = replied.message if replied and replied.incident else ""
+    return Delivery(Notification._make(notification), tries, priority, phone, cycle, state, said)
 
 
 def _complete(connection: WriteConnection, keys: Collection[str], at: datetime) -> None:

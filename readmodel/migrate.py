@@ -21,7 +21,9 @@ def migrate(url: str) -> None:
 
     The folder of a SQLite file is created. Raises SQLAlchemyError if the database does not answer.
     """
-    _make_folder(url)
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     database = engine(url)
     try:
         with _alone(database) as connection:
@@ -58,9 +60,3 @@ def _config() -> Config:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def _make_folder(url: str) -> None:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

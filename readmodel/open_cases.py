@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import Select, select, union_all
 
@@ -17,26 +16,25 @@ _OPEN = sorted(state.value for state in OPEN)
 _OVER = (State.REFUSED.value, State.WITHDRAWN.value)
 
 
-class Wanted(NamedTuple):
-    """Conditions on these cases: closed after one instant, and registered from another on if that is given."""
+def open_numbers(
+    connection: ReadConnection, closed_after: datetime, after: str, limit: int, since: datetime | None = None
+) -> list[str]:
+    """Return the numbers that come after this one, in order.
 
-    closed_after: datetime
-    since: datetime | None = None
-
-
-def open_numbers(connection: ReadConnection, wanted: Wanted, after: str, limit: int) -> list[str]:
-    """Return the numbers that come after this one, in order."""
-    return list(connection.scalars(_statement(wanted, after, limit)))
+    The cases are open, or were closed after an instant; and were registered from `since` on if that is given.
+    """
+    return list(connection.scalars(_statement(closed_after, after, limit, since)))
 
 
-def _statement(wanted: Wanted, after: str, limit: int) -> Select[tuple[str]]:
-    open_ones = _registered(wanted).where(cases.c.state.in_(_OPEN), cases.c.number > after)
+def _statement(closed_after: datetime, after: str, limit: int, since: datetime | None = None) -> Select[tuple[str]]:
+    registered = select(cases.c.number)
+    if since is not None:
+        registered = registered.where(cases.c.registered_at >= since)
+    open_ones = registered.where(cases.c.state.in_(_OPEN), cases.c.number > after)
     # The number as an expression, and "closed" by the other states: otherwise SQLite reads all numbers, or all closed
     # cases, instead of the few that were closed lately.
     number = cases.c.number.concat("")
-    closed = _registered(wanted).where(
-        number > after, cases.c.closed_at > wanted.closed_after, cases.c.state.not_in(_OVER)
-    )
+    closed = registered.where(number > after, cases.c.closed_at > closed_after, cases.c.state.not_in(_OVER))
     parts = [
         part.order_by(by).limit(limit).subquery().select()
         for part, by in ((open_ones, cases.c.number), (closed, number))
@@ -51,14 +49,9 @@ def open_cases(connection: ReadConnection, numbers: Sequence[str]) -> list[OpenC
     return [OpenCase(*row) for row in connection.execute(select(*columns).where(cases.c.number.in_(numbers)))]
 
 
-def walk(connection: ReadConnection, wanted: Wanted, page: int = 500) -> Iterator[Case]:
-    """Yield these cases in the order of their numbers."""
+def walk(connection: ReadConnection, closed_after: datetime, page: int = 500) -> Iterator[Case]:
+    """Yield the cases that are open or were closed after an instant, in the order of their numbers."""
     after = ""
-    while numbers := open_numbers(connection, wanted, after, page):
+    while numbers := open_numbers(connection, closed_after, after, page):
         yield from get_cases(connection, numbers)
         after = numbers[-1]
-
-
-def _registered(wanted: Wanted) -> Select[tuple[str]]:
-    statement = select(cases.c.number)
-    return statement if wanted.since is None else statement.where(cases.c.registered_at >= wanted.since)

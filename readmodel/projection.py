@@ -26,21 +26,8 @@ from readmodel.statements import RowValues, insert_missing, row, upsert
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
 
 _PROGRESS = TypeAdapter(Progress)
-_REGISTERED = frozenset(
-    {
-        "number",
-        "service_code",
-        "district",
-        "registered_at",
-        "caller_name",
-        "caller_phone",
-        "caller_account_no",
-        "address",
-        "channel",
-        "description",
-    }
-)
-"""Columns of `cases` that are written with the registration, and stay."""
+_OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "closed_at")
+"""Columns of `cases` that change, and are attributes of the case."""
 
 
 class NotRegisteredError(Exception):
@@ -60,7 +47,7 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
     upsert(connection, cases, [_registered_row(batch) for batch in first])
     insert_missing(connection, search_words, [found for batch in first for found in _search_rows(batch)])
     if later:
-        _update(connection, [_state_row(batch) | {"the_number": batch.number} for batch in later])
+        _update(connection, later)
     insert_missing(
         connection,
         events,
@@ -75,18 +62,22 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
 
 _UPDATE = (
     update(cases)
-    .where(cases.c.number == bindparam("the_number"), cases.c.version < bindparam("version"))
-    .values({column.name: bindparam(column.name) for column in cases.columns if column.name not in _REGISTERED})
+    .where(cases.c.number == bindparam("the_number"), cases.c.version < bindparam("the_version"))
     # A batch has the priority only if another catalogue was put in force for the case.
-    .values(priority=func.coalesce(bindparam("priority", type_=cases.c.priority.type), cases.c.priority))
+    .values(priority=func.coalesce(bindparam("the_priority", type_=cases.c.priority.type), cases.c.priority))
 )
 
 
-def _update(connection: WriteConnection, rows: list[RowValues]) -> None:
+def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> None:
     """Update existing rows. A row that did not change is newer already, or missing."""
+    rows = [
+        _state_row(batch)
+        | {"the_number": batch.number, "the_version": batch.case.version, "the_priority": batch.priority}
+        for batch in batches
+    ]
     if connection.execute(_UPDATE, rows).rowcount == len(rows):
         return
-    wanted = {changed["the_number"] for changed in rows}
+    wanted = {batch.number for batch in batches}
     there = set(connection.scalars(select(cases.c.number).where(cases.c.number.in_(wanted))))
     if missing := sorted(wanted - there):
         raise NotRegisteredError(f"no row yet for the registration of {', '.join(missing)}")
@@ -94,11 +85,11 @@ def _update(connection: WriteConnection, rows: list[RowValues]) -> None:
 
 def _registered_row(batch: ProjectionBatch) -> RowValues:
     registered, data = _registration(batch)
-    state, intake = _state_row(batch), data.intake
-    return state | {
+    intake = data.intake
+    return _state_row(batch) | {
         "number": batch.number,
         "service_code": intake.service_code,
-        "priority": state["priority"] or data.terms.priority,
+        "priority": batch.priority or data.terms.priority,
         "district": intake.location.district,
         "registered_at": registered.at,
         "caller_name": intake.caller.name,
@@ -119,18 +110,14 @@ def _registration(batch: ProjectionBatch) -> tuple[Event, Registered]:
 
 
 def _state_row(batch: ProjectionBatch) -> RowValues:
-    return row(
-        cases,
-        batch.case,
-        without=_REGISTERED,
-        priority=batch.priority,
-        flags=to_json(batch.case.flags).decode(),
-        sla=batch.sla,
-        overdue=batch.overdue,
-        next_due_at=batch.next_due_at,
+    return {name: getattr(batch.case, name) for name in _OF_CASE} | {
+        "flags": to_json(batch.case.flags).decode(),
+        "sla": batch.sla,
+        "overdue": batch.overdue,
+        "next_due_at": batch.next_due_at,
         # By its declared type: in the same process the progress may be a whole case, which the document is not.
-        document=_PROGRESS.dump_json(batch.case).decode(),
-    )
+        "document": _PROGRESS.dump_json(batch.case).decode(),
+    }
 
 
 def _clock_rows(batch: ProjectionBatch) -> list[RowValues]:

@@ -52,23 +52,14 @@ def find(
     connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, area_code: str = ""
 ) -> list[Place]:
     """Return the places of the first `limit` cases after `after`, newest first."""
-    found = [_find(connection, each, after, limit, area_code) for each in filters.by_state()]
-    return _first(found, limit)
-
-
-def _find(
-    connection: ReadConnection, filters: CaseFilters, after: Place | None, limit: int, area_code: str
-) -> list[Place]:
-    """Return the places for filters of one state at most."""
-    if filters.q is None:
-        return _places(connection, _list(cases.c, after, *_conditions(filters)), limit)
-    searches = alternatives(filters.q, area_code)
-    return _first([_with_terms(connection, filters, sorted(terms), after, limit) for terms in searches], limit)
-
-
-def _first(lists: Sequence[Sequence[Place]], limit: int) -> list[Place]:
-    """Return the first places of all of these lists."""
-    return sorted({place for places in lists for place in places}, reverse=True)[:limit]
+    found: set[Place] = set()
+    for each in filters.by_state():
+        if each.q is None:
+            found.update(_places(connection, _list(cases.c, after, *_conditions(each)), limit))
+        else:
+            for terms in alternatives(each.q, area_code):
+                found.update(_with_terms(connection, each, sorted(terms), after, limit))
+    return sorted(found, reverse=True)[:limit]
 
 
 def _with_terms(

@@ -1,6 +1,6 @@
 """Statements that write rows, so that writing them again changes nothing; the same on SQLite and PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -14,10 +14,9 @@ RowValues = dict[str, Any]
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def row(table: Table, value: object, *, without: Collection[str] = (), **more: Any) -> RowValues:  # noqa: ANN401 - of any column
+def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 - of any column
     """Return a row, column by column: `more` has the values that are not attributes of `value` of the same name."""
-    names = [name for name in table.columns.keys() if name not in without]  # noqa: SIM118 - iterating gives columns
-    return {name: more[name] if name in more else getattr(value, name) for name in names}
+    return {name: more[name] if name in more else getattr(value, name) for name in table.columns.keys()}  # noqa: SIM118 - iterating gives columns
 
 
 def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:

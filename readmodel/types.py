@@ -1,13 +1,10 @@
 """Column types with the same values on SQLite and PostgreSQL."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, Numeric, String, Text, TypeDecorator, cast
-
-Processor = Callable[[Any], Any]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -16,9 +13,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> Processor | None:
-        """Return one function for both steps, as rows have several instants. SQLite keeps text without a zone."""
-        return _as_text if dialect.name == "sqlite" else _in_utc
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the instant. SQLite keeps it as text without a zone."""
+        if value is not None and value.utcoffset() != timedelta():
+            raise ValueError(f"an instant must be an aware datetime in UTC, not {value.isoformat()}")
+        return value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the instant in UTC. PostgreSQL gives it in the session's zone, SQLite without any."""
@@ -27,30 +26,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def _in_utc(value: datetime | None) -> datetime | None:
-    if value is not None and value.tzinfo is not UTC and value.utcoffset() != timedelta():
-        raise ValueError(f"an instant must be an aware datetime in UTC, not {value.isoformat()}")
-    return value
-
-
-def _as_text(value: datetime | None) -> str | None:
-    instant = _in_utc(value)
-    return None if instant is None else instant.replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
 class JsonText(TypeDecorator[str]):
     """JSON as text, which pydantic reads and writes without building dictionaries."""
 
     impl = JSON
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> Processor | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> None:
         """Return None: the text is written as it is."""
-        return None
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:  # noqa: ARG002 - same
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
         """Return None: the text is read as it is."""
-        return None
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Select the column as text, or PostgreSQL's driver would parse it."""

@@ -8,10 +8,10 @@ from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 from temporalio import workflow
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.common import Priority, WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 with workflow.unsafe.imports_passed_through():
@@ -19,12 +19,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.fan_out import SILENT
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
-    from workflows.entity import RETRY
+    from domain.shared.value import Immutable
+    from workflows.entity import LOWEST, RETRY
 
 PAGE = 500
 """Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
-LOWEST = Priority(priority_key=5)
-"""Callers do not wait for a rollout: all other work comes before it."""
 LIST_TIMEOUT = timedelta(seconds=30)
 CHANGE_TIMEOUT = timedelta(minutes=30)
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
@@ -33,21 +32,17 @@ COUNTED_LATE = (CHANGED, SILENT)
 """Answers that the second pass counts: the first pass has counted all others."""
 
 
-class RolloutProgress(BaseModel):
+class RolloutProgress(Immutable):
     """Progress of a rollout: the last number, the count of each answer, and the pass."""
-
-    model_config = ConfigDict(frozen=True)
 
     after: str = ""
     began_at: datetime | None = None
     second_pass: bool = False
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default={})
 
 
-class RolloutStart(BaseModel):
+class RolloutStart(Immutable):
     """Start message of a rollout; `settle_seconds` is how long a registration may be under way."""
-
-    model_config = ConfigDict(frozen=True)
 
     catalogue: Catalogue
     edition: Edition

@@ -48,8 +48,7 @@ class ComplaintWorkflow(EntityWorkflow[Event, Outcome]):
         """Keep the case until nothing can happen to it any more."""
         while not self._over():
             await self._wait_for_work()
-            self._note_what_fell_due()
-            self._leave_ended_incident()
+            self._note_automatic_events()
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
             self._timer.set(self._case.next_deadline(), self._case.state)
@@ -61,12 +60,10 @@ class ComplaintWorkflow(EntityWorkflow[Event, Outcome]):
     def _over(self) -> bool:
         return self._idle() and self._case.is_over(workflow.now())
 
-    def _note_what_fell_due(self) -> None:
-        if events := self._case.ring(workflow.now()):
-            self._note(*events)
-
-    def _leave_ended_incident(self) -> None:
-        if events := self._case.unlink(self._link.take_broken(), workflow.now()):
+    def _note_automatic_events(self) -> None:
+        """Note what fell due, and leave an incident that has ended."""
+        now = workflow.now()
+        if events := (*self._case.ring(now), *self._case.unlink(self._link.take_broken(), now)):
             self._note(*events)
 
     def _signal_incident(self) -> None:

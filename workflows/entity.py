@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from domain.shared.actors import Actor
@@ -25,6 +25,8 @@ PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 """Without end: while SQL or the worker is down, entities go on, and all that an activity is to do waits."""
+LOWEST = Priority(priority_key=5)
+"""Priority of work on many cases, for which no caller waits: all other work comes before it."""
 LONGEST_REASON = 2000
 """Characters of the reason of a cancellation that are kept."""
 _PUBLICATION = "publication"

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import Priority
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
@@ -25,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident.lifecycle import ENDS, IncidentState
     from domain.incident.notifications import News
     from domain.shared.actors import Actor
-    from workflows.entity import RETRY, EntityWorkflow
+    from workflows.entity import LOWEST, RETRY, EntityWorkflow
     from workflows.incident_link import incident_id
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
     from workflows.presentation.incident import incident_details, incident_search_attributes
@@ -36,8 +35,6 @@ BATCH_TIMEOUT = timedelta(minutes=5)
 """Longest duration of one batch of cases, however busy the service is."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A worker that died in the middle of a batch is noticed this late."""
-LOWEST = Priority(priority_key=5)
-"""No caller waits for these activities: all other work comes before them."""
 LATER = timedelta(minutes=5)
 """Pause before cases that did not answer are asked again, after all others."""
 SECOND_SEARCH = timedelta(seconds=15)

@@ -3,43 +3,38 @@
 They are not in the modules of the workflows, which the sandbox loads anew for every run.
 """
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from domain.case.case import Case
 from domain.case.intake import Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.incident import Incident
 from domain.incident.opening import Opening, Scope
+from domain.shared.value import Immutable
 
 
-class Done(BaseModel):
+class Done(Immutable):
     """Outcome of a command, which is kept so that its key is known in every later run."""
-
-    model_config = ConfigDict(frozen=True)
 
     action: str
     digest: str
     version: int
 
 
-class ComplaintStart(BaseModel):
+class ComplaintStart(Immutable):
     """Start of a complaint's workflow: the registration, or the case that an earlier run carried over."""
 
-    model_config = ConfigDict(frozen=True)
-
     source: Registration | Case
-    seen: dict[str, Done] = {}
+    seen: dict[str, Done] = Field(default={})
     linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
 
 
-class Names(BaseModel):
+class Names(Immutable):
     """Chinese names of the codes of a catalogue, for the Temporal UI."""
 
-    model_config = ConfigDict(frozen=True)
-
-    services: dict[str, str] = {}
-    districts: dict[str, str] = {}
-    departments: dict[str, str] = {}
+    services: dict[str, str] = Field(default={})
+    districts: dict[str, str] = Field(default={})
+    departments: dict[str, str] = Field(default={})
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> "Names":
@@ -51,24 +46,20 @@ class Names(BaseModel):
         )
 
 
-class IncidentStart(BaseModel):
+class IncidentStart(Immutable):
     """Start of an incident's workflow: the opening, or the incident that an earlier run carried over."""
-
-    model_config = ConfigDict(frozen=True)
 
     source: Opening | Incident
     waiting: tuple[str, ...] = Field(default=(), description="Numbers of the linked cases, in the order of linking.")
-    counts: dict[str, int] = {}
-    seen: dict[str, Done] = {}
+    counts: dict[str, int] = Field(default={})
+    seen: dict[str, Done] = Field(default={})
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
     names: Names = Names()
 
 
-class Absorbed(BaseModel):
+class Absorbed(Immutable):
     """An incident that was merged into another, and its scope."""
-
-    model_config = ConfigDict(frozen=True)
 
     incident: str
     scope: Scope

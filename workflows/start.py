@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
+
+from domain.shared.value import Immutable
 
 TASK_TIMEOUT = timedelta(seconds=2.5)
 """A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
@@ -17,10 +19,8 @@ RPC_TIMEOUT = timedelta(seconds=8)
 _MEMO = "request"
 
 
-class Request(BaseModel):
+class Request(Immutable):
     """The key of a request, and the digest of its body."""
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     digest: str = ""
@@ -58,22 +58,15 @@ async def find_started(
     and what the client raises.
     """
     for number in numbers:
-        found = await _request_of(client, workflow_id(number))
-        if found is None:
-            return None
-        if found.key == request.key:
-            if found.digest != request.digest:
+        try:
+            found = await client.get_workflow_handle(workflow_id(number)).describe(rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+        starter: Request = await found.memo_value(_MEMO, Request(key=""), type_hint=Request)
+        if starter.key == request.key:
+            if starter.digest != request.digest:
                 raise KeyReusedError(number)
             return number
     return None
-
-
-async def _request_of(client: Client, workflow_id: str) -> Request | None:
-    try:
-        found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-    request: Request = await found.memo_value(_MEMO, Request(key=""), type_hint=Request)
-    return request

@@ -5,15 +5,17 @@ No link is stored. A link is used up by the caller's answer, because the case th
 
 import os
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
 VALID = timedelta(days=14)
 """Time for which a link is valid."""
-OWNER_ONLY = 0o600
 SECRET_BYTES = 32
 
 
@@ -40,18 +42,17 @@ class Links:
 
     def __init__(self, secret_file: Path) -> None:
         self._file = secret_file
-        self._serializer: URLSafeSerializer | None = None
 
     def make(self, number: str, cycle: int, at: datetime, made_by: str | None = None) -> tuple[str, datetime]:
         """Return the token of a link for this cycle of the case, and the instant at which it expires."""
         expires_at = (at + VALID).replace(microsecond=0)
         maker = () if made_by is None else (made_by,)
-        return str(self._signer().dumps([number, cycle, int(expires_at.timestamp()), *maker])), expires_at
+        return str(self._signer.dumps([number, cycle, int(expires_at.timestamp()), *maker])), expires_at
 
     def read(self, text: str, at: datetime) -> Link:
         """Return the content of a token. Raises LinkError if it is forged or expired."""
         try:
-            number, cycle, expires, *maker = self._signer().loads(text)
+            number, cycle, expires, *maker = self._signer.loads(text)
         except BadSignature:
             raise LinkError(expired=False) from None
         link = Link(number, cycle, datetime.fromtimestamp(expires, UTC), *maker)
@@ -59,23 +60,18 @@ class Links:
             raise LinkError(expired=True)
         return link
 
+    @cached_property
     def _signer(self) -> URLSafeSerializer:
-        if self._serializer is None:
-            self._serializer = URLSafeSerializer(_secret(self._file), salt="caller's link")
-        return self._serializer
+        return URLSafeSerializer(_secret(self._file), salt="caller's link")
 
 
 def _secret(file: Path) -> str:
     """Return the secret in the file, created by the first process that needs it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as made:
+    # Only its owner may read a temporary file.
+    with NamedTemporaryFile("w", dir=file.parent) as made, suppress(FileExistsError):
         made.write(secrets.token_hex(SECRET_BYTES))
-    try:
+        made.flush()
         # Unlike a rename, a hard link does not replace a file that another process created meanwhile.
-        os.link(aside, file)
-    except FileExistsError:
-        pass
-    finally:
-        aside.unlink()
+        os.link(made.name, file)
     return file.read_text()

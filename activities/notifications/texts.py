@@ -86,7 +86,10 @@ class Templates:
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
-        problems += [problem for name in self._names() for problem in self._problems(name)]
+        sample = self._fields(_SAMPLE)
+        for name in self._environment.list_templates(filter_func=lambda name: not name.startswith(DOCUMENTS)):
+            accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
+            problems += template_problems(self._environment, name, sample, accepted)
         if problems:
             raise FileError(problems)
 
@@ -126,13 +129,6 @@ class Templates:
             "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }
 
-    def _names(self) -> list[str]:
-        return [name for name in self._environment.list_templates() if not name.startswith(DOCUMENTS)]
-
-    def _problems(self, name: str) -> Iterator[str]:
-        accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
-        return template_problems(self._environment, name, self._fields(_SAMPLE), accepted)
-
 
 def template_problems(
     environment: Environment, name: str, sample: Mapping[str, Any], accepted: str | None = None
@@ -141,9 +137,11 @@ def template_problems(
 
     `accepted` lists the valid names if its name is not one of them; None if it is.
     """
-    file = name
+    file, loader = name, environment.loader
+    assert loader is not None  # noqa: S101 - every environment of ours has one
     try:
-        source, file = _source(environment, name)
+        source, path, _ = loader.get_source(environment, name)
+        file = path or name
         if accepted:
             yield f"{file}: is no template's name; accepted: {accepted}"
             return
@@ -160,10 +158,3 @@ def template_problems(
         yield f"{file}: line {error.lineno}: {error.message}"
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         yield f"{file}: cannot be filled in: {error}"
-
-
-def _source(environment: Environment, name: str) -> tuple[str, str]:
-    loader = environment.loader
-    assert loader is not None  # noqa: S101 - every environment of ours has one
-    source, file, _ = loader.get_source(environment, name)
-    return source, file or name

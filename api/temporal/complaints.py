@@ -14,7 +14,8 @@ from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import attributes, summary, urgency, workflow_id
+from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
+from workflows.presentation.search_attributes import typed
 from workflows.start import Request, find_started, start_once
 
 
@@ -38,7 +39,7 @@ class ComplaintClient(EntityClient[Outcome]):
                 id=workflow_id(registration.number),
                 task_queue=self._task_queue,
                 static_summary=summary(case),
-                search_attributes=attributes(case),
+                search_attributes=typed(search_attributes(case)),
                 priority=urgency(case),
                 rpc_timeout=timedelta(seconds=within),
             )

@@ -95,7 +95,7 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
     from domain.catalogue.diff import changes
     from hotline.files.catalogue_store import edition_of, in_force_now
     from readmodel.database import reading
-    from readmodel.open_cases import Wanted, walk
+    from readmodel.open_cases import walk
 
     try:
         old = in_force_now(store, settings.catalogue)
@@ -109,7 +109,7 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     preview = RolloutPreview(RolloutTerms(new), edition, at)
     with migrated_database(read_only=True) as database, reading(database) as connection:
-        for case in walk(connection, Wanted(closed_after)):
+        for case in walk(connection, closed_after):
             preview.add(case)
     _show(preview)
     return preview, closed_after

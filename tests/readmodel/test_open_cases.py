@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from readmodel.database import reading, writing
-from readmodel.open_cases import Wanted, _statement, open_cases, open_numbers, walk
+from readmodel.open_cases import _statement, open_cases, open_numbers, walk
 from readmodel.projection import write
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, days, hours
@@ -29,28 +29,30 @@ def four(database: Engine) -> Engine:
     return database
 
 
-def numbers(database: Engine, wanted: Wanted, after: str = "", limit: int = 10) -> list[str]:
+def numbers(
+    database: Engine, closed_after: datetime, after: str = "", limit: int = 10, since: datetime | None = None
+) -> list[str]:
     with reading(database) as connection:
-        return open_numbers(connection, wanted, after, limit)
+        return open_numbers(connection, closed_after, after, limit, since)
 
 
 def test_open_and_lately_closed_ones_in_order(four: Engine) -> None:
-    assert numbers(four, Wanted(LONG_AGO)) == [number(1), number(2), number(4)]
+    assert numbers(four, LONG_AGO) == [number(1), number(2), number(4)]
 
 
 @pytest.mark.parametrize(("closed_after", "found"), [(MONDAY, True), (MONDAY + hours(1), False)])
 def test_a_case_that_was_closed_too_long_ago_is_left_out(four: Engine, closed_after: datetime, found: bool) -> None:
-    assert (number(2) in numbers(four, Wanted(closed_after))) is found
+    assert (number(2) in numbers(four, closed_after)) is found
 
 
 def test_pages_go_on_after_a_number_and_leave_nothing_out(four: Engine) -> None:
-    assert numbers(four, Wanted(LONG_AGO), limit=2) == [number(1), number(2)]
-    assert numbers(four, Wanted(LONG_AGO), number(2), limit=2) == [number(4)]
-    assert numbers(four, Wanted(LONG_AGO), number(4)) == []
+    assert numbers(four, LONG_AGO, limit=2) == [number(1), number(2)]
+    assert numbers(four, LONG_AGO, number(2), limit=2) == [number(4)]
+    assert numbers(four, LONG_AGO, number(4)) == []
 
 
 def test_those_registered_since_an_instant(four: Engine) -> None:
-    assert numbers(four, Wanted(LONG_AGO, since=MONDAY + hours(1))) == [number(4)]
+    assert numbers(four, LONG_AGO, since=MONDAY + hours(1)) == [number(4)]
 
 
 def test_what_decides_on_their_terms(four: Engine) -> None:
@@ -63,16 +65,14 @@ def test_what_decides_on_their_terms(four: Engine) -> None:
 
 def test_a_walk_brings_whole_cases_page_by_page(four: Engine) -> None:
     with reading(four) as connection:
-        assert [case.number for case in walk(connection, Wanted(LONG_AGO), page=2)] == [number(1), number(2), number(4)]
+        assert [case.number for case in walk(connection, LONG_AGO, page=2)] == [number(1), number(2), number(4)]
 
 
 def test_indexes_find_them_among_years_of_closed_ones(four: Engine) -> None:
     if four.dialect.name != "sqlite":
         pytest.skip("PostgreSQL reads so small a table from end to end, rightly")
     with reading(four) as connection:
-        statement = _statement(Wanted(LONG_AGO), number(1), 2).compile(
-            connection, compile_kwargs={"literal_binds": True}
-        )
+        statement = _statement(LONG_AGO, number(1), 2).compile(connection, compile_kwargs={"literal_binds": True})
         plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all())
     assert "ix_cases_state" in plan
     assert "ix_cases_closed" in plan

@@ -83,8 +83,8 @@ class Reordered(ComplaintWorkflow):
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
 
-    def _note_what_fell_due(self) -> None:
-        super()._note_what_fell_due()
+    def _note_automatic_events(self) -> None:
+        super()._note_automatic_events()
         self._publish_events()
 
 

@@ -29,7 +29,8 @@ from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import attributes, summary, workflow_id
+from workflows.presentation.complaint import search_attributes, summary, workflow_id
+from workflows.presentation.search_attributes import typed
 from workflows.start import TASK_TIMEOUT
 
 PATIENCE_SECONDS = 60.0
@@ -147,7 +148,7 @@ class Hotline:
             ComplaintStart(source=registration),
             id=workflow_id(registration.number),
             task_queue=self.settings.task_queue,
-            search_attributes=attributes(case),
+            search_attributes=typed(search_attributes(case)),
             static_summary=summary(case),
             task_timeout=TASK_TIMEOUT,
         )

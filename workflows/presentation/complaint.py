@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from temporalio.common import Priority, TypedSearchAttributes
+from temporalio.common import Priority
 
 from domain.case.actions import TABLE
 from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
@@ -59,11 +59,6 @@ def search_attributes(case: CaseState) -> keys.Values:
         keys.INVOLVED: [part.department for part in case.unfinished] or None,
         keys.FLAGS: list(case.flags) or None,
     }
-
-
-def attributes(case: CaseState) -> TypedSearchAttributes:
-    """Return the search attributes to start the workflow of a case with."""
-    return keys.typed(search_attributes(case))
 
 
 def details(case: CaseState, at: datetime) -> str:

@@ -9,12 +9,19 @@ from contextlib import suppress
 from functools import partial
 from typing import Literal
 
-import httpx
 from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
 from apprise.plugins.base import NotifyBase
 from pydantic import Field, SecretStr, field_validator
 
-from activities.notifications.channels.base import DeliveryError, RemoteConfig, RenderedNotification, Send, time_limit
+from activities.notifications.channels.base import (
+    Channel,
+    DeliveryError,
+    RemoteChannel,
+    RemoteConfig,
+    RenderedNotification,
+    Resources,
+    time_limit,
+)
 
 # Its log names mail addresses and group addresses, which are secrets.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
@@ -33,9 +40,9 @@ class AppriseConfig(RemoteConfig):
             raise ValueError("Apprise cannot read it")
         return url
 
-    def sender(self, name: str, http: httpx.AsyncClient) -> Send:  # noqa: ARG002 - see RemoteConfig
-        """Return the function that sends on this channel."""
-        return AppriseSender(self).send
+    def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
+        """Return the channel of this table."""
+        return RemoteChannel(AppriseSender(self).send, resources.render)
 
 
 class AppriseSender:

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from readmodel.deliveries import Delivery
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
-JSON = {"Content-Type": "application/json"}
 
 logger = logging.getLogger(__name__)
 # httpx logs every address, and an address may hold a key.
@@ -95,14 +94,6 @@ class RemoteConfig(ChannelConfig):
     timeout_seconds: float = Field(default=10.0, gt=0, le=60, description="seconds that one message may take")
     concurrency: int = Field(default=8, ge=1, le=100, description="messages that are under way at once")
 
-    @abstractmethod
-    def sender(self, name: str, http: httpx.AsyncClient) -> Send:
-        """Return the function that sends on this channel."""
-
-    def channel(self, name: str, resources: Resources) -> Channel:
-        """Return the channel of this table."""
-        return RemoteChannel(self.sender(name, resources.http), resources.render)
-
 
 class ProgramConfig(ChannelConfig):
     """The table of a channel to a program, which has no quiet hours."""
@@ -154,10 +145,11 @@ async def time_limit(seconds: float) -> AsyncIterator[None]:
         raise DeliveryError(f"no answer within {seconds:g} s") from None
 
 
-async def post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes) -> None:
-    """Post a body; the caller limits the time. Raises DeliveryError if the status is no success."""
-    # The body of the answer is not read: it may be endless.
-    async with http.stream("POST", url, headers=dict(headers), content=body, timeout=None) as response:
+async def post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> None:
+    """Post a JSON body within `seconds`. Raises DeliveryError if the status is no success."""
+    headers = {**headers, "Content-Type": "application/json"}
+    async with time_limit(seconds), http.stream("POST", url, headers=headers, content=body, timeout=None) as response:
+        # The body of the answer is not read: it may be endless.
         if not response.is_success:
             raise DeliveryError(f"the receiver answered {response.status_code}")
 

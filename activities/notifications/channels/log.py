@@ -5,8 +5,9 @@ import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from pydantic_core import from_json, to_json
 
@@ -50,10 +51,13 @@ class LogChannel:
     def _append(self, deliveries: Sequence[Delivery]) -> None:
         with self._locked() as file:
             known = self._written(file, deliveries)
-            lines = [_line(delivery) for delivery in deliveries if delivery.key not in known]
             # If the write fails midway, the next look begins here and finds the lines that it left.
             self._remember(file)
-            _write(file, b"".join(lines))
+            for delivery in deliveries:
+                if delivery.key not in known:
+                    file.write(to_json({**delivery.notification._asdict(), "tries": delivery.tries}) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
             self._remember(file)
 
     def _find(self, keys: set[str]) -> set[str]:
@@ -62,57 +66,42 @@ class LogChannel:
             self._remember(file)
         return found
 
-    def _written(self, file: int, deliveries: Sequence[Delivery]) -> set[str]:
+    def _written(self, file: BinaryIO, deliveries: Sequence[Delivery]) -> set[str]:
         """Return the keys that are in the file already, as far as they can be."""
         keys = {delivery.key for delivery in deliveries}
         if self._seen is None:
             # Before the first look nothing was in doubt; but a try that failed may have left its line.
             return _keys(file, 0, keys) if any(delivery.tries > 1 for delivery in deliveries) else set()
-        stat = os.fstat(file)
+        stat = os.fstat(file.fileno())
         inode, size = self._seen
         # A file that was rotated or truncated is read from its start.
         return _keys(file, size if inode == stat.st_ino and size <= stat.st_size else 0, keys)
 
-    def _remember(self, file: int) -> None:
-        stat = os.fstat(file)
+    def _remember(self, file: BinaryIO) -> None:
+        stat = os.fstat(file.fileno())
         self._seen = (stat.st_ino, stat.st_size)
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
+    def _locked(self) -> Iterator[BinaryIO]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, OWNER_ONLY)
-        try:
+        with open(self._path, "a+b", opener=partial(os.open, mode=OWNER_ONLY)) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             _cut_torn_line(file)
             yield file
-        finally:
-            os.close(file)
 
 
-def _line(delivery: Delivery) -> bytes:
-    return to_json({**delivery.notification._asdict(), "tries": delivery.tries}) + b"\n"
-
-
-def _keys(file: int, offset: int, among: set[str]) -> set[str]:
+def _keys(file: BinaryIO, offset: int, among: set[str]) -> set[str]:
     """Return those of the keys that are in the lines from `offset` on."""
-    with os.fdopen(os.dup(file), "rb") as reader:
-        reader.seek(offset)
-        return {key for line in reader if (key := from_json(line)["key"]) in among}
+    file.seek(offset)
+    return {key for line in file if (key := from_json(line)["key"]) in among}
 
 
-def _write(file: int, lines: bytes) -> None:
-    rest = memoryview(lines)
-    while rest:
-        rest = rest[os.write(file, rest) :]
-    os.fsync(file)
-
-
-def _cut_torn_line(file: int) -> None:
+def _cut_torn_line(file: BinaryIO) -> None:
     """Cut off a last line that a crash left unfinished: it was never reported as delivered."""
-    size = os.fstat(file).st_size
-    end = size
-    while end and os.pread(file, 1, end - 1) != b"\n":
+    number = file.fileno()
+    size = end = os.fstat(number).st_size
+    while end and os.pread(number, 1, end - 1) != b"\n":
         start = max(end - BLOCK_BYTES, 0)
-        end = start + os.pread(file, end - start, start).rfind(b"\n") + 1
+        end = start + os.pread(number, end - start, start).rfind(b"\n") + 1
     if end != size:
-        os.ftruncate(file, end)
+        file.truncate(end)

@@ -8,15 +8,15 @@ from pydantic import Field, SecretStr, StringConstraints
 from pydantic_core import to_json
 
 from activities.notifications.channels.base import (
-    JSON,
+    Channel,
     DeliveryError,
+    RemoteChannel,
     RemoteConfig,
     RenderedNotification,
-    Send,
+    Resources,
     Url,
     message_id,
     post,
-    time_limit,
 )
 from domain.shared.text import Phone
 
@@ -39,9 +39,9 @@ class SmsConfig(RemoteConfig):
         """True if the channel sends to the caller's telephone number."""
         return self.to is None
 
-    def sender(self, name: str, http: httpx.AsyncClient) -> Send:
-        """Return the function that sends on this channel."""
-        return partial(self._send, name, http)
+    def channel(self, name: str, resources: Resources) -> Channel:
+        """Return the channel of this table."""
+        return RemoteChannel(partial(self._send, name, resources.http), resources.render)
 
     async def _send(self, name: str, http: httpx.AsyncClient, notification: RenderedNotification) -> None:
         """Post one JSON object, with an id as `Idempotency-Key`: two channels to one gateway have different ids."""
@@ -54,6 +54,5 @@ class SmsConfig(RemoteConfig):
             self.text_field: notification.text,
         }
         headers = {key: value.get_secret_value() for key, value in self.headers.items()}
-        headers |= JSON | {"Idempotency-Key": message_id(name, notification.key)}
-        async with time_limit(self.timeout_seconds):
-            await post(http, self.url, headers, to_json(body))
+        headers["Idempotency-Key"] = message_id(name, notification.key)
+        await post(http, self.url, headers, to_json(body), self.timeout_seconds)

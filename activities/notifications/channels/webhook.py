@@ -12,15 +12,15 @@ from pydantic_core import to_json
 from standardwebhooks import Webhook
 
 from activities.notifications.channels.base import (
-    JSON,
+    Channel,
     ProgramConfig,
+    RemoteChannel,
     RemoteConfig,
     RenderedNotification,
-    Send,
+    Resources,
     Url,
     message_id,
     post,
-    time_limit,
 )
 
 SECRET_PREFIX, SECRET_BYTES = "whsec_", range(24, 65)
@@ -48,9 +48,9 @@ class WebhookConfig(RemoteConfig, ProgramConfig):
             raise ValueError("is no secret of a webhook")
         return secret
 
-    def sender(self, name: str, http: httpx.AsyncClient) -> Send:  # noqa: ARG002 - see RemoteConfig
-        """Return the function that sends on this channel."""
-        return partial(self._send, http)
+    def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
+        """Return the channel of this table."""
+        return RemoteChannel(partial(self._send, resources.http), resources.render)
 
     async def _send(self, http: httpx.AsyncClient, notification: RenderedNotification) -> None:
         """Post the notification signed, with `webhook-id` as its id."""
@@ -58,10 +58,9 @@ class WebhookConfig(RemoteConfig, ProgramConfig):
         kind, created_at = f"complaint.{notification.kind}", notification.created_at
         body = to_json({"type": kind, "timestamp": created_at, "data": data})
         identity, at = message_id(notification.key), datetime.now(UTC)
-        headers = JSON | {
+        headers = {
             "webhook-id": identity,
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": Webhook(self.secret.get_secret_value()).sign(identity, at, body.decode()),
         }
-        async with time_limit(self.timeout_seconds):
-            await post(http, self.url, headers, body)
+        await post(http, self.url, headers, body, self.timeout_seconds)

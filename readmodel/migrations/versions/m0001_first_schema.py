@@ -6,15 +6,8 @@ from readmodel.tables import metadata
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Create the tables."""
     metadata.create_all(op.get_bind())
-
-
-def downgrade() -> None:
-    """Drop the tables. Cases can be written again from their workflows, and customers imported again."""
-    metadata.drop_all(op.get_bind())
