@@ -36,8 +36,10 @@ def run_countdown(case: CaseState, at: datetime) -> None:
     rules, clock, urging = case.terms.process.urging, urged_clock(case), case.urging
     anew = urging is None or (clock and urging.clock_serial != clock.serial and not _noticed_now(case, urging))
     if clock and clock.missed_at and anew:
-        since = _late_since(case, clock, clock.missed_at)
-        countdown = start_countdown(clock.serial, rules.calendar, rules.notice_seconds, since)
+        # A promise that comes to be urged while it is paused was not urged before: its time counts from the resumption.
+        since = at if clock.paused else _late_since(case, clock, clock.missed_at)
+        started = start_countdown(clock.serial, rules.calendar, rules.notice_seconds, since)
+        countdown = _alongside(started, clock, at, case.calendar)
         case.urging = Urging(clock_serial=clock.serial, countdown=countdown)
     elif urging and urging.countdown:
         mine = clock if clock and clock.serial == urging.clock_serial else None

@@ -13,12 +13,13 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.resume import Resume
+from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms, is_change
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.events import Event
 from domain.case.lifecycle import State
-from domain.catalogue.terms import Approver, Edition, Promise
+from domain.catalogue.terms import Approver, Edition, Process, Promise, UrgingRules
 from domain.shared.actors import Role
 from tests.support.build import (
     BODIES,
@@ -39,6 +40,7 @@ from tests.support.build import (
     registration,
     rungs,
     terms,
+    walked,
     written,
 )
 
@@ -244,6 +246,19 @@ class TestPromises:
         assert clock(case, "reply").paused
         # resolve started at the same moment on the same calendar, and has stood still since.
         assert clock(case, "reply").consumed_seconds == 0
+
+    def test_a_missed_one_that_is_urged_only_now_is_not_urged_while_the_case_waits_for_its_caller(self) -> None:
+        hasty = promised("reply", calendar="always", budget_seconds=3600)
+        urging = UrgingRules(notice_seconds=DAY, calendar="always")
+        case = case_in(State.IN_PROGRESS, promises=hasty, process=Process(urging=urging))
+        case.ring(MONDAY + hours(2))
+        do(case, Suspend(reason="The caller buys a valve."), MONDAY + hours(2))
+        without_resolve = tuple(each for each in hasty if each.name != "resolve")
+        case.change_catalogue(new(promises=without_resolve, process=case.terms.process), MONDAY + hours(3))
+        assert case.ring(MONDAY + days(20)) == ()
+        do(case, Resume(), MONDAY + days(20))
+        notices = [event.at for event in walked(case, MONDAY + days(22)) if event.action == "notice"]
+        assert notices == [MONDAY + days(21)]
 
     def test_a_new_follow_up_counts_from_the_reply(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP, promises=without("follow_up"))

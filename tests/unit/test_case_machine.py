@@ -286,9 +286,9 @@ class CaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_urged_who_waits_or_is_done(self) -> None:
-        watch = self.case.urging and self.case.urging.countdown
-        if watch and watch.running_since:
-            clock = next(clock for clock in self.case.clocks if clock.serial == watch.serial)
+        countdown = self.case.urging and self.case.urging.countdown
+        if countdown and countdown.running_since:
+            clock = next(clock for clock in self.case.clocks if clock.serial == countdown.serial)
             assert clock.missed_at
             assert clock.running_since
 
