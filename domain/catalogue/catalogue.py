@@ -174,7 +174,8 @@ class Catalogue(Value):
 
     def code(self, kind: Kind, given: str) -> str:
         """Return the code of a service, district or department that is given by code or name. Raises UnknownCode."""
-        return code_of(kind, self._entries()[kind], given)
+        entries: Sequence[Coded] = getattr(self, f"{kind}s")
+        return code_of(kind, entries, given)
 
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
         """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
@@ -209,9 +210,6 @@ class Catalogue(Value):
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
         """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
-
-    def _entries(self) -> Mapping[Kind, Sequence[Coded]]:
-        return {"service": self.services, "district": self.districts, "department": self.departments}
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
         seconds = duty.seconds_in(zone, self.calendar.day_seconds)

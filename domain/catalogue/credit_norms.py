@@ -6,12 +6,9 @@ from typing import Annotated, Self, get_args
 
 from pydantic import Field, model_validator
 
-from domain.catalogue.norms import Amount, ApproverNorm, Duration, Duty, Service, Sources, known
+from domain.catalogue.norms import Amount, ApproverNorm, Duration, Service, Sources, known
 from domain.catalogue.terms import ClockName, CustomerClass
 from domain.shared.value import Coded, Value, omit_default
-
-_IN_CALL = Duty(in_call=True, source=("-",))
-"""A duty without a clock, in the place of one that there is not."""
 
 
 class Finding(Coded):
@@ -22,16 +19,6 @@ class FurtherNorm(Duration):
     """Amount for each further period of this length, in which the promise is still not kept."""
 
     amount: Amount
-
-
-def _by_class(credit: object) -> object:
-    """Accept an amount that is written as a table by class of customers."""
-    amount = credit.get("amount") if isinstance(credit, Mapping) else None
-    if not isinstance(credit, Mapping) or not isinstance(amount, Mapping):
-        return credit
-    if amount.keys() != {*get_args(CustomerClass)}:
-        raise ValueError(f"amount: accepted: a text, or a table of {' and '.join(get_args(CustomerClass))}")
-    return {**credit, "amount": amount["household"], "business": amount["business"]}
 
 
 class CreditNorm(Value):
@@ -64,8 +51,14 @@ class CreditNorm(Value):
 
     @model_validator(mode="before")
     @classmethod
-    def _amounts(cls, credit: object) -> object:
-        return _by_class(credit)
+    def _by_class(cls, credit: object) -> object:
+        """Accept an amount that is written as a table by class of customers."""
+        amount = credit.get("amount") if isinstance(credit, Mapping) else None
+        if not isinstance(credit, Mapping) or not isinstance(amount, Mapping):
+            return credit
+        if amount.keys() != {*get_args(CustomerClass)}:
+            raise ValueError(f"amount: accepted: a text, or a table of {' and '.join(get_args(CustomerClass))}")
+        return {**credit, "amount": amount["household"], "business": amount["business"]}
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -90,7 +83,8 @@ def check_credits(
     by_code = {service.code: service for service in services}
     for credit in norms:
         service = by_code.get(credit.service or "")
-        if service and credit.clock and (service.duty(credit.clock) or _IN_CALL).in_call:
+        duty = service.duty(credit.clock) if service and credit.clock else None
+        if service and credit.clock and (duty is None or duty.in_call):
             raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
         if approvers and credit.most > approvers[-1].up_to:
             raise ValueError(f"{credit.most} is more than the last approver's up_to, {approvers[-1].up_to}")
