@@ -7,7 +7,7 @@ import typer
 
 from hotline.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Channels: how notifications are sent.")
+app = typer.Typer(name="channels", no_args_is_help=True, help="Channels: how notifications are sent.")
 
 
 @app.command("check")

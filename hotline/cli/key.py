@@ -13,7 +13,7 @@ from hotline.settings import Settings
 if TYPE_CHECKING:
     from domain.catalogue.catalogue import Catalogue
 
-app = typer.Typer(no_args_is_help=True, help="API keys of people and their roles.")
+app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people and their roles.")
 
 
 @app.command("create")

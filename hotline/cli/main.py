@@ -12,16 +12,8 @@ from hotline.cli import catalogue, channels, customers, database, demo, key, let
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-for group in (processes, demo, database, temporal):
+for group in (processes, demo, database, temporal, key, catalogue, customers, letters, channels):
     app.add_typer(group.app)
-for name, group in {
-    "key": key,
-    "catalogue": catalogue,
-    "customers": customers,
-    "letters": letters,
-    "channels": channels,
-}.items():
-    app.add_typer(group.app, name=name)
 
 
 def main() -> None:

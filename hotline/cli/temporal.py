@@ -21,10 +21,7 @@ def temporal_setup(
     from hotline.temporal.setup import prepare
 
     async def prepared() -> str:
-        client = await connect(wait_seconds=wait)
-        done = await prepare(client, timedelta(days=retention_days))
-        namespace = f"namespace {client.namespace} {'added' if done.namespace_added else 'was there'}"
-        return f"{namespace}; search attributes added: {', '.join(done.attributes_added) or 'none, all were there'}"
+        return await prepare(await connect(wait_seconds=wait), timedelta(days=retention_days))
 
     try:
         typer.echo(f"{address()}: {asyncio.run(prepared())}")

