@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.credit_norms import CreditNorm, Finding, check_credits
 from domain.catalogue.norms import (
+    UNIT_SECONDS,
     ApproverNorm,
     Department,
     District,
@@ -59,8 +60,6 @@ STARTS: dict[ClockName, Starts] = {
 
 HORIZON = timedelta(days=400)
 """Time after its registration for which a case knows the holidays."""
-
-DAY_SECONDS = 86_400
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
@@ -151,11 +150,6 @@ class Catalogue(Value):
         return norms
 
     @property
-    def day_seconds(self) -> int:
-        """Seconds of one working day in this catalogue's time."""
-        return max(1, ceil(self.calendar.day_seconds / self.time_scale))
-
-    @property
     def reopen_seconds(self) -> int:
         """Seconds in which a closed case can be reopened."""
         return self._process().reopen_seconds
@@ -212,11 +206,10 @@ class Catalogue(Value):
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
-        seconds = duty.seconds_in(zone, self.calendar.day_seconds)
         return Promise(
             name=clock,
             calendar=duty.kind(),
-            budget_seconds=self._scaled(seconds),
+            budget_seconds=self._scaled(duty.seconds_in(zone, self.calendar.day_seconds)),
             starts=duty.starts or STARTS[clock],
         )
 
@@ -230,7 +223,7 @@ class Catalogue(Value):
             extensions_allowed=norms.extensions_allowed.count,
             return_within_days=norms.return_within.working_days,
             supervise_after=norms.supervise_after.count,
-            day_seconds=self._scaled(DAY_SECONDS),
+            day_seconds=self._scaled(UNIT_SECONDS["days"]),
             urging=UrgingRules(
                 notice_seconds=self._seconds(norms.urge_notice_after),
                 calendar="always" if norms.urge_notice_after.working_days is None else "working",
@@ -270,7 +263,7 @@ class Catalogue(Value):
     def _slice(self, at: datetime) -> WorkCalendar:
         start = self.calendar.local_date(at) - timedelta(days=1)
         window = self.calendar.window(start, start + HORIZON + timedelta(days=1))
-        return window.model_copy(update={"day_seconds": self.day_seconds})
+        return window.model_copy(update={"day_seconds": max(1, ceil(self.calendar.day_seconds / self.time_scale))})
 
     def _seconds(self, duration: Duration) -> int:
         return self._scaled(duration.in_seconds(self.calendar.day_seconds))

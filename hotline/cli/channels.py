@@ -22,7 +22,7 @@ def check_notifications(settings: Settings) -> str:
     from worker import courier_config
 
     check_documents(settings)
-    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     file = courier_config(settings, in_force).channels
     if settings.channels is None:
         return "the log channel alone"

@@ -33,8 +33,6 @@ CATALOGUE = DEFAULT_CATALOGUE.with_name("demo.toml")
 SURGE_CATALOGUE = DEFAULT_CATALOGUE.with_name("surge.toml")
 """Catalogue in which an hour lasts minutes; with seconds the clocks of 2,000 cases would ring all the time."""
 DATA_DIR = Path("data-demo")
-FOLDER = "demo"
-ADMIN_KEY = "admin.key"
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 
@@ -83,7 +81,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
     options = partial(
         DemoOptions,
         url=url or f"http://{LOOPBACK}:{settings.api_port}",
-        folder=settings.data_dir / FOLDER,
+        folder=settings.data_dir / "demo",
         cases=number_of_cases(cases, surge=surge),
         seed=seed,
         concurrency=concurrency,
@@ -96,7 +94,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
         message_log=None if url or settings.channels else settings.notification_log,
     )
     perform = perform_surge if surge else perform_day
-    played = partial(play, perform, options, key_file or settings.data_dir / ADMIN_KEY, settings.keys_file)
+    played = partial(play, perform, options, key_file or settings.data_dir / "admin.key", settings.keys_file)
     raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
 
 

@@ -10,16 +10,17 @@ import threading
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import FileError
+from domain.shared.value import Immutable
 from hotline.files.atomic import Stamp, file_stamp, write_private
 from hotline.files.catalogue import calendar_warnings, load_catalogue
 
@@ -32,10 +33,8 @@ DIGITS = 12
 M = TypeVar("M", bound=BaseModel)
 
 
-class Entry(BaseModel):
+class Entry(Immutable):
     """One catalogue's time in force, from `since` to the next entry's."""
-
-    model_config = ConfigDict(frozen=True)
 
     edition: Edition
     file: str
@@ -121,38 +120,23 @@ def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
 
 
 class CatalogueInForce:
-    """Catalogue in force for a running program. If a new one cannot be read, the last one stays."""
+    """Catalogue in force for a running program: the one applied last, else the file.
 
-    def __init__(
-        self, store: CatalogueStore, file: Path, catalogue: Catalogue, remark: str = "", *, sound: bool = True
-    ) -> None:
-        self.remark = remark
+    If a new one cannot be read, the last one stays. Raises FileError if the file is in force and cannot be used.
+    """
+
+    def __init__(self, store: CatalogueStore, file: Path) -> None:
+        self.remark = ""
         """Remark for the operator; empty if there is none."""
-        self.sound = sound
+        self.sound = True
         """False if an earlier catalogue is used because the one on record cannot be read."""
         self._store = store
         self._file = file
-        self._catalogue = catalogue
         self._stamp = store.stamp()
+        self._catalogue = self._applied() or load_catalogue(file)
         self._reloading = threading.Lock()
         self._known: list[Catalogue] = []
         self._known_at: Stamp | None = None
-
-    @classmethod
-    def open(cls, store: CatalogueStore, file: Path) -> Self:
-        """Return the catalogue in force at the start of a program: the one applied last, else the file.
-
-        Raises FileError if the file is in force and cannot be used.
-        """
-        try:
-            last = store.last()
-            if last is not None and last.by is not None:
-                return cls(store, file, store.load(last.edition), _remark(last, file))
-        except FileError as error:
-            remark = f"the file {file} is in force, as the applied catalogue cannot be read: {error}"
-            log.error("%s", remark)  # noqa: TRY400 - the remark holds the error
-            return cls(store, file, load_catalogue(file), remark, sound=False)
-        return cls(store, file, load_catalogue(file))
 
     def record(self, at: datetime) -> None:
         """Record that the file is in force from `at` on, if no catalogue was ever applied."""
@@ -192,6 +176,19 @@ class CatalogueInForce:
                 return catalogue.code(kind, given)
         return None
 
+    def _applied(self) -> Catalogue | None:
+        """Return the catalogue applied last; None if there is none, or if it cannot be read."""
+        try:
+            last = self._store.last()
+            if last is None or last.by is None:
+                return None
+            found = self._store.load(last.edition)
+        except FileError as error:
+            self._doubt(f"the file {self._file} is in force, as the applied catalogue cannot be read: {error}")
+            return None
+        self.remark = _remark(last, self._file)
+        return found
+
     def _reload(self, stamp: Stamp) -> None:
         if stamp == self._stamp:
             return
@@ -201,9 +198,12 @@ class CatalogueInForce:
             self.remark, self.sound = "", True
             log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
         except (FileError, IndexError) as error:
-            self.remark, self.sound = f"an earlier catalogue stays in force: {error}", False
-            log.error("%s", self.remark)  # noqa: TRY400 - the remark holds the error
+            self._doubt(f"an earlier catalogue stays in force: {error}")
         self._stamp = stamp
+
+    def _doubt(self, remark: str) -> None:
+        self.remark, self.sound = remark, False
+        log.error("%s", remark)
 
 
 def _remark(last: Entry, file: Path) -> str:
