@@ -8,8 +8,6 @@ from domain.case.actions import TABLE
 from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.case.decide import available_actions
-from domain.case.lifecycle import STATE_ZH
-from domain.case.parts import PART_STATE_ZH
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from workflows.presentation import search_attributes as keys
@@ -75,7 +73,7 @@ def details(case: CaseState, at: datetime) -> str:
         "",
         "| 项目 | Item | |",
         "|---|---|---|",
-        f"| 状态 | State | **{STATE_ZH[case.state]}** {case.state.value} |",
+        f"| 状态 | State | **{case.state.zh}** {case.state.value} |",
         f"| 首问责任人 | Owner | {plain(case.owner)} |",
         f"| 部门 | Department | {case.department or '-'} |",
         f"| 处理人 | Assignee | {plain(case.assignee)} |",
@@ -126,7 +124,7 @@ def _parts(case: CaseState) -> list[str]:
     if not case.parts:
         return []
     rows = [
-        f"| {part.serial} | {part.department} | {PART_STATE_ZH[part.state]} {part.state} | {plain(part.assignee)} |"
+        f"| {part.serial} | {part.department} | {part.state.zh} {part.state} | {plain(part.assignee)} |"
         for part in case.parts
     ]
     head = ["### 部门联动 · Departments together", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
