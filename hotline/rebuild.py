@@ -140,11 +140,11 @@ def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> No
     """Write an incident, its timeline and its news."""
     for one in found:
         if isinstance(one, News):
-            owed = [notice for _, notice in news_notifications(one, one.numbers)]
+            owed = news_notifications(one, one.numbers).values()
             _write_notified(engine, owed, partial(incidents.inform, news=one, numbers=one.numbers))
         else:
-            owed = [notice for event in one.events for notice in incident_notifications(one.incident, event)]
-            _write_notified(engine, owed, partial(incidents.write, batch=one))
+            told = (incident_notifications(one.incident, event) for event in one.events)
+            _write_notified(engine, chain.from_iterable(told), partial(incidents.write, batch=one))
 
 
 def _write_notified(engine: Engine, owed: Iterable[Notification], work: Callable[[WriteConnection], object]) -> None:

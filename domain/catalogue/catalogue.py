@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.credit_norms import CreditNorm, Finding, check_credits
@@ -122,7 +122,7 @@ class Catalogue(Value):
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
     findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = omit_default(())
-    credits: tuple[CreditNorm, ...] = ()
+    credits: Annotated[tuple[CreditNorm, ...], AfterValidator(check_credits)] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
     )
@@ -142,12 +142,6 @@ class Catalogue(Value):
         data = {"findings": {}, **data}
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
-
-    @field_validator("credits")
-    @classmethod
-    def _payable(cls, norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
-        check_credits(norms, **{name: info.data.get(name, ()) for name in ("services", "approvers", "findings")})
-        return norms
 
     @property
     def reopen_seconds(self) -> int:

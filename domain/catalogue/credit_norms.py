@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from domain.catalogue.norms import Amount, ApproverNorm, Duration, Service, Sources, known
 from domain.catalogue.terms import ClockName, CustomerClass
@@ -73,14 +73,11 @@ class CreditNorm(Value):
         return self
 
 
-def check_credits(
-    norms: Sequence[CreditNorm],
-    services: Sequence[Service],
-    approvers: Sequence[ApproverNorm],
-    findings: Sequence[Finding],
-) -> None:
+def check_credits(norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
     """Raise ValueError where a credit can never be raised or approved, or cannot be told from another."""
-    by_code = {service.code: service for service in services}
+    by_code: dict[str, Service] = {service.code: service for service in info.data.get("services", ())}
+    approvers: Sequence[ApproverNorm] = info.data.get("approvers", ())
+    findings: Sequence[Finding] = info.data.get("findings", ())
     for credit in norms:
         service = by_code.get(credit.service or "")
         duty = service.duty(credit.clock) if service and credit.clock else None
@@ -95,3 +92,4 @@ def check_credits(
     raising = {credit.finding for credit in norms}
     if idle := [finding.code for finding in findings if finding.code not in raising]:
         raise ValueError(f"nothing is owed for the finding {idle[0]}; accepted: a credit for each of [findings]")
+    return norms

@@ -44,16 +44,13 @@ def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tu
     )
 
 
-def news_notifications(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notification], ...]:
-    """Return the notification for the caller of each of these cases, with the case's number."""
+def news_notifications(news: News, numbers: Iterable[str]) -> dict[str, Notification]:
+    """Return the notification for the caller of each of these cases, by the case's number."""
     text_zh, text_en = news.message, news.message_en
     if news.expected_at:
         when = f"{on_the_wall(news.expected_at, news.timezone):%Y-%m-%d %H:%M}"
         text_zh, text_en = f"{text_zh} 预计{when}恢复。", f"{text_en} Expected back: {when}."
-    return tuple(
-        (
-            number,
-            Notification(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en),
-        )
+    return {
+        number: Notification(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en)
         for number in numbers
-    )
+    }

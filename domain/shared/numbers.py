@@ -13,7 +13,6 @@ from stdnum import verhoeff
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 
-LENGTH = 13
 STARTS_END = timedelta(seconds=1)
 """Time after the end of a day in which a start under a number of that day may still be under way, if it has a key."""
 SETTLED = timedelta(seconds=2)
@@ -22,7 +21,7 @@ _DAY = timedelta(days=1)
 _SEPARATORS = re.compile(r"[\s-]+")
 _DIGITS = re.compile(r"[0-9]{13}")
 
-ACCEPTED = f"{LENGTH} digits, the last a check digit; dashes and spaces between them are ignored"
+ACCEPTED = "13 digits, the last a check digit; dashes and spaces between them are ignored"
 
 
 class NumberError(ValueError):

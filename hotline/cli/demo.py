@@ -155,10 +155,9 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
         say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.ui_port}; Ctrl-C stops everything")
         return code
 
-    running = asyncio.create_task(service.run(settings, say, ready))
     playing = asyncio.create_task(play_if_ready())
     try:
-        await running
+        await service.run(settings, say, ready)
     finally:
         playing.cancel()
         await asyncio.wait({playing})

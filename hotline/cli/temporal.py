@@ -17,13 +17,13 @@ def temporal_setup(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
     """Register namespace and search attributes on the cluster of TEMPORAL_ADDRESS. Repeating it does no harm."""
-    from hotline.temporal.connection import address, connect
+    from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
 
     async def prepared() -> str:
         return await prepare(await connect(wait_seconds=wait), timedelta(days=retention_days))
 
     try:
-        typer.echo(f"{address()}: {asyncio.run(prepared())}")
+        typer.echo(asyncio.run(prepared()))
     except (RuntimeError, ValueError) as error:
         raise OperatorError(str(error)) from error

@@ -44,7 +44,9 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
         RuntimeError: Temporal did not answer within `wait_seconds`.
         ValueError: the connection is configured wrongly.
     """
-    config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **_configured()}
+    # The SDK describes the same mapping by two types, of which the client's has more keys.
+    configured = cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
+    config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **configured}
     config |= {"data_converter": DATA_CONVERTER, "lazy": lazy}
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE
@@ -60,13 +62,3 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
             logger.warning("Temporal does not answer at %s yet, trying on", config["target_host"])
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-
-def address() -> str:
-    """Return the host and port that `connect` uses, for messages."""
-    return _configured().get("target_host", DEFAULT_ADDRESS)
-
-
-def _configured() -> ClientConnectConfig:
-    # The SDK describes the same mapping by two types, of which the client's has more keys.
-    return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())

@@ -39,7 +39,8 @@ async def prepare(client: Client, retention: timedelta) -> str:
         attributes = ", ".join(await _add_attributes(client)) or "none, all were there"
     except RPCError as error:
         raise OperatorError(f"Temporal refuses to be set up: {error.message}") from error
-    return f"namespace {client.namespace} {namespace}; search attributes added: {attributes}"
+    address = client.service_client.config.target_host
+    return f"{address}: namespace {client.namespace} {namespace}; search attributes added: {attributes}"
 
 
 async def _add_namespace(client: Client, retention: timedelta) -> bool:
