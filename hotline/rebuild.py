@@ -45,7 +45,7 @@ class Rebuilt(NamedTuple):
     cases: int
     batches: int
     lost: tuple[str, ...]
-    incidents: int = 0
+    incidents: int
 
 
 async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
@@ -65,15 +65,10 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         lost += await asyncio.to_thread(_write, engine, cases)
         batches += sum(map(len, histories))
         progress(start + len(group), len(ids))
-    return Rebuilt(len(ids) - len(lost), batches, tuple(lost), await _rebuild_incidents(client, engine))
-
-
-async def _rebuild_incidents(client: Client, engine: Engine) -> int:
-    """Write what the incidents have published, with their news to callers; return the number of incidents."""
-    found = await chains(client, IncidentWorkflow)
-    for _, runs in sorted(found.items()):
-        await asyncio.to_thread(_write_incident, engine, await published(client, runs))
-    return len(found)
+    incidents_found = await chains(client, IncidentWorkflow)
+    for incident in incidents_found.values():
+        await asyncio.to_thread(_write_incident, engine, await published(client, incident))
+    return Rebuilt(len(ids) - len(lost), batches, tuple(lost), len(incidents_found))
 
 
 async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[WorkflowExecution]]:

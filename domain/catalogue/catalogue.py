@@ -5,7 +5,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self, get_args
@@ -60,6 +60,9 @@ STARTS: dict[ClockName, Starts] = {
 
 HORIZON = timedelta(days=400)
 """Time after its registration for which a case knows the holidays."""
+
+WARN_BEFORE = timedelta(days=90)
+"""Time before the end of the known holidays at which the operator is warned; new ones are published in it."""
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
@@ -198,6 +201,22 @@ class Catalogue(Value):
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
         """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
+
+    def calendar_warnings(self, today: date) -> list[str]:
+        """Return warnings for the operator; empty unless the known holidays end within 90 days, or have ended."""
+        end = self.calendar.covers_until
+        if end - today > WARN_BEFORE:
+            return []
+        left = (end - today).days
+        state = f"{left} days from now" if left >= 0 else f"{-left} days ago"
+        warning = (
+            f"The holidays and make-up working days (节假日, 调休) of the calendar {self.calendar.name!r}"
+            f" are known until {end} only, {state}."
+            " After that weekly hours alone apply, and working-day promises fall due on wrong days."
+            f" Fill in [calendar.override.{end.year + 1}] (off, on) in {self.calendar_file},"
+            " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
+        )
+        return [warning]
 
     def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
         return Promise(

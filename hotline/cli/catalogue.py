@@ -81,7 +81,7 @@ def apply(
                 settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
             )
             cases = preview.changed + preview.same
-            put = partial(store.put, new, file.absolute(), by=by or _user_name())
+            put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
     typer.echo(_summary(answers))
     if answers.get("silent"):

@@ -32,7 +32,6 @@ CATALOGUE = DEFAULT_CATALOGUE.with_name("demo.toml")
 """Catalogue in which an hour lasts seconds."""
 SURGE_CATALOGUE = DEFAULT_CATALOGUE.with_name("surge.toml")
 """Catalogue in which an hour lasts minutes; with seconds the clocks of 2,000 cases would ring all the time."""
-DATA_DIR = Path("data-demo")
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 
@@ -70,7 +69,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 
     if own_service:
         usual = SURGE_CATALOGUE if surge else CATALOGUE
-        data_dir, catalogue = data_dir or DATA_DIR, catalogue or usual
+        data_dir, catalogue = data_dir or Path("data-demo"), catalogue or usual
     settings = settings_with(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )

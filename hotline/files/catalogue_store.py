@@ -8,11 +8,11 @@ import hashlib
 import logging
 import threading
 from contextlib import AbstractContextManager, suppress
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 from domain.catalogue.catalogue import Catalogue
@@ -21,8 +21,8 @@ from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import FileError
 from domain.shared.value import Immutable
-from hotline.files.atomic import Stamp, file_stamp, write_private
-from hotline.files.catalogue import calendar_warnings, load_catalogue
+from hotline.files.atomic import Stamp, exclusive_lock, file_stamp, write_private
+from hotline.files.catalogue import load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
 
@@ -100,10 +100,8 @@ class CatalogueStore:
     def exclusive(self) -> AbstractContextManager[object]:
         """Lock the store for one `apply` until the context ends. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        try:
-            return FileLock(self._folder / "apply.lock", blocking=False).acquire()
-        except Timeout:
-            raise BusyError("another `hotline catalogue apply` is running here") from None
+        busy = BusyError("another `hotline catalogue apply` is running here")
+        return exclusive_lock(self._folder / "apply.lock", busy)
 
     def stamp(self) -> Stamp | None:
         """Return a value that changes whenever another catalogue is put in force; None without a record."""
@@ -140,13 +138,11 @@ class CatalogueInForce:
 
     def record(self, at: datetime) -> None:
         """Record that the file is in force from `at` on, if no catalogue was ever applied."""
-        try:
+        with suppress(FileError):
             last = self._store.last()
-        except FileError:
-            return
-        if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
-            self._store.put(self._catalogue, self._file, at)
-            self._stamp = self._store.stamp()
+            if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
+                self._store.put(self._catalogue, self._file, at)
+                self._stamp = self._store.stamp()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -161,10 +157,6 @@ class CatalogueInForce:
     def edition(self) -> Edition:
         """Edition of the catalogue in force now."""
         return edition_of(self.catalogue)
-
-    def calendar_warnings(self, today: date) -> list[str]:
-        """Return warnings about the calendar of the catalogue in force; empty if there are none."""
-        return calendar_warnings(self.catalogue, today)
 
     def former_code(self, kind: Kind, given: str) -> str | None:
         """Return the code in the last catalogue that has it, for older cases; None if no catalogue had it."""
