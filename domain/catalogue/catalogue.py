@@ -20,7 +20,6 @@ from domain.catalogue.norms import (
     Department,
     District,
     Duration,
-    Duty,
     Group,
     PhoneNorms,
     Post,
@@ -173,7 +172,16 @@ class Catalogue(Value):
         service = self.service(service_code)
         zone: Zone = self.district(district).zone if district is not None else "town"
         duties = ((clock, service.duty(clock)) for clock in CLOCKS)
-        return tuple(self._promise(clock, duty, zone) for clock, duty in duties if duty and not duty.in_call)
+        return tuple(
+            Promise(
+                name=clock,
+                calendar=duty.kind(),
+                budget_seconds=self._scaled(duty.seconds_in(zone, self.calendar.day_seconds)),
+                starts=duty.starts or STARTS[clock],
+            )
+            for clock, duty in duties
+            if duty and not duty.in_call
+        )
 
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
         """Return the terms of a case registered at `at` (UTC). Raises UnknownCode."""
@@ -217,14 +225,6 @@ class Catalogue(Value):
             " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
         )
         return [warning]
-
-    def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
-        return Promise(
-            name=clock,
-            calendar=duty.kind(),
-            budget_seconds=self._scaled(duty.seconds_in(zone, self.calendar.day_seconds)),
-            starts=duty.starts or STARTS[clock],
-        )
 
     def _process(self) -> Process:
         norms = self.process

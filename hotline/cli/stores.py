@@ -2,16 +2,13 @@
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import migrated_database
 from hotline.settings import Settings
-
-if TYPE_CHECKING:
-    from hotline.rebuild import Rebuilt
 
 app = typer.Typer()
 
@@ -37,10 +34,11 @@ def rebuild() -> None:
     from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError
 
+    from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.connection import connect
 
-    async def rebuilt() -> "Rebuilt":
+    async def rebuilt() -> Rebuilt:
         with Progress() as progress, migrated_database() as database:
             task = progress.add_task("cases", total=None)
             client = await connect()

@@ -29,7 +29,6 @@ log = logging.getLogger("hotline.catalogue")
 DIGITS = 12
 """Digits of the checksum of a catalogue: enough to tell all catalogues of a company apart."""
 
-
 M = TypeVar("M", bound=BaseModel)
 
 
