@@ -175,7 +175,7 @@ class CatalogueInForce:
                 return None
             found = self._store.load(last.edition)
         except FileError as error:
-            self._doubt(f"the file {self._file} is in force, as the applied catalogue cannot be read: {error}")
+            self._note_fault(f"the file {self._file} is in force, as the applied catalogue cannot be read: {error}")
             return None
         self.remark = _remark(last, self._file)
         return found
@@ -189,10 +189,10 @@ class CatalogueInForce:
             self.remark, self.sound = "", True
             log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
         except (FileError, IndexError) as error:
-            self._doubt(f"an earlier catalogue stays in force: {error}")
+            self._note_fault(f"an earlier catalogue stays in force: {error}")
         self._stamp = stamp
 
-    def _doubt(self, remark: str) -> None:
+    def _note_fault(self, remark: str) -> None:
         self.remark, self.sound = remark, False
         log.error("%s", remark)
 
