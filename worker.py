@@ -61,7 +61,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
-    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
     watch = SurgeWatch(database, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     reader = engine(settings.database_url, read_only=True)

@@ -46,7 +46,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
         FileError: the catalogue cannot be used.
         KeyringError: the file of keys cannot be read.
     """
-    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     keyring = Keyring(settings.keys_file)
     # An unreadable file is reported at the start, not by the first request.
     keyring.list()

@@ -1,7 +1,7 @@
 """Codes of services, districts and departments in requests, which may be given by name."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import BaseModel, GetCoreSchemaHandler
@@ -30,9 +30,6 @@ class CatalogueInForce(Protocol):
 
     def former_code(self, kind: Kind, given: str) -> str | None:
         """Return the code by the last catalogue that knows it, or None if none ever did."""
-
-    def calendar_warnings(self, today: date) -> list[str]:
-        """Return warnings about the calendar; empty while its holidays are known for long enough."""
 
     def record(self, at: datetime) -> None:
         """Record that the catalogue is in force from now on, if none is on record."""

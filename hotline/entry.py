@@ -26,7 +26,10 @@ def run_main(main: Callable[[], None]) -> NoReturn:
     os.umask(GROUP_AND_OTHERS)
     code = _exit_code(main)
     atexit._run_exitfuncs()  # noqa: SLF001 - the standard library has no public name for it
-    if not _flushed():
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
         code = code or LOST_OUTPUT
     if code == -signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -64,12 +67,3 @@ def _exit_code(main: Callable[[], None]) -> int:
         sys.excepthook(type(error), error, error.__traceback__)
         return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
-
-
-def _flushed() -> bool:
-    try:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-    except (OSError, ValueError):
-        return False
-    return True

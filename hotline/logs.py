@@ -13,7 +13,6 @@ from hotline.settings import Settings
 
 def configure(settings: Settings) -> None:
     """Set up the logging of this process; entries of libraries have the same form."""
-    timestamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if settings.log_json
@@ -27,7 +26,7 @@ def configure(settings: Settings) -> None:
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.PositionalArgumentsFormatter(),
                 structlog.stdlib.ExtraAdder(),
-                timestamp,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,

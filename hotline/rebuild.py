@@ -7,14 +7,14 @@ A batch that is not written yet is left to its case, which retries until it is w
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.case.automatic.settle import SETTLE, Settled
@@ -45,15 +45,7 @@ class Rebuilt(NamedTuple):
     cases: int
     batches: int
     lost: tuple[str, ...]
-    incidents: int = 0
-
-
-class Run(NamedTuple):
-    """One run of a case's workflow, with a history of its own."""
-
-    started_at: datetime
-    run_id: str
-    ended: bool
+    incidents: int
 
 
 async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
@@ -68,44 +60,39 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     batches, lost = 0, list[str]()
     for start in range(0, len(ids), CASES_AT_ONCE):
         group = ids[start : start + CASES_AT_ONCE]
-        histories = await asyncio.gather(*(published(client, one, runs[one]) for one in group))
+        histories = await asyncio.gather(*(published(client, runs[one]) for one in group))
         cases = dict(zip(group, histories, strict=True))
         lost += await asyncio.to_thread(_write, engine, cases)
         batches += sum(map(len, histories))
         progress(start + len(group), len(ids))
-    return Rebuilt(len(ids) - len(lost), batches, tuple(lost), await _rebuild_incidents(client, engine))
+    incidents_found = await chains(client, IncidentWorkflow)
+    for incident in incidents_found.values():
+        await asyncio.to_thread(_write_incident, engine, await published(client, incident))
+    return Rebuilt(len(ids) - len(lost), batches, tuple(lost), len(incidents_found))
 
 
-async def _rebuild_incidents(client: Client, engine: Engine) -> int:
-    """Write what the incidents have published, with their news to callers; return the number of incidents."""
-    found = await chains(client, IncidentWorkflow)
-    for one, runs in sorted(found.items()):
-        await asyncio.to_thread(_write_incident, engine, await published(client, one, runs))
-    return len(found)
-
-
-async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Run]]:
+async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[WorkflowExecution]]:
     """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id."""
-    runs: defaultdict[str, list[Run]] = defaultdict(list)
+    runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}"'):
-        ended = found.status is not WorkflowExecutionStatus.RUNNING
-        runs[found.id].append(Run(found.start_time, found.run_id, ended))
+        runs[found.id].append(found)
     return runs
 
 
-async def published(client: Client, workflow_id: str, runs: Sequence[Run]) -> list[Any]:
+async def published(client: Client, runs: Sequence[WorkflowExecution]) -> list[Any]:
     """Return what the workflow has published and knows to be written, in order; of an ended run all it has published.
 
     For a case these are values of `ProjectionBatch`, for an incident of `IncidentBatch` and `News`.
     """
     found: list[Any] = []
-    for run in sorted(runs):
-        history = await _history(client, workflow_id, run)
+    for run in sorted(runs, key=attrgetter("start_time")):
+        ended = run.status is not WorkflowExecutionStatus.RUNNING
+        history = await _history(client, run)
         completed = {event.activity_task_completed_event_attributes.scheduled_event_id for event in history}
         for event in history:
             scheduled = event.activity_task_scheduled_event_attributes
             kind = WRITTEN.get(scheduled.activity_type.name)
-            if kind and (run.ended or event.event_id in completed):
+            if kind and (ended or event.event_id in completed):
                 found += await client.data_converter.decode(scheduled.input.payloads, [kind])
             found += await _settled_batches(client, event)
     return found
@@ -120,10 +107,10 @@ async def _settled_batches(client: Client, event: HistoryEvent) -> list[Projecti
     return [settled.batch] if settled.batch else []
 
 
-async def _history(client: Client, workflow_id: str, run: Run) -> list[HistoryEvent]:
+async def _history(client: Client, run: WorkflowExecution) -> list[HistoryEvent]:
     """Return the events of the run; none if Temporal has deleted it but still lists it."""
     try:
-        return list((await client.get_workflow_handle(workflow_id, run_id=run.run_id).fetch_history()).events)
+        return list((await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()).events)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
@@ -148,11 +135,11 @@ def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> No
     """Write an incident, its timeline and its news."""
     for one in found:
         if isinstance(one, News):
-            owed = [notice for _, notice in news_notifications(one, one.numbers)]
+            owed = news_notifications(one, one.numbers).values()
             _write_notified(engine, owed, partial(incidents.inform, news=one, numbers=one.numbers))
         else:
-            owed = [notice for event in one.events for notice in incident_notifications(one.incident, event)]
-            _write_notified(engine, owed, partial(incidents.write, batch=one))
+            told = (incident_notifications(one.incident, event) for event in one.events)
+            _write_notified(engine, chain.from_iterable(told), partial(incidents.write, batch=one))
 
 
 def _write_notified(engine: Engine, owed: Iterable[Notification], work: Callable[[WriteConnection], object]) -> None:

@@ -23,10 +23,6 @@ class SettingsError(OperatorError, ValueError):
     """Error of a value that is not accepted; the text names the variable and the accepted values."""
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
 def _known_database(url: str) -> str:
     if not url.startswith(DATABASE_SCHEMES):
         # The value is not quoted: it may hold a password.
@@ -34,7 +30,7 @@ def _known_database(url: str) -> str:
     return url
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -51,7 +51,7 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str]) -> N
     apart = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
     notices = news_notifications(news, (number for number in numbers if number not in apart))
     insert_missing(
-        connection, notifications, [due_row(number, news.seq, news.at, notice) for number, notice in notices]
+        connection, notifications, [due_row(number, news.seq, news.at, notice) for number, notice in notices.items()]
     )
 
 

@@ -1,6 +1,6 @@
 """Shared part of the actions on complaints and incidents: one operation for each action of a table."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
@@ -16,9 +16,10 @@ from api.routes.parameters import IdempotencyKey
 from api.security import Key, actor_of, digest_of, request_key
 from api.temporal.client import KEY_REUSED, EntityClient
 from domain.case.views import Outcome
-from domain.shared.actors import ROLE_ZH
+from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
+from domain.shared.value import NamedCode
 from workflows.messages import IncidentOutcome
 
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
@@ -47,7 +48,7 @@ class ActionRoutes(Generic[OutcomeT]):
     summary: str
     number: Any
     number_in: Callable[[str], str] = str
-    states_zh: Mapping[Any, str]
+    states: type[NamedCode]
     model: type[BaseModel]
     example: str
     reused: str
@@ -97,9 +98,9 @@ class ActionRoutes(Generic[OutcomeT]):
         return act
 
     def _description(self, action: AnyAction) -> str:
-        states: dict[Any, str] = {state: f"{zh} `{state}`" for state, zh in self.states_zh.items()}
+        states: dict[Any, str] = {state: f"{state.zh} `{state}`" for state in self.states}
         sources = ", ".join(text for state, text in states.items() if state in action.sources)
         targets = ", ".join(states[state] for state in action.targets) or "the same state 状态不变"
-        roles = ", ".join(f"{zh} `{role}`" for role, zh in ROLE_ZH.items() if role in action.roles)
+        roles = ", ".join(f"{role.zh} `{role}`" for role in Role if role in action.roles)
         facts = f"* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"
         return f"{action.description}\n\n{action.body.__doc__}\n\n{facts}"

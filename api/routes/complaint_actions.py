@@ -21,7 +21,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.lifecycle import STATE_ZH
+from domain.case.lifecycle import State
 from domain.case.views import Outcome
 from domain.shared.event import ActionBody
 
@@ -47,7 +47,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         summary="{} {}",
         number=NumberText,
         number_in=number_in,
-        states_zh=STATE_ZH,
+        states=State,
         model=Complaint,
         example="complaint",
         reused="This Idempotency-Key has done something else to this case: {}, or the same with other words.",

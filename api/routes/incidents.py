@@ -31,7 +31,7 @@ from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import INCIDENT_STATE_ZH, IncidentState
+from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Role
 from domain.shared.codes import UnknownCode
@@ -81,7 +81,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         operation_id="incident_{}",
         summary="{} {}: an incident",
         number=IncidentNumber,
-        states_zh=INCIDENT_STATE_ZH,
+        states=IncidentState,
         model=IncidentItem,
         example="incident",
         reused="This Idempotency-Key has done something else to this incident: {}.",

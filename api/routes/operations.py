@@ -71,7 +71,7 @@ async def _check(backend: Backend) -> Readiness:
         backend.reader.alive(CHECK_SECONDS),
         backend.temporal.worker_seen(CHECK_SECONDS),
     )
-    warnings = backend.in_force.calendar_warnings(backend.clock().date())
+    warnings = backend.catalogue.calendar_warnings(backend.clock().date())
     in_force, edition = backend.in_force, backend.in_force.edition
     catalogue = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
     return _readiness(temporal, sql, seen, warnings, Component(ok=in_force.sound, detail=catalogue))

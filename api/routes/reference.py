@@ -11,9 +11,9 @@ from api.schemas import Lifecycle, LifecycleRow, Named, Services
 from api.security import Key
 from domain.case.actions import ACTIONS
 from domain.case.diagram import mermaid
-from domain.case.lifecycle import STATE_ZH, State
+from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.actors import ROLE_ZH, Role
+from domain.shared.actors import Role
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -66,8 +66,8 @@ def lifecycle() -> Lifecycle:
         for row in ACTIONS
     ]
     return Lifecycle(
-        states=[Named(code=state, name_zh=name) for state, name in STATE_ZH.items()],
-        roles=[Named(code=role, name_zh=name) for role, name in ROLE_ZH.items()],
+        states=[Named(code=state, name_zh=state.zh) for state in State],
+        roles=[Named(code=role, name_zh=role.zh) for role in Role],
         actions=actions,
         mermaid=mermaid(),
     )

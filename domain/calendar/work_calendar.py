@@ -4,7 +4,7 @@ A calendar travels with the case that is held to it, so that a case computes the
 happens meanwhile to the catalogue, the list of public holidays or the time zone database of the machine.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -119,9 +119,9 @@ class WorkCalendar(BaseModel):
 
     def hours(self, day: date) -> Hours:
         """Return the working hours of a local day; empty on a free one."""
-        if _listed(self.off, day):
+        if day in self.off:
             return ()
-        return self.makeup if _listed(self.on, day) else self.weekly[day.weekday()]
+        return self.makeup if day in self.on else self.weekly[day.weekday()]
 
     def local_date(self, at: datetime) -> date:
         """Return the local day of an instant."""
@@ -150,11 +150,6 @@ class WorkCalendar(BaseModel):
                 if begin < end:
                     yield begin, end
             midnight += _DAY
-
-
-def _listed(days: tuple[date, ...], day: date) -> bool:
-    place = bisect_left(days, day)
-    return place < len(days) and days[place] == day
 
 
 def _utc(instant: datetime, what: str) -> datetime:

@@ -5,14 +5,13 @@ seconds of the clock's calendar: round the clock (`always`) or working time (`wo
 """
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.terms import ClockName, Rung
-from domain.shared.value import Immutable, omit_default
+from domain.shared.value import Immutable, NamedCode, omit_default
 
 MISS = 100
 """Percent of the budget at which a promise is missed, whatever the ladder says."""
@@ -21,15 +20,15 @@ DEPARTMENT: frozenset[ClockName] = frozenset({"acknowledge", "arrive"})
 """The department's promises; all others are the owner's, to the caller."""
 
 
-class ClockStatus(StrEnum):
+class ClockStatus(NamedCode):
     """Status of a clock."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
-    PAUSED = "paused"
-    MET = "met"
-    MISSED = "missed"
-    CANCELLED = "cancelled"
+    WAITING = "waiting", "未开始"
+    RUNNING = "running", "计时中"
+    PAUSED = "paused", "暂停"
+    MET = "met", "按时"
+    MISSED = "missed", "超时"
+    CANCELLED = "cancelled", "取消"
 
 
 CLOCK_ZH = {

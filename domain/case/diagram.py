@@ -1,7 +1,7 @@
 """Diagram of the lifecycle: the table of actions, drawn."""
 
 from domain.case.actions import ACTIONS
-from domain.case.lifecycle import ENDED, STATE_ZH, State
+from domain.case.lifecycle import ENDED, State
 
 
 def mermaid() -> str:
@@ -10,7 +10,7 @@ def mermaid() -> str:
     Actions that change no state are listed in a note, instead of one loop at each of many states.
     """
     lines = ["stateDiagram-v2"]
-    lines += [f"    {state.value}: {STATE_ZH[state]} {state.value}" for state in State]
+    lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
     lines += [
         f"    {source} --> {target.value}: {action.zh} {action.name}"
         for action in ACTIONS

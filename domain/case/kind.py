@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.events import Event, OfDepartment, OfIncident
-from domain.case.lifecycle import AT_WORK, STATE_ZH, State
+from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor
@@ -61,7 +61,7 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
 def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
     """Return the notification of an event in Chinese and English: what was done, and the state it led to."""
     return (
-        f"工单{number}:{done_zh},现为{STATE_ZH[event.to_state]}",
+        f"工单{number}:{done_zh},现为{event.to_state.zh}",
         f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
     )
 

@@ -1,37 +1,23 @@
 """States of a complaint."""
 
-from enum import StrEnum
+from domain.shared.value import NamedCode
 
 
-class State(StrEnum):
+class State(NamedCode):
     """State of a complaint."""
 
-    REGISTERED = "registered"
-    DISPATCHED = "dispatched"
-    PENDING_REDISPATCH = "pending_redispatch"
-    IN_PROGRESS = "in_progress"
-    SUSPENDED = "suspended"
-    AWAITING_APPROVAL = "awaiting_approval"
-    PENDING_REPLY = "pending_reply"
-    PENDING_FOLLOW_UP = "pending_follow_up"
-    CLOSED = "closed"
-    REFUSED = "refused"
-    WITHDRAWN = "withdrawn"
+    REGISTERED = "registered", "已受理"
+    DISPATCHED = "dispatched", "待签收"
+    PENDING_REDISPATCH = "pending_redispatch", "待改派"
+    IN_PROGRESS = "in_progress", "处理中"
+    SUSPENDED = "suspended", "挂起"
+    AWAITING_APPROVAL = "awaiting_approval", "待审批"
+    PENDING_REPLY = "pending_reply", "待回复"
+    PENDING_FOLLOW_UP = "pending_follow_up", "待回访"
+    CLOSED = "closed", "办结"
+    REFUSED = "refused", "不予受理"
+    WITHDRAWN = "withdrawn", "已撤销"
 
-
-STATE_ZH = {
-    State.REGISTERED: "已受理",
-    State.DISPATCHED: "待签收",
-    State.PENDING_REDISPATCH: "待改派",
-    State.IN_PROGRESS: "处理中",
-    State.SUSPENDED: "挂起",
-    State.AWAITING_APPROVAL: "待审批",
-    State.PENDING_REPLY: "待回复",
-    State.PENDING_FOLLOW_UP: "待回访",
-    State.CLOSED: "办结",
-    State.REFUSED: "不予受理",
-    State.WITHDRAWN: "已撤销",
-}
 
 ENDED = frozenset({State.CLOSED, State.REFUSED, State.WITHDRAWN})
 OPEN = frozenset(State) - ENDED

@@ -5,7 +5,6 @@ The case goes to its owner for the reply when all are done.
 """
 
 from datetime import datetime
-from enum import StrEnum
 
 from pydantic import Field
 
@@ -13,28 +12,21 @@ from domain.case.events import OfDepartment
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
 from domain.shared.event import ActionBody
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, NamedCode
 
 NO_SUCH_PART = ProblemType("invalid", "no_such_part", "Department without a part in the case")
 
 
-class PartState(StrEnum):
+class PartState(NamedCode):
     """State of a part."""
 
-    DISPATCHED = "dispatched"
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    RETURNED = "returned"
-    RELEASED = "released"
+    DISPATCHED = "dispatched", "待签收"
+    IN_PROGRESS = "in_progress", "处理中"
+    COMPLETED = "completed", "已完成"
+    RETURNED = "returned", "已退回"
+    RELEASED = "released", "已撤回"
 
 
-PART_STATE_ZH = {
-    PartState.DISPATCHED: "待签收",
-    PartState.IN_PROGRESS: "处理中",
-    PartState.COMPLETED: "已完成",
-    PartState.RETURNED: "已退回",
-    PartState.RELEASED: "已撤回",
-}
 PART_AT_WORK = frozenset({PartState.DISPATCHED, PartState.IN_PROGRESS})
 UNFINISHED = PART_AT_WORK | {PartState.RETURNED}
 """The reply waits for these: a part that was returned is given to another department, or released."""

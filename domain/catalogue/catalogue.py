@@ -5,21 +5,21 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.credit_norms import CreditNorm, Finding, check_credits
 from domain.catalogue.norms import (
+    UNIT_SECONDS,
     ApproverNorm,
     Department,
     District,
     Duration,
-    Duty,
     Group,
     PhoneNorms,
     Post,
@@ -60,7 +60,8 @@ STARTS: dict[ClockName, Starts] = {
 HORIZON = timedelta(days=400)
 """Time after its registration for which a case knows the holidays."""
 
-DAY_SECONDS = 86_400
+WARN_BEFORE = timedelta(days=90)
+"""Time before the end of the known holidays at which the operator is warned; new ones are published in it."""
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
@@ -123,7 +124,7 @@ class Catalogue(Value):
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
     findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = omit_default(())
-    credits: tuple[CreditNorm, ...] = ()
+    credits: Annotated[tuple[CreditNorm, ...], AfterValidator(check_credits)] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
     )
@@ -144,17 +145,6 @@ class Catalogue(Value):
         context = {name: tuple(data[name]) for name in sections if isinstance(data.get(name), Mapping)}
         return cls.model_validate(data, context=context)
 
-    @field_validator("credits")
-    @classmethod
-    def _payable(cls, norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
-        check_credits(norms, **{name: info.data.get(name, ()) for name in ("services", "approvers", "findings")})
-        return norms
-
-    @property
-    def day_seconds(self) -> int:
-        """Seconds of one working day in this catalogue's time."""
-        return max(1, ceil(self.calendar.day_seconds / self.time_scale))
-
     @property
     def reopen_seconds(self) -> int:
         """Seconds in which a closed case can be reopened."""
@@ -174,14 +164,24 @@ class Catalogue(Value):
 
     def code(self, kind: Kind, given: str) -> str:
         """Return the code of a service, district or department that is given by code or name. Raises UnknownCode."""
-        return code_of(kind, self._entries()[kind], given)
+        entries: Sequence[Coded] = getattr(self, f"{kind}s")
+        return code_of(kind, entries, given)
 
     def promises(self, service_code: str, district: str | None) -> tuple[Promise, ...]:
         """Return the promises of a service in a district; an unknown place counts as town, the stricter promise."""
         service = self.service(service_code)
         zone: Zone = self.district(district).zone if district is not None else "town"
         duties = ((clock, service.duty(clock)) for clock in CLOCKS)
-        return tuple(self._promise(clock, duty, zone) for clock, duty in duties if duty and not duty.in_call)
+        return tuple(
+            Promise(
+                name=clock,
+                calendar=duty.kind(),
+                budget_seconds=self._scaled(duty.seconds_in(zone, self.calendar.day_seconds)),
+                starts=duty.starts or STARTS[clock],
+            )
+            for clock, duty in duties
+            if duty and not duty.in_call
+        )
 
     def terms(self, service_code: str, district: str | None, at: datetime) -> Terms:
         """Return the terms of a case registered at `at` (UTC). Raises UnknownCode."""
@@ -210,17 +210,21 @@ class Catalogue(Value):
         """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
 
-    def _entries(self) -> Mapping[Kind, Sequence[Coded]]:
-        return {"service": self.services, "district": self.districts, "department": self.departments}
-
-    def _promise(self, clock: ClockName, duty: Duty, zone: Zone) -> Promise:
-        seconds = duty.seconds_in(zone, self.calendar.day_seconds)
-        return Promise(
-            name=clock,
-            calendar=duty.kind(),
-            budget_seconds=self._scaled(seconds),
-            starts=duty.starts or STARTS[clock],
+    def calendar_warnings(self, today: date) -> list[str]:
+        """Return warnings for the operator; empty unless the known holidays end within 90 days, or have ended."""
+        end = self.calendar.covers_until
+        if end - today > WARN_BEFORE:
+            return []
+        left = (end - today).days
+        state = f"{left} days from now" if left >= 0 else f"{-left} days ago"
+        warning = (
+            f"The holidays and make-up working days (节假日, 调休) of the calendar {self.calendar.name!r}"
+            f" are known until {end} only, {state}."
+            " After that weekly hours alone apply, and working-day promises fall due on wrong days."
+            f" Fill in [calendar.override.{end.year + 1}] (off, on) in {self.calendar_file},"
+            " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
         )
+        return [warning]
 
     def _process(self) -> Process:
         norms = self.process
@@ -232,7 +236,7 @@ class Catalogue(Value):
             extensions_allowed=norms.extensions_allowed.count,
             return_within_days=norms.return_within.working_days,
             supervise_after=norms.supervise_after.count,
-            day_seconds=self._scaled(DAY_SECONDS),
+            day_seconds=self._scaled(UNIT_SECONDS["days"]),
             urging=UrgingRules(
                 notice_seconds=self._seconds(norms.urge_notice_after),
                 calendar="always" if norms.urge_notice_after.working_days is None else "working",
@@ -272,7 +276,7 @@ class Catalogue(Value):
     def _slice(self, at: datetime) -> WorkCalendar:
         start = self.calendar.local_date(at) - timedelta(days=1)
         window = self.calendar.window(start, start + HORIZON + timedelta(days=1))
-        return window.model_copy(update={"day_seconds": self.day_seconds})
+        return window.model_copy(update={"day_seconds": max(1, ceil(self.calendar.day_seconds / self.time_scale))})
 
     def _seconds(self, duration: Duration) -> int:
         return self._scaled(duration.in_seconds(self.calendar.day_seconds))

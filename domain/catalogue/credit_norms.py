@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
-from domain.catalogue.norms import Amount, ApproverNorm, Duration, Duty, Service, Sources, known
+from domain.catalogue.norms import Amount, ApproverNorm, Duration, Service, Sources, known
 from domain.catalogue.terms import ClockName, CustomerClass
 from domain.shared.value import Coded, Value, omit_default
-
-_IN_CALL = Duty(in_call=True, source=("-",))
-"""A duty without a clock, in the place of one that there is not."""
 
 
 class Finding(Coded):
@@ -22,16 +19,6 @@ class FurtherNorm(Duration):
     """Amount for each further period of this length, in which the promise is still not kept."""
 
     amount: Amount
-
-
-def _by_class(credit: object) -> object:
-    """Accept an amount that is written as a table by class of customers."""
-    amount = credit.get("amount") if isinstance(credit, Mapping) else None
-    if not isinstance(credit, Mapping) or not isinstance(amount, Mapping):
-        return credit
-    if amount.keys() != {*get_args(CustomerClass)}:
-        raise ValueError(f"amount: accepted: a text, or a table of {' and '.join(get_args(CustomerClass))}")
-    return {**credit, "amount": amount["household"], "business": amount["business"]}
 
 
 class CreditNorm(Value):
@@ -64,8 +51,14 @@ class CreditNorm(Value):
 
     @model_validator(mode="before")
     @classmethod
-    def _amounts(cls, credit: object) -> object:
-        return _by_class(credit)
+    def _by_class(cls, credit: object) -> object:
+        """Accept an amount that is written as a table by class of customers."""
+        amount = credit.get("amount") if isinstance(credit, Mapping) else None
+        if not isinstance(credit, Mapping) or not isinstance(amount, Mapping):
+            return credit
+        if amount.keys() != {*get_args(CustomerClass)}:
+            raise ValueError(f"amount: accepted: a text, or a table of {' and '.join(get_args(CustomerClass))}")
+        return {**credit, "amount": amount["household"], "business": amount["business"]}
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -80,17 +73,15 @@ class CreditNorm(Value):
         return self
 
 
-def check_credits(
-    norms: Sequence[CreditNorm],
-    services: Sequence[Service],
-    approvers: Sequence[ApproverNorm],
-    findings: Sequence[Finding],
-) -> None:
+def check_credits(norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[CreditNorm, ...]:
     """Raise ValueError where a credit can never be raised or approved, or cannot be told from another."""
-    by_code = {service.code: service for service in services}
+    by_code: dict[str, Service] = {service.code: service for service in info.data.get("services", ())}
+    approvers: Sequence[ApproverNorm] = info.data.get("approvers", ())
+    findings: Sequence[Finding] = info.data.get("findings", ())
     for credit in norms:
         service = by_code.get(credit.service or "")
-        if service and credit.clock and (service.duty(credit.clock) or _IN_CALL).in_call:
+        duty = service.duty(credit.clock) if service and credit.clock else None
+        if service and credit.clock and (duty is None or duty.in_call):
             raise ValueError(f"{credit.service} promises no {credit.clock}: nothing can be missed")
         if approvers and credit.most > approvers[-1].up_to:
             raise ValueError(f"{credit.most} is more than the last approver's up_to, {approvers[-1].up_to}")
@@ -101,3 +92,4 @@ def check_credits(
     raising = {credit.finding for credit in norms}
     if idle := [finding.code for finding in findings if finding.code not in raising]:
         raise ValueError(f"nothing is owed for the finding {idle[0]}; accepted: a credit for each of [findings]")
+    return norms

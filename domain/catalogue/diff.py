@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from functools import singledispatch
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,7 +14,6 @@ _UNTOLD = frozenset({"source", "sources", "also", "when", "calendar_file", "code
 """Fields that are not compared: sources change nothing, and time zone rules are not the company's."""
 NAMED = 30
 """Days that are told one by one."""
-PAIR = 2
 _FIGURES = (Duration, Count, Share, WorkingDays)
 """Values that are compared as a whole."""
 
@@ -28,9 +26,10 @@ def changes(old: Catalogue, new: Catalogue) -> list[str]:
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a catalogue
     if old == new:
         return
-    if _is_many(old, new, Coded):
+    items = (*old, *new) if isinstance(old, tuple) and isinstance(new, tuple) else ()
+    if items and all(isinstance(item, Coded) for item in items):
         yield from _of_coded(path, {each.code: each for each in old}, {each.code: each for each in new})
-    elif _is_many(old, new, date):
+    elif items and all(isinstance(item, date) for item in items):
         yield from _of_days(path, sorted({*new} - {*old}), "new")
         yield from _of_days(path, sorted({*old} - {*new}), "gone")
     elif isinstance(old, BaseModel) and type(old) is type(new) and not isinstance(old, _FIGURES):
@@ -58,51 +57,32 @@ def _of_days(path: str, days: Sequence[date], what: str) -> Iterator[str]:
         yield f"{path}: {what}: {named}"
 
 
-def _is_many(old: Any, new: Any, kind: type) -> bool:  # noqa: ANN401 - as above
-    both = (old, new)
-    return (
-        all(isinstance(each, tuple) for each in both)
-        and all(isinstance(item, kind) for each in both for item in each)
-        and any(both)
-    )
+def _said(value: Any) -> str:  # noqa: ANN401 - as above
+    """Return a value in words; one that has none of its own, as it is written."""
+    match value:
+        case None:
+            said = "-"
+        case Count():
+            said = str(value.count)
+        case Share():
+            said = f"{value.percent:g} %"
+        case WorkingDays():
+            said = f"{value.working_days} working days"
+        case Duration():
+            said = _said_duration(value)
+        case BaseModel():
+            told = ((name, getattr(value, name)) for name in type(value).model_fields if name not in _UNTOLD)
+            said = ", ".join(f"{name} {_said(each)}" for name, each in told if each not in (None, ()))
+        case int(opens), int(closes):
+            said = "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (opens, closes))
+        case tuple():
+            said = "; ".join(map(_said, value)) or "-"
+        case _:
+            said = str(value)
+    return said
 
 
-@singledispatch
-def _said(value: object) -> str:
-    """In words; what has none of its own, as it is written."""
-    return "-" if value is None else str(value)
-
-
-@_said.register
-def _(value: BaseModel) -> str:
-    told = ((name, getattr(value, name)) for name in type(value).model_fields if name not in _UNTOLD)
-    return ", ".join(f"{name} {_said(each)}" for name, each in told if each not in (None, ()))
-
-
-@_said.register
-def _(value: tuple) -> str:  # type: ignore[type-arg]
-    if len(value) == PAIR and all(isinstance(each, int) for each in value):
-        return "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in value)
-    return "; ".join(map(_said, value)) or "-"
-
-
-@_said.register
-def _(value: Count) -> str:
-    return str(value.count)
-
-
-@_said.register
-def _(value: Share) -> str:
-    return f"{value.percent:g} %"
-
-
-@_said.register
-def _(value: WorkingDays) -> str:
-    return f"{value.working_days} working days"
-
-
-@_said.register
-def _(value: Duration) -> str:
+def _said_duration(value: Duration) -> str:
     said = ", ".join(f"{amount:g} {unit.replace('_', ' ')}" for unit, amount in value.units().items())
     if not isinstance(value, Duty):
         return said

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.shared.money import Money, PositiveMoney
-from domain.shared.value import Value, omit_default
+from domain.shared.value import Coded, Value, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
@@ -78,12 +78,9 @@ class Approver(Value):
     budget_seconds: int = Field(gt=0, description="Seconds of the calendar that the decision may take.")
 
 
-class Unit(Value):
+class Unit(Coded):
     """A department of the organisation chart. Persons by the names on their keys; None: the post alone is told."""
 
-    code: str
-    name: str
-    name_zh: str
     lead: str | None = None
     director: str | None = None
 

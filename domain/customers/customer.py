@@ -24,7 +24,6 @@ Volume = Annotated[
     Decimal, Field(ge=0, max_digits=8, decimal_places=2), AfterValidator(lambda volume: volume.quantize(_CENTILITRES))
 ]
 
-
 WrittenPhone = Annotated[
     str,
     StringConstraints(

@@ -1,39 +1,25 @@
 """States of an incident (突发事件)."""
 
-from enum import StrEnum
-
 from domain.shared.actors import Role
+from domain.shared.value import NamedCode
 
 
-class IncidentState(StrEnum):
+class IncidentState(NamedCode):
     """State of an incident."""
 
-    SUSPECTED = "suspected"
-    CONFIRMED = "confirmed"
-    DISPATCHED = "dispatched"
-    IN_PROGRESS = "in_progress"
-    SETTLING = "settling"
-    RESOLVED = "resolved"
-    MERGING = "merging"
-    MERGED = "merged"
-    DISMISSING = "dismissing"
-    DISMISSED = "dismissed"
+    SUSPECTED = "suspected", "疑似"
+    CONFIRMED = "confirmed", "已确认"
+    DISPATCHED = "dispatched", "待签收"
+    IN_PROGRESS = "in_progress", "处理中"
+    SETTLING = "settling", "批量办结中"
+    RESOLVED = "resolved", "已解决"
+    MERGING = "merging", "并入中"
+    MERGED = "merged", "已并入"
+    DISMISSING = "dismissing", "排除中"
+    DISMISSED = "dismissed", "已排除"
 
 
 S = IncidentState
-
-INCIDENT_STATE_ZH = {
-    S.SUSPECTED: "疑似",
-    S.CONFIRMED: "已确认",
-    S.DISPATCHED: "待签收",
-    S.IN_PROGRESS: "处理中",
-    S.SETTLING: "批量办结中",
-    S.RESOLVED: "已解决",
-    S.MERGING: "并入中",
-    S.MERGED: "已并入",
-    S.DISMISSING: "排除中",
-    S.DISMISSED: "已排除",
-}
 ENDS = {S.SETTLING: S.RESOLVED, S.MERGING: S.MERGED, S.DISMISSING: S.DISMISSED}
 """States in which an incident acts on its cases, one after the other, each with the state that follows."""
 TAKING = frozenset({S.CONFIRMED, S.DISPATCHED, S.IN_PROGRESS})

@@ -7,7 +7,6 @@ from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import inform
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import INCIDENT_STATE_ZH
 from domain.incident.state import IncidentFields
 from domain.shared.notification import Notification
 from domain.shared.value import Immutable, omit_default
@@ -36,8 +35,8 @@ class News(Immutable):
 
 def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tuple[Notification, ...]:
     """Return the notifications that this event owes to staff."""
-    kind, state_zh = INCIDENT_KINDS[event.action], INCIDENT_STATE_ZH[event.to_state]
-    text_zh = f"突发事件{incident.number}({incident.title}):{kind.zh},现为{state_zh}"
+    kind = INCIDENT_KINDS[event.action]
+    text_zh = f"突发事件{incident.number}({incident.title}):{kind.zh},现为{event.to_state.zh}"
     text_en = f"Incident {incident.number} ({incident.title}): {event.action}, now {event.to_state}"
     return tuple(
         Notification(f"{incident.number}-{event.seq}-{who}", who, f"{PREFIX}{event.action}", text_zh, text_en)
@@ -45,16 +44,13 @@ def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tu
     )
 
 
-def news_notifications(news: News, numbers: Iterable[str]) -> tuple[tuple[str, Notification], ...]:
-    """Return the notification for the caller of each of these cases, with the case's number."""
+def news_notifications(news: News, numbers: Iterable[str]) -> dict[str, Notification]:
+    """Return the notification for the caller of each of these cases, by the case's number."""
     text_zh, text_en = news.message, news.message_en
     if news.expected_at:
         when = f"{on_the_wall(news.expected_at, news.timezone):%Y-%m-%d %H:%M}"
         text_zh, text_en = f"{text_zh} 预计{when}恢复。", f"{text_en} Expected back: {when}."
-    return tuple(
-        (
-            number,
-            Notification(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en),
-        )
+    return {
+        number: Notification(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en)
         for number in numbers
-    )
+    }

@@ -1,41 +1,25 @@
 """People who act on the service's cases, and the capacities in which they do."""
 
-from enum import StrEnum
-
 from pydantic import Field
 
 from domain.shared.codes import Code
 from domain.shared.text import Name
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, NamedCode
 
 
-class Role(StrEnum):
+class Role(NamedCode):
     """Capacity in which somebody acts. `owner` is the person who owns the case; no key is issued for it."""
 
-    AGENT = "agent"
-    OWNER = "owner"
-    DISPATCHER = "dispatcher"
-    CREW = "crew"
-    SUPERVISOR = "supervisor"
-    MANAGER = "manager"
-    FOLLOW_UP = "follow_up"
-    CALLER = "caller"
-    SYSTEM = "system"
-    ADMIN = "admin"
-
-
-ROLE_ZH = {
-    Role.AGENT: "话务员",
-    Role.OWNER: "首问责任人",
-    Role.DISPATCHER: "派单员",
-    Role.CREW: "抢修人员",
-    Role.SUPERVISOR: "班长",
-    Role.MANAGER: "审批领导",
-    Role.FOLLOW_UP: "回访员",
-    Role.CALLER: "来电人",
-    Role.SYSTEM: "系统",
-    Role.ADMIN: "管理员",
-}
+    AGENT = "agent", "话务员"
+    OWNER = "owner", "首问责任人"
+    DISPATCHER = "dispatcher", "派单员"
+    CREW = "crew", "抢修人员"
+    SUPERVISOR = "supervisor", "班长"
+    MANAGER = "manager", "审批领导"
+    FOLLOW_UP = "follow_up", "回访员"
+    CALLER = "caller", "来电人"
+    SYSTEM = "system", "系统"
+    ADMIN = "admin", "管理员"
 
 
 class Actor(Immutable):

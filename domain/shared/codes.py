@@ -2,12 +2,11 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints, ValidationInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from domain.shared.value import Coded
 
@@ -78,32 +77,25 @@ def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-@dataclass(frozen=True)
-class _ByName:
-    """Annotation of a code that may be given by name, if the context of the validation has a FindCode as `codes`."""
+def _find(kind: Kind, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever was sent
+    """Return the code of a name, if the context of the validation has a FindCode as `codes`."""
+    find: FindCode | None = (info.context or {}).get("codes")
+    if find is None or not isinstance(value, str):
+        return value
+    try:
+        return find(kind, value)
+    except UnknownCode as error:
+        facts = {"reason": str(error), "kind": kind, "accepted": list(error.accepted)}
+        raise PydanticCustomError(UNKNOWN_CODE, "{reason}", facts) from None
 
-    kind: Kind
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's signature
-        return core_schema.with_info_before_validator_function(self._code, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        # Names have no pattern.
-        described = {name: value for name, value in handler(schema).items() if name != "pattern"}
-        return {**described, "description": f"Code of a {self.kind}; in requests also a name, Chinese or English."}
-
-    def _code(self, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever was sent
-        find: FindCode | None = (info.context or {}).get("codes")
-        if find is None or not isinstance(value, str):
-            return value
-        try:
-            return find(self.kind, value)
-        except UnknownCode as error:
-            facts = {"reason": str(error), "kind": self.kind, "accepted": list(error.accepted)}
-            raise PydanticCustomError(UNKNOWN_CODE, "{reason}", facts) from None
+def _described(kind: Kind) -> WithJsonSchema:
+    # Names have no pattern.
+    described = f"Code of a {kind}; in requests also a name, Chinese or English."
+    return WithJsonSchema({"type": "string", "description": described})
 
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-ServiceCode = Annotated[Code, _ByName("service")]
-DistrictCode = Annotated[Code, _ByName("district")]
-DepartmentCode = Annotated[Code, _ByName("department")]
+ServiceCode = Annotated[Code, BeforeValidator(partial(_find, "service")), _described("service")]
+DistrictCode = Annotated[Code, BeforeValidator(partial(_find, "district")), _described("district")]
+DepartmentCode = Annotated[Code, BeforeValidator(partial(_find, "department")), _described("department")]

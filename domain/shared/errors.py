@@ -2,8 +2,6 @@
 
 from typing import Literal, NamedTuple
 
-RefusalKind = Literal["conflict", "forbidden", "invalid"]
-
 
 class ProblemType(NamedTuple):
     """Type of a refusal: whose mistake it is, a stable code, and a title that clients show.
@@ -11,7 +9,7 @@ class ProblemType(NamedTuple):
     `kind` is `forbidden` (the person), `conflict` (the state) or `invalid` (the words).
     """
 
-    kind: RefusalKind
+    kind: Literal["conflict", "forbidden", "invalid"]
     code: str
     title: str
 

@@ -13,9 +13,6 @@ from stdnum import verhoeff
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 
-LENGTH = 13
-DRAWS = 1_000_000
-INCIDENT_DRAWS = 10_000
 STARTS_END = timedelta(seconds=1)
 """Time after the end of a day in which a start under a number of that day may still be under way, if it has a key."""
 SETTLED = timedelta(seconds=2)
@@ -24,7 +21,7 @@ _DAY = timedelta(days=1)
 _SEPARATORS = re.compile(r"[\s-]+")
 _DIGITS = re.compile(r"[0-9]{13}")
 
-ACCEPTED = f"{LENGTH} digits, the last a check digit; dashes and spaces between them are ignored"
+ACCEPTED = "13 digits, the last a check digit; dashes and spaces between them are ignored"
 
 
 class NumberError(ValueError):
@@ -63,16 +60,19 @@ def _beginning(day: date, zone: str) -> datetime:
 
 def number_of(day: date, key: str, draw: int = 0) -> str:
     """Return the number that a request's key leads to on a day; further draws give further candidates."""
-    digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
-    body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % DRAWS:06}"
-    return body + verhoeff.calc_check_digit(body)
+    return _drawn(day, key, draw, digits=6)
 
 
 def incident_number_of(day: date, key: str, draw: int = 0) -> str:
     """Return the number of an incident: `i`, the day, four digits drawn from the key, and a check digit."""
+    return "i" + _drawn(day, key, draw, digits=4)
+
+
+def _drawn(day: date, key: str, draw: int, digits: int) -> str:
+    """Return the day, so many digits drawn from the key, and a check digit."""
     digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
-    body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % INCIDENT_DRAWS:04}"
-    return f"i{body}{verhoeff.calc_check_digit(body)}"
+    body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % 10**digits:0{digits}}"
+    return body + verhoeff.calc_check_digit(body)
 
 
 def is_incident(number: str) -> bool:

@@ -1,5 +1,6 @@
 """Bases of immutable values, and of entries that have a code and two names."""
 
+from enum import StrEnum
 from functools import partial
 from operator import eq
 from typing import Any, Self
@@ -31,6 +32,19 @@ class Coded(Value):
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name: str = Field(min_length=1, description="the English name")
     name_zh: str = Field(min_length=1, description="the Chinese name")
+
+
+class NamedCode(StrEnum):
+    """Enumeration of codes, each with its Chinese name."""
+
+    zh: str
+
+    def __new__(cls, code: str, zh: str = "") -> Self:
+        """Return the member, which is the text of its code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.zh = zh
+        return member
 
 
 def omit_default(default: object, description: str | None = None, **constraints: Any) -> Any:  # noqa: ANN401 - as `Field`

@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from hotline.files.catalogue_store import CatalogueStore
-    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
+    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 
-app = typer.Typer(no_args_is_help=True, help="Catalogues of services, departments and clocks.")
+app = typer.Typer(name="catalogue", no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
 RETRY_LATER = 1
 """Exit code if the same command can succeed later; 2 is for errors that the operator must correct."""
@@ -81,7 +81,7 @@ def apply(
                 settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
             )
             cases = preview.changed + preview.same
-            put = partial(store.put, new, file.absolute(), by=by or _user_name())
+            put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
     typer.echo(_summary(answers))
     if answers.get("silent"):
@@ -168,30 +168,22 @@ async def _await_round(
 ) -> dict[str, int]:
     """Show the progress of the rollout until it has ended; it does not depend on this command."""
     from rich.progress import Progress
+    from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
+    from temporalio.service import RPCError
+
+    from workflows.catalogue_rollout import CatalogueRolloutWorkflow
 
     result = asyncio.ensure_future(handle.result())
     with Progress() as progress:
         task = progress.add_task("open cases", total=cases or None)
         while not result.done():
             await asyncio.wait({result}, timeout=1)
-            at = None if result.done() else await _progress(handle)
-            if at is not None:
+            # While no worker answers, there is no progress to show.
+            with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+                at = await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
                 look = "registrations under way" if at.second_pass else f"up to {at.after or '-'}"
                 progress.update(task, description=look, completed=sum(at.counts.values()))
     return await result
-
-
-async def _progress(handle: "WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]") -> "RolloutProgress | None":
-    """Return the progress of the rollout, or None while no worker answers."""
-    from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
-    from temporalio.service import RPCError
-
-    from workflows.catalogue_rollout import CatalogueRolloutWorkflow
-
-    try:
-        return await handle.query(CatalogueRolloutWorkflow.progress, rpc_timeout=timedelta(seconds=2))
-    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
-        return None
 
 
 def _summary(answers: dict[str, int]) -> str:

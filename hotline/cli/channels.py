@@ -7,7 +7,7 @@ import typer
 
 from hotline.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Channels: how notifications are sent.")
+app = typer.Typer(name="channels", no_args_is_help=True, help="Channels: how notifications are sent.")
 
 
 @app.command("check")
@@ -22,7 +22,7 @@ def check_notifications(settings: Settings) -> str:
     from worker import courier_config
 
     check_documents(settings)
-    in_force = CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     file = courier_config(settings, in_force).channels
     if settings.channels is None:
         return "the log channel alone"

@@ -8,7 +8,7 @@ import typer
 from domain.shared.operator_errors import FileError
 from hotline.cli.shared import catalogue_in_force, open_database, show_table
 
-app = typer.Typer(no_args_is_help=True, help="The registry of customers and their accounts.")
+app = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
 
 
 @app.command("import")

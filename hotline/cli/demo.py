@@ -32,9 +32,6 @@ CATALOGUE = DEFAULT_CATALOGUE.with_name("demo.toml")
 """Catalogue in which an hour lasts seconds."""
 SURGE_CATALOGUE = DEFAULT_CATALOGUE.with_name("surge.toml")
 """Catalogue in which an hour lasts minutes; with seconds the clocks of 2,000 cases would ring all the time."""
-DATA_DIR = Path("data-demo")
-FOLDER = "demo"
-ADMIN_KEY = "admin.key"
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 
@@ -72,7 +69,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 
     if own_service:
         usual = SURGE_CATALOGUE if surge else CATALOGUE
-        data_dir, catalogue = data_dir or DATA_DIR, catalogue or usual
+        data_dir, catalogue = data_dir or Path("data-demo"), catalogue or usual
     settings = settings_with(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )
@@ -83,7 +80,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
     options = partial(
         DemoOptions,
         url=url or f"http://{LOOPBACK}:{settings.api_port}",
-        folder=settings.data_dir / FOLDER,
+        folder=settings.data_dir / "demo",
         cases=number_of_cases(cases, surge=surge),
         seed=seed,
         concurrency=concurrency,
@@ -96,7 +93,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
         message_log=None if url or settings.channels else settings.notification_log,
     )
     perform = perform_surge if surge else perform_day
-    played = partial(play, perform, options, key_file or settings.data_dir / ADMIN_KEY, settings.keys_file)
+    played = partial(play, perform, options, key_file or settings.data_dir / "admin.key", settings.keys_file)
     raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
 
 
@@ -157,10 +154,9 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
         say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.ui_port}; Ctrl-C stops everything")
         return code
 
-    running = asyncio.create_task(service.run(settings, say, ready))
     playing = asyncio.create_task(play_if_ready())
     try:
-        await running
+        await service.run(settings, say, ready)
     finally:
         playing.cancel()
         await asyncio.wait({playing})

@@ -1,6 +1,6 @@
 """The commands `hotline key`: people who may act over HTTP, and their roles."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,10 +10,7 @@ from hotline.cli.shared import catalogue_in_force, minute, show_table
 from hotline.keyring import IssuedRole, Keyring, KeyringError
 from hotline.settings import Settings
 
-if TYPE_CHECKING:
-    from domain.catalogue.catalogue import Catalogue
-
-app = typer.Typer(no_args_is_help=True, help="API keys of people and their roles.")
+app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people and their roles.")
 
 
 @app.command("create")
@@ -27,7 +24,7 @@ def create(
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
     if department is not None or role is Role.CREW:
-        department = _code(department, catalogue_in_force())
+        department = _code(department)
     ring = Keyring(Settings().keys_file)
     key, token = ring.create(name, role, department, namesakes="revoke" if replace else "refuse")
     typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
@@ -49,10 +46,10 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key 
     typer.echo(f"key {key.id} of {key.name} is revoked")
 
 
-def _code(department: str | None, catalogue: "Catalogue") -> str:
+def _code(department: str | None) -> str:
     """Return the code of the department. Raises KeyringError if it is missing or the catalogue does not have it."""
     try:
-        return catalogue.code("department", department or "")
+        return catalogue_in_force().code("department", department or "")
     except UnknownCode as unknown:
         given = "a crew's key needs --department" if department is None else f"--department {department!r}"
         raise KeyringError(f"{given}: {unknown}") from None

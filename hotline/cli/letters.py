@@ -8,7 +8,7 @@ import typer
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import minute, open_database, show_table
 
-app = typer.Typer(no_args_is_help=True, help="Dead letters: notifications that could not be delivered.")
+app = typer.Typer(name="letters", no_args_is_help=True, help="Dead letters: notifications that could not be delivered.")
 
 
 @app.command("list")

@@ -7,21 +7,13 @@ import typer
 
 from domain.shared.operator_errors import OperatorError
 from hotline import entry
-from hotline.cli import catalogue, channels, customers, database, demo, key, letters, processes, temporal
+from hotline.cli import catalogue, channels, customers, demo, key, letters, processes, stores
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-for group in (processes, demo, database, temporal):
+for group in (processes, demo, stores, key, catalogue, customers, letters, channels):
     app.add_typer(group.app)
-for name, group in {
-    "key": key,
-    "catalogue": catalogue,
-    "customers": customers,
-    "letters": letters,
-    "channels": channels,
-}.items():
-    app.add_typer(group.app, name=name)
 
 
 def main() -> None:

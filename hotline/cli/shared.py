@@ -32,10 +32,10 @@ def settings_with(**options: object) -> Settings:
 
 def checked_catalogue(file: Path) -> "Catalogue":
     """Load a catalogue and print warnings about its calendar. Raises FileError."""
-    from hotline.files.catalogue import calendar_warnings, load_catalogue
+    from hotline.files.catalogue import load_catalogue
 
     found = load_catalogue(file)
-    for warning in calendar_warnings(found, datetime.now(UTC).date()):
+    for warning in found.calendar_warnings(datetime.now(UTC).date()):
         typer.echo(f"hotline: WARNING: {warning}", err=True)
     return found
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.case.clocks import ClockStatus
-from domain.case.lifecycle import STATE_ZH, State
+from domain.case.lifecycle import State
 from hotline.demo.client import Json, Traffic
 from hotline.demo.day import Call
 from hotline.demo.verify import Verdict
@@ -53,7 +53,7 @@ def _by_state(verdict: Verdict) -> Table:
     table.add_column("cases", justify="right")
     counts = Counter(complaint["state"] for complaint in verdict.complaints.values())
     for state in State:
-        table.add_row(state.value, STATE_ZH[state], str(counts[state]))
+        table.add_row(state.value, state.zh, str(counts[state]))
     table.add_section()
     table.add_row("all", "合计", str(counts.total()))
     return table

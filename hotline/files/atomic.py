@@ -1,7 +1,10 @@
-"""Private files that are replaced atomically."""
+"""Private files that are replaced atomically, and locks."""
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 OWNER_ONLY = 0o600
 
@@ -27,3 +30,11 @@ def file_stamp(path: Path) -> Stamp | None:
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def exclusive_lock(path: Path, busy: Exception) -> AbstractContextManager[object]:
+    """Lock the file at `path` until the context ends. Raises `busy` if another process has it."""
+    try:
+        return FileLock(path, blocking=False).acquire()
+    except Timeout:
+        raise busy from None

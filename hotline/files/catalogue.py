@@ -4,7 +4,7 @@ One `FileError` reports every mistake in the files.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,6 @@ from domain.shared.explain import causes, explain, key_at, table_at
 from domain.shared.operator_errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
 from hotline.files.toml import read_toml
-
-WARN_BEFORE = timedelta(days=90)
-"""Time before the end of the known holidays at which the operator is warned; new ones are published in it."""
 
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
     ("groups", "departments", "districts", "services", "organisation", "findings"), 2
@@ -56,24 +53,6 @@ def load_catalogue(path: Path) -> Catalogue:
         if not problems:
             return catalogue
     raise FileError(problems)
-
-
-def calendar_warnings(catalogue: Catalogue, today: date) -> list[str]:
-    """Return warnings for the operator; empty unless the known holidays end within 90 days, or have ended."""
-    end = catalogue.calendar.covers_until
-    if end - today > WARN_BEFORE:
-        return []
-    left = (end - today).days
-    state = f"{left} days from now" if left >= 0 else f"{-left} days ago"
-    calendar, file = catalogue.calendar.name, catalogue.calendar_file
-    warning = (
-        f"The holidays and make-up working days (节假日, 调休) of the calendar {calendar!r}"
-        f" are known until {end} only, {state}."
-        " After that weekly hours alone apply, and working-day promises fall due on wrong days."
-        f" Fill in [calendar.override.{end.year + 1}] (off, on) in {file},"
-        " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
-    )
-    return [warning]
 
 
 # --- reading and merging ---------------------------------------------------------------------------------------------

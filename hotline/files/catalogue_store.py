@@ -8,34 +8,32 @@ import hashlib
 import logging
 import threading
 from contextlib import AbstractContextManager, suppress
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
-from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from filelock import FileLock
+from pydantic import BaseModel, ValidationError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import FileError
-from hotline.files.atomic import Stamp, file_stamp, write_private
-from hotline.files.catalogue import calendar_warnings, load_catalogue
+from domain.shared.value import Immutable
+from hotline.files.atomic import Stamp, exclusive_lock, file_stamp, write_private
+from hotline.files.catalogue import load_catalogue
 
 log = logging.getLogger("hotline.catalogue")
 
 DIGITS = 12
 """Digits of the checksum of a catalogue: enough to tell all catalogues of a company apart."""
 
-
 M = TypeVar("M", bound=BaseModel)
 
 
-class Entry(BaseModel):
+class Entry(Immutable):
     """One catalogue's time in force, from `since` to the next entry's."""
-
-    model_config = ConfigDict(frozen=True)
 
     edition: Edition
     file: str
@@ -101,10 +99,8 @@ class CatalogueStore:
     def exclusive(self) -> AbstractContextManager[object]:
         """Lock the store for one `apply` until the context ends. Raises BusyError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        try:
-            return FileLock(self._folder / "apply.lock", blocking=False).acquire()
-        except Timeout:
-            raise BusyError("another `hotline catalogue apply` is running here") from None
+        busy = BusyError("another `hotline catalogue apply` is running here")
+        return exclusive_lock(self._folder / "apply.lock", busy)
 
     def stamp(self) -> Stamp | None:
         """Return a value that changes whenever another catalogue is put in force; None without a record."""
@@ -121,48 +117,31 @@ def in_force_now(store: CatalogueStore, file: Path) -> Catalogue:
 
 
 class CatalogueInForce:
-    """Catalogue in force for a running program. If a new one cannot be read, the last one stays."""
+    """Catalogue in force for a running program: the one applied last, else the file.
 
-    def __init__(
-        self, store: CatalogueStore, file: Path, catalogue: Catalogue, remark: str = "", *, sound: bool = True
-    ) -> None:
-        self.remark = remark
+    If a new one cannot be read, the last one stays. Raises FileError if the file is in force and cannot be used.
+    """
+
+    def __init__(self, store: CatalogueStore, file: Path) -> None:
+        self.remark = ""
         """Remark for the operator; empty if there is none."""
-        self.sound = sound
+        self.sound = True
         """False if an earlier catalogue is used because the one on record cannot be read."""
         self._store = store
         self._file = file
-        self._catalogue = catalogue
         self._stamp = store.stamp()
+        self._catalogue = self._applied() or load_catalogue(file)
         self._reloading = threading.Lock()
         self._known: list[Catalogue] = []
         self._known_at: Stamp | None = None
 
-    @classmethod
-    def open(cls, store: CatalogueStore, file: Path) -> Self:
-        """Return the catalogue in force at the start of a program: the one applied last, else the file.
-
-        Raises FileError if the file is in force and cannot be used.
-        """
-        try:
-            last = store.last()
-            if last is not None and last.by is not None:
-                return cls(store, file, store.load(last.edition), _remark(last, file))
-        except FileError as error:
-            remark = f"the file {file} is in force, as the applied catalogue cannot be read: {error}"
-            log.error("%s", remark)  # noqa: TRY400 - the remark holds the error
-            return cls(store, file, load_catalogue(file), remark, sound=False)
-        return cls(store, file, load_catalogue(file))
-
     def record(self, at: datetime) -> None:
         """Record that the file is in force from `at` on, if no catalogue was ever applied."""
-        try:
+        with suppress(FileError):
             last = self._store.last()
-        except FileError:
-            return
-        if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
-            self._store.put(self._catalogue, self._file, at)
-            self._stamp = self._store.stamp()
+            if last is None or (last.by is None and last.edition != edition_of(self._catalogue)):
+                self._store.put(self._catalogue, self._file, at)
+                self._stamp = self._store.stamp()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -178,10 +157,6 @@ class CatalogueInForce:
         """Edition of the catalogue in force now."""
         return edition_of(self.catalogue)
 
-    def calendar_warnings(self, today: date) -> list[str]:
-        """Return warnings about the calendar of the catalogue in force; empty if there are none."""
-        return calendar_warnings(self.catalogue, today)
-
     def former_code(self, kind: Kind, given: str) -> str | None:
         """Return the code in the last catalogue that has it, for older cases; None if no catalogue had it."""
         stamp = self._store.stamp()
@@ -192,6 +167,19 @@ class CatalogueInForce:
                 return catalogue.code(kind, given)
         return None
 
+    def _applied(self) -> Catalogue | None:
+        """Return the catalogue applied last; None if there is none, or if it cannot be read."""
+        try:
+            last = self._store.last()
+            if last is None or last.by is None:
+                return None
+            found = self._store.load(last.edition)
+        except FileError as error:
+            self._note_fault(f"the file {self._file} is in force, as the applied catalogue cannot be read: {error}")
+            return None
+        self.remark = _remark(last, self._file)
+        return found
+
     def _reload(self, stamp: Stamp) -> None:
         if stamp == self._stamp:
             return
@@ -201,9 +189,12 @@ class CatalogueInForce:
             self.remark, self.sound = "", True
             log.info("the catalogue %s (%s) is in force", entry.edition.name, entry.edition.digest)
         except (FileError, IndexError) as error:
-            self.remark, self.sound = f"an earlier catalogue stays in force: {error}", False
-            log.error("%s", self.remark)  # noqa: TRY400 - the remark holds the error
+            self._note_fault(f"an earlier catalogue stays in force: {error}")
         self._stamp = stamp
+
+    def _note_fault(self, remark: str) -> None:
+        self.remark, self.sound = remark, False
+        log.error("%s", remark)
 
 
 def _remark(last: Entry, file: Path) -> str:

@@ -125,20 +125,15 @@ def _customer(source: _Source, line: int, columns: Sequence[str], cells: Sequenc
     for name, words in _IN_CHINESE.items():
         if name in given:
             given[name] = words.get(given[name], given[name])
-    faults = _duplicate(source, line, given.get("account_no"))
-    customer = None
+    account_no = given.get("account_no")
+    if account_no and (first := source.lines.setdefault(account_no, line)) != line:
+        source.fault(line, f", account_no: this account stands on line {first} already")
     try:
-        customer = Customer.model_validate(given, context={"codes": source.catalogue.code})
+        return Customer.model_validate(given, context={"codes": source.catalogue.code})
     except ValidationError as error:
-        faults += [_explained(fault) for fault in error.errors(include_url=False, include_input=False)]
-    for fault in faults:
-        source.fault(line, fault)
-    return None if faults else customer
-
-
-def _duplicate(source: _Source, line: int, account_no: str | None) -> list[str]:
-    first = source.lines.setdefault(account_no or "", line)
-    return [f", account_no: this account stands on line {first} already"] if account_no and first != line else []
+        for fault in error.errors(include_url=False, include_input=False):
+            source.fault(line, _explained(fault))
+    return None
 
 
 def _explained(fault: ErrorDetails) -> str:

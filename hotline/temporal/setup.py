@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -18,22 +17,15 @@ from workflows.presentation.search_attributes import REGISTRY
 
 T = TypeVar("T")
 
-DEFAULT_RETENTION = timedelta(days=30)
 # A cluster's front ends learn of a new namespace or attribute by refreshing a cache.
 SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Parts that setup added to the cluster; none if nothing was missing."""
+async def prepare(client: Client, retention: timedelta) -> str:
+    """Add the client's namespace and every search attribute of the registry; say what was added.
 
-    namespace_added: bool
-    attributes_added: tuple[str, ...]
-
-
-async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> Prepared:
-    """Add the client's namespace and every search attribute of the registry; what exists stays as it is.
+    What exists stays as it is.
 
     Args:
         client: connected to the namespace that the service will use.
@@ -43,11 +35,12 @@ async def prepare(client: Client, retention: timedelta = DEFAULT_RETENTION) -> P
         OperatorError: an attribute exists with another type, or the cluster refuses.
     """
     try:
-        namespace_added = await _add_namespace(client, retention)
-        attributes_added = await _add_attributes(client)
+        namespace = "added" if await _add_namespace(client, retention) else "was there"
+        attributes = ", ".join(await _add_attributes(client)) or "none, all were there"
     except RPCError as error:
         raise OperatorError(f"Temporal refuses to be set up: {error.message}") from error
-    return Prepared(namespace_added, attributes_added)
+    address = client.service_client.config.target_host
+    return f"{address}: namespace {client.namespace} {namespace}; search attributes added: {attributes}"
 
 
 async def _add_namespace(client: Client, retention: timedelta) -> bool:

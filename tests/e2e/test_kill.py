@@ -65,7 +65,7 @@ class Ledger:
         wrong = [f"{one} is in one place only" for one in sorted(in_sql ^ found.keys())]
         lines = self._lines()
         for one in sorted(found.keys() & in_sql - self._settled):
-            batches = await published(self._client, one, found[one])
+            batches = await published(self._client, found[one])
             if differs := list(self._compare(batches, lines)):
                 wrong += [f"{one}: {what}" for what in differs]
             else:

@@ -112,7 +112,7 @@ class CourierHarness:
 
 def config_of(settings: Settings) -> CourierConfig:
     """Return the configuration of a worker's courier."""
-    return courier_config(settings, CatalogueInForce.open(CatalogueStore(settings.catalogues_dir), settings.catalogue))
+    return courier_config(settings, CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue))
 
 
 def all_are(*statuses: str) -> Callable[[list[dict[str, Any]]], bool]:

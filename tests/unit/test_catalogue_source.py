@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.operator_errors import FileError
-from hotline.files.catalogue import calendar_warnings, load_catalogue
+from hotline.files.catalogue import load_catalogue
 
 CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"
 ZHONGSHAN = CATALOGUES / "zhongshan.toml"
@@ -93,7 +93,7 @@ class TestCalendar:
     def test_the_operator_is_warned_before_the_coverage_ends(
         self, catalogue: Catalogue, today: date, words: str | None
     ) -> None:
-        warnings = calendar_warnings(catalogue, today)
+        warnings = catalogue.calendar_warnings(today)
         if words is None:
             assert warnings == []
             return
@@ -102,7 +102,7 @@ class TestCalendar:
             assert part in warning
 
     def test_a_calendar_without_holidays_warns_of_nothing(self) -> None:
-        assert calendar_warnings(load_catalogue(CATALOGUES / "demo.toml"), date(2100, 1, 1)) == []
+        assert load_catalogue(CATALOGUES / "demo.toml").calendar_warnings(date(2100, 1, 1)) == []
 
 
 class TestEdits:

@@ -17,7 +17,7 @@ OTHER = DEFAULT_CATALOGUE.with_name("demo.toml")
 
 def started(store: CatalogueStore, file: Path) -> CatalogueInForce:
     """An API that has been started with this file."""
-    begun = CatalogueInForce.open(store, file)
+    begun = CatalogueInForce(store, file)
     begun.record(NOON)
     return begun
 
@@ -97,7 +97,7 @@ def test_one_that_was_applied_counts_and_a_file_that_differs_is_remarked(
     begun = started(store, DEFAULT_CATALOGUE)
     assert (begun.catalogue, begun.sound) == (other, True)
     assert "differs" in begun.remark
-    assert "cannot be used" in CatalogueInForce.open(store, tmp_path / "gone.toml").remark
+    assert "cannot be used" in CatalogueInForce(store, tmp_path / "gone.toml").remark
     assert started(store, OTHER).remark == ""
 
 

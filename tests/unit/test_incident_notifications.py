@@ -98,20 +98,21 @@ class TestNews:
 
     def test_are_one_message_for_the_caller_of_each_case(self) -> None:
         found = news_notifications(self.NEWS, self.NEWS.numbers)
-        assert [(number, notice.recipient) for number, notice in found] == [("1", "caller:1"), ("2", "caller:2")]
-        assert {notice.kind for _, notice in found} == {"incident_inform"}
-        assert {(notice.text_zh, notice.text_en) for _, notice in found} == {("正在抢修", "At work.")}
+        assert {number: notice.recipient for number, notice in found.items()} == {"1": "caller:1", "2": "caller:2"}
+        assert {notice.kind for notice in found.values()} == {"incident_inform"}
+        assert {(notice.text_zh, notice.text_en) for notice in found.values()} == {("正在抢修", "At work.")}
 
     def test_say_when_water_is_expected_back(self) -> None:
         news = self.NEWS.model_copy(update={"expected_at": datetime(2026, 9, 7, 10, tzinfo=UTC)})
-        [(_, notice)] = news_notifications(news, ("1",))
+        [notice] = news_notifications(news, ("1",)).values()
         assert notice.text_zh == "正在抢修 预计2026-09-07 18:00恢复。"
         assert notice.text_en == "At work. Expected back: 2026-09-07 18:00."
 
     def test_have_the_same_keys_every_time_and_others_for_other_news(self) -> None:
         later = self.NEWS.model_copy(update={"seq": 5})
         keys = [
-            {notice.key for _, notice in news_notifications(news, ("1", "2"))} for news in (self.NEWS, self.NEWS, later)
+            {notice.key for notice in news_notifications(news, ("1", "2")).values()}
+            for news in (self.NEWS, self.NEWS, later)
         ]
         assert keys[0] == keys[1]
         assert not keys[0] & keys[2]

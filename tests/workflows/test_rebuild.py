@@ -3,7 +3,9 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -160,7 +162,7 @@ async def test_what_is_under_way_is_left_to_its_case(
     try:
         await fresh.act(Dispatch(department="repair"))
         name = workflow_id(fresh.number)
-        written = await published(hotline.client, name, (await chains(hotline.client))[name])
+        written = await published(hotline.client, (await chains(hotline.client))[name])
     finally:
         execute(owner, "ALTER TABLE events_away RENAME TO events")
     assert [event.action for batch in written for event in batch.events] == ["register"]
@@ -180,8 +182,8 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
         found = await chains(client, workflow)
         if name not in found:
             return found
-        first, *rest = sorted(found[name])
-        return {**found, name: [first._replace(run_id=str(uuid.uuid4())), *rest]}
+        first, *rest = sorted(found[name], key=attrgetter("start_time"))
+        return {**found, name: [replace(first, run_id=str(uuid.uuid4())), *rest]}
 
     monkeypatch.setattr(module, "chains", forgetful)
     before = rows(owner)

@@ -4,7 +4,7 @@ from html import escape
 from typing import NamedTuple
 
 from domain.case.actions import TABLE
-from domain.shared.actors import ROLE_ZH, Role
+from domain.shared.actors import Role
 
 WIDTH, HEIGHT = 1000, 398
 BOX_WIDTH, BOX_HEIGHT, TOP = 160, 96, 118
@@ -73,7 +73,7 @@ def _box(left: float, link: Link) -> list[str]:
         f'<rect x="{left:g}" y="{TOP}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="12" fill="{link.colour}"/>',
         _text(middle, TOP + 36, "big", link.zh),
         _text(middle, TOP + 58, "in", link.en),
-        _text(middle, TOP + 82, "in", f"{ROLE_ZH[link.role]} {link.role.value.replace('_', ' ')}"),
+        _text(middle, TOP + 82, "in", f"{link.role.zh} {link.role.value.replace('_', ' ')}"),
         *(_text(middle, TOP + BOX_HEIGHT + 22 + 18 * place, "on", row) for place, row in enumerate(rows)),
     ]
 

@@ -5,15 +5,15 @@ from collections.abc import Set as AbstractSet
 from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS
 from domain.incident.automatic import FINISH, MERGE_FAILED, SUSPECT
 from domain.incident.kind import IncidentAction, IncidentKind
-from domain.incident.lifecycle import ENDS, INCIDENT_STATE_ZH, LINKABLE, IncidentState
-from domain.shared.actors import ROLE_ZH
+from domain.incident.lifecycle import ENDS, LINKABLE, IncidentState
+from domain.shared.actors import Role
 from tools.docs.tables import fields, table
 
 
 def diagram() -> str:
     """Draw a Mermaid state diagram of all transitions, by people and by the system."""
     lines = ["```mermaid", "stateDiagram-v2"]
-    lines += [f"    {state.value}: {INCIDENT_STATE_ZH[state]} {state.value}" for state in IncidentState]
+    lines += [f"    {state.value}: {state.zh} {state.value}" for state in IncidentState]
     lines.append(_arrow("[*]", IncidentState.SUSPECTED, SUSPECT))
     lines += [
         _arrow(source, target, action)
@@ -34,7 +34,7 @@ def actions() -> str:
 
 def _row(action: IncidentAction) -> tuple[str, ...]:
     sources = ", ".join(f"`{state}`" for state in _in_order(action.sources))
-    roles = ", ".join(f"`{role}`" for role in ROLE_ZH if role in action.roles)
+    roles = ", ".join(f"`{role}`" for role in Role if role in action.roles)
     return f"`{action.name}`", action.zh, sources, roles, fields(action.body)
 
 

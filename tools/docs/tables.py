@@ -13,11 +13,11 @@ from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
 from domain.case.diagram import mermaid
 from domain.case.kind import Action, EventKind
-from domain.case.lifecycle import ENDED, OPEN, STATE_ZH, State
+from domain.case.lifecycle import ENDED, OPEN, State
 from domain.catalogue.catalogue import CLOCKS, Catalogue
 from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import Duration, Duty, Service
-from domain.shared.actors import ROLE_ZH
+from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.rules import rules_in_time
@@ -35,8 +35,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def lifecycle_page() -> str:
     """Return the lifecycle page: the transition table as a diagram and as tables."""
-    states = table(("state", "中文", "open"), ((f"`{s}`", STATE_ZH[s], "no" if s in ENDED else "yes") for s in State))
-    roles = table(("role", "中文"), ((f"`{role}`", zh) for role, zh in ROLE_ZH.items()))
+    states = table(("state", "中文", "open"), ((f"`{s}`", s.zh, "no" if s in ENDED else "yes") for s in State))
+    roles = table(("role", "中文"), ((f"`{role}`", role.zh) for role in Role))
     meanings, events = _kinds("action", ACTIONS), _kinds("event", AUTOMATIC)
     transitions = table(("action", "from", "to", "role"), map(_row, ACTIONS))
     return f"""{WRITTEN_BY}
@@ -87,7 +87,7 @@ def glossary_actions() -> str:
 
 def _row(row: Action) -> tuple[str, ...]:
     to = ", ".join(f"`{state}`" for state in row.targets) or "stays"
-    who = ", ".join(f"`{role}`" for role in ROLE_ZH if role in row.roles)
+    who = ", ".join(f"`{role}`" for role in Role if role in row.roles)
     return f"`{row.name}`", _sources(row), to, who
 
 

@@ -5,23 +5,13 @@ from datetime import datetime
 from temporalio.common import Priority
 
 from domain.case.actions import TABLE
-from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
+from domain.case.clocks import CLOCK_ZH, Clock
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.case.decide import available_actions
-from domain.case.lifecycle import STATE_ZH
-from domain.case.parts import PART_STATE_ZH
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from workflows.presentation import search_attributes as keys
 
-_STATUS_ZH = {
-    ClockStatus.WAITING: "未开始",
-    ClockStatus.RUNNING: "计时中",
-    ClockStatus.PAUSED: "暂停",
-    ClockStatus.MET: "按时",
-    ClockStatus.MISSED: "超时",
-    ClockStatus.CANCELLED: "取消",
-}
 _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
 ANYBODY = Actor(name="anybody", role=Role.ADMIN)
 """Reader of the Temporal UI, which shows what any role may do."""
@@ -70,7 +60,7 @@ def details(case: CaseState, at: datetime) -> str:
         "",
         "| 项目 | Item | |",
         "|---|---|---|",
-        f"| 状态 | State | **{STATE_ZH[case.state]}** {case.state.value} |",
+        f"| 状态 | State | **{case.state.zh}** {case.state.value} |",
         f"| 首问责任人 | Owner | {plain(case.owner)} |",
         f"| 部门 | Department | {case.department or '-'} |",
         f"| 处理人 | Assignee | {plain(case.assignee)} |",
@@ -121,7 +111,7 @@ def _parts(case: CaseState) -> list[str]:
     if not case.parts:
         return []
     rows = [
-        f"| {part.serial} | {part.department} | {PART_STATE_ZH[part.state]} {part.state} | {plain(part.assignee)} |"
+        f"| {part.serial} | {part.department} | {part.state.zh} {part.state} | {plain(part.assignee)} |"
         for part in case.parts
     ]
     head = ["### 部门联动 · Departments together", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
@@ -134,7 +124,7 @@ def _promises(case: CaseState, clocks: list[Clock]) -> list[str]:
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
     return rows + [
         f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_department_of(case, clock)} "
-        f"| {_STATUS_ZH[clock.status]} {clock.status.value} | {when(clock.due_at(case.calendar))} |"
+        f"| {clock.status.zh} {clock.status.value} | {when(clock.due_at(case.calendar))} |"
         for clock in clocks
     ]
 

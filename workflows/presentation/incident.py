@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import INCIDENT_STATE_ZH
 from workflows.messages import Names
 from workflows.presentation import search_attributes as keys
 from workflows.presentation.complaint import ANYBODY, drawn, plain, when
@@ -46,7 +45,7 @@ def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int]
         f"## {plain(incident.title)}",
         "| 项目 | Item | |",
         "|---|---|---|",
-        f"| 状态 | State | {INCIDENT_STATE_ZH[incident.state]} {incident.state.value} |",
+        f"| 状态 | State | {incident.state.zh} {incident.state.value} |",
         f"| 范围 | Scope | {_scope(incident, names)} |",
         f"| 处理部门 | Department | {department} |",
         f"| 预计恢复 (UTC) | Expected | {when(incident.expected_at)} |",

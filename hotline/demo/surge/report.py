@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.case.clocks import ClockStatus
-from domain.case.lifecycle import STATE_ZH, State
+from domain.case.lifecycle import State
 from domain.shared.actors import Role
 from hotline.demo.client import Json, Traffic
 from hotline.demo.report import MOST_DIFFERENCES, Places
@@ -132,7 +132,7 @@ def _states(_: Surge, verdict: Verdict) -> Table:
     counts = Counter(case["state"] for case in verdict.complaints.values())
     for state in State:
         if counts[state]:
-            table.add_row(f"{state.value} {STATE_ZH[state]}", str(counts[state]))
+            table.add_row(f"{state.value} {state.zh}", str(counts[state]))
     return table
 
 

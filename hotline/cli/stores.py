@@ -1,16 +1,14 @@
-"""The commands `hotline migrate` and `hotline rebuild`: tables and rows of the read model."""
+"""The commands that prepare SQL and Temporal: `hotline migrate`, `hotline rebuild` and `hotline temporal-setup`."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import Annotated
 
 import typer
 
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import migrated_database
 from hotline.settings import Settings
-
-if TYPE_CHECKING:
-    from hotline.rebuild import Rebuilt
 
 app = typer.Typer()
 
@@ -36,10 +34,11 @@ def rebuild() -> None:
     from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError
 
+    from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.connection import connect
 
-    async def rebuilt() -> "Rebuilt":
+    async def rebuilt() -> Rebuilt:
         with Progress() as progress, migrated_database() as database:
             task = progress.add_task("cases", total=None)
             client = await connect()
@@ -54,3 +53,21 @@ def rebuild() -> None:
     if found.lost:
         lost = ", ".join(found.lost)
         raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")
+
+
+@app.command("temporal-setup")
+def temporal_setup(
+    retention_days: Annotated[int, typer.Option(min=1, help="Days a new namespace keeps ended histories.")] = 30,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
+) -> None:
+    """Register namespace and search attributes on the cluster of TEMPORAL_ADDRESS. Repeating it does no harm."""
+    from hotline.temporal.connection import connect
+    from hotline.temporal.setup import prepare
+
+    async def prepared() -> str:
+        return await prepare(await connect(wait_seconds=wait), timedelta(days=retention_days))
+
+    try:
+        typer.echo(asyncio.run(prepared()))
+    except (RuntimeError, ValueError) as error:
+        raise OperatorError(str(error)) from error
