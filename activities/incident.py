@@ -75,10 +75,10 @@ class Incidents:
     async def settle(self, settling: Settling) -> SeenTo:
         """Complete the cases and reply; return the count of each outcome (`domain.case.automatic.settle`).
 
-        The batches that cases lend are written here, many in one transaction. A case that is asked again lends the same
-        batch, so a later attempt writes the same rows.
+        The batches that cases return are written here, many in one transaction. A case that is asked again returns
+        the same batch, so a later attempt writes the same rows.
         """
-        incident, lent = settling.incident, list[ProjectionBatch]()
+        incident, batches = settling.incident, list[ProjectionBatch]()
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
 
         async def ask(number: str) -> str:
@@ -86,20 +86,20 @@ class Incidents:
             told = words.model_copy(update={"follow_up": chosen})
             settled: Settled = await self._update(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
             if settled.batch:
-                lent.append(settled.batch)
+                batches.append(settled.batch)
             return settled.outcome
 
         async def flush() -> None:
-            if lent:
-                await self._write_lent(lent)
-                lent.clear()
+            if batches:
+                await self._write_settled(batches)
+                batches.clear()
 
         answers, silent = await fan_out(settling.numbers, ask, flush=flush, last_served=self._last_served)
         answers[OVER] += answers.pop(GONE, 0)
         return SeenTo(counts=+answers, silent=silent)
 
-    async def _write_lent(self, batches: Sequence[ProjectionBatch]) -> None:
-        """Write lent batches; if SQL does not take them, signal each case to publish by itself until it does."""
+    async def _write_settled(self, batches: Sequence[ProjectionBatch]) -> None:
+        """Write the batches of settled cases; if SQL does not take them, signal each case to write its own."""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._writer.run(partial(write, batches=tuple(batches)))

@@ -32,17 +32,19 @@ from readmodel.paging import Place, newest_first
 from readmodel.search_terms import alternatives
 from readmodel.tables import cases, search_words
 
-RARE = 10_000
+FEW_CASES = 10_000
 """Most cases that are looked up one by one; if there are more, indexes are merged."""
-PAIRED = 2
+MOST_INDEXED = 2
 """Most filters of one index; the cases of three cannot be counted without reading them."""
-_SWITCH = text("SELECT set_config('enable_nestloop', :others, true), set_config('enable_hashjoin', :others, true)")
+_ALLOW_OTHER_JOINS = text(
+    "SELECT set_config('enable_nestloop', :others, true), set_config('enable_hashjoin', :others, true)"
+)
 """Allows or forbids PostgreSQL other joins than merge joins, for the rest of the transaction."""
 Columns = ReadOnlyColumnCollection[str, Any]
 
 
-class _Side(NamedTuple):
-    """Condition on cases: a term, or (None) the filters. `left` is its number of cases, at most RARE + 1."""
+class _Criterion(NamedTuple):
+    """Condition on cases: a term, or (None) the filters. `left` is its number of cases, at most FEW_CASES + 1."""
 
     term: str | None
     left: int
@@ -66,26 +68,26 @@ def _with_terms(
     connection: ReadConnection, filters: CaseFilters, terms: Sequence[str], after: Place | None, limit: int
 ) -> list[Place]:
     """Return the places of the cases that have all of the terms."""
-    lists = _sides(filters, terms, after)
-    sides = _counted(connection, filters, lists)
-    if not sides or sides[0].left == 0:
+    lists = _criteria(filters, terms, after)
+    criteria = _counted(connection, filters, lists)
+    if not criteria or criteria[0].left == 0:
         return []
-    first = sides[0]
-    if first.left > RARE and len(sides) > 1 and connection.dialect.name == "postgresql":
-        return _merging(connection, _merged(sides, filters, _begin(connection, lists)), limit)
-    if first.left > RARE:
-        first = next(side for side in sides if side.term is not None)
-    return _places(connection, _looked_up(first, sides, filters, after), limit)
+    first = criteria[0]
+    if first.left > FEW_CASES and len(criteria) > 1 and connection.dialect.name == "postgresql":
+        return _places_by_merging(connection, _merged(criteria, filters, _begin(connection, lists)), limit)
+    if first.left > FEW_CASES:
+        first = next(criterion for criterion in criteria if criterion.term is not None)
+    return _places(connection, _looked_up(first, criteria, filters, after), limit)
 
 
 def _places(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
     return [Place(*row) for row in connection.execute(statement.limit(limit))]
 
 
-def _merging(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
-    connection.execute(_SWITCH, {"others": "off"})
+def _places_by_merging(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
+    connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
     found = _places(connection, statement, limit)
-    connection.execute(_SWITCH, {"others": "on"})
+    connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
     return found
 
 
@@ -109,27 +111,29 @@ def _from(columns: Columns, begin: Place) -> ColumnElement[bool]:
     return tuple_(columns.registered_at, columns.number) <= begin.bound()
 
 
-def _sides(filters: CaseFilters, terms: Sequence[str], after: Place | None) -> dict[str | None, Select[Any]]:
+def _criteria(filters: CaseFilters, terms: Sequence[str], after: Place | None) -> dict[str | None, Select[Any]]:
     """Return the statement of each term, and under None that of the filters if an index serves them."""
-    sides: dict[str | None, Select[Any]] = {term: _of_term(term, after) for term in terms}
+    criteria: dict[str | None, Select[Any]] = {term: _of_term(term, after) for term in terms}
     narrow = _conditions(filters, narrow=True)
-    if terms and 0 < len(narrow) <= PAIRED:
-        sides[None] = _list(cases.c, after, *narrow)
-    return sides
+    if terms and 0 < len(narrow) <= MOST_INDEXED:
+        criteria[None] = _list(cases.c, after, *narrow)
+    return criteria
 
 
-def _counted(connection: ReadConnection, filters: CaseFilters, lists: Mapping[str | None, Select[Any]]) -> list[_Side]:
+def _counted(
+    connection: ReadConnection, filters: CaseFilters, lists: Mapping[str | None, Select[Any]]
+) -> list[_Criterion]:
     """Return the conditions with their numbers of cases, the fewest first."""
     if not lists:
         return []
     counts = [
-        select(literal(term), select(func.count()).select_from(some.limit(RARE + 1).subquery()).scalar_subquery())
+        select(literal(term), select(func.count()).select_from(some.limit(FEW_CASES + 1).subquery()).scalar_subquery())
         for term, some in lists.items()
     ]
-    sides = [_Side(*row) for row in connection.execute(union_all(*counts))]
-    if len(_conditions(filters, narrow=True)) > PAIRED:
-        sides.append(_Side(None, RARE + 1))
-    return sorted(sides, key=lambda side: side.left)
+    criteria = [_Criterion(*row) for row in connection.execute(union_all(*counts))]
+    if len(_conditions(filters, narrow=True)) > MOST_INDEXED:
+        criteria.append(_Criterion(None, FEW_CASES + 1))
+    return sorted(criteria, key=lambda criterion: criterion.left)
 
 
 def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) -> Place:
@@ -144,8 +148,10 @@ def _of_term(term: str, after: Place | None) -> Select[Any]:
     return _list(words.c, after, words.c.word == term)
 
 
-def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after: Place | None) -> Select[Any]:
-    """Return a statement that reads the first side in order and looks each case up under the others."""
+def _looked_up(
+    first: _Criterion, criteria: Sequence[_Criterion], filters: CaseFilters, after: Place | None
+) -> Select[Any]:
+    """Return a statement that reads the first criterion in order and looks each case up under the others."""
     columns: Columns = cases.c if first.term is None else search_words.c
     conditions = _conditions(filters)
     if first.term is None:
@@ -154,15 +160,15 @@ def _looked_up(first: _Side, sides: Sequence[_Side], filters: CaseFilters, after
         statement = _list(columns, after, columns.word == first.term)
         if conditions:
             statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
-    for side in sides:
-        if side.term is not None and side is not first:
+    for criterion in criteria:
+        if criterion.term is not None and criterion is not first:
             other = search_words.alias()
-            statement = statement.where(_has_row(other.c.word == side.term, *_same(other.c, columns)))
+            statement = statement.where(_has_row(other.c.word == criterion.term, *_same(other.c, columns)))
     return statement
 
 
 def _has_row(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    # The offset changes nothing, but keeps PostgreSQL from making a join of it, which may start from the wrong side.
+    # The offset changes nothing, but keeps PostgreSQL from making a join of it, which may start from the wrong end.
     return exists(select(literal(1)).where(*conditions).offset(0))
 
 
@@ -170,9 +176,9 @@ def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:
     return [one.registered_at == other.registered_at, one.number == other.number]
 
 
-def _merged(sides: Sequence[_Side], filters: CaseFilters, begin: Place) -> Select[Any]:
-    """Return a statement that merges all sides, each from the place at which the last of them begins."""
-    terms = [side.term for side in sides if side.term is not None]
+def _merged(criteria: Sequence[_Criterion], filters: CaseFilters, begin: Place) -> Select[Any]:
+    """Return a statement that merges all criteria, each from the place at which the last of them begins."""
+    terms = [criterion.term for criterion in criteria if criterion.term is not None]
     first = search_words.alias()
     statement = _list(first.c, None, first.c.word == terms[0], _from(first.c, begin))
     for term in terms[1:]:

@@ -38,7 +38,7 @@ class ComplaintWorkflow(EntityWorkflow[Event, Outcome]):
             self._case = start.source
         else:
             self._case, registered = Case.register(start.source)
-        self._lent_version = 0
+        self._version_incident_writes = 0
         self._timer = DeadlineTimer(self._wake)
         self._link = IncidentLink(self._case.number, start.linked_incident)
         super().__init__(self._case, registered, start.seen)
@@ -71,10 +71,10 @@ class ComplaintWorkflow(EntityWorkflow[Event, Outcome]):
             self._begin(_SIGNALS, signals)
 
     def _publish_events(self) -> None:
-        """Publish after the incident knows, and nothing that was lent, unless the run ends."""
+        """Publish after the incident knows; what the incident writes itself, only if the run ends."""
         if self._case.is_over(workflow.now()) or workflow.info().is_continue_as_new_suggested():
-            self._lent_version = 0
-        if _SIGNALS not in self._tasks and self._lent_version != self._case.version:
+            self._version_incident_writes = 0
+        if _SIGNALS not in self._tasks and self._version_incident_writes != self._case.version:
             self._publish(Projection.publish, self._batch)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
@@ -103,15 +103,15 @@ class ComplaintWorkflow(EntityWorkflow[Event, Outcome]):
     async def settle(self, settlement: Settlement) -> Settled:
         """Return the outcome: `settled`, `kept` or `over`; the same if asked again.
 
-        The batch of a settled case is lent to the incident, which writes it without an activity of the case. The events
-        stay in the outbox until something more happens.
+        The incident writes the batch of a settled case, which so needs no activity of its own. The events stay in the
+        outbox until something more happens.
         """
         events = self._case.settle(settlement, workflow.now())
         self._note(*events)
         settled = Settled(outcome=outcome(self._case, settlement.incident))
         if not (events and settled.outcome == SETTLED):
             return settled
-        self._lent_version = self._case.version
+        self._version_incident_writes = self._case.version
         return settled.model_copy(update={"batch": self._batch()})
 
     @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
@@ -125,10 +125,10 @@ class ComplaintWorkflow(EntityWorkflow[Event, Outcome]):
         if not is_change(self._case, new, workflow.now()):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 
-    @workflow.signal(description="What was lent could not be written: the case does it itself. 自行写入")
+    @workflow.signal(description="The incident could not write the settlement: the case does it itself. 自行写入")
     def publish(self) -> None:
-        """Publish the outbox, including what was lent."""
-        self._lent_version = 0
+        """Publish the outbox, including what the incident was to write."""
+        self._version_incident_writes = 0
         self._wake()
 
     def _batch(self) -> ProjectionBatch:

@@ -73,7 +73,7 @@ def test_every_filter_is_tried() -> None:
 def test_a_list_is_read_from_an_index_in_its_order(
     filled: Engine, names: tuple[str, ...], rare: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("readmodel.search.RARE", rare)
+    monkeypatch.setattr("readmodel.search.FEW_CASES", rare)
     with reading(filled) as connection:
         found = plans(connection, CaseFilters(**{name: VALUES[name] for name in names}))
     for plan in found:

@@ -166,7 +166,7 @@ def test_search_goes_with_every_filter_for_common_and_for_rare_terms(
 ) -> None:
     """A term that many cases have is sought in another way, which must find the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("readmodel.search.RARE", rare)
+        patch.setattr("readmodel.search.FEW_CASES", rare)
         found = numbers(filled, q="新村", **chosen)
         both = numbers(filled, q="新村 婆婆", **chosen)
     with_place = [number(place) for place in range(COUNT) if place // 3 % 3 != 2]

@@ -88,7 +88,7 @@ async def asked_in_order(hotline: Hotline) -> Complaint:
 
 
 async def lent_to_its_incident(hotline: Hotline) -> Complaint:
-    """Nobody writes what it lends, and it says so; then its window ends."""
+    """Nobody writes the batch that it returns, and it says so; then its window ends."""
     cause = await incident(hotline, "dayong")
     complaint = await play(await hotline.start(), Dispatch(department="repair"), LinkIncident(incident=cause.number))
     settlement = Settlement(incident=cause.number, result="已换管", message="已恢复供水", follow_up=False)

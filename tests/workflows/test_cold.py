@@ -124,7 +124,7 @@ async def test_a_refusal_while_sql_is_written_leaves_the_case_whole(cold: Hotlin
 
 @pytest.mark.parametrize("at_intake", [True, False])
 async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, at_intake: bool) -> None:
-    """Nobody writes what it lends: then it is in SQL with what happens next."""
+    """Nobody writes the batch that it returns: then it is in SQL with what happens next."""
     incident = await begun(cold, "at_intake" if at_intake else "by_hand")
     number = number_of(incident)
     complaint = await cold.start(incident=number if at_intake else None)

@@ -166,7 +166,7 @@ class TestFailure:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One is followed up, the other ends with its window: neither leaves anything to a batch that died."""
-        monkeypatch.setattr(Incidents, "_write_lent", _lost)
+        monkeypatch.setattr(Incidents, "_write_settled", _lost)
         async with running_hotline(server, tmp_path, task_queue="lost") as hotline:
             cause = await declare(hotline, "west")
             [one] = await linked(hotline, cause, 1)

@@ -61,13 +61,13 @@ def details(case: CaseState, at: datetime) -> str:
         "| 项目 | Item | |",
         "|---|---|---|",
         f"| 状态 | State | **{case.state.zh}** {case.state.value} |",
-        f"| 首问责任人 | Owner | {plain(case.owner)} |",
+        f"| 首问责任人 | Owner | {table_cell(case.owner)} |",
         f"| 部门 | Department | {case.department or '-'} |",
-        f"| 处理人 | Assignee | {plain(case.assignee)} |",
+        f"| 处理人 | Assignee | {table_cell(case.assignee)} |",
         f"| 轮次 | Cycle | {case.cycle} |",
         f"| 时限 | Service level | {_SLA_ZH[case.sla]} {case.sla} |",
         f"| 标记 | Flags | {', '.join(case.flags) or '-'} |",
-        *_waits_for(case),
+        *_waiting_rows(case),
         "",
         *_parts(case),
         "### 部门时限 · The department's promises",
@@ -79,30 +79,30 @@ def details(case: CaseState, at: datetime) -> str:
         "### 可办理 · What may be done next",
         ", ".join(f"{row.zh} `{row.name}`" for row in may) or "- 无 nothing",
     ]
-    return drawn(lines)
+    return markdown(lines)
 
 
-def drawn(lines: list[str]) -> str:
+def markdown(lines: list[str]) -> str:
     """Return the lines as Markdown for the UI, which draws tables without space between the columns."""
     # Markdown does not trim this space.
     return "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
 
 
-def _waits_for(case: CaseState) -> list[str]:
+def _waiting_rows(case: CaseState) -> list[str]:
     rows = []
     if case.incident:
         rows.append(f"| 并案 | Incident | {case.incident} |")
     if case.wake_at:
-        rows.append(f"| 恢复时间 | Wakes at | {when(case.wake_at)} |")
+        rows.append(f"| 恢复时间 | Wakes at | {instant_text(case.wake_at)} |")
     if case.approval:
         rows.append(f"| 报批 | Approval asked | {case.approval.amount or '-'} {case.terms.currency} |")
         if who := case.approval.turn:
-            rows.append(f"| 审批人 | Whose turn | {plain(who.holder or who.post)} |")
+            rows.append(f"| 审批人 | Whose turn | {table_cell(who.holder or who.post)} |")
     if owed := case.undecided_credits:
         total = sum(one.amount for one in owed)
         rows.append(f"| 待批补偿 | Credits to approve | {len(owed)}: {total} {case.terms.currency} |")
     if case.reopen_ends_at:
-        rows.append(f"| 可重开至 | May be reopened until | {when(case.reopen_ends_at)} |")
+        rows.append(f"| 可重开至 | May be reopened until | {instant_text(case.reopen_ends_at)} |")
     return rows
 
 
@@ -111,7 +111,7 @@ def _parts(case: CaseState) -> list[str]:
     if not case.parts:
         return []
     rows = [
-        f"| {part.serial} | {part.department} | {part.state.zh} {part.state} | {plain(part.assignee)} |"
+        f"| {part.serial} | {part.department} | {part.state.zh} {part.state} | {table_cell(part.assignee)} |"
         for part in case.parts
     ]
     head = ["### 部门联动 · Departments together", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
@@ -124,7 +124,7 @@ def _promises(case: CaseState, clocks: list[Clock]) -> list[str]:
     rows = ["| 轮次 Cycle | 时限 Clock | 状态 Status | 到期 Due (UTC) |", "|---|---|---|---|"]
     return rows + [
         f"| {clock.cycle} | {CLOCK_ZH[clock.name]} {clock.name}{_department_of(case, clock)} "
-        f"| {clock.status.zh} {clock.status.value} | {when(clock.due_at(case.calendar))} |"
+        f"| {clock.status.zh} {clock.status.value} | {instant_text(clock.due_at(case.calendar))} |"
         for clock in clocks
     ]
 
@@ -133,11 +133,11 @@ def _department_of(case: CaseState, clock: Clock) -> str:
     return f" ({case.parts[clock.part - 1].department})" if clock.part else ""
 
 
-def plain(name: str | None) -> str:
+def table_cell(name: str | None) -> str:
     """Return a name as a cell of a table takes it."""
     return name.replace("|", "\\|") if name else "-"
 
 
-def when(at: datetime | None) -> str:
+def instant_text(at: datetime | None) -> str:
     """Return an instant as the UI shows it; a dash for None."""
     return at.isoformat(" ", "seconds")[:19] if at else "-"
