@@ -143,8 +143,8 @@ async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, at
     await replays(complaint.handle)
 
 
-async def test_a_case_that_lends_while_it_is_writing_itself_asks_for_the_same_on_replay(cold: Hotline) -> None:
-    """SQL's answer and the settlement reach it together, in whichever order: neither makes it write."""
+async def test_a_case_settled_while_it_publishes_asks_for_the_same_on_replay(cold: Hotline) -> None:
+    """The answer of SQL and the settlement arrive together, in either order: neither makes the case publish."""
     incident = await begun(cold, "busy")
     number = number_of(incident)
     for _ in range(3):
@@ -173,7 +173,7 @@ def busy(database: Engine) -> Iterator[None]:
 async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_history(cold: Hotline) -> None:
     """Cases are linked while it waits for SQL: their signals ask for nothing, and neither does the answer of SQL."""
     incident = await begun(cold, "forgotten")
-    known = itertools.count(1)
+    no_case = itertools.count(9_000_000_000_000)
     for body in (
         DispatchIncident(department="repair"),
         Inform(message="-"),
@@ -185,7 +185,7 @@ async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_hi
         with busy(cold.engine):
             command = Command(actor=ADMIN, body=body)
             await incident.execute_update(INCIDENT_ACTION_OF[type(body)].name, command, result_type=IncidentOutcome)
-            await incident.signal("linked", f"{next(known):013}")
+            await incident.signal("linked", str(next(no_case)))
             # The answer takes the workflow past the signal.
             await incident.query(IncidentWorkflow.incident)
         if not isinstance(body, Resolve):
