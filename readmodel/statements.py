@@ -16,7 +16,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 - of any column
     """Return a row, column by column: `more` has the values that are not attributes of `value` of the same name."""
-    return {name: more[name] if name in more else getattr(value, name) for name in table.columns.keys()}  # noqa: SIM118 - iterating gives columns
+    return {name: more[name] if name in more else getattr(value, name) for name in _columns(table)}
 
 
 def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
@@ -29,6 +29,11 @@ def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues])
     """Insert the rows, or update those that exist; if the table has a column `version`, none with a higher version."""
     if rows:
         connection.execute(_upsert(connection.dialect.name, table), rows)
+
+
+@cache
+def _columns(table: Table) -> Sequence[str]:
+    return tuple(table.columns.keys())
 
 
 # SQLAlchemy keeps the SQL that it compiles from a statement.

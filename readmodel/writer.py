@@ -2,12 +2,11 @@
 
 import asyncio
 import math
-import queue
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -17,6 +16,7 @@ from domain.case.batch import ProjectionBatch
 from readmodel.database import WriteConnection, writing
 from readmodel.projection import write
 
+A = TypeVar("A")
 T = TypeVar("T")
 DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 """Errors of SQLAlchemy if the database is down."""
@@ -24,12 +24,12 @@ DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 class _Job(NamedTuple):
     batch: ProjectionBatch
-    answer: Future[bool]
+    answer: asyncio.Future[bool]
     """True if notifications were written."""
 
 
 class GroupWriter:
-    """The one writer of a process: `async with GroupWriter(engine) as writer`.
+    """The one writer of a process: `async with GroupWriter(engine) as writer`. For one event loop.
 
     Args:
         engine: engine to write with; the caller disposes of it.
@@ -41,7 +41,9 @@ class GroupWriter:
         self._engine = engine
         self._group_size = group_size
         self._linger_seconds = linger_seconds
-        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._waiting: list[_Job] = []
+        self._is_full = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
         self._open = False
         self.submitted_at = -math.inf
@@ -56,59 +58,75 @@ class GroupWriter:
     async def __aexit__(self, *_: object) -> None:
         """Write what has been submitted, then end the thread."""
         self._open = False
+        if self._writing:
+            await self._writing
         await asyncio.to_thread(self._thread.shutdown)
 
     async def submit(self, batch: ProjectionBatch) -> None:
         """Commit a batch. Raises SQLAlchemyError or NotRegisteredError; nothing of it is written then."""
+        self._require_open()
         self.submitted_at = time.monotonic()
-        job = _Job(batch, Future())
-        self._jobs.put(job)
-        self._begin(self._write_group)
-        if await asyncio.wrap_future(job.answer):
+        loop = asyncio.get_running_loop()
+        job = _Job(batch, loop.create_future())
+        self._waiting.append(job)
+        if len(self._waiting) >= self._group_size:
+            self._is_full.set()
+        if self._writing is None or self._writing.done():
+            self._writing = loop.create_task(self._write_groups())
+        if await job.answer:
             self.notifications_written.set()
 
     async def run(self, work: Callable[[WriteConnection], T]) -> T:
         """Run other work in a transaction of its own, in turn with the groups; return its result."""
-        return await asyncio.wrap_future(self._begin(self._transaction, work))
+        self._require_open()
+        return await self._in_thread(self._transaction, work)
 
-    def _begin(self, function: Callable[..., T], *arguments: Any) -> Future[T]:  # noqa: ANN401 - the function's own
+    def _require_open(self) -> None:
         if not self._open:
             raise RuntimeError("the writer takes work within its `async with` only")
-        return self._thread.submit(function, *arguments)
 
-    def _write_group(self) -> None:
-        """Write the batches that wait, and those that come while it lingers. An earlier group may have had them all."""
-        jobs: list[_Job] = []
-        until = time.monotonic() + self._linger_seconds
-        with suppress(queue.Empty):
-            while len(jobs) < self._group_size:
-                job = self._jobs.get(timeout=max(until - time.monotonic(), 0) if jobs else 0)
-                # A job that was cancelled is left out: its activity timed out, and the retry brings it again.
-                if job.answer.set_running_or_notify_cancel():
-                    jobs.append(job)
-        if jobs:
-            self._write(jobs)
+    async def _in_thread(self, function: Callable[[A], T], argument: A) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, argument)
 
-    def _write(self, jobs: Sequence[_Job]) -> None:
-        """Write a group; if one of its batches fails, write each alone. If SQL is down, all of them fail."""
-        batches = [job.batch for job in jobs]
+    async def _write_groups(self) -> None:
+        """Write the batches that wait, and those that come meanwhile, until none waits."""
+        while self._waiting:
+            await self._linger()
+            group, self._waiting = self._waiting[: self._group_size], self._waiting[self._group_size :]
+            # A job that was cancelled is left out: its activity timed out, and the retry brings it again.
+            jobs = [job for job in group if not job.answer.done()]
+            answers = await self._in_thread(self._write, [job.batch for job in jobs]) if jobs else []
+            for job, answer in zip(jobs, answers, strict=True):
+                if job.answer.done():
+                    continue
+                if isinstance(answer, Exception):
+                    job.answer.set_exception(answer)
+                else:
+                    job.answer.set_result(answer)
+
+    async def _linger(self) -> None:
+        if self._linger_seconds and len(self._waiting) < self._group_size:
+            self._is_full.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_full.wait(), self._linger_seconds)
+
+    def _write(self, batches: Sequence[ProjectionBatch]) -> Sequence[bool | Exception]:
+        """Write a group, or each batch alone if one fails; return the answers. If SQL is down, all fail."""
         try:
             has_notifications = self._transaction(lambda connection: write(connection, batches)) > 0
         except Exception as error:  # noqa: BLE001 - its waiters get it
-            if len(jobs) == 1 or isinstance(error, DOWN):
-                _fail(jobs, error)
-            else:
-                self._write_singly(jobs)
-            return
-        for job in jobs:
-            job.answer.set_result(has_notifications)
+            if len(batches) > 1 and not isinstance(error, DOWN):
+                return self._write_singly(batches)
+            return [error] * len(batches)
+        return [has_notifications] * len(batches)
 
-    def _write_singly(self, jobs: Sequence[_Job]) -> None:
-        for place, job in enumerate(jobs, start=1):
-            self._write([job])
-            if isinstance(error := job.answer.exception(), DOWN):
-                _fail(jobs[place:], error)
-                return
+    def _write_singly(self, batches: Sequence[ProjectionBatch]) -> Sequence[bool | Exception]:
+        answers: list[bool | Exception] = []
+        for place, batch in enumerate(batches, start=1):
+            answers += self._write([batch])
+            if isinstance(answers[-1], DOWN):
+                return answers + answers[-1:] * (len(batches) - place)
+        return answers
 
     def _transaction(self, work: Callable[[WriteConnection], T]) -> T:
         try:
@@ -120,8 +138,3 @@ class GroupWriter:
         # The pooled connection was dead, perhaps for long: a new one may do.
         with writing(self._engine) as connection:
             return work(connection)
-
-
-def _fail(jobs: Sequence[_Job], error: Exception) -> None:
-    for job in jobs:
-        job.answer.set_exception(error)

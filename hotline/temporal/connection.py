@@ -22,15 +22,19 @@ LONGEST_PAUSE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-class _PayloadConverter(PydanticPayloadConverter):
-    """Converter of models to JSON without unset fields, which are a tenth of a history."""
-
-    def __init__(self) -> None:
-        super().__init__(ToJsonOptions(exclude_unset=True))
+_CONVERTER = PydanticPayloadConverter(ToJsonOptions(exclude_unset=True))
 
 
-DATA_CONVERTER = DataConverter(payload_converter_class=_PayloadConverter)
-"""Data converter of every client, worker and replay. A default that a model mutates in place is not sent."""
+def _converter() -> PydanticPayloadConverter:
+    """Return the one converter, which has no state: the SDK asks for one several times in every workflow task."""
+    return _CONVERTER
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=_converter)  # type: ignore[arg-type]  # it is only called
+"""Data converter of every client, worker and replay. Unset fields, a tenth of a history, are left out of its JSON.
+
+A default that a model mutates in place is not sent.
+"""
 
 
 async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
