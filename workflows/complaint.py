@@ -28,7 +28,7 @@ _SIGNALS = "signals"
 
 @workflow.defn(name="ComplaintWorkflow")
 @with_updates(COMPLAINT_UPDATES)
-class ComplaintWorkflow(EntityWorkflow[Event, Outcome]):
+class ComplaintWorkflow(EntityWorkflow):
     """One complaint, from the call to the end of its reopen window."""
 
     @workflow.init

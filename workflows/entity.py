@@ -5,10 +5,10 @@ by their keys, shows the entity in the Temporal UI, publishes its events to SQL,
 """
 
 import asyncio
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from domain.shared.actors import Actor
 from domain.shared.command import Command
 from domain.shared.errors import Refused
+from domain.shared.event import BaseEvent
 from workflows.messages import Done
 from workflows.presentation.search_attributes import Values, changes
 
@@ -32,12 +33,7 @@ LONGEST_REASON = 2000
 _PUBLICATION = "publication"
 
 
-EventT = TypeVar("EventT")
-EventT_co = TypeVar("EventT_co", covariant=True)
-OutcomeT = TypeVar("OutcomeT")
-
-
-class Entity(Protocol[EventT_co]):
+class Entity(Protocol):
     """A pure object that turns commands into events."""
 
     version: int
@@ -49,18 +45,19 @@ class Entity(Protocol[EventT_co]):
     def check(self, command: Command[Any], at: datetime) -> None:
         """Raise Refused if `apply` would."""
 
-    def apply(self, command: Command[Any], at: datetime) -> tuple[EventT_co, ...]:
+    def apply(self, command: Command[Any], at: datetime) -> tuple[BaseEvent, ...]:
         """Carry out a command. Raises Refused and changes nothing."""
 
-    def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT_co, ...]:
+    def note_cancellation(self, reason: str, at: datetime) -> tuple[BaseEvent, ...]:
         """Note that a cancellation of the workflow was requested."""
 
 
-class EntityWorkflow(Generic[EventT, OutcomeT], metaclass=ABCMeta):
+class EntityWorkflow:
     """Base of a workflow that keeps one entity.
 
     Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that
-    docs/decisions/0004 explains.
+    docs/decisions/0004 explains. The class is not generic and its metaclass is Python's own: at every start of a
+    run, the SDK looks at all members of a workflow class and of its bases.
 
     Args:
         entity: the entity, which is changed in place.
@@ -68,10 +65,10 @@ class EntityWorkflow(Generic[EventT, OutcomeT], metaclass=ABCMeta):
         seen: outcomes of earlier commands by their keys.
     """
 
-    def __init__(self, entity: Entity[EventT], events: tuple[EventT, ...], seen: Mapping[str, Done]) -> None:
+    def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], seen: Mapping[str, Done]) -> None:
         self._entity = entity
         self._seen = dict(seen)
-        self._outbox: list[EventT] = []
+        self._outbox: list[Any] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._shown = self._search_attributes()
         self._note(*events)
@@ -85,7 +82,7 @@ class EntityWorkflow(Generic[EventT, OutcomeT], metaclass=ABCMeta):
         """Return the details of the entity as Markdown."""
 
     @abstractmethod
-    def _outcome(self, done: Done, actor: Actor) -> OutcomeT:
+    def _outcome(self, done: Done, actor: Actor) -> BaseModel:
         """Return the answer to an update: what was done, and the entity as `actor` sees it."""
 
     @abstractmethod
@@ -106,7 +103,7 @@ class EntityWorkflow(Generic[EventT, OutcomeT], metaclass=ABCMeta):
                 non_retryable=True,
             ) from refused
 
-    def act(self, action: str, command: Command[Any]) -> OutcomeT:
+    def act(self, action: str, command: Command[Any]) -> BaseModel:
         """Handle an update of the table; a command whose key was seen is not carried out again."""
         done = self._seen.get(command.key)
         if done is None:
@@ -117,12 +114,12 @@ class EntityWorkflow(Generic[EventT, OutcomeT], metaclass=ABCMeta):
         return self._outcome(done, command.actor)
 
     @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
-    def done(self, key: str, actor: Actor) -> OutcomeT | None:
+    def done(self, key: str, actor: Actor) -> BaseModel | None:
         """Return the outcome of the command with this key, with the entity as it is now; None if there was none."""
         done = self._seen.get(key)
         return self._outcome(done, actor) if done else None
 
-    def _note(self, *events: EventT) -> None:
+    def _note(self, *events: BaseEvent) -> None:
         """Keep events for publication, and wake the main coroutine."""
         self._outbox.extend(events)
         self._wake()

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident.lifecycle import ENDS, IncidentState
     from domain.incident.notifications import News
     from domain.shared.actors import Actor
+    from domain.shared.event import BaseEvent
     from workflows.entity import LOWEST, RETRY, EntityWorkflow
     from workflows.incident_link import incident_id
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
@@ -48,7 +49,7 @@ _SQL, _CASES = "work that needs SQL", "work on cases"
 
 @workflow.defn(name="IncidentWorkflow")
 @with_updates(INCIDENT_UPDATES)
-class IncidentWorkflow(EntityWorkflow[IncidentEvent, IncidentOutcome]):
+class IncidentWorkflow(EntityWorkflow):
     """One incident, until the last of its cases is completed or has left it."""
 
     @workflow.init
@@ -212,7 +213,7 @@ class IncidentWorkflow(EntityWorkflow[IncidentEvent, IncidentOutcome]):
         """Widen the scope by that of the other incident."""
         self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
 
-    def _note(self, *events: IncidentEvent) -> None:
+    def _note(self, *events: BaseEvent) -> None:
         super()._note(*events)
         for event in events:
             if event.action in _WIDENING:
@@ -221,7 +222,7 @@ class IncidentWorkflow(EntityWorkflow[IncidentEvent, IncidentOutcome]):
             elif isinstance(event.data, Inform):
                 self._news.append(self._news_of(event, event.data))
 
-    def _news_of(self, event: IncidentEvent, data: Inform) -> News:
+    def _news_of(self, event: BaseEvent, data: Inform) -> News:
         said = {"message_en": data.message} | data.model_dump(exclude={"note"})
         said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
         return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)

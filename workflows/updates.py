@@ -45,10 +45,10 @@ _ALIKE = inspect.Signature()
 def _update(action: AnyAction) -> Update:
     name = action.name
 
-    async def handle(self: EntityWorkflow[Any, Any], command: Command[Any]) -> Any:  # noqa: ANN401 - the workflow's outcome
+    async def handle(self: EntityWorkflow, command: Command[Any]) -> Any:  # noqa: ANN401 - the workflow's outcome
         return self.act(name, command)
 
-    def check(self: EntityWorkflow[Any, Any], command: Command[Any]) -> None:
+    def check(self: EntityWorkflow, command: Command[Any]) -> None:
         self.check(command)
 
     for function in (handle, check):
