@@ -17,7 +17,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.batch import ProjectionBatch
 from domain.case.incident_link import OVER
-from domain.incident.batch import Gathered, Gathering, HandingOn, IncidentBatch, SeenTo, Settling, sampled
+from domain.incident.batch import BatchResult, Gathered, Gathering, IncidentBatch, Relinking, Settling, sampled
 from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM
 from domain.shared.command import Command
@@ -72,7 +72,7 @@ class Incidents:
         return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="settle_cases")
-    async def settle(self, settling: Settling) -> SeenTo:
+    async def settle(self, settling: Settling) -> BatchResult:
         """Complete the cases and reply; return the count of each outcome (`domain.case.automatic.settle`).
 
         The batches that cases return are written here, many in one transaction. A case that is asked again returns
@@ -96,7 +96,7 @@ class Incidents:
 
         answers, silent = await fan_out(settling.numbers, ask, flush=flush, last_served=self._last_served)
         answers[OVER] += answers.pop(GONE, 0)
-        return SeenTo(counts=+answers, silent=silent)
+        return BatchResult(counts=+answers, silent=silent)
 
     async def _write_settled(self, batches: Sequence[ProjectionBatch]) -> None:
         """Write the batches of settled cases; if SQL does not take them, signal each case to write its own."""
@@ -111,13 +111,13 @@ class Incidents:
         return self._writer.submitted_at
 
     @activity.defn(name="relink_cases")
-    async def relink(self, handing: HandingOn) -> SeenTo:
+    async def relink(self, relinking: Relinking) -> BatchResult:
         """Link the cases to another incident, or to none; return the count of each answer."""
-        why = f"{handing.incident}->{handing.to}"
+        why = f"{relinking.incident}->{relinking.to}"
         answers, silent = await fan_out(
-            handing.numbers, lambda number: self._link(number, handing.to, why), last_served=self._last_served
+            relinking.numbers, lambda number: self._link(number, relinking.to, why), last_served=self._last_served
         )
-        return SeenTo(counts=answers, silent=silent)
+        return BatchResult(counts=answers, silent=silent)
 
     async def _link(self, number: str, incident: str | None, why: str) -> str:
         """Link a case by an update with a key, so that the case knows it if it is asked again."""

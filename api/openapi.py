@@ -48,8 +48,8 @@ TAGS = [
 ABOUT = """A water company's complaint hotline (供水热线). A complaint is durable in Temporal before it is answered.
 
 * **200, 201**: durable, and lists show it. **202**: durable; lists will show it as soon as SQL is back.
-* **503** with `Retry-After`: nobody knows. Send the same again with the same `Idempotency-Key`: it happens once, and
-  the answer tells what became of it.
+* **503** with `Retry-After`: the service is not available, or the outcome is unknown. Repeat the request with the same
+  `Idempotency-Key`: it is carried out at most once.
 * Every error is a problem (RFC 9457, `application/problem+json`) whose `type` is stable and whose `detail` says what
   would be accepted.
 * Times are RFC 3339 in UTC, durations are seconds, money is a decimal string in the catalogue's currency.

@@ -11,7 +11,7 @@ from fastapi.security import HTTPBearer
 from api.problems import WRONG_ROLE, ProblemError, declare
 from domain.shared.actors import Actor, Role
 
-UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "API key missing")
+UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
 KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")

@@ -123,7 +123,7 @@ class CatalogueRolloutWorkflow:
         self._progress = self._progress.model_copy(update=changes)
         rows = [f"| {_ZH[answer]} | {answer} | {count} |" for answer, count in sorted(self._counts.items())]
         edition = self._start.edition
-        which = "第二遍 the second look" if self._progress.second_pass else "第一遍 the first look"
+        which = "第二遍 the second pass" if self._progress.second_pass else "第一遍 the first pass"
         lines = [
             f"## {edition.name_zh} {edition.name} · {edition.digest}",
             "",

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.inform import Inform
     from domain.incident.automatic import ABSORB
-    from domain.incident.batch import Gathering, HandingOn, IncidentBatch, Settling
+    from domain.incident.batch import Gathering, IncidentBatch, Relinking, Settling
     from domain.incident.incident import Incident
     from domain.incident.kind import IncidentEvent
     from domain.incident.lifecycle import ENDS, IncidentState
@@ -167,8 +167,10 @@ class IncidentWorkflow(EntityWorkflow):
             answers = await self._execute(Incidents.settle, settling, f"completes and replies 批量办结, {left}")
         else:
             to = incident.into if incident.end is IncidentState.MERGED else None
-            handing = HandingOn(incident=incident.number, to=to, numbers=numbers)
-            answers = await self._execute(Incidents.relink, handing, f"hands cases on 转并工单, {left}")
+            relinking = Relinking(incident=incident.number, to=to, numbers=numbers)
+            answers = await self._execute(
+                Incidents.relink, relinking, f"links cases to another incident 转并工单, {left}"
+            )
         self._counts.update(answers.counts)
         for number in numbers:
             self._waiting.pop(number, None)

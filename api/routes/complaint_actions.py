@@ -50,7 +50,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         states=State,
         model=Complaint,
         example="complaint",
-        reused="This Idempotency-Key has done something else to this case: {}, or the same with other words.",
+        reused="This Idempotency-Key was already used on this case, for the action {} or with another body.",
         errors=(*POST_ERRORS, *CASE_ERRORS, OTHER_DEPARTMENT, OUT_OF_TURN),
         check=_check,
         gone=_gone,

@@ -84,7 +84,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         states=IncidentState,
         model=IncidentItem,
         example="incident",
-        reused="This Idempotency-Key has done something else to this incident: {}.",
+        reused="This Idempotency-Key was already used on this incident, for the action {} or with another body.",
         errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT),
         check=_check,
         gone=_gone,

@@ -74,8 +74,8 @@ IdempotencyKey = Annotated[
     Header(
         alias=IDEMPOTENCY_KEY,
         description=(
-            f"Any text of 1 to {LONGEST_KEY} characters, new for each thing that is meant. Sent again with the same"
-            " body, the request is not carried out again: the answer tells what became of it."
+            f"Any text of 1 to {LONGEST_KEY} characters, new for each request. A request that is repeated"
+            " with its key and body is carried out at most once."
         ),
         examples=["3f8c2b6e-6c53-4b52-9a57-0a3f6f3c1d11"],
     ),

@@ -101,9 +101,9 @@ class Decided(Immutable):
     grounds: str | None = None
     currency: str = omit_default(USUAL_CURRENCY)
     approved: bool
-    reason: str | None = Field(default=None, description="Why, in the words of whoever had the last one.")
+    reason: str | None = Field(default=None, description="Reason that the last approver gave.")
     requested_by: str
-    decided_by: tuple[str, ...] = Field(description="All who had their turn; the last one's word was final.")
+    decided_by: tuple[str, ...] = Field(description="All approvers who decided; the last decision was final.")
     decided_at: datetime
     cycle: int = 1
 
@@ -145,13 +145,13 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
 
 
 def own_request(actor: Actor, another: str) -> Refused:
-    """Return the refusal for a person who decides on what he has asked for himself."""
-    message = f"{actor.name} has asked for it; whoever decides on it is another person."
+    """Return the refusal for a person who decides on a request of his own."""
+    message = f"{actor.name} made this request and cannot decide on it."
     return Refused(OWN_REQUEST, message, (f"another {another}",))
 
 
 def check_reason(reason: str | None, note: str | None) -> None:
     """Raise Refused if a decision has neither a reason nor a note."""
     if not (reason or note):
-        message = "The decision is one in writing: it says why the money is, or is not, paid or waived."
+        message = "A decision about money needs a reason or a note."
         raise Refused(REASON_NEEDED, message, ("reason: why it is decided so",))

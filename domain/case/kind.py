@@ -124,7 +124,7 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     4. `decide`: what happens? Returns the decision or NotPossible, or raises Refused. By default the body becomes the
        data of the event, and the first target the state.
 
-    `part` says how it is done to a part of the case; of the rules above, only `objection` and `check` count there.
+    `part` says how a department that has only a part does it; of the rules above, `objection` and `check` count there.
     `offers` is False if this person has nothing to do it to, so that the action is not offered.
     `shared_with_parts`: a department that has only a part may do it to the whole case.
     """

@@ -45,14 +45,14 @@ class Settling(Immutable):
     numbers: tuple[str, ...]
 
 
-class SeenTo(Immutable):
+class BatchResult(Immutable):
     """Number of cases by their answer, and the cases that did not answer."""
 
     counts: dict[str, int] = Field(default={})
     silent: tuple[str, ...] = ()
 
 
-class HandingOn(Immutable):
+class Relinking(Immutable):
     """Cases to link to another incident, or to none."""
 
     incident: str

@@ -120,7 +120,7 @@ class BaseKind(Generic[EntityT, EventT]):
         self.EVENT.DATA[self.name] = self.data
 
     def change(self, entity: EntityT, event: EventT) -> None:
-        """Do to the entity what the event does to it."""
+        """Apply the event to the entity."""
         for name in self.sets:
             setattr(entity, name, getattr(event.data, name))
         self.evolve(entity, event.data, event)

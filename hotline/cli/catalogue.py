@@ -67,7 +67,7 @@ def apply(
         preview, closed_after = _preview(settings, store, new)
         applied = _is_applied(store, preview.edition)
         if dry_run or (applied and not preview.changed):
-            typer.echo("nothing was changed" if dry_run else "it is in force, for every open case: nothing to change")
+            typer.echo("nothing was changed" if dry_run else "it is in force for every open case already")
             return
         if not yes and not typer.confirm("Put it in force?"):
             typer.echo("nothing was changed")
@@ -156,7 +156,7 @@ async def _put_in_force(
     client = await connect()
     for other in {entry.edition for entry in store.entries()} - {start.edition}:
         if await end_rollout(client, other):
-            typer.echo(f"the round of {other.name} ({other.digest}) was ended")
+            typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
     if not _is_applied(store, start.edition):
         put(datetime.now(UTC))
         typer.echo("in force for new cases")
@@ -215,12 +215,12 @@ def _retry_later() -> Iterator[None]:
     except DBAPIError as error:
         reason = f"the database does not answer as it should: {error.orig}"
     except WorkflowFailureError as error:
-        reason = f"the round was ended: {error.cause}"
+        reason = f"the rollout was stopped: {error.cause}"
     except BusyError as error:
         reason = str(error)
     except (RPCError, RuntimeError) as error:
         reason = f"Temporal does not answer: {error}"
     else:
         return
-    typer.echo(f"hotline: {reason}; what is done is kept, run it again", err=True)
+    typer.echo(f"hotline: {reason}; finished work is kept; run the command again", err=True)
     raise typer.Exit(RETRY_LATER)

@@ -12,7 +12,7 @@ app = typer.Typer(name="letters", no_args_is_help=True, help="Dead letters: noti
 
 
 @app.command("list")
-def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters to show.")] = 50) -> None:
+def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most dead letters to show.")] = 50) -> None:
     """Show dead letters, the newest first."""
     from readmodel.database import reading
     from readmodel.dead_letters import dead_letters
@@ -22,7 +22,7 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most lette
     letters = (
         (each.key, minute(each.dead_at), each.error or "", f"{each.text_zh}\n{each.text_en}") for each in page.items
     )
-    show_table(("key", "given up (UTC)", "why", "message"), letters)
+    show_table(("key", "given up (UTC)", "why", "notification"), letters)
     if page.next_cursor:
         typer.echo(f"there are more; --limit shows more than {limit}")
 
@@ -51,4 +51,4 @@ def resend(
                     f"nothing is sent again: {', '.join(wrong)}; accepted: keys of `hotline letters list`"
                 )
             count = len(done.due)
-    typer.echo(f"{count} letters are due again")
+    typer.echo(f"{count} dead letters are due again")

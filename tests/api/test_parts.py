@@ -1,4 +1,4 @@
-"""Departments together (部门联动): each sees and does its own work, and the owner replies when all is done."""
+"""Parts of other departments (部门联动): each sees and does its own work, and the owner replies when all is done."""
 
 import httpx
 import pytest

@@ -20,7 +20,7 @@ async def test_nobody_decides_on_what_he_asked_for_himself(on_sqlite: Api) -> No
     _, on_sqlite.tokens["wu, promoted"] = on_sqlite.keyring.create("wu", Role.MANAGER, namesakes="keep")
     refused = await on_sqlite.act(number, "decide_approval", decided, "wu, promoted")
     found = problem(refused, 403, "own-request")
-    assert "wu has asked for it; whoever decides on it is another person" in found["detail"]
+    assert "wu made this request and cannot decide on it" in found["detail"]
     assert found["accepted"] == ["another manager"]
     assert "decide_approval" not in (await on_sqlite.complaint(number, "wu, promoted"))["available_actions"]
     assert (await on_sqlite.act(number, "decide_approval", decided, "gao")).json()["state"] == "in_progress"

@@ -98,7 +98,7 @@ async def test_a_database_that_is_back_is_believed_at_once(sql: Sql, visibility:
     assert await visibility.shows("1", 1, LONG)
 
 
-async def test_a_stumble_is_no_fall(sql: Sql, visibility: Visibility) -> None:
+async def test_failures_below_patience_are_waited_out(sql: Sql, visibility: Visibility) -> None:
     sql.stumbles, sql.versions["1"] = PATIENCE - 1, 1
     assert await visibility.shows("1", 1, LONG)
     assert len(sql.asked) == PATIENCE

@@ -93,7 +93,7 @@ def test_applying_a_catalogue_reaches_every_open_case_once_despite_a_kill(servic
     assert [entry["by"] for entry in record["entries"]] == [None, "chief"]
 
     before = changed(service)
-    assert "nothing to change" in service.run("catalogue", "apply", str(new), "--yes")
+    assert "in force for every open case already" in service.run("catalogue", "apply", str(new), "--yes")
     assert changed(service) == before
 
 
@@ -110,4 +110,4 @@ def test_without_temporal_it_is_to_be_run_again_later(service: Service) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failed:
         service.run("catalogue", "apply", str(DEFAULT_CATALOGUE), "--yes", TEMPORAL_ADDRESS="127.0.0.1:9")
     assert failed.value.returncode == 1
-    assert "run it again" in failed.value.stderr
+    assert "run the command again" in failed.value.stderr

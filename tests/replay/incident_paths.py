@@ -163,7 +163,7 @@ async def incident_with_a_case_that_does_not_answer(hotline: Hotline) -> Cause:
         await other.act(Merge(into=cause.number))
         await ended(other)
         await cause.act(OVER)
-        await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second look
+        await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second search
         await silent.terminate()
         await hotline.server.fast_forward(cause.handle, 360)
         return await ended(cause)

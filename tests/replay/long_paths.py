@@ -72,7 +72,7 @@ async def case(hotline: Hotline) -> WorkflowHandle[Any, Any]:
 
 
 async def incident(hotline: Hotline) -> WorkflowHandle[Any, Any]:
-    """Its cases, and the second look that is still to come, are carried over."""
+    """Its cases, and the second search that is still to come, are carried over."""
     cause = await declare(hotline, "dachong")
     first = await this_run(hotline, cause.handle)
     await cause.act(DispatchIncident(department="repair"))

@@ -247,7 +247,7 @@ class TestPromises:
         # resolve started at the same moment on the same calendar, and has stood still since.
         assert clock(case, "reply").consumed_seconds == 0
 
-    def test_a_missed_one_that_is_urged_only_now_is_not_urged_while_the_case_waits_for_its_caller(self) -> None:
+    def test_a_promise_urged_from_now_on_counts_nothing_while_the_caller_is_waited_for(self) -> None:
         hasty = promised("reply", calendar="always", budget_seconds=3600)
         urging = UrgingRules(notice_seconds=DAY, calendar="always")
         case = case_in(State.IN_PROGRESS, promises=hasty, process=Process(urging=urging))

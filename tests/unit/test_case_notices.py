@@ -12,11 +12,11 @@ from tests.support.urging import CRITICISED, DUE, NOTICED, late
 
 
 class TestWhatItSays:
-    def paper(self, case: Case, action: str) -> Event:
+    def document(self, case: Case, action: str) -> Event:
         return next(event for event in walked(case, CRITICISED) if event.action == action)
 
     def test_a_notice_holds_all_that_its_document_needs(self) -> None:
-        notice = self.paper(late(), "notice")
+        notice = self.document(late(), "notice")
         assert (notice.actor, notice.role) == ("system", Role.SYSTEM)
         assert data_of(notice) == {
             "clock": "resolve",
@@ -52,7 +52,7 @@ class TestWhatItSays:
         do(case, BODIES["involve"], THEN)
         do(case, BODIES["sign_for"], THEN, OTHER_CREW)
         do(case, BODIES["complete"], THEN)
-        notice = self.paper(case, "notice")
+        notice = self.document(case, "notice")
         assert [(to["department"], to["assignee"]) for to in data_of(notice)["addressees"]] == [
             ("metering", OTHER_CREW.name)
         ]
@@ -63,12 +63,12 @@ class TestWhatItSays:
         do(case, BODIES["return"], THEN, OTHER_CREW)
         do(case, BODIES["complete"], THEN)
         assert [part.department for part in case.unfinished] == ["metering"]
-        assert data_of(self.paper(case, "notice"))["addressees"] == []
+        assert data_of(self.document(case, "notice"))["addressees"] == []
 
     @pytest.mark.parametrize("state", [State.REGISTERED, State.PENDING_REDISPATCH])
     def test_a_case_that_no_department_has_is_its_owners_matter(self, state: State) -> None:
         case = late(state)
-        notice = self.paper(case, "notice")
+        notice = self.document(case, "notice")
         assert data_of(notice)["addressees"] == []
         assert [told.recipient for told in notifications(case.number, notice)] == [f"owner:{OWNER.name}"]
 

@@ -100,14 +100,14 @@ def test_the_catalogue_that_is_in_force_already_is_recognized(
 ) -> None:
     store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC), by="chief")
     assert run(str(DEFAULT_CATALOGUE), "--yes", monkeypatch=monkeypatch) == 0
-    assert "nothing to change" in capsys.readouterr().out
+    assert "in force for every open case already" in capsys.readouterr().out
 
 
 def test_without_temporal_nothing_is_in_force_and_it_is_to_be_run_again(
     store: CatalogueStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(str(without_crew(tmp_path)), "--yes", monkeypatch=monkeypatch) == 1
-    assert "run it again" in capsys.readouterr().err
+    assert "run the command again" in capsys.readouterr().err
     assert [entry.by for entry in store.entries()] == [None]
 
 

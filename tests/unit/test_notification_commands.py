@@ -60,9 +60,9 @@ def test_dead_letters_are_listed_and_sent_again(
     assert all(key in shown for key in dead)
     assert "no such number" in shown
     assert run("letters", "resend", dead[0], monkeypatch=monkeypatch) == 0
-    assert capsys.readouterr().out == "1 letters are due again\n"
+    assert capsys.readouterr().out == "1 dead letters are due again\n"
     assert run("letters", "resend", "--all", monkeypatch=monkeypatch) == 0
-    assert capsys.readouterr().out == "1 letters are due again\n"
+    assert capsys.readouterr().out == "1 dead letters are due again\n"
 
 
 def test_one_wrong_key_among_good_ones_sends_nothing_again(
@@ -71,7 +71,7 @@ def test_one_wrong_key_among_good_ones_sends_nothing_again(
     assert run("letters", "resend", *dead, "nobody", monkeypatch=monkeypatch) == 2
     assert "nothing is sent again: nobody is unknown" in capsys.readouterr().err
     assert run("letters", "resend", "--all", monkeypatch=monkeypatch) == 0
-    assert capsys.readouterr().out == "2 letters are due again\n"
+    assert capsys.readouterr().out == "2 dead letters are due again\n"
 
 
 def test_a_demo_reaches_nobody_though_the_operator_has_channels(

@@ -132,7 +132,7 @@ def test_it_says_where_to_look_and_how_the_service_was(played: Surge) -> None:
     assert not any(line.startswith("UI ") for line in printed(played, found(played), ui=None))
 
 
-def test_all_is_well_only_where_nothing_is_wrong(played: Surge) -> None:
+def test_the_verdict_is_good_only_without_faults(played: Surge) -> None:
     verdict = found(played)
     well = f"Nothing is lost: all {len(played.calls)} calls are there and closed, one incident is left, "
     well += "every case was replied to once in each cycle; 321 messages were sent, none of them twice."

@@ -107,7 +107,7 @@ async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(ho
 
 
 async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(hotline: Hotline) -> None:
-    """Its number may lie before the cursor: the second look finds it by when it was registered."""
+    """Its number may lie before the cursor: the second pass finds it by when it was registered."""
     early = await hotline.start()
     await published(early)
     running = await begin(hotline, slower(hotline.catalogue), settle_seconds=3600)

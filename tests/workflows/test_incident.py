@@ -168,7 +168,7 @@ class TestActing:
         assert (await cause.seen()).incident.state == "in_progress"
         await cause.published("declare", "dispatch", "sign_for")
 
-    async def test_begun_twice_by_the_same_it_is_one(self, hotline: Hotline) -> None:
+    async def test_a_repeated_suspicion_begins_one_incident(self, hotline: Hotline) -> None:
         once, again = [await declare(hotline, "fusha", known_by="no_water/fusha/") for _ in range(2)]
         other = await declare(hotline, "fusha", known_by="no_water/fusha/later")
         assert once.number == again.number != other.number

@@ -218,7 +218,7 @@ class TestFailure:
             seen = await until(cause.seen, lambda seen: seen.waiting == 1)
             assert seen.incident.state == "settling"
             await stuck.terminate("it will not come back")
-            await until(partial(count_timers, cause), lambda timers: timers == 2)  # beside that of the second look
+            await until(partial(count_timers, cause), lambda timers: timers == 2)  # beside that of the second search
             await hotline.server.fast_forward(cause.handle, timedelta(minutes=6))
             last = (await cause.published("declare", "resolve", "finish"))[-1]
             assert last["data"] == '{"settled":3,"over":1}'

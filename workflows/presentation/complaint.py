@@ -114,7 +114,7 @@ def _parts(case: CaseState) -> list[str]:
         f"| {part.serial} | {part.department} | {part.state.zh} {part.state} | {table_cell(part.assignee)} |"
         for part in case.parts
     ]
-    head = ["### 部门联动 · Departments together", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
+    head = ["### 部门联动 · Parts of other departments", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]
     return [*head, "|---|---|---|---|", *rows, ""]
 
 

@@ -54,7 +54,7 @@ def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:
 
 
 def evolve(case: CaseState, data: Completed, event: Event) -> None:
-    """Keep the department's promises, and the one to settle the matter if nothing else is waited for."""
+    """Stop the department's clocks, and `resolve` unless a part is unfinished."""
     case.extension = None
     case.completed = True
     case.stop_clocks(event.at, *DEPARTMENT)
@@ -62,14 +62,14 @@ def evolve(case: CaseState, data: Completed, event: Event) -> None:
 
 
 def evolve_part(case: CaseState, part: Part, data: Completed, event: Event) -> None:
-    """Keep the promises of the part."""
+    """Stop the clocks of the part, and `resolve` if it was the last one."""
     case.put_part(part, state=PartState.COMPLETED, result=data.result)
     case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
     _finish(case, data, event)
 
 
 def _finish(case: CaseState, data: Completed, event: Event) -> None:
-    """Keep what was found, once in a cycle however often it is said; and the promise, if the reply is due now."""
+    """Add each finding once in a cycle, and stop `resolve` if the reply is due now."""
     for code in data.findings:
         if all((each.code, each.cycle) != (code, event.cycle) for each in case.findings):
             found = Finding(code=code, cycle=event.cycle, serial=event.seq, found_at=event.at)
