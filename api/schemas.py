@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from domain.case.intake import Intake
 from domain.case.lifecycle import State
 from domain.case.parts import Part
-from domain.case.views import CaseView
+from domain.case.views import ActionName, CaseView
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.lifecycle import IncidentState
@@ -264,7 +264,7 @@ class Named(BaseModel):
 class LifecycleRow(BaseModel):
     """Row of the lifecycle table: an action, its roles, its states before and after."""
 
-    action: str
+    action: ActionName
     name_zh: str
     description: str
     roles: list[Role]

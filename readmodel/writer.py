@@ -24,8 +24,7 @@ DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 class _Job(NamedTuple):
     batch: ProjectionBatch
-    answer: asyncio.Future[bool]
-    """True if notifications were written."""
+    answer: asyncio.Future[None]
 
 
 class GroupWriter:
@@ -59,7 +58,7 @@ class GroupWriter:
         """Write what has been submitted, then end the thread."""
         self._open = False
         if self._writing:
-            await self._writing
+            await asyncio.shield(self._writing)
         await asyncio.to_thread(self._thread.shutdown)
 
     async def submit(self, batch: ProjectionBatch) -> None:
@@ -73,8 +72,7 @@ class GroupWriter:
             self._is_full.set()
         if self._writing is None or self._writing.done():
             self._writing = loop.create_task(self._write_groups())
-        if await job.answer:
-            self.notifications_written.set()
+        await job.answer
 
     async def run(self, work: Callable[[WriteConnection], T]) -> T:
         """Run other work in a transaction of its own, in turn with the groups; return its result."""
@@ -97,12 +95,14 @@ class GroupWriter:
             jobs = [job for job in group if not job.answer.done()]
             answers = await self._in_thread(self._write, [job.batch for job in jobs]) if jobs else []
             for job, answer in zip(jobs, answers, strict=True):
+                if answer is True:
+                    self.notifications_written.set()
                 if job.answer.done():
                     continue
                 if isinstance(answer, Exception):
                     job.answer.set_exception(answer)
                 else:
-                    job.answer.set_result(answer)
+                    job.answer.set_result(None)
 
     async def _linger(self) -> None:
         if self._linger_seconds and len(self._waiting) < self._group_size:

@@ -172,6 +172,32 @@ async def test_news_is_told_when_notifications_were_committed(database: Engine) 
         assert not writer.notifications_written.is_set()
 
 
+async def test_news_is_told_although_nobody_waits_for_the_answer(database: Engine) -> None:
+    [first] = published(call(1), ())
+    async with GroupWriter(database) as writer:
+        begun, release = threading.Event(), threading.Event()
+        for step in (lambda _: begun.set(), lambda _: release.wait(PATIENCE)):
+            event.listen(database, "commit", step)
+        [task] = submit(writer, first)
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        task.cancel()
+        release.set()
+        await asyncio.wait_for(writer.notifications_written.wait(), PATIENCE)
+    assert [row["number"] for row in rows(database, cases)] == [number(1)]
+
+
+async def test_a_cancelled_end_still_writes_what_was_submitted(database: Engine) -> None:
+    writer = await GroupWriter(database, group_size=1).__aenter__()
+    async with held(writer):
+        tasks = submit(writer, *registrations(3))
+        await queued(tasks)
+        ending = asyncio.create_task(writer.__aexit__())
+        await queued([ending])
+        ending.cancel()
+    await asyncio.gather(*tasks)
+    assert len(rows(database, events)) == 3
+
+
 async def test_closing_writes_what_was_submitted(database: Engine) -> None:
     batches = registrations(10)
     async with GroupWriter(database) as writer:
