@@ -1,4 +1,4 @@
-"""What is answered while something is down, and that nothing is lost or done twice when it is back."""
+"""Answers while something is down; when it is back, nothing is lost or done twice."""
 
 import time
 import uuid
@@ -19,7 +19,7 @@ from tests.support.proxy import relay
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PROMISED_SECONDS = 10.0
-"""Whatever is down, an answer comes within this time."""
+"""Longest time until an answer comes, whatever is down."""
 
 
 def key() -> str:
@@ -89,7 +89,7 @@ async def test_with_the_worker_down_a_case_gets_its_number_and_an_action_its_tur
 
 
 async def dispatched(made: Api, number: str, mine: str) -> tuple[int, str | None]:
-    """What the dispatch with this key is answered: status and state."""
+    """Send the dispatch with this key; return the status code and the state in the answer."""
     answer = await made.act(number, "dispatch", {"department": "repair"}, "zhou", mine)
     return answer.status_code, answer.json().get("state")
 

@@ -1,4 +1,4 @@
-"""What those who run the service see of it."""
+"""View of the service for those who run it."""
 
 from datetime import UTC, datetime, timedelta
 

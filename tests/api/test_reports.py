@@ -1,4 +1,4 @@
-"""What a month came to, in money: exact, by kind, on both databases."""
+"""Reports on the money of a month: exact, by kind, on both databases."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

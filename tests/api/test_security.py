@@ -1,4 +1,4 @@
-"""Who is let in, and how far."""
+"""Access rules: who is let in, and how far."""
 
 import httpx
 import pytest

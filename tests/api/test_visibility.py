@@ -12,7 +12,7 @@ LONG = 20.0
 
 
 class Sql:
-    """What SQL shows, and how often it was asked."""
+    """Stand-in for SQL: the versions that it shows, and each time that it was asked."""
 
     def __init__(self) -> None:
         self.versions: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What is computed from the code is what the code says today."""
+"""Parts of the documentation computed from the code: each is what the code says today."""
 
 from pathlib import Path
 

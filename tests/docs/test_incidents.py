@@ -29,7 +29,7 @@ def tried(actor: Actor = ADMIN) -> set[tuple[str, str, str]]:
 
 
 def by_itself() -> set[tuple[str, str, str]]:
-    """Where it comes without anybody's doing."""
+    """Return the changes of state (from, to, action) that come without anybody's doing."""
     begun = [Incident.open(opening(actor))[1] for actor in (SYSTEM, ADMIN)]
     found = {("[*]", first.to_state.value, first.action) for first in begun}
     for ending in ENDS:

@@ -61,7 +61,7 @@ async def register(service: Service, count: int) -> list[dict[str, Any]]:
 
 
 def changed(service: Service) -> Counter[str]:
-    """How often each case was held to another catalogue, as SQL tells."""
+    """Count in SQL how often each case was held to another catalogue."""
     with closing(sqlite3.connect(service.data_dir / "hotline.db")) as connection:
         rows = connection.execute("SELECT number FROM events WHERE action = 'catalogue_change'").fetchall()
     return Counter(number for (number,) in rows)

@@ -43,7 +43,7 @@ LOOK_EVERY_SECONDS = 0.1
 QUICK_SECONDS = 8
 """Longest promise of a case that is left to miss it: nobody wants to wait for more."""
 KILLS = {"worker": 0.15, "api": 0.35, "temporal": 0.55}
-"""Which part of all steps is done when a program is killed."""
+"""Share of all steps that is done when each program is killed."""
 ALL_KILLED_AFTER = 0.4
 ANSWERED_WITHIN_SECONDS = 10.0
 SOON_SECONDS = 20.0
@@ -51,7 +51,7 @@ SOON_SECONDS = 20.0
 
 
 class Ledger:
-    """What Temporal, SQL and the channel's file hold of every case; each must tell the same, once."""
+    """Records of every case in Temporal, SQL and the channel's file; each must tell the same, once."""
 
     def __init__(self, service: Service, client: Client) -> None:
         self._service = service
@@ -59,7 +59,7 @@ class Ledger:
         self._settled: set[str] = set()
 
     async def differences(self) -> list[str]:
-        """Where they differ now. What once agreed is not looked at again: open cases go on ringing."""
+        """Return the present differences. A case that once agreed is not compared again: open cases go on ringing."""
         found = await chains(self._client)
         in_sql = {workflow_id(number) for (number,) in self._rows("SELECT number FROM cases")}
         wrong = [f"{one} is in one place only" for one in sorted(in_sql ^ found.keys())]

@@ -71,13 +71,13 @@ async def register(service: Service) -> list[str]:
 
 
 def statuses(service: Service) -> Counter[str]:
-    """How many messages stand how."""
+    """Count the deliveries by status."""
     with closing(sqlite3.connect(service.data_dir / "hotline.db")) as connection:
         return Counter(status for (status,) in connection.execute("SELECT status FROM deliveries"))
 
 
 def texts(gateway: Receiver) -> dict[str, set[str]]:
-    """What arrived under each idempotency key: the messages of a gateway that knows these keys."""
+    """Return the texts that arrived under each idempotency key: the messages of a gateway that knows these keys."""
     found: dict[str, set[str]] = {}
     for request in gateway.requests:
         body: dict[str, Any] = json.loads(request.body)

@@ -1,4 +1,4 @@
-"""How the processes of the service begin and end: files that nobody else can read, a warning, and no abort."""
+"""Start and end of the service's processes: files that nobody else can read, a warning, and no abort."""
 
 import os
 import re

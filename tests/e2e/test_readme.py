@@ -34,7 +34,7 @@ def blocks() -> list[Example]:
 
 
 def typed(service: Service) -> list[str]:
-    """What one shell prints for each block of commands, in the folder that `make run` would use."""
+    """Return the output of one shell for each block of commands, in the folder that `make run` would use."""
     commands = [
         block.text.replace("$ ", "", 1).replace("\n$ ", "\n") for block in blocks() if block.language == "console"
     ]

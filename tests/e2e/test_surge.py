@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 CATALOGUE = ROOT / "hotline" / "catalogues" / "surge.toml"
 CASES = 100
 KILLS_AFTER = (25, 50)
-"""How many calls are registered when the demo dies, and when it dies together with everything."""
+"""Calls that are registered when the demo dies, and when it dies together with everything."""
 SECONDS_OF_DAY = "50"
 """Between two waves passes a tenth: as long as until the watch of the service looks again."""
 PATIENCE_SECONDS = 150.0
@@ -105,7 +105,7 @@ def settling(service: Service) -> bool:
 
 
 def registered(service: Service) -> int:
-    """How many numbers the demo has written down."""
+    """Count the numbers that the demo has written down."""
     journals = [*(service.data_dir / "demo" / "surge").glob("*.jsonl")]
     return sum(path.read_text(encoding="utf-8").count('"index"') for path in journals)
 
@@ -130,7 +130,7 @@ def play_through_kills(service: Service, said: Path) -> None:
 
 
 def owed(service: Service) -> tuple[int, Counter[str]]:
-    """How many messages callers were to have, and how many replies each case had."""
+    """Count the messages that callers were to have, and the replies that each case had."""
     with closing(sqlite3.connect(service.data_dir / "hotline.db")) as connection:
         query = "SELECT count(*) FROM notifications WHERE recipient LIKE 'caller:%'"
         [(messages,)] = connection.execute(query)

@@ -1,4 +1,4 @@
-"""What staff see in the Temporal UI: the case itself, in Chinese and English, and the saved view of broken promises."""
+"""Temporal UI as staff see it: the case itself, in Chinese and English, and the saved view of broken promises."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is told of a caller at intake: the customer behind an account or telephone, and the cases of before."""
+"""Facts about a caller at intake: the customer behind an account or telephone, and the earlier cases."""
 
 import re
 from datetime import datetime, timedelta

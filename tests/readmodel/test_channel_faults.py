@@ -68,7 +68,7 @@ async def test_other_channels_do_not_wait_for_a_gateway_that_hangs(harness: Cour
 async def test_a_gateway_that_answers_too_late_gets_the_same_key_again(
     harness: CourierHarness, gateway: Receiver
 ) -> None:
-    """If it honours idempotency keys, the caller gets one text message."""
+    """The caller gets one text message if the gateway honours idempotency keys."""
     answers = [gateway.hang, gateway.accept]
 
     async def late_then_fine() -> Any:

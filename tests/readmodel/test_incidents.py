@@ -32,7 +32,7 @@ ROAD = ("confirm", "dispatch", "sign_for", "inform", "resolve")
 
 
 def story(name: str = INCIDENT, actions: tuple[str, ...] = ROAD, **changes: Any) -> list[IncidentBatch]:
-    """What an incident publishes, a batch for each event, once through JSON as Temporal carries it."""
+    """Return what an incident publishes, a batch for each event, once through JSON as Temporal carries it."""
     incident, first = Incident.open(opening(number=name, **changes))
     batches = [batch(incident, first)]
     batches += [batch(incident, do(incident, BODIES[action], ADMIN, THEN)) for action in actions]
@@ -299,7 +299,7 @@ INDEXES = {
     "page": "ix_incidents_opened_at",
     "case_counts": "ix_cases_incident",
 }
-"""What each question is to be answered by. Which incidents are recent is asked of all there are: they are few."""
+"""Index that is to answer each question. Recent incidents are sought among all incidents: they are few."""
 
 
 def test_every_question_is_answered_by_an_index(filled: Engine) -> None:

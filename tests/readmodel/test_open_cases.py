@@ -1,4 +1,4 @@
-"""Which cases a new catalogue is about: open ones, and closed ones that may still be reopened."""
+"""Cases that a new catalogue is about: open ones, and closed ones that may still be reopened."""
 
 from datetime import datetime
 

@@ -175,7 +175,7 @@ def test_search_goes_with_every_filter_for_common_and_for_rare_terms(
 
 
 def test_pages_stay_stable_while_cases_arrive(filled: Engine, database: Engine) -> None:
-    """What is newer than the page one reads moves nothing: no case twice, none left out."""
+    """Cases newer than the page that one reads move nothing: no case comes twice, none is left out."""
     found: list[str] = []
     cursor: str | None = None
     for turn in range(COUNT // 10):
@@ -210,7 +210,7 @@ def test_a_cursor_stands_for_its_place(at: datetime, case: str) -> None:
 
 
 def test_a_listed_case_is_the_whole_case(filled: Engine) -> None:
-    """What HTTP shows of it needs nothing more."""
+    """HTTP needs nothing more to show it."""
     with reading(filled) as connection:
         for case in list_cases(connection).items:
             alone = get_case(connection, case.number)

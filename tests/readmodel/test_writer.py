@@ -143,7 +143,7 @@ async def test_a_server_that_was_restarted_meanwhile_is_no_error(postgresql_url:
 
 
 async def test_errors_hold_no_data(database: Engine) -> None:
-    """What is raised ends in histories and logs."""
+    """Errors that are raised end in histories and logs."""
     async with GroupWriter(database) as writer:
         with pytest.raises(StatementError) as caught:
             await writer.submit(broken(registrations(1)[0]))

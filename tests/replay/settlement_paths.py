@@ -36,7 +36,7 @@ async def incident(hotline: Hotline, district: str) -> Incident:
 
 
 async def direct(hotline: Hotline, number: str, *bodies: ActionBody) -> None:
-    """What is done to an incident, in turn."""
+    """Take these actions on an incident, in turn."""
     handle = hotline.client.get_workflow_handle(incident_id(number))
     for body in bodies:
         await handle.execute_update(

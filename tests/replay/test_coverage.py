@@ -54,7 +54,7 @@ NEVER_ENTERED = {
 """Functions, by the reason for which no replay enters them. All others are walked whole."""
 
 Functions = Mapping[str, Any]
-"""What coverage.py reports of each function, by module and name."""
+"""Reports of coverage.py on each function, by module and name."""
 
 
 async def walked(histories: Iterable[Path], folder: Path) -> Functions:

@@ -51,7 +51,7 @@ async def published(path: Path) -> list[Event]:
 
 
 async def _inputs(event: HistoryEvent, name: str, kind: type[Any]) -> list[Any]:
-    """What this event schedules an activity of this name with; none where it is another event."""
+    """Return the inputs with which this event schedules an activity of this name; empty if it is another event."""
     scheduled = event.activity_task_scheduled_event_attributes
     if scheduled.activity_type.name != name:
         return []

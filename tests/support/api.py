@@ -58,7 +58,7 @@ ROAD: Mapping[str, tuple[tuple[str, str, Json], ...]] = {
     ),
     "refused": (("zhou", "refuse", {"reason": "不归我们管"}),),
 }
-"""Who does what to bring a case of Chen's there."""
+"""Steps that bring a case of Chen's to each state: person, action and fields."""
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Api:
         return found
 
     async def actions(self, number: str) -> list[str]:
-        """What has happened to the case, as its timeline tells."""
+        """Return the actions of the case, as its timeline tells; empty if the timeline cannot be read."""
         answer = await self.get(f"/v1/complaints/{number}/timeline")
         return [item["action"] for item in answer.json()["items"]] if answer.is_success else []
 

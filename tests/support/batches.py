@@ -12,7 +12,7 @@ from domain.shared.event import ActionBody
 from tests.support.build import BODIES, MONDAY, do, registration
 
 PLAIN = ("dispatch", "sign_for", "arrive", "complete", "reply", "follow_up")
-"""What follows the registration on the plain path."""
+"""Actions that follow the registration on the plain path."""
 STEP = timedelta(minutes=3)
 
 
@@ -51,7 +51,7 @@ def published(
 
 
 def batch(case: Case, events: Sequence[Event]) -> ProjectionBatch:
-    """What the workflow publishes after these events, once through JSON as Temporal carries it."""
+    """Return what the workflow publishes after these events, once through JSON as Temporal carries it."""
     made = ProjectionBatch(
         number=case.number,
         since_version=events[0].seq - 1,

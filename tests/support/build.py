@@ -1,4 +1,4 @@
-"""What tests build cases from: a calendar, terms, people, and the road to every state."""
+"""Building blocks of cases for tests: a calendar, terms, people, and the road to every state."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -126,7 +126,7 @@ USUAL: dict[str, Actor] = {
     "answer": OWNER,
     "comment": AGENT,
 }
-"""Who does it on an ordinary day. A new action needs no entry."""
+"""Actor of each action on an ordinary day. A new action needs no entry."""
 
 BODIES: dict[str, ActionBody] = {
     **{name: action.example for name, action in COMMANDS.items()},
@@ -144,7 +144,7 @@ PREPARED: dict[str, tuple[str, ...]] = {
     "release": ("involve",),
     "decide_credit": (),
 }
-"""What must have happened within the state for the action to be possible; a credit is owed by time alone."""
+"""Actions that make the action possible within the state; a credit is owed by time alone."""
 
 OWED = Owed(
     serial=1,
@@ -176,7 +176,7 @@ ROAD: dict[State, tuple[str, ...]] = {
 
 
 PART_TABLE = {name: action.part for name, action in COMMANDS.items() if action.part}
-"""What the actions on a part of a case do to it."""
+"""Effects of the actions on a part of a case."""
 
 
 def terms(**changes: Any) -> Terms:
@@ -261,7 +261,7 @@ def one(events: tuple[Event, ...]) -> Event:
 
 
 def walked(case: Case, until: datetime) -> tuple[Event, ...]:
-    """What happens until then to a case that somebody looks at whenever something falls due, as its timer does."""
+    """Ring the case whenever something falls due until then, as its timer does; return the events."""
     events: tuple[Event, ...] = ()
     while (deadline := case.next_deadline()) and deadline <= until:
         events += case.ring(deadline)
@@ -269,7 +269,7 @@ def walked(case: Case, until: datetime) -> tuple[Event, ...]:
 
 
 def refused(case: Case, body: ActionBody, actor: Actor | None = None, at: datetime = THEN) -> Refused:
-    """What `apply` and `check` both raise; the case is left as it was, to the byte."""
+    """Return the refusal that `apply` and `check` both raise; the case is left as it was, to the byte."""
     before = case.model_dump_json()
     with pytest.raises(Refused) as checked:
         case.check(command(body, actor), at)

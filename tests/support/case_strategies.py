@@ -89,7 +89,7 @@ changes = st.fixed_dictionaries(
 
 
 def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
-    """What somebody may send for this action."""
+    """Return a strategy for the bodies that somebody may send for this action."""
     ahead = st.one_of(st.just(timedelta(minutes=-1)), spans).map(lambda span: now + span)
     local = ahead.map(lambda at: at.astimezone(timezone(timedelta(hours=8))))
     reason = st.just("x")

@@ -76,7 +76,7 @@ class Cause:
         return await until(self.seen, lambda seen: seen.incident.state == state)
 
     async def timeline(self) -> list[dict[str, Any]]:
-        """What SQL holds of it."""
+        """Return the incident's events in SQL."""
         return await asyncio.to_thread(self._rows, "incident_events")
 
     async def published(self, *actions: str) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ class Cause:
         return await until(self.timeline, lambda rows: tuple(row["action"] for row in rows) == actions)
 
     async def messages(self) -> list[dict[str, Any]]:
-        """What staff were told of it."""
+        """Return the notifications to staff about the incident."""
         return await asyncio.to_thread(self._rows, "notifications")
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ async def linked(hotline: Hotline, cause: Cause, count: int, district: str | Non
 
 
 async def count_timers(cause: Cause) -> int:
-    """How many timers its history has."""
+    """Count the timers in the incident's history."""
     history = (await cause.handle.fetch_history()).events
     return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in history)
 
@@ -129,13 +129,13 @@ async def replied(complaint: Complaint) -> CaseView:
 
 
 async def actions(complaint: Complaint) -> list[str]:
-    """What SQL holds of the case, once it is all there."""
+    """Return the case's actions in SQL, once all are there."""
     version = (await complaint.view()).version
     return [row["action"] for row in sorted(await complaint.published(version), key=lambda row: row["seq"])]
 
 
 async def count_of(complaint: Complaint, kind: EventType.ValueType) -> int:
-    """How many events of this kind its history has."""
+    """Count the events of this kind in the case's history."""
     return sum(event.event_type == kind for event in (await complaint.handle.fetch_history()).events)
 
 

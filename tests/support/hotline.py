@@ -43,7 +43,7 @@ _numbers = itertools.count(1)
 
 
 async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
-    """What `look` finds as soon as it holds. Raises TimeoutError, naming what it saw last."""
+    """Return the first result of `look` that holds. Raises TimeoutError, naming the last result."""
     ends = time.monotonic() + PATIENCE_SECONDS
     while not holds(seen := await look()):
         if time.monotonic() > ends:
@@ -97,7 +97,7 @@ class Complaint:
         return await until(self.rows, lambda rows: len(rows) >= version)
 
     async def rows(self, table: str = "events") -> list[dict[str, Any]]:
-        """What SQL holds of the case."""
+        """Return the case's rows of this table in SQL."""
 
         def read() -> list[dict[str, Any]]:
             with self._hotline.engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""What tests build incidents from: an opening, people's actions, and the road to every state."""
+"""Building blocks of incidents for tests: an opening, people's actions, and the road to every state."""
 
 from datetime import datetime
 from typing import Any

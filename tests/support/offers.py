@@ -1,4 +1,4 @@
-"""What people may send to a case: the bodies with the best chance, and who sends them in which capacity."""
+"""Bodies that people may send to a case, those with the best chance, and their senders in every capacity."""
 
 from typing import Any
 

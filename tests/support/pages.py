@@ -1,4 +1,4 @@
-"""What the tests of the documentation read: pages, their tables, links, names and examples."""
+"""Contents of the documentation that its tests read: pages, their tables, links, names and examples."""
 
 import re
 from pathlib import Path
@@ -46,12 +46,12 @@ def prose(text: str) -> str:
 
 
 def names(text: str) -> set[str]:
-    """What stands between backticks, outside of fenced blocks."""
+    """Return the texts between backticks, outside of fenced blocks."""
     return set(_CODE.findall(prose(text)))
 
 
 def links(text: str) -> list[str]:
-    """Where the links and images of a page lead."""
+    """Return the targets of a page's links and images."""
     return _LINK.findall(prose(text))
 
 
@@ -62,7 +62,7 @@ def anchors(text: str) -> set[str]:
 
 
 def section(text: str, title: str) -> str:
-    """What stands under a heading, its subsections included."""
+    """Return the text under a heading, its subsections included."""
     found = re.search(rf"^(#+) {re.escape(title)}[^\n]*\n", text, re.MULTILINE)
     assert found, f"no heading starts with {title!r}"
     rest = text[found.end() :]

@@ -87,7 +87,7 @@ class Complaint:
         self._path = f"/complaints/{number}"
 
     def act(self, by: str, action: str, **body: Any) -> Json:
-        """Do it; the case afterwards, which is also what SQL shows by then."""
+        """Take the action; return the case afterwards, which is also what SQL shows by then."""
         answer = self._hotline.ask("POST", f"{self._path}/actions/{action}", by, body)
         assert answer.status_code == httpx.codes.OK, answer.text
         found: Json = answer.json()
@@ -103,7 +103,7 @@ class Complaint:
         return found
 
     def caller(self) -> Json:
-        """What was known of the caller before this call."""
+        """Return the facts about the caller that were known before this call."""
         found: Json = self._hotline.ask("GET", f"{self._path}/caller", AGENT).json()
         return found
 
@@ -123,7 +123,7 @@ class Complaint:
         return found
 
     def told(self) -> list[tuple[str, str]]:
-        """Who is told of what, once every message is out: in SQL and in the file alike, each once."""
+        """Return the kind and recipient of every message, once all are out: in SQL and in the file alike, each once."""
         rows = self._hotline.notifications(self.number)
 
         def all_out() -> bool:

@@ -65,12 +65,12 @@ class Service:
 
     @property
     def api(self) -> str:
-        """Where the API answers."""
+        """Address of the API."""
         return f"http://127.0.0.1:{self._api}"
 
     @property
     def ui(self) -> str:
-        """Where the Temporal UI answers."""
+        """Address of the Temporal UI."""
         return f"http://127.0.0.1:{self._ui}"
 
     @property
@@ -160,7 +160,7 @@ class Service:
         return self.run("key", "create", name, "--role", role, *of).strip()
 
     def said(self) -> str:
-        """What `hotline up` has said."""
+        """Return the output of `hotline up` so far."""
         return self._said.read_text(encoding="utf-8")
 
     def _pid(self, name: str) -> int:

@@ -1,4 +1,4 @@
-"""How hard properties are tried: as many examples as fit into a short wait; in CI always the same ones."""
+"""Effort of property tests: as many examples as fit into a short wait; in CI always the same ones."""
 
 import os
 

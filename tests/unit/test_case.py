@@ -1,4 +1,4 @@
-"""What people can do to a case: for each action what it does, who may do it, when, and with which words."""
+"""Actions of people on a case: for each one what it does, who may do it, when, and with which words."""
 
 import pytest
 

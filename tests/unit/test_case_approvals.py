@@ -121,7 +121,7 @@ class TestAmount:
 
 
 class TestWords:
-    """What is asked for with a kind is money by the catalogue: it takes amount and grounds, and a reason."""
+    """Words of a request with a kind, which is money by the catalogue: it takes amount and grounds, and a reason."""
 
     @pytest.mark.parametrize(
         ("words", "accepted"),

@@ -130,7 +130,7 @@ class TestDeciding:
 
 
 class TestHearing:
-    """Who hears of a credit on which the last word was said."""
+    """Recipients of the news of a credit on which the last word was said."""
 
     def heard(self, case: Case, *, approved: bool) -> dict[str, str]:
         case.ring(MONDAY + hours(12))

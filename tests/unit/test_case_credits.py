@@ -1,4 +1,4 @@
-"""What the company owes for a missed promise: raised by time, and once."""
+"""Credits that the company owes for a missed promise: raised by time, and once."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

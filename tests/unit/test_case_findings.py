@@ -1,4 +1,4 @@
-"""What is found when work is completed: credited at once, once a cycle, by the class of the customer."""
+"""Findings when work is completed: credited at once, once a cycle, by the class of the customer."""
 
 from decimal import Decimal
 from typing import Any

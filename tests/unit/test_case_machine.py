@@ -47,7 +47,7 @@ ENOUGH = 400
 """Events after which a case is only looked at."""
 
 ASIDE = {"refuse", "withdraw", "comment", "urge", "supervise", "hand_over"}
-"""What leads nowhere: left to those who try anything."""
+"""Actions that lead nowhere: left to those who try anything."""
 
 
 def accepted(case: Case, sent: Command[Any], at: datetime) -> bool:

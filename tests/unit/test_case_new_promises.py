@@ -66,7 +66,7 @@ class TestStandingStill:
 
 
 class TestDecision:
-    """What is promised from the decision on."""
+    """Promises that run from the decision on."""
 
     def after_a_decision(self) -> Case:
         case = case_in(State.AWAITING_APPROVAL, promises=without("reply"))

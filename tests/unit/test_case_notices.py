@@ -1,4 +1,4 @@
-"""What a notice of urging and a criticism say, and who is told of them."""
+"""Content and recipients of a notice of urging and of a criticism."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is offered is what is accepted: `available_actions` against `apply`, for everybody in every state."""
+"""Offers are exactly what is accepted: `available_actions` against `apply`, for everybody in every state."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -46,7 +46,7 @@ PART_ROAD: dict[PartState, tuple[tuple[ActionBody, Actor], ...]] = {
     PartState.RETURNED: ((RETURN, OTHER_CREW),),
     PartState.RELEASED: ((BODIES["release"], OWNER),),
 }
-"""How metering's part comes to each state."""
+"""Actions that bring metering's part to each state."""
 DISPATCHED = [state for state, road in ROAD.items() if "dispatch" in road]
 
 
@@ -151,7 +151,7 @@ class TestOfAnotherDepartment:
 
 
 class TestOwner:
-    """Whoever owns the case and has the key of a crew acts as owner, where that is enough."""
+    """Owner of the case with the key of a crew, who acts as owner if that is enough."""
 
     def owner(self, crew: Actor) -> Actor:
         return Actor(name=OWNER.name, role=Role.CREW, department=crew.department)

@@ -1,4 +1,4 @@
-"""What is asked of others: to take a case back, to pay, to wait longer, to own it."""
+"""Requests to others: to take a case back, to pay, to wait longer, to own it."""
 
 from decimal import Decimal
 

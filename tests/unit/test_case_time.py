@@ -1,4 +1,4 @@
-"""What time does to a case: which clocks run, pause and stop, and when it wakes."""
+"""Effects of time on a case: which clocks run, pause and stop, and when it wakes."""
 
 from datetime import datetime, timedelta
 

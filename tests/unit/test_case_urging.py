@@ -1,4 +1,4 @@
-"""What lateness brings: urging before the expiry, a written notice the day after, criticism after five working days."""
+"""Effects of lateness: urging before the expiry, a written notice the day after, criticism after five working days."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -168,7 +168,7 @@ class TestEachInItsTime:
 
 
 class TestReply:
-    """Who has only the reply to give is urged to give it."""
+    """Urging of a person who has only the reply to give."""
 
     def test_late_though_the_work_was_done_in_time_it_brings_both_to_the_owner(self) -> None:
         case = late()

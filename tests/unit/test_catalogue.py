@@ -250,7 +250,7 @@ class TestTerms:
 
 
 class TestSurges:
-    """When one cause is suspected behind many calls."""
+    """Rules for suspecting one cause behind many calls."""
 
     def test_faults_in_the_supply_are_watched_by_the_half_hour_and_the_quality_by_two(
         self, catalogue: Catalogue

@@ -1,4 +1,4 @@
-"""What an operator may write into a catalogue, what becomes of it, and how mistakes are told."""
+"""Source of a catalogue: what an operator may write into it, what becomes of it, and how mistakes are told."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which catalogue is in force: put there in one step, seen by running programs, and never lost to a broken file."""
+"""Catalogue in force: put there in one step, seen by running programs, and never lost to a broken file."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How catalogues differ, in words."""
+"""Differences between catalogues, in words."""
 
 from pathlib import Path
 

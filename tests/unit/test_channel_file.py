@@ -117,7 +117,7 @@ def test_programs_have_no_quiet_hours(example: ChannelFile, channel: str) -> Non
     ],
 )
 def test_a_program_may_have_a_copy_of_everything_once(tmp_path: Path, recipient: str, names: list[str]) -> None:
-    """Whatever the most exact route is, and where there is none."""
+    """The most exact route does not matter, and there may be none."""
     text = EXAMPLE.read_text("utf-8").replace('kind = "webhook"', 'kind = "webhook"\ncopies = true')
     copy = tmp_path / "channels.toml"
     copy.write_text(text.replace('to = "*"', 'to = "director"'), "utf-8")

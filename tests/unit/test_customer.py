@@ -1,4 +1,4 @@
-"""What a customer of the registry may be, and whom thanks are for."""
+"""Rules of a customer of the registry, and of the person whom thanks are for."""
 
 from decimal import Decimal
 

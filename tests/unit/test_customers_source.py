@@ -27,7 +27,7 @@ def load(folder: Path, text: str | bytes, encoding: str = "utf-8") -> list[Custo
 
 
 def problems(folder: Path, text: str | bytes, encoding: str = "utf-8") -> list[str]:
-    """What is said of the file, without its name."""
+    """Return the problems found in the file, without its name."""
     with pytest.raises(FileError) as refused:
         load(folder, text, encoding)
     return [problem.removeprefix(f"{folder / 'customers.csv'}, ") for problem in refused.value.problems]

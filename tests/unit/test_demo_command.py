@@ -1,4 +1,4 @@
-"""What the demo needs before it can begin, and what it says where that is missing."""
+"""Conditions for the demo to begin, and what it says if one is missing."""
 
 from functools import partial
 from pathlib import Path

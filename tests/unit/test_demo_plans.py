@@ -183,7 +183,7 @@ def _common(one: Sequence[Line | Pause], other: Sequence[Line | Pause]) -> int:
 
 
 def _place_of_refusal(call: Call, plan: Plan) -> int:
-    """How many steps are done when the first is refused, if an hour passes before it."""
+    """Count the steps that are done when the first is refused, if an hour passes before it."""
     stage = Stage(call)
     for place, line in enumerate(call.lines(plan, staff())):
         assert isinstance(line, Line)
@@ -280,7 +280,7 @@ def _written(calls: Sequence[Call]) -> list[object]:
 
 
 class TestDifferences:
-    """What would be seen if something had gone wrong."""
+    """Differences that would be seen if something had gone wrong."""
 
     @pytest.fixture
     def shown(self) -> tuple[Plan, dict[str, Any], list[dict[str, Any]]]:

@@ -26,7 +26,7 @@ FINDINGS = {
     "short_notice": ("50.00", "50.00"),
     "payment_late": ("40.00", "100.00"),
 }
-"""What norms say a household gets, and a business."""
+"""Amounts that norms give a household, and a business."""
 
 
 @pytest.fixture(scope="module")

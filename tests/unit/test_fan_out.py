@@ -32,7 +32,7 @@ class Cases:
 
 
 async def attempt(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Sequence[Any]]]:
-    """What a try answers that follows one with this progress, and what it told Temporal meanwhile."""
+    """Return the answers of a try after one with this progress, and what it told Temporal meanwhile."""
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)

@@ -56,7 +56,7 @@ AGREED = {action: (set(sources.split()), target, set(roles.split())) for action,
 
 
 def refused(incident: Incident, body: ActionBody, actor: Actor = DISPATCHER) -> Refused:
-    """What `apply` and `check` both raise; the incident is left as it was."""
+    """Return the refusal that `apply` and `check` both raise; the incident is left as it was."""
     before = incident.model_dump_json()
     with pytest.raises(Refused) as checked:
         incident.check(Command(actor=actor, body=body), THEN)

@@ -1,4 +1,4 @@
-"""Who is told of an incident: callers and staff of its cases, and those whom it concerns itself."""
+"""Recipients of news of an incident: callers and staff of its cases, and those whom it concerns itself."""
 
 from datetime import UTC, datetime
 

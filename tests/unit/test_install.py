@@ -31,7 +31,7 @@ if "-r" in sys.argv:
 
 
 class Clone:
-    """What `make install` needs of a clone, with two packages, and its output while it runs."""
+    """Parts of a clone that `make install` needs, with two packages, and its output while it runs."""
 
     def __init__(self, folder: Path) -> None:
         for name in ("Makefile", "pyproject.toml"):

@@ -1,4 +1,4 @@
-"""Who is told of what: addressed as far as the case knows, once, and without a word about the caller."""
+"""Recipients of each notification: addressed as far as the case knows, once, and without a word about the caller."""
 
 import re
 

@@ -23,7 +23,7 @@ holder = "Ma Jun"
 
 
 def terms(folder: Path, more: str = "") -> Terms:
-    """What a case takes of the default catalogue with these lines added."""
+    """Return the terms that a case takes from the default catalogue with these lines added."""
     file = folder / "city.toml"
     file.write_text(f'extends = "{ZHONGSHAN}"\n{more}', "utf-8")
     return load_catalogue(file).terms("no_water", "west", AT)

@@ -1,4 +1,4 @@
-"""What a catalogue would change for open cases, before it is put in force."""
+"""Changes that a catalogue would make for open cases, before it is put in force."""
 
 from datetime import timedelta
 

@@ -51,7 +51,7 @@ WAYS_OUT: dict[str, Callable[[Case], object]] = {
         case.settle(OVER_NOW.model_copy(update={"incident": OTHER_INCIDENT}), LATER),
     ),
 }
-"""How a case stops waiting for its incident, and is not replied to with it."""
+"""Ways in which a case stops waiting for its incident, and is not replied to with it."""
 
 
 class TestLinking:

@@ -1,4 +1,4 @@
-"""What a surge prints at its end is what was found: every figure of the report, and what is wrong by its name."""
+"""Report that a surge prints at its end: every figure is what was found, and what is wrong has its name."""
 
 import io
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What readers of a case see: the names and shapes of the published contract."""
+"""Views of a case for its readers: the names and shapes of the published contract."""
 
 import json
 from decimal import Decimal

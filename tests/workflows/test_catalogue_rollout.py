@@ -65,7 +65,7 @@ async def begin(hotline: Hotline, catalogue: Catalogue, settle_seconds: float = 
 
 
 async def published(complaint: Complaint) -> Counter[str]:
-    """What SQL has of it when all is there, by action."""
+    """Count the case's events in SQL by action, once all are there."""
     rows = await complaint.published((await complaint.view()).version)
     return Counter(row["action"] for row in rows)
 

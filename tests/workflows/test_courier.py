@@ -39,7 +39,7 @@ async def with_courier(
 
 
 def lines(hotline: Hotline) -> list[dict[str, Any]]:
-    """What the log channel has delivered."""
+    """Return the lines that the log channel has delivered."""
     log = hotline.settings.notification_log
     return [json.loads(line) for line in log.read_bytes().splitlines()] if log.is_file() else []
 

@@ -1,4 +1,4 @@
-"""What the host adds to the case: updates and refusals, what the UI shows, publication, and long lives."""
+"""Additions of the host to the case: updates and refusals, what the UI shows, publication, and long lives."""
 
 import asyncio
 import inspect

@@ -142,7 +142,7 @@ async def shown_incident(complaint: Complaint) -> str | None:
 
 
 async def completed(cause: Cause, name: str, run: str | None = None) -> int:
-    """How many of these activities are done in a run, the present one unless it is named."""
+    """Count these activities that are done in a run, the present one unless it is named."""
     handle = cause.handle if run is None else cause.run(run)
     history = (await handle.fetch_history()).events
     mine = {e.event_id for e in history if e.activity_task_scheduled_event_attributes.activity_type.name == name}

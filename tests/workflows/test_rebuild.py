@@ -206,7 +206,7 @@ async def test_a_comment_more_is_all_that_is_new(hotline: Hotline, owner: Engine
 
 
 async def told(complaint: Complaint) -> int:
-    """How many messages there are about the complaint."""
+    """Count the notifications about the complaint."""
     return len(await complaint.rows("notifications"))
 
 

@@ -25,7 +25,7 @@ async def brought_to(complaint: Complaint, steps: tuple[Any, ...]) -> Complaint:
 
 
 async def due(complaint: Complaint) -> datetime:
-    """When the case is to be settled."""
+    """Return the instant at which the case is to be settled."""
     (clock,) = [clock for clock in (await complaint.view()).clocks if clock.name == "resolve"]
     assert clock.due_at
     return clock.due_at
