@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -124,7 +124,8 @@ class Service:
         pids = [self._pid(name) for name in names]
         marks = [started_at(pid) for pid in pids]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # the others may die with their supervisor
+                os.kill(pid, signal.SIGKILL)
         if self._process and "supervisor" in names:
             self._process.wait()
         wait_until(
