@@ -35,6 +35,6 @@ def _if_needed(visits: _Visits) -> _Visits:
 
 
 # For every workflow task the SDK finds every payload three times before it, and three times after it, to copy it as it
-# is: a tenth of its processor time. It has no option for this.
+# is: a tenth of the time of a worker. It has no option for this.
 bridge.decode_activation = _if_needed(bridge.decode_activation)
 bridge.encode_completion = _if_needed(bridge.encode_completion)
