@@ -18,7 +18,7 @@ from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
 from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
-from activities.projection import Projection
+from activities.projection import Projection, SenderWriter
 from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.opening import Opening
 from hotline import entry, process
@@ -48,6 +48,8 @@ STICKY_TIMEOUT = timedelta(seconds=1.5)
 If it were much shorter, an overloaded worker would lose its cases and replay them from the start."""
 GRACE = timedelta(seconds=5)
 """Time that activities may go on after the worker was asked to stop."""
+WRITE_SECONDS = 5.0
+"""Longest wait for SQL to take the batch of a case that an activity has updated."""
 WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)
 
 
@@ -65,10 +67,11 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     suspect = _suspect(client, settings.task_queue, in_force)
     watch = SurgeWatch(database, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     reader = engine(settings.database_url, read_only=True)
-    rollout = CatalogueRollout(reader, client, workflow_id)
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
-        incidents = Incidents(writer, database, client, workflow_id)
+        of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
+        incidents = Incidents(writer, of_cases, database, client, workflow_id)
+        rollout = CatalogueRollout(of_cases, reader, client, workflow_id)
         worker = Worker(
             client,
             task_queue=settings.task_queue,

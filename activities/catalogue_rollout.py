@@ -9,9 +9,10 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.fan_out import BRISK, SILENT, fan_out
-from activities.projection import read
+from activities.fan_out import BRISK, SILENT, Answer, fan_out
+from activities.projection import SenderWriter, read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
+from domain.case.batch import Returned
 from domain.case.rollout import RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
@@ -47,12 +48,16 @@ class CatalogueRollout:
     """The activities of a rollout.
 
     Args:
+        sender: writes the batches that cases return.
         database: engine of the read model, to read.
         client: client that updates cases.
         workflow_id: returns the workflow id of a case's number.
     """
 
-    def __init__(self, database: Engine, client: Client, workflow_id: Callable[[str], str]) -> None:
+    def __init__(
+        self, sender: SenderWriter, database: Engine, client: Client, workflow_id: Callable[[str], str]
+    ) -> None:
+        self._sender = sender
         self._database = database
         self._client = client
         self._workflow_id = workflow_id
@@ -74,24 +79,24 @@ class CatalogueRollout:
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
         update_id = f"catalogue_change-{activity.info().workflow_run_id}{'-late' if change.second_pass else ''}"
 
-        async def ask(number: str) -> str:
+        async def ask(number: str) -> Answer:
             try:
                 terms = rollout.terms(cases[number])
             except UnknownCode:
-                return KEPT
+                return KEPT, None
             return await self._ask(number, NewTerms(terms=terms, edition=change.edition), update_id)
 
-        answers, silent = await fan_out(change.numbers, ask, BRISK)
+        answers, silent = await fan_out(change.numbers, ask, self._sender.write_all, BRISK)
         answers[SILENT] = len(silent)
         return dict(+answers)
 
-    async def _ask(self, number: str, new: NewTerms, update_id: str) -> str:
+    async def _ask(self, number: str, new: NewTerms, update_id: str) -> Answer:
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await handle.execute_update("catalogue_change", new, id=update_id)
+                returned = await handle.execute_update("catalogue_change", new, id=update_id, result_type=Returned)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
-                return SAME
+                return SAME, None
             raise
-        return CHANGED
+        return CHANGED, returned.batch

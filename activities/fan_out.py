@@ -1,7 +1,6 @@
 """One update for many cases: a few at a time, so that other work on cases does not wait behind them."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
@@ -9,6 +8,8 @@ from typing import NamedTuple
 from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
+
+from domain.case.batch import ProjectionBatch
 
 
 class Pace(NamedTuple):
@@ -38,25 +39,17 @@ REFUSED = "refused"
 """Answer of a case that refused the update."""
 TRIES = 3
 """Attempts of the activity in which a case that does not answer fails the attempt; from the last one on it is left."""
-QUIET_SECONDS = 0.1
-"""Pause after a case was served: what is done in one go, a call and its dispatch, then has the machine."""
-LONGEST_WAIT_SECONDS = 0.3
-"""However many cases are served, a fan-out goes on at a few cases a second."""
 
-Ask = Callable[[str], Awaitable[str]]
-"""Updates the case of this number, and returns its answer in one word. Asked again, it returns the same."""
-Flush = Callable[[], Awaitable[None]]
-"""Finishes the work that the answers so far left. A later attempt asks none of these cases again."""
-LastServed = Callable[[], float]
-"""Returns when this worker last wrote for a case that somebody acts on; by `time.monotonic`."""
+Answer = tuple[str, ProjectionBatch | None]
+"""Answer of a case in one word, and the batch that it returned for SQL."""
+Ask = Callable[[str], Awaitable[Answer]]
+"""Updates the case of this number. Asked again, it returns the same."""
+Write = Callable[[Sequence[ProjectionBatch]], Awaitable[None]]
+"""Writes batches together. A later attempt asks none of their cases again."""
 
 
 async def fan_out(
-    numbers: Sequence[str],
-    ask: Ask,
-    pace: Pace = GENTLE,
-    flush: Flush | None = None,
-    last_served: LastServed | None = None,
+    numbers: Sequence[str], ask: Ask, write: Write, pace: Pace = GENTLE
 ) -> tuple[Counter[str], tuple[str, ...]]:
     """Ask every case; return the count of each answer, and the numbers of the cases that did not answer.
 
@@ -70,19 +63,18 @@ async def fan_out(
     done, answers = (int(details[0]), Counter[str](details[1])) if details else (0, Counter[str]())
     clock = asyncio.get_running_loop().time
     while done < len(numbers):
-        checkpoint = done, dict(answers)
+        checkpoint, batches = (done, dict(answers)), list[ProjectionBatch]()
         until = min(done + pace.concurrency * pace.groups, len(numbers))
         while done < until:
-            if last_served:
-                await _quiet(last_served)
             began = clock()
             group = numbers[done : min(done + pace.concurrency, until)]
-            answers.update(await _ask_group(ask, group))
+            for answer, batch in await _ask_group(ask, group):
+                answers[answer] += 1
+                batches += [batch] if batch else []
             done += len(group)
             activity.heartbeat(*checkpoint)  # alive, however long one of them takes
             await asyncio.sleep(pace.rest * (clock() - began))
-        if flush:
-            await flush()
+        await write(batches)
         activity.heartbeat(done, dict(answers))
     silent = [answer for answer in answers if answer.startswith(SILENT)]
     for answer in silent:
@@ -90,13 +82,7 @@ async def fan_out(
     return answers, tuple(answer.removeprefix(SILENT) for answer in silent)
 
 
-async def _quiet(last_served: LastServed) -> None:
-    ends = time.monotonic() + LONGEST_WAIT_SECONDS
-    while (left := min(last_served() + QUIET_SECONDS, ends) - time.monotonic()) > 0:  # noqa: ASYNC110 - nobody tells of quiet
-        await asyncio.sleep(left)
-
-
-async def _ask_group(ask: Ask, numbers: Sequence[str]) -> list[str]:
+async def _ask_group(ask: Ask, numbers: Sequence[str]) -> list[Answer]:
     try:
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(_answer(ask, number)) for number in numbers]
@@ -106,18 +92,18 @@ async def _ask_group(ask: Ask, numbers: Sequence[str]) -> list[str]:
     return [task.result() for task in asked]
 
 
-async def _answer(ask: Ask, number: str) -> str:
+async def _answer(ask: Ask, number: str) -> Answer:
     try:
         return await ask(number)
     except WorkflowUpdateFailedError:
-        return REFUSED
+        return REFUSED, None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         if activity.is_cancelled():
             raise asyncio.CancelledError from None
         if activity.info().attempt < TRIES:
             raise
-        return SILENT + number
+        return SILENT + number, None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return GONE
+            return GONE, None
         raise

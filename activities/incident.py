@@ -1,28 +1,26 @@
 """Activities of incidents: rows in SQL, news to callers, and updates of the linked cases."""
 
-import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.fan_out import GONE, fan_out
-from activities.projection import plain_errors, read
+from activities.fan_out import GONE, Answer, fan_out
+from activities.projection import SenderWriter, plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
-from domain.case.batch import ProjectionBatch
 from domain.case.incident_link import OVER
+from domain.case.views import Outcome
 from domain.incident.batch import BatchResult, Gathered, Gathering, IncidentBatch, Relinking, Settling, sampled
 from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM
 from domain.shared.command import Command
 from readmodel import incidents
-from readmodel.projection import NotRegisteredError, write
 from readmodel.writer import GroupWriter
 
 BATCH = 200
@@ -31,8 +29,6 @@ SLICE = 500
 """Notifications of one transaction, for which publications of cases wait."""
 UPDATE_TIMEOUT = timedelta(seconds=20)
 """Longest wait for a case; another worker takes over from one that died within this time."""
-WRITE_SECONDS = 5.0
-"""Longest wait for SQL; then each case publishes by itself."""
 LINKED = "linked"
 
 
@@ -41,13 +37,22 @@ class Incidents:
 
     Args:
         writer: group writer of the read model.
+        sender: writes the batches that cases return.
         engine: engine of the read model, to read.
         client: client that updates cases.
         workflow_id: returns the workflow id of a case's number.
     """
 
-    def __init__(self, writer: GroupWriter, engine: Engine, client: Client, workflow_id: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        writer: GroupWriter,
+        sender: SenderWriter,
+        engine: Engine,
+        client: Client,
+        workflow_id: Callable[[str], str],
+    ) -> None:
         self._writer = writer
+        self._sender = sender
         self._engine = engine
         self._client = client
         self._workflow_id = workflow_id
@@ -68,63 +73,48 @@ class Incidents:
     async def gather(self, gathering: Gathering) -> Gathered:
         """Link the next cases of the scope; return their count and the number to continue after."""
         numbers = await read(self._engine, lambda connection: incidents.candidates(connection, gathering, BATCH))
-        answers, _ = await fan_out(numbers, lambda number: self._link(number, gathering.incident, "gather"))
+        answers, _ = await self._link_all(numbers, gathering.incident, "gather")
         return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> BatchResult:
         """Complete the cases and reply; return the count of each outcome (`domain.case.automatic.settle`).
 
-        The batches that cases return are written here, many in one transaction. A case that is asked again returns
-        the same batch, so a later attempt writes the same rows.
+        A case that is asked again returns the same batch, so a later attempt writes the same rows.
         """
-        incident, batches = settling.incident, list[ProjectionBatch]()
+        incident = settling.incident
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
 
-        async def ask(number: str) -> str:
+        async def ask(number: str) -> Answer:
             chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen})
             settled: Settled = await self._update(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
-            if settled.batch:
-                batches.append(settled.batch)
-            return settled.outcome
+            return settled.outcome, settled.batch
 
-        async def flush() -> None:
-            if batches:
-                await self._write_settled(batches)
-                batches.clear()
-
-        answers, silent = await fan_out(settling.numbers, ask, flush=flush, last_served=self._last_served)
+        answers, silent = await fan_out(settling.numbers, ask, self._sender.write_all)
         answers[OVER] += answers.pop(GONE, 0)
         return BatchResult(counts=+answers, silent=silent)
-
-    async def _write_settled(self, batches: Sequence[ProjectionBatch]) -> None:
-        """Write the batches of settled cases; if SQL does not take them, signal each case to write its own."""
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self._writer.run(partial(write, batches=tuple(batches)))
-        except (DBAPIError, NotRegisteredError, TimeoutError):
-            for batch in batches:
-                await self._client.get_workflow_handle(self._workflow_id(batch.number)).signal("publish")
-
-    def _last_served(self) -> float:
-        return self._writer.submitted_at
 
     @activity.defn(name="relink_cases")
     async def relink(self, relinking: Relinking) -> BatchResult:
         """Link the cases to another incident, or to none; return the count of each answer."""
         why = f"{relinking.incident}->{relinking.to}"
-        answers, silent = await fan_out(
-            relinking.numbers, lambda number: self._link(number, relinking.to, why), last_served=self._last_served
-        )
+        answers, silent = await self._link_all(relinking.numbers, relinking.to, why)
         return BatchResult(counts=answers, silent=silent)
 
-    async def _link(self, number: str, incident: str | None, why: str) -> str:
-        """Link a case by an update with a key, so that the case knows it if it is asked again."""
-        key = f"{why}-{incident}-{number}"
-        command = Command(actor=SYSTEM, body=LinkIncident(incident=incident), key=key, digest=key)
-        await self._update(number, "link_incident", command, dict)
-        return LINKED
+    async def _link_all(
+        self, numbers: Sequence[str], incident: str | None, why: str
+    ) -> tuple[Counter[str], tuple[str, ...]]:
+        """Link cases by updates with keys, so that a case knows it if it is asked again."""
+
+        async def ask(number: str) -> Answer:
+            key = f"{why}-{incident}-{number}"
+            body = LinkIncident(incident=incident)
+            command = Command(actor=SYSTEM, body=body, key=key, digest=key, acknowledged=0)
+            outcome: Outcome = await self._update(number, "link_incident", command, Outcome)
+            return LINKED, outcome.batch
+
+        return await fan_out(numbers, ask, self._sender.write_all)
 
     async def _update(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
         """Send an update; if one with the id `once` was sent before, return its answer."""

@@ -1,17 +1,21 @@
-"""The activity by which cases publish their events to the read model, and access to it for other activities."""
+"""Writing of batches to the read model: the activity by which cases publish, and the writer of what updates return."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from temporalio import activity
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from domain.case.batch import ProjectionBatch
 from readmodel.database import ReadConnection, reading
+from readmodel.projection import NotRegisteredError
 from readmodel.writer import DOWN, GroupWriter
 
 T = TypeVar("T")
@@ -28,6 +32,49 @@ class Projection:
         """Commit the batch. Raises ApplicationError if SQL does not take it: Temporal tries again."""
         with plain_errors():
             await self._writer.submit(batch)
+
+
+class SenderWriter:
+    """Writer of the batches that updates and registrations return to their sender: API, incidents, rollouts.
+
+    Args:
+        writer: group writer, which writes batches of the same moment in one transaction.
+        client: client to signal the cases whose batches SQL does not take.
+        workflow_id: returns the workflow id of a case's number.
+        seconds: longest wait for SQL.
+    """
+
+    def __init__(self, writer: GroupWriter, client: Client, workflow_id: Callable[[str], str], seconds: float) -> None:
+        self._writer = writer
+        self._client = client
+        self._workflow_id = workflow_id
+        self._seconds = seconds
+
+    async def write(self, batch: ProjectionBatch) -> bool:
+        """Return True once the batch is committed. If SQL does not take it in time, its case is to publish it."""
+        if await self.committed(self._writer.submit(batch)):
+            return True
+        await self.tell_to_publish(batch.number)
+        return False
+
+    async def write_all(self, batches: Iterable[ProjectionBatch]) -> None:
+        """Write the batches together."""
+        await asyncio.gather(*map(self.write, batches))
+
+    async def committed(self, work: Awaitable[object]) -> bool:
+        """Return True if the writer finishes this work in time."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                await work
+        except (SQLAlchemyError, NotRegisteredError, TimeoutError):
+            return False
+        return True
+
+    async def tell_to_publish(self, number: str) -> None:
+        """Signal the case. One that has ended has published; if Temporal does not answer, the reconciler repairs."""
+        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        with suppress(RPCError, RuntimeError):
+            await handle.signal("publish", rpc_timeout=timedelta(seconds=self._seconds))
 
 
 async def read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:

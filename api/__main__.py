@@ -8,6 +8,7 @@ import uvicorn
 from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
+from activities.projection import SenderWriter
 from api.app import create_app
 from api.backend import Backend
 from api.codes import ByName
@@ -16,8 +17,8 @@ from api.metrics import Metrics
 from api.recognition import Recognition
 from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
+from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
-from api.sql.visibility import Visibility
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
@@ -27,6 +28,8 @@ from hotline.keyring import TOKEN_SHAPE, Keyring
 from hotline.settings import Settings, encryption_warning
 from hotline.temporal.connection import connect
 from readmodel.database import engine
+from readmodel.writer import GroupWriter
+from workflows.presentation.complaint import workflow_id
 
 log = logging.getLogger("hotline.api")
 
@@ -54,11 +57,17 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     complaints = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
-    recognition = Recognition(reader, complaints)
+    writing = engine(settings.database_url)
+    writer = GroupWriter(
+        writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
+    )
+    metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
+    sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
+    projection = ProjectionWriter(writer, sender, reader, metrics)
+    recognition = Recognition(reader, complaints, projection)
     return Backend(
         public_url=settings.public_url,
         templates=settings.templates,
-        sql_wait_seconds=settings.sql_wait_seconds,
         body_limit_bytes=settings.body_limit_bytes,
         bearer=BearerKey(keyring, TOKEN_SHAPE),
         in_force=in_force,
@@ -69,11 +78,11 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
         incidents=IncidentClient(*temporal),
         temporal=TemporalHealth(client, settings.task_queue),
         reader=reader,
-        dead_letters=DeadLetters(engine(settings.database_url), clock),
-        visibility=Visibility(reader.versions),
-        incident_visibility=Visibility(reader.incident_versions),
+        dead_letters=DeadLetters(writing, clock),
+        writer=writer,
+        projection=projection,
         links=Links(settings.links_secret_file),
-        metrics=Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days),
+        metrics=metrics,
         clock=clock,
     )
 

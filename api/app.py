@@ -39,10 +39,9 @@ def create_app(backend: Backend) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         backend.in_force.record(backend.clock())
-        yield
-        await backend.recognition.close()
-        await backend.visibility.close()
-        await backend.incident_visibility.close()
+        async with backend.writer:
+            yield
+            await backend.recognition.close()
         backend.reader.close()
         backend.dead_letters.close()
 

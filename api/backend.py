@@ -14,17 +14,18 @@ from api.problems import ProblemError, declare
 from api.recognition import Recognition
 from api.security import BearerKey, Key, actor_of
 from api.sql.dead_letters import DeadLetters
+from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
-from api.sql.visibility import Visibility
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
 from domain.case.case import Case
 from domain.case.decide import available_actions
-from domain.case.views import CaseView, view_case
+from domain.case.views import CaseView, Outcome, view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor
 from readmodel.case_queries import get_case, versions
+from readmodel.writer import GroupWriter
 
 COMPLAINT_NOT_FOUND = declare("complaint-not-found", HTTPStatus.NOT_FOUND, "Complaint not found")
 
@@ -36,13 +37,11 @@ class Backend:
     Attributes:
         public_url: address of the API for callers, without a slash at its end.
         templates: folder of the operator's templates, or None.
-        sql_wait_seconds: seconds that a client waits for SQL to show what Temporal accepted.
         body_limit_bytes: size of the largest body.
     """
 
     public_url: str
     templates: Path | None
-    sql_wait_seconds: float
     body_limit_bytes: int
     bearer: BearerKey
     in_force: CatalogueInForce
@@ -54,8 +53,8 @@ class Backend:
     temporal: TemporalHealth
     reader: Reader
     dead_letters: DeadLetters
-    visibility: Visibility
-    incident_visibility: Visibility
+    writer: GroupWriter
+    projection: ProjectionWriter
     links: Links
     metrics: Metrics
     clock: Callable[[], datetime]
@@ -101,11 +100,20 @@ class Backend:
             raise not_found(number)
         raise away(f"The complaint {number} is there, but SQL does not show it yet.")
 
-    async def shown(self, number: str, version: int) -> bool:
-        """Return True if SQL shows this version within `sql_wait_seconds`."""
-        shown = await self.visibility.shows(number, version, self.sql_wait_seconds)
-        self.metrics.waited(shown=shown)
-        return shown
+    async def projected(self, number: str, outcome: Outcome, actor: Actor) -> tuple[CaseView, bool]:
+        """Write what an update returned; return the case as the actor sees it, and True if SQL has it.
+
+        Raises ProblemError if SQL is down and the workflow does not answer either.
+        """
+        view, committed = outcome.case, False
+        if outcome.batch:
+            case, committed = await self.projection.write(outcome.batch)
+            view = self.view(case, actor) if case else await self.complaints.case(number, actor)
+        elif view:
+            committed = await self.projection.has(number, view.version)
+        if view is None:
+            raise not_found(number)
+        return view, committed
 
 
 def not_found(number: str) -> ProblemError:

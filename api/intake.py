@@ -23,6 +23,7 @@ from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions import TABLE
 from domain.case.case import Case
+from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Role
@@ -37,10 +38,11 @@ MOST_DRAWS = 20
 
 
 class Registered(NamedTuple):
-    """A durable case. `case` is None if an earlier request with the same key made it."""
+    """A durable case, with its first event. `case` is None if an earlier request with the same key made it."""
 
     number: str
-    case: Case | None
+    case: Case | None = None
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class IntakeService:
             owner, terms = _owner(key, body), self._terms(body, at)
         except (ProblemError, UnknownCode):
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
-                return Registered(number, None)
+                return Registered(number)
             raise
         if sent:
             # As long as the same request may be under way under the number of yesterday.
@@ -75,7 +77,7 @@ class IntakeService:
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
         looking = asyncio.ensure_future(self.reader.known(intake, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
-            return Registered(number, None)
+            return Registered(number)
         known = await looking
         draft = Registration(
             number="",
@@ -101,12 +103,12 @@ class IntakeService:
         day = local_day(draft.at, zone)
         for number in _numbers(day, request):
             registration = draft.model_copy(update={"number": number})
-            case, _ = Case.register(registration)
+            case, events = Case.register(registration)
             seconds = time_to_start(day, self.clock(), zone).total_seconds() if sent else math.inf
             if await self.complaints.start(registration, case, request, seconds):
-                return Registered(number, case)
+                return Registered(number, case, events)
             if await self.complaints.registered_by(request, [number]):
-                return Registered(number, None)
+                return Registered(number)
         raise unavailable(TEMPORAL_UNAVAILABLE, "No free number was found; send the same again.", RETRY_SECONDS)
 
     async def _made(self, request: Request, *days: date) -> str | None:

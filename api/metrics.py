@@ -30,14 +30,17 @@ class Metrics:
         self._accepted = Counter(
             "hotline_accepted_unseen", "Answers 202: durable, and not in SQL yet.", registry=self._registry
         )
-        self._waits = Counter(
-            "hotline_sql_waits", "Waits for SQL to show a version, by outcome.", ["outcome"], registry=self._registry
+        self._writes = Counter(
+            "hotline_sql_writes",
+            "Batches given to SQL, by outcome.",
+            ["outcome"],
+            registry=self._registry,
         )
         Gauge("hotline_calendar_days_left", "Days until the known holidays end.", registry=self._registry).set_function(
             calendar_days_left
         )
-        for outcome in ("shown", "not_shown"):
-            self._waits.labels(outcome)
+        for outcome in ("committed", "left_to_case"):
+            self._writes.labels(outcome)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered request."""
@@ -46,9 +49,9 @@ class Metrics:
         if status == HTTPStatus.ACCEPTED:
             self._accepted.inc()
 
-    def waited(self, *, shown: bool) -> None:
-        """Count a wait for SQL that has ended."""
-        self._waits.labels("shown" if shown else "not_shown").inc()
+    def wrote(self, *, committed: bool) -> None:
+        """Count a batch that was committed, or that its case is to publish."""
+        self._writes.labels("committed" if committed else "left_to_case").inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

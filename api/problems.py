@@ -57,8 +57,8 @@ def kind_of(problem: ProblemType) -> Kind:
     return declare(problem.code.replace("_", "-"), STATUS[problem.kind], problem.title)
 
 
-OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT = map(
-    kind_of, (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT)
+OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL = map(
+    kind_of, (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT, errors.BEHIND_SQL)
 )
 _ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS)
 for _refusal in (refusal for action in _ACTIONS for refusal in action.problems):

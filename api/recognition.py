@@ -5,6 +5,7 @@ import logging
 from datetime import datetime
 
 from api.problems import ProblemError
+from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
@@ -22,11 +23,13 @@ class Recognition:
     Args:
         reader: tells what was known of the caller before this case.
         complaints: tells the case, which is flagged once.
+        projection: writes what the case returns.
     """
 
-    def __init__(self, reader: Reader, complaints: ComplaintClient) -> None:
+    def __init__(self, reader: Reader, complaints: ComplaintClient, projection: ProjectionWriter) -> None:
         self._reader = reader
         self._complaints = complaints
+        self._projection = projection
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, number: str, intake: Intake, at: datetime) -> None:
@@ -48,7 +51,8 @@ class Recognition:
                 known = await self._reader.known_late(intake, at, number)
                 if known.flags:
                     facts = Recognised(flags=known.flags, possible_duplicates=known.possible_duplicates)
-                    await self._complaints.recognise(number, facts)
+                    if batch := await self._complaints.recognise(number, facts):
+                        await self._projection.write(batch)
             except ProblemError:
                 continue
             return

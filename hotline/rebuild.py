@@ -1,7 +1,8 @@
 """Rebuild of the read model from the histories of cases and incidents in Temporal.
 
-A batch is in the history before it is written to SQL, so the histories hold every row except the result of deliveries.
-A batch that is not written yet is left to its case, which retries until it is written.
+A batch is in the history before it is written to SQL: in the result of an update or the input of an activity; the first
+one follows from the start message. So the histories hold every row except the result of deliveries. The input of an
+activity that is not done yet is left to its case, which retries until it is written.
 """
 
 import asyncio
@@ -13,22 +14,29 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
+from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.case.automatic.settle import SETTLE, Settled
-from domain.case.batch import ProjectionBatch
+from domain.case.batch import ProjectionBatch, Returned
+from domain.case.case import Case
+from domain.case.intake import Registration
 from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.shared.instants import to_milliseconds
 from domain.shared.notification import Notification
 from readmodel import incidents
-from readmodel.database import WriteConnection, writing
+from readmodel.case_queries import versions
+from readmodel.database import WriteConnection, reading, writing
 from readmodel.notifications import close, known
 from readmodel.projection import NotRegisteredError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
+from workflows.messages import ComplaintStart
+from workflows.presentation.complaint import workflow_id
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
@@ -94,17 +102,28 @@ async def published(client: Client, runs: Sequence[WorkflowExecution]) -> list[A
             kind = WRITTEN.get(scheduled.activity_type.name)
             if kind and (ended or event.event_id in completed):
                 found += await client.data_converter.decode(scheduled.input.payloads, [kind])
-            found += await _settled_batches(client, event)
+            found += await returned(client.data_converter, event)
     return found
 
 
-async def _settled_batches(client: Client, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the batch that the settlement of an incident wrote for a case: it is in the result of the update."""
-    done = event.workflow_execution_update_completed_event_attributes
-    if not done.meta.update_id.startswith(SETTLE) or not done.outcome.success.payloads:
+async def returned(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
+    """Return the batch that the sender of this update or registration writes; none if there is none."""
+    start = event.workflow_execution_started_event_attributes
+    if start.workflow_type.name == ComplaintWorkflow.__name__:
+        return await _registration(converter, start.input.payloads)
+    done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
+    if not done:
         return []
-    [settled] = await client.data_converter.decode(done.outcome.success.payloads, [Settled])
-    return [settled.batch] if settled.batch else []
+    [answer] = await converter.decode(done, [Returned])
+    return [answer.batch] if answer.batch else []
+
+
+async def _registration(converter: DataConverter, payloads: Sequence[Payload]) -> list[ProjectionBatch]:
+    [start] = await converter.decode(payloads, [ComplaintStart])
+    if not isinstance(start.source, Registration):
+        return []
+    case, events = Case.register(start.source)
+    return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
 
 
 async def _history(client: Client, run: WorkflowExecution) -> list[HistoryEvent]:
@@ -118,8 +137,11 @@ async def _history(client: Client, run: WorkflowExecution) -> list[HistoryEvent]
 
 
 def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> list[str]:
-    """Write all cases in one transaction, or else each alone; return the ids of those that cannot be written."""
+    """Write all cases in one transaction, or else each alone; return the ids of those whose beginning is missing."""
     batches = list(chain.from_iterable(cases.values()))
+    with reading(engine) as connection:
+        there = versions(connection, [one.removeprefix(workflow_id("")) for one in cases])
+    lost = [one for one, found in cases.items() if not found and one.removeprefix(workflow_id("")) not in there]
     owed = (notifications(batch.number, event) for batch in batches for event in batch.events)
     try:
         if batches:
@@ -127,8 +149,8 @@ def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> li
     except NotRegisteredError:
         if len(cases) == 1:
             return list(cases)
-        return [lost for one, found in cases.items() for lost in _write(engine, {one: found})]
-    return []
+        return [each for one, found in cases.items() for each in _write(engine, {one: found})]
+    return lost
 
 
 def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:

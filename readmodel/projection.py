@@ -31,17 +31,17 @@ _OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "ve
 
 
 class NotRegisteredError(Exception):
-    """Error for a batch of a case whose first batch has not been written: to be tried again."""
+    """Error for a batch of a case whose earlier events are missing in SQL: to be tried again when they are there."""
 
 
 def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> int:
     """Write the batches; return the number of notifications in them.
 
     Raises:
-        NotRegisteredError: the row of a case is missing; nothing must be committed.
+        NotRegisteredError: earlier events of a case are missing; nothing must be committed.
     """
-    first = [batch for batch in batches if batch.events[0].action == "register"]
-    later = [batch for batch in batches if batch.events[0].action != "register"]
+    first = [batch for batch in batches if not batch.since_version]
+    later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
     occurred = [(batch.number, event) for batch in batches for event in batch.events]
     due = [due_row(number, event.seq, event.at, each) for number, event in occurred for each in owed(number, event)]
     upsert(connection, cases, [_registered_row(batch) for batch in first])
@@ -62,25 +62,33 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
 
 _UPDATE = (
     update(cases)
-    .where(cases.c.number == bindparam("the_number"), cases.c.version < bindparam("the_version"))
+    .where(
+        cases.c.number == bindparam("the_number"),
+        cases.c.version.between(bindparam("since_version"), bindparam("the_version") - 1),
+    )
     # A batch has the priority only if another catalogue was put in force for the case.
     .values(priority=func.coalesce(bindparam("the_priority", type_=cases.c.priority.type), cases.c.priority))
 )
 
 
 def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> None:
-    """Update existing rows. A row that did not change is newer already, or missing."""
+    """Update existing rows. A row that did not change is newer already, or earlier events are missing."""
     rows = [
         _state_row(batch)
-        | {"the_number": batch.number, "the_version": batch.case.version, "the_priority": batch.priority}
+        | {
+            "the_number": batch.number,
+            "since_version": batch.since_version,
+            "the_version": batch.case.version,
+            "the_priority": batch.priority,
+        }
         for batch in batches
     ]
     if connection.execute(_UPDATE, rows).rowcount == len(rows):
         return
     wanted = {batch.number for batch in batches}
-    there = set(connection.scalars(select(cases.c.number).where(cases.c.number.in_(wanted))))
-    if missing := sorted(wanted - there):
-        raise NotRegisteredError(f"no row yet for the registration of {', '.join(missing)}")
+    there = dict(connection.execute(select(cases.c.number, cases.c.version).where(cases.c.number.in_(wanted))).all())
+    if missing := {batch.number for batch in batches if there.get(batch.number, 0) < batch.since_version}:
+        raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
 
 
 def _registered_row(batch: ProjectionBatch) -> RowValues:
@@ -115,6 +123,7 @@ def _state_row(batch: ProjectionBatch) -> RowValues:
         "sla": batch.sla,
         "overdue": batch.overdue,
         "next_due_at": batch.next_due_at,
+        "changed_at": batch.changed_at,
         # By its declared type: in the same process the progress may be a whole case, which the document is not.
         "document": _PROGRESS.dump_json(batch.case).decode(),
     }

@@ -77,6 +77,7 @@ cases = Table(
     Column("registered_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("next_due_at", UtcDateTime),
+    Column("changed_at", UtcDateTime, nullable=False, comment="As the search attribute ChangedAt of its workflow."),
     Column("caller_name", String(80)),
     Column("caller_phone", String(26)),
     Column("caller_account_no", String(32)),

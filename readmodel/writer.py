@@ -1,8 +1,6 @@
 """Group commit: batches of concurrent requests are written in one transaction, by one thread."""
 
 import asyncio
-import math
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -45,8 +43,6 @@ class GroupWriter:
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
         self._open = False
-        self.submitted_at = -math.inf
-        """Time of the last `submit`, by `time.monotonic`."""
         self.notifications_written = asyncio.Event()
         """Set after notifications were committed; its reader clears it."""
 
@@ -64,7 +60,6 @@ class GroupWriter:
     async def submit(self, batch: ProjectionBatch) -> None:
         """Commit a batch. Raises SQLAlchemyError or NotRegisteredError; nothing of it is written then."""
         self._require_open()
-        self.submitted_at = time.monotonic()
         loop = asyncio.get_running_loop()
         job = _Job(batch, loop.create_future())
         self._waiting.append(job)

@@ -1,5 +1,8 @@
 """The workflow of one complaint. The case decides; the workflow makes it durable."""
 
+from collections import deque
+from typing import Any
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -8,17 +11,17 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
     from domain.case.automatic.recognise import KNOWN, Recognised, is_news
     from domain.case.automatic.settle import Settled, Settlement, outcome
-    from domain.case.batch import ProjectionBatch
+    from domain.case.batch import ProjectionBatch, Returned
     from domain.case.case import Case
     from domain.case.events import Event
-    from domain.case.incident_link import SETTLED
     from domain.case.views import CaseView, Outcome, view_case
     from domain.shared.actors import Actor
+    from domain.shared.command import Command
     from workflows.deadline_timer import DeadlineTimer
     from workflows.entity import EntityWorkflow
     from workflows.incident_link import IncidentLink
     from workflows.messages import ComplaintStart, Done
-    from workflows.presentation.complaint import details, search_attributes
+    from workflows.presentation.complaint import RECENT, details, search_attributes, timeline_line
     from workflows.presentation.search_attributes import Values
     from workflows.updates import COMPLAINT_UPDATES, with_updates
 
@@ -38,10 +41,12 @@ class ComplaintWorkflow(EntityWorkflow):
             self._case = start.source
         else:
             self._case, registered = Case.register(start.source)
-        self._version_incident_writes = 0
+        self._recent = deque(start.recent, maxlen=RECENT)
+        self._ends = False
         self._timer = DeadlineTimer(self._wake)
         self._link = IncidentLink(self._case.number, start.linked_incident)
-        super().__init__(self._case, registered, start.seen)
+        super().__init__(self._case, registered, start)
+        self._outbox[:0] = start.outbox
 
     @workflow.run
     async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
@@ -54,7 +59,7 @@ class ComplaintWorkflow(EntityWorkflow):
             self._timer.set(self._case.next_deadline(), self._case.state)
             self._signal_incident()
             self._publish_events()
-            self._continue_as_new_if_suggested()
+            self._continue_as_new_if_suggested(ready=not self._tasks)
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _over(self) -> bool:
@@ -71,10 +76,12 @@ class ComplaintWorkflow(EntityWorkflow):
             self._begin(_SIGNALS, signals)
 
     def _publish_events(self) -> None:
-        """Publish after the incident knows; what the incident writes itself, only if the run ends."""
-        if self._case.is_over(workflow.now()) or workflow.info().is_continue_as_new_suggested():
-            self._version_incident_writes = 0
-        if _SIGNALS not in self._tasks and self._version_incident_writes != self._case.version:
+        """Publish after the incident knows; what the sender of an update writes, only once the run is to end."""
+        ends = self._case.is_over(workflow.now()) or workflow.info().is_continue_as_new_suggested()
+        if ends and not self._ends:
+            self._ends = True
+            self._sender_version = 0
+        if _SIGNALS not in self._tasks:
             self._publish(Projection.publish, self._batch)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
@@ -89,9 +96,10 @@ class ComplaintWorkflow(EntityWorkflow):
         self._note(*self._case.undelivered(key, workflow.now()))
 
     @workflow.update(description="What is known of the caller came too late for the intake. 补充识别")
-    def recognise(self, known: Recognised) -> None:
-        """Flag the case."""
+    def recognise(self, known: Recognised) -> Returned:
+        """Flag the case; return the batch for the sender to write."""
         self._note(*self._case.recognise(known, workflow.now()))
+        return Returned(batch=self._batch_for_sender())
 
     @recognise.validator
     def check_recognise(self, known: Recognised) -> None:
@@ -101,23 +109,15 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
     async def settle(self, settlement: Settlement) -> Settled:
-        """Return the outcome: `settled`, `kept` or `over`; the same if asked again.
-
-        The incident writes the batch of a settled case, which so needs no activity of its own. The events stay in the
-        outbox until something more happens.
-        """
-        events = self._case.settle(settlement, workflow.now())
-        self._note(*events)
-        settled = Settled(outcome=outcome(self._case, settlement.incident))
-        if not (events and settled.outcome == SETTLED):
-            return settled
-        self._version_incident_writes = self._case.version
-        return settled.model_copy(update={"batch": self._batch()})
+        """Return the outcome: `settled`, `kept` or `over`, and the batch for the incident to write."""
+        self._note(*self._case.settle(settlement, workflow.now()))
+        return Settled(outcome=outcome(self._case, settlement.incident), batch=self._batch_for_sender())
 
     @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
-    def catalogue_change(self, new: NewTerms) -> None:
-        """Change the terms of the case."""
+    def catalogue_change(self, new: NewTerms) -> Returned:
+        """Change the terms of the case; return the batch for the rollout to write."""
         self._note(*self._case.change_catalogue(new, workflow.now()))
+        return Returned(batch=self._batch_for_sender())
 
     @catalogue_change.validator
     def check_catalogue_change(self, new: NewTerms) -> None:
@@ -125,33 +125,46 @@ class ComplaintWorkflow(EntityWorkflow):
         if not is_change(self._case, new, workflow.now()):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 
-    @workflow.signal(description="The incident could not write the settlement: the case does it itself. 自行写入")
+    @workflow.signal(description="SQL lacks something of this case: the case writes it itself. 自行写入")
     def publish(self) -> None:
-        """Publish the outbox, including what the incident was to write."""
-        self._version_incident_writes = 0
+        """Publish the outbox, including what the sender of an update was to write."""
+        self._sender_version = 0
         self._wake()
 
+    def _keep(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
+        super()._keep(*events)
+        self._recent.extend(map(timeline_line, events))
+
     def _batch(self) -> ProjectionBatch:
-        case = self._case
-        return ProjectionBatch(
-            number=case.number,
-            since_version=self._outbox[0].seq - 1,
-            sla=case.sla,
-            overdue=case.overdue,
-            next_due_at=case.next_due(),
-            priority=case.terms.priority if case.catalogue_change else None,
-            case=case.model_copy(),
-            events=tuple(self._outbox),
-        )
+        return ProjectionBatch.of(self._case, self._outbox, self._changed_at)
+
+    def _batch_for_sender(self) -> ProjectionBatch | None:
+        """Return the outbox for the sender of the update to write; None if SQL is known to have everything."""
+        if not self._outbox:
+            return None
+        self._sender_version = self._case.version
+        return self._batch()
 
     def _search_attributes(self) -> Values:
-        return search_attributes(self._case)
+        return search_attributes(self._case, self._changed_at)
 
     def _details(self) -> str:
-        return details(self._case, workflow.now())
+        return details(self._case, workflow.now(), self._recent)
 
-    def _outcome(self, done: Done, actor: Actor) -> Outcome:
+    def _answer(self, done: Done, command: Command[Any]) -> Outcome:
+        batch = None if command.acknowledged is None else self._batch_for_sender()
+        return Outcome(**done.model_dump(), batch=batch) if batch else self._outcome(done, command.actor)
+
+    def _outcome(self, done: Done, actor: Actor | None) -> Outcome:
         return Outcome(**done.model_dump(), case=self.case(actor))
 
     def _carried_over(self) -> ComplaintStart:
-        return ComplaintStart(source=self._case, seen=self._seen, linked_incident=self._link.told)
+        return ComplaintStart(
+            source=self._case,
+            seen=self._seen,
+            sender_version=self._sender_version,
+            changed_at=self._changed_at,
+            outbox=tuple(self._outbox),
+            recent=tuple(self._recent),
+            linked_incident=self._link.told,
+        )

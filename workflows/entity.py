@@ -6,7 +6,7 @@ by their keys, shows the entity in the Temporal UI, publishes its events to SQL,
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -17,9 +17,10 @@ from temporalio.exceptions import ApplicationError
 
 from domain.shared.actors import Actor
 from domain.shared.command import Command
-from domain.shared.errors import Refused
+from domain.shared.errors import BEHIND_SQL, Refused
 from domain.shared.event import BaseEvent
-from workflows.messages import Done
+from domain.shared.instants import to_milliseconds
+from workflows.messages import Done, EntityStart
 from workflows.presentation.search_attributes import Values, changes
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
@@ -30,6 +31,12 @@ LOWEST = Priority(priority_key=5)
 """Priority of work on many cases, for which no caller waits: all other work comes before it."""
 LONGEST_REASON = 2000
 """Characters of the reason of a cancellation that are kept."""
+KEYS_KEPT = timedelta(hours=48)
+"""Time for which the key of a command is known: a client that repeats a request does so within minutes."""
+MOST_KEYS = 2000
+"""Keys that are known at the same time. Their outcomes, some 130 bytes each, travel in the next run's start message,
+for which Temporal allows 2 MB."""
+MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
 
 
@@ -61,17 +68,20 @@ class EntityWorkflow:
 
     Args:
         entity: the entity, which is changed in place.
-        events: events that led to the entity and are not published yet.
-        seen: outcomes of earlier commands by their keys.
+        events: events that led to the entity and that SQL is not known to have.
+        start: the start message, for what an earlier run carried over.
     """
 
-    def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], seen: Mapping[str, Done]) -> None:
+    def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity
-        self._seen = dict(seen)
+        self._seen = dict(start.seen)
         self._outbox: list[Any] = []
+        # Up to this version somebody writes the events of the outbox: the sender of an update, or the activity.
+        self._sender_version = start.sender_version
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._changed_at = start.changed_at or to_milliseconds(events[0].at)
         self._shown = self._search_attributes()
-        self._note(*events)
+        self._keep(*events)
 
     @abstractmethod
     def _search_attributes(self) -> Values:
@@ -82,8 +92,12 @@ class EntityWorkflow:
         """Return the details of the entity as Markdown."""
 
     @abstractmethod
-    def _outcome(self, done: Done, actor: Actor) -> BaseModel:
-        """Return the answer to an update: what was done, and the entity as `actor` sees it."""
+    def _outcome(self, done: Done, actor: Actor | None) -> BaseModel:
+        """Return what was done, and the entity as `actor` sees it."""
+
+    @abstractmethod
+    def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
+        """Return the answer to an update: the outcome, with the batch that its sender writes."""
 
     @abstractmethod
     def _carried_over(self) -> BaseModel:
@@ -94,6 +108,8 @@ class EntityWorkflow:
         if command.key in self._seen:
             return
         try:
+            if (command.acknowledged or 0) > self._entity.version:
+                raise self._behind_sql(command)
             self._entity.check(command, workflow.now())
         except Refused as refused:
             raise ApplicationError(
@@ -105,13 +121,26 @@ class EntityWorkflow:
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:
         """Handle an update of the table; a command whose key was seen is not carried out again."""
+        self._acknowledge(command.acknowledged or 0)
         done = self._seen.get(command.key)
         if done is None:
-            self._note(*self._entity.apply(command, workflow.now()))
-            done = Done(action=action, digest=command.digest, version=self._entity.version)
+            now = workflow.now()
+            self._note(*self._entity.apply(command, now))
+            done = Done(action=action, digest=command.digest, version=self._entity.version, done_at=now)
             if command.key:
-                self._seen[command.key] = done
-        return self._outcome(done, command.actor)
+                self._remember(command.key, done)
+        return self._answer(done, command)
+
+    def _remember(self, key: str, done: Done) -> None:
+        """Keep the outcome of this key; forget those that are older than KEYS_KEPT, or more than MOST_KEYS."""
+        self._seen[key] = done
+        while len(self._seen) > MOST_KEYS or done.done_at - next(iter(self._seen.values())).done_at > KEYS_KEPT:
+            del self._seen[next(iter(self._seen))]
+
+    def _behind_sql(self, command: Command[Any]) -> Refused:
+        version = self._entity.version
+        message = f"SQL has version {command.acknowledged}, its workflow {version}: the workflow was reset or replaced."
+        return Refused(BEHIND_SQL, message)
 
     @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
     def done(self, key: str, actor: Actor) -> BaseModel | None:
@@ -120,9 +149,20 @@ class EntityWorkflow:
         return self._outcome(done, actor) if done else None
 
     def _note(self, *events: BaseEvent) -> None:
-        """Keep events for publication, and wake the main coroutine."""
+        """Keep events that happen now, and wake the main coroutine."""
+        if events:
+            # Later with every change, even if the clock of the machine is set back.
+            self._changed_at = max(to_milliseconds(workflow.now()), self._changed_at + MILLISECOND)
+        self._keep(*events)
+
+    def _keep(self, *events: BaseEvent) -> None:
+        """Keep events until SQL is known to have them."""
         self._outbox.extend(events)
         self._wake()
+
+    def _acknowledge(self, version: int) -> None:
+        """Drop the events that SQL is known to have."""
+        self._outbox = [event for event in self._outbox if event.seq > version]
 
     def _wake(self) -> None:
         self._changed = True
@@ -149,7 +189,7 @@ class EntityWorkflow:
         return self._changed or any(task.done() for task in self._tasks.values())
 
     def _idle(self) -> bool:
-        """Return True if nothing is under way and nothing waits for publication."""
+        """Return True if nothing is under way and SQL is known to have every event."""
         return not (self._tasks or self._outbox)
 
     def _begin(self, name: str, task: Coroutine[Any, Any, None]) -> None:
@@ -168,25 +208,24 @@ class EntityWorkflow:
         workflow.set_current_details(self._details())
 
     def _publish(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], make: Callable[[], Any]) -> None:
-        """Publish the events in one batch; one batch at a time, so that SQL gets the versions in order."""
-        if not self._outbox or _PUBLICATION in self._tasks:
+        """Publish the outbox, one batch at a time, if it has events that nobody else writes."""
+        if _PUBLICATION in self._tasks or not self._outbox or self._entity.version <= self._sender_version:
             return
-        batch = make()
-        publication = workflow.execute_activity_method(
+        self._sender_version = self._entity.version
+        self._begin(_PUBLICATION, self._publication(activity, make()))
+
+    async def _publication(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], batch: Any) -> None:  # noqa: ANN401 - of an entity
+        last = batch.events[-1]
+        await workflow.execute_activity_method(
             activity,
             batch,
             start_to_close_timeout=PUBLISH_TIMEOUT,
             retry_policy=RETRY,
-            summary=f"{batch.events[-1].action} → v{self._entity.version}",
+            summary=f"{last.action} → v{last.seq}",
         )
-        self._begin(_PUBLICATION, publication)
-        self._outbox.clear()
+        self._acknowledge(last.seq)
 
-    def _published(self) -> bool:
-        """Return True if SQL has every event."""
-        return not self._outbox and _PUBLICATION not in self._tasks
-
-    def _continue_as_new_if_suggested(self) -> None:
-        """Begin the next run if this one is long and idle. No handler comes between: nothing is awaited before it."""
-        if workflow.info().is_continue_as_new_suggested() and self._idle() and workflow.all_handlers_finished():
+    def _continue_as_new_if_suggested(self, *, ready: bool) -> None:
+        """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""
+        if ready and workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
             workflow.continue_as_new(self._carried_over())

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident.lifecycle import ENDS, IncidentState
     from domain.incident.notifications import News
     from domain.shared.actors import Actor
+    from domain.shared.command import Command
     from domain.shared.event import BaseEvent
     from workflows.entity import LOWEST, RETRY, EntityWorkflow
     from workflows.incident_link import incident_id
@@ -68,7 +69,7 @@ class IncidentWorkflow(EntityWorkflow):
         self._counts = Counter(start.counts)
         self._absorbed = start.absorbed
         self._names = start.names
-        super().__init__(self._incident, opened, start.seen)
+        super().__init__(self._incident, opened, start)
 
     @workflow.run
     async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
@@ -78,7 +79,7 @@ class IncidentWorkflow(EntityWorkflow):
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._plan_second_search()
             self._show()
-            self._continue_as_new_if_suggested()
+            self._continue_as_new_if_suggested(ready=self._idle())
             self._inform_callers_or_search_cases()
             self._act_on_cases()
             self._publish(Incidents.publish, self._batch)
@@ -103,7 +104,7 @@ class IncidentWorkflow(EntityWorkflow):
 
     def _inform_callers_or_search_cases(self) -> None:
         """Begin what needs SQL, one activity at a time, after SQL has the incident."""
-        if _SQL in self._tasks or not self._published():
+        if _SQL in self._tasks or self._outbox:
             return
         if self._news:
             self._begin(_SQL, self._inform())
@@ -196,7 +197,8 @@ class IncidentWorkflow(EntityWorkflow):
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
     def incident(self, actor: Actor | None = None) -> IncidentOutcome:
         """Return the live incident, with the actions that `actor` may take."""
-        return self._outcome(Done(action="", digest="", version=self._incident.version), actor)
+        done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
+        return self._outcome(done, actor)
 
     @workflow.signal(description="A case belongs to it. 工单并入")
     def linked(self, number: str) -> None:
@@ -215,8 +217,8 @@ class IncidentWorkflow(EntityWorkflow):
         """Widen the scope by that of the other incident."""
         self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
 
-    def _note(self, *events: BaseEvent) -> None:
-        super()._note(*events)
+    def _keep(self, *events: BaseEvent) -> None:
+        super()._keep(*events)
         for event in events:
             if event.action in _WIDENING:
                 self._search_after = ""
@@ -240,6 +242,11 @@ class IncidentWorkflow(EntityWorkflow):
     def _details(self) -> str:
         return incident_details(self._incident, len(self._waiting), self._counts, self._names)
 
+    def _answer(self, done: Done, command: Command[Any]) -> IncidentOutcome:
+        """Return the outcome with the batch: its sender writes it as well, so that lists show it with the answer."""
+        outcome = self._outcome(done, command.actor)
+        return outcome.model_copy(update={"events": tuple(self._outbox), "counts": dict(self._counts)})
+
     def _outcome(self, done: Done, actor: Actor | None) -> IncidentOutcome:
         return IncidentOutcome(
             **done.model_dump(),
@@ -254,6 +261,7 @@ class IncidentWorkflow(EntityWorkflow):
             waiting=tuple(self._waiting),
             counts=dict(self._counts),
             seen=self._seen,
+            changed_at=self._changed_at,
             gather=self._search_after is not None or self._second_search is not None,
             absorbed=self._absorbed,
             names=self._names,

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.common import Priority
 
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.incident import IncidentWorkflow
@@ -28,9 +29,10 @@ class NoNumberError(RuntimeError):
 
 
 class Started(NamedTuple):
-    """An incident as it was started. `again` is True if an earlier request with the same key started it."""
+    """An incident as it was started, with its first event; `again` is True if an earlier request started it."""
 
     incident: Incident
+    event: IncidentEvent
     again: bool
 
 
@@ -43,9 +45,9 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
     left = time_to_start(today, opening.at)
     async with asyncio.timeout(left.total_seconds()):
         if number := await find_incident(client, request, *days_around(opening.at)):
-            return Started(_numbered(opening, number), again=True)
+            return Started(*_numbered(opening, number), again=True)
         for number in _numbers(today, request):
-            incident = _numbered(opening, number)
+            incident, event = _numbered(opening, number)
             started = await start_once(
                 client,
                 request,
@@ -59,9 +61,9 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
                 rpc_timeout=min(RPC_TIMEOUT, left),
             )
             if started:
-                return Started(incident, again=False)
+                return Started(incident, event, again=False)
             if await find_started(client, request, [number], incident_id):
-                return Started(incident, again=True)
+                return Started(incident, event, again=True)
     raise NoNumberError(f"none of {MOST_DRAWS} numbers was free")
 
 
@@ -80,8 +82,8 @@ def _numbers(day: date, request: Request) -> Iterator[str]:
     return (incident_number_of(day, request.key, draw) for draw in range(MOST_DRAWS))
 
 
-def _numbered(opening: Opening, number: str) -> Incident:
-    return Incident.open(opening.model_copy(update={"number": number}))[0]
+def _numbered(opening: Opening, number: str) -> tuple[Incident, IncidentEvent]:
+    return Incident.open(opening.model_copy(update={"number": number}))
 
 
 def suspected_by(service: str, district: str, ended_at: datetime | None) -> str:

@@ -3,14 +3,18 @@
 They are not in the modules of the workflows, which the sandbox loads anew for every run.
 """
 
+from datetime import datetime
+
 from pydantic import BaseModel, Field
 
 from domain.case.case import Case
+from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening, Scope
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, omit_default
 
 
 class Done(Immutable):
@@ -19,13 +23,23 @@ class Done(Immutable):
     action: str
     digest: str
     version: int
+    done_at: datetime
 
 
-class ComplaintStart(Immutable):
+class EntityStart(Immutable):
+    """Shared part of the start messages: what runs carry over, apart from the entity."""
+
+    seen: dict[str, Done] = Field(default={})
+    sender_version: int = omit_default(0, "Version up to which the sender of an update writes the events to SQL.")
+    changed_at: datetime | None = omit_default(None, "When the entity changed last; null in the first run.")
+
+
+class ComplaintStart(EntityStart):
     """Start of a complaint's workflow: the registration, or the case that an earlier run carried over."""
 
     source: Registration | Case
-    seen: dict[str, Done] = Field(default={})
+    outbox: tuple[Event, ...] = omit_default((), "Events that SQL is not known to have.")
+    recent: tuple[str, ...] = omit_default((), "The last entries of the timeline, a short line each.")
     linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
 
 
@@ -46,13 +60,12 @@ class Names(Immutable):
         )
 
 
-class IncidentStart(Immutable):
+class IncidentStart(EntityStart):
     """Start of an incident's workflow: the opening, or the incident that an earlier run carried over."""
 
     source: Opening | Incident
     waiting: tuple[str, ...] = Field(default=(), description="Numbers of the linked cases, in the order of linking.")
     counts: dict[str, int] = Field(default={})
-    seen: dict[str, Done] = Field(default={})
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
     names: Names = Names()
@@ -72,5 +85,7 @@ class IncidentOutcome(BaseModel):
     digest: str
     version: int
     incident: Incident
+    events: tuple[IncidentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
+    counts: dict[str, int] = Field(default={})
     waiting: int = Field(description="Linked cases that still wait for it.")
     available_actions: tuple[str, ...] = ()

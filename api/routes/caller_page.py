@@ -130,7 +130,13 @@ def _parse(form: Mapping[str, str], words: str) -> FollowUp | None:
 async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> CaseView | None:
     """Return the case after this answer, which counts once, by any link or telephone. Raises ProblemError."""
     key = f"link-{digest_of(text)}"
-    command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest_of(body.model_dump_json()))
+    command = Command[FollowUp](
+        actor=_actor(link),
+        body=body,
+        key=key,
+        digest=digest_of(body.model_dump_json()),
+        acknowledged=backend.projection.acknowledged(link.number),
+    )
     try:
         outcome = await backend.complaints.act(link.number, FOLLOW_UP.name, command)
     except ProblemError as error:
@@ -139,9 +145,8 @@ async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> Case
         raise
     if outcome is None:
         return await _current(backend, link)
-    # A reloaded page reads SQL and must show the answer. If SQL is down this ends at once.
-    await backend.shown(link.number, outcome.case.version)
-    return outcome.case
+    view, _ = await backend.projected(link.number, outcome, CALLER)
+    return view
 
 
 def _actor(link: Link) -> Actor:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.problems import OTHER_DEPARTMENT, OUT_OF_TURN, ProblemError, declare
+from api.problems import BEHIND_SQL, OTHER_DEPARTMENT, OUT_OF_TURN, ProblemError, declare
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
@@ -51,10 +51,11 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         model=Complaint,
         example="complaint",
         reused="This Idempotency-Key was already used on this case, for the action {} or with another body.",
-        errors=(*POST_ERRORS, *CASE_ERRORS, OTHER_DEPARTMENT, OUT_OF_TURN),
+        errors=(*POST_ERRORS, *CASE_ERRORS, OTHER_DEPARTMENT, OUT_OF_TURN, BEHIND_SQL),
         check=_check,
         gone=_gone,
         answer=_answer,
+        acknowledged=backend.projection.acknowledged,
     )
     for name, action in COMMANDS.items():
         routes.add(action, _CHECKED_HERE.get(name, ()))
@@ -96,6 +97,6 @@ async def _gone(backend: Backend, number: str, action: str, key: Key) -> Problem
     return ProblemError(OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[])
 
 
-async def _answer(backend: Backend, outcome: Outcome, _: Key) -> Response:
-    shown = await backend.shown(outcome.case.number, outcome.case.version)
-    return render.answer(render.complaint(outcome.case), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+async def _answer(backend: Backend, number: str, outcome: Outcome, key: Key) -> Response:
+    view, shown = await backend.projected(number, outcome, actor_of(key))
+    return render.answer(render.complaint(view), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)

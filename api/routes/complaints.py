@@ -1,5 +1,6 @@
 """Complaints: registration, lists, one complaint, and its timeline."""
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from api.routes.parameters import (
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
 from api.security import STAFF, Key, actor_of
 from domain.case.views import CaseView
-from readmodel.case_queries import list_cases
+from readmodel.case_queries import get_case, list_cases
 from readmodel.timelines import timeline
 
 
@@ -50,23 +51,31 @@ def _add_register(operations: openapi.Operations, backend: Backend) -> None:
     ) -> Response:
         """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
 
-        Its clocks run from now. This needs Temporal alone: with SQL or the worker down, the answer is 202, the number
-        good.
+        Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
+        case; with SQL down it is 202, the number good.
         """
-        number, case = await backend.intake.register(key, body, idempotency_key)
-        view = await _made_before(backend, number, key) if case is None else backend.view(case, actor_of(key))
-        shown = await backend.shown(number, view.version)
+        number, case, events = await backend.intake.register(key, body, idempotency_key)
+        if case is None:
+            view, shown = await _made_before(backend, number, key)
+        else:
+            shown = await backend.projection.register(case, events)
+            view = backend.view(case, actor_of(key))
         status = HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED
         return render.answer(render.complaint(view), status, {"Location": f"/v1/complaints/{number}"})
 
 
-async def _made_before(backend: Backend, number: str, key: Key) -> CaseView:
-    """Return the case that the same request made, as it is now; as it began if neither SQL nor a worker answers."""
-    try:
-        view = await backend.find(number, actor_of(key))
-    except ProblemError:
-        view = None
-    return view or backend.view(await backend.complaints.started_as(number), actor_of(key))
+async def _made_before(backend: Backend, number: str, key: Key) -> tuple[CaseView, bool]:
+    """Return the case that the same request made, and True if SQL has it.
+
+    It is shown as it is now; as it began if SQL did not have it, for its first sender may have died before it wrote.
+    """
+    actor = actor_of(key)
+    with suppress(ProblemError):
+        if known := await backend.reader.ask(get_case, number):
+            return backend.view(known, actor), True
+    case, events = await backend.complaints.started_as(number)
+    committed = bool(events) and await backend.projection.register(case, events)
+    return backend.view(case, actor), committed
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:

@@ -30,6 +30,7 @@ from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
+from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening, Scope
@@ -130,11 +131,13 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
             timezone=backend.catalogue.calendar.timezone,
         )
-        incident, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
+        incident, event, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
         if again:
             with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
                 incident = await _found(backend, incident.number, key)
-        return await _answer(backend, incident, key, HTTPStatus.CREATED)
+            return await _answer(backend, incident, key, HTTPStatus.CREATED)
+        batch = IncidentBatch(incident=incident, events=(event,))
+        return await _answer(backend, incident, key, HTTPStatus.CREATED, batch)
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
@@ -196,17 +199,28 @@ def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[s
         backend.catalogue.district(district)
 
 
-async def _acted(backend: Backend, outcome: IncidentOutcome, key: Key) -> Response:
-    return await _answer(backend, outcome.incident, key, HTTPStatus.OK)
+async def _acted(backend: Backend, _: str, outcome: IncidentOutcome, key: Key) -> Response:
+    batch = None
+    if outcome.events:
+        batch = IncidentBatch(incident=outcome.incident, events=outcome.events, counts=outcome.counts)
+    return await _answer(backend, outcome.incident, key, HTTPStatus.OK, batch)
 
 
-async def _answer(backend: Backend, incident: Incident, key: Key, status: HTTPStatus) -> Response:
-    """Return the incident as it is now; 202 if lists do not show it yet."""
-    wait = backend.sql_wait_seconds
-    shown = await backend.incident_visibility.shows(incident.number, incident.version, wait)
+async def _answer(
+    backend: Backend, incident: Incident, key: Key, status: HTTPStatus, batch: IncidentBatch | None = None
+) -> Response:
+    """Write the batch, and return the incident; 202 if lists do not show it yet."""
+    shown = await (backend.projection.write_incident(batch) if batch else _is_in_sql(backend, incident))
     body = render.incident(incident, await _counts(backend, incident.number), actor_of(key))
     location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else None
     return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location)
+
+
+async def _is_in_sql(backend: Backend, incident: Incident) -> bool:
+    with suppress(ProblemError):
+        found = await backend.reader.ask(incidents.versions, [incident.number])
+        return found.get(incident.number, 0) >= incident.version
+    return False
 
 
 async def _counts(backend: Backend, number: str) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http import HTTPStatus
@@ -84,8 +84,7 @@ class Reader:
         self._area_code = area_code
         self._intake_seconds = intake_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
-        # Actions and intakes must not wait behind a search.
-        self._versions = _Connection(engine, "sql-versions")
+        # Intakes must not wait behind a search.
         self._intakes = _Connection(engine, "sql-intakes")
         self._open_incidents: Sequence[tuple[str, Scope]] = ()
         self._incidents_asked_at = -FRESH_SECONDS
@@ -93,8 +92,7 @@ class Reader:
     def close(self) -> None:
         """Close threads and connections."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for own in (self._versions, self._intakes):
-            own.close()
+        self._intakes.close()
         self._engine.dispose()
 
     async def ask(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -107,14 +105,6 @@ class Reader:
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away() from None
-
-    async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
-        """Return the versions that SQL shows of these cases. Raises what SQL raised."""
-        return await self._versions.ask(lambda sql: versions(sql, numbers))
-
-    async def incident_versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
-        """Return the versions that SQL shows of these incidents. Raises what SQL raised."""
-        return await self._versions.ask(lambda sql: incidents.versions(sql, numbers))
 
     async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""

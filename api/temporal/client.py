@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from temporalio.client import (
     Client,
@@ -35,6 +37,8 @@ QUERY_SECONDS = 3.0
 """Longest wait for the answer to a query."""
 RETRY_SECONDS = 2
 """Pause before a client tries again: about the time that a worker or server needs to start."""
+CROWDED_SECONDS = 0.05, 0.2
+"""Shortest and longest pause before an update is sent again that Temporal had no room for."""
 OutcomeT = TypeVar("OutcomeT")
 T = TypeVar("T")
 
@@ -56,6 +60,7 @@ class EntityClient(Generic[OutcomeT]):
         self._task_queue = task_queue
         self._timeout = timeout_seconds
         self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def act(
         self, number: str, action: str, command: Command[Any], refused: ProblemError | None = None
@@ -77,18 +82,25 @@ class EntityClient(Generic[OutcomeT]):
         return self._client.get_workflow_handle(type(self).workflow_id(number))
 
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
-        update = self._handle(number).execute_update(
-            action,
-            command,
-            id=command.key or None,
-            result_type=self.outcome,
-            rpc_timeout=timedelta(seconds=self._timeout),
-        )
-        async with answering(self._timeout, "The action"):
-            try:
-                return await unless_gone(update)
-            except WorkflowUpdateFailedError as error:
-                raise _refused_by(error) from None
+        # One at a time for each entity: Temporal allows ten updates in flight, and they would only wait there.
+        async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
+            while True:
+                update = self._handle(number).execute_update(
+                    action,
+                    command,
+                    id=command.key or None,
+                    result_type=self.outcome,
+                    rpc_timeout=timedelta(seconds=self._timeout),
+                )
+                try:
+                    return await unless_gone(update)
+                except WorkflowUpdateFailedError as error:
+                    raise _refused_by(error) from None
+                except RPCError as error:
+                    if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                        raise
+                # Other processes act on it as well.
+                await asyncio.sleep(random.uniform(*CROWDED_SECONDS))  # noqa: S311 - no secret
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
         """Return the answer to a query; None if there is no such workflow. Raises ProblemError."""

@@ -8,10 +8,13 @@ from temporalio.exceptions import ApplicationError
 
 from api.temporal.client import EntityClient, answering, unless_gone
 from domain.case.automatic.recognise import KNOWN, Recognised
+from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
+from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor
+from domain.shared.instants import to_milliseconds
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
@@ -35,11 +38,12 @@ class ComplaintClient(EntityClient[Outcome]):
                 self._client,
                 request,
                 ComplaintWorkflow.run,
-                ComplaintStart(source=registration),
+                # The caller of this function writes the first version to SQL.
+                ComplaintStart(source=registration, sender_version=case.version),
                 id=workflow_id(registration.number),
                 task_queue=self._task_queue,
                 static_summary=summary(case),
-                search_attributes=typed(search_attributes(case)),
+                search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
                 priority=urgency(case),
                 rpc_timeout=timedelta(seconds=within),
             )
@@ -49,28 +53,33 @@ class ComplaintClient(EntityClient[Outcome]):
         async with answering(self._timeout, "The registration"):
             return await find_started(self._client, request, numbers, workflow_id)
 
-    async def started_as(self, number: str) -> Case:
-        """Return the case as its workflow started, from the first event of the history: this needs no worker."""
+    async def started_as(self, number: str) -> tuple[Case, tuple[Event, ...]]:
+        """Return the case as it was registered, with its first event, from the history: this needs no worker."""
         timeout = timedelta(seconds=self._timeout)
         async with answering(self._timeout, "The case"):
             async for event in self._handle(number).fetch_history_events(page_size=1, rpc_timeout=timeout):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
                 (start,) = await self._client.data_converter.decode(payloads, [ComplaintStart])
                 source: Case | Registration = start.source
-                return source if isinstance(source, Case) else Case.register(source)[0]
+                return (source, ()) if isinstance(source, Case) else Case.register(source)
         raise LookupError(f"the history of case {number} is empty")
 
-    async def recognise(self, number: str, known: Recognised) -> None:
-        """Tell a case what is known of its caller; one that has ended needs to know nothing. Raises ProblemError."""
+    async def recognise(self, number: str, known: Recognised) -> ProjectionBatch | None:
+        """Tell a case what is known of its caller; return the batch to write, None if it is nothing new to the case.
+
+        Raises ProblemError.
+        """
         update = self._handle(number).execute_update(
             ComplaintWorkflow.recognise, known, id="recognise", rpc_timeout=timedelta(seconds=self._timeout)
         )
         async with answering(self._timeout, "The caller"):
             try:
-                await unless_gone(update)
+                returned = await unless_gone(update)
             except WorkflowUpdateFailedError as error:
                 if not isinstance(error.cause, ApplicationError) or error.cause.type != KNOWN:
                     raise
+                return None
+        return returned.batch if returned else None
 
     async def case(self, number: str, actor: Actor) -> CaseView | None:
         """Return the live case as `actor` sees it; None if there is none. Raises ProblemError."""

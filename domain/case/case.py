@@ -87,6 +87,10 @@ class Case(CaseState):
             customer_class=registered.customer_class,
         )
 
+    def with_progress(self, progress: Progress) -> "Case":
+        """Return the case of this progress, under the same terms."""
+        return type(self).model_construct(**{**self.__dict__, **progress.__dict__})
+
     @classmethod
     def _begin(cls, first: Event) -> "Case":
         if not isinstance(first.data, Registered):

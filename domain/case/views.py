@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from domain.case.actions import TABLE
 from domain.case.approvers import Approval, Decided
+from domain.case.batch import ProjectionBatch
 from domain.case.clocks import Clock, ClockStatus
 from domain.case.intake import Caller, Location
 from domain.case.lifecycle import State
@@ -14,7 +15,7 @@ from domain.case.parts import Part
 from domain.case.progress import CatalogueChange, Extension, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, omit_default
 
 ActionName = Annotated[str, WithJsonSchema({"type": "string", "enum": [*TABLE], "title": "Action"})]
 """Name of an action of the lifecycle table."""
@@ -112,7 +113,7 @@ def view_case(case: CaseState, at: datetime, available: tuple[ActionName, ...] =
 
 
 class Outcome(BaseModel):
-    """Answer of an update: what was done, and the case it led to.
+    """Answer of an update: what was done, and the case that it led to, as a batch for its sender to write or as a view.
 
     `action` and `digest` let the sender of a repeated key see that it meant the same thing; `version` is the one that
     the action led to, when it was done.
@@ -121,4 +122,5 @@ class Outcome(BaseModel):
     action: str
     digest: str
     version: int
-    case: CaseView
+    batch: ProjectionBatch | None = omit_default(None, "Events that SQL is not known to have; the sender writes them.")
+    case: CaseView | None = omit_default(None, "The case as it is now; null beside a batch, which holds it.")

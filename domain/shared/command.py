@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from domain.shared.actors import Actor
 from domain.shared.value import Immutable
@@ -17,3 +17,9 @@ class Command(Immutable, Generic[B]):
     body: B
     key: str = ""
     digest: str = ""
+    acknowledged: int | None = Field(
+        default=None,
+        ge=0,
+        description="The version that the sender knows SQL to have. With it, the sender writes the batch that the"
+        " update returns; without it, the workflow publishes.",
+    )

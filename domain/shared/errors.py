@@ -28,6 +28,7 @@ class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
 WRONG_ROLE = ProblemType("forbidden", "wrong_role", "Role not permitted")
 OTHER_DEPARTMENT = ProblemType("forbidden", "other_department", "Case of another department")
 OUT_OF_TURN = ProblemType("conflict", "out_of_turn", "Action not allowed in this state")
+BEHIND_SQL = ProblemType("conflict", "behind_sql", "Workflow behind the read model")
 """The types that every action may be refused with; others are declared where they are raised."""
 SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged")
 """For a case that is linked to the incident already, and for an incident merged into itself."""

@@ -58,6 +58,7 @@ async def test_a_priority_given_at_intake_outlives_another_catalogue(on_sqlite: 
         await handle.execute_update(
             ComplaintWorkflow.catalogue_change, NewTerms(terms=terms, edition=edition_of(catalogue))
         )
+        await handle.signal(ComplaintWorkflow.publish)
 
     async def priorities() -> list[str]:
         return [(await on_sqlite.complaint(number))["priority"] for number in (given, usual)]

@@ -66,21 +66,23 @@ async def test_with_sql_down_everything_is_taken_and_appears_when_it_is_back(
     database.dispose()
 
 
-async def test_with_the_worker_down_a_case_gets_its_number_and_an_action_its_turn_later(
+async def test_with_the_worker_down_a_case_is_registered_and_listed_and_an_action_waits(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
     mine, theirs = key(), key()
     changes = {"sql_wait_seconds": 0.1, "update_timeout_seconds": 0.5}
     async with running_api(temporal, database_url, tmp_path, at_work=False, **changes) as made:
         taken = await made.register(key=mine)
-        assert taken.status_code == 202
+        assert taken.status_code == 201
         number = taken.json()["number"]
         again = await made.register(key=mine)
-        assert (again.status_code, again.json()["number"], again.json()["version"]) == (202, number, 1)
+        assert (again.status_code, again.json()["number"], again.json()["version"]) == (201, number, 1)
+        assert (await made.complaint(number))["state"] == "registered"
+        listed = await made.get("/v1/complaints", state="registered")
+        assert number in [item["number"] for item in listed.json()["items"]]
         waiting = await made.act(number, "dispatch", {"department": "repair"}, "zhou", theirs)
         assert "same Idempotency-Key" in problem(waiting, 503, "no-answer-in-time")["detail"]
         assert int(waiting.headers["retry-after"]) > 0
-        problem(await made.get(f"/v1/complaints/{number}"), 503, "no-answer-in-time")
         problem(await made.act(number, "dispatch", {"department": "moon"}, key=key()), 422, "unknown-department")
         async with worker.running(temporal, made.settings):
             answer = await until(lambda: dispatched(made, number, theirs), lambda found: found == (200, "dispatched"))

@@ -58,8 +58,8 @@ async def test_requests_are_counted_by_route_without_any_number(on_sqlite: Api) 
     assert number not in after
 
 
-async def test_waits_for_sql_are_counted_by_how_they_ended(on_sqlite: Api) -> None:
-    series = 'hotline_sql_waits_total{outcome="shown"}'
+async def test_batches_are_counted_by_outcome(on_sqlite: Api) -> None:
+    series = 'hotline_sql_writes_total{outcome="committed"}'
     before = await metrics(on_sqlite)
     await on_sqlite.case_in("dispatched")
     assert value(await metrics(on_sqlite), series) == value(before, series) + 2

@@ -259,7 +259,7 @@ async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_ca
     at = datetime.now(UTC)
     opening = Opening(at=at, title="-", scope=Scope(services=("leak",), districts=("minzhong",)), since=at)
     settings, request = on_sqlite.settings, Request(key=key())
-    (suspected, _) = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, Names())
+    suspected, *_ = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, Names())
     path = f"/v1/incidents/{suspected.number}/actions/confirm"
     first = await sent(on_sqlite, path, scope, "zhou", {**scope, "title": "爆管"})
     narrow(wider)

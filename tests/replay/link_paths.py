@@ -96,7 +96,7 @@ async def answered_before_its_incident_was_told(hotline: Hotline) -> Complaint:
 async def rung_with_a_signal_after_an_outage(hotline: Hotline) -> Complaint:
     """A timer fires while no worker is there. The signal in the same task is handled first, and sets the next timer."""
     settings = hotline.settings.model_copy(update={"task_queue": "with-outages"})
-    interrupted = Hotline(hotline.server, settings, hotline.engine)
+    interrupted = Hotline(hotline.server, settings, hotline.engine, hotline.sender)
     async with worker.running(hotline.client, settings):
         complaint = await play(await interrupted.start(), Dispatch(department="repair"))
         await at_rest(complaint)

@@ -308,10 +308,10 @@ async def asked_to_cancel(hotline: Hotline) -> Complaint:
 async def recognised_late(hotline: Hotline) -> Complaint:
     complaint = await play(await hotline.start(), *TO_CREW)
     known = Recognised(flags=(IntakeFlag.HARDSHIP,), possible_duplicates=())
-    await complaint.handle.execute_update(ComplaintWorkflow.recognise, known)
+    await complaint.tell(ComplaintWorkflow.recognise, known)
     await until(complaint.view, lambda view: "hardship" in view.flags)
     with pytest.raises(WorkflowUpdateFailedError):
-        await complaint.handle.execute_update(ComplaintWorkflow.recognise, known)
+        await complaint.tell(ComplaintWorkflow.recognise, known)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
@@ -335,10 +335,10 @@ async def catalogue_changed(hotline: Hotline) -> Complaint:
         terms=terms.model_copy(update={"promises": halves}),
         edition=Edition(digest="0" * 12, name="Half", name_zh="减半"),
     )
-    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
+    await complaint.tell(ComplaintWorkflow.catalogue_change, new)
     await until(complaint.view, lambda view: view.sla == "missed")
     with pytest.raises(WorkflowUpdateFailedError):
-        await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
+        await complaint.tell(ComplaintWorkflow.catalogue_change, new)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 
 
@@ -372,7 +372,8 @@ async def credits_found(hotline: Hotline) -> Complaint:
     complaint = await play(await hotline.start(terms=terms), *TO_CREW, Involve(department="billing", task="核对水费"))
     await play(complaint, Complete(result="阀芯已复位", findings=("not_kept",)))
     await complaint.ahead(hours=40)
-    view = (await complaint.act(DecideCredit(credit=1, approved=True))).case
+    await complaint.act(DecideCredit(credit=1, approved=True))
+    view = await complaint.view()
     assert [owed.finding for owed in view.credits] == ["not_kept"]
     other = (SignFor(department="billing"), Complete(department="billing", result="已核对"), Reply(message="已处理"))
     return await ended(await play(complaint, *other, SATISFIED), hours=73)

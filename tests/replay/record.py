@@ -20,6 +20,7 @@ from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
 from tests.replay.paths import PATHS
 from tests.replay.settlement_paths import SETTLEMENT_PATHS
+from tests.replay.write_paths import WRITE_PATHS
 from tests.support.causes import Cause
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
@@ -87,7 +88,7 @@ async def catalogue(hotline: Hotline) -> WorkflowHistory:
 
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
-    **{name: of_path(play) for name, play in (PATHS | SETTLEMENT_PATHS | LINK_PATHS).items()},
+    **{name: of_path(play) for name, play in (PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS).items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_shift(COURIER.start),
     "watch": of_shift(SURGE_WATCH.start),

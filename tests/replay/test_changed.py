@@ -210,7 +210,7 @@ async def test_a_history_that_was_tampered_with_is_caught() -> None:
     path = HISTORIES / "straight.json"
     tampered = json.loads(path.read_text(encoding="utf-8"))
     scheduled = [event for event in tampered["events"] if "activityTaskScheduledEventAttributes" in event]
-    scheduled[1]["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "another"
+    scheduled[0]["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "another"
     history = WorkflowHistory.from_json("complaint-straight", tampered)
     with pytest.raises(workflow.NondeterminismError):
         await replayer().replay_workflow(history)

@@ -20,6 +20,7 @@ NEVER_ENTERED = {
     "a history holds what validators have accepted, and replay does not ask them again": {
         "complaint.ComplaintWorkflow.check_recognise",
         "complaint.ComplaintWorkflow.check_catalogue_change",
+        "entity.EntityWorkflow._behind_sql",
         "entity.EntityWorkflow.check",
         "updates._update.check",
     },

@@ -17,6 +17,7 @@ from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
+from hotline.rebuild import returned
 from hotline.temporal.connection import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
@@ -45,8 +46,12 @@ def replayer(*workflows: type[Any], sandbox: bool = True) -> Replayer:
 
 
 async def published(path: Path) -> list[Event]:
-    """The events that a complaint's projections carry."""
-    batches = [batch for event in load(path).events for batch in await _inputs(event, "publish", ProjectionBatch)]
+    """The events that a complaint's batches carry: those that updates return, and those that it publishes."""
+    batches = [
+        batch
+        for event in load(path).events
+        for batch in (*await returned(DATA_CONVERTER, event), *await _inputs(event, "publish", ProjectionBatch))
+    ]
     return [event for batch in batches for event in batch.events]
 
 

@@ -52,14 +52,5 @@ def published(
 
 def batch(case: Case, events: Sequence[Event]) -> ProjectionBatch:
     """Return what the workflow publishes after these events, once through JSON as Temporal carries it."""
-    made = ProjectionBatch(
-        number=case.number,
-        since_version=events[0].seq - 1,
-        sla=case.sla,
-        overdue=case.overdue,
-        next_due_at=case.next_due(),
-        priority=case.terms.priority if case.catalogue_change else None,
-        case=case,
-        events=tuple(events),
-    )
+    made = ProjectionBatch.of(case, events, events[-1].at)
     return ProjectionBatch.model_validate_json(made.model_dump_json())

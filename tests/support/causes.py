@@ -104,7 +104,7 @@ async def declare(
     opening = Opening.model_validate(usual | changes)
     named = known_by or uuid.uuid4().hex
     names = Names.of(hotline.catalogue)
-    incident, _ = await start_incident(hotline.client, hotline.settings.task_queue, opening, Request(key=named), names)
+    incident, *_ = await start_incident(hotline.client, hotline.settings.task_queue, opening, Request(key=named), names)
     return Cause(hotline, incident.number)
 
 

@@ -16,17 +16,21 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from activities.projection import SenderWriter
 from domain.case.actions import ACTION_OF
+from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
+from domain.shared.instants import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
+from readmodel.writer import GroupWriter
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import search_attributes, summary, workflow_id
@@ -58,22 +62,47 @@ class Complaint:
     def __init__(self, hotline: "Hotline", number: str, handle: WorkflowHandle[ComplaintWorkflow, None]) -> None:
         self.number = number
         self.handle = handle
+        self.acknowledged = 0
         self._hotline = hotline
 
-    async def act(self, body: ActionBody, by: Actor = ADMIN, key: str = "", digest: str = "") -> Outcome:
-        """Send the update of this body."""
-        command: Command[Any] = Command(actor=by, body=body, key=key, digest=digest)
+    async def act(
+        self,
+        body: ActionBody,
+        by: Actor = ADMIN,
+        key: str = "",
+        digest: str = "",
+        *,
+        in_ui: bool = False,
+        unwritten: bool = False,
+    ) -> Outcome:
+        """Send the update of this body, and write what it returns as the API does.
+
+        `in_ui`: send it as the Temporal UI does. `unwritten`: die before the batch is written.
+        """
+        acknowledged = None if in_ui else self.acknowledged
+        command: Command[Any] = Command(actor=by, body=body, key=key, digest=digest, acknowledged=acknowledged)
         outcome = await self.handle.execute_update(
             ACTION_OF[type(body)].name, command, result_type=Outcome, id=key or None
         )
+        if not unwritten:
+            await self._write(outcome.batch)
         return cast("Outcome", outcome)
 
-    async def view(self) -> CaseView:
+    async def tell(self, update: Any, value: Any) -> None:
+        """Send an update that is no action, and write what it returns."""
+        returned: Returned = await self.handle.execute_update(update, value)
+        await self._write(returned.batch)
+
+    async def _write(self, batch: ProjectionBatch | None) -> None:
+        if batch and await self._hotline.sender.write(batch):
+            self.acknowledged = batch.case.version
+
+    async def view(self, actor: Actor | None = None) -> CaseView:
         """The live case, by the workflow's query; asked again of a run that is too new to answer."""
 
         async def look() -> CaseView | None:
             try:
-                return await self.handle.query(ComplaintWorkflow.case)
+                return await self.handle.query(ComplaintWorkflow.case, actor)
             except RPCError as error:
                 if error.status is RPCStatusCode.FAILED_PRECONDITION:
                     return None
@@ -116,10 +145,11 @@ class Complaint:
 class Hotline:
     """Starts complaints against one server, worker and database."""
 
-    def __init__(self, server: WorkflowEnvironment, settings: Settings, engine: Engine) -> None:
+    def __init__(self, server: WorkflowEnvironment, settings: Settings, engine: Engine, sender: SenderWriter) -> None:
         self.server = server
         self.settings = settings
         self.engine = engine
+        self.sender = sender
         self.catalogue = load_catalogue(settings.catalogue)
 
     @property
@@ -142,16 +172,18 @@ class Hotline:
     async def start(self, service: str = "no_water", district: str = "west", **changes: Any) -> Complaint:
         """Register a complaint as the API does."""
         registration = self.registration(service, district, **changes)
-        case, _ = Case.register(registration)
+        case, events = Case.register(registration)
+        changed_at = to_milliseconds(case.registered_at)
         handle = await self.client.start_workflow(
             ComplaintWorkflow.run,
-            ComplaintStart(source=registration),
+            ComplaintStart(source=registration, sender_version=case.version),
             id=workflow_id(registration.number),
             task_queue=self.settings.task_queue,
-            search_attributes=typed(search_attributes(case)),
+            search_attributes=typed(search_attributes(case, changed_at)),
             static_summary=summary(case),
             task_timeout=TASK_TIMEOUT,
         )
+        await self.sender.write(ProjectionBatch.of(case, events, changed_at))
         return Complaint(self, registration.number, handle)
 
     async def start_with(self, body: ActionBody, **changes: Any) -> Complaint:
@@ -176,7 +208,8 @@ async def running_hotline(server: WorkflowEnvironment, folder: Path, **changes: 
     """A worker at work on this server, with a migrated SQLite read model in `folder`."""
     settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **changes)
     migrate(settings.database_url)
-    engine = engine_of(settings.database_url, read_only=True)
-    async with worker.running(server.client, settings):
-        yield Hotline(server, settings, engine)
+    engine, writing = engine_of(settings.database_url, read_only=True), engine_of(settings.database_url)
+    async with worker.running(server.client, settings), GroupWriter(writing) as writer:
+        yield Hotline(server, settings, engine, SenderWriter(writer, server.client, workflow_id, PATIENCE_SECONDS))
     engine.dispose()
+    writing.dispose()

@@ -1,8 +1,8 @@
 """A fan-out asks many cases, a group at a time, and a later attempt continues from the last checkpoint."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +11,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities import fan_out as module
-from activities.fan_out import GONE, REFUSED, TRIES, Pace, fan_out
+from activities.fan_out import GONE, REFUSED, TRIES, Answer, Pace, fan_out
+from domain.case.batch import ProjectionBatch
+from tests.support.batches import published
+from tests.support.build import registration
 
+BATCH = published(registration(datetime(2026, 9, 7, tzinfo=UTC), "1"))[0]
 NUMBERS = [f"{number:013}" for number in range(10)]
 
 
@@ -22,13 +25,17 @@ class Cases:
 
     def __init__(self, **answers: Exception) -> None:
         self.asked: list[str] = []
+        self.written: list[int] = []
         self.answers = {number: answers.get(f"no{int(number)}") for number in NUMBERS}
 
-    async def ask(self, number: str) -> str:
+    async def ask(self, number: str) -> Answer:
         self.asked.append(number)
         if error := self.answers[number]:
             raise error
-        return "settled"
+        return "settled", BATCH
+
+    async def write(self, batches: Sequence[ProjectionBatch]) -> None:
+        self.written.append(len(batches))
 
 
 async def attempt(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Sequence[Any]]]:
@@ -36,7 +43,7 @@ async def attempt(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Se
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    answers, _ = await environment.run(fan_out, NUMBERS, cases.ask, Pace(concurrency=4, rest=0))
+    answers, _ = await environment.run(fan_out, NUMBERS, cases.ask, cases.write, Pace(concurrency=4, rest=0))
     return dict(answers), told
 
 
@@ -53,47 +60,27 @@ async def test_every_case_is_asked_once_and_temporal_hears_how_far_it_is() -> No
     assert told[::2] == [(0, {}), (4, {"settled": 4}), (8, {"settled": 8})]
 
 
-async def test_what_the_answers_leave_to_do_is_done_before_temporal_hears_of_them() -> None:
+async def test_batches_are_written_before_temporal_hears_of_their_cases() -> None:
     cases, log = Cases(), list[str]()
 
-    async def flush() -> None:
-        log.append(f"flushed {len(cases.asked)}")
+    async def write(batches: Sequence[ProjectionBatch]) -> None:
+        log.append(f"wrote {len(batches)}")
 
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda done, _: log.append(f"told {done}")
     pace = Pace(concurrency=2, rest=0, groups=3)
-    await environment.run(fan_out, NUMBERS, cases.ask, pace, flush)
-    assert log == [*["told 0"] * 3, "flushed 6", "told 6", *["told 6"] * 2, "flushed 10", "told 10"]
-
-
-async def test_a_fan_out_holds_still_while_somebody_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "QUIET_SECONDS", 0.05)
-    served, asked_at = time.monotonic(), list[float]()
-
-    async def ask(_: str) -> str:
-        asked_at.append(time.monotonic())
-        return "settled"
-
-    await ActivityEnvironment().run(fan_out, NUMBERS, ask, Pace(concurrency=1, rest=0), None, lambda: served)
-    assert len(asked_at) == len(NUMBERS)
-    assert asked_at[0] >= served + module.QUIET_SECONDS
-
-
-async def test_a_fan_out_goes_on_however_busy_the_telephone_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LONGEST_WAIT_SECONDS", 0.01)
-    cases = Cases()
-    await ActivityEnvironment().run(fan_out, NUMBERS, cases.ask, Pace(concurrency=1, rest=0), None, time.monotonic)
-    assert cases.asked == NUMBERS
+    await environment.run(fan_out, NUMBERS, cases.ask, write, pace)
+    assert log == [*["told 0"] * 3, "wrote 6", "told 6", *["told 6"] * 2, "wrote 4", "told 10"]
 
 
 async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries() -> None:
-    environment = ActivityEnvironment()
+    environment, late = ActivityEnvironment(), Cases(no5=TimeoutError())
     for attempt in range(1, TRIES):
         environment.info = replace(environment.info, attempt=attempt)
         with pytest.raises(TimeoutError):
-            await environment.run(fan_out, NUMBERS, Cases(no5=TimeoutError()).ask)
+            await environment.run(fan_out, NUMBERS, late.ask, late.write)
     environment.info = replace(environment.info, attempt=TRIES)
-    answers, silent = await environment.run(fan_out, NUMBERS, Cases(no5=TimeoutError()).ask)
+    answers, silent = await environment.run(fan_out, NUMBERS, late.ask, late.write)
     assert silent == (NUMBERS[5],)
     assert answers == {"settled": 9}
 

@@ -23,14 +23,15 @@ async def running(complaint: Complaint) -> bool:
 @pytest.mark.parametrize("reason", ["", "a slip\0 of the hand"])
 async def test_a_requested_cancellation_changes_nothing_but_the_timeline(hotline: Hotline, reason: str) -> None:
     complaint = await hotline.start()
-    before = (await complaint.act(Dispatch(department="repair"))).case
+    await complaint.act(Dispatch(department="repair"))
+    before = await complaint.view()
     await complaint.published(2)
     await complaint.handle.cancel(reason=reason)
     *_, entry = await complaint.published(3)
     expected = ("system", "cancellation_requested", "dispatched", "dispatched")
     assert (entry["actor"], entry["action"], entry["from_state"], entry["to_state"]) == expected
     after = await complaint.view()
-    volatile = {"version": 3, "available_actions": before.available_actions, "clocks": before.clocks}
+    volatile = {"version": 3, "clocks": before.clocks}
     assert after.model_copy(update=volatile) == before.model_copy(update={"version": 3})
     assert [clock.due_at for clock in after.clocks] == [clock.due_at for clock in before.clocks]
     assert await running(complaint)

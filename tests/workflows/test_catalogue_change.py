@@ -30,7 +30,7 @@ async def relaxed(hotline: Hotline, complaint: Complaint, factor: int = 2) -> Ne
 
 async def refused(complaint: Complaint, new: NewTerms) -> str | None:
     with pytest.raises(WorkflowUpdateFailedError) as failed:
-        await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
+        await complaint.tell(ComplaintWorkflow.catalogue_change, new)
     assert isinstance(failed.value.cause, ApplicationError)
     return failed.value.cause.type
 
@@ -38,7 +38,7 @@ async def refused(complaint: Complaint, new: NewTerms) -> str | None:
 async def test_due_times_move_and_rungs_ring_by_the_new_ones(hotline: Hotline) -> None:
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
-    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint))
+    await complaint.tell(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint))
     view = await complaint.ahead(minutes=9)
     rows = await complaint.published(view.version)
     assert [row["action"] for row in rows] == ["register", "dispatch", "catalogue_change"]
@@ -54,7 +54,7 @@ async def test_due_times_move_and_rungs_ring_by_the_new_ones(hotline: Hotline) -
 
 async def test_the_priority_follows_in_sql_and_in_the_ui(hotline: Hotline) -> None:
     complaint = await hotline.start()
-    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint))
+    await complaint.tell(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint))
     view = await complaint.view()
     await complaint.published(view.version)
     assert view.catalogue_change is not None
@@ -70,7 +70,7 @@ async def test_the_priority_follows_in_sql_and_in_the_ui(hotline: Hotline) -> No
 async def test_the_same_terms_again_leave_nothing_in_the_history(hotline: Hotline) -> None:
     complaint = await hotline.start()
     new = await relaxed(hotline, complaint)
-    await complaint.handle.execute_update(ComplaintWorkflow.catalogue_change, new)
+    await complaint.tell(ComplaintWorkflow.catalogue_change, new)
     await complaint.published(2)
     assert await refused(complaint, new) == SAME_TERMS
     history = await complaint.handle.fetch_history()

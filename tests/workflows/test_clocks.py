@@ -103,8 +103,8 @@ async def test_suspended_without_a_date_waits_for_the_caller(hotline: Hotline) -
     complaint = await brought_to(hotline, (*TO_CREW, Suspend(reason="等用户")))
     view = await complaint.ahead(days=60)
     assert view.state is State.SUSPENDED
-    resumed = await complaint.act(Resume(note="用户来电"))
-    assert resumed.case.state is State.IN_PROGRESS
+    await complaint.act(Resume(note="用户来电"))
+    assert (await complaint.view()).state is State.IN_PROGRESS
 
 
 async def test_approval_pauses_the_department_only(hotline: Hotline) -> None:
@@ -113,32 +113,37 @@ async def test_approval_pauses_the_department_only(hotline: Hotline) -> None:
     status = {clock.name: clock.status for clock in view.clocks}
     assert status["arrive"] is ClockStatus.PAUSED
     assert status["resolve"] is ClockStatus.MISSED
-    decided = await complaint.act(DecideApproval(approved=True))
-    assert {clock.name: clock.status for clock in decided.case.clocks}["arrive"] is ClockStatus.RUNNING
+    await complaint.act(DecideApproval(approved=True))
+    decided = await complaint.view()
+    assert {clock.name: clock.status for clock in decided.clocks}["arrive"] is ClockStatus.RUNNING
 
 
 async def test_a_comment_moves_no_deadline(hotline: Hotline) -> None:
     complaint = await brought_to(hotline, BEFORE["acknowledge"])
     before = await complaint.view()
     await complaint.ahead(minutes=2)
-    after = (await complaint.act(Comment(note="用户又来电"))).case
+    await complaint.act(Comment(note="用户又来电"))
+    after = await complaint.view()
     assert [clock.due_at for clock in after.clocks] == [clock.due_at for clock in before.clocks]
 
 
 async def test_three_attempts_on_following_days_then_closed_and_flagged(hotline: Hotline) -> None:
     complaint = await brought_to(hotline, BEFORE["follow_up"])
     for attempt in (1, 2):
-        view = (await complaint.act(FollowUp(outcome="unreachable"))).case
+        await complaint.act(FollowUp(outcome="unreachable"))
+        view = await complaint.view()
         assert (view.state, view.follow_up_attempts) == (State.PENDING_FOLLOW_UP, attempt)
         await complaint.ahead(hours=20)
-    view = (await complaint.act(FollowUp(outcome="unreachable"))).case
+    await complaint.act(FollowUp(outcome="unreachable"))
+    view = await complaint.view()
     assert view.state is State.CLOSED
     assert "unreachable" in view.flags
 
 
 async def test_the_workflow_ends_with_the_reopen_window(hotline: Hotline) -> None:
     complaint = await brought_to(hotline, BEFORE["follow_up"])
-    closed = (await complaint.act(FollowUp(outcome="satisfied"))).case
+    await complaint.act(FollowUp(outcome="satisfied"))
+    closed = await complaint.view()
     assert closed.reopen_ends_at is not None
     await complaint.ahead(hours=73)
     await complaint.closed()

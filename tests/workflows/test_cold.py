@@ -69,7 +69,7 @@ async def begun(cold: Hotline, known_by: str) -> WorkflowHandle[Any, Any]:
     at = datetime.now(UTC)
     scope = Scope(services=("no_water",), districts=(known_by,))
     opening = Opening(at=at, actor=ADMIN, title="-", scope=scope, since=at)
-    incident, _ = await start_incident(cold.client, cold.settings.task_queue, opening, Request(key=known_by), Names())
+    incident, *_ = await start_incident(cold.client, cold.settings.task_queue, opening, Request(key=known_by), Names())
     return cold.client.get_workflow_handle(incident_id(incident.number))
 
 
@@ -102,7 +102,7 @@ async def test_a_case_that_is_forgotten_after_each_step_goes_on_from_its_history
         await at_rest(complaint)
         await complaint.act(body)
         if flag := next(flags, None):
-            await complaint.handle.execute_update(ComplaintWorkflow.recognise, Recognised(flags=(flag,)))
+            await complaint.tell(ComplaintWorkflow.recognise, Recognised(flags=(flag,)))
     await at_rest(complaint)
     assert (await complaint.view()).flags == tuple(sorted(IntakeFlag))
     await replays(complaint.handle)

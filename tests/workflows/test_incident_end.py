@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.fan_out import Pace, fan_out
 from activities.incident import Incidents
+from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
 from domain.incident.actions.dispatch import DispatchIncident
@@ -166,7 +167,7 @@ class TestFailure:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One is followed up, the other ends with its window: neither leaves anything to a batch that died."""
-        monkeypatch.setattr(Incidents, "_write_settled", _lost)
+        monkeypatch.setattr(SenderWriter, "write_all", _lost)
         async with running_hotline(server, tmp_path, task_queue="lost") as hotline:
             cause = await declare(hotline, "west")
             [one] = await linked(hotline, cause, 1)
@@ -194,7 +195,7 @@ class TestFailure:
             await replied(complaint)
             assert await actions(complaint) == SETTLED
             scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-            assert await count_of(complaint, scheduled) == 1
+            assert await count_of(complaint, scheduled) == 0
 
     async def test_a_case_that_does_not_answer_keeps_nobody_waiting_and_is_asked_again(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -224,5 +225,5 @@ class TestFailure:
             assert last["data"] == '{"settled":3,"over":1}'
 
 
-async def _lost(_: Incidents, __: object) -> None:
+async def _lost(_: SenderWriter, __: object) -> None:
     """The activity died before it could write."""

@@ -160,7 +160,7 @@ async def test_what_is_under_way_is_left_to_its_case(
     fresh = complaints[2]
     execute(owner, "ALTER TABLE events RENAME TO events_away")
     try:
-        await fresh.act(Dispatch(department="repair"))
+        await fresh.act(Dispatch(department="repair"), in_ui=True)
         name = workflow_id(fresh.number)
         written = await published(hotline.client, (await chains(hotline.client))[name])
     finally:

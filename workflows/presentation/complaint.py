@@ -1,5 +1,6 @@
 """A case in the Temporal UI: summary, search attributes, and details in Chinese and English."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from temporalio.common import Priority
@@ -8,11 +9,15 @@ from domain.case.actions import TABLE
 from domain.case.clocks import CLOCK_ZH, Clock
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.case.decide import available_actions
+from domain.case.events import Event
+from domain.case.kinds import KINDS
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from workflows.presentation import search_attributes as keys
 
 _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
+RECENT = 10
+"""Entries of the timeline that the details show."""
 ANYBODY = Actor(name="anybody", role=Role.ADMIN)
 """Reader of the Temporal UI, which shows what any role may do."""
 
@@ -34,8 +39,8 @@ def summary(case: CaseState) -> str:
     return f"{terms.priority} {terms.name_zh} {terms.name} · {where} · {case.number}"
 
 
-def search_attributes(case: CaseState) -> keys.Values:
-    """Return the search attributes of a case as it is now."""
+def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
+    """Return the search attributes of a case as it is now, after its last change at `changed_at`."""
     return {
         keys.STATE: case.state.value,
         keys.SERVICE: case.intake.service_code,
@@ -46,13 +51,23 @@ def search_attributes(case: CaseState) -> keys.Values:
         keys.SLA: case.sla,
         keys.INCIDENT: case.incident,
         keys.NEXT_DUE_AT: case.next_due(),
+        keys.CHANGED_AT: changed_at,
         keys.INVOLVED: [part.department for part in case.unfinished] or None,
         keys.FLAGS: list(case.flags) or None,
     }
 
 
-def details(case: CaseState, at: datetime) -> str:
-    """Return the details of a case at `at` as Markdown. It stays until the case changes, so it names no ages."""
+def timeline_line(event: Event) -> str:
+    """Return an event as one short line, without what people wrote."""
+    kind = KINDS[event.action]
+    return f"- {instant_text(event.at)} · {kind.zh} `{event.action}` · {event.actor} → {event.to_state}"
+
+
+def details(case: CaseState, at: datetime, recent: Iterable[str]) -> str:
+    """Return the details of a case at `at` as Markdown, with the recent lines of its timeline, the oldest first.
+
+    The text stays until the case changes, so it names no ages.
+    """
     terms = case.terms
     may = [TABLE[action] for action in available_actions(case, ANYBODY, at)]
     lines = [
@@ -78,6 +93,9 @@ def details(case: CaseState, at: datetime) -> str:
         "",
         "### 可办理 · What may be done next",
         ", ".join(f"{row.zh} `{row.name}`" for row in may) or "- 无 nothing",
+        "",
+        "### 最近记录 · Latest entries (UTC)",
+        *reversed([*recent]),
     ]
     return markdown(lines)
 

@@ -15,6 +15,7 @@ PRIORITY: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Prior
 SLA: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Sla")
 INCIDENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Incident")
 NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("NextDueAt")
+CHANGED_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("ChangedAt")
 INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
 FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
 
@@ -29,6 +30,7 @@ REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {
     SLA: "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
     INCIDENT: "Number of the incident that the case is linked to; of an incident, its own number.",
     NEXT_DUE_AT: "Due time of the next running clock. Absent if no clock runs.",
+    CHANGED_AT: "Time of the last change of the case; later with every change.",
     INVOLVED: "Codes of further departments with unfinished parts (协办).",
     FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",
 }

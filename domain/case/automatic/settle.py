@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.actions import comment, complete, reply, resume
-from domain.case.batch import ProjectionBatch
+from domain.case.batch import Returned
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, SETTLED
@@ -25,15 +25,10 @@ class Settlement(Immutable):
     follow_up: bool = True
 
 
-class Settled(Immutable):
-    """Answer of a case: the outcome, and the batch of its events if it is settled, for the incident to write.
-
-    The answer is in the case's history before anybody has it, as the input of an activity is: it may be written again,
-    or late. The case writes it once more with what it publishes next, so nothing is lost with the asker.
-    """
+class Settled(Returned):
+    """Answer of a case: the outcome, and the batch of its events for the incident to write."""
 
     outcome: str
-    batch: ProjectionBatch | None = None
 
 
 def outcome(case: CaseState, incident: str) -> str:

@@ -1,0 +1,101 @@
+"""Writer of batches to the read model, with the versions that it knows to be committed there."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import partial
+
+from activities.projection import SenderWriter
+from api.metrics import Metrics
+from api.problems import ProblemError
+from api.sql.reader import Reader
+from domain.case.batch import ProjectionBatch
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.incident.batch import IncidentBatch
+from domain.shared.instants import to_milliseconds
+from readmodel import incidents
+from readmodel.case_queries import get_case, versions
+from readmodel.writer import GroupWriter
+
+MOST_CASES = 1000
+"""Cases that are kept in memory, some 60 KB each: those that somebody acted on last."""
+
+
+class ProjectionWriter:
+    """Writer of the batches that Temporal has returned to this process. It raises nothing if SQL is down.
+
+    Args:
+        writer: group writer of this process.
+        sender: writes batches of cases by it.
+        reader: reads a case that is not in memory.
+        metrics: counts the batches.
+    """
+
+    def __init__(self, writer: GroupWriter, sender: SenderWriter, reader: Reader, metrics: Metrics) -> None:
+        self._writer = writer
+        self._sender = sender
+        self._reader = reader
+        self._metrics = metrics
+        self._committed: OrderedDict[str, Case] = OrderedDict()
+
+    def acknowledged(self, number: str) -> int:
+        """Return the version of the case that SQL is known to have; 0 if none is known."""
+        case = self._committed.get(number)
+        return case.version if case else 0
+
+    async def register(self, case: Case, events: Sequence[Event]) -> bool:
+        """Write the first batch of a case; return True once it is committed."""
+        committed = await self._commit(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+        if committed:
+            self._keep(case)
+        return committed
+
+    async def write(self, batch: ProjectionBatch) -> tuple[Case | None, bool]:
+        """Write what an update returned; return the case, None if it cannot be known here, and True once committed."""
+        committed = await self._commit(batch)
+        case = self._after(batch)
+        if committed and case is None:
+            case = await self._read(batch.number)
+        if committed and case:
+            self._keep(case)
+        return case, committed
+
+    async def has(self, number: str, version: int) -> bool:
+        """Return True if SQL has this version of the case; else the case is told to publish it."""
+        try:
+            found = await self._reader.ask(versions, [number])
+        except ProblemError:
+            found = {}
+        if found.get(number, 0) >= version:
+            return True
+        await self._sender.tell_to_publish(number)
+        return False
+
+    async def write_incident(self, batch: IncidentBatch) -> bool:
+        """Write an incident's batch, which its workflow publishes as well; return True once it is committed."""
+        return await self._sender.committed(self._writer.run(partial(incidents.write, batch=batch)))
+
+    async def _commit(self, batch: ProjectionBatch) -> bool:
+        committed = await self._sender.write(batch)
+        self._metrics.wrote(committed=committed)
+        return committed
+
+    def _after(self, batch: ProjectionBatch) -> Case | None:
+        """Return the case in memory, brought to this batch; None if it is not there, or has other terms by now."""
+        case = self._committed.get(batch.number)
+        if case is None or case.catalogue_change != batch.case.catalogue_change:
+            return None
+        return case.with_progress(batch.case)
+
+    async def _read(self, number: str) -> Case | None:
+        try:
+            return await self._reader.ask(get_case, number)
+        except ProblemError:
+            return None
+
+    def _keep(self, case: Case) -> None:
+        if case.version >= self.acknowledged(case.number):
+            self._committed[case.number] = case
+        self._committed.move_to_end(case.number)
+        if len(self._committed) > MOST_CASES:
+            self._committed.popitem(last=False)
