@@ -54,6 +54,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     complaints = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
+    writing = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
     recognition = Recognition(reader, complaints)
     return Backend(
         public_url=settings.public_url,
@@ -69,7 +70,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
         incidents=IncidentClient(*temporal),
         temporal=TemporalHealth(client, settings.task_queue),
         reader=reader,
-        dead_letters=DeadLetters(engine(settings.database_url), clock),
+        dead_letters=DeadLetters(writing, clock),
         visibility=Visibility(reader.versions),
         incident_visibility=Visibility(reader.incident_versions),
         links=Links(settings.links_secret_file),
