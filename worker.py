@@ -56,7 +56,7 @@ WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, Incid
 @asynccontextmanager
 async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     """Run a worker until the context ends; then it finishes its tasks and closes SQL."""
-    database = engine(settings.database_url)
+    database = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
     grouped = GroupWriter(
         database,
         group_size=settings.projection_group_size,

@@ -57,7 +57,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     complaints = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
-    writing = engine(settings.database_url)
+    writing = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
     writer = GroupWriter(
         writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
     )

@@ -17,12 +17,11 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench import against, catalogue, compare, history, lists, report, restart, surge
+from bench import against, catalogue, compare, history, lists, power, report, restart, surge
 from bench.measure import MILLISECONDS
 from bench.report import Figure
-from bench.server import Service, ServiceError, answer, running, tell
+from bench.server import FULL, MODES, Service, ServiceError, answer, running, tell
 from domain.shared.operator_errors import OperatorError
-from hotline.local.service import SYNCHRONOUS
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]
@@ -141,6 +140,19 @@ async def long_lists(*, quick: bool) -> Result:
     return figures, {"read from end to end": unindexed, "pages": [asdict(page) for page in pages]}
 
 
+async def both_modes(*, quick: bool) -> Result:
+    """Measure complete cases with and without a wait for the disk."""
+    (full, normal, ratio), pairs = await power.measure(compare.QUICK if quick else compare.FULL, quick=quick)
+    figures = [
+        Figure("cases per second, synchronous=full", full["cases/s"], "/s"),
+        Figure("cases per second, synchronous=normal: unsafe at power loss", normal["cases/s"], "/s"),
+        Figure("full, of normal", ratio["cases/s"]),
+        Figure("processor time of a case, full, of normal", ratio["together ms"]),
+        Figure("share of other programs, the larger of both", max(full["others"], normal["others"])),
+    ]
+    return figures, {"rounds, full and normal": pairs}
+
+
 async def surge_of(service: Service, *, quick: bool) -> Result:
     """Measure an incident with many cases, and emergencies in between."""
     seen = await surge.measure(service, QUICK_SURGE if quick else SURGE)
@@ -172,7 +184,11 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "surge": surge_of,
     "catalogue": new_catalogue,
 }
-ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {"sandbox": sandbox_start, "lists": long_lists}
+ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
+    "power": both_modes,
+    "sandbox": sandbox_start,
+    "lists": long_lists,
+}
 NAMES = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]
 
 
@@ -212,9 +228,10 @@ async def measured(given: argparse.Namespace) -> tuple[str, list[Figure], Raw]:
         return report.table(figures), figures, raw
     size = compare.QUICK if given.quick else compare.FULL
     cases = given.cases or size.concurrent_cases
-    plan = against.Plan(given.sqlite_synchronous, given.rounds or against.ROUNDS, cases, min(cases, size.warm))
-    text, pairs = await against.measure(given.against, plan)
-    return text, [], {"plan": asdict(plan), "rounds": pairs}
+    plan = against.Plan(given.rounds or against.ROUNDS, cases, min(cases, size.warm))
+    modes = given.sqlite_synchronous, given.ref_synchronous
+    text, pairs = await against.measure(given.against, plan, *modes)
+    return text, [], {"plan": asdict(plan), "modes": modes, "rounds": pairs}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -224,9 +241,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help=f"one of {', '.join(NAMES)}")
     parser.add_argument(
         "--sqlite-synchronous",
-        choices=("normal", "full"),
-        default=SYNCHRONOUS,
-        help="mode of Temporal's SQLite: full waits for the disk at each commit; default: %(default)s, as `hotline up`",
+        choices=MODES,
+        default=FULL,
+        help="SQLite of Temporal and read model: full waits for the disk at each commit; default: %(default)s",
+    )
+    parser.add_argument(
+        "--ref-synchronous",
+        choices=MODES,
+        help="with --against: the mode of the other commit; default: what it runs with by itself",
     )
     parser.add_argument(
         "--against",
@@ -246,8 +268,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     given = parser.parse_args(arguments)
     if given.against is not None and given.only:
         parser.error("--against plays whole cases and nothing else; leave out --only")
-    if given.against is None and (given.rounds or given.cases):
-        parser.error("--rounds and --cases are for a comparison; give --against REF too")
+    if given.against is None and (given.rounds or given.cases or given.ref_synchronous):
+        parser.error("--rounds, --cases and --ref-synchronous are for a comparison; give --against REF too")
     return given
 
 

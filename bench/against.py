@@ -1,7 +1,8 @@
 """The service of another commit beside the present one: the same load, in turns, each turn on a service started anew.
 
 A round is a turn of this checkout and a turn of the other, so that a drift of the machine meets both. Of the other
-checkout nothing is used but its `hotline` command and its HTTP; load, Temporal and its SQLite are the same for both.
+checkout nothing is used but its `hotline` command and its HTTP; load and Temporal are the same for both. Each side
+has its mode of SQLite, for Temporal and the read model alike.
 """
 
 import statistics
@@ -17,7 +18,19 @@ from temporalio.client import Client
 
 from bench import history
 from bench.compare import CONCURRENT, Side, over_http, take_turn
-from bench.server import FOLDER_PREFIX, INSTALLED_HERE, Service, ServiceError, clean_environment, run, running, tell
+from bench.server import (
+    FOLDER_PREFIX,
+    FULL,
+    INSTALLED_HERE,
+    NORMAL,
+    UNSAFE,
+    Service,
+    ServiceError,
+    clean_environment,
+    run,
+    running,
+    tell,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 3
@@ -25,6 +38,8 @@ COUNTED_HISTORIES = 50
 """Cases of a turn whose events are counted, at most."""
 PROCESSES = ("temporal", "worker", "api")
 WITHOUT_RATIO = ("202", "others")
+WITHOUT_SETTING = '"synchronous = NORMAL"'
+"""Mode of the read model in a checkout that has no setting for it."""
 WIDTH = 11
 SHORT = 10
 THIS, THAT, RATIO = "this", "that", "this/that"
@@ -39,15 +54,22 @@ Pair = tuple[Figures, Figures]
 
 @dataclass(frozen=True)
 class Plan:
-    """Size of a comparison; `warm` cases before each turn are not counted. `synchronous` is of Temporal's SQLite."""
+    """Size of a comparison; `warm` cases before each turn are not counted."""
 
-    synchronous: str
     rounds: int
     cases: int
     warm: int
 
     def __str__(self) -> str:
         return f"{self.cases} cases a turn, {CONCURRENT} at a time, after {self.warm} that are not counted."
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Programs that are measured, by their folder, and the mode of SQLite that they run in."""
+
+    programs: Path
+    synchronous: str
 
 
 async def commit_of(ref: str) -> str:
@@ -78,34 +100,65 @@ async def install(folder: Path) -> Path:
     return folder / ".venv" / "bin"
 
 
-async def measure(ref: str, plan: Plan) -> tuple[str, list[Pair]]:
-    """Install a commit and measure it beside this checkout; return the figures as text and raw.
+def set_mode(folder: Path, wanted: str | None) -> str:
+    """Return the mode of SQLite that a checkout runs in: the wanted one, else its own default.
+
+    A checkout without the setting runs with NORMAL. If `full` is wanted, its module of connections is changed.
 
     Raises:
-        ServiceError: there is no such commit, it cannot be installed, or one of the services failed.
+        ServiceError: that module does not have the line to be changed.
+    """
+    settings, database = folder / "hotline" / "settings.py", folder / "readmodel" / "database.py"
+    if settings.exists() and UNSAFE in settings.read_text(encoding="utf-8"):
+        return wanted or FULL
+    if wanted != FULL:
+        return NORMAL
+    text = database.read_text(encoding="utf-8") if database.exists() else ""
+    if text.count(WITHOUT_SETTING) != 1:
+        raise ServiceError(f"that commit cannot run with synchronous=full: {database} does not say {WITHOUT_SETTING}")
+    database.write_text(text.replace(WITHOUT_SETTING, WITHOUT_SETTING.replace("NORMAL", "FULL")), encoding="utf-8")
+    return FULL
+
+
+async def measure(ref: str, plan: Plan, synchronous: str, ref_synchronous: str | None) -> tuple[str, list[Pair]]:
+    """Install a commit and measure it beside this checkout; return the figures as text and raw.
+
+    Args:
+        ref: name of the commit.
+        plan: size of the comparison.
+        synchronous: mode of SQLite of this checkout.
+        ref_synchronous: that of the commit; None is its own default.
+
+    Raises:
+        ServiceError: there is no such commit, it cannot be installed or run in that mode, or a service failed.
         OperatorError: one of the services did not come up.
     """
     commit = await commit_of(ref)
     here = (await _git("describe", "--always", "--dirty", "--exclude=*", f"--abbrev={SHORT}")).strip()
     async with checkout(commit) as folder:
+        mode = set_mode(folder, ref_synchronous)
         tell(f"installing {ref} in {folder} ...")
-        pairs = await in_turns(await install(folder), plan)
-    return f"{THIS}: {here}, {THAT}: {commit[:SHORT]} ({ref})\n{table(pairs)}\n{LEGEND}\n{plan}", pairs
+        pairs = await in_turns(Subject(INSTALLED_HERE, synchronous), Subject(await install(folder), mode), plan)
+    sides = [
+        f"{THIS}: {here}, SQLite with synchronous={synchronous}",
+        f"{THAT}: {commit[:SHORT]} ({ref}), SQLite with synchronous={mode}",
+    ]
+    return "\n".join([*sides, table(pairs), LEGEND, str(plan)]), pairs
 
 
-async def in_turns(that: Path, plan: Plan) -> list[Pair]:
-    """Measure this checkout and the programs of another folder in turns."""
+async def in_turns(this: Subject, that: Subject, plan: Plan) -> list[Pair]:
+    """Measure two subjects in turns."""
     pairs: list[Pair] = []
     for _ in range(plan.rounds):
-        one, other = await _turn(INSTALLED_HERE, plan), await _turn(that, plan)
+        one, other = await _turn(this, plan), await _turn(that, plan)
         pairs.append((one, other))
         rates = f"{one['cases/s']:.2f} and {other['cases/s']:.2f} cases per second"
         tell(f"round {len(pairs)} of {plan.rounds}: {rates}")
     return pairs
 
 
-async def _turn(programs: Path, plan: Plan) -> Figures:
-    async with running(plan.synchronous, programs) as service:
+async def _turn(subject: Subject, plan: Plan) -> Figures:
+    async with running(subject.synchronous, subject.programs) as service:
         play, side = over_http(service), Side()
         await play(cases=plan.warm, concurrent=CONCURRENT)
         await take_turn(side, play, plan.cases, service.processes())
@@ -132,12 +185,17 @@ async def _events_of_a_case(service: Service) -> float:
 def table(pairs: Sequence[Pair]) -> str:
     """Return each round and the median of all as lines of text: this checkout, the other, and the ratio of the two."""
     rounds = [(*pair, _ratio(*pair)) for pair in pairs]
-    medians = [_median(figures) for figures in zip(*rounds, strict=True)]
     labels = [*map(str, range(1, len(rounds) + 1)), "median"]
     rows = [("round", "", *(f"{name:>{WIDTH}}" for name in pairs[0][0]))]
-    for label, triple in zip(labels, [*rounds, medians], strict=True):
+    for label, triple in zip(labels, [*rounds, medians(pairs)], strict=True):
         rows += [(label, side, *_cells(figures)) for side, figures in zip((THIS, THAT, RATIO), triple, strict=True)]
     return "\n".join(f"{row[0]:<6}  {row[1]:<{len(RATIO)}}  {'  '.join(row[2:])}".rstrip() for row in rows)
+
+
+def medians(pairs: Sequence[Pair]) -> tuple[Figures, Figures, Figures]:
+    """Return the medians of each side's turns, and of the rounds' ratios."""
+    ones, others = zip(*pairs, strict=True)
+    return _median(ones), _median(others), _median([_ratio(*pair) for pair in pairs])
 
 
 def _ratio(one: Figures, other: Figures) -> Figures:

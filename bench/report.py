@@ -72,14 +72,14 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def machine(synchronous: str) -> dict[str, str]:
-    """Return the lines that describe machine and software; `synchronous` is the mode of Temporal's SQLite."""
+    """Return the lines that describe machine and software; `synchronous` is the mode of SQLite."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return {
         "processor": f"{psutil.cpu_count()} x {_processor()}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": platform.platform(),
-        "Temporal's SQLite": f"journal_mode=wal, synchronous={synchronous}",
-        "data": f"in {tempfile.gettempdir()}, {_file_system(tempfile.gettempdir())}",
+        "SQLite of Temporal and read model": f"synchronous={synchronous}, where no other mode is named",
+        "disk": f"{_disk(tempfile.gettempdir())}, with the data in {tempfile.gettempdir()}",
         "load average at the end": load,
         "python": platform.python_version(),
         "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
@@ -92,11 +92,12 @@ def document(figures: Iterable[Figure], raw: Mapping[str, Any], where: Mapping[s
     return {"machine": where, "figures": lines, "raw": raw}
 
 
-def _file_system(folder: str) -> str:
+def _disk(folder: str) -> str:
+    """Return device and type of the file system that a folder is on."""
     # On one that lies in memory, no mode of SQLite waits for a disk.
-    mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
+    mounts = {part.mountpoint: f"{part.device} ({part.fstype})" for part in psutil.disk_partitions(all=True)}
     around = [mount for mount in mounts if Path(folder).resolve().is_relative_to(mount)]
-    return mounts[max(around, key=len)] if around else "file system unknown"
+    return mounts[max(around, key=len)] if around else "unknown"
 
 
 def _processor() -> str:

@@ -22,7 +22,7 @@ import aiohttp
 
 from hotline.local import service as local_service
 from hotline.local.supervisor import Program, Supervisor
-from hotline.settings import Settings
+from hotline.settings import Settings, variable
 
 READY_WITHIN_SECONDS = 90.0
 LOOK_EVERY_SECONDS = 0.1
@@ -31,6 +31,10 @@ HTTP_OK = 200
 FOLDER_PREFIX = "hotline-bench-"
 INSTALLED_HERE = Path(sys.executable).parent
 """Folder of the present checkout's programs."""
+FULL, NORMAL = MODES = ("full", "normal")
+"""Modes of SQLite, for Temporal and the read model: `full` waits for the disk at each commit."""
+UNSAFE = "unsafe_at_power_loss"
+"""Setting for `normal`."""
 
 
 class ServiceError(Exception):
@@ -49,20 +53,24 @@ def free_ports(count: int) -> list[int]:
 class Service:
     """A running service, as `running` yields it."""
 
-    def __init__(self, data_dir: Path, programs: Path) -> None:
+    def __init__(self, data_dir: Path, synchronous: str, programs: Path) -> None:
         self.data_dir = data_dir
         self.key = ""
         """The administrator's API key."""
         api, temporal, ui = free_ports(3)
         self.url = f"http://127.0.0.1:{api}"
         self.temporal_address = f"127.0.0.1:{temporal}"
-        self._settings = Settings(data_dir=data_dir, api_port=api, temporal_port=temporal, ui_port=ui)
+        unsafe = synchronous == NORMAL
+        self._settings = Settings(
+            data_dir=data_dir, api_port=api, temporal_port=temporal, ui_port=ui, unsafe_at_power_loss=unsafe
+        )
         self._hotline = str(programs / "hotline")
         self._environment = clean_environment(
             HOTLINE_DATA_DIR=str(data_dir),
             HOTLINE_API_PORT=str(api),
             TEMPORAL_ADDRESS=self.temporal_address,
             TEMPORAL_CONFIG_FILE=os.devnull,
+            **{variable(UNSAFE): str(unsafe)},
         )
         self._supervisor = Supervisor(data_dir, tell)
 
@@ -75,14 +83,14 @@ class Service:
         """Run another `hotline` command on the same data; return what it printed. Raises ServiceError."""
         return await run([self._hotline, *arguments], self._environment)
 
-    async def start(self, synchronous: str) -> None:
+    async def start(self) -> None:
         """Start the service and wait until it takes complaints.
 
         Raises:
             ServiceError: a command failed, or the service was not ready within `READY_WITHIN_SECONDS`.
             OperatorError: a program ended again and again.
         """
-        self._supervisor.start(local_service.temporal(self._settings, self._environment, synchronous))
+        self._supervisor.start(local_service.temporal(self._settings, self._environment))
         await self.hotline("migrate")
         # Until Temporal answers, it is started again.
         await self._supervisor.start(self._program("temporal-setup"), until_success=True)
@@ -122,16 +130,16 @@ async def running(synchronous: str, programs: Path = INSTALLED_HERE) -> AsyncIte
     """Yield a running service; leaving ends every process and removes the data.
 
     Args:
-        synchronous: mode of Temporal's SQLite, `normal` or `full`.
+        synchronous: one of `MODES`. A checkout that lacks the setting for it ignores it in its read model.
         programs: folder of the `hotline` command that is measured.
 
     Raises:
         ServiceError, OperatorError: the service did not come up.
     """
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
-        service = Service(Path(folder), programs)
+        service = Service(Path(folder), synchronous, programs)
         try:
-            await service.start(synchronous)
+            await service.start()
             yield service
         finally:
             await service.stop()

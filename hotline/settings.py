@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     task_queue: str = Field(default="hotline", min_length=1, max_length=200)
     """Temporal task queue that API and worker share."""
 
+    unsafe_at_power_loss: bool = False
+    """Answer before SQLite has reached the disk: faster, but a power cut loses cases and actions already answered."""
+
     sandbox: bool = True
     """Run workflow code in the SDK's sandbox. Off is about a tenth faster and catches no non-determinism."""
 

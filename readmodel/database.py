@@ -22,15 +22,16 @@ WriteConnection = NewType("WriteConnection", Connection)
 """Connection in a transaction that may write; on SQLite it holds the write lock."""
 
 
-def engine(url: str, *, read_only: bool = False) -> Engine:
+def engine(url: str, *, read_only: bool = False, unsafe_at_power_loss: bool = False) -> Engine:
     """Return an engine for `sqlite:///...` or `postgresql+psycopg://...`; nothing is connected yet.
 
     Args:
         url: URL of the read model.
         read_only: the database refuses to write on its connections.
+        unsafe_at_power_loss: a commit does not wait for the disk. PostgreSQL decides on that itself.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite(url, read_only=read_only)
+        return _sqlite(url, read_only=read_only, synchronous="NORMAL" if unsafe_at_power_loss else "FULL")
     return _postgresql(url, read_only=read_only)
 
 
@@ -48,7 +49,7 @@ def writing(engine: Engine) -> Iterator[WriteConnection]:
         yield WriteConnection(connection)
 
 
-def _sqlite(url: str, *, read_only: bool) -> Engine:
+def _sqlite(url: str, *, read_only: bool, synchronous: str) -> Engine:
     made = sqlalchemy.create_engine(url, hide_parameters=True, pool_size=POOL_SIZE, pool_timeout=CONNECT_SECONDS)
 
     @event.listens_for(made, "connect")
@@ -59,8 +60,8 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
         for pragma in (
             f"busy_timeout = {BUSY_SECONDS * 1000}",
             "journal_mode = WAL",
-            # A killed process loses nothing; a power cut may cost the last transactions, never the file.
-            "synchronous = NORMAL",
+            # A killed process loses nothing in either mode; NORMAL syncs only at checkpoints of the log.
+            f"synchronous = {synchronous}",
             "foreign_keys = ON",
             *(("query_only = ON",) if read_only else ()),
         ):

@@ -72,6 +72,8 @@ def _secret(file: Path) -> str:
     with NamedTemporaryFile("w", dir=file.parent) as made, suppress(FileExistsError):
         made.write(secrets.token_hex(SECRET_BYTES))
         made.flush()
+        # After a power cut the file must not be an empty secret.
+        os.fsync(made.fileno())
         # Unlike a rename, a hard link does not replace a file that another process created meanwhile.
         os.link(made.name, file)
     return file.read_text()

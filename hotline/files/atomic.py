@@ -13,7 +13,7 @@ Stamp = tuple[int, int, int]
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file at `path` atomically by one that only its owner may read."""
+    """Replace the file at `path` atomically by one that only its owner may read; it is on the disk afterwards."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
@@ -21,6 +21,11 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def file_stamp(path: Path) -> Stamp | None:

@@ -137,12 +137,10 @@ Ctrl-C stops everything."""
 
 GARBAGE_PERCENT = "400"
 """Growth of the Temporal server's heap before Go collects it, in percent: 100 MB more for 5 % less work."""
-SYNCHRONOUS = "normal"
-"""Mode of Temporal's SQLite: `normal`, or `full`, which waits for the disk at each commit."""
 
 
-def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRONOUS) -> Program:
-    """Return the program of Temporal's development server, whose SQLite runs in this mode.
+def temporal(settings: Settings, env: dict[str, str]) -> Program:
+    """Return the program of Temporal's development server.
 
     Raises:
         OperatorError: the `temporal` program is missing.
@@ -154,7 +152,8 @@ def temporal(settings: Settings, env: dict[str, str], synchronous: str = SYNCHRO
     argv = [binary, "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "warn", "--ip", LOOPBACK]
     argv += ["--port", str(settings.temporal_port), "--ui-port", str(settings.ui_port)]
     argv += ["--db-filename", str(settings.data_dir / "temporal.db")]
-    # Twice as fast as the defaults, and as safe against the death of the process: WAL is in the file before a commit.
+    # `full` syncs the log at each commit; `normal` is as safe against the death of the process, but not of the machine.
+    synchronous = "normal" if settings.unsafe_at_power_loss else "full"
     argv += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
     # With one shard, the default of 20 polls a second makes every activity and timer wait up to 50 ms for its turn.
     for queue in ("transfer", "timer"):

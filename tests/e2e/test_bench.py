@@ -79,16 +79,20 @@ async def test_another_commit_is_installed_and_measured_in_turns(
 ) -> None:
     folder = repository(tmp_path, AT_ONCE)
     monkeypatch.setattr(against, "ROOT", folder)
-    text, [(one, other)] = await against.measure("first", against.Plan("full", rounds=1, cases=2, warm=1))
+    text, [(one, other)] = await against.measure("first", against.Plan(rounds=1, cases=2, warm=1), "full", None)
     used = [f"{name} ms" for name in (*against.PROCESSES, "together")]
     assert all(figures[name] > 0 for figures in (one, other) for name in ("cases/s", *used, "events"))
-    assert "(first)\nround" in text
+    assert "(first), SQLite with synchronous=normal\nround" in text
     assert not (folder / "installed").exists(), "installed in the working tree"
 
 
-async def test_temporal_runs_in_the_mode_that_the_benchmark_is_told() -> None:
-    async with running("full") as service:
-        assert "synchronous=full" in psutil.Process(service.processes()["temporal"]).cmdline()
+@pytest.mark.parametrize(("mode", "unsafe"), [("full", "False"), ("normal", "True")])
+async def test_the_service_runs_in_the_mode_that_the_benchmark_is_told(mode: str, unsafe: str) -> None:
+    async with running(mode) as service:
+        temporal, worker, api = (psutil.Process(service.processes()[name]) for name in ("temporal", "worker", "api"))
+        assert f"synchronous={mode}" in temporal.cmdline()
+        for program in (worker, api):
+            assert program.environ()["HOTLINE_UNSAFE_AT_POWER_LOSS"] == unsafe
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

@@ -46,14 +46,15 @@ def test_a_child_row_needs_its_case(database: Engine) -> None:
         connection.execute(text(insert))
 
 
-def test_sqlite_is_set_up_for_one_writer_and_many_readers(sqlite_url: str) -> None:
-    database = engine(sqlite_url)
+@pytest.mark.parametrize(("unsafe", "synchronous"), [(False, 2), (True, 1)])
+def test_sqlite_is_set_up_for_one_writer_and_many_readers(sqlite_url: str, *, unsafe: bool, synchronous: int) -> None:
+    database = engine(sqlite_url, unsafe_at_power_loss=unsafe)
     with database.connect() as connection:
         pragmas = {
             name: connection.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
-    assert pragmas == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 5000}
+    assert pragmas == {"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1, "busy_timeout": 5000}
     database.dispose()
 
 

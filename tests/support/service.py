@@ -119,10 +119,11 @@ class Service:
             self._process.terminate()
             self._process.wait(PATIENCE_SECONDS)
 
-    def kill(self, *names: str) -> None:
-        """`kill -9` of these programs, all in the same instant; `supervisor` is the program above the others."""
-        pids = [self._pid(name) for name in names]
+    def kill(self, *names: str, first: Callable[[], None] = lambda: None) -> None:
+        """`kill -9` of these programs, all in the same instant; `first` is called right before."""
+        pids = [self.pid(name) for name in names]
         marks = [started_at(pid) for pid in pids]
+        first()
         for pid in pids:
             with suppress(ProcessLookupError):  # the others may die with their supervisor
                 os.kill(pid, signal.SIGKILL)
@@ -135,7 +136,7 @@ class Service:
 
     def freeze(self, name: str) -> None:
         """Stop a program without ending it: it neither works nor is it started again."""
-        os.kill(self._pid(name), signal.SIGSTOP)
+        os.kill(self.pid(name), signal.SIGSTOP)
 
     def run(self, *argv: str, **more: str) -> str:
         """Run another `hotline` command on the same data; what it printed. Raises CalledProcessError."""
@@ -164,7 +165,8 @@ class Service:
         """Return the output of `hotline up` so far."""
         return self._said.read_text(encoding="utf-8")
 
-    def _pid(self, name: str) -> int:
+    def pid(self, name: str) -> int:
+        """Return the process id of a program; `supervisor` is the program above the others."""
         if name == "supervisor":
             assert self._process is not None
             return self._process.pid

@@ -6,8 +6,10 @@ import pytest
 
 from bench import against
 from bench.__main__ import parse
-from bench.against import Figures, checkout, commit_of, table
+from bench.against import Figures, checkout, commit_of, set_mode, table
 from bench.server import ServiceError
+from hotline.local.service import temporal
+from hotline.settings import Settings
 from tests.support.repositories import git, make_repository
 
 
@@ -44,9 +46,41 @@ async def test_a_reference_that_is_no_commit_is_refused_by_name(ref: str) -> Non
         await commit_of(ref)
 
 
-def test_the_default_mode_of_sqlite_is_that_of_hotline_up() -> None:
-    assert parse([]).sqlite_synchronous == "normal"
-    assert parse(["--sqlite-synchronous", "full"]).sqlite_synchronous == "full"
+def test_the_default_mode_of_sqlite_is_that_of_hotline_up(tmp_path: Path) -> None:
+    default = parse([]).sqlite_synchronous
+    assert f"synchronous={default}" in temporal(Settings(data_dir=tmp_path), {}).argv
+    assert parse(["--sqlite-synchronous", "normal"]).sqlite_synchronous == "normal" != default
+
+
+def checkout_with(folder: Path, settings: str, database: str) -> Path:
+    for module, text in (("hotline/settings.py", settings), ("readmodel/database.py", database)):
+        (folder / module).parent.mkdir(parents=True)
+        (folder / module).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted", "mode", "said"),
+    [
+        ("sandbox: bool", None, "normal", "NORMAL"),
+        ("sandbox: bool", "normal", "normal", "NORMAL"),
+        ("sandbox: bool", "full", "full", "FULL"),
+        ("unsafe_at_power_loss: bool", None, "full", "NORMAL"),
+        ("unsafe_at_power_loss: bool", "normal", "normal", "NORMAL"),
+    ],
+)
+def test_a_commit_without_the_setting_is_changed_for_full_alone(
+    tmp_path: Path, settings: str, wanted: str | None, mode: str, said: str
+) -> None:
+    folder = checkout_with(tmp_path, settings, '("synchronous = NORMAL",)')
+    assert set_mode(folder, wanted) == mode
+    assert (folder / "readmodel" / "database.py").read_text(encoding="utf-8") == f'("synchronous = {said}",)'
+
+
+def test_a_commit_that_cannot_be_changed_is_refused(tmp_path: Path) -> None:
+    folder = checkout_with(tmp_path, "", "")
+    with pytest.raises(ServiceError, match="cannot run with synchronous=full"):
+        set_mode(folder, "full")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +89,7 @@ def test_the_default_mode_of_sqlite_is_that_of_hotline_up() -> None:
         (["--against", "HEAD", "--only", "cases"], "leave out --only"),
         (["--rounds", "2"], "give --against REF too"),
         (["--cases", "2"], "give --against REF too"),
+        (["--ref-synchronous", "full"], "give --against REF too"),
         (["--against", "HEAD", "--rounds", "0"], "'0' should be a whole number from 1"),
         (["--against", "HEAD", "--cases", "many"], "'many' should be a whole number from 1"),
         (["--sqlite-synchronous", "off"], "choose from"),
