@@ -40,6 +40,7 @@ def create_app(backend: Backend) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         backend.in_force.record(backend.clock())
         yield
+        await backend.clock_check.close()
         await backend.recognition.close()
         await backend.visibility.close()
         await backend.incident_visibility.close()

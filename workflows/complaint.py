@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import ComplaintStart, Done
     from workflows.presentation.complaint import details, search_attributes
     from workflows.presentation.search_attributes import Values
+    from workflows.start_checks import checked
     from workflows.updates import COMPLAINT_UPDATES, with_updates
 
 _SIGNALS = "signals"
@@ -44,6 +45,7 @@ class ComplaintWorkflow(EntityWorkflow):
         super().__init__(self._case, registered, start.seen)
 
     @workflow.run
+    @checked
     async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the case until nothing can happen to it any more."""
         while not self._over():

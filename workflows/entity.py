@@ -8,7 +8,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -21,6 +21,7 @@ from domain.shared.errors import Refused
 from domain.shared.event import BaseEvent
 from workflows.messages import Done
 from workflows.presentation.search_attributes import Values, changes
+from workflows.start_checks import is_start
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
@@ -64,6 +65,10 @@ class EntityWorkflow:
         events: events that led to the entity and are not published yet.
         seen: outcomes of earlier commands by their keys.
     """
+
+    def __new__(cls, *arguments: object) -> Self:
+        """Return an instance; for arguments that are no start message, one without state, whose `run` refuses them."""
+        return super().__new__(cls) if is_start(arguments) else object()  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], seen: Mapping[str, Done]) -> None:
         self._entity = entity

@@ -20,7 +20,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.api.test_england import ENGLAND
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
-from tests.support.api import CALL, Api, Json, problem, running_api
+from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from tests.support.hotline import until
 from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
@@ -179,18 +179,17 @@ async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
 ) -> None:
     mine, call = key(), {**CALL, **change}
     slug = "unknown-service" if "service_code" in change else "unknown-district"
-    on_sqlite.clock.fixed = BEFORE_MIDNIGHT
-    try:
-        first = await on_sqlite.register(call, key=mine)
+    clock = Clock(BEFORE_MIDNIGHT)
+    async with api_on_its_day(on_sqlite, clock) as api:
+        first = await api.register(call, key=mine)
         narrow(wider)
-        on_sqlite.clock.fixed = BEFORE_MIDNIGHT + later
-        again = await on_sqlite.register(call, key=mine)
-        problem(await on_sqlite.register({**call, "priority": "P1"}, key=mine), 422, "idempotency-key-reused")
-        problem(await on_sqlite.register(call, key=key()), 422, slug)
-        problem(await on_sqlite.register(call), 422, slug)
-    finally:
-        on_sqlite.clock.fixed = None
-    assert (first.status_code, again.status_code) == (201, 201)
+        clock.fixed = BEFORE_MIDNIGHT + later
+        again = await api.register(call, key=mine)
+        problem(await api.register({**call, "priority": "P1"}, key=mine), 422, "idempotency-key-reused")
+        problem(await api.register(call, key=key()), 422, slug)
+        problem(await api.register(call), 422, slug)
+    assert first.is_success
+    assert again.is_success
     assert first.json()["number"] == again.json()["number"]
     assert first.headers["Location"] == again.headers["Location"]
 
