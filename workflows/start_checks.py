@@ -4,7 +4,7 @@ A start that fails them ends the workflow in its first task: no case, no timer, 
 """
 
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -38,11 +38,7 @@ def checked(run: Callable[[Any, Any], Coroutine[Any, Any, None]]) -> Callable[..
 
     @wraps(run)
     async def checked_run(self: object, *arguments: Any) -> None:  # noqa: ANN401 - whatever was sent
-        _check_arguments(arguments)
-        source = arguments[0].source
-        if isinstance(source, Registration | Opening):
-            _check_clock(source.at)
-        await run(self, *arguments)
+        await (run if is_start(arguments) and not _is_off(arguments[0]) else _refuse)(self, *arguments)
 
     return checked_run
 
@@ -52,14 +48,28 @@ def is_start(arguments: Sequence[object]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], STARTS)
 
 
-def _check_arguments(arguments: Sequence[object]) -> None:
-    """Raise ApplicationError, which fails the workflow, if the arguments are not one start message.
+def _is_off(start: ComplaintStart | IncidentStart) -> bool:
+    """Return True if a registration or opening is dated far from Temporal's time of the start."""
+    source, started = start.source, workflow.info().workflow_start_time
+    return isinstance(source, Registration | Opening) and abs(source.at - started) > CLOCK_TOLERANCE
 
-    Raises RuntimeError, which fails the task, if the service itself has started this run: a worker of another release
-    may know what this one does not, and tries again.
+
+async def _refuse(_: object, *arguments: Any) -> None:  # noqa: ANN401 - whatever was sent
+    """Raise ApplicationError, which fails the workflow.
+
+    Raises RuntimeError, which fails the task, if the service itself has started this run and its argument cannot be
+    read: a worker of another release may know what this one does not, and tries again.
     """
     if is_start(arguments):
-        return
+        started = workflow.info().workflow_start_time
+        raise ApplicationError(
+            f"Not started: the message is of {arguments[0].source.at.isoformat(timespec='seconds')}, but Temporal"
+            f" started the workflow at {started.isoformat(timespec='seconds')}. At most"
+            f" {CLOCK_TOLERANCE.total_seconds():.0f} s are accepted. Set the clock of the process that started it, and"
+            " register again.",
+            type="ClockOff",
+            non_retryable=True,
+        )
     accepted = " or ".join(f"{each.__name__} ({', '.join(each.model_fields)})" for each in STARTS)
     message = f"Not started: {len(arguments)} arguments, or no JSON. Accepted: exactly one JSON object, a {accepted}."
     if len(arguments) == 1 and isinstance(arguments[0], Undecoded):
@@ -67,16 +77,3 @@ def _check_arguments(arguments: Sequence[object]) -> None:
     if workflow.info().continued_run_id or MEMO in workflow.memo():
         raise RuntimeError(message)
     raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True)
-
-
-def _check_clock(at: datetime) -> None:
-    """Raise ApplicationError, which fails the workflow, if `at` is far from Temporal's time of the start."""
-    started = workflow.info().workflow_start_time
-    if abs(at - started) > CLOCK_TOLERANCE:
-        raise ApplicationError(
-            f"Not started: the message is of {at.isoformat(timespec='seconds')}, but Temporal started the workflow at"
-            f" {started.isoformat(timespec='seconds')}. At most {CLOCK_TOLERANCE.total_seconds():.0f} s are accepted."
-            " Set the clock of the process that started it, and register again.",
-            type="ClockOff",
-            non_retryable=True,
-        )
