@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import uvicorn
 from temporalio.client import Client
@@ -19,6 +20,7 @@ from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
+from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
@@ -42,8 +44,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] = utc_now) -> Backend:
+def assemble(
+    settings: Settings, client: Client, clock: Callable[[], datetime] = utc_now, clock_check: ClockCheck | None = None
+) -> Backend:
     """Return the backend of these settings. Temporal and SQL may be down.
+
+    `clock_check` compares the clock with Temporal's; None makes one.
 
     Raises:
         FileError: the catalogue cannot be used.
@@ -53,7 +59,8 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     keyring = Keyring(settings.keys_file)
     # An unreadable file is reported at the start, not by the first request.
     keyring.list()
-    temporal = client, settings.task_queue, settings.update_timeout_seconds
+    clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
+    temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check
     complaints = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
@@ -77,6 +84,7 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
         recognition=recognition,
         incidents=IncidentClient(*temporal),
         temporal=TemporalHealth(client, settings.task_queue),
+        clock_check=clock_check,
         reader=reader,
         dead_letters=DeadLetters(writing, clock),
         writer=writer,

@@ -41,6 +41,7 @@ def create_app(backend: Backend) -> FastAPI:
         backend.in_force.record(backend.clock())
         async with backend.writer:
             yield
+            await backend.clock_check.close()
             await backend.recognition.close()
         backend.reader.close()
         backend.dead_letters.close()

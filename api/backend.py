@@ -16,6 +16,7 @@ from api.security import BearerKey, Key, actor_of
 from api.sql.dead_letters import DeadLetters
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
+from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
@@ -51,6 +52,7 @@ class Backend:
     recognition: Recognition
     incidents: IncidentClient
     temporal: TemporalHealth
+    clock_check: ClockCheck
     reader: Reader
     dead_letters: DeadLetters
     writer: GroupWriter

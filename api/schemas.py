@@ -300,6 +300,7 @@ class Readiness(BaseModel):
 
     status: str = Field(description="`ready`, `degraded` (calls can be taken) or `unavailable`.", examples=["ready"])
     temporal: Component
+    clock: Component = Field(description="The clock of this API process, compared with Temporal's.")
     sql: Component
     worker: Component
     calendar: Component

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import ComplaintStart, Done
     from workflows.presentation.complaint import RECENT, details, search_attributes, timeline_line
     from workflows.presentation.search_attributes import Values
+    from workflows.start_checks import checked
     from workflows.updates import COMPLAINT_UPDATES, with_updates
 
 _SIGNALS = "signals"
@@ -49,6 +50,7 @@ class ComplaintWorkflow(EntityWorkflow):
         self._outbox[:0] = start.outbox
 
     @workflow.run
+    @checked
     async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the case until nothing can happen to it any more."""
         while not self._over():

@@ -8,7 +8,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -22,6 +22,7 @@ from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
 from workflows.presentation.search_attributes import Values, changes
+from workflows.start_checks import is_start
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
@@ -71,6 +72,10 @@ class EntityWorkflow:
         events: events that led to the entity and that SQL is not known to have.
         start: the start message, for what an earlier run carried over.
     """
+
+    def __new__(cls, *arguments: object) -> Self:
+        """Return an instance; for arguments that are no start message, one without state, whose `run` refuses them."""
+        return super().__new__(cls) if is_start(arguments) else object()  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity

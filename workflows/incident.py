@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
     from workflows.presentation.incident import incident_details, incident_search_attributes
     from workflows.presentation.search_attributes import Values
+    from workflows.start_checks import checked
     from workflows.updates import INCIDENT_UPDATES, with_updates
 
 BATCH_TIMEOUT = timedelta(minutes=5)
@@ -72,6 +73,7 @@ class IncidentWorkflow(EntityWorkflow):
         super().__init__(self._incident, opened, start)
 
     @workflow.run
+    @checked
     async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the incident until it is over and no case waits for it."""
         while not self._over():

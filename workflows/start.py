@@ -16,7 +16,8 @@ TASK_TIMEOUT = timedelta(seconds=2.5)
 """A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
 RPC_TIMEOUT = timedelta(seconds=8)
 """Longest wait for one answer of Temporal; a caller may end it earlier."""
-_MEMO = "request"
+MEMO = "request"
+"""Key of the memo that the service gives to every workflow that it starts."""
 
 
 class Request(Immutable):
@@ -39,7 +40,7 @@ async def start_once(client: Client, request: Request, run: Any, start: BaseMode
         await client.start_workflow(
             run,
             start,
-            memo={_MEMO: request},
+            memo={MEMO: request},
             task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             **options,
@@ -64,7 +65,7 @@ async def find_started(
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
-        starter: Request = await found.memo_value(_MEMO, Request(key=""), type_hint=Request)
+        starter: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
         if starter.key == request.key:
             if starter.digest != request.digest:
                 raise KeyReusedError(number)

@@ -25,6 +25,7 @@ from api.problems import (
 from api.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, LONGEST_KEY
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE, bad_cursor
 from api.temporal.client import KEY_REUSED, TEMPORAL_ERRORS
+from api.temporal.clock import CLOCK_OFF
 from domain.case.lifecycle import State
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
@@ -53,6 +54,7 @@ POST_ERRORS = (
     INVALID_IDEMPOTENCY_KEY,
     KEY_REUSED,
     *TEMPORAL_ERRORS,
+    CLOCK_OFF,
 )
 """Problems of every operation that takes a body."""
 

@@ -22,6 +22,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.problems import ProblemError, declare, refusal, unavailable
+from api.temporal.clock import ClockCheck
 from domain.shared.command import Command
 from workflows.start import KeyReusedError
 
@@ -50,13 +51,15 @@ class EntityClient(Generic[OutcomeT]):
         client: client of Temporal, which may be down.
         task_queue: queue of the workers.
         timeout_seconds: longest wait for an update.
+        clock_check: check before anything is started or changed.
     """
 
     workflow_id: Callable[[str], str]
     outcome: type[OutcomeT]
 
-    def __init__(self, client: Client, task_queue: str, timeout_seconds: float) -> None:
+    def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
         self._client = client
+        self._clock_check = clock_check
         self._task_queue = task_queue
         self._timeout = timeout_seconds
         self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
@@ -82,6 +85,7 @@ class EntityClient(Generic[OutcomeT]):
         return self._client.get_workflow_handle(type(self).workflow_id(number))
 
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
+        await self._clock_check.require()
         # One at a time for each entity: Temporal allows ten updates in flight, and they would only wait there.
         async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
             while True:

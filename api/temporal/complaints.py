@@ -30,6 +30,7 @@ class ComplaintClient(EntityClient[Outcome]):
 
     async def start(self, registration: Registration, case: Case, request: Request, seconds: float) -> bool:
         """Make the registration durable, within so many seconds. Returns False if its number is taken."""
+        await self._clock_check.require()
         within = min(self._timeout, seconds)
         async with answering(within, "The registration"):
             if within <= 0:

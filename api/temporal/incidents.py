@@ -29,6 +29,7 @@ class IncidentClient(EntityClient[IncidentOutcome]):
 
     async def start(self, opening: Opening, request: Request | None, names: Names) -> Started:
         """Make the incident durable, or find the one that the same request started; without a request, a new one."""
+        await self._clock_check.require()
         if request:
             await asyncio.sleep(time_to_settle(opening.at).total_seconds())
         async with answering(self._timeout, "The incident"):

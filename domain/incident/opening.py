@@ -1,13 +1,12 @@
 """Opening of an incident: its scope, and the rule by which the system suspects one."""
 
-from datetime import datetime
-
 from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.codes import Code
 from domain.shared.event import EventData
+from domain.shared.text import Instant
 from domain.shared.value import Immutable, omit_default
 
 EVERYBODY = 100
@@ -45,7 +44,7 @@ class Opened(EventData):
 
     title: str
     scope: Scope
-    since: datetime = Field(description="Cases of the scope that were registered from then on belong to it.")
+    since: Instant = Field(description="Cases of the scope that were registered from then on belong to it.")
     calls: int = Field(default=0, description="How many raised the suspicion.")
 
 
@@ -53,7 +52,7 @@ class Opening(Opened):
     """Values that an incident starts from, by somebody's hand or by the number of calls."""
 
     number: str = ""
-    at: datetime
+    at: Instant
     actor: Actor = SYSTEM
     follow_up_percent: int = Field(
         default=EVERYBODY, ge=0, le=100, description="How many of its cases are followed up."

@@ -10,31 +10,16 @@ import time
 from typing import cast
 
 from temporalio.client import Client, ClientConnectConfig
-from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
-from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
+
+from hotline.temporal.converter import DATA_CONVERTER
 
 DEFAULT_ADDRESS = "127.0.0.1:7233"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
-
-
-_CONVERTER = PydanticPayloadConverter(ToJsonOptions(exclude_unset=True))
-
-
-def _converter() -> PydanticPayloadConverter:
-    """Return the one converter, which has no state: the SDK asks for one several times in every workflow task."""
-    return _CONVERTER
-
-
-DATA_CONVERTER = DataConverter(payload_converter_class=_converter)  # type: ignore[arg-type]  # it is only called
-"""Data converter of every client, worker and replay. Unset fields, a tenth of a history, are left out of its JSON.
-
-A default that a model mutates in place is not sent.
-"""
 
 
 async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:

@@ -15,7 +15,9 @@ from domain.customers.customer import Customer
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
-from tests.support.api import Api, problem, running_api
+from tests.support.api import Api, api_on_its_day, problem, running_api
+from tests.support.batches import project, published
+from tests.support.build import registration
 from tests.support.hotline import until
 from workflows.presentation.complaint import workflow_id
 
@@ -136,9 +138,12 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
 
 async def test_what_the_caller_sees_is_dated_by_the_day_in_london(british: Api) -> None:
     """At nine of a summer evening there, tomorrow has begun in Beijing."""
-    british.clock.fixed = datetime(2026, 7, 1, 20, tzinfo=UTC)
-    number = (await british.register(CALL)).json()["number"]
+    evening = datetime(2026, 7, 1, 20, tzinfo=UTC)
+    async with api_on_its_day(british, lambda: evening) as api:
+        number = (await api.register(CALL)).json()["number"]
     assert number.startswith("260701")
+    project(british.settings.database_url, published(registration(evening, number), ()))
+    british.clock.fixed = evening
     link = (await british.post(f"/v1/complaints/{number}/link", {})).json()["url"]
     page = await british.http.get(f"/c/{link.rpartition('/')[2]}")
     assert "2026-07-01" in page.text

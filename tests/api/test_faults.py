@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 import worker
 from hotline.settings import Settings
-from hotline.temporal.connection import DATA_CONVERTER
+from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.database import engine
 from tests.support.api import CALL, Api, problem, running_api, whenever
 from tests.support.hotline import until

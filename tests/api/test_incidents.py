@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.test_registering import BEFORE_MIDNIGHT, DAY, SECOND
-from tests.support.api import CALL, Api, Json, problem
+from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem
 from tests.support.hotline import until
 from workflows.surge_watch import SURGE_WATCH
 
@@ -53,20 +53,16 @@ async def linked_to(api: Api, case: str, number: str | None) -> Json:
 
 async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before(on_sqlite: Api) -> None:
     body, mine = {**DIRECTIONS, "districts": ["minzhong"]}, uuid.uuid4().hex
-    numbers = []
-    try:
+    numbers, clock = [], Clock()
+    async with api_on_its_day(on_sqlite, clock) as api:
         for at in (BEFORE_MIDNIGHT, BEFORE_MIDNIGHT + SECOND, BEFORE_MIDNIGHT + SECOND + DAY):
-            on_sqlite.clock.fixed = at
-            answer = await on_sqlite.post("/v1/incidents", body, "zhou", mine)
-            assert answer.status_code == 201, answer.text
+            clock.fixed = at
+            answer = await api.post("/v1/incidents", body, "zhou", mine)
+            assert answer.is_success, answer.text
             numbers.append(answer.json()["number"])
-    finally:
-        on_sqlite.clock.fixed = None
     declared, again, later = numbers
     assert again == declared
     assert (declared[:7], later[:7]) == ("i260309", "i260311")
-    for number in {*numbers}:
-        await act(on_sqlite, number, "dismiss", {"reason": "误报"})
 
 
 async def test_one_cause_is_handled_once_and_every_caller_is_replied_to(on_both: Api) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hotline.files.catalogue import load_catalogue
-from tests.support.api import Api
+from tests.support.api import Agreed, Api, Clock, further_api
 from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,14 +34,12 @@ async def test_ready_names_every_part(on_both: Api) -> None:
 async def test_the_end_of_the_holidays_is_announced(on_sqlite: Api) -> None:
     ends = load_catalogue(on_sqlite.settings.catalogue).calendar.covers_until
     noon = datetime(ends.year, ends.month, ends.day, 4, tzinfo=UTC)
-    try:
-        on_sqlite.clock.fixed = noon - timedelta(days=91)
-        early = (await on_sqlite.http.get("/readyz")).json()["calendar"]
-        on_sqlite.clock.fixed = noon - timedelta(days=30)
-        late = (await on_sqlite.http.get("/readyz")).json()
-        left = value(await metrics(on_sqlite), "hotline_calendar_days_left")
-    finally:
-        on_sqlite.clock.fixed = None
+    clock = Clock(noon - timedelta(days=91))
+    async with further_api(on_sqlite, clock, Agreed()) as api:
+        early = (await api.http.get("/readyz")).json()["calendar"]
+        clock.fixed = noon - timedelta(days=30)
+        late = (await api.http.get("/readyz")).json()
+        left = value(await metrics(api), "hotline_calendar_days_left")
     assert early == {"ok": True, "detail": "the holidays are known"}
     assert "[calendar.override." in late["calendar"]["detail"]
     assert (late["status"], left) == ("degraded", 30.0)

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from api.security import request_key
 from domain.shared.numbers import number_of, parse_number
-from tests.support.api import CALL, Api, problem
+from tests.support.api import CALL, Api, Clock, api_on_its_day, problem
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -102,26 +102,22 @@ async def test_a_key_has_a_sensible_length_and_can_be_printed(on_sqlite: Api, ba
 
 
 async def test_past_midnight_a_key_finds_the_case_of_the_day_before(on_sqlite: Api) -> None:
-    mine = key()
-    try:
-        on_sqlite.clock.fixed = BEFORE_MIDNIGHT
-        number = (await on_sqlite.register(key=mine)).json()["number"]
-        on_sqlite.clock.fixed = BEFORE_MIDNIGHT + SECOND
-        tomorrow = await on_sqlite.register(key=mine)
-        problem(await on_sqlite.register({**CALL, "priority": "P1"}, key=mine), 422, "idempotency-key-reused")
-        on_sqlite.clock.fixed = BEFORE_MIDNIGHT + DAY + SECOND
-        day_after = await on_sqlite.register(key=mine)
-    finally:
-        on_sqlite.clock.fixed = None
+    mine, clock = key(), Clock(BEFORE_MIDNIGHT)
+    async with api_on_its_day(on_sqlite, clock) as api:
+        number = (await api.register(key=mine)).json()["number"]
+        clock.fixed = BEFORE_MIDNIGHT + SECOND
+        tomorrow = await api.register(key=mine)
+        problem(await api.register({**CALL, "priority": "P1"}, key=mine), 422, "idempotency-key-reused")
+        clock.fixed = BEFORE_MIDNIGHT + DAY + SECOND
+        day_after = await api.register(key=mine)
     assert number[:6] == "260309"
     assert tomorrow.json()["number"] == number
     assert day_after.json()["number"][:6] == "260311"
 
 
 async def test_a_number_that_another_request_has_is_left_to_it(on_sqlite: Api) -> None:
-    mine, theirs = key(), key()
-    on_sqlite.clock.fixed = BEFORE_MIDNIGHT
-    try:
+    mine, theirs, clock = key(), key(), Clock(BEFORE_MIDNIGHT)
+    async with api_on_its_day(on_sqlite, clock) as api:
         me = on_sqlite.keyring.verify(on_sqlite.tokens["chen"])
         assert me is not None
         day = BEFORE_MIDNIGHT.date()
@@ -132,11 +128,9 @@ async def test_a_number_that_another_request_has_is_left_to_it(on_sqlite: Api) -
             task_queue="nobody",
             memo={"request": {"key": theirs, "digest": ""}},
         )
-        first = (await on_sqlite.register(key=mine)).json()["number"]
-        on_sqlite.clock.fixed += SECOND
-        second = (await on_sqlite.register(key=mine)).json()["number"]
-    finally:
-        on_sqlite.clock.fixed = None
+        first = (await api.register(key=mine)).json()["number"]
+        clock.fixed = BEFORE_MIDNIGHT + SECOND
+        second = (await api.register(key=mine)).json()["number"]
     assert first == second == next_one
 
 

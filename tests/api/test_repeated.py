@@ -20,7 +20,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.api.test_england import ENGLAND
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
-from tests.support.api import CALL, Api, Json, problem, running_api
+from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from tests.support.hotline import until
 from workflows.incident_link import incident_id
 from workflows.incident_start import start_incident
@@ -42,6 +42,12 @@ def key() -> str:
 @pytest.fixture
 def wider(store: CatalogueStore) -> CatalogueStore:
     """The default catalogue with a service, a department and a district more is in force."""
+    widen(store)
+    return store
+
+
+def widen(store: CatalogueStore) -> None:
+    """Put that catalogue in force."""
     usual = load_catalogue(DEFAULT_CATALOGUE)
     more = {
         name: (*codes, codes[-1].model_copy(update={"code": FOR_NOW}))
@@ -52,7 +58,6 @@ def wider(store: CatalogueStore) -> CatalogueStore:
         )
     }
     store.put(usual.model_copy(update=more), DEFAULT_CATALOGUE, datetime.now(UTC))
-    return store
 
 
 def narrow(store: CatalogueStore) -> None:
@@ -175,22 +180,22 @@ async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
 @pytest.mark.parametrize("change", [{"service_code": FOR_NOW}, {"location": {"district": FOR_NOW}}])
 @pytest.mark.parametrize("later", [timedelta(), SECOND], ids=["today", "tomorrow"])
 async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
-    on_sqlite: Api, wider: CatalogueStore, change: Json, later: timedelta
+    on_sqlite: Api, store: CatalogueStore, change: Json, later: timedelta
 ) -> None:
     mine, call = key(), {**CALL, **change}
     slug = "unknown-service" if "service_code" in change else "unknown-district"
-    on_sqlite.clock.fixed = BEFORE_MIDNIGHT
-    try:
-        first = await on_sqlite.register(call, key=mine)
-        narrow(wider)
-        on_sqlite.clock.fixed = BEFORE_MIDNIGHT + later
-        again = await on_sqlite.register(call, key=mine)
-        problem(await on_sqlite.register({**call, "priority": "P1"}, key=mine), 422, "idempotency-key-reused")
-        problem(await on_sqlite.register(call, key=key()), 422, slug)
-        problem(await on_sqlite.register(call), 422, slug)
-    finally:
-        on_sqlite.clock.fixed = None
-    assert (first.status_code, again.status_code) == (201, 201)
+    clock = Clock(BEFORE_MIDNIGHT)
+    async with api_on_its_day(on_sqlite, clock) as api:
+        widen(store)  # a process that starts takes the catalogue of its file
+        first = await api.register(call, key=mine)
+        narrow(store)
+        clock.fixed = BEFORE_MIDNIGHT + later
+        again = await api.register(call, key=mine)
+        problem(await api.register({**call, "priority": "P1"}, key=mine), 422, "idempotency-key-reused")
+        problem(await api.register(call, key=key()), 422, slug)
+        problem(await api.register(call), 422, slug)
+    assert first.is_success
+    assert again.is_success
     assert first.json()["number"] == again.json()["number"]
     assert first.headers["Location"] == again.headers["Location"]
 

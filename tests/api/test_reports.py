@@ -10,6 +10,7 @@ from temporalio.client import Client
 from api.routes.reports import bounds
 from domain.calendar.work_calendar import on_the_wall
 from tests.support.api import Api, Json, problem, running_api
+from tests.support.batches import call, project, published
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -93,11 +94,12 @@ async def test_a_month_of_thanks_is_told_by_person(temporal: Client, tmp_path: P
     )
     async with running_api(temporal, database_url, tmp_path) as made:
         numbers = []
-        for thanked, at in (*said, ("误登记", AUGUST)):
-            made.clock.fixed = at
-            body = {"service_code": "thanks", "description": "谢谢师傅", "thanked": thanked}
-            numbers.append((await made.register(body)).json()["number"])
-        assert (await made.act(numbers[-1], "withdraw", {"reason": "误登记"}, "chen")).status_code == 200
+        for place, (thanked, at) in enumerate((*said, ("误登记", AUGUST))):
+            start = call(place, at, service_code="thanks")
+            words = {"description": "谢谢师傅", "thanked": thanked}
+            start = start.model_copy(update={"intake": start.intake.model_copy(update=words)})
+            project(database_url, published(start, () if place < len(said) else ("withdraw",)))
+            numbers.append(start.number)
         report = (await made.get("/v1/reports/thanks", "xu", month="2026-08")).json()
         assert [(item["thanked"], item["times"]) for item in report["items"]] == [("梁伟", 2), (None, 1), ("谭敏", 1)]
         alone = (await made.get("/v1/reports/thanks", "xu", month="2026-08", thanked="梁伟")).json()

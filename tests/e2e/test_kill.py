@@ -27,7 +27,7 @@ from hotline.demo.run import offers_of
 from hotline.demo.verify import verify
 from hotline.keyring import Keyring
 from hotline.rebuild import chains, published
-from hotline.temporal.connection import DATA_CONVERTER
+from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
 

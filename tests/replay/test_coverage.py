@@ -24,6 +24,9 @@ NEVER_ENTERED = {
         "entity.EntityWorkflow.check",
         "updates._update.check",
     },
+    "a start that is refused makes no case, and no history of one": {
+        "start_checks._refuse",
+    },
     "clients start and end workflows": {
         "catalogue_rollout.end_rollout",
         "catalogue_rollout.rollout_id",
@@ -43,7 +46,8 @@ NEVER_ENTERED = {
         "start.find_started",
         "start.start_once",
     },
-    "handlers of updates are made when the modules are loaded": {
+    "handlers of updates, and checks of a start, are made when the modules are loaded": {
+        "start_checks.checked",
         "updates.Update.__call__",
         "updates.Update.__init__",
         "updates.Update.validator",

@@ -18,7 +18,7 @@ from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
 from hotline.rebuild import returned
-from hotline.temporal.connection import DATA_CONVERTER
+from hotline.temporal.converter import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of

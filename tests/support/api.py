@@ -4,10 +4,10 @@ import asyncio
 import json
 import socket
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from temporalio.client import Client
 import worker
 from api.__main__ import assemble
 from api.app import create_app
+from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from hotline.keyring import Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
@@ -165,6 +166,42 @@ async def running_api(
         client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT)
         http = await stack.enter_async_context(client)
         yield Api(url, app, settings, temporal, clock, keyring, tokens, http)
+
+
+class Agreed(ClockCheck):
+    """A check by which Temporal's clock agrees with any other."""
+
+    def __init__(self) -> None:
+        """Take no clock."""
+
+    async def offset(self) -> timedelta:
+        """Return nothing."""
+        return timedelta()
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+@asynccontextmanager
+async def further_api(
+    made: Api, clock: Callable[[], datetime], check: ClockCheck | None = None, **changes: Any
+) -> AsyncIterator[Api]:
+    """Another API process of the same service, with a clock of its own; keywords replace settings."""
+    settings = made.settings.model_copy(update=changes)
+    app = create_app(assemble(settings, made.temporal, clock, check))
+    async with (
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,
+    ):
+        yield replace(made, url=url, app=app, settings=settings, http=http)
+
+
+def api_on_its_day(made: Api, clock: Callable[[], datetime]) -> AbstractAsyncContextManager[Api]:
+    """Another API process, on a day of the test's choice, which is Temporal's as far as this process can tell.
+
+    Its cases and incidents wait for a worker that never comes: it would find that they are of another day.
+    """
+    return further_api(made, clock, Agreed(), task_queue="nobody", sql_wait_seconds=0.1)
 
 
 class _Server(uvicorn.Server):

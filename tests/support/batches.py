@@ -9,6 +9,8 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Caller, Location, Registration
 from domain.shared.event import ActionBody
+from readmodel.database import engine, writing
+from readmodel.projection import write
 from tests.support.build import BODIES, MONDAY, do, registration
 
 PLAIN = ("dispatch", "sign_for", "arrive", "complete", "reply", "follow_up")
@@ -54,3 +56,11 @@ def batch(case: Case, events: Sequence[Event]) -> ProjectionBatch:
     """Return what the workflow publishes after these events, once through JSON as Temporal carries it."""
     made = ProjectionBatch.of(case, events, events[-1].at)
     return ProjectionBatch.model_validate_json(made.model_dump_json())
+
+
+def project(database_url: str, batches: Sequence[ProjectionBatch]) -> None:
+    """Write batches to SQL as the service does, for cases that no workflow has to know."""
+    database = engine(database_url)
+    with writing(database) as connection:
+        write(connection, batches)
+    database.dispose()

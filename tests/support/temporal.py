@@ -8,7 +8,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
-from hotline.temporal.connection import DATA_CONVERTER
+from hotline.temporal.converter import DATA_CONVERTER
 from workflows.presentation.search_attributes import REGISTRY
 
 TEMPORAL = str(Path(sys.executable).with_name("temporal"))

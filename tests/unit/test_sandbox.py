@@ -10,7 +10,7 @@ from temporalio.bridge.proto.workflow_commands import CompleteWorkflowExecution,
 from temporalio.bridge.proto.workflow_completion import Success, WorkflowActivationCompletion
 from temporalio.converter import DataConverter, PayloadCodec
 
-from hotline.temporal.connection import DATA_CONVERTER
+from hotline.temporal.converter import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 
 pytestmark = pytest.mark.asyncio

@@ -34,7 +34,7 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening, Scope
 from domain.shared.command import Command
-from hotline.temporal.connection import DATA_CONVERTER
+from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.complaint import ComplaintWorkflow

@@ -1,0 +1,150 @@
+"""Difference between this process's clock and Temporal's, by which everything that happens to a case is timed."""
+
+import asyncio
+import math
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from temporalio.api.enums.v1 import TaskQueueKind, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, PollWorkflowTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from api.problems import declare, unavailable
+
+CLOCK_OFF = declare("clock-off", HTTPStatus.SERVICE_UNAVAILABLE, "Clock off")
+TOLERANCE = timedelta(seconds=60)
+"""Largest accepted difference: far more than a measurement may err, and a fifth of the shortest promise (5 min)."""
+MEASURE_EVERY_SECONDS = 10.0
+"""Age from which a measurement is renewed, beside the request that finds it so old."""
+FRESH_SECONDS = 1.0
+"""Age up to which a measurement is believed if the clock seems off, or Temporal did not answer."""
+WITHIN_SECONDS = 1.0
+"""Longest measurement, and so its largest error."""
+RETRY_SECONDS = 10
+"""Pause before a client tries again: another process may answer then."""
+QUEUE = "hotline-clock"
+"""Task queue without tasks. It is sticky, which on a cluster means that it has one partition."""
+_POLL_SECONDS = 3.0
+_LOOK_EVERY_SECONDS = 0.005
+
+TemporalTime = Callable[[], Awaitable[datetime | None]]
+
+
+class ClockCheck:
+    """Comparison of a clock with Temporal's time.
+
+    Temporal's time of the last measurement goes on by the monotonic clock, so that a step of this process's clock is
+    noticed at once.
+
+    Args:
+        clock: the clock of this process.
+        temporal_time: returns Temporal's time; None if it does not answer.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], temporal_time: TemporalTime) -> None:
+        self._clock = clock
+        self._temporal_time = temporal_time
+        self._measured: tuple[datetime, float] | None = None
+        self._tried_at = -math.inf
+        self._measuring: asyncio.Task[None] | None = None
+
+    async def offset(self) -> timedelta | None:
+        """Return how far the clock is ahead of Temporal's, negative if it is behind; None if that is not known."""
+        age = time.monotonic() - self._tried_at
+        offset = self._offset()
+        if offset is None or abs(offset) > TOLERANCE:
+            if age > FRESH_SECONDS or self._measuring:
+                await asyncio.shield(self._measurement())
+            return self._offset()
+        if age > MEASURE_EVERY_SECONDS:
+            self._measurement()
+        return offset
+
+    async def require(self) -> None:
+        """Raise ProblemError if the clock is known to be off by more than the tolerance."""
+        offset = await self.offset()
+        if is_off(offset):
+            detail = (
+                f"{describe(offset)} Nothing was changed. Send the same again, with the same Idempotency-Key, when the"
+                " clock is set."
+            )
+            raise unavailable(CLOCK_OFF, detail, RETRY_SECONDS)
+
+    async def close(self) -> None:
+        """End a measurement that is under way."""
+        if self._measuring:
+            self._measuring.cancel()
+            await asyncio.wait([self._measuring])
+
+    def _offset(self) -> timedelta | None:
+        if self._measured is None:
+            return None
+        at, monotonic = self._measured
+        return self._clock() - at - timedelta(seconds=time.monotonic() - monotonic)
+
+    def _measurement(self) -> asyncio.Task[None]:
+        """Return the measurement that is under way, or else begin one."""
+        if self._measuring is None:
+            self._measuring = asyncio.create_task(self._measure())
+        return self._measuring
+
+    async def _measure(self) -> None:
+        self._tried_at = time.monotonic()
+        try:
+            if at := await self._temporal_time():
+                self._measured = at, self._tried_at
+        finally:
+            self._measuring = None
+
+
+def is_off(offset: timedelta | None) -> bool:
+    """Return True if the offset is known, and larger than the tolerance."""
+    return offset is not None and abs(offset) > TOLERANCE
+
+
+def describe(offset: timedelta | None) -> str:
+    """Return the offset in words; if it is too large, what is accepted and what to do."""
+    if offset is None:
+        return "Temporal's time cannot be read, so that this process's clock is not checked."
+    seconds = offset.total_seconds()
+    found = (
+        f"The clock of this API process is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} Temporal's"
+    )
+    if is_off(offset):
+        return f"{found}; at most {TOLERANCE.total_seconds():.0f} s are accepted. Set the clocks, for example by NTP."
+    return f"{found}."
+
+
+async def temporal_time(client: Client) -> datetime | None:
+    """Return Temporal's time during the call; None if it does not answer within `WITHIN_SECONDS`.
+
+    Temporal notes when each poller last asked. The poll is for a queue of its own, so that it takes no task and needs
+    no worker; it is given up at once.
+    """
+    queue, poller = TaskQueue(name=QUEUE, kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY), uuid.uuid4().hex
+    asked = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=poller)
+    look = DescribeTaskQueueRequest(
+        namespace=client.namespace, task_queue=queue, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+    )
+    service = client.workflow_service
+    poll = asyncio.ensure_future(
+        service.poll_workflow_task_queue(asked, retry=False, timeout=timedelta(seconds=_POLL_SECONDS))
+    )
+    try:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while not poll.done():
+                for each in (await service.describe_task_queue(look)).pollers:
+                    if each.identity == poller:
+                        return each.last_access_time.ToDatetime(UTC)
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    except (TimeoutError, RPCError, RuntimeError):
+        pass
+    finally:
+        poll.cancel()
+        await asyncio.gather(poll, return_exceptions=True)
+    return None

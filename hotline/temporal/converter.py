@@ -1,0 +1,80 @@
+"""Data converter of every client, worker and replay."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
+from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
+
+from domain.shared.command import Command
+from workflows.start_checks import INVALID_ARGUMENTS, STARTS, Undecoded
+
+MOST_FAULTS = 5
+"""Faults that a message names."""
+_QUOTES_INPUT = ("value_error", "assertion_error", "union_tag_invalid")
+"""Types of faults whose messages may repeat what was sent, which may be personal."""
+
+
+class Converter(PydanticPayloadConverter):
+    """Payload converter that says what is accepted if the argument of a start or of an action cannot be decoded.
+
+    Every other value raises pydantic's ValidationError, which fails the task: a fault of ours never ends a case.
+    """
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        """Decode payloads. A start message that cannot be decoded becomes `Undecoded`.
+
+        Raises ApplicationError, which refuses the update, for a command that cannot be decoded.
+        """
+        try:
+            return super().from_payloads(payloads, type_hints)
+        except ValidationError as error:
+            kind = type_hints[0] if type_hints and len(type_hints) == 1 else None
+            if not (isinstance(kind, type) and issubclass(kind, (*STARTS, Command))):
+                raise
+            message = _explain(kind, error)
+            if issubclass(kind, STARTS):
+                return [Undecoded(f"Not started: {message}")]
+            raise ApplicationError(f"Not accepted: {message}", type=INVALID_ARGUMENTS, non_retryable=True) from None
+
+
+def _explain(kind: type[BaseModel], error: ValidationError) -> str:
+    """Return what is wrong with the argument and what is accepted, without any value that was sent."""
+    faults = dict.fromkeys(map(_fault, error.errors(include_url=False, include_input=False)))
+    return f"{'; '.join(islice(faults, MOST_FAULTS))}. Accepted: one JSON object, a {_fields(kind)}."
+
+
+def _fault(fault: ErrorDetails) -> str:
+    # The last part is a key that was sent.
+    unknown = fault["type"] == "extra_forbidden"
+    place = ".".join(map(str, fault["loc"][: -1 if unknown else None])) or "the argument"
+    if unknown:
+        return f"{place}: an unknown field"
+    return f"{place}: {'not accepted' if fault['type'] in _QUOTES_INPUT else fault['msg']}"
+
+
+def _fields(kind: type[BaseModel]) -> str:
+    """Return the name of the model with its fields, those of a command's body as well."""
+    nested: Mapping[str, Any] = {"body": kind.model_fields["body"].annotation} if issubclass(kind, Command) else {}
+    fields = (f"{name}: {_fields(nested[name])}" if name in nested else name for name in kind.model_fields)
+    return f"{kind.__name__} ({', '.join(fields)})"
+
+
+_CONVERTER = Converter(ToJsonOptions(exclude_unset=True))
+
+
+def _converter() -> PydanticPayloadConverter:
+    """Return the one converter, which has no state: the SDK asks for one several times in every workflow task."""
+    return _CONVERTER
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=_converter)  # type: ignore[arg-type]  # it is only called
+"""Data converter of every client, worker and replay. Unset fields, a tenth of a history, are left out of its JSON.
+
+A default that a model mutates in place is not sent.
+"""

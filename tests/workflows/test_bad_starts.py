@@ -1,0 +1,137 @@
+"""A workflow that is started with garbage, or by a process with a wrong clock, fails in its first task."""
+
+import logging
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from readmodel import tables
+from tests.support.build import BODIES
+from tests.support.hotline import ADMIN, Hotline, until
+from tests.support.incidents import opening
+from tests.support.rows import everything
+from workflows.messages import ComplaintStart, IncidentStart
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NAME = "李婆婆"
+GARBAGE: dict[str, list[Any]] = {
+    "other fields": [{"x": 1}],
+    "a text": ["hello"],
+    "a number": [1],
+    "null": [None],
+    "no argument": [],
+    "three arguments": [{"source": {}}, 2, 3],
+    "a source without fields": [{"source": {}}],
+    "a source with a wrong field": [{"source": {"number": 1, "intake": {"caller": {NAME: NAME, "phone": NAME}}}}],
+    "no JSON": [RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{x: 1"))],
+    "bytes": [b"hello"],
+}
+
+
+async def failure(hotline: Hotline, workflow: str, *arguments: Any, **options: Any) -> ApplicationError:
+    """Start a workflow by hand, and return why it failed; its history has one workflow task and no timer."""
+    name = f"by-hand-{uuid.uuid4().hex}"
+    handle = await hotline.client.start_workflow(
+        workflow, args=arguments, id=name, task_queue=hotline.settings.task_queue, **options
+    )
+    with pytest.raises(WorkflowFailureError) as failed:
+        await handle.result()
+    cause = failed.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.non_retryable
+    kinds = [event.event_type for event in (await handle.fetch_history()).events]
+    assert kinds[1:] == [
+        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+    ]
+    return cause
+
+
+@pytest.mark.parametrize("workflow", ["ComplaintWorkflow", "IncidentWorkflow"])
+@pytest.mark.parametrize("arguments", GARBAGE.values(), ids=GARBAGE)
+async def test_garbage_fails_with_what_is_accepted(
+    hotline: Hotline, workflow: str, arguments: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = everything(hotline.engine)
+    with caplog.at_level(logging.INFO):
+        cause = await failure(hotline, workflow, *arguments)
+    assert cause.type == "InvalidArguments"
+    start = ComplaintStart if workflow == "ComplaintWorkflow" else IncidentStart
+    assert f"{start.__name__} ({', '.join(start.model_fields)})" in cause.message
+    assert NAME not in cause.message
+    assert len([record for record in caplog.records if record.name.startswith("temporalio")]) <= 1
+    assert everything(hotline.engine) == before
+
+
+@pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3)], ids=["ahead", "behind"])
+async def test_a_case_of_another_day_fails(hotline: Hotline, off: timedelta) -> None:
+    registration = hotline.registration(at=datetime.now(UTC) + off)
+    cause = await failure(hotline, "ComplaintWorkflow", ComplaintStart(source=registration))
+    assert cause.type == "ClockOff"
+    assert registration.at.isoformat(timespec="seconds") in cause.message
+    assert registration.number not in {row["number"] for row in everything(hotline.engine)[tables.cases.name]}
+
+
+@pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3)], ids=["ahead", "behind"])
+async def test_an_incident_of_another_day_fails(hotline: Hotline, off: timedelta) -> None:
+    start = IncidentStart(source=opening(at=datetime.now(UTC) + off))
+    assert (await failure(hotline, "IncidentWorkflow", start)).type == "ClockOff"
+
+
+async def test_a_case_that_waited_for_a_worker_is_taken(hotline: Hotline) -> None:
+    """The instant is compared with the start of the workflow, not with its first task."""
+    registration = hotline.registration(at=datetime.now(UTC) - timedelta(minutes=4))
+    complaint = await hotline.start(at=registration.at)
+    assert (await complaint.view()).version >= 1
+
+
+async def test_what_the_service_started_waits_for_a_worker_that_can_read_it(hotline: Hotline) -> None:
+    """Of a newer release, for example: a case that somebody was promised never fails."""
+    handle = await hotline.client.start_workflow(
+        "ComplaintWorkflow",
+        {"source": {"of": "a newer release"}},
+        id=f"newer-{uuid.uuid4().hex}",
+        task_queue=hotline.settings.task_queue,
+        memo={"request": {"key": "k"}},
+    )
+
+    async def kinds() -> list[int]:
+        return [event.event_type for event in (await handle.fetch_history()).events]
+
+    assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED not in await until(
+        kinds, lambda seen: EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED in seen
+    )
+    await handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"x": 1}, "actor: Field required; body: Field required"),
+        ("hello", "Input should be"),
+        ({"actor": ADMIN, "body": {}}, "body.department: Field required"),
+        ({"actor": ADMIN, "body": {"department": "repair", NAME: 1}}, "body: an unknown field"),
+    ],
+)
+async def test_an_update_with_a_wrong_body_is_refused_in_one_sentence(hotline: Hotline, sent: Any, said: str) -> None:
+    complaint = await hotline.start()
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await complaint.handle.execute_update("dispatch", sent)
+    cause = refused.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "InvalidArguments"
+    assert said in cause.message
+    assert "Command[Dispatch] (actor, body: Dispatch (" in cause.message
+    assert NAME not in cause.message
+    assert cause.cause is None
+    assert (await complaint.act(BODIES["dispatch"])).version == 2

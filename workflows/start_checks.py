@@ -1,0 +1,79 @@
+"""Checks of the start of a workflow: its arguments, and the clock of the process that started it.
+
+A start that fails them ends the workflow in its first task: no case, no timer, nothing published.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
+from functools import wraps
+from typing import Any, NamedTuple
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from domain.case.intake import Registration
+from domain.incident.opening import Opening
+from workflows.messages import ComplaintStart, IncidentStart
+from workflows.start import MEMO
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""Largest accepted difference: more than the API accepts (60 s), and than a start with its retries takes."""
+STARTS = (ComplaintStart, IncidentStart)
+"""Start messages."""
+INVALID_ARGUMENTS = "InvalidArguments"
+"""Type of the failure of a workflow or update whose arguments cannot be read."""
+
+
+class Undecoded(NamedTuple):
+    """Argument of a start that could not be decoded, with what is wrong."""
+
+    message: str
+
+
+def checked(run: Callable[[Any, Any], Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return the method `run` of a workflow with the checks before it.
+
+    They are not in `__init__`: the SDK leaves a coroutine behind if that raises, and Python warns of it in the log.
+    """
+
+    @wraps(run)
+    async def checked_run(self: object, *arguments: Any) -> None:  # noqa: ANN401 - whatever was sent
+        await (run if is_start(arguments) and not _is_off(arguments[0]) else _refuse)(self, *arguments)
+
+    return checked_run
+
+
+def is_start(arguments: Sequence[object]) -> bool:
+    """Return True if there is one argument, and it is a start message."""
+    return len(arguments) == 1 and isinstance(arguments[0], STARTS)
+
+
+def _is_off(start: ComplaintStart | IncidentStart) -> bool:
+    """Return True if a registration or opening is dated far from Temporal's time of the start."""
+    source, started = start.source, workflow.info().workflow_start_time
+    return isinstance(source, Registration | Opening) and abs(source.at - started) > CLOCK_TOLERANCE
+
+
+async def _refuse(_: object, *arguments: Any) -> None:  # noqa: ANN401 - whatever was sent
+    """Raise ApplicationError, which fails the workflow.
+
+    Raises RuntimeError, which fails the task, if the service itself has started this run and its argument cannot be
+    read: a worker of another release may know what this one does not, and tries again.
+    """
+    if is_start(arguments):
+        started = workflow.info().workflow_start_time
+        raise ApplicationError(
+            f"Not started: the message is of {arguments[0].source.at.isoformat(timespec='seconds')}, but Temporal"
+            f" started the workflow at {started.isoformat(timespec='seconds')}. At most"
+            f" {CLOCK_TOLERANCE.total_seconds():.0f} s are accepted. Set the clock of the process that started it, and"
+            " register again.",
+            type="ClockOff",
+            non_retryable=True,
+        )
+    accepted = " or ".join(f"{each.__name__} ({', '.join(each.model_fields)})" for each in STARTS)
+    message = f"Not started: {len(arguments)} arguments, or no JSON. Accepted: exactly one JSON object, a {accepted}."
+    if len(arguments) == 1 and isinstance(arguments[0], Undecoded):
+        message = arguments[0].message
+    if workflow.info().continued_run_id or MEMO in workflow.memo():
+        raise RuntimeError(message)
+    raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True)
