@@ -6,7 +6,7 @@ A batch that is not written yet is left to its case, which retries until it is w
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -19,16 +19,19 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.case.automatic.settle import SETTLE, Settled
 from domain.case.batch import ProjectionBatch
+from domain.case.lifecycle import OPEN, State
 from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.shared.notification import Notification
 from readmodel import incidents
-from readmodel.database import WriteConnection, writing
+from readmodel.case_queries import states
+from readmodel.database import WriteConnection, reading, writing
 from readmodel.notifications import close, known
 from readmodel.projection import NotRegisteredError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
+from workflows.presentation.complaint import workflow_id
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
@@ -40,16 +43,24 @@ Progress = Callable[[int, int], None]
 
 
 class Rebuilt(NamedTuple):
-    """Result of a rebuild. `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know."""
+    """Result of a rebuild.
+
+    `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know. `kept` is the number of cases
+    that SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
+    """
 
     cases: int
     batches: int
     lost: tuple[str, ...]
     incidents: int
+    kept: int
+    kept_open: int
 
 
 async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
     """Write what cases and incidents have published, each row if it is missing or older. Repeating it does no harm.
+
+    No row is deleted: what SQL has of cases that Temporal no longer has stays.
 
     Restored notifications count as sent: nothing tells which were, and none must be sent twice.
 
@@ -57,6 +68,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     """
     runs = await chains(client)
     ids = sorted(runs)
+    kept = await asyncio.to_thread(_kept, engine, frozenset(ids))
     batches, lost = 0, list[str]()
     for start in range(0, len(ids), CASES_AT_ONCE):
         group = ids[start : start + CASES_AT_ONCE]
@@ -68,7 +80,20 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     incidents_found = await chains(client, IncidentWorkflow)
     for incident in incidents_found.values():
         await asyncio.to_thread(_write_incident, engine, await published(client, incident))
-    return Rebuilt(len(ids) - len(lost), batches, tuple(lost), len(incidents_found))
+    return Rebuilt(
+        len(ids) - len(lost),
+        batches,
+        tuple(lost),
+        len(incidents_found),
+        len(kept),
+        sum(state in OPEN for state in kept),
+    )
+
+
+def _kept(engine: Engine, ids: Collection[str]) -> list[State]:
+    """Return the state of each case in SQL that none of these workflows is."""
+    with reading(engine) as connection:
+        return [state for number, state in states(connection) if workflow_id(number) not in ids]
 
 
 async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[WorkflowExecution]]:
