@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import uvicorn
+from sqlalchemy import make_url
 from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
@@ -13,11 +15,14 @@ from api.backend import Backend
 from api.codes import ByName
 from api.intake import IntakeService
 from api.metrics import Metrics
+from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
 from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
+from api.sql.health import SqlHealth
 from api.sql.reader import Reader
 from api.sql.visibility import Visibility
+from api.storage import READ_MODEL, TEMPORAL, Storage
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
@@ -55,6 +60,11 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
     recognition = Recognition(reader, complaints)
+    writing = engine(settings.database_url)
+    metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
+    storage = Storage([settings.data_dir], _files(settings))
+    health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
+    sql = SqlHealth(reader, writing, health.count_open_cases)
     return Backend(
         public_url=settings.public_url,
         templates=settings.templates,
@@ -67,15 +77,23 @@ def assemble(settings: Settings, client: Client, clock: Callable[[], datetime] =
         complaints=complaints,
         recognition=recognition,
         incidents=IncidentClient(*temporal),
-        temporal=TemporalHealth(client, settings.task_queue),
+        readiness=ReadinessCheck(checks(health, sql, storage, in_force, clock), metrics),
         reader=reader,
-        dead_letters=DeadLetters(engine(settings.database_url), clock),
+        dead_letters=DeadLetters(writing, clock),
         visibility=Visibility(reader.versions),
         incident_visibility=Visibility(reader.incident_versions),
         links=Links(settings.links_secret_file),
-        metrics=Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days),
+        metrics=metrics,
         clock=clock,
     )
+
+
+def _files(settings: Settings) -> dict[str, Path]:
+    """Return the SQLite files of this machine by the name of their database."""
+    url = make_url(settings.database_url)
+    read_model = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+    found = {READ_MODEL: read_model, TEMPORAL: settings.temporal_file}
+    return {name: path for name, path in found.items() if path}
 
 
 async def serve(settings: Settings) -> None:

@@ -101,12 +101,21 @@ class Reader:
         """Return the answer of a function of `readmodel`. Raises ProblemError: SQL is down, or a bad cursor."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._run(question, *args, **kwargs)
+                return await self.look(question, *args, **kwargs)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away() from None
+
+    async def look(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
+
+        def ask() -> T:
+            with reading(self._engine) as connection:
+                return question(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
     async def versions(self, numbers: Sequence[str]) -> Mapping[str, int]:
         """Return the versions that SQL shows of these cases. Raises what SQL raised."""
@@ -136,15 +145,6 @@ class Reader:
             self._open_incidents = self._open_incidents if found is None else found
         return next((number for number, scope in self._open_incidents if scope.covers(service, district)), None)
 
-    async def alive(self, seconds: float) -> bool:
-        """Return True if SQL answers within so many seconds, with the tables in place."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._run(versions, ["0"])
-        except (TimeoutError, SQLAlchemyError):
-            return False
-        return True
-
     async def _ask_soon(self, question: Callable[[ReadConnection], T]) -> T | None:
         try:
             async with asyncio.timeout(self._intake_seconds):
@@ -152,13 +152,6 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
             return None
-
-    async def _run(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def ask() -> T:
-            with reading(self._engine) as connection:
-                return question(connection, *args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
 
 def away(detail: str = "SQL does not answer. Complaints are still taken, and single ones can be read.") -> ProblemError:
