@@ -45,8 +45,9 @@ class Storage:
         self._folders = sorted({*writable, *(file.parent for file in files.values())})
         self._files = files
         self._opened: dict[str, FileId] = {}
-        # A thread of its own: a disk that hangs must not take the threads of others.
+        # Threads of their own, and one for Temporal: a disk that hangs must not take the threads of others.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storage")
+        self._temporal_thread = ThreadPoolExecutor(1, thread_name_prefix="storage-temporal")
         self._changed()
 
     async def disk(self) -> Component:
@@ -69,7 +70,7 @@ class Storage:
         """Return the reason why Temporal's folder cannot be written to; None if it can, or is on another machine."""
         if not (file := self._files.get(TEMPORAL)):
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, unwritable, file.parent)
+        return await asyncio.get_running_loop().run_in_executor(self._temporal_thread, unwritable, file.parent)
 
     def _disk(self) -> Component:
         faults, left = [], []
