@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import uvicorn
+from sqlalchemy import make_url
 from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
@@ -15,11 +17,14 @@ from api.backend import Backend
 from api.codes import ByName
 from api.intake import IntakeService
 from api.metrics import Metrics
+from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
 from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
+from api.sql.health import SqlHealth
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
+from api.storage import READ_MODEL, TEMPORAL, Storage
 from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
@@ -72,6 +77,9 @@ def assemble(
     sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
     projection = ProjectionWriter(writer, sender, reader, metrics)
     recognition = Recognition(reader, complaints, projection)
+    storage = Storage([settings.data_dir], _files(settings))
+    health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
+    sql = SqlHealth(reader, writing, health.count_open_cases)
     return Backend(
         public_url=settings.public_url,
         templates=settings.templates,
@@ -83,7 +91,7 @@ def assemble(
         complaints=complaints,
         recognition=recognition,
         incidents=IncidentClient(*temporal),
-        temporal=TemporalHealth(client, settings.task_queue),
+        readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
         clock_check=clock_check,
         reader=reader,
         dead_letters=DeadLetters(writing, clock),
@@ -93,6 +101,14 @@ def assemble(
         metrics=metrics,
         clock=clock,
     )
+
+
+def _files(settings: Settings) -> dict[str, Path]:
+    """Return the SQLite files of this machine by the name of their database."""
+    url = make_url(settings.database_url)
+    read_model = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+    found = {READ_MODEL: read_model, TEMPORAL: settings.temporal_file}
+    return {name: path for name, path in found.items() if path}
 
 
 async def serve(settings: Settings) -> None:

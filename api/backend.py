@@ -11,6 +11,7 @@ from api.codes import ByName, CatalogueInForce
 from api.intake import IntakeService
 from api.metrics import Metrics
 from api.problems import ProblemError, declare
+from api.readiness import ReadinessCheck
 from api.recognition import Recognition
 from api.security import BearerKey, Key, actor_of
 from api.sql.dead_letters import DeadLetters
@@ -18,7 +19,6 @@ from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
 from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
-from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
 from domain.case.case import Case
 from domain.case.decide import available_actions
@@ -51,7 +51,7 @@ class Backend:
     complaints: ComplaintClient
     recognition: Recognition
     incidents: IncidentClient
-    temporal: TemporalHealth
+    readiness: ReadinessCheck
     clock_check: ClockCheck
     reader: Reader
     dead_letters: DeadLetters

@@ -1,12 +1,15 @@
 """Figures for Prometheus, kept per application, so that two of them in one process do not mix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. An action takes some 10 ms; 2.5 s is the wait for SQL; 10 s is the promise to answer at all."""
+
+LEVELS = {"ready": 2, "degraded": 1, "unavailable": 0}
+"""Value of `hotline_readiness` for each status."""
 
 
 class Metrics:
@@ -41,6 +44,12 @@ class Metrics:
         )
         for outcome in ("committed", "left_to_case"):
             self._writes.labels(outcome)
+        self._readiness = Gauge(
+            "hotline_readiness", "2: ready, 1: degraded, 0: unavailable, no call can be taken.", registry=self._registry
+        )
+        self._parts = Gauge(
+            "hotline_part_ok", "1: the part of /readyz is ok, 0: it is not.", ["part"], registry=self._registry
+        )
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered request."""
@@ -52,6 +61,12 @@ class Metrics:
     def wrote(self, *, committed: bool) -> None:
         """Count a batch that was committed, or that its case is to publish."""
         self._writes.labels("committed" if committed else "left_to_case").inc()
+
+    def checked(self, status: str, parts: Mapping[str, bool]) -> None:
+        """Record a readiness check: its status, and for each part if it is ok."""
+        self._readiness.set(LEVELS[status])
+        for part, ok in parts.items():
+            self._parts.labels(part).set(ok)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

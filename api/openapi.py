@@ -98,15 +98,14 @@ class Operations:
         }
 
 
-def example(description: str, shown: Example) -> Json:
-    """Return a documented answer with an example, by its name in `examples.ANSWERS` or by its own name and value."""
-    name, value = (shown, examples.ANSWERS[shown]) if isinstance(shown, str) else shown
-    value = to_jsonable_python(value, by_alias=True)
-    SHARED[name] = {"summary": name.replace("_", " "), "value": value}
-    return {
-        "description": description,
-        "content": {"application/json": {"examples": {name: {"$ref": f"#/components/examples/{name}"}}}},
-    }
+def example(description: str, *shown: Example) -> Json:
+    """Return a documented answer with examples, by name in `examples.ANSWERS` or by their own names and values."""
+    links = {}
+    for each in shown:
+        name, value = (each, examples.ANSWERS[each]) if isinstance(each, str) else each
+        SHARED[name] = {"summary": name.replace("_", " "), "value": to_jsonable_python(value, by_alias=True)}
+        links[name] = {"$ref": f"#/components/examples/{name}"}
+    return {"description": description, "content": {"application/json": {"examples": links}}}
 
 
 def errors_of(*kinds: Kind) -> Responses:

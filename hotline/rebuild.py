@@ -7,7 +7,7 @@ activity that is not done yet is left to its case, which retries until it is wri
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -23,13 +23,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.case.intake import Registration
+from domain.case.lifecycle import OPEN, State
 from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.shared.instants import to_milliseconds
 from domain.shared.notification import Notification
 from readmodel import incidents
-from readmodel.case_queries import versions
+from readmodel.case_queries import states, versions
 from readmodel.database import WriteConnection, reading, writing
 from readmodel.notifications import close, known
 from readmodel.projection import NotRegisteredError, write
@@ -48,16 +49,24 @@ Progress = Callable[[int, int], None]
 
 
 class Rebuilt(NamedTuple):
-    """Result of a rebuild. `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know."""
+    """Result of a rebuild.
+
+    `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know. `kept` is the number of cases
+    that SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
+    """
 
     cases: int
     batches: int
     lost: tuple[str, ...]
     incidents: int
+    kept: int
+    kept_open: int
 
 
 async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
     """Write what cases and incidents have published, each row if it is missing or older. Repeating it does no harm.
+
+    No row is deleted: what SQL has of cases that Temporal no longer has stays.
 
     Restored notifications count as sent: nothing tells which were, and none must be sent twice.
 
@@ -65,6 +74,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     """
     runs = await chains(client)
     ids = sorted(runs)
+    kept = await asyncio.to_thread(_kept, engine, frozenset(ids))
     batches, lost = 0, list[str]()
     for start in range(0, len(ids), CASES_AT_ONCE):
         group = ids[start : start + CASES_AT_ONCE]
@@ -76,7 +86,20 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     incidents_found = await chains(client, IncidentWorkflow)
     for incident in incidents_found.values():
         await asyncio.to_thread(_write_incident, engine, await published(client, incident))
-    return Rebuilt(len(ids) - len(lost), batches, tuple(lost), len(incidents_found))
+    return Rebuilt(
+        len(ids) - len(lost),
+        batches,
+        tuple(lost),
+        len(incidents_found),
+        len(kept),
+        sum(state in OPEN for state in kept),
+    )
+
+
+def _kept(engine: Engine, ids: Collection[str]) -> list[State]:
+    """Return the state of each case in SQL that none of these workflows is."""
+    with reading(engine) as connection:
+        return [state for number, state in states(connection) if workflow_id(number) not in ids]
 
 
 async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[WorkflowExecution]]:
@@ -94,6 +117,8 @@ async def published(client: Client, runs: Sequence[WorkflowExecution]) -> list[A
     """
     found: list[Any] = []
     for run in sorted(runs, key=attrgetter("start_time")):
+        if run.status is WorkflowExecutionStatus.FAILED:  # its start was refused: there is no case
+            continue
         ended = run.status is not WorkflowExecutionStatus.RUNNING
         history = await _history(client, run)
         completed = {event.activity_task_completed_event_attributes.scheduled_event_id for event in history}
@@ -140,7 +165,7 @@ def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> li
     """Write all cases in one transaction, or else each alone; return the ids of those whose beginning is missing."""
     batches = list(chain.from_iterable(cases.values()))
     with reading(engine) as connection:
-        there = versions(connection, [one.removeprefix(workflow_id("")) for one in cases])
+        there = versions(connection, [one.removeprefix(workflow_id("")) for one, found in cases.items() if not found])
     lost = [one for one, found in cases.items() if not found and one.removeprefix(workflow_id("")) not in there]
     owed = (notifications(batch.number, event) for batch in batches for event in batch.events)
     try:

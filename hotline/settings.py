@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     temporal_port: Port = 7233
     """TCP port of the Temporal development server that `hotline up` starts."""
 
+    temporal_file: AbsolutePath | None = None
+    """SQLite file of a Temporal on this machine, which readiness watches. `hotline up` sets it."""
+
     ui_port: Port = 8233
     """TCP port of the Temporal UI that `hotline up` starts."""
 

@@ -1,12 +1,13 @@
 """Queries of whole cases and their versions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import bindparam, func, select, tuple_
 
 from domain.case.automatic.catalogue_change import CatalogueChanged
 from domain.case.case import Case
 from domain.case.intake import Registered
+from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
 from readmodel.database import ReadConnection
@@ -15,13 +16,34 @@ from readmodel.paging import Page, Place, page_of
 from readmodel.search import find
 from readmodel.tables import cases, events
 
+PAGE = 1000
+"""Rows that are fetched at once of a query of all cases."""
+
 # Built once: the API asks this some hundred times a second while it waits for what was published.
 _VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
+
+_COUNT_OPEN = select(func.count()).select_from(cases).where(cases.c.state.in_(sorted(state.value for state in OPEN)))
 
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
     """Return the version of each of these cases; one without a row is left out."""
     return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
+
+
+def count_open(connection: ReadConnection) -> int:
+    """Return the number of open cases."""
+    return connection.scalar(_COUNT_OPEN) or 0
+
+
+def has_cases(connection: ReadConnection) -> bool:
+    """Return True if there is a case."""
+    return connection.scalar(select(cases.c.number).limit(1)) is not None
+
+
+def states(connection: ReadConnection) -> Iterator[tuple[str, State]]:
+    """Yield number and state of every case, without holding all of them in memory."""
+    statement = select(cases.c.number, cases.c.state).execution_options(yield_per=PAGE)
+    return ((row.number, State(row.state)) for row in connection.execute(statement))
 
 
 def get_case(connection: ReadConnection, number: str) -> Case | None:

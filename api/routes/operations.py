@@ -1,8 +1,5 @@
 """Health, readiness and metrics of the service."""
 
-import asyncio
-from collections.abc import Sequence
-from datetime import timedelta
 from http import HTTPStatus
 
 from fastapi import APIRouter
@@ -11,12 +8,9 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
+from api.readiness import UNABLE, readiness, unknown
 from api.schemas import Component, Health, Readiness
-from api.temporal.clock import describe, is_off
-
-CHECK_SECONDS = 2.0
-"""Longest check of each part; the parts are checked at the same time."""
-UNAVAILABLE = "unavailable"
+from api.temporal.health import NO_ANSWER, NO_WORKER
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -39,19 +33,21 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         summary="Can calls be taken?",
         response_model=Readiness,
         responses={
-            200: openapi.example("Calls can be taken.", ("ready", READY)),
+            200: openapi.example(
+                "Calls can be taken; `degraded`: a part needs attention.", ("ready", READY), ("degraded", DEGRADED)
+            ),
             503: {
                 "model": Readiness,
-                **openapi.example("They cannot: Temporal does not answer.", ("not_ready", NOT_READY)),
+                **openapi.example("They cannot: Temporal does not answer.", ("unavailable", UNAVAILABLE)),
             },
             **openapi.errors_of(),
         },
     )
     async def readyz() -> Response:
         """Report the parts of the service. Calls need Temporal and a right clock; other faults make it `degraded`."""
-        found = await _check(backend)
-        down = found.status == UNAVAILABLE
-        return render.model(found, HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK)
+        found = await backend.readiness.look()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if found.status == UNABLE else HTTPStatus.OK
+        return render.model(found, status)
 
     @router.get(
         "/metrics",
@@ -64,46 +60,27 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def metrics() -> Response:
-        """Report requests, durations, answers of 202, waits for SQL, and days until the known holidays end."""
+        """Report requests, durations, answers of 202, waits for SQL, readiness, and days of known holidays."""
+        await backend.readiness.look()
         return Response(backend.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _check(backend: Backend) -> Readiness:
-    temporal, offset, sql, seen = await asyncio.gather(
-        backend.temporal.alive(CHECK_SECONDS),
-        backend.clock_check.offset(),
-        backend.reader.alive(CHECK_SECONDS),
-        backend.temporal.worker_seen(CHECK_SECONDS),
-    )
-    warnings = backend.catalogue.calendar_warnings(backend.clock().date())
-    in_force, edition = backend.in_force, backend.in_force.edition
-    catalogue = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
-    return _readiness(temporal, offset, sql, seen, warnings, Component(ok=in_force.sound, detail=catalogue))
-
-
-def _readiness(
-    temporal: bool,
-    offset: timedelta | None,
-    sql: bool,
-    seen: float | None,
-    warnings: Sequence[str],
-    catalogue: Component,
-) -> Readiness:
-    worker = "no worker asks for tasks" if seen is None else f"asked for tasks {max(seen, 0):.0f} s ago"
-    parts = {
-        "temporal": Component(ok=temporal, detail="answers" if temporal else "does not answer"),
-        "clock": Component(ok=offset is not None and not is_off(offset), detail=describe(offset)),
-        "sql": Component(ok=sql, detail="answers" if sql else "does not answer, or its tables are missing"),
-        "worker": Component(ok=seen is not None, detail=worker),
-        "calendar": Component(ok=not warnings, detail=" ".join(warnings) or "the holidays are known"),
-        "catalogue": catalogue,
-    }
-    rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
-    return Readiness(status=rest if temporal and not is_off(offset) else UNAVAILABLE, **parts)
-
-
 ALIVE = Health(status="alive")
-_SOUND = Component(ok=True, detail="Zhongshan water supply hotline (5b0c1f4c20ee) is in force")
-READY = _readiness(True, timedelta(), True, 12.0, (), _SOUND)
-NOT_READY = _readiness(False, None, True, None, (), _SOUND)
+FOUND = {
+    "temporal": Component(ok=True, detail="answers"),
+    "clock": Component(ok=True, detail="The clock of this API process is 0 s behind Temporal's."),
+    "worker": Component(ok=True, detail="asked for tasks 12 s ago"),
+    "sql": Component(ok=True, detail="answers"),
+    "disk": Component(ok=True, detail="/srv/hotline has 81204 MiB left"),
+    "store": Component(ok=True, detail="the files of the databases are in place"),
+    "read_model": Component(ok=True, detail="SQL has 412 open cases, Temporal runs 412"),
+    "courier": Component(ok=True, detail="gave a sign of life 4 s ago"),
+    "calendar": Component(ok=True, detail="the holidays are known"),
+    "catalogue": Component(ok=True, detail="Zhongshan water supply hotline (5b0c1f4c20ee) is in force"),
+}
+"""Parts of the examples."""
+READY = readiness(FOUND)
+DEGRADED = readiness({**FOUND, "worker": NO_WORKER})
+_AWAY = {name: unknown("Temporal", "temporal") for name in ("worker", "read_model", "courier")}
+UNAVAILABLE = readiness({**FOUND, "temporal": NO_ANSWER, **_AWAY})
 METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'

@@ -16,7 +16,6 @@ from api.problems import ProblemError, declare, unavailable
 from domain.case.intake import Intake
 from domain.incident.opening import Scope
 from readmodel import incidents
-from readmodel.case_queries import versions
 from readmodel.database import ReadConnection, reading
 from readmodel.paging import BadCursorError
 from readmodel.recognition import UNKNOWN_CALLER, CallerFacts, recognise
@@ -99,12 +98,21 @@ class Reader:
         """Return the answer of a function of `readmodel`. Raises ProblemError: SQL is down, or a bad cursor."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._run(question, *args, **kwargs)
+                return await self.look(question, *args, **kwargs)
         except BadCursorError as error:
             raise bad_cursor(str(error)) from None
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away() from None
+
+    async def look(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
+
+        def ask() -> T:
+            with reading(self._engine) as connection:
+                return question(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
     async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
@@ -126,15 +134,6 @@ class Reader:
             self._open_incidents = self._open_incidents if found is None else found
         return next((number for number, scope in self._open_incidents if scope.covers(service, district)), None)
 
-    async def alive(self, seconds: float) -> bool:
-        """Return True if SQL answers within so many seconds, with the tables in place."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._run(versions, ["0"])
-        except (TimeoutError, SQLAlchemyError):
-            return False
-        return True
-
     async def _ask_soon(self, question: Callable[[ReadConnection], T]) -> T | None:
         try:
             async with asyncio.timeout(self._intake_seconds):
@@ -142,13 +141,6 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
             return None
-
-    async def _run(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def ask() -> T:
-            with reading(self._engine) as connection:
-                return question(connection, *args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
 
 def away(detail: str = "SQL does not answer. Complaints are still taken, and single ones can be read.") -> ProblemError:

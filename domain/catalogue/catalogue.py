@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from math import ceil
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, NamedTuple, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -62,6 +62,15 @@ HORIZON = timedelta(days=400)
 
 WARN_BEFORE = timedelta(days=90)
 """Time before the end of the known holidays at which the operator is warned; new ones are published in it."""
+
+
+class CalendarEnd(NamedTuple):
+    """End of the known holidays, which is near or has passed: days left (negative after it), detail and remedy."""
+
+    days_left: int
+    detail: str
+    remedy: str
+
 
 MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
@@ -210,21 +219,21 @@ class Catalogue(Value):
         """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
 
-    def calendar_warnings(self, today: date) -> list[str]:
-        """Return warnings for the operator; empty unless the known holidays end within 90 days, or have ended."""
+    def calendar_end(self, today: date) -> CalendarEnd | None:
+        """Return what the operator has to know if the known holidays end within 90 days or have ended, else None."""
         end = self.calendar.covers_until
         if end - today > WARN_BEFORE:
-            return []
+            return None
         left = (end - today).days
         state = f"{left} days from now" if left >= 0 else f"{-left} days ago"
-        warning = (
+        return CalendarEnd(
+            left,
             f"The holidays and make-up working days (节假日, 调休) of the calendar {self.calendar.name!r}"
             f" are known until {end} only, {state}."
-            " After that weekly hours alone apply, and working-day promises fall due on wrong days."
-            f" Fill in [calendar.override.{end.year + 1}] (off, on) in {self.calendar_file},"
-            " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`."
+            " After that weekly hours alone apply, and working-day promises fall due on wrong days.",
+            f"Fill in [calendar.override.{end.year + 1}] (off, on) in {self.calendar_file},"
+            " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`.",
         )
-        return [warning]
 
     def _process(self) -> Process:
         norms = self.process

@@ -35,8 +35,8 @@ def checked_catalogue(file: Path) -> "Catalogue":
     from hotline.files.catalogue import load_catalogue
 
     found = load_catalogue(file)
-    for warning in found.calendar_warnings(datetime.now(UTC).date()):
-        typer.echo(f"hotline: WARNING: {warning}", err=True)
+    if end := found.calendar_end(datetime.now(UTC).date()):
+        typer.echo(f"hotline: WARNING: {end.detail} {end.remedy}", err=True)
     return found
 
 

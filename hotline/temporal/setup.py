@@ -1,4 +1,4 @@
-"""Preparation of a Temporal cluster: its namespace and search attributes. Running it again does no harm."""
+"""Preparation of a Temporal cluster: its namespace, retention and search attributes. Running it again does no harm."""
 
 import asyncio
 import time
@@ -8,7 +8,11 @@ from typing import TypeVar
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    RegisterNamespaceRequest,
+    UpdateNamespaceRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -22,25 +26,25 @@ SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-async def prepare(client: Client, retention: timedelta) -> str:
-    """Add the client's namespace and every search attribute of the registry; say what was added.
-
-    What exists stays as it is.
+async def prepare(client: Client, retention: timedelta, *, shorten: bool = False) -> str:
+    """Add the client's namespace and every search attribute of the registry, set the retention; say what was done.
 
     Args:
         client: connected to the namespace that the service will use.
-        retention: how long a new namespace keeps the history of a workflow that has ended.
+        retention: how long the namespace keeps the history of a workflow that has ended.
+        shorten: also shorten a longer retention, which deletes histories; otherwise it stays.
 
     Raises:
         OperatorError: an attribute exists with another type, or the cluster refuses.
     """
     try:
         namespace = "added" if await _add_namespace(client, retention) else "was there"
+        kept = await _set_retention(client, retention, shorten=shorten)
         attributes = ", ".join(await _add_attributes(client)) or "none, all were there"
     except RPCError as error:
         raise OperatorError(f"Temporal refuses to be set up: {error.message}") from error
     address = client.service_client.config.target_host
-    return f"{address}: namespace {client.namespace} {namespace}; search attributes added: {attributes}"
+    return f"{address}: namespace {client.namespace} {namespace}, {kept}; search attributes added: {attributes}"
 
 
 async def _add_namespace(client: Client, retention: timedelta) -> bool:
@@ -57,6 +61,31 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
     await _unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request))
     await _shown(described_or_none, f"the namespace {client.namespace}")
     return True
+
+
+async def retention_of(client: Client) -> timedelta:
+    """Return the time for which the client's namespace keeps the history of a workflow that has ended.
+
+    Raises RPCError.
+    """
+    found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    return found.config.workflow_execution_retention_ttl.ToTimedelta()
+
+
+async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) -> str:
+    """Raise the retention to the wanted one, or shorten it if that is permitted; return what is kept for how long."""
+    before = await retention_of(client)
+    if before == wanted or (before > wanted and not shorten):
+        return f"keeps ended histories for {before.days} days"
+    request = UpdateNamespaceRequest(namespace=client.namespace)
+    request.config.workflow_execution_retention_ttl.FromTimedelta(wanted)
+    await client.workflow_service.update_namespace(request)
+
+    async def changed() -> bool | None:
+        return True if await retention_of(client) == wanted else None
+
+    await _shown(changed, f"the retention of {wanted.days} days")
+    return f"keeps ended histories for {wanted.days} days (before: {before / timedelta(days=1):g})"
 
 
 async def _add_attributes(client: Client) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from api import readiness
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import load_catalogue
@@ -22,6 +23,12 @@ def doubled(catalogue: Catalogue) -> Catalogue:
     return catalogue.model_copy(update={"time_scale": 0.5, "name": "Doubled"})
 
 
+@pytest.fixture(autouse=True)
+def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readiness is looked at with each request."""
+    monkeypatch.setattr(readiness, "FRESH_SECONDS", 0)
+
+
 async def test_what_is_put_in_force_moves_new_cases_without_a_restart(on_sqlite: Api, store: CatalogueStore) -> None:
     catalogue = doubled(load_catalogue(DEFAULT_CATALOGUE))
     before = (await on_sqlite.get("/v1/services")).json()["items"][0]["clocks"][0]["budget_seconds"]
@@ -31,7 +38,7 @@ async def test_what_is_put_in_force_moves_new_cases_without_a_restart(on_sqlite:
     case = (await on_sqlite.register()).json()
     assert next(clock["budget_seconds"] for clock in case["clocks"] if clock["name"] == "resolve") == 172_800
     ready = (await on_sqlite.http.get("/readyz")).json()["catalogue"]
-    assert ready == {"ok": True, "detail": f"Doubled ({edition_of(catalogue).digest}) is in force"}
+    assert ready == {"ok": True, "detail": f"Doubled ({edition_of(catalogue).digest}) is in force", "remedy": None}
 
 
 async def test_a_broken_record_is_told_and_calls_are_taken_as_before(on_sqlite: Api, store: CatalogueStore) -> None:
@@ -43,6 +50,7 @@ async def test_a_broken_record_is_told_and_calls_are_taken_as_before(on_sqlite: 
         ready = (await on_sqlite.http.get("/readyz")).json()
         assert ready["status"] == "degraded"
         assert "an earlier catalogue stays in force" in ready["catalogue"]["detail"]
+        assert "hotline catalogue apply" in ready["catalogue"]["remedy"]
     finally:
         record.write_bytes(kept)
     assert store.entries()

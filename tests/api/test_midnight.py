@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from api.problems import ProblemError
+from api.storage import Storage
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from domain.case.case import Case
@@ -144,5 +146,6 @@ async def test_a_start_that_gets_no_answer_in_its_time_is_not_made_later(tempora
             await complaints.start(late, Case.register(late)[0], request, seconds=0.2)
         assert raised.value.problem.type.endswith("no-answer-in-time")
         await way.mend()
-        await until(lambda: TemporalHealth(client, "nobody").alive(1), bool)
+        health = TemporalHealth(client, "nobody", Storage((), {}).temporal_unwritable)
+        await until(health.temporal, attrgetter("ok"))
         assert await complaints.registered_by(request, [late.number]) is None

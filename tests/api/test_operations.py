@@ -1,9 +1,10 @@
 """View of the service for those who run it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from api import readiness
 from hotline.files.catalogue import load_catalogue
 from tests.support.api import Agreed, Api, Clock, further_api
 from tests.support.hotline import until
@@ -26,23 +27,27 @@ async def test_ready_names_every_part(on_both: Api) -> None:
         return found
 
     found = await until(look, lambda seen: seen["worker"]["ok"])  # type: ignore[index]  # JSON
-    assert found["temporal"] == {"ok": True, "detail": "answers"}
-    assert found["sql"] == {"ok": True, "detail": "answers"}
+    answers = {"ok": True, "detail": "answers", "remedy": None}
+    assert (found["temporal"], found["sql"]) == (answers, answers)
     assert "asked for tasks" in str(found["worker"])
 
 
-async def test_the_end_of_the_holidays_is_announced(on_sqlite: Api) -> None:
+@pytest.mark.parametrize(
+    ("days", "ok", "told"),
+    [(91, True, False), (60, True, True), (15, True, True), (14, False, True), (-1, False, True)],
+)
+async def test_the_end_of_the_holidays_is_noticed_early_and_a_fault_late(
+    days: int, ok: bool, told: bool, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "FRESH_SECONDS", 0)
     ends = load_catalogue(on_sqlite.settings.catalogue).calendar.covers_until
-    noon = datetime(ends.year, ends.month, ends.day, 4, tzinfo=UTC)
-    clock = Clock(noon - timedelta(days=91))
+    clock = Clock(datetime.combine(ends, time(4), UTC) - timedelta(days=days))
     async with further_api(on_sqlite, clock, Agreed()) as api:
-        early = (await api.http.get("/readyz")).json()["calendar"]
-        clock.fixed = noon - timedelta(days=30)
-        late = (await api.http.get("/readyz")).json()
+        found = (await api.http.get("/readyz")).json()["calendar"]
         left = value(await metrics(api), "hotline_calendar_days_left")
-    assert early == {"ok": True, "detail": "the holidays are known"}
-    assert "[calendar.override." in late["calendar"]["detail"]
-    assert (late["status"], left) == ("degraded", 30.0)
+    assert (found["ok"], found["remedy"] is not None) == (ok, told)
+    assert ("[calendar.override." in (found["remedy"] or "")) == told
+    assert left == days
 
 
 async def test_requests_are_counted_by_route_without_any_number(on_sqlite: Api) -> None:

@@ -1,5 +1,6 @@
 """Start and end of the service's processes: files that nobody else can read, a warning, and no abort."""
 
+import asyncio
 import os
 import re
 import socket
@@ -7,12 +8,15 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from temporalio.client import Client
 
 from hotline.settings import DEFAULT_CATALOGUE
+from hotline.temporal.setup import retention_of
 from tests.support.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
 from tests.support.service import Service, environment, wait_until
 
@@ -117,6 +121,13 @@ def test_the_api_alone_makes_files_for_its_user_alone(tmp_path: Path) -> None:
             process.terminate()
     assert (folder / "catalogues" / "in_force.json").exists()
     assert open_to_others(folder) == []
+
+
+def test_the_embedded_temporal_keeps_ended_histories_for_30_days(service: Service) -> None:
+    async def kept() -> timedelta:
+        return await retention_of(await Client.connect(service.temporal))
+
+    assert asyncio.run(kept()) == timedelta(days=30)
 
 
 @pytest.mark.parametrize(("reached", "code", "times"), [(True, 0, 20), (False, 2, 4)])

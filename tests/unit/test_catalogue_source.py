@@ -93,16 +93,19 @@ class TestCalendar:
     def test_the_operator_is_warned_before_the_coverage_ends(
         self, catalogue: Catalogue, today: date, words: str | None
     ) -> None:
-        warnings = catalogue.calendar_warnings(today)
+        end = catalogue.calendar_end(today)
         if words is None:
-            assert warnings == []
+            assert end is None
             return
-        (warning,) = warnings
-        for part in (words, "2026-12-31", "[calendar.override.2027]", str(ZHONGSHAN), "off, on"):
-            assert part in warning
+        assert end is not None
+        assert words.startswith(str(abs(end.days_left)))
+        for part in (words, "2026-12-31"):
+            assert part in end.detail
+        for part in ("[calendar.override.2027]", str(ZHONGSHAN), "off, on"):
+            assert part in end.remedy
 
     def test_a_calendar_without_holidays_warns_of_nothing(self) -> None:
-        assert load_catalogue(CATALOGUES / "demo.toml").calendar_warnings(date(2100, 1, 1)) == []
+        assert load_catalogue(CATALOGUES / "demo.toml").calendar_end(date(2100, 1, 1)) is None
 
 
 class TestEdits:

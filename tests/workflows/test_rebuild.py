@@ -196,6 +196,23 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
     assert {row["number"] for row in rows(owner)["cases"]} == {each.number for each in complaints[1:]}
 
 
+async def test_cases_that_temporal_no_longer_has_are_kept_and_counted(
+    hotline: Hotline, owner: Engine, complaints: list[Complaint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A closed one past the retention, and an open one, whose workflow was deleted."""
+    await rebuild(hotline.client, owner)
+    gone = {workflow_id(complaint.number) for complaint in complaints[:2]}
+
+    async def without(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Any]]:
+        return {name: runs for name, runs in (await chains(client, workflow)).items() if name not in gone}
+
+    monkeypatch.setattr(module, "chains", without)
+    before = rows(owner)
+    found = await rebuild(hotline.client, owner)
+    assert (found.cases, found.kept, found.kept_open) == (1, 2, 1)
+    assert rows(owner) == before
+
+
 async def test_a_comment_more_is_all_that_is_new(hotline: Hotline, owner: Engine, complaints: list[Complaint]) -> None:
     """Beside a service that runs, a rebuild does no harm."""
     late = complaints[1]

@@ -1,0 +1,146 @@
+"""Readiness of the service: if calls can be taken, and for each part the reason and remedy if it is not ok."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime
+from functools import partial
+from time import monotonic
+
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.codes import CatalogueInForce
+from api.metrics import Metrics
+from api.schemas import Component, Readiness
+from api.sql.health import SqlHealth
+from api.storage import Storage
+from api.temporal.clock import ClockCheck, describe, is_off
+from api.temporal.health import TemporalHealth
+from workflows.courier import COURIER
+
+CHECK_SECONDS = 2.0
+"""Longest check of each part; all are checked at the same time."""
+FRESH_SECONDS = 1.0
+"""Time for which a result is given again, so that many probes cost no more than one."""
+CALENDAR_DAYS = 14
+"""Days before the end of the known holidays from which on the service is degraded; before that it gives notice."""
+REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
+"""Errors of a Temporal that answers, and whose namespace or search attributes are missing."""
+
+UNABLE = "unavailable"
+"""Status of a service that takes no calls."""
+LOOK_UP = "Look up the part in docs/how-run.md, Readiness."
+
+Checks = Mapping[str, Callable[[], Awaitable[Component]]]
+log = logging.getLogger("hotline.api")
+
+
+class ReadinessCheck:
+    """Check of all parts of the service.
+
+    Args:
+        checks: the check of each part, by the name of its field in `Readiness`.
+        metrics: metrics that each result is recorded in.
+    """
+
+    def __init__(self, checks: Checks, metrics: Metrics) -> None:
+        self._checks = checks
+        self._metrics = metrics
+        self._task: asyncio.Task[Readiness] | None = None
+        self._found_at = 0.0
+
+    async def look(self) -> Readiness:
+        """Return the readiness, found within the last second or now."""
+        if self._task is None or (self._task.done() and monotonic() - self._found_at >= FRESH_SECONDS):
+            self._task = asyncio.create_task(self._look())
+        # One client that hangs up must not end the check of the others.
+        return await asyncio.shield(self._task)
+
+    async def _look(self) -> Readiness:
+        found = await asyncio.gather(*(_guarded(name, check) for name, check in self._checks.items()))
+        result = readiness(dict(zip(self._checks, found, strict=True)))
+        self._metrics.checked(result.status, {name: part.ok for name, part in zip(self._checks, found, strict=True)})
+        self._found_at = monotonic()
+        return result
+
+
+def checks(
+    temporal: TemporalHealth,
+    clock_check: ClockCheck,
+    sql: SqlHealth,
+    storage: Storage,
+    in_force: CatalogueInForce,
+    clock: Callable[[], datetime],
+) -> Checks:
+    """Return the check of each part; a further part is one entry here and one field of `Readiness`."""
+
+    async def calendar() -> Component:
+        return _calendar(in_force, clock().date())
+
+    async def catalogue() -> Component:
+        return _catalogue(in_force)
+
+    return {
+        "temporal": temporal.temporal,
+        "clock": partial(_clock, clock_check),
+        "worker": temporal.worker,
+        "sql": sql.sql,
+        "disk": storage.disk,
+        "store": storage.store,
+        "read_model": sql.read_model,
+        "courier": partial(temporal.shifts, COURIER),
+        "calendar": calendar,
+        "catalogue": catalogue,
+    }
+
+
+def readiness(parts: Mapping[str, Component]) -> Readiness:
+    """Return the readiness of these parts: a call needs Temporal and a right clock."""
+    rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
+    return Readiness(status=rest if parts["temporal"].ok and parts["clock"].ok else UNABLE, **parts)
+
+
+async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Component:
+    """Return the result of the check within its time; a part that cannot be checked is not ok. Raises nothing."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
+    except TimeoutError:
+        return Component(ok=False, detail=f"not known: no answer within {CHECK_SECONDS:g} s", remedy=LOOK_UP)
+    except SQLAlchemyError:
+        return unknown("SQL", "sql")
+    except (RPCError, RuntimeError) as error:  # RuntimeError: of a client that could not connect yet
+        if isinstance(error, RPCError) and error.status in REFUSED:
+            remedy = "Run `hotline temporal-setup`: a search attribute or the namespace is missing."
+            return Component(ok=False, detail="not known: Temporal refuses the question", remedy=remedy)
+        return unknown("Temporal", "temporal")
+    except Exception:
+        log.exception("the part %s cannot be checked", name)
+        return Component(ok=False, detail="not known: its check failed", remedy="Read the log of the API.")
+
+
+def unknown(what: str, part: str) -> Component:
+    """Return the result for a part that depends on another one, which does not answer."""
+    return Component(ok=False, detail=f"not known: {what} does not answer", remedy=f"See the part `{part}`.")
+
+
+async def _clock(check: ClockCheck) -> Component:
+    """Return the clock's part: one that cannot be compared refuses no call, and so is no fault."""
+    offset = await check.offset()
+    remedy = "Set the clocks of the API's and of Temporal's machine, for example by NTP." if is_off(offset) else None
+    return Component(ok=not is_off(offset), detail=describe(offset), remedy=remedy)
+
+
+def _calendar(in_force: CatalogueInForce, today: date) -> Component:
+    end = in_force.catalogue.calendar_end(today)
+    if end is None:
+        return Component(ok=True, detail="the holidays are known")
+    return Component(ok=end.days_left > CALENDAR_DAYS, detail=end.detail, remedy=end.remedy)
+
+
+def _catalogue(in_force: CatalogueInForce) -> Component:
+    edition = in_force.edition
+    detail = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
+    remedy = None if in_force.sound else "Put a catalogue in force with `hotline catalogue apply FILE`."
+    return Component(ok=in_force.sound, detail=detail, remedy=remedy)

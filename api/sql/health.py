@@ -1,0 +1,98 @@
+"""Health of the read model, for `/readyz`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.schemas import Component
+from api.sql.reader import Reader
+from readmodel.case_queries import count_open, versions
+from readmodel.database import writing
+
+LOCK_SECONDS = 1.5
+"""Longest wait for the lock of a writer: less than a whole check, so that its result names the lock."""
+COUNTED_SECONDS = 10.0
+"""Longest age of the two counts of open cases: each reads an index of all open cases."""
+AGAIN_SECONDS = 0.5
+"""Pause before a difference is counted again, in which SQL and Temporal's list show what was under way."""
+TOLERATED_CASES = 20
+TOLERATED_PERCENT = 1
+"""Difference of the counts that is tolerated: this many cases and this share, as both lists lag behind under load."""
+
+
+class SqlHealth:
+    """Health of the read model.
+
+    Args:
+        reader: reader of the API.
+        engine: engine to write with; its owner disposes of it.
+        count_running: returns the number of open cases that Temporal runs.
+    """
+
+    def __init__(self, reader: Reader, engine: Engine, count_running: Callable[[], Awaitable[int]]) -> None:
+        self._reader = reader
+        self._engine = engine
+        self._count_running = count_running
+        # A thread of its own: a lock that somebody holds must not take the threads of requests.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-health")
+        self._compared: Component | None = None
+        self._counted_at = -COUNTED_SECONDS
+
+    async def sql(self) -> Component:
+        """Report if SQL answers, has its tables, and lets a transaction begin that writes."""
+        try:
+            await self._reader.look(versions, ["0"])
+        except SQLAlchemyError:
+            remedy = "Start the database, or run `hotline migrate` if its tables are missing, then `hotline rebuild`."
+            return Component(ok=False, detail="does not answer, or its tables are missing", remedy=remedy)
+        try:
+            async with asyncio.timeout(LOCK_SECONDS):
+                writable = await asyncio.get_running_loop().run_in_executor(self._thread, self._writable)
+        except (TimeoutError, SQLAlchemyError):
+            writable = False
+        if not writable:
+            remedy = "End the program that holds the lock, or make the database writable again."
+            return Component(ok=False, detail="answers, and cannot be written to", remedy=remedy)
+        return Component(ok=True, detail="answers")
+
+    async def read_model(self) -> Component:
+        """Report if SQL has about as many open cases as Temporal runs; the comparison is repeated every 10 s."""
+        if self._compared is None or monotonic() - self._counted_at >= COUNTED_SECONDS:
+            self._compared = await self._compare()
+            self._counted_at = monotonic()
+        return self._compared
+
+    async def _compare(self) -> Component:
+        found = await self._counts()
+        if _differ(*found):
+            await asyncio.sleep(AGAIN_SECONDS)
+            found = await self._counts()
+        running, held = found
+        detail = f"SQL has {held} open cases, Temporal runs {running}"
+        if not _differ(running, held):
+            return Component(ok=True, detail=detail)
+        behind = "Run `hotline rebuild`: lists lack cases, or show them in an earlier state."
+        lost = (
+            "Restore Temporal's database from a backup: cases that it does not run take no action and keep no promise."
+        )
+        return Component(ok=False, detail=detail, remedy=behind if held < running else lost)
+
+    async def _counts(self) -> tuple[int, int]:
+        # Temporal first: a case is in its list before it is in SQL.
+        return await self._count_running(), await self._reader.look(count_open)
+
+    def _writable(self) -> bool:
+        """Return True if a transaction begins that may write. Raises SQLAlchemyError; on SQLite that is the answer."""
+        with writing(self._engine) as connection:
+            on_sqlite = connection.dialect.name == "sqlite"
+            return on_sqlite or connection.scalar(text("SHOW transaction_read_only")) == "off"
+
+
+def _differ(running: int, held: int) -> bool:
+    """Return True if the difference is more than is tolerated, or if only one of the two is 0."""
+    tolerated = TOLERATED_CASES + max(running, held) * TOLERATED_PERCENT // 100
+    return abs(running - held) > tolerated or (running == 0) != (held == 0)

@@ -1,0 +1,111 @@
+"""Health of the folders and files of this machine that the service writes to, for `/readyz`."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from api.schemas import Component
+
+LOW_BYTES = 512 * 1024**2
+"""Free space below which a disk is reported: some 10,000 cases, at 50 KB each in both databases."""
+PROBE_BYTES = 64 * 1024
+"""Size of the file that tells if a folder can be written to: more than one commit of either database."""
+MIB = 1024**2
+
+READ_MODEL = "the read model"
+TEMPORAL = "Temporal"
+
+FileId = tuple[int, int]
+"""Device and inode of a file."""
+
+
+class Changed(NamedTuple):
+    """File of a database that is not the one that the processes opened: deleted, or replaced by another."""
+
+    name: str
+    path: Path
+    change: str
+
+
+class Storage:
+    """Folders and SQLite files of the service on this machine.
+
+    Args:
+        folders: folders that the service writes to; one that it may not write to from the beginning is left out.
+        files: SQLite files by the name of their database; a file that is missing counts as deleted.
+    """
+
+    def __init__(self, folders: Iterable[Path], files: Mapping[str, Path]) -> None:
+        writable = (folder for folder in folders if os.access(folder, os.W_OK))
+        self._folders = sorted({*writable, *(file.parent for file in files.values())})
+        self._files = files
+        self._opened: dict[str, FileId] = {}
+        # Threads of their own, and one for Temporal: a disk that hangs must not take the threads of others.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="storage")
+        self._temporal_thread = ThreadPoolExecutor(1, thread_name_prefix="storage-temporal")
+        self._changed()
+
+    async def disk(self) -> Component:
+        """Report if every folder can be written to, and has space."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._disk)
+
+    async def store(self) -> Component:
+        """Report if the SQLite files are those that were there when this process began."""
+        changed = await asyncio.get_running_loop().run_in_executor(self._thread, self._changed)
+        if not changed:
+            return Component(ok=True, detail="the files of the databases are in place")
+        found = "; ".join(f"the file of {each.name}, {each.path}, was {each.change}" for each in changed)
+        return Component(
+            ok=False,
+            detail=f"{found} under the running service, whose writes are lost at its end",
+            remedy="Do not stop the service before the open file is copied, as docs/how-run.md, Lost files, describes.",
+        )
+
+    async def temporal_unwritable(self) -> str | None:
+        """Return the reason why Temporal's folder cannot be written to; None if it can, or is on another machine."""
+        if not (file := self._files.get(TEMPORAL)):
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._temporal_thread, unwritable, file.parent)
+
+    def _disk(self) -> Component:
+        faults, left = [], []
+        for folder in self._folders:
+            if reason := unwritable(folder):
+                faults.append(f"{folder} cannot be written to: {reason}")
+                continue
+            free = shutil.disk_usage(folder).free
+            left.append(f"{folder} has {free // MIB} MiB left")
+            if free < LOW_BYTES:
+                faults.append(f"{left[-1]}, less than {LOW_BYTES // MIB}")
+        if not faults:
+            return Component(ok=True, detail="; ".join(left) or "nothing is written on this machine")
+        remedy = "Free or add disk space, or make the folder writable again; docs/how-run.md, When something dies."
+        return Component(ok=False, detail="; ".join(faults), remedy=remedy)
+
+    def _changed(self) -> list[Changed]:
+        changed = []
+        for name, path in self._files.items():
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                changed.append(Changed(name, path, "deleted"))
+                continue
+            present = (found.st_dev, found.st_ino)
+            if self._opened.setdefault(name, present) != present:
+                changed.append(Changed(name, path, "replaced"))
+        return changed
+
+
+def unwritable(folder: Path) -> str | None:
+    """Return the reason why a small file cannot be written in the folder; None if it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBE_BYTES))
+    except OSError as error:
+        return error.strerror or str(error)
+    return None

@@ -1,0 +1,193 @@
+"""Readiness: each fault makes its part not ok, with a remedy, and calls that can be taken are taken."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+from temporalio.client import Client
+
+import worker
+from api import readiness
+from api.schemas import Component, Readiness
+from api.sql import health
+from hotline.files.catalogue import load_catalogue
+from hotline.rebuild import rebuild
+from readmodel.database import engine
+from readmodel.tables import metadata
+from tests.support.api import Agreed, Api, Clock, further_api, running_api
+from tests.support.hotline import until
+from tests.support.temporal import temporal_server
+from workflows.courier import COURIER
+from workflows.presentation.complaint import workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PARTS = [name for name, field in Readiness.model_fields.items() if field.annotation is Component]
+OK = 200
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own_temporal() -> AsyncIterator[Client]:
+    """A server of its own: the courier is one for a whole namespace."""
+    async with await temporal_server() as server:
+        yield server.client
+
+
+@pytest.fixture(autouse=True)
+def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered, so that each request tells what is so now."""
+    monkeypatch.setattr(readiness, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(health, "COUNTED_SECONDS", 0)
+
+
+@asynccontextmanager
+async def whole(temporal: Client, folder: Path, url: str | None = None) -> AsyncIterator[Api]:
+    """The service with everything at work, its courier too, on SQLite unless a URL is given."""
+    async with running_api(temporal, url or f"sqlite:///{folder / 'hotline.db'}", folder) as made:
+        courier = await COURIER.start(temporal, made.settings.task_queue)
+        try:
+            yield made
+        finally:
+            await end(temporal, courier.id)
+
+
+async def end(temporal: Client, *ids: str) -> None:
+    """Terminate these workflows, unless they have ended."""
+    for one in ids:
+        handle = temporal.get_workflow_handle(one)
+        if (await handle.describe()).close_time is None:
+            await handle.terminate()
+
+
+async def asked(made: Api) -> dict[str, Any]:
+    """The body of `/readyz`, which was answered with 200."""
+    answer = await made.http.get("/readyz")
+    assert answer.status_code == OK, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def becomes(made: Api, part: str, *, ok: bool) -> dict[str, Any]:
+    """The part once it is as given; the service is degraded, and metrics agree, if it is not ok."""
+    found = await until(lambda: asked(made), lambda seen: seen[part]["ok"] is ok)
+    if not ok:
+        assert found["status"] == "degraded"
+        assert found[part]["remedy"]
+        measured = await metrics(made)
+        assert (measured["hotline_readiness"], measured[f"hotline_part_ok {part}"]) == (1, 0)
+    result: dict[str, Any] = found[part]
+    return result
+
+
+async def metrics(made: Api) -> dict[str, float]:
+    """The gauges of readiness, by name and part."""
+    families = text_string_to_metric_families((await made.http.get("/metrics")).text)
+    samples = [sample for family in families for sample in family.samples]
+    return {f"{each.name} {each.labels.get('part', '')}".strip(): each.value for each in samples}
+
+
+async def test_a_service_with_everything_at_work_is_ready_60_days_before_the_holidays_end(
+    own_temporal: Client, tmp_path: Path
+) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        ends = load_catalogue(made.settings.catalogue).calendar.covers_until
+        clock = Clock(datetime.combine(ends, time(4), UTC) - timedelta(days=60))
+        async with further_api(made, clock, Agreed()) as on_that_day:
+            found = await until(lambda: asked(on_that_day), lambda seen: seen["status"] == "ready")
+            measured = await metrics(on_that_day)
+        assert {name: found[name]["ok"] for name in PARTS} == dict.fromkeys(PARTS, True)
+        assert [name for name in PARTS if found[name]["remedy"]] == ["calendar"]
+        assert measured["hotline_readiness"] == 2
+        assert {name: measured[f"hotline_part_ok {name}"] for name in PARTS} == dict.fromkeys(PARTS, 1)
+
+
+@pytest.mark.parametrize("change", ["deleted", "replaced"])
+async def test_a_sqlite_file_that_is_gone_or_another_is_told(own_temporal: Client, tmp_path: Path, change: str) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        assert (await asked(made))["store"]["ok"]
+        file = tmp_path / "hotline.db"
+        if change == "deleted":
+            file.unlink()
+        else:
+            shutil.copyfile(file, tmp_path / "copy.db")
+            (tmp_path / "copy.db").replace(file)
+        store = await becomes(made, "store", ok=False)
+        assert f"{file}, was {change}" in store["detail"]
+
+
+async def test_an_emptied_read_model_is_told_until_it_is_rebuilt(own_temporal: Client, tmp_path: Path) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        number = await made.case_in("registered")
+        await becomes(made, "read_model", ok=True)
+        database = engine(made.settings.database_url)
+        with database.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        found = await becomes(made, "read_model", ok=False)
+        assert found["detail"] == "SQL has 0 open cases, Temporal runs 1"
+        assert "hotline rebuild" in found["remedy"]
+        await rebuild(own_temporal, database)
+        await becomes(made, "read_model", ok=True)
+        database.dispose()
+        await end(own_temporal, workflow_id(number))
+
+
+async def test_open_cases_that_temporal_does_not_run_are_told(own_temporal: Client, tmp_path: Path) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        await end(own_temporal, workflow_id(await made.case_in("registered")))
+        found = await becomes(made, "read_model", ok=False)
+        assert found["detail"] == "SQL has 1 open cases, Temporal runs 0"
+        assert "backup" in found["remedy"]
+
+
+async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(
+    own_temporal: Client, tmp_path: Path
+) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        await becomes(made, "courier", ok=True)
+        await end(own_temporal, COURIER.id)
+        assert "terminated" in (await becomes(made, "courier", ok=False))["detail"]
+        await COURIER.start(own_temporal, made.settings.task_queue)
+        await becomes(made, "courier", ok=True)
+
+
+async def test_a_courier_without_a_worker_is_told(own_temporal: Client, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hotline.db'}"
+    async with running_api(own_temporal, url, tmp_path, at_work=False) as made:
+        async with worker.running(own_temporal, made.settings):
+            await COURIER.start(own_temporal, made.settings.task_queue)
+            await becomes(made, "courier", ok=True)
+        found = await becomes(made, "courier", ok=False)
+        assert "wait" in found["detail"]
+        await end(own_temporal, COURIER.id)
+
+
+async def test_dead_letters_are_no_fault_of_the_courier(own_temporal: Client, tmp_path: Path) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        number = await made.case_in("dispatched")
+        database = engine(made.settings.database_url)
+        with database.begin() as connection:
+            died = "UPDATE notifications SET status = 'dead', next_try_at = NULL, dead_at = created_at"
+            connection.execute(text(died))
+        database.dispose()
+        assert (await made.get("/v1/letters")).json()["items"]
+        await becomes(made, "courier", ok=True)
+        await end(own_temporal, workflow_id(number))
+
+
+async def test_a_postgresql_that_only_reads_is_told(own_temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
+    """As a standby does after a failover."""
+    database = engine(postgresql_url)
+    with database.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE {database.url.database} SET default_transaction_read_only = on"))
+    database.dispose()
+    async with whole(own_temporal, tmp_path, postgresql_url) as made:
+        found = await becomes(made, "sql", ok=False)
+        assert "cannot be written to" in found["detail"]
