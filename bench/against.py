@@ -106,7 +106,7 @@ async def in_turns(that: Path, plan: Plan) -> list[Pair]:
 
 async def _turn(programs: Path, plan: Plan) -> Figures:
     async with running(plan.synchronous, programs) as service:
-        play, side = over_http(service), Side()
+        play, side = over_http(service.key, service.url), Side()
         await play(cases=plan.warm, concurrent=CONCURRENT)
         await take_turn(side, play, plan.cases, service.processes())
         events = await _events_of_a_case(service)
