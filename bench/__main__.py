@@ -19,6 +19,7 @@ from temporalio.client import Client
 
 from bench import against, catalogue, compare, history, lists, report, restart, surge
 from bench.measure import MILLISECONDS
+from bench.peers import side_by_side
 from bench.report import Figure
 from bench.server import Service, ServiceError, answer, running, tell
 from domain.shared.operator_errors import OperatorError
@@ -172,7 +173,11 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "surge": surge_of,
     "catalogue": new_catalogue,
 }
-ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {"sandbox": sandbox_start, "lists": long_lists}
+ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
+    "sandbox": sandbox_start,
+    "lists": long_lists,
+    "peers": side_by_side.measure,
+}
 NAMES = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def free_ports(count: int) -> list[int]:
 class Service:
     """A running service, as `running` yields it."""
 
-    def __init__(self, data_dir: Path, programs: Path) -> None:
+    def __init__(self, data_dir: Path, programs: Path, environment: Mapping[str, str]) -> None:
         self.data_dir = data_dir
         self.key = ""
         """The administrator's API key."""
@@ -63,6 +63,7 @@ class Service:
             HOTLINE_API_PORT=str(api),
             TEMPORAL_ADDRESS=self.temporal_address,
             TEMPORAL_CONFIG_FILE=os.devnull,
+            **environment,
         )
         self._supervisor = Supervisor(data_dir, tell)
 
@@ -118,18 +119,21 @@ class Service:
 
 
 @asynccontextmanager
-async def running(synchronous: str, programs: Path = INSTALLED_HERE) -> AsyncIterator[Service]:
+async def running(
+    synchronous: str, programs: Path = INSTALLED_HERE, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Service]:
     """Yield a running service; leaving ends every process and removes the data.
 
     Args:
         synchronous: mode of Temporal's SQLite, `normal` or `full`.
         programs: folder of the `hotline` command that is measured.
+        environment: further variables of its programs.
 
     Raises:
         ServiceError, OperatorError: the service did not come up.
     """
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
-        service = Service(Path(folder), programs)
+        service = Service(Path(folder), programs, environment or {})
         try:
             await service.start(synchronous)
             yield service
@@ -147,14 +151,16 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def child(module: str, *arguments: str, ready: str) -> Iterator[subprocess.Popen[str]]:
+def child(
+    module: str, *arguments: str, ready: str, python: str = sys.executable, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """Run another program of the benchmark during the block; it prints the line `ready` when it is ready.
 
     Raises:
         ServiceError: it printed another line, or ended.
     """
-    argv = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.PIPE, text=True)
+    argv = [python, "-m", module, *arguments]
+    process = subprocess.Popen(argv, env=clean_environment(**environment), stdout=subprocess.PIPE, text=True)
     try:
         said = process.stdout.readline().strip() if process.stdout else ""
         if said != ready:
