@@ -1,10 +1,10 @@
 """The product beside programs that do the same with other means, in turns, with commits as safe on both sides.
 
 A case is registered, acted on six times and read at its end, when it must be closed. The peers are installed into a
-temporary folder, which takes a package index; the project's own environment is not touched.
+temporary folder, which takes a package index; the project's own environment is not touched. All programs run all the
+time: an idle DBOS program uses about 3 % of a processor.
 """
 
-import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -70,7 +70,7 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
             sides = await in_turns(python, mode, QUICK if quick else FULL)
             figures += _figures(mode, sides)
             raw[mode.name] = {name: _numbers(side) for name, side in sides.items()}
-    tell(f"  every case ended closed on each side; {json.dumps(raw['packages'])}")
+    tell(f"  every case ended closed on each side; {raw['packages']}")
     return figures, raw
 
 
@@ -130,29 +130,30 @@ def _dbos(python: str, design: str, mode: Mode) -> Iterator[Peer]:
 
 def _figures(mode: Mode, sides: Mapping[str, Side]) -> list[Figure]:
     product = sides[PRODUCT]
-    used = {name: side.processor_milliseconds() for name, side in sides.items()}
-    return [
+    figures = [
         Figure(f"{mode.name}: cases per second, of {BY_CASE}", ratio(product, sides[BY_CASE]), at_least=mode.at_least),
         Figure("the same, by processor time alone", processor_ratio(product, sides[BY_CASE])),
         Figure(f"{mode.name}: cases per second, of {BY_ACTION}", ratio(product, sides[BY_ACTION])),
         Figure("the same, by processor time alone", processor_ratio(product, sides[BY_ACTION])),
-        *(Figure(f"cases per second, {name}", side.rate, "/s") for name, side in sides.items()),
-        *(Figure(f"share of other programs, {name}", side.strangers()) for name, side in sides.items()),
-        *(
-            Figure(f"{name}, {what}, one at a time, p50", side.milliseconds(what, 0.5, single=True), "ms")
-            for name, side in sides.items()
-            for what in ("register", "action", "read")
-        ),
-        *(
-            Figure(
-                f"{name}, action, {CONCURRENT} concurrent, p{share * 100:.0f}", side.milliseconds("action", share), "ms"
-            )
-            for name, side in sides.items()
-            for share in (0.5, 0.99)
-        ),
-        *(Figure(f"processor time of a case, {name}", sum(used[name].values()), "ms") for name in sides),
-        *(Figure(f"  of it, {process}", one, "ms") for name in sides for process, one in used[name].items()),
+        Figure(f"{mode.name}: answers of 202, {PRODUCT}", product.waiting),
     ]
+    for name, side in sides.items():
+        used, where = side.processor_milliseconds(), f"{mode.name}: {name}"
+        figures += [
+            Figure(f"{where}, cases per second", side.rate, "/s"),
+            Figure(f"{where}, share of other programs", side.strangers()),
+            *(
+                Figure(f"{where}, {what}, one at a time, p50", side.milliseconds(what, 0.5, single=True), "ms")
+                for what in ("register", "action", "read")
+            ),
+            *(
+                Figure(f"{where}, action, {CONCURRENT} concurrent, {which}", side.milliseconds("action", share), "ms")
+                for which, share in (("p50", 0.5), ("p99", 0.99))
+            ),
+            Figure(f"{where}, processor time of a case", sum(used.values()), "ms"),
+            *(Figure(f"  of it, {process}", one, "ms") for process, one in used.items()),
+        ]
+    return figures
 
 
 def _numbers(side: Side) -> dict[str, Any]:
