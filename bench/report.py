@@ -78,7 +78,7 @@ def machine(synchronous: str) -> dict[str, str]:
         "processor": f"{psutil.cpu_count()} x {_processor()}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": platform.platform(),
-        "Temporal's SQLite": f"journal_mode=wal, synchronous={synchronous}",
+        "Temporal's SQLite": f"journal_mode=wal, synchronous={synchronous}, and for peers as their lines say",
         "data": f"in {tempfile.gettempdir()}, {_file_system(tempfile.gettempdir())}",
         "load average at the end": load,
         "python": platform.python_version(),

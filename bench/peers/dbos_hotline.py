@@ -51,8 +51,8 @@ TRANSITIONS = {
 }
 OPTIONS: DBOSConfig = {
     "name": "hotline",
-    # Of several processes, each recovers its own workflows.
-    "executor_id": str(os.getpid()),
+    # Of several processes, each recovers its own workflows when it is started again.
+    "executor_id": PORT,
     "system_database_url": URL,
     "sys_db_pool_size": CONNECTIONS,
     "sys_db_polling_concurrency": CONNECTIONS,
