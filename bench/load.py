@@ -11,7 +11,9 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict
+from itertools import cycle
 from typing import Any, Self
 
 import aiohttp
@@ -23,6 +25,7 @@ from bench.measure import Round, closed_loop
 KEY_VARIABLE = "HOTLINE_BENCH_KEY"
 ACCEPTED = 202
 EXPECTED = (200, 201, ACCEPTED)
+CLOSED = "closed"
 TIMEOUT_SECONDS = 30.0
 
 PATH: Sequence[tuple[str, Mapping[str, Any]]] = (
@@ -81,9 +84,23 @@ class Hotline:
 
     async def case(self, sample: Round) -> None:
         """Play one complaint from the call to the follow-up; each action is sent when the one before is answered."""
+        await self._play(sample)
+
+    async def case_and_read(self, sample: Round) -> None:
+        """Play one complaint and read it. Raises UnexpectedAnswer if it is not closed."""
+        number = await self._play(sample)
+        assert self._session is not None, "use `async with`"
+        with sample.timed("read"):
+            async with self._session.get(f"{self._url}/{number}") as response:
+                answer = await response.read()
+        if not response.ok or orjson.loads(answer)["state"] != CLOSED:
+            raise UnexpectedAnswer(response.status, f"GET /{number}", answer)
+
+    async def _play(self, sample: Round) -> str:
         number = await self.register(sample)
         for action, body in PATH:
             await self.act(number, action, body, sample)
+        return number
 
     async def register(self, sample: Round) -> str:
         """Register a complaint and return its number."""
@@ -113,24 +130,34 @@ class Hotline:
         return answer
 
 
-async def drive(url: str, key: str, *, cases: int, concurrent: int, warm: int) -> Round:
-    """Measure one round, after `warm` cases that are not counted."""
-    async with Hotline(url, key, connections=concurrent) as hotline:
+async def drive(urls: Sequence[str], key: str, *, cases: int, concurrent: int, warm: int, read: bool = False) -> Round:
+    """Measure one round, after `warm` cases that are not counted; `read` each case at its end.
+
+    If there are several addresses, each case is played on the next one.
+    """
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Hotline(url, key, connections=concurrent)) for url in urls]
+        turns = cycle([client.case_and_read if read else client.case for client in clients])
+
+        async def case(sample: Round) -> None:
+            await next(turns)(sample)
+
         if warm:
-            await closed_loop(hotline.case, warm, concurrent)
-        return await closed_loop(hotline.case, cases, concurrent)
+            await closed_loop(case, warm, concurrent)
+        return await closed_loop(case, cases, concurrent)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Play a round and print it as JSON; the key comes from the environment, not to be seen in a list of processes."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
-    parser.add_argument("url")
+    parser.add_argument("urls", metavar="url", nargs="+")
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--concurrent", type=int, default=20)
     parser.add_argument("--warm", type=int, default=0)
+    parser.add_argument("--read", action="store_true", help="read each case at its end, which must be closed")
     given = parser.parse_args(arguments)
     key = os.environ[KEY_VARIABLE]
-    load = drive(given.url, key, cases=given.cases, concurrent=given.concurrent, warm=given.warm)
+    load = drive(given.urls, key, cases=given.cases, concurrent=given.concurrent, warm=given.warm, read=given.read)
     try:
         played = uvloop.run(load)
     except ExceptionGroup as errors:

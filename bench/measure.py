@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -86,8 +86,17 @@ async def closed_loop(case: Callable[[Round], Awaitable[None]], cases: int, conc
 
 
 def processor_seconds(processes: Mapping[str, int]) -> dict[str, float]:
-    """Return the processor time of each process (name to id) so far, in seconds of user and system mode."""
-    return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in processes.items()}
+    """Return the processor time so far of each process (name to id) with its children, in seconds."""
+    return {name: _with_children(psutil.Process(pid)) for name, pid in processes.items()}
+
+
+def _with_children(process: psutil.Process) -> float:
+    """Return seconds of user and system mode; children that ended are counted in their parent's times."""
+    living = 0.0
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            living += sum(child.cpu_times()[:4])
+    return float(sum(process.cpu_times()[:4])) + living
 
 
 def busy_seconds() -> float:

@@ -155,14 +155,16 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def child(module: str, *arguments: str, ready: str) -> Iterator[subprocess.Popen[str]]:
+def child(
+    module: str, *arguments: str, ready: str, python: str = sys.executable, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """Run another program of the benchmark during the block; it prints the line `ready` when it is ready.
 
     Raises:
         ServiceError: it printed another line, or ended.
     """
-    argv = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.PIPE, text=True)
+    argv = [python, "-m", module, *arguments]
+    process = subprocess.Popen(argv, env=clean_environment(**environment), stdout=subprocess.PIPE, text=True)
     try:
         said = process.stdout.readline().strip() if process.stdout else ""
         if said != ready:

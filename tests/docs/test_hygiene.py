@@ -25,7 +25,7 @@ CODE = [ROOT / "worker.py"] + [
     for module in sorted((ROOT / package).rglob("*.py"))
 ]
 MODULE_LINES = 400
-LOCKS = sorted(ROOT.glob("requirements*.txt"))
+LOCKS = sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("bench/**/requirements.txt")])
 
 
 def test_the_changelog_tells_of_this_version() -> None:
@@ -54,7 +54,7 @@ def test_pages_name_no_machine_of_their_author(page: Path) -> None:
     assert re.findall(rf"(?<![\w.])/(?:{folders})/", TEXTS[page]) == []
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_locks_name_no_address(lock: Path) -> None:
     """The person who installs the packages chooses where they come from."""
     assert [
@@ -63,7 +63,7 @@ def test_locks_name_no_address(lock: Path) -> None:
 
 
 def test_locked_packages_have_hashes() -> None:
-    assert len(LOCKS) == 2
+    assert len(LOCKS) == 3
     for lock in LOCKS:
         pinned = re.findall(r"^([a-z0-9][\w.\[\]-]*==\S+)(.*)$", lock.read_text(encoding="utf-8"), re.MULTILINE)
         assert pinned

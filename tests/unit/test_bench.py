@@ -1,12 +1,15 @@
-"""The benchmark's command line, its checkout of another commit and its table; no times."""
+"""The benchmark's command line, its load, its checkout of another commit and its table; no times."""
 
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bench import against
 from bench.__main__ import parse
 from bench.against import Figures, checkout, commit_of, set_mode, table
+from bench.load import PATH, UnexpectedAnswer, drive
 from bench.server import ServiceError
 from hotline.local.service import temporal
 from hotline.settings import Settings
@@ -123,3 +126,31 @@ def test_the_ratio_is_the_median_of_the_ratios_within_each_round() -> None:
         ["median", "that", "1.00", "100.00", "0.00"],
         ["median", "this/that", "1.00", "1.00"],
     ]
+
+
+def api(state: str, requests: list[str]) -> TestServer:
+    """A server that accepts every action and always shows a case in this state; it notes what was asked."""
+
+    async def handle(request: web.Request) -> web.Response:
+        requests.append(f"{request.method} {request.path.rpartition('/')[2]}")
+        return web.json_response({"number": "1", "state": state}, status=201 if request.method == "POST" else 200)
+
+    application = web.Application()
+    application.router.add_route("*", "/v1/complaints{more:.*}", handle)
+    return TestServer(application)
+
+
+async def test_each_address_gets_its_share_of_the_cases_and_each_case_is_read_at_its_end() -> None:
+    ones: list[str] = []
+    others: list[str] = []
+    async with api("closed", ones) as one, api("closed", others) as other:
+        urls = [str(server.make_url("")).rstrip("/") for server in (one, other)]
+        played = await drive(urls, "key", cases=2, concurrent=1, warm=0, read=True)
+    assert ones == others == ["POST complaints", *(f"POST {action}" for action, _ in PATH), "GET 1"]
+    assert {name: len(times) for name, times in played.latencies.items()} == {"register": 2, "action": 12, "read": 2}
+
+
+async def test_a_case_that_does_not_end_closed_ends_the_measurement() -> None:
+    async with api("registered", []) as server:
+        with pytest.RaisesGroup(UnexpectedAnswer):
+            await drive([str(server.make_url("")).rstrip("/")], "key", cases=1, concurrent=1, warm=0, read=True)
