@@ -7,10 +7,12 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.case_workflows import CaseWorkflows
 from activities.catalogue_rollout import CatalogueRollout
 from activities.incident import Incidents
 from activities.notifications.caller_links import Links
@@ -19,11 +21,13 @@ from activities.notifications.delivery import Pace
 from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
 from activities.projection import Projection, SenderWriter
+from activities.reconcile import Reconciler
 from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.opening import Opening
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
+from hotline.rebuild import repair_case
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
@@ -37,6 +41,8 @@ from workflows.incident import IncidentWorkflow
 from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.search_attributes import CHANGED_AT
+from workflows.reconciler import RECONCILER, ReconcilerWorkflow
 from workflows.start import Request
 from workflows.surge_watch import SURGE_WATCH, SurgeWatchWorkflow
 
@@ -50,7 +56,14 @@ GRACE = timedelta(seconds=5)
 """Time that activities may go on after the worker was asked to stop."""
 WRITE_SECONDS = 5.0
 """Longest wait for SQL to take the batch of a case that an activity has updated."""
-WORKFLOWS = (ComplaintWorkflow, CourierWorkflow, CatalogueRolloutWorkflow, IncidentWorkflow, SurgeWatchWorkflow)
+WORKFLOWS = (
+    ComplaintWorkflow,
+    CourierWorkflow,
+    CatalogueRolloutWorkflow,
+    IncidentWorkflow,
+    ReconcilerWorkflow,
+    SurgeWatchWorkflow,
+)
 
 
 @asynccontextmanager
@@ -72,6 +85,10 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
         incidents = Incidents(writer, of_cases, database, client, workflow_id)
         rollout = CatalogueRollout(of_cases, reader, client, workflow_id)
+        of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
+        workflows = CaseWorkflows(client, workflow_id(""), of_type, CHANGED_AT)
+        repair = partial(repair_case, client, database)
+        reconciler = Reconciler(writer, of_cases, database, workflows, repair, settings.reconcile_seconds)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -87,6 +104,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 incidents.gather,
                 incidents.settle,
                 incidents.relink,
+                reconciler.reconcile,
             ],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
@@ -138,7 +156,7 @@ async def serve(settings: Settings) -> None:
         return
     client = connecting.result()
     async with running(client, settings):
-        for singleton in (COURIER, SURGE_WATCH):
+        for singleton in (COURIER, SURGE_WATCH, RECONCILER):
             await singleton.start(client, settings.task_queue)
         log.info("worker is polling task queue %s", settings.task_queue)
         await stopping

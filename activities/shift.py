@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio import activity
 
@@ -16,6 +17,8 @@ class Shift:
     """One run of an activity. It is over after the time SHIFT, or when the worker stops."""
 
     def __init__(self) -> None:
+        self.details: tuple[Any, ...] = ()
+        """Details of the heartbeats."""
         self._time = asyncio.get_running_loop().time
         self._ends = self._time() + SHIFT.total_seconds()
 
@@ -37,9 +40,10 @@ class Shift:
 @asynccontextmanager
 async def shift() -> AsyncIterator[Shift]:
     """Begin a shift of the activity that runs, and send heartbeats until the context ends."""
-    heartbeats = asyncio.create_task(_heartbeat())
+    current = Shift()
+    heartbeats = asyncio.create_task(_heartbeat(current))
     try:
-        yield Shift()
+        yield current
     finally:
         heartbeats.cancel()
 
@@ -49,7 +53,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _heartbeat() -> None:
+async def _heartbeat(current: Shift) -> None:
     while True:
-        activity.heartbeat()
+        activity.heartbeat(*current.details)
         await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
 from functools import partial
+from itertools import islice
 from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,7 @@ from api.storage import Storage
 from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
 from workflows.courier import COURIER
+from workflows.reconciler import RECONCILER
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""
@@ -30,6 +32,8 @@ REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
 
 UNABLE = "unavailable"
 """Status of a service that takes no calls."""
+NAMED = 5
+"""Lost cases that the detail names."""
 LOOK_UP = "Look up the part in docs/how-run.md, Readiness."
 
 Checks = Mapping[str, Callable[[], Awaitable[Component]]]
@@ -90,6 +94,7 @@ def checks(
         "store": storage.store,
         "read_model": sql.read_model,
         "courier": partial(temporal.shifts, COURIER),
+        "reconciler": partial(_reconciler, temporal, sql),
         "calendar": calendar,
         "catalogue": catalogue,
     }
@@ -123,6 +128,17 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Comp
 def unknown(what: str, part: str) -> Component:
     """Return the result for a part that depends on another one, which does not answer."""
     return Component(ok=False, detail=f"not known: {what} does not answer", remedy=f"See the part `{part}`.")
+
+
+async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
+    """Return the reconciler's part: not ok as well if it found cases whose workflow is lost."""
+    shifts = await temporal.shifts(RECONCILER)
+    if not shifts.ok or not (lost := await sql.lost_cases()):
+        return shifts
+    named = ", ".join(f"{number} ({why})" for number, why in islice(lost.items(), NAMED))
+    remedy = "See docs/how-run.md, Lost workflows; `GET /v1/complaints?lost=ended` lists those that were ended by hand."
+    detail = f"{len(lost)} open cases have lost their workflow: {named}"
+    return Component(ok=False, detail=detail, remedy=remedy)
 
 
 async def _clock(check: ClockCheck) -> Component:

@@ -311,5 +311,6 @@ class Readiness(BaseModel):
     store: Component = Field(description="The files of SQLite and of the embedded Temporal are those that are open.")
     read_model: Component = Field(description="SQL has as many open cases as Temporal runs.")
     courier: Component = Field(description="The courier of notifications is at work.")
+    reconciler: Component = Field(description="Temporal and SQL are compared, and no open case has lost its workflow.")
     calendar: Component = Field(description="The holidays are known.")
     catalogue: Component = Field(description="The catalogue in force, and its faults.")

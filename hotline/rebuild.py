@@ -1,48 +1,34 @@
-"""Rebuild of the read model from the histories of cases and incidents in Temporal.
-
-A batch is in the history before it is written to SQL: in the result of an update or the input of an activity; the first
-one follows from the start message. So the histories hold every row except the result of deliveries. The input of an
-activity that is not done yet is left to its case, which retries until it is written.
-"""
+"""Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.histories`)."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Engine
-from temporalio.api.common.v1 import Payload
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
-from temporalio.converter import DataConverter
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError
 
-from domain.case.batch import ProjectionBatch, Returned
-from domain.case.case import Case
-from domain.case.intake import Registration
+from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
 from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News, incident_notifications, news_notifications
-from domain.shared.instants import to_milliseconds
 from domain.shared.notification import Notification
+from hotline.histories import chains, read_case, read_incident
 from readmodel import incidents
 from readmodel.case_queries import states, versions
 from readmodel.database import WriteConnection, reading, writing
 from readmodel.notifications import close, known
-from readmodel.projection import NotRegisteredError, write
+from readmodel.projection import DivergedError, NotRegisteredError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
-from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
-WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
-"""Type of the argument of each activity that writes to SQL, by the name of the activity."""
 
 Progress = Callable[[int, int], None]
 """Callback with the number of cases that are done, and of all cases."""
@@ -51,13 +37,15 @@ Progress = Callable[[int, int], None]
 class Rebuilt(NamedTuple):
     """Result of a rebuild.
 
-    `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know. `kept` is the number of cases
-    that SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
+    `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know; `reset` those of which SQL
+    has other events. `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that of the
+    open ones among them.
     """
 
     cases: int
     batches: int
     lost: tuple[str, ...]
+    reset: tuple[str, ...]
     incidents: int
     kept: int
     kept_open: int
@@ -75,21 +63,21 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     runs = await chains(client)
     ids = sorted(runs)
     kept = await asyncio.to_thread(_kept, engine, frozenset(ids))
-    batches, lost = 0, list[str]()
+    batches, failed = 0, dict[str, Exception]()
     for start in range(0, len(ids), CASES_AT_ONCE):
         group = ids[start : start + CASES_AT_ONCE]
-        histories = await asyncio.gather(*(published(client, runs[one]) for one in group))
-        cases = dict(zip(group, histories, strict=True))
-        lost += await asyncio.to_thread(_write, engine, cases)
-        batches += sum(map(len, histories))
+        written = await _rebuild_cases(client, engine, {one: runs[one] for one in group})
+        batches += written.batches
+        failed |= written.failed
         progress(start + len(group), len(ids))
     incidents_found = await chains(client, IncidentWorkflow)
     for incident in incidents_found.values():
-        await asyncio.to_thread(_write_incident, engine, await published(client, incident))
+        await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
     return Rebuilt(
-        len(ids) - len(lost),
+        len(ids) - len(failed),
         batches,
-        tuple(lost),
+        tuple(one for one, error in failed.items() if isinstance(error, NotRegisteredError)),
+        tuple(one for one, error in failed.items() if isinstance(error, DivergedError)),
         len(incidents_found),
         len(kept),
         sum(state in OPEN for state in kept),
@@ -102,80 +90,69 @@ def _kept(engine: Engine, ids: Collection[str]) -> list[State]:
         return [state for number, state in states(connection) if workflow_id(number) not in ids]
 
 
-async def chains(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[WorkflowExecution]]:
-    """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id."""
-    runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
-    async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}"'):
-        runs[found.id].append(found)
-    return runs
+async def repair_case(client: Client, engine: Engine, number: str) -> None:
+    """Write one case from its history, as `rebuild` does.
 
-
-async def published(client: Client, runs: Sequence[WorkflowExecution]) -> list[Any]:
-    """Return what the workflow has published and knows to be written, in order; of an ended run all it has published.
-
-    For a case these are values of `ProjectionBatch`, for an incident of `IncidentBatch` and `News`.
+    Raises NotRegisteredError if Temporal has deleted the beginning that SQL lacks, DivergedError if SQL has other
+    events than Temporal, and what `rebuild` raises.
     """
-    found: list[Any] = []
-    for run in sorted(runs, key=attrgetter("start_time")):
-        if run.status is WorkflowExecutionStatus.FAILED:  # its start was refused: there is no case
-            continue
-        ended = run.status is not WorkflowExecutionStatus.RUNNING
-        history = await _history(client, run)
-        completed = {event.activity_task_completed_event_attributes.scheduled_event_id for event in history}
-        for event in history:
-            scheduled = event.activity_task_scheduled_event_attributes
-            kind = WRITTEN.get(scheduled.activity_type.name)
-            if kind and (ended or event.event_id in completed):
-                found += await client.data_converter.decode(scheduled.input.payloads, [kind])
-            found += await returned(client.data_converter, event)
-    return found
+    runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
+    for error in (await _rebuild_cases(client, engine, runs)).failed.values():
+        raise error
 
 
-async def returned(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the batch that the sender of this update or registration writes; none if there is none."""
-    start = event.workflow_execution_started_event_attributes
-    if start.workflow_type.name == ComplaintWorkflow.__name__:
-        return await _registration(converter, start.input.payloads)
-    done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
-    if not done:
-        return []
-    [answer] = await converter.decode(done, [Returned])
-    return [answer.batch] if answer.batch else []
+class _Written(NamedTuple):
+    """Number of batches that were written, and the errors of the workflows that could not be written."""
+
+    batches: int
+    failed: Mapping[str, Exception]
 
 
-async def _registration(converter: DataConverter, payloads: Sequence[Payload]) -> list[ProjectionBatch]:
-    [start] = await converter.decode(payloads, [ComplaintStart])
-    if not isinstance(start.source, Registration):
-        return []
-    case, events = Case.register(start.source)
-    return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
+async def _rebuild_cases(client: Client, engine: Engine, runs: Mapping[str, Sequence[WorkflowExecution]]) -> _Written:
+    """Write these cases. What SQL was never known to have is left to a case that runs: nobody was told of it yet."""
+    read = await asyncio.gather(*(read_case(client, found) for found in runs.values()))
+    histories = dict(zip(runs, read, strict=True))
+    there = await asyncio.to_thread(_versions, engine, runs)
+    batches, behind = dict[str, Sequence[ProjectionBatch]](), list[str]()
+    for one, history in histories.items():
+        version = there.get(one, 0)
+        left = history.runs and 0 < version >= history.acknowledged
+        batches[one] = [each for each in history.batches if not left or each.case.version <= version]
+        if len(batches[one]) < len(history.batches):
+            behind.append(one)
+    failed = await asyncio.to_thread(_write, engine, batches, there)
+    for one in behind:
+        with suppress(RPCError):  # it has ended meanwhile
+            await client.get_workflow_handle(one).signal(ComplaintWorkflow.publish)
+    return _Written(sum(map(len, batches.values())), failed)
 
 
-async def _history(client: Client, run: WorkflowExecution) -> list[HistoryEvent]:
-    """Return the events of the run; none if Temporal has deleted it but still lists it."""
-    try:
-        return list((await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()).events)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return []
-
-
-def _write(engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]]) -> list[str]:
-    """Write all cases in one transaction, or else each alone; return the ids of those whose beginning is missing."""
-    batches = list(chain.from_iterable(cases.values()))
+def _versions(engine: Engine, ids: Iterable[str]) -> dict[str, int]:
+    """Return the version of each of these workflows' cases in SQL; one without a row is left out."""
     with reading(engine) as connection:
-        there = versions(connection, [one.removeprefix(workflow_id("")) for one, found in cases.items() if not found])
-    lost = [one for one, found in cases.items() if not found and one.removeprefix(workflow_id("")) not in there]
+        found = versions(connection, [one.removeprefix(workflow_id("")) for one in ids])
+    return {workflow_id(number): version for number, version in found.items()}
+
+
+def _write(
+    engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]], there: Collection[str]
+) -> dict[str, Exception]:
+    """Write all cases in one transaction, or else each alone; return the errors of those that cannot be written.
+
+    SQL has the cases `there`.
+    """
+    batches = list(chain.from_iterable(cases.values()))
+    empty = [one for one, found in cases.items() if not found and one not in there]
     owed = (notifications(batch.number, event) for batch in batches for event in batch.events)
     try:
         if batches:
             _write_notified(engine, chain.from_iterable(owed), partial(write, batches=batches))
-    except NotRegisteredError:
+    except (NotRegisteredError, DivergedError) as error:
         if len(cases) == 1:
-            return list(cases)
-        return [each for one, found in cases.items() for each in _write(engine, {one: found})]
-    return lost
+            return dict.fromkeys(cases, error)
+        singly = (_write(engine, {one: found}, there) for one, found in cases.items())
+        return {one: error for failed in singly for one, error in failed.items()}
+    return {one: NotRegisteredError(f"the beginning of {one} is missing") for one in empty}
 
 
 def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:

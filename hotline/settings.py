@@ -140,6 +140,9 @@ class Settings(BaseSettings):
     watch_seconds: float = Field(default=5.0, ge=0.1, le=300)
     """Seconds between two queries for surges: many calls about one service from one district."""
 
+    reconcile_seconds: float = Field(default=30.0, ge=0.1, le=300)
+    """Seconds between two comparisons of the cases that changed lately in Temporal with SQL."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log entry that is written."""
 

@@ -23,11 +23,12 @@ class ColumnFilters:
 class CaseFilters(ColumnFilters):
     """Filters of a list of cases; None, and no states, let all pass. `readmodel.search_terms` cuts `q` into terms.
 
-    Few cases are overdue or of one incident: these are found by indexes of such cases only.
+    Few cases are overdue, of one incident or lost: these are found by indexes of such cases only.
     """
 
     overdue: bool | None = None
     incident: str | None = None
+    lost: str | None = None
     q: str | None = None
 
     def by_state(self) -> list["CaseFilters"]:

@@ -34,11 +34,16 @@ class NotRegisteredError(Exception):
     """Error for a batch of a case whose earlier events are missing in SQL: to be tried again when they are there."""
 
 
+class DivergedError(Exception):
+    """Error for a batch with other events than SQL has of the same versions: the case's workflow was reset."""
+
+
 def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> int:
     """Write the batches; return the number of notifications in them.
 
     Raises:
         NotRegisteredError: earlier events of a case are missing; nothing must be committed.
+        DivergedError: SQL has other events of a case; the same.
     """
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
@@ -86,9 +91,14 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
     if connection.execute(_UPDATE, rows).rowcount == len(rows):
         return
     wanted = {batch.number for batch in batches}
-    there = dict(connection.execute(select(cases.c.number, cases.c.version).where(cases.c.number.in_(wanted))).all())
-    if missing := {batch.number for batch in batches if there.get(batch.number, 0) < batch.since_version}:
-        raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
+    statement = select(cases.c.number, cases.c.version, cases.c.changed_at).where(cases.c.number.in_(wanted))
+    there = {row.number: row for row in connection.execute(statement)}
+    for batch in batches:
+        found = there.get(batch.number)
+        if found is None or found.version < batch.since_version:
+            raise NotRegisteredError(f"earlier events are missing of case {batch.number}")
+        if found.changed_at < batch.changed_at:  # in one history, a later version has a later time
+            raise DivergedError(f"SQL has other events of case {batch.number}: its workflow was reset")
 
 
 def _registered_row(batch: ProjectionBatch) -> RowValues:

@@ -93,7 +93,7 @@ def _places_by_merging(connection: ReadConnection, statement: Select[Any], limit
 
 def _conditions(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
     """Return the conditions on columns of the case; `narrow` leaves out *not overdue*, as nearly every case is not."""
-    named = {name: getattr(filters, name) for name in (*FILTERED_COLUMNS, "incident") if name != "state"}
+    named = {name: getattr(filters, name) for name in (*FILTERED_COLUMNS, "incident", "lost") if name != "state"}
     conditions = [cases.c.state == state for state in filters.state]
     conditions += [cases.c[name] == value for name, value in named.items() if value is not None]
     if filters.overdue or (filters.overdue is False and not narrow):

@@ -78,6 +78,7 @@ cases = Table(
     Column("closed_at", UtcDateTime),
     Column("next_due_at", UtcDateTime),
     Column("changed_at", UtcDateTime, nullable=False, comment="As the search attribute ChangedAt of its workflow."),
+    Column("lost", CODE, comment="How its workflow was lost, see readmodel.reconciliation; a rebuild ignores it."),
     Column("caller_name", String(80)),
     Column("caller_phone", String(26)),
     Column("caller_account_no", String(32)),
@@ -254,3 +255,4 @@ for _pair in combinations(FILTERED_COLUMNS, 2):
 _index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
 _index_where("overdue", cases.c.registered_at, cases.c.number, name="ix_cases_overdue", on_sqlite="overdue = 1")
 _index_where("incident IS NOT NULL", cases.c.incident, cases.c.registered_at, cases.c.number, name="ix_cases_incident")
+_index_where("lost IS NOT NULL", cases.c.registered_at, cases.c.number, name="ix_cases_lost")

@@ -35,10 +35,10 @@ class Singleton(NamedTuple):
         )
 
 
-async def run_shifts(activity: MethodAsyncNoParam[Any, int], summary: str, result: str) -> NoReturn:
+async def run_shifts(activity: MethodAsyncNoParam[Any, int | str], summary: str, result: str) -> NoReturn:
     """Run the activity, one shift after the other; continue as new when the history has grown.
 
-    `result` is the text with the count that the last shift returned, in place of `{0}`.
+    `result` is the text with what the last shift returned, in place of `{0}`.
     """
     while not workflow.info().is_continue_as_new_suggested():
         count = await workflow.execute_activity_method(

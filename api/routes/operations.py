@@ -75,12 +75,13 @@ FOUND = {
     "store": Component(ok=True, detail="the files of the databases are in place"),
     "read_model": Component(ok=True, detail="SQL has 412 open cases, Temporal runs 412"),
     "courier": Component(ok=True, detail="gave a sign of life 4 s ago"),
+    "reconciler": Component(ok=True, detail="gave a sign of life 3 s ago"),
     "calendar": Component(ok=True, detail="the holidays are known"),
     "catalogue": Component(ok=True, detail="Zhongshan water supply hotline (5b0c1f4c20ee) is in force"),
 }
 """Parts of the examples."""
 READY = readiness(FOUND)
 DEGRADED = readiness({**FOUND, "worker": NO_WORKER})
-_AWAY = {name: unknown("Temporal", "temporal") for name in ("worker", "read_model", "courier")}
+_AWAY = {name: unknown("Temporal", "temporal") for name in ("worker", "read_model", "courier", "reconciler")}
 UNAVAILABLE = readiness({**FOUND, "temporal": NO_ANSWER, **_AWAY})
 METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'

@@ -32,6 +32,7 @@ from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Name
 from readmodel.filters import CaseFilters
 from readmodel.paging import BadCursorError
+from readmodel.reconciliation import Lost
 
 LONGEST_PAGE = 200
 USUAL_PAGE = 50
@@ -141,6 +142,10 @@ class Listing(Paging):
     district: DistrictCode | None = Field(default=None, description="District, by code or name.", examples=["west"])
     overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
     incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
+    lost: Lost | None = Field(
+        default=None,
+        description="It is open, and its workflow is lost (流程丢失): `ended` by hand, `missing`, or `reset`.",
+    )
     q: str | None = Field(
         default=None,
         min_length=1,

@@ -12,6 +12,7 @@ from api.schemas import Component
 from api.sql.reader import Reader
 from readmodel.case_queries import count_open, versions
 from readmodel.database import writing
+from readmodel.reconciliation import Lost, lost_cases
 
 LOCK_SECONDS = 1.5
 """Longest wait for the lock of a writer: less than a whole check, so that its result names the lock."""
@@ -65,6 +66,10 @@ class SqlHealth:
             self._compared = await self._compare()
             self._counted_at = monotonic()
         return self._compared
+
+    async def lost_cases(self) -> dict[str, Lost]:
+        """Return the open cases whose workflow is lost, as the reconciler has marked them. Raises SQLAlchemyError."""
+        return await self._reader.look(lost_cases)
 
     async def _compare(self) -> Component:
         found = await self._counts()

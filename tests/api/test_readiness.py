@@ -20,12 +20,13 @@ from api.sql import health
 from hotline.files.catalogue import load_catalogue
 from hotline.rebuild import rebuild
 from readmodel.database import engine
-from readmodel.tables import metadata
+from readmodel.tables import cases, metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
 from tests.support.temporal import temporal_server
 from workflows.courier import COURIER
 from workflows.presentation.complaint import workflow_id
+from workflows.reconciler import RECONCILER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -51,11 +52,11 @@ def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 async def whole(temporal: Client, folder: Path, url: str | None = None) -> AsyncIterator[Api]:
     """The service with everything at work, its courier too, on SQLite unless a URL is given."""
     async with running_api(temporal, url or f"sqlite:///{folder / 'hotline.db'}", folder) as made:
-        courier = await COURIER.start(temporal, made.settings.task_queue)
+        started = [await each.start(temporal, made.settings.task_queue) for each in (COURIER, RECONCILER)]
         try:
             yield made
         finally:
-            await end(temporal, courier.id)
+            await end(temporal, *(each.id for each in started))
 
 
 async def end(temporal: Client, *ids: str) -> None:
@@ -119,7 +120,8 @@ async def test_a_sqlite_file_that_is_gone_or_another_is_told(own_temporal: Clien
             shutil.copyfile(file, tmp_path / "copy.db")
             (tmp_path / "copy.db").replace(file)
         store = await becomes(made, "store", ok=False)
-        assert f"{file}, was {change}" in store["detail"]
+        # A program that opens the missing file anew leaves another one in its place.
+        assert f"{file}, was " in store["detail"]
 
 
 async def test_an_emptied_read_model_is_told_until_it_is_rebuilt(own_temporal: Client, tmp_path: Path) -> None:
@@ -145,6 +147,20 @@ async def test_open_cases_that_temporal_does_not_run_are_told(own_temporal: Clie
         found = await becomes(made, "read_model", ok=False)
         assert found["detail"] == "SQL has 1 open cases, Temporal runs 0"
         assert "backup" in found["remedy"]
+
+
+async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: Client, tmp_path: Path) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        number = await made.case_in("registered")
+        await becomes(made, "reconciler", ok=True)
+        database = engine(made.settings.database_url)
+        with database.begin() as connection:
+            connection.execute(cases.update().values(lost="ended"))
+        database.dispose()
+        found = await becomes(made, "reconciler", ok=False)
+        assert found["detail"] == f"1 open cases have lost their workflow: {number} (ended)"
+        assert "lost=ended" in found["remedy"]
+        await end(own_temporal, workflow_id(number))
 
 
 async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(

@@ -25,8 +25,8 @@ from hotline.demo.people import Person, Staff
 from hotline.demo.play import PlayContext, play
 from hotline.demo.run import offers_of
 from hotline.demo.verify import verify
+from hotline.histories import chains, read_case
 from hotline.keyring import Keyring
-from hotline.rebuild import chains, published
 from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
@@ -65,7 +65,7 @@ class Ledger:
         wrong = [f"{one} is in one place only" for one in sorted(in_sql ^ found.keys())]
         lines = self._lines()
         for one in sorted(found.keys() & in_sql - self._settled):
-            batches = await published(self._client, found[one])
+            batches = (await read_case(self._client, found[one])).batches
             if differs := list(self._compare(batches, lines)):
                 wrong += [f"{one}: {what}" for what in differs]
             else:
@@ -74,7 +74,9 @@ class Ledger:
 
     def _compare(self, batches: Sequence[ProjectionBatch], lines: Mapping[str, int]) -> Iterator[str]:
         number = batches[0].number
-        happened = [event for batch in batches for event in batch.events]
+        # A batch holds every event that its sender did not know SQL to have.
+        by_seq = {event.seq: event for batch in batches for event in batch.events}
+        happened = [by_seq[seq] for seq in sorted(by_seq)]
         if [event.seq for event in happened] != list(range(1, len(happened) + 1)):
             yield f"its history has the events {[event.seq for event in happened]}"
         told = [(event.seq, event.action, event.actor) for event in happened]

@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {
     "district": "west",
     "overdue": True,
     "incident": "salt-tide",
+    "lost": "ended",
     "q": "新村",
 }
 COUNT = 400
@@ -35,7 +36,7 @@ def filled(postgresql_module_url: str) -> Iterator[Engine]:
     database = engine(postgresql_module_url)
     with writing(database) as connection:
         write(connection, [published(call(place, MONDAY + minutes(place)), ())[0] for place in range(COUNT)])
-        connection.execute(update(cases).values(department="repair", overdue=True, incident="salt-tide"))
+        connection.execute(update(cases).values(department="repair", overdue=True, incident="salt-tide", lost="ended"))
     with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     yield database

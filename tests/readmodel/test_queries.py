@@ -125,6 +125,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "district": ("west", "east"),
     "overdue": (True, False),
     "incident": ("salt-tide", "another"),
+    "lost": ("ended", "missing"),
 }
 
 

@@ -1,6 +1,6 @@
 """Long lives, on a server that suggests a new run after a few events: how a run ends, and with what the next begins.
 
-Shifts of the watch and of the courier last less than a second here.
+Shifts of the watch, the courier and the reconciler last less than a second here.
 """
 
 import itertools
@@ -22,10 +22,11 @@ from tests.support.causes import declare, linked
 from tests.support.hotline import Hotline, until
 from workflows.catalogue_rollout import RolloutStart, end_rollout, rollout_id, start_rollout
 from workflows.courier import COURIER
+from workflows.reconciler import RECONCILER
 from workflows.surge_watch import SURGE_WATCH
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
-SETTINGS: dict[str, Any] = {"watch_seconds": 0.2}
+SETTINGS: dict[str, Any] = {"watch_seconds": 0.2, "reconcile_seconds": 0.2}
 LongPlay = Callable[[Hotline], Awaitable[WorkflowHandle[Any, Any]]]
 """Answers the first run."""
 
@@ -140,6 +141,10 @@ async def courier(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     return await _one_run(hotline, await COURIER.start(hotline.client, hotline.settings.task_queue))
 
 
+async def reconciler(hotline: Hotline) -> WorkflowHandle[Any, Any]:
+    return await _one_run(hotline, await RECONCILER.start(hotline.client, hotline.settings.task_queue))
+
+
 async def watch(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     return await _one_run(hotline, await SURGE_WATCH.start(hotline.client, hotline.settings.task_queue))
 
@@ -161,5 +166,6 @@ LONG = {
     "catalogue_cancelled": of_run(catalogue_cancelled, 0),
     "catalogue_in_its_second_look": of_run(catalogue_in_its_second_look, 0),
     "courier_before_its_next_run": of_run(courier, 0),
+    "reconciler_before_its_next_run": of_run(reconciler, 0),
     "watch_before_its_next_run": of_run(watch, 0),
 }

@@ -26,6 +26,7 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
 from workflows.courier import COURIER
+from workflows.reconciler import RECONCILER
 from workflows.surge_watch import SURGE_WATCH
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -91,6 +92,7 @@ RECORDS: dict[str, Record] = {
     **{name: of_path(play) for name, play in (PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS).items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_shift(COURIER.start),
+    "reconciler": of_shift(RECONCILER.start),
     "watch": of_shift(SURGE_WATCH.start),
     **LONG,
 }

@@ -17,7 +17,7 @@ from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
-from hotline.rebuild import returned
+from hotline.histories import returned
 from hotline.temporal.converter import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
@@ -132,7 +132,7 @@ async def test_the_histories_have_every_answer_to_a_settlement() -> None:
 
 
 def test_the_end_of_a_run_and_the_beginning_of_the_next_have_a_history() -> None:
-    """Of each workflow that carries something over; the watch and the courier begin each run alike."""
+    """Of each workflow that carries something over; the watch, the courier and the reconciler begin each run alike."""
     ended, begun = set(), set()
     for path in FILES:
         first, last = load(path).events[0], load(path).events[-1]
@@ -141,4 +141,4 @@ def test_the_end_of_a_run_and_the_beginning_of_the_next_have_a_history() -> None
         if first.workflow_execution_started_event_attributes.continued_execution_run_id:
             begun.add(workflow_of(path))
     assert ended == {workflow._Definition.must_from_class(each).name for each in worker.WORKFLOWS}
-    assert begun == ended - {"SurgeWatchWorkflow", "CourierWorkflow"}
+    assert begun == ended - {"SurgeWatchWorkflow", "CourierWorkflow", "ReconcilerWorkflow"}

@@ -84,13 +84,14 @@ async def test_a_part_that_cannot_be_checked_is_not_ok_and_says_why(error: Excep
     assert found.courier.remedy
 
 
-async def test_temporal_alone_decides_if_calls_can_be_taken() -> None:
+async def test_temporal_and_the_clock_decide_if_calls_can_be_taken() -> None:
     async def bad() -> Component:
         return Component(ok=False, detail="does not answer", remedy="Start it.")
 
     others = [name for name, field in Readiness.model_fields.items() if field.annotation is Component]
-    others.remove("temporal")
-    assert (await checking(temporal=bad).look()).status == "unavailable"
+    for decisive in ("temporal", "clock"):
+        others.remove(decisive)
+        assert (await checking(**{decisive: bad}).look()).status == "unavailable"
     assert (await checking(**dict.fromkeys(others, bad)).look()).status == "degraded"
 
 

@@ -1,0 +1,125 @@
+"""Histories of cases and incidents in Temporal, and the batches for SQL that they hold.
+
+A batch is in the history before it is written to SQL: in the result of an update or the input of an activity; the first
+one follows from the start message. So the histories hold every row except the result of deliveries.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.converter import DataConverter
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.case.batch import ProjectionBatch, Returned
+from domain.case.case import Case
+from domain.case.intake import Registration
+from domain.incident.batch import IncidentBatch
+from domain.incident.notifications import News
+from domain.shared.instants import to_milliseconds
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
+
+WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
+"""Type of the argument of each activity that writes to SQL, by the name of the activity."""
+
+
+class CaseHistory(NamedTuple):
+    """Batches of a case, in order; the version that SQL is known to have had; and if the case still runs."""
+
+    batches: list[ProjectionBatch]
+    acknowledged: int
+    runs: bool
+
+
+class _Sent(BaseModel):
+    """Part of an update that tells what its sender knew SQL to have."""
+
+    acknowledged: int | None = None
+
+
+async def chains(
+    client: Client, workflow: type = ComplaintWorkflow, condition: str = ""
+) -> dict[str, list[WorkflowExecution]]:
+    """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id.
+
+    `condition` narrows Temporal's list; it begins with `AND`.
+    """
+    runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
+    async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
+        runs[found.id].append(found)
+    return runs
+
+
+async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
+    """Return what these runs of a case hold."""
+    batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
+    async for event in _events(client, runs):
+        batches += await returned(client.data_converter, event)
+        if scheduled := await _written(client.data_converter, event):
+            batches += scheduled
+            under_way[event.event_id] = scheduled[-1].case.version
+        completed = event.activity_task_completed_event_attributes.scheduled_event_id
+        acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(client.data_converter, event))
+    return CaseHistory(batches, acknowledged, any(run.status is WorkflowExecutionStatus.RUNNING for run in runs))
+
+
+async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> list[IncidentBatch | News]:
+    """Return what these runs of an incident have given to activities that write to SQL."""
+    return [batch async for event in _events(client, runs) for batch in await _written(client.data_converter, event)]
+
+
+async def returned(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
+    """Return the batch that the sender of this update or registration writes; none if there is none."""
+    start = event.workflow_execution_started_event_attributes
+    if start.workflow_type.name == ComplaintWorkflow.__name__:
+        return await _registration(converter, start.input)
+    done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
+    if not done:
+        return []
+    [answer] = await converter.decode(done, [Returned])
+    return [answer.batch] if answer.batch else []
+
+
+async def _registration(converter: DataConverter, told: Payloads) -> list[ProjectionBatch]:
+    [start] = await converter.decode(told.payloads, [ComplaintStart])
+    if not isinstance(start.source, Registration):
+        return []
+    case, events = Case.register(start.source)
+    return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
+
+
+async def _written(converter: DataConverter, event: HistoryEvent) -> list[Any]:
+    """Return the input with which this event schedules an activity that writes to SQL; none if it does not."""
+    scheduled = event.activity_task_scheduled_event_attributes
+    kind = WRITTEN.get(scheduled.activity_type.name)
+    return await converter.decode(scheduled.input.payloads, [kind]) if kind else []
+
+
+async def _acknowledged(converter: DataConverter, event: HistoryEvent) -> int:
+    """Return the version that the sender of this update knew SQL to have; 0 if it told none."""
+    sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
+    if not sent:
+        return 0
+    [told] = await converter.decode(sent, [_Sent])
+    return told.acknowledged or 0
+
+
+async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[HistoryEvent]:
+    """Yield the events of these runs, in order; none of a run that Temporal has deleted, or whose start was refused."""
+    for run in sorted(runs, key=attrgetter("start_time")):
+        if run.status is WorkflowExecutionStatus.FAILED:
+            continue
+        try:
+            history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            continue
+        for event in history.events:
+            yield event

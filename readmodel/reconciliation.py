@@ -1,0 +1,45 @@
+"""Queries and marks of the reconciler: when cases changed as SQL knows it, and cases whose workflow is lost."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import bindparam, select, update
+
+from domain.case.lifecycle import OPEN
+from readmodel.database import ReadConnection, WriteConnection
+from readmodel.tables import cases
+
+Lost = Literal["ended", "missing", "reset"]
+"""Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
+_OPEN = sorted(state.value for state in OPEN)
+_MARK = update(cases).where(cases.c.number == bindparam("the_number")).values(lost=bindparam("the_reason"))
+
+
+def changed_at(connection: ReadConnection, numbers: Collection[str]) -> dict[str, datetime]:
+    """Return when these cases changed last; one without a row is left out."""
+    statement = select(cases.c.number, cases.c.changed_at).where(cases.c.number.in_(numbers))
+    return {row.number: row.changed_at for row in connection.execute(statement)}
+
+
+def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
+    """Return the next open cases after this number, in order, and when they changed last."""
+    statement = (
+        select(cases.c.number, cases.c.changed_at)
+        .where(cases.c.state.in_(_OPEN), cases.c.number > after)
+        .order_by(cases.c.number)
+        .limit(limit)
+    )
+    return {row.number: row.changed_at for row in connection.execute(statement)}
+
+
+def lost_cases(connection: ReadConnection) -> dict[str, Lost]:
+    """Return the cases that are marked as lost, in order."""
+    statement = select(cases.c.number, cases.c.lost).where(cases.c.lost.is_not(None)).order_by(cases.c.number)
+    return {row.number: row.lost for row in connection.execute(statement)}
+
+
+def mark(connection: WriteConnection, reasons: Mapping[str, Lost | None]) -> None:
+    """Mark these cases as lost, or with None as found again."""
+    if reasons:
+        connection.execute(_MARK, [{"the_number": each, "the_reason": why} for each, why in reasons.items()])

@@ -1,0 +1,223 @@
+"""The reconciler on a real server: SQL catches up with Temporal unasked, and lost workflows are reported."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Engine, text
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities import reconcile
+from activities.case_workflows import CaseWorkflows
+from activities.reconcile import Report
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.withdraw import Withdraw
+from domain.case.batch import ProjectionBatch
+from hotline.temporal.converter import DATA_CONVERTER
+from readmodel.case_queries import list_cases
+from readmodel.database import engine as engine_of
+from readmodel.database import reading
+from readmodel.filters import CaseFilters
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
+from workflows.complaint import ComplaintWorkflow
+from workflows.reconciler import RECONCILER
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    """A server of its own, whose list has nothing but these cases, and a reconciler that looks many times a second."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(reconcile, "GRACE", timedelta(seconds=0.5))
+        monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(seconds=0.5))
+        monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
+        folder = tmp_path_factory.mktemp("reconciler")
+        async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
+            await RECONCILER.start(running.client, running.settings.task_queue)
+            yield running
+
+
+@pytest.fixture
+def owner(hotline: Hotline) -> Iterator[Engine]:
+    made = engine_of(hotline.settings.database_url)
+    yield made
+    made.dispose()
+
+
+def execute(engine: Engine, *statements: str, **values: Any) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement), values)
+
+
+async def died(_: ProjectionBatch) -> bool:
+    """Write nothing, as a sender that has died."""
+    return False
+
+
+async def lost(complaint: Complaint) -> str | None:
+    """The mark of the case, as SQL has it."""
+    [row] = await complaint.rows("cases")
+    mark: str | None = row["lost"]
+    return mark
+
+
+async def reset(hotline: Hotline, complaint: Complaint) -> None:
+    """Reset the case to its first task, as the Temporal UI does if updates are left out."""
+    history = await complaint.handle.fetch_history()
+    completed = [each for each in history.events if each.HasField("workflow_task_completed_event_attributes")]
+    request = ResetWorkflowExecutionRequest(
+        namespace=hotline.client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=complaint.handle.id),
+        reason="a slip of the hand",
+        workflow_task_finish_event_id=completed[0].event_id,
+        request_id=uuid.uuid4().hex,
+        reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
+    )
+    await hotline.client.workflow_service.reset_workflow_execution(request)
+    complaint.handle = hotline.client.get_workflow_handle_for(ComplaintWorkflow.run, complaint.handle.id)
+
+
+async def report(hotline: Hotline) -> Report | None:
+    """The report in the heartbeat of the reconciler; None between two shifts."""
+    described = (await hotline.client.get_workflow_handle(RECONCILER.id).describe()).raw_description
+    details = [each.heartbeat_details.payloads for each in described.pending_activities]
+    if not details or not details[0]:
+        return None
+    [found] = await DATA_CONVERTER.decode(details[0], [Report])
+    return Report.model_validate(found)
+
+
+async def test_an_action_whose_sender_died_is_written_with_its_notifications(hotline: Hotline) -> None:
+    complaint = await hotline.start()
+    await complaint.act(Dispatch(department="repair"), unwritten=True)
+    assert [row["action"] for row in await complaint.published(2)] == ["register", "dispatch"]
+    [notice] = [row for row in await complaint.rows("notifications") if row["kind"] == "dispatch"]
+    assert notice["status"] == "due"
+
+
+async def test_a_case_whose_registration_was_never_written_is_listed(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as dying:
+        dying.setattr(hotline.sender, "write", died)
+        complaint = await hotline.start()
+    assert await complaint.rows("cases") == []
+    await complaint.published(1)
+
+
+async def test_a_change_dated_in_the_future_is_compared_as_well(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of the machine was set back: the last change of the case is ahead of the present."""
+    with monkeypatch.context() as dying:
+        dying.setattr(hotline.sender, "write", died)
+        complaint = await hotline.start(at=datetime.now(UTC) + timedelta(minutes=4))
+    await complaint.published(1)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_committed_rows_that_sql_lost_are_written_from_the_history(
+    hotline: Hotline, owner: Engine, ended: bool
+) -> None:
+    """As after a restore of yesterday's backup. The notifications were sent, so they are not due again."""
+    complaint = await hotline.start()
+    for body in (Dispatch(department="repair"), SignFor(), Comment(note="用户又来电")):
+        await complaint.act(body)
+    if ended:
+        await complaint.act(Withdraw(reason="用户撤销"))
+        await complaint.closed()
+    version = 5 if ended else 4
+    await complaint.published(version)
+    before = await complaint.rows("cases")
+    execute(
+        owner,
+        "DELETE FROM notifications WHERE number = :number AND seq > 1",
+        "DELETE FROM events WHERE number = :number AND seq > 1",
+        "UPDATE cases SET version = 1, state = 'registered', changed_at = registered_at WHERE number = :number",
+        number=complaint.number,
+    )
+    await complaint.published(version)
+    assert await complaint.rows("cases") == before
+    assert {row["status"] for row in await complaint.rows("notifications") if row["seq"] > 1} == {"sent"}
+
+
+async def test_a_case_that_sql_does_not_have_any_more_comes_back(hotline: Hotline, owner: Engine) -> None:
+    complaint = await hotline.start()
+    await complaint.act(Dispatch(department="repair"))
+    await complaint.act(SignFor())
+    tables = ("notifications", "search_words", "clocks", "events", "cases")
+    # The table names are the test's own.
+    deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]  # noqa: S608
+    execute(owner, *deletions, number=complaint.number)
+    await complaint.published(3)
+    assert len(await complaint.rows("clocks")) > 0
+
+
+class TestLost:
+    async def test_a_terminated_case_is_marked_listed_and_reported(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
+        await complaint.handle.terminate("a slip of the hand")
+        await until(lambda: lost(complaint), lambda mark: mark == "ended")
+        found = await until(lambda: report(hotline), lambda seen: bool(seen and complaint.number in seen.lost))
+        assert found
+        assert found.lost[complaint.number] == "ended"
+        with reading(hotline.engine) as connection:
+            listed = list_cases(connection, CaseFilters(lost="ended"), limit=500)
+        assert complaint.number in [case.number for case in listed.items]
+
+    async def test_a_deleted_case_is_marked(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
+        execution = WorkflowExecution(workflow_id=complaint.handle.id)
+        request = DeleteWorkflowExecutionRequest(namespace=hotline.client.namespace, workflow_execution=execution)
+        await hotline.client.workflow_service.delete_workflow_execution(request)
+        await until(lambda: lost(complaint), lambda mark: mark == "missing")
+
+    async def test_a_reset_case_is_marked_and_refuses_commands_until_sql_agrees(self, hotline: Hotline) -> None:
+        """SQL keeps what was acknowledged: other events of the same versions never take its place."""
+        complaint = await hotline.start()
+        await complaint.act(Dispatch(department="repair"))
+        await complaint.act(SignFor())
+        await reset(hotline, complaint)
+        await until(lambda: lost(complaint), lambda mark: mark == "reset")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await complaint.act(Comment(note="再催"))
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert refused.value.cause.type == "conflict:behind_sql"
+        rows = await complaint.rows()
+        await complaint.act(Dispatch(department="metering"), in_ui=True)
+        assert await complaint.rows() == rows
+
+    async def test_a_case_that_is_found_again_loses_its_mark(self, hotline: Hotline, owner: Engine) -> None:
+        complaint = await hotline.start()
+        execute(owner, "UPDATE cases SET lost = 'missing' WHERE number = :number", number=complaint.number)
+        await until(lambda: lost(complaint), lambda mark: mark is None)
+
+
+async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
+        for nothing in list[Any]():
+            yield nothing
+        raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
+
+    with monkeypatch.context() as away:
+        away.setattr(CaseWorkflows, "_chunks", refuses)
+        await until(lambda: report(hotline), lambda seen: bool(seen and seen.fault == "RPCError"))
+        complaint = await hotline.start()
+        await complaint.act(Dispatch(department="repair"), unwritten=True)
+    await complaint.published(2)
+    await until(lambda: report(hotline), lambda seen: bool(seen and seen.fault is None))
