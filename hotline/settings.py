@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     """Seconds the API waits for Temporal to accept and answer an action before it answers 503."""
 
     sql_wait_seconds: float = Field(default=2.0, ge=0, le=30)
-    """Seconds the API waits for the read model to show what Temporal accepted before it answers 202."""
+    """Seconds the API waits for its write to the read model before it answers 202 and leaves it to the case."""
 
     caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
     """Most seconds a registration waits for data about its caller. 0 skips the lookup, and sets no flag."""

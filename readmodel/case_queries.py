@@ -19,7 +19,7 @@ from readmodel.tables import cases, events
 PAGE = 1000
 """Rows that are fetched at once of a query of all cases."""
 
-# Built once: the API asks this some hundred times a second while it waits for what was published.
+# Built once: readiness and repeated requests ask this.
 _VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
 
 _COUNT_OPEN = select(func.count()).select_from(cases).where(cases.c.state.in_(sorted(state.value for state in OPEN)))

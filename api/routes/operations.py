@@ -60,7 +60,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         },
     )
     async def metrics() -> Response:
-        """Report requests, durations, answers of 202, waits for SQL, readiness, and days of known holidays."""
+        """Report requests, durations, answers of 202, batches written, readiness, and days of known holidays."""
         await backend.readiness.look()
         return Response(backend.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
