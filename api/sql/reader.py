@@ -143,7 +143,9 @@ class Reader:
             return None
 
 
-def away(detail: str = "SQL does not answer. Complaints are still taken, and single ones can be read.") -> ProblemError:
+def away(
+    detail: str = "SQL does not answer. A single complaint can be read as long as its workflow answers.",
+) -> ProblemError:
     """Return the problem of a read model that is down or behind."""
     return unavailable(READ_MODEL_UNAVAILABLE, detail, RETRY_SECONDS)
 

@@ -144,14 +144,14 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
         log.warning("Temporal is not available: %s", error)
-        detail = f"{what} was not taken: Temporal does not answer. Send the same again, with the same Idempotency-Key."
+        detail = f"{what} got no answer from Temporal. Send the same again, with the same Idempotency-Key."
         raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
 
 
 def _no_answer(what: str, seconds: float) -> ProblemError:
     detail = (
-        f"{what} got no answer within {seconds:.0f} s. It may still happen: send the same again, with the same"
-        " Idempotency-Key, and the answer tells what became of it."
+        f"{what} got no answer within {seconds:.0f} s. Send the same again. A registration or an action may still"
+        " happen: with the same Idempotency-Key, the answer tells what became of it."
     )
     return unavailable(NO_ANSWER, detail, RETRY_SECONDS)
 

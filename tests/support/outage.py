@@ -45,6 +45,21 @@ def impatient(database: Engine) -> Engine:
 
 
 @contextmanager
+def unanswering(database: Engine) -> Iterator[None]:
+    """Nobody can read or write within the block: PostgreSQL takes no connection, SQLite lacks a table."""
+    if database.dialect.name == "postgresql":
+        with _closed(database):
+            yield
+        return
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
+        other.execute("ALTER TABLE cases RENAME TO cases_away")
+        try:
+            yield
+        finally:
+            other.execute("ALTER TABLE cases_away RENAME TO cases")
+
+
+@contextmanager
 def _locked(database: Engine) -> Iterator[None]:
     _LOCKED.add(database)
     try:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.docs import chain, incidents, keys, saved_views, tables
+from tools.docs import chain, incidents, keys, outages, saved_views, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -30,6 +30,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "problems": tables.problems,
     "search-attributes": tables.search_attributes,
     "saved-views": saved_views.table,
+    "outages": outages.outages,
     "options": keys.options,
     "catalogue-keys": keys.catalogue,
     "channel-keys": keys.channels,
