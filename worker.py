@@ -56,6 +56,9 @@ GRACE = timedelta(seconds=5)
 """Time that activities may go on after the worker was asked to stop."""
 WRITE_SECONDS = 5.0
 """Longest wait for SQL to take the batch of a case that an activity has updated."""
+POLLS = 10
+"""Requests for workflow tasks at the same time, half of them for cases that are not in memory. By the SDK's default one
+of five is: at 20 calls at a time the first action on a new case then waited for seconds behind those on others."""
 WORKFLOWS = (
     ComplaintWorkflow,
     CourierWorkflow,
@@ -108,6 +111,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             ],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
+            max_concurrent_workflow_task_polls=POLLS,
+            nonsticky_to_sticky_poll_ratio=0.5,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             graceful_shutdown_timeout=GRACE,
         )
