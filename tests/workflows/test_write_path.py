@@ -1,4 +1,4 @@
-"""Whoever writes the batches of a case, in whatever order and however often: the rows are those of one writer."""
+"""Several writers of one case: in any order, late or twice, they leave the rows of one writer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -71,7 +71,7 @@ BODIES: dict[str, ActionBody] = {
         Withdraw(reason="用户撤销"),
     )
 }
-"""What may be asked, by action."""
+"""Body of each action that a process may send."""
 
 
 class Act(NamedTuple):
@@ -133,7 +133,7 @@ async def service(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
 
 @asynccontextmanager
 async def api_process(hotline: Hotline) -> AsyncIterator[ProjectionWriter]:
-    """What an API process has to write batches: connections of its own, and the versions that it knows SQL to have."""
+    """Writer of another API process: it has connections of its own, and knows what it has committed itself."""
     database, reading = (
         engine_of(hotline.settings.database_url),
         engine_of(hotline.settings.database_url, read_only=True),
