@@ -171,6 +171,14 @@ def test_a_batch_of_an_unknown_case_is_refused_and_leaves_nothing(database: Engi
     assert all(not found for found in everything(database).values())
 
 
+def test_a_batch_that_skips_an_event_is_refused_and_leaves_nothing(database: Engine) -> None:
+    put(database, *STORIES[0][:2])
+    before = everything(database)
+    with pytest.raises(NotRegisteredError, match=number(1)):
+        put(database, STORIES[1][0], STORIES[0][3])
+    assert everything(database) == before
+
+
 def test_clocks_show_their_ledger(database: Engine) -> None:
     put(database, *STORIES[0])
     found = {row["name"]: row for row in rows(database, clocks)}
