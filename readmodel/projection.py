@@ -34,11 +34,15 @@ class NotRegisteredError(Exception):
     """Error for a batch of a case whose earlier events are missing in SQL: to be tried again when they are there."""
 
 
+class OtherHistoryError(NotRegisteredError):
+    """Error for a batch with events that SQL has otherwise: the workflow was reset or replaced."""
+
+
 def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> int:
     """Write the batches; return the number of notifications in them.
 
     Raises:
-        NotRegisteredError: earlier events of a case are missing; nothing must be committed.
+        NotRegisteredError: earlier events of a case are missing, or SQL has other ones; nothing must be committed.
     """
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
@@ -48,11 +52,13 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
     insert_missing(connection, search_words, [found for batch in first for found in _search_rows(batch)])
     if later:
         _update(connection, later)
-    insert_missing(
+    inserted = insert_missing(
         connection,
         events,
         [row(events, event, number=number, data=event.data.model_dump_json()) for number, event in occurred],
     )
+    if inserted < len(occurred):
+        _require_same(connection, occurred)
     upsert(connection, clocks, [changed for batch in batches for changed in _clock_rows(batch)])
     upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
     insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
@@ -89,6 +95,17 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
     there = dict(connection.execute(select(cases.c.number, cases.c.version).where(cases.c.number.in_(wanted))).all())
     if missing := {batch.number for batch in batches if there.get(batch.number, 0) < batch.since_version}:
         raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
+
+
+def _require_same(connection: WriteConnection, occurred: Sequence[tuple[str, Event]]) -> None:
+    """Raise OtherHistoryError if SQL has another event in the place of one of these."""
+    numbers, seqs = {number for number, _ in occurred}, [event.seq for _, event in occurred]
+    query = select(events.c.number, events.c.seq, events.c.at).where(
+        events.c.number.in_(numbers), events.c.seq.between(min(seqs), max(seqs))
+    )
+    there = {(number, seq): at for number, seq, at in connection.execute(query)}
+    if other := {number for number, event in occurred if there[number, event.seq] != event.at}:
+        raise OtherHistoryError(f"SQL has other events of {', '.join(sorted(other))}: reset or replaced workflows")
 
 
 def _registered_row(batch: ProjectionBatch) -> RowValues:

@@ -71,6 +71,20 @@ async def test_a_version_from_the_future_is_refused_and_leaves_nothing_in_the_hi
     await run.terminate()
 
 
+async def test_events_after_a_reset_do_not_mix_with_those_that_sql_has(on_both: Api) -> None:
+    """Another API process does not know which version SQL has: its action is done, and not shown."""
+    number = await on_both.case_in("dispatched")
+    before = await on_both.complaint(number)
+    run = await reset(on_both, number)
+    async with further_api(on_both, on_both.clock) as other:
+        answer = await other.act(number, "dispatch", {"department": "metering"}, "zhou")
+        assert (answer.status_code, answer.json()["department"]) == (202, "metering")
+        after = await other.complaint(number)
+        assert (after["version"], after["department"]) == (before["version"], "repair")
+        assert await other.actions(number) == ["register", "dispatch"]
+    await run.terminate()
+
+
 async def test_an_action_on_a_case_that_sql_has_lost_is_answered_202_and_not_half_written(on_both: Api) -> None:
     number = await on_both.case_in("dispatched")
     database = engine(on_both.settings.database_url)
