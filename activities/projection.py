@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from domain.case.batch import ProjectionBatch
 from readmodel.database import ReadConnection, reading
-from readmodel.projection import DivergedError, NotRegisteredError
+from readmodel.projection import NotRegisteredError
 from readmodel.writer import DOWN, GroupWriter
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class SenderWriter:
         try:
             async with asyncio.timeout(self._seconds):
                 await work
-        except (SQLAlchemyError, NotRegisteredError, DivergedError, TimeoutError):
+        except (SQLAlchemyError, NotRegisteredError, TimeoutError):
             return False
         return True
 

@@ -162,7 +162,9 @@ async def surge_of(service: Service, *, quick: bool) -> Result:
         Figure(f"{seen.cases:,} linked cases completed and replied to", seen.settled, "s", at_most=500),
         Figure("the same, cases per second", seen.cases / seen.settled, "/s"),
         Figure("calls taken and linked per second", seen.calls_per_second, "/s"),
-        Figure("a burst main meanwhile, into the queue, p50 of idle", seen.while_settling.share(0.5) / idle, at_most=1.4),
+        Figure(
+            "a burst main meanwhile, into the queue, p50 of idle", seen.while_settling.share(0.5) / idle, at_most=1.4
+        ),
         *(
             Figure(f"a burst main {when}, into the queue, {name}", one.share(share) * MILLISECONDS, "ms")
             for when, one in (

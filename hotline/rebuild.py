@@ -76,7 +76,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     return Rebuilt(
         len(ids) - len(failed),
         batches,
-        tuple(one for one, error in failed.items() if isinstance(error, NotRegisteredError)),
+        tuple(one for one, error in failed.items() if not isinstance(error, DivergedError)),
         tuple(one for one, error in failed.items() if isinstance(error, DivergedError)),
         len(incidents_found),
         len(kept),
@@ -147,7 +147,7 @@ def _write(
     try:
         if batches:
             _write_notified(engine, chain.from_iterable(owed), partial(write, batches=batches))
-    except (NotRegisteredError, DivergedError) as error:
+    except NotRegisteredError as error:
         if len(cases) == 1:
             return dict.fromkeys(cases, error)
         singly = (_write(engine, {one: found}, there) for one, found in cases.items())

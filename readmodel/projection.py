@@ -34,16 +34,15 @@ class NotRegisteredError(Exception):
     """Error for a batch of a case whose earlier events are missing in SQL: to be tried again when they are there."""
 
 
-class DivergedError(Exception):
-    """Error for a batch with other events than SQL has of the same versions: the case's workflow was reset."""
+class DivergedError(NotRegisteredError):
+    """Error for a batch with events that SQL has otherwise: the workflow was reset or replaced."""
 
 
 def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> int:
     """Write the batches; return the number of notifications in them.
 
     Raises:
-        NotRegisteredError: earlier events of a case are missing; nothing must be committed.
-        DivergedError: SQL has other events of a case; the same.
+        NotRegisteredError: earlier events of a case are missing, or SQL has other ones; nothing must be committed.
     """
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
@@ -53,11 +52,13 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
     insert_missing(connection, search_words, [found for batch in first for found in _search_rows(batch)])
     if later:
         _update(connection, later)
-    insert_missing(
+    inserted = insert_missing(
         connection,
         events,
         [row(events, event, number=number, data=event.data.model_dump_json()) for number, event in occurred],
     )
+    if inserted < len(occurred):
+        _require_same(connection, occurred)
     upsert(connection, clocks, [changed for batch in batches for changed in _clock_rows(batch)])
     upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
     insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
@@ -91,14 +92,20 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
     if connection.execute(_UPDATE, rows).rowcount == len(rows):
         return
     wanted = {batch.number for batch in batches}
-    statement = select(cases.c.number, cases.c.version, cases.c.changed_at).where(cases.c.number.in_(wanted))
-    there = {row.number: row for row in connection.execute(statement)}
-    for batch in batches:
-        found = there.get(batch.number)
-        if found is None or found.version < batch.since_version:
-            raise NotRegisteredError(f"earlier events are missing of case {batch.number}")
-        if found.changed_at < batch.changed_at:  # in one history, a later version has a later time
-            raise DivergedError(f"SQL has other events of case {batch.number}: its workflow was reset")
+    there = dict(connection.execute(select(cases.c.number, cases.c.version).where(cases.c.number.in_(wanted))).all())
+    if missing := {batch.number for batch in batches if there.get(batch.number, 0) < batch.since_version}:
+        raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
+
+
+def _require_same(connection: WriteConnection, occurred: Sequence[tuple[str, Event]]) -> None:
+    """Raise DivergedError if SQL has another event in the place of one of these."""
+    numbers, seqs = {number for number, _ in occurred}, [event.seq for _, event in occurred]
+    query = select(events.c.number, events.c.seq, events.c.at).where(
+        events.c.number.in_(numbers), events.c.seq.between(min(seqs), max(seqs))
+    )
+    there = {(number, seq): at for number, seq, at in connection.execute(query)}
+    if other := {number for number, event in occurred if there[number, event.seq] != event.at}:
+        raise DivergedError(f"SQL has other events of {', '.join(sorted(other))}: reset or replaced workflows")
 
 
 def _registered_row(batch: ProjectionBatch) -> RowValues:

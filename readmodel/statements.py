@@ -19,10 +19,9 @@ def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 
     return {name: more[name] if name in more else getattr(value, name) for name in _columns(table)}
 
 
-def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
-    """Insert the rows that the table lacks."""
-    if rows:
-        connection.execute(_insert_missing(connection.dialect.name, table), rows)
+def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> int:
+    """Insert the rows that the table lacks; return their number."""
+    return connection.execute(_insert_missing(connection.dialect.name, table), rows).rowcount if rows else 0
 
 
 def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:

@@ -35,8 +35,8 @@ LONGEST_REASON = 2000
 KEYS_KEPT = timedelta(hours=48)
 """Time for which the key of a command is known: a client that repeats a request does so within minutes."""
 MOST_KEYS = 2000
-"""Keys that are known at the same time. Their outcomes, some 130 bytes each, travel in the next run's start message,
-for which Temporal allows 2 MB."""
+"""Keys that are known at the same time. They and their outcomes, 155 bytes each, travel in the next run's start
+message, for which Temporal allows 2 MB."""
 MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
 

@@ -171,6 +171,25 @@ def test_a_batch_of_an_unknown_case_is_refused_and_leaves_nothing(database: Engi
     assert all(not found for found in everything(database).values())
 
 
+def test_a_batch_that_skips_an_event_is_refused_and_leaves_nothing(database: Engine) -> None:
+    put(database, *STORIES[0][:2])
+    before = everything(database)
+    with pytest.raises(NotRegisteredError, match=number(1)):
+        put(database, STORIES[1][0], STORIES[0][3])
+    assert everything(database) == before
+
+
+def test_a_batch_of_another_history_is_refused_and_leaves_nothing(database: Engine) -> None:
+    """A case that was reset, and dispatched later than the first time."""
+    put(database, *STORIES[0][:2])
+    before = everything(database)
+    other = published(call(1), ("dispatch", "sign_for"), step=minutes(7))
+    for batches in (other[:2], other, [in_one(other)]):
+        with pytest.raises(NotRegisteredError, match=number(1)):
+            put(database, *batches, STORIES[1][0])
+        assert everything(database) == before
+
+
 def test_clocks_show_their_ledger(database: Engine) -> None:
     put(database, *STORIES[0])
     found = {row["name"]: row for row in rows(database, clocks)}

@@ -79,13 +79,19 @@ class Complaint:
 
         `in_ui`: send it as the Temporal UI does. `unwritten`: die before the batch is written.
         """
-        acknowledged = None if in_ui else self.acknowledged
+        outcome = await self.send(body, None if in_ui else self.acknowledged, by, key, digest)
+        if not unwritten:
+            await self._write(outcome.batch)
+        return outcome
+
+    async def send(
+        self, body: ActionBody, acknowledged: int | None, by: Actor = ADMIN, key: str = "", digest: str = ""
+    ) -> Outcome:
+        """Send the update of this body, and write nothing."""
         command: Command[Any] = Command(actor=by, body=body, key=key, digest=digest, acknowledged=acknowledged)
         outcome = await self.handle.execute_update(
             ACTION_OF[type(body)].name, command, result_type=Outcome, id=key or None
         )
-        if not unwritten:
-            await self._write(outcome.batch)
         return cast("Outcome", outcome)
 
     async def tell(self, update: Any, value: Any) -> None:
@@ -173,18 +179,22 @@ class Hotline:
         """Register a complaint as the API does."""
         registration = self.registration(service, district, **changes)
         case, events = Case.register(registration)
-        changed_at = to_milliseconds(case.registered_at)
+        complaint = await self.begin(ComplaintStart(source=registration, sender_version=case.version), case)
+        await self.sender.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+        return complaint
+
+    async def begin(self, start: ComplaintStart, case: Case) -> Complaint:
+        """Start the workflow of this case, and write nothing."""
         handle = await self.client.start_workflow(
             ComplaintWorkflow.run,
-            ComplaintStart(source=registration, sender_version=case.version),
-            id=workflow_id(registration.number),
+            start,
+            id=workflow_id(case.number),
             task_queue=self.settings.task_queue,
-            search_attributes=typed(search_attributes(case, changed_at)),
+            search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
             static_summary=summary(case),
             task_timeout=TASK_TIMEOUT,
         )
-        await self.sender.write(ProjectionBatch.of(case, events, changed_at))
-        return Complaint(self, registration.number, handle)
+        return Complaint(self, case.number, handle)
 
     async def start_with(self, body: ActionBody, **changes: Any) -> Complaint:
         """Register a complaint whose first task has this update in it."""

@@ -23,12 +23,12 @@ LOOK_EVERY_SECONDS = 0.05
 CHILDREN = ("temporal", "worker", "api")
 
 
-def wait_until(holds: Callable[[], bool], explain: Callable[[], str]) -> None:
+def wait_until(holds: Callable[[], bool], explain: Callable[[], str], seconds: float = PATIENCE_SECONDS) -> None:
     """Return as soon as it holds. Raises RuntimeError with the explanation when it does not in time."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    give_up_at = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > give_up_at:
-            raise RuntimeError(f"not within {PATIENCE_SECONDS:g} s:\n{explain()}")
+            raise RuntimeError(f"not within {seconds:g} s:\n{explain()}")
         time.sleep(LOOK_EVERY_SECONDS)
 
 

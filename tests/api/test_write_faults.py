@@ -1,0 +1,125 @@
+"""Versions that do not fit: SQL ahead of a workflow, SQL behind it, and two API processes on one case."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete, select
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowHandle
+
+from hotline.rebuild import published
+from readmodel.database import engine, writing
+from readmodel.tables import metadata
+from tests.support.api import Api, further_api, problem
+from tests.support.batches import project
+from tests.support.hotline import until
+from workflows.presentation.complaint import workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AT_ONCE = 40
+OF_CASES = [table for table in metadata.sorted_tables if "number" in table.c]
+
+
+async def reset(api: Api, number: str) -> WorkflowHandle[object, object]:
+    """Reset the workflow of the case to its beginning, as an operator may in the Temporal UI; return the new run."""
+    handle = api.temporal.get_workflow_handle(workflow_id(number))
+    history = await handle.fetch_history()
+    first = next(each for each in history.events if each.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    request = ResetWorkflowExecutionRequest(
+        namespace=api.temporal.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id),
+        reason="-",
+        request_id=uuid.uuid4().hex,
+        workflow_task_finish_event_id=first.event_id,
+        reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
+    )
+    answer = await api.temporal.workflow_service.reset_workflow_execution(request)
+    return api.temporal.get_workflow_handle(handle.id, run_id=answer.run_id)
+
+
+def forget(database: Engine, number: str) -> None:
+    """Delete the rows of the case."""
+    with writing(database) as connection:
+        for table in reversed(OF_CASES):
+            connection.execute(delete(table).where(table.c.number == number))
+
+
+def tables_with(database: Engine, number: str) -> list[str]:
+    """Return the names of the tables that have rows of the case."""
+    with database.connect() as connection:
+        return [
+            table.name
+            for table in OF_CASES
+            if connection.execute(select(table.c.number).where(table.c.number == number)).first()
+        ]
+
+
+async def test_a_version_from_the_future_is_refused_and_leaves_nothing_in_the_history(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    run = await reset(on_sqlite, number)
+    found = problem(await on_sqlite.act(number, "comment", {"note": "在家"}, "wu"), 409, "behind-sql")
+    assert (found["state"], found["version"]) == ("registered", 1)
+    assert "SQL has version 3, its workflow 1" in found["detail"]
+    accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+    assert [event for event in (await run.fetch_history()).events if event.event_type == accepted] == []
+    assert (await on_sqlite.complaint(number))["version"] == 3
+    await run.terminate()
+
+
+async def test_events_after_a_reset_do_not_mix_with_those_that_sql_has(on_both: Api) -> None:
+    """Another API process does not know which version SQL has: its action is done, and not shown."""
+    number = await on_both.case_in("dispatched")
+    before = await on_both.complaint(number)
+    run = await reset(on_both, number)
+    async with further_api(on_both, on_both.clock) as other:
+        answer = await other.act(number, "dispatch", {"department": "metering"}, "zhou")
+        assert (answer.status_code, answer.json()["department"]) == (202, "metering")
+        after = await other.complaint(number)
+        assert (after["version"], after["department"]) == (before["version"], "repair")
+        assert await other.actions(number) == ["register", "dispatch"]
+    await run.terminate()
+
+
+async def test_an_action_on_a_case_that_sql_has_lost_is_answered_202_and_not_half_written(on_both: Api) -> None:
+    number = await on_both.case_in("dispatched")
+    database = engine(on_both.settings.database_url)
+    await asyncio.to_thread(forget, database, number)
+    for action, body in (("sign_for", {}), ("comment", {"note": "在家"})):
+        answer = await on_both.act(number, action, body, "wu")
+        assert (answer.status_code, answer.json()["state"]) == (202, "in_progress")
+        assert await asyncio.to_thread(tables_with, database, number) == []
+    handle = on_both.temporal.get_workflow_handle(workflow_id(number))
+    # As a rebuild does: from the history, which has every batch.
+    await asyncio.to_thread(
+        project, on_both.settings.database_url, await published(on_both.temporal, [await handle.describe()])
+    )
+    whole = ["register", "dispatch", "sign_for", "comment"]
+    assert await until(lambda: on_both.actions(number), lambda found: len(found) >= len(whole)) == whole
+    assert (await on_both.act(number, "arrive", {}, "wu")).status_code == 200
+    database.dispose()
+
+
+async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_order(on_both: Api) -> None:
+    """Temporal takes ten updates of a workflow at a time. The times are long, as the machine may be busy."""
+    number = await on_both.case_in("in_progress")
+    patient: dict[str, Any] = {"update_timeout_seconds": 60.0, "sql_wait_seconds": 30.0}
+    async with (
+        further_api(on_both, on_both.clock, **patient) as one,
+        further_api(on_both, on_both.clock, **patient) as other,
+    ):
+        senders = [(one, other)[place % 2] for place in range(AT_ONCE)]
+        answers = await asyncio.gather(
+            *(api.act(number, "comment", {"note": f"{place}"}, "wu") for place, api in enumerate(senders))
+        )
+    assert [answer.status_code for answer in answers] == [200] * AT_ONCE
+    timeline = (await on_both.get(f"/v1/complaints/{number}/timeline", limit=200)).json()["items"]
+    assert [item["seq"] for item in timeline] == [*range(1, AT_ONCE + 4)]
+    notes = {int(item["data"]["note"]): item["seq"] for item in timeline[3:]}
+    assert sorted(notes) == [*range(AT_ONCE)]
+    # A process that did not have the case in memory has read it, by then with what the other one had done.
+    assert all(answer.json()["version"] >= notes[place] for place, answer in enumerate(answers))

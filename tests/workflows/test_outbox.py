@@ -1,0 +1,179 @@
+"""Outbox, keys and `ChangedAt`: the values that the workflow of a case keeps for the senders of its updates."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowHandle
+
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.case.case import Case
+from domain.case.views import CaseView, Outcome
+from domain.shared.command import Command
+from hotline.temporal.converter import DATA_CONVERTER
+from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
+from tests.workflows.test_host import without_events
+from workflows.complaint import ComplaintWorkflow
+from workflows.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
+from workflows.messages import ComplaintStart, Done
+from workflows.presentation import search_attributes as keys
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SAME = Comment(note="用户又来电")
+MOST_START_BYTES = 512 * 1024
+"""Temporal warns of a message from this size on, and refuses one of 2 MB."""
+CASES, COMMENTS, AT_ONCE = 2, 2500, 5
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def short_runs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    """A server that suggests a new run after a few actions."""
+    limit = "limit.historyCount.suggestContinueAsNew=40"
+    async with await temporal_server(limit) as server, running_hotline(server, tmp_path_factory.mktemp("runs")) as made:
+        yield made
+
+
+async def sent(complaint: Complaint, key: str) -> Outcome:
+    """Send the comment with this key, under a new update id: the workflow itself has to know the key."""
+    command: Command[Any] = Command(actor=ADMIN, body=SAME, key=key, digest="d", acknowledged=1)
+    outcome: Outcome = await complaint.handle.execute_update("comment", command, result_type=Outcome)
+    return outcome
+
+
+async def known(complaint: Complaint, key: str) -> bool:
+    return await complaint.handle.query("done", args=[key, ADMIN]) is not None
+
+
+async def start_of(handle: WorkflowHandle[Any, Any], run_id: str) -> tuple[ComplaintStart, int]:
+    """Return the start message of this run, and its size in bytes."""
+    run = handle._client.get_workflow_handle(handle.id, run_id=run_id)
+    async for event in run.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (start,) = await DATA_CONVERTER.decode(payloads, [ComplaintStart])
+        return start, sum(payload.ByteSize() for payload in payloads)
+    raise LookupError(run_id)
+
+
+async def carried(hotline: Hotline, **changes: Any) -> Complaint:
+    """Start a case in a later run, with what the run before it carried over."""
+    registration = hotline.registration()
+    case, events = Case.register(registration)
+    usual = {"source": case, "outbox": events, "changed_at": registration.at}
+    return await hotline.begin(ComplaintStart.model_validate(usual | changes), case)
+
+
+async def shown(complaint: Complaint) -> datetime | None:
+    """Return `ChangedAt` in the Temporal UI."""
+    found: datetime | None = (await complaint.handle.describe()).typed_search_attributes[keys.CHANGED_AT]
+    return found
+
+
+class TestSendersOfAnOlderRelease:
+    async def test_one_that_acknowledges_nothing_gets_the_case_and_the_workflow_publishes(
+        self, hotline: Hotline
+    ) -> None:
+        complaint = await hotline.start()
+        command = {"actor": ADMIN.model_dump(mode="json"), "body": {"department": "repair"}, "key": "k", "digest": "d"}
+        answer = await complaint.handle.execute_update("dispatch", command, result_type=dict)
+        assert set(answer) == {"action", "digest", "version", "case"}
+        assert (answer["action"], answer["digest"], answer["version"]) == ("dispatch", "d", 2)
+        view = CaseView.model_validate(answer["case"])
+        assert (view.state, view.version) == ("dispatched", 2)
+        assert view.available_actions
+        assert [row["action"] for row in await complaint.published(2)] == ["register", "dispatch"]
+
+
+class TestKeys:
+    async def test_a_key_is_known_for_48_hours(self, hotline: Hotline) -> None:
+        complaint = await hotline.start()
+        assert (await sent(complaint, "monday")).version == 2
+        before = await complaint.ahead(seconds=KEYS_KEPT.total_seconds() - 3600)
+        assert (await sent(complaint, "monday")).version == 2
+        assert (await complaint.view()).version == before.version
+        after = await complaint.ahead(hours=2)
+        assert (await sent(complaint, "wednesday")).version == after.version + 1
+        assert [await known(complaint, key) for key in ("monday", "wednesday")] == [False, True]
+        assert (await sent(complaint, "monday")).version == after.version + 2
+
+    async def test_the_oldest_key_goes_when_there_are_too_many(self, hotline: Hotline) -> None:
+        now = datetime.now(UTC)
+        seen = {f"k{place}": Done(action="comment", digest="d", version=1, done_at=now) for place in range(MOST_KEYS)}
+        complaint = await carried(hotline, seen=seen)
+        assert await known(complaint, "k0")
+        await sent(complaint, "new")
+        asked = ("k0", "k1", f"k{MOST_KEYS - 1}", "new")
+        assert [await known(complaint, key) for key in asked] == [False, True, True, True]
+
+
+class TestNextRun:
+    async def test_outbox_keys_and_the_instant_of_the_change_are_carried_over(self, short_runs: Hotline) -> None:
+        """A batch is under way when the run is to end; what happened after it is left to senders who die."""
+        complaint = await short_runs.start()
+        first = (await complaint.handle.describe()).run_id
+        await complaint.act(Dispatch(department="repair"), key="first", digest="d")
+        with without_events(short_runs):
+            await complaint.act(SAME, unwritten=True)
+            await complaint.handle.signal(ComplaintWorkflow.publish)
+            last = [await complaint.act(SAME, unwritten=True) for _ in range(8)][-1]
+        described = await until(complaint.handle.describe, lambda seen: seen.run_id != first)
+        start, _ = await start_of(complaint.handle, described.run_id)
+        assert last.batch
+        assert start.outbox == last.batch.events[-len(start.outbox) :]
+        assert start.outbox[0].seq > 3
+        assert (start.sender_version, start.changed_at) == (last.version, last.batch.changed_at)
+        assert [*start.seen] == ["first"]
+        assert (await complaint.act(SAME, unwritten=True)).version == last.version + 1
+        await complaint.handle.signal(ComplaintWorkflow.publish)
+        rows = await complaint.published(last.version + 1)
+        assert [row["seq"] for row in rows] == [*range(1, last.version + 2)]
+        assert [row["version"] for row in await complaint.rows("cases")] == [last.version + 1]
+
+    @pytest.mark.slow
+    async def test_a_case_with_more_keyed_comments_than_are_kept_goes_on(self, short_runs: Hotline) -> None:
+        """The start message stops to grow at MOST_KEYS keys: 100,000 comments lead to the same one as 2,500.
+
+        An entry has 155 bytes: 35 for a key of the API, 120 for its outcome; 2,000 have 310 KB, the case some 10 KB.
+        """
+        complaints = [await short_runs.start() for _ in range(CASES)]
+
+        async def comment(complaint: Complaint, first: int) -> None:
+            for place in range(first, COMMENTS, AT_ONCE):
+                await complaint.act(Comment(note="-"), key=f"{place:032}", digest=f"{place:032}")
+
+        await asyncio.gather(*(comment(each, first) for each in complaints for first in range(AT_ONCE)))
+        for complaint in complaints:
+            assert (await complaint.view()).version == COMMENTS + 1
+            start, size = await start_of(complaint.handle, (await complaint.handle.describe()).run_id)
+            assert len(start.seen) == MOST_KEYS
+            assert MOST_KEYS * 150 < size < MOST_START_BYTES
+            assert (await complaint.act(SAME)).version == COMMENTS + 2
+            assert len(await complaint.published(COMMENTS + 2)) == COMMENTS + 2
+
+
+class TestChangedAt:
+    async def test_changes_of_one_instant_have_instants_of_their_own(self, hotline: Hotline) -> None:
+        """Time does not move within a workflow task, which may take several updates."""
+        complaint = await hotline.start()
+        outcomes = await asyncio.gather(*(complaint.send(SAME, 1) for _ in range(8)))
+        batches = sorted((each.batch for each in outcomes if each.batch), key=lambda batch: batch.case.version)
+        assert [batch.case.version for batch in batches] == [*range(2, 10)]
+        instants = [batch.changed_at for batch in batches]
+        assert instants == sorted(set(instants))
+
+    async def test_it_goes_on_while_the_clock_was_set_back(self, hotline: Hotline) -> None:
+        """The run before noted a change an hour from now: the clock of the machine was set back since."""
+        future = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+        complaint = await carried(hotline, changed_at=future)
+        instants = []
+        for _ in range(3):
+            batch = (await complaint.act(SAME)).batch
+            assert batch
+            instants.append(batch.changed_at)
+        assert instants == [future + place * MILLISECOND for place in (1, 2, 3)]
+        assert await until(lambda: shown(complaint), lambda seen: seen == instants[-1])
