@@ -17,7 +17,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench import against, catalogue, compare, history, lists, power, report, restart, surge
+from bench import against, catalogue, compare, history, lists, open_cases, power, report, restart, surge
 from bench.measure import MILLISECONDS
 from bench.peers import side_by_side
 from bench.report import Figure
@@ -29,6 +29,7 @@ Result = tuple[list[Figure], Raw]
 MILLION, QUICK_COUNT = 1_000_000, 50_000
 SURGE, QUICK_SURGE = 20_000, 500
 OPEN_CASES, QUICK_OPEN_CASES = 10_000, 500
+OPEN, QUICK_OPEN = (1_000, 50_000), (100, 1_000)
 SHOWN_PAGES = 10
 STRANGERS = 0.15
 """The driver's own start is counted among the strangers: some of it is always there."""
@@ -117,6 +118,31 @@ async def new_catalogue(service: Service, *, quick: bool) -> Result:
     return figures, asdict(applied)
 
 
+async def beside_open_cases(service: Service, *, quick: bool) -> Result:
+    """Measure registrations and actions beside few and beside many open cases."""
+    few, many = await open_cases.measure(service, *(QUICK_OPEN if quick else OPEN))
+    figures = [
+        *(
+            Figure(f"{name}, p99, {many.open_cases:,} open cases, of {few.open_cases:,}", ratio, at_most=1.5)
+            for name, ratio in (
+                ("registration", many.register_p99 / few.register_p99),
+                ("action", many.action_p99 / few.action_p99),
+            )
+        ),
+        *(
+            Figure(f"{name}, p99, {one.open_cases:,} open cases", milliseconds, "ms")
+            for one in (few, many)
+            for name, milliseconds in (("registration", one.register_p99), ("action", one.action_p99))
+        ),
+        *(
+            Figure(f"memory of {process}, {one.open_cases:,} open cases", used, "MiB")
+            for one in (few, many)
+            for process, used in one.memory.items()
+        ),
+    ]
+    return figures, {"few": asdict(few), "many": asdict(many)}
+
+
 async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a second
     """Measure one start of the workflow sandbox."""
     taken = await answer("bench.sandbox")
@@ -162,9 +188,7 @@ async def surge_of(service: Service, *, quick: bool) -> Result:
         Figure(f"{seen.cases:,} linked cases completed and replied to", seen.settled, "s", at_most=500),
         Figure("the same, cases per second", seen.cases / seen.settled, "/s"),
         Figure("calls taken and linked per second", seen.calls_per_second, "/s"),
-        Figure(
-            "a burst main meanwhile, into the queue, p50 of idle", seen.while_settling.share(0.5) / idle, at_most=1.4
-        ),
+        Figure("a burst main meanwhile, p50 of idle", seen.while_settling.share(0.5) / idle, at_most=1.4),
         *(
             Figure(f"a burst main {when}, into the queue, {name}", one.share(share) * MILLISECONDS, "ms")
             for when, one in (
@@ -186,6 +210,7 @@ WITH_SERVICE: Mapping[str, Callable[..., Awaitable[Result]]] = {
 WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "surge": surge_of,
     "catalogue": new_catalogue,
+    "open": beside_open_cases,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "power": both_modes,

@@ -1,0 +1,56 @@
+"""Speed and memory of the service beside many open cases, whose clocks run.
+
+Each case is registered and dispatched. In rounds, at a small and at a large number of open cases, registrations and
+actions are timed one after the other, as calls come in.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psutil
+
+from bench.load import PATH, Hotline
+from bench.measure import Round, closed_loop
+from bench.server import Service, tell
+
+CONCURRENT = 20
+TIMED = 400
+"""Cases of each round that are timed: p99 needs some hundred."""
+AT_REST_SECONDS = 5.0
+MIB = 2**20
+DISPATCH = PATH[0]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Latencies in milliseconds beside so many open cases, and the memory of each process in MiB."""
+
+    open_cases: int
+    register_p99: float
+    action_p99: float
+    memory: dict[str, float]
+
+
+async def measure(service: Service, few: int, many: int) -> tuple[Beside, Beside]:
+    """Open cases up to the two numbers, and measure at each. Raises UnexpectedAnswer."""
+    async with Hotline(service.url, service.key, CONCURRENT) as hotline:
+        begins = await _beside(service, hotline, 0, few)
+        return begins, await _beside(service, hotline, few + TIMED, many)
+
+
+async def _beside(service: Service, hotline: Hotline, opened: int, wanted: int) -> Beside:
+    async def case(sample: Round) -> None:
+        await hotline.act(await hotline.register(sample), *DISPATCH, sample)
+
+    if wanted > opened:
+        opening = await closed_loop(case, wanted - opened, CONCURRENT)
+        tell(f"  {wanted:,} cases are open, {opening.rate:.1f} were opened a second")
+    await asyncio.sleep(AT_REST_SECONDS)
+    timed = await closed_loop(case, TIMED, concurrent=1)
+    p99 = [timed.milliseconds(operation, 0.99) for operation in ("register", "action")]
+    return Beside(wanted, *p99, _memory(service.processes()))
+
+
+def _memory(processes: Mapping[str, int]) -> dict[str, float]:
+    return {name: psutil.Process(pid).memory_info().rss / MIB for name, pid in processes.items()}
