@@ -97,6 +97,7 @@ class Reconciler:
         self._swept_at: datetime | None = None
         self._told: dict[str, datetime] = {}
         self._lost: dict[str, Lost] = {}
+        self._diverged: set[str] = set()
         self._done = Counter[str]()
 
     @activity.defn(name="reconcile")
@@ -138,6 +139,7 @@ class Reconciler:
         for number, seen in chunk.items():
             if number in known and known[number] >= seen.changed_at:
                 self._told.pop(number, None)
+                self._diverged.discard(number)
             elif abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
                 await self._catch_up(number, seen)
 
@@ -151,6 +153,7 @@ class Reconciler:
         try:
             await self._repair(number)
         except DivergedError:
+            self._diverged.add(number)
             self._lost[number] = "reset"
             await self._writer.run(partial(reconciliation.mark, reasons={number: "reset"}))
         except NotRegisteredError as error:
@@ -165,7 +168,7 @@ class Reconciler:
             await self._compare(chunk)
             running |= chunk
             await current.rest(PAUSE_SECONDS)
-        lost: dict[str, Lost] = {}
+        lost: dict[str, Lost] = dict.fromkeys(sorted(self._diverged), "reset")
         after = ""
         while held := await read(self._engine, partial(reconciliation.open_cases, after=after, limit=CHUNK)):
             after = max(held)

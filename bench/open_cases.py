@@ -48,8 +48,8 @@ async def _beside(service: Service, hotline: Hotline, opened: int, wanted: int) 
         tell(f"  {wanted:,} cases are open, {opening.rate:.1f} were opened a second")
     await asyncio.sleep(AT_REST_SECONDS)
     timed = await closed_loop(case, TIMED, concurrent=1)
-    p99 = [timed.milliseconds(operation, 0.99) for operation in ("register", "action")]
-    return Beside(wanted, *p99, _memory(service.processes()))
+    register, action = (timed.milliseconds(operation, 0.99) for operation in ("register", "action"))
+    return Beside(wanted, register, action, _memory(service.processes()))
 
 
 def _memory(processes: Mapping[str, int]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
-from hotline.rebuild import published
+from hotline.histories import read_case
 from readmodel.database import engine, writing
 from readmodel.tables import metadata
 from tests.support.api import Api, further_api, problem
@@ -96,7 +96,7 @@ async def test_an_action_on_a_case_that_sql_has_lost_is_answered_202_and_not_hal
     handle = on_both.temporal.get_workflow_handle(workflow_id(number))
     # As a rebuild does: from the history, which has every batch.
     await asyncio.to_thread(
-        project, on_both.settings.database_url, await published(on_both.temporal, [await handle.describe()])
+        project, on_both.settings.database_url, (await read_case(on_both.temporal, [await handle.describe()])).batches
     )
     whole = ["register", "dispatch", "sign_for", "comment"]
     assert await until(lambda: on_both.actions(number), lambda found: len(found) >= len(whole)) == whole

@@ -36,7 +36,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.shared.event import ActionBody
 from domain.shared.instants import to_milliseconds
-from hotline.rebuild import published
+from hotline.histories import read_case
 from readmodel.database import engine as engine_of
 from readmodel.database import writing
 from readmodel.projection import write
@@ -189,7 +189,7 @@ class Play:
         described = await self._complaint.handle.describe()
         with suppress(RPCError):  # it may have ended
             await self._complaint.handle.terminate()
-        recorded = await published(self._service.hotline.client, await self._runs())
+        recorded = (await read_case(self._service.hotline.client, await self._runs())).batches
         await asyncio.gather(*(self._service.activity.publish(recorded[place % len(recorded)]) for place in order))
         found = {event.seq: event for batch in recorded for event in batch.events}
         return [found[seq] for seq in sorted(found)], described.typed_search_attributes[keys.CHANGED_AT]
