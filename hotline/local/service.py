@@ -159,7 +159,7 @@ def temporal(settings: Settings, env: dict[str, str]) -> Program:
     # With one shard, the default of 20 polls a second makes every activity and timer wait up to 50 ms for its turn.
     for queue in ("transfer", "timer"):
         argv += ["--dynamic-config-value", f"history.{queue}ProcessorMaxPollRPS=200"]
-    # By default 512 at a time contend for one SQLite: signals of many cases kept the tasks of their incident waiting 14 s.
+    # By default 512 at a time contend for one SQLite: signals of many cases kept their incident's task waiting 14 s.
     argv += ["--dynamic-config-value", "history.transferProcessorSchedulerWorkerCount=4"]
     return Program("temporal", tuple(argv), {"GOGC": GARBAGE_PERCENT, **env}, GRACE_SECONDS)
 

@@ -39,8 +39,11 @@ class Scene(NamedTuple):
         return f"{name(self.down)}, {self.database}"
 
 
-SCENES = [Scene(parts, "sqlite") for parts in OUTAGES] + [
-    Scene(parts, "postgresql") for parts in OUTAGES if Part.SQL in parts
+SCENES = [pytest.param(Scene(parts, "sqlite")) for parts in OUTAGES] + [
+    # Slow: each waits for time-outs of connections.
+    pytest.param(Scene(parts, "postgresql"), marks=pytest.mark.slow)
+    for parts in OUTAGES
+    if Part.SQL in parts
 ]
 
 
