@@ -25,6 +25,7 @@ from api.sql.health import SqlHealth
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from api.storage import READ_MODEL, TEMPORAL, Storage
+from api.temporal.backlog import Backlog
 from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
@@ -87,7 +88,7 @@ def assemble(
         bearer=BearerKey(keyring, TOKEN_SHAPE),
         in_force=in_force,
         by_name=ByName(in_force),
-        intake=IntakeService(complaints, in_force, reader, recognition, clock),
+        intake=IntakeService(complaints, Backlog(client, settings.task_queue), in_force, reader, recognition, clock),
         complaints=complaints,
         recognition=recognition,
         incidents=IncidentClient(*temporal),

@@ -19,6 +19,7 @@ from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.security import Key, actor_of, digest_of, request_key
 from api.sql.reader import Reader
+from api.temporal.backlog import Backlog
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions import TABLE
@@ -33,6 +34,8 @@ from readmodel.recognition import UNKNOWN_CALLER
 from workflows.start import Request
 
 OTHER_OWNER = declare("other-owner", HTTPStatus.FORBIDDEN, "Cases of another owner")
+EMERGENCY = "P1"
+"""Priority of the cases that never wait for the backlog; Temporal gives their tasks to workers first."""
 MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day, one is taken with a chance of 1 %; twenty never are."""
 
@@ -50,6 +53,7 @@ class IntakeService:
     """Registration of complaints."""
 
     complaints: ComplaintClient
+    backlog: Backlog
     in_force: CatalogueInForce
     reader: Reader
     recognition: Recognition
@@ -70,6 +74,8 @@ class IntakeService:
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
                 return Registered(number)
             raise
+        if terms.priority != EMERGENCY:
+            await self.backlog.ease()
         if sent:
             # As long as the same request may be under way under the number of yesterday.
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())

@@ -1,0 +1,56 @@
+"""Backlog of the workers: intake lets them catch up before they are so far behind that actions get no answer."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+MANY = 50
+"""Cases whose first task waits: a worker needs about a second for them."""
+LONGEST_WAIT_SECONDS = 1.0
+"""Longest wait of a registration. Without a worker, each one waits so long and is taken all the same."""
+LOOK_EVERY_SECONDS = 0.25
+
+
+class Backlog:
+    """Backlog of one task queue, as Temporal estimates it. One question serves all registrations that wait.
+
+    Args:
+        client: client of Temporal, which may be down.
+        task_queue: queue of the workers.
+    """
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._count = 0
+        self._looked_at = -LOOK_EVERY_SECONDS
+
+    async def ease(self) -> None:
+        """Wait while many tasks wait, for `LONGEST_WAIT_SECONDS` at most. Raises nothing."""
+        ends = time.monotonic() + LONGEST_WAIT_SECONDS
+        while await self._waiting() > MANY and time.monotonic() < ends:  # noqa: ASYNC110 - Temporal tells nobody of it
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def _waiting(self) -> int:
+        if time.monotonic() - self._looked_at >= LOOK_EVERY_SECONDS:
+            self._looked_at = time.monotonic()
+            request = DescribeTaskQueueRequest(
+                namespace=self._client.namespace,
+                task_queue=TaskQueue(name=self._task_queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+                report_stats=True,
+            )
+            within = timedelta(seconds=LONGEST_WAIT_SECONDS)
+            try:
+                found = await self._client.workflow_service.describe_task_queue(request, timeout=within)
+            except (RPCError, RuntimeError):
+                self._count = 0
+            else:
+                self._count = found.stats.approximate_backlog_count
+        return self._count
