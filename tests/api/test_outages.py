@@ -27,6 +27,8 @@ MARGIN_SECONDS = 15.0
 SHORT = {"sql_wait_seconds": 0.2, "update_timeout_seconds": 1.0}
 READY = {Part.SQL: "sql", Part.LOCK: "sql", Part.WORKER: "worker", Part.TEMPORAL: "temporal"}
 """Part of `/readyz` that names each part that is down."""
+SLOW = pytest.mark.slow
+"""Mark of pairs, and of PostgreSQL: each waits for time-outs of connections."""
 
 
 class Scene(NamedTuple):
@@ -39,11 +41,8 @@ class Scene(NamedTuple):
         return f"{name(self.down)}, {self.database}"
 
 
-SCENES = [pytest.param(Scene(parts, "sqlite")) for parts in OUTAGES] + [
-    # Slow: each waits for time-outs of connections.
-    pytest.param(Scene(parts, "postgresql"), marks=pytest.mark.slow)
-    for parts in OUTAGES
-    if Part.SQL in parts
+SCENES = [pytest.param(Scene(parts, "sqlite"), marks=SLOW if len(parts) > 1 else ()) for parts in OUTAGES] + [
+    pytest.param(Scene(parts, "postgresql"), marks=SLOW) for parts in OUTAGES if Part.SQL in parts
 ]
 
 
