@@ -67,7 +67,6 @@ def assemble(
     keyring.list()
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
     temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check
-    complaints = ComplaintClient(*temporal)
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
     writing = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
@@ -77,6 +76,7 @@ def assemble(
     metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
     sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
     projection = ProjectionWriter(writer, sender, reader, metrics)
+    complaints = ComplaintClient(*temporal, projection.acknowledged)
     recognition = Recognition(reader, complaints, projection)
     storage = Storage([settings.data_dir], _files(settings))
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)

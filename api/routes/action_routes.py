@@ -38,7 +38,6 @@ class ActionRoutes(Generic[OutcomeT]):
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
         gone: returns the reason why no workflow took an action.
         answer: returns the entity as it is now.
-        acknowledged: returns the version that SQL is known to have, if this process writes what the update returns.
     """
 
     backend: Backend
@@ -57,7 +56,6 @@ class ActionRoutes(Generic[OutcomeT]):
     check: Callable[[Backend, str, Any, Key], Awaitable[None]]
     gone: Callable[[Backend, str, str, Key], Awaitable[ProblemError]]
     answer: Callable[[Backend, str, OutcomeT, Key], Awaitable[Response]]
-    acknowledged: Callable[[str], int | None] = lambda _: None
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
@@ -83,9 +81,7 @@ class ActionRoutes(Generic[OutcomeT]):
             sent = "" if idempotency_key is None else request_key(key, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.
-            command = command_type.model_construct(
-                actor=actor_of(key), body=body, key=sent, digest=digest, acknowledged=self.acknowledged(wanted)
-            )
+            command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
             outcome = await self.client.act(wanted, name, command, refused)
             if outcome is None:
                 raise await self.gone(self.backend, wanted, name, key)

@@ -130,13 +130,8 @@ def _parse(form: Mapping[str, str], words: str) -> FollowUp | None:
 async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> CaseView | None:
     """Return the case after this answer, which counts once, by any link or telephone. Raises ProblemError."""
     key = f"link-{digest_of(text)}"
-    command = Command[FollowUp](
-        actor=_actor(link),
-        body=body,
-        key=key,
-        digest=digest_of(body.model_dump_json()),
-        acknowledged=backend.projection.acknowledged(link.number),
-    )
+    digest = digest_of(body.model_dump_json())
+    command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest)
     try:
         outcome = await backend.complaints.act(link.number, FOLLOW_UP.name, command)
     except ProblemError as error:

@@ -55,7 +55,6 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         check=_check,
         gone=_gone,
         answer=_answer,
-        acknowledged=backend.projection.acknowledged,
     )
     for name, action in COMMANDS.items():
         routes.add(action, _CHECKED_HERE.get(name, ()))

@@ -52,13 +52,22 @@ class EntityClient(Generic[OutcomeT]):
         task_queue: queue of the workers.
         timeout_seconds: longest wait for an update.
         clock_check: check before anything is started or changed.
+        acknowledged: returns the version that SQL is known to have, if this process writes what an update returns.
     """
 
     workflow_id: Callable[[str], str]
     outcome: type[OutcomeT]
 
-    def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        timeout_seconds: float,
+        clock_check: ClockCheck,
+        acknowledged: Callable[[str], int | None] = lambda _: None,
+    ) -> None:
         self._client = client
+        self._acknowledged = acknowledged
         self._clock_check = clock_check
         self._task_queue = task_queue
         self._timeout = timeout_seconds
@@ -89,9 +98,10 @@ class EntityClient(Generic[OutcomeT]):
         # One at a time for each entity: Temporal allows ten updates in flight, and they would only wait there.
         async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
             while True:
+                # Known only now: the write of those who acted before may have ended meanwhile.
                 update = self._handle(number).execute_update(
                     action,
-                    command,
+                    command.model_copy(update={"acknowledged": self._acknowledged(number)}),
                     id=command.key or None,
                     result_type=self.outcome,
                     rpc_timeout=timedelta(seconds=self._timeout),

@@ -1,6 +1,7 @@
 """The commands that prepare SQL and Temporal: `hotline migrate`, `hotline rebuild` and `hotline temporal-setup`."""
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 from typing import Annotated
 
@@ -76,6 +77,7 @@ def temporal_setup(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
+    from hotline.local.temporal_indexes import drop_unused_indexes
     from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
 
@@ -86,5 +88,7 @@ def temporal_setup(
 
     try:
         typer.echo(asyncio.run(prepared()))
-    except (RuntimeError, ValueError) as error:
+        if file := Settings().temporal_file:
+            typer.echo(f"{file}: indexes dropped: {drop_unused_indexes(file)}")
+    except (RuntimeError, ValueError, sqlite3.Error) as error:
         raise OperatorError(str(error)) from error

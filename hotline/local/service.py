@@ -161,6 +161,8 @@ def temporal(settings: Settings, env: dict[str, str]) -> Program:
         argv += ["--dynamic-config-value", f"history.{queue}ProcessorMaxPollRPS=200"]
     # By default 512 at a time contend for one SQLite: signals of many cases kept their incident's task waiting 14 s.
     argv += ["--dynamic-config-value", "history.transferProcessorSchedulerWorkerCount=4"]
+    # Otherwise the server reads from SQLite at every task which search attributes there are.
+    argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
     return Program("temporal", tuple(argv), {"GOGC": GARBAGE_PERCENT, **env}, GRACE_SECONDS)
 
 
