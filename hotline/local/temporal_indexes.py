@@ -12,11 +12,12 @@ UNUSED = (
     "by_batcher_*",
     "by_bool_*",
     "by_double_*",
-    "by_execution_duration",
+    "by_execution_*",
     "by_history_*",
     "by_int_*",
     "by_*_run_id",
     "by_state_transition_*",
+    "by_task_queue",
     "by_temporal_*",
 )
 """Names of indexes that are dropped, as SQLite's GLOB. A list by such a column reads all workflows instead."""

@@ -136,7 +136,7 @@ def test_the_embedded_temporal_keeps_only_the_indexes_of_its_lists(service: Serv
     query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'executions_visibility'"
     with closing(sqlite3.connect(service.data_dir / "temporal.db")) as connection:
         names = {name for (name,) in connection.execute(query)}
-    used = {"default_idx", "by_execution_time", "by_workflow_id", "by_workflow_type", "by_status", "by_task_queue"}
+    used = {"default_idx", "by_workflow_id", "by_workflow_type", "by_status"}
     used |= {"by_parent_workflow_id", "by_root_workflow_id", "sqlite_autoindex_executions_visibility_1"}
     used |= {f"by_keyword_{place:02}" for place in range(1, 11)} | {f"by_datetime_{place:02}" for place in (1, 2, 3)}
     assert names == used
