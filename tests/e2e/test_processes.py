@@ -142,7 +142,7 @@ def test_the_embedded_temporal_keeps_only_the_indexes_of_its_lists(service: Serv
     assert names == used
 
 
-@pytest.mark.parametrize("condition", ["ExecutionDuration IS NULL", "WorkflowType = 'CourierWorkflow' AND State IS NULL"])
+@pytest.mark.parametrize("condition", ["ExecutionDuration IS NULL", "ExecutionStatus = 'Running' AND State IS NULL"])
 def test_the_embedded_temporal_lists_with_and_without_an_index(service: Service, condition: str) -> None:
     async def count() -> int:
         client = await Client.connect(service.temporal)
