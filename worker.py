@@ -86,7 +86,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
         of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
-        incidents = Incidents(writer, of_cases, database, client, workflow_id)
+        incidents = Incidents(writer, of_cases, reader, client, workflow_id)
         rollout = CatalogueRollout(of_cases, reader, client, workflow_id)
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
         workflows = CaseWorkflows(client, workflow_id(""), of_type, CHANGED_AT)

@@ -80,11 +80,13 @@ class CatalogueRollout:
         update_id = f"catalogue_change-{activity.info().workflow_run_id}{'-late' if change.second_pass else ''}"
 
         async def ask(number: str) -> Answer:
+            case = cases[number]
             try:
-                terms = rollout.terms(cases[number])
+                terms = rollout.terms(case)
             except UnknownCode:
                 return KEPT, None
-            return await self._ask(number, NewTerms(terms=terms, edition=change.edition), update_id)
+            new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
+            return await self._ask(number, new, update_id)
 
         answers, silent = await fan_out(change.numbers, ask, self._sender.write_all, BRISK)
         answers[SILENT] = len(silent)

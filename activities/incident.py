@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 
 from activities.fan_out import GONE, Answer, fan_out
 from activities.projection import SenderWriter, plain_errors, read
@@ -21,6 +22,7 @@ from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM
 from domain.shared.command import Command
 from readmodel import incidents
+from readmodel.case_queries import versions
 from readmodel.writer import GroupWriter
 
 BATCH = 200
@@ -84,10 +86,11 @@ class Incidents:
         """
         incident = settling.incident
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
+        there = await self._versions(settling.numbers)
 
         async def ask(number: str) -> Answer:
             chosen = sampled(incident, number, settling.follow_up_percent)
-            told = words.model_copy(update={"follow_up": chosen})
+            told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
             settled: Settled = await self._update(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
             return settled.outcome, settled.batch
 
@@ -106,15 +109,23 @@ class Incidents:
         self, numbers: Sequence[str], incident: str | None, why: str
     ) -> tuple[Counter[str], tuple[str, ...]]:
         """Link cases by updates with keys, so that a case knows it if it is asked again."""
+        there = await self._versions(numbers)
 
         async def ask(number: str) -> Answer:
             key = f"{why}-{incident}-{number}"
             body = LinkIncident(incident=incident)
-            command = Command(actor=SYSTEM, body=body, key=key, digest=key, acknowledged=0)
+            command = Command(actor=SYSTEM, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
             outcome: Outcome = await self._update(number, "link_incident", command, Outcome)
             return LINKED, outcome.batch
 
         return await fan_out(numbers, ask, self._sender.write_all)
+
+    async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
+        """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""
+        try:
+            return await read(self._engine, lambda connection: versions(connection, numbers))
+        except ApplicationError:
+            return {}
 
     async def _update(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
         """Send an update; if one with the id `once` was sent before, return its answer."""

@@ -45,7 +45,7 @@ def _statement(closed_after: datetime, after: str, limit: int, since: datetime |
 
 def open_cases(connection: ReadConnection, numbers: Sequence[str]) -> list[OpenCase]:
     """Return the facts that the terms of these cases depend on; a case without a row is left out."""
-    columns = (cases.c.number, cases.c.service_code, cases.c.district, cases.c.department, cases.c.registered_at)
+    columns = [cases.c[name] for name in OpenCase._fields]
     return [OpenCase(*row) for row in connection.execute(select(*columns).where(cases.c.number.in_(numbers)))]
 
 

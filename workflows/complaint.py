@@ -112,12 +112,14 @@ class ComplaintWorkflow(EntityWorkflow):
     @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
     async def settle(self, settlement: Settlement) -> Settled:
         """Return the outcome: `settled`, `kept` or `over`, and the batch for the incident to write."""
+        self._acknowledge(settlement.acknowledged)
         self._note(*self._case.settle(settlement, workflow.now()))
         return Settled(outcome=outcome(self._case, settlement.incident), batch=self._batch_for_sender())
 
     @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
     def catalogue_change(self, new: NewTerms) -> Returned:
         """Change the terms of the case; return the batch for the rollout to write."""
+        self._acknowledge(new.acknowledged)
         self._note(*self._case.change_catalogue(new, workflow.now()))
         return Returned(batch=self._batch_for_sender())
 

@@ -13,19 +13,20 @@ from domain.shared.codes import UnknownCode
 
 
 class OpenCase(NamedTuple):
-    """Facts of an open case that its terms depend on."""
+    """Facts of an open case that its terms depend on, and its version."""
 
     number: str
     service_code: str
     district: str | None
     department: str | None
     registered_at: datetime
+    version: int
 
     @classmethod
     def of(cls, case: Case) -> "OpenCase":
         """Return the facts of a case."""
         where = case.intake.location.district
-        return cls(case.number, case.intake.service_code, where, case.department, case.registered_at)
+        return cls(case.number, case.intake.service_code, where, case.department, case.registered_at, case.version)
 
 
 class RolloutTerms:

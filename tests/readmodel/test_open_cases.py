@@ -59,7 +59,7 @@ def test_what_decides_on_their_terms(four: Engine) -> None:
     with reading(four) as connection:
         found = {one.number: one for one in open_cases(connection, [number(1), number(4), "9" * 13])}
     assert found.keys() == {number(1), number(4)}
-    assert found[number(1)][1:] == ("no_water", "west", "repair", MONDAY)
+    assert found[number(1)][1:] == ("no_water", "west", "repair", MONDAY, 2)
     assert found[number(4)].department is None
 
 

@@ -27,6 +27,7 @@ from domain.shared.command import Command
 from domain.shared.event import ActionBody
 from domain.shared.instants import to_milliseconds
 from hotline.files.catalogue import load_catalogue
+from hotline.histories import returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
@@ -98,6 +99,13 @@ class Complaint:
         """Send an update that is no action, and write what it returns."""
         returned: Returned = await self.handle.execute_update(update, value)
         await self._write(returned.batch)
+
+    async def returned(self) -> list[list[str]]:
+        """The actions in each batch that the case has returned; the first is that of its registration."""
+        history = await self.handle.fetch_history()
+        converter = self._hotline.client.data_converter
+        batches = [batch for event in history.events for batch in await returned(converter, event)]
+        return [[event.action for event in batch.events] for batch in batches]
 
     async def _write(self, batch: ProjectionBatch | None) -> None:
         if batch and await self._hotline.sender.write(batch):

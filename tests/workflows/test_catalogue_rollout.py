@@ -88,6 +88,14 @@ async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_noth
     assert [(await published(complaint))["catalogue_change"] for complaint in (fresh, sent, closed)] == [1, 1, 1]
 
 
+async def test_a_case_returns_only_what_sql_lacks(hotline: Hotline) -> None:
+    complaint = await hotline.start()
+    await published(complaint)
+    for factor in (2, 3):
+        await (await begin(hotline, slower(hotline.catalogue, factor))).result()
+    assert await complaint.returned() == [["register"], ["catalogue_change"], ["catalogue_change"]]
+
+
 async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(hotline: Hotline) -> None:
     without_service = await hotline.start("thanks")
     without_department = await hotline.start("no_water")

@@ -41,6 +41,7 @@ class TestEnds:
         for complaint in (one, other):
             assert (await replied(complaint)).incident == cause.number
             assert await actions(complaint) == SETTLED
+            assert await complaint.returned() == [["register"], ["complete", "reply"]]
         assert (await cause.in_state("resolved")).waiting == 0
         last = (await cause.published("declare", "resolve", "finish"))[-1]
         assert last["data"] == '{"settled":2,"over":1}'

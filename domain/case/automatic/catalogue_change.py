@@ -17,7 +17,7 @@ from domain.case.progress import CatalogueChange
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName, Edition, Promise, Terms
 from domain.shared.event import EventData
-from domain.shared.value import Value
+from domain.shared.value import Value, omit_default
 
 _TO_SIGN = TO_DISPATCH | {State.DISPATCHED}
 _AHEAD: dict[ClockName, AbstractSet[State]] = {
@@ -39,6 +39,7 @@ class NewTerms(Value):
 
     terms: Terms
     edition: Edition
+    acknowledged: int = omit_default(0, "The version that SQL has: the answer holds what came after it.")
 
 
 class Moved(EventData):

@@ -10,7 +10,7 @@ from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.case.kind import Decision, next_event
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, omit_default
 
 SETTLE = "settle"
 """The update of a settlement; its id is this and the incident's number."""
@@ -23,6 +23,7 @@ class Settlement(Immutable):
     result: str
     message: str
     follow_up: bool = True
+    acknowledged: int = omit_default(0, "The version that SQL has: the answer holds what came after it.")
 
 
 class Settled(Returned):
