@@ -152,8 +152,9 @@ async def running_api(
     temporal: Client, database_url: str, folder: Path, *, at_work: bool = True, **changes: Any
 ) -> AsyncIterator[Api]:
     """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
-    usual = {"task_queue": f"hotline-{uuid.uuid4().hex}", "courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE}
-    settings = Settings(data_dir=folder, database_url=database_url, **{**usual, **changes})
+    usual = {"courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE, "sandbox": True}
+    queue = f"hotline-{uuid.uuid4().hex}"
+    settings = Settings(data_dir=folder, database_url=database_url, **{"task_queue": queue, **usual, **changes})
     migrate(database_url)
     keyring = Keyring(settings.keys_file)
     tokens = {name: keyring.create(name, role, department)[1] for name, (role, department) in PEOPLE.items()}

@@ -224,7 +224,7 @@ class Hotline:
 @asynccontextmanager
 async def running_hotline(server: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Hotline]:
     """A worker at work on this server, with a migrated SQLite read model in `folder`."""
-    settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **changes)
+    settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **{"sandbox": True, **changes})
     migrate(settings.database_url)
     engine, writing = engine_of(settings.database_url, read_only=True), engine_of(settings.database_url)
     async with worker.running(server.client, settings), GroupWriter(writing) as writer:
