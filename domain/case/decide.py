@@ -60,10 +60,9 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
 def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
     if not action.offers(case, actor, at):
         return False
-    if action.part:
-        departments = {case.department, *departments_involved(case)}
-    else:
-        departments = {department_meant(case, actor, action)}
+    if not action.part:
+        return _against(action, case, actor, department_meant(case, actor, action), at) is None
+    departments = {case.department, *departments_involved(case)}
     return any(_against(action, case, actor, department, at) is None for department in departments)
 
 
