@@ -111,9 +111,12 @@ class Clock(Immutable):
 
     def instant_at(self, seconds: float, calendar: WorkCalendar) -> datetime | None:
         """Return the instant at which the clock has consumed `seconds`, or None if it is not running."""
-        if self.running_since is None:
+        return self._instant_at(seconds, self.running_since, calendar)
+
+    def _instant_at(self, seconds: float, running_since: datetime | None, calendar: WorkCalendar) -> datetime | None:
+        if running_since is None:
             return None
-        runs = (*self.runs, Run(self.running_since, self.consumed_seconds))
+        runs = (*self.runs, Run(running_since, self.consumed_seconds))
         # A budget that was shortened below what was consumed is used up where the clock runs on.
         since, consumed = next((run for run in reversed(runs) if run.consumed_seconds < seconds), runs[0])
         left = max(seconds - consumed, 0)
@@ -126,9 +129,7 @@ class Clock(Immutable):
         """
         if self.missed_at or self.cancelled:
             return self.missed_at
-        if self.stopped_at:
-            return self.model_copy(update={"running_since": self.stopped_at}).instant_of(MISS, calendar)
-        return self.instant_of(MISS, calendar)
+        return self._instant_at(self.budget_seconds * MISS / 100, self.stopped_at or self.running_since, calendar)
 
     def next_ring(self, ladder: tuple[Rung, ...], calendar: WorkCalendar) -> tuple[datetime, int] | None:
         """Return the next rung that has not rung, as its instant and percentage; None without one."""

@@ -1,6 +1,7 @@
 """Decision on a command: a command and a case give one event, or a refusal. Nothing changes here."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from domain.case.actions import ACTION_OF, COMMANDS
@@ -24,7 +25,18 @@ from domain.shared.errors import Refused
 
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:
     """Return what this person may do now, to the case or to a part of it, in table order."""
-    return tuple(action.name for action in COMMANDS.values() if _is_available(action, case, actor, at))
+    possible = _possible_actions(case.state, has_parts=bool(case.parts))
+    return tuple(action.name for action in possible if _is_available(action, case, actor, at))
+
+
+@cache
+def _possible_actions(state: State, *, has_parts: bool) -> tuple[Action, ...]:
+    """Return the actions that the state allows on a case, or on one of its parts, in table order."""
+
+    def possible(action: Action) -> bool:
+        return state in action.sources or (has_parts and action.part is not None and state in action.part.states)
+
+    return tuple(filter(possible, COMMANDS.values()))
 
 
 def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
@@ -46,12 +58,11 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
 
 
 def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
-    if case.state not in action.sources and not action.part:  # most of them, on every row of a list
-        return False
     if not action.offers(case, actor, at):
         return False
-    whole = department_meant(case, actor, action)
-    departments = {case.department, *departments_involved(case)} if action.part else {whole}
+    if not action.part:
+        return _against(action, case, actor, department_meant(case, actor, action), at) is None
+    departments = {case.department, *departments_involved(case)}
     return any(_against(action, case, actor, department, at) is None for department in departments)
 
 

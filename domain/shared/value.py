@@ -16,7 +16,8 @@ class Immutable(BaseModel):
     @classmethod
     def taken_from(cls, *sources: BaseModel, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
         """Return a value with those of its fields that a source has as well, and more."""
-        given = {name: value for source in sources for name, value in source if name in cls.model_fields}
+        names = cls.model_fields
+        given = {name: value for source in sources for name, value in vars(source).items() if name in names}
         return cls(**given | more)
 
 
