@@ -321,7 +321,7 @@ def main() -> None:
     where = report.machine(given.sqlite_synchronous)
     print(table)
     print("\n".join(f"{name}: {value}" for name, value in where.items()))
-    print("The workflow sandbox is on, for the product and for the floor.")
+    print("The workflow sandbox is off, for the product and for the floor.")
     print(f"Where other programs had a share over {STRANGERS:g}, times on the clock mean little: run again at rest.")
     if given.json:
         given.json.write_text(json.dumps(report.document(figures, raw, where), indent=1, default=str), encoding="utf-8")

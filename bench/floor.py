@@ -2,7 +2,7 @@
 
 A case is one operation for each of the product's path: seven updates, each of which runs one empty regular activity
 and answers when it is done. The first comes in one call with the start, as registering does, so that the floor pays
-for no call that the product does not pay for. No pydantic, no HTTP, no SQL; sandbox and event loop as in the product.
+for no call that the product does not pay for. No pydantic, no HTTP, no SQL; no sandbox, and the event loop of the product.
 
     python -m bench.floor worker ADDRESS
     python -m bench.floor drive ADDRESS --cases 100 --concurrent 20 --warm 20
@@ -20,7 +20,6 @@ import uvloop
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from bench.floor_workflow import Floor, nothing
 from bench.measure import Round, closed_loop
@@ -30,7 +29,7 @@ OPERATIONS = 7
 """Of the product's path: register, dispatch, sign_for, arrive, complete, reply, follow_up."""
 
 
-async def serve(address: str, *, sandbox: bool) -> None:
+async def serve(address: str) -> None:
     """Run the floor's worker until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -39,7 +38,7 @@ async def serve(address: str, *, sandbox: bool) -> None:
         task_queue=TASK_QUEUE,
         workflows=[Floor],
         activities=[nothing],
-        workflow_runner=SandboxedWorkflowRunner() if sandbox else UnsandboxedWorkflowRunner(),
+        workflow_runner=UnsandboxedWorkflowRunner(),
     )
     async with worker:
         print("ready", flush=True)
@@ -94,14 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.floor", description=__doc__)
     parser.add_argument("role", choices=("worker", "drive"))
     parser.add_argument("address")
-    parser.add_argument("--no-sandbox", action="store_true")
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--concurrent", type=int, default=20)
     parser.add_argument("--warm", type=int, default=0)
     parser.add_argument("--operations", type=int, default=OPERATIONS)
     given = parser.parse_args(arguments)
     if given.role == "worker":
-        uvloop.run(serve(given.address, sandbox=not given.no_sandbox))
+        uvloop.run(serve(given.address))
         return
     load = drive(
         given.address, cases=given.cases, concurrent=given.concurrent, warm=given.warm, operations=given.operations

@@ -1,4 +1,4 @@
-"""Time of the sandbox to begin one workflow run, for every new case and every case that left the cache.
+"""Time of the sandbox to begin one workflow run, for a worker with the sandbox: every new case, and every cold one.
 
 Measured as the SDK does it when a run begins: the runner that the worker uses loads the workflow's modules anew and
 makes the instance. The first of a process, which also fills Python's own caches, is shown apart.

@@ -103,7 +103,7 @@ class Service:
         }
         argv = ["up", *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
-            env = {**environment(), **self._variables}
+            env = {**environment(), "HOTLINE_SANDBOX": "true", **self._variables}
             self._process = subprocess.Popen(
                 [*self._command, *argv], cwd=self._folder, env=env, stdout=said, stderr=said
             )
