@@ -54,8 +54,8 @@ PAUSE_SECONDS = 0.2
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
-Repair = Callable[[str, bool], Awaitable[None]]
-"""Writes the case of this number from its history; True if SQL is known to have had all of it.
+Repair = Callable[[str, datetime | None], Awaitable[None]]
+"""Writes the case of this number from its history; SQL once had every change up to this instant.
 
 Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes.
 """
@@ -146,6 +146,7 @@ class Reconciler:
         self._done.clear()
         lost = dict(self._lost)
         async with shift() as current:
+            current.details = (self._report(),)
             # What a look finds lost during a sweep is told with what the sweep finds.
             goes_on = lambda: not current.is_over and (self._sweeping or self._lost == lost)  # noqa: E731
             async with asyncio.TaskGroup() as tasks:
@@ -223,25 +224,25 @@ class Reconciler:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
         if self._incomplete.get(number) != found:
             self._incomplete[number] = found
-            await self._write(number, was_in_sql=False)
+            await self._write(number)
 
     async def _catch_up(self, number: str, seen: Seen) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history."""
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
-            await self._write(number, was_in_sql=was_in_sql)
+            await self._write(number)
         elif told is None or told.seen.changed_at != seen.changed_at:
             self._told[number] = _Told(seen, now())
             await self._sender.tell_to_publish(number)
             self._done["published"] += 1
         elif abs(now() - told.at) >= GRACE:
-            await self._write(number, was_in_sql=False)
+            await self._write(number)
 
-    async def _write(self, number: str, *, was_in_sql: bool) -> None:
+    async def _write(self, number: str) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
-            await self._repair(number, was_in_sql)
+            await self._repair(number, self._in_sql_until)
         except DivergedError:
             self._told.pop(number, None)
             self._diverged.add(number)

@@ -6,20 +6,23 @@ lost events of a case if one of these holds:
 
 - a command acknowledged a version that SQL lacks, or an activity had written it;
 - the row of the case has that version, and an event of it is missing;
-- the caller knows it: the reconciler, which saw the change in SQL before, or a rebuild of an empty read model.
+- a change that it lacks is not later than `in_sql_until`, up to which SQL once had every change;
+- the read model is empty, and another case shows that it was not.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from activities.reconcile import Report
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
 from domain.case.notifications import notifications
@@ -35,6 +38,7 @@ from readmodel.projection import DivergedError, NotRegisteredError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
+from workflows.reconciler import RECONCILER
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
@@ -71,10 +75,12 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     ids = sorted(runs)
     kept = await asyncio.to_thread(_kept, engine, frozenset(ids))
     is_empty = not await asyncio.to_thread(_has_cases, engine)
+    until = await in_sql_until(client)
     batches, failed = 0, dict[str, Exception]()
     for start in range(0, len(ids), CASES_AT_ONCE):
         group = ids[start : start + CASES_AT_ONCE]
-        written = await _rebuild_cases(client, engine, {one: runs[one] for one in group}, was_emptied=is_empty)
+        found = {one: runs[one] for one in group}
+        written = await _rebuild_cases(client, engine, found, until, was_emptied=is_empty)
         batches += written.batches
         failed |= written.failed
         progress(start + len(group), len(ids))
@@ -103,14 +109,27 @@ def _has_cases(engine: Engine) -> bool:
         return has_cases(connection)
 
 
-async def repair_case(client: Client, engine: Engine, number: str, was_in_sql: bool) -> None:
-    """Write one case from its history, as `rebuild` does. `was_in_sql`: SQL is known to have had all of it.
+async def in_sql_until(client: Client) -> datetime | None:
+    """Return the instant up to which SQL once had every change, as the reconciler tells; None if it tells none."""
+    try:
+        described = await client.get_workflow_handle(RECONCILER.id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+    beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
+    reports = [report for beat in beats if beat for report in await client.data_converter.decode(beat, [Report])]
+    return next((report.in_sql_until for report in reports), None)
+
+
+async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> None:
+    """Write one case from its history, as `rebuild` does. SQL once had every change `until` this instant.
 
     Raises NotRegisteredError if Temporal has deleted the beginning that SQL lacks, DivergedError if SQL has other
     events than Temporal, and what `rebuild` raises.
     """
     runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
-    for error in (await _rebuild_cases(client, engine, runs, was_in_sql=was_in_sql)).failed.values():
+    for error in (await _rebuild_cases(client, engine, runs, until)).failed.values():
         raise error
 
 
@@ -125,19 +144,20 @@ async def _rebuild_cases(
     client: Client,
     engine: Engine,
     runs: Mapping[str, Sequence[WorkflowExecution]],
+    until: datetime | None,
     *,
-    was_in_sql: bool = False,
     was_emptied: bool = False,
 ) -> _Written:
     """Write these cases. What SQL never had is left to a case that runs.
 
-    `was_in_sql`: SQL is known to have had all. `was_emptied`: if it had anything, it had all.
+    SQL once had every change `until` this instant. `was_emptied`: if it had anything, it had all.
     """
     read = await asyncio.gather(*(read_case(client, found) for found in runs.values()))
     histories = dict(zip(runs, read, strict=True))
     there = await asyncio.to_thread(_versions, engine, runs)
-    was_in_sql |= was_emptied and any(history.acknowledged for history in read)
-    plans = {one: _plan(history, there.get(one, 0), was_in_sql=was_in_sql) for one, history in histories.items()}
+    if was_emptied and any(history.acknowledged for history in read):
+        until = datetime.max.replace(tzinfo=UTC)
+    plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
     failed = await asyncio.to_thread(_write, engine, plans)
     empty = [one for one, history in histories.items() if not (history.batches or one in there)]
     failed |= {one: NotRegisteredError(f"the beginning of {one} is missing") for one in empty}
@@ -155,9 +175,10 @@ class _Plan(NamedTuple):
     sent: int
 
 
-def _plan(history: CaseHistory, version: int, *, was_in_sql: bool) -> _Plan:
+def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     """Return what to write of a case that SQL has in this version; 0 if it has none of it."""
-    if was_in_sql or version < history.acknowledged:
+    once = [batch.case.version for batch in history.batches if until and batch.changed_at <= until]
+    if version < max(history.acknowledged, *once, 0):
         return _Plan(history.batches, max((batch.case.version for batch in history.batches), default=0))
     if history.runs:
         return _Plan([batch for batch in history.batches if batch.case.version <= version], version)

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.case.batch import ProjectionBatch
+from hotline.rebuild import in_sql_until
 from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.case_queries import list_cases
 from readmodel.database import engine as engine_of
@@ -218,9 +220,7 @@ async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_n
     complaint = await hotline.start()
     [case] = await complaint.rows("cases")
     changed_at = datetime.fromisoformat(case["changed_at"]).replace(tzinfo=UTC)
-    await until(
-        lambda: report(hotline), lambda seen: bool(seen and seen.in_sql_until and seen.in_sql_until >= changed_at)
-    )
+    await until(lambda: in_sql_until(hotline.client), lambda known: bool(known and known >= changed_at))
     forget(owner, complaint)
     await complaint.published(1)
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
@@ -248,9 +248,12 @@ async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.
 
 
 async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotline: Hotline, owner: Engine) -> None:
-    """Whatever it has found: it begins anew in the next shift."""
+    """Whatever it has found: it begins anew in the next shift. What earlier shifts knew is kept."""
     complaint = await hotline.start()
     environment = ActivityEnvironment()
+    earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
+    beat = Report(in_sql_until=last).model_dump(mode="json")
+    environment.info = replace(environment.info, heartbeat_details=[beat])
 
     class Ending(CaseWorkflows):
         async def running(self) -> AsyncIterator[dict[str, Seen]]:
@@ -260,15 +263,16 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         async def get(self, _: str) -> None:
             raise AssertionError("the sweep has gone on")
 
-    async def repair(_: str, __: bool) -> None:
+    async def repair(_: str, __: datetime | None) -> None:
         raise AssertionError("nothing is to be repaired")
 
     async with GroupWriter(owner) as writer:
         workflows = Ending(hotline.client, workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT)
         reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 3600)
-        shift = environment.run(reconciler.reconcile, Report())
+        shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
     assert (told.swept_at, told.lost, told.fault) == (None, {}, None)
+    assert told.in_sql_until == last
     assert await lost(complaint) is None
 
 
