@@ -1,4 +1,4 @@
-"""What the reconciler asks SQL: one query by indexes, which sees every event that is missing."""
+"""The question of the reconciler to SQL: one query by indexes, which sees every event that is missing."""
 
 from typing import Any
 

@@ -248,7 +248,7 @@ async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.
 
 
 async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotline: Hotline, owner: Engine) -> None:
-    """Whatever it has found: it begins anew in the next shift. What earlier shifts knew is kept."""
+    """The next shift begins it anew. The knowledge of earlier shifts is kept."""
     complaint = await hotline.start()
     environment = ActivityEnvironment()
     earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
