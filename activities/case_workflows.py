@@ -51,6 +51,11 @@ class CaseWorkflows:
         async for chunk in self._chunks('ExecutionStatus = "Running"'):
             yield chunk
 
+    async def ended(self) -> AsyncIterator[dict[str, Seen]]:
+        """Yield the cases whose workflows have ended and that Temporal still has. Raises RPCError."""
+        async for chunk in self._chunks('ExecutionStatus IN ("Completed", "Terminated")'):
+            yield chunk
+
     async def get(self, number: str) -> Seen | None:
         """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError."""
         try:

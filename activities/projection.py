@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from domain.case.batch import ProjectionBatch
 from readmodel.database import ReadConnection, reading
-from readmodel.projection import NotRegisteredError
+from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.writer import DOWN, GroupWriter
 
 T = TypeVar("T")
@@ -51,21 +51,30 @@ class SenderWriter:
         self._seconds = seconds
 
     async def write(self, batch: ProjectionBatch) -> bool:
-        """Return True once the batch is committed. If SQL does not take it in time, its case is to publish it."""
+        """Return True once the batch is committed. If SQL does not take it in time, its case is to publish it.
+
+        Raises DivergedError if SQL has other events of the case: it will never take these.
+        """
         if await self.committed(self._writer.submit(batch)):
             return True
         await self.tell_to_publish(batch.number)
         return False
 
     async def write_all(self, batches: Iterable[ProjectionBatch]) -> None:
-        """Write the batches together."""
-        await asyncio.gather(*map(self.write, batches))
+        """Write the batches together. One that SQL will never take is left to the reconciler's report."""
+        await asyncio.gather(*map(self._write_or_leave, batches))
+
+    async def _write_or_leave(self, batch: ProjectionBatch) -> None:
+        with suppress(DivergedError):
+            await self.write(batch)
 
     async def committed(self, work: Awaitable[object]) -> bool:
-        """Return True if the writer finishes this work in time."""
+        """Return True if the writer finishes this work in time. Raises DivergedError."""
         try:
             async with asyncio.timeout(self._seconds):
                 await work
+        except DivergedError:
+            raise
         except (SQLAlchemyError, NotRegisteredError, TimeoutError):
             return False
         return True

@@ -1,16 +1,25 @@
 """The reconciler: compares cases in Temporal with SQL, has SQL repaired, and reports cases whose workflow is lost.
 
 Temporal tells by the search attribute `ChangedAt` when a case changed last, and SQL by a column of that name. If SQL
-has an earlier one, the case is told to publish what its sender did not write; if that does not help, for SQL has lost
-rows that it had, the case is written anew from its history.
+has an earlier one, or lacks events, there are two reasons:
+
+- SQL never had the change, as its sender died before it wrote. The case is told to publish it; notifications are sent.
+- SQL had the change and lost it, as after a restore. The case is written from its history, and the notifications of
+  what was lost count as sent.
+
+The second is certain if the change is not later than `in_sql_until`, up to which SQL once had every change. Otherwise
+the case is told to publish first, and written from its history if that does not help (`hotline.rebuild`).
 """
 
+import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from pydantic import Field
 from sqlalchemy import Engine
@@ -26,7 +35,7 @@ from activities.shift import Shift, now, shift
 from domain.shared.value import Immutable
 from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.reconciliation import Lost
+from readmodel.reconciliation import Held, Lost
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -36,14 +45,31 @@ LOOK_BACK = timedelta(minutes=5)
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
-"""Age under which a change is left to its sender, who is about to write it."""
+"""Time that a sender has to write a change, and a case to publish what it was told to."""
 SWEEP_EVERY = timedelta(hours=1)
+SWEEP_ENDED_EVERY = timedelta(days=1)
+"""Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
 """Pause of a sweep after each chunk, so that callers come first."""
 NAMED = 20
 """Lost cases that the report names."""
-Repair = Callable[[str], Awaitable[None]]
-"""Writes the case of this number from its history. Raises DivergedError if SQL has other events than Temporal."""
+MILLISECOND = timedelta(milliseconds=1)
+Repair = Callable[[str, datetime | None], Awaitable[None]]
+"""Writes the case of this number from its history; SQL once had every change up to this instant.
+
+Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes.
+"""
+
+
+class _ShiftOverError(Exception):
+    """Error that ends a sweep at a pause, before it has marked anything."""
+
+
+class _Told(NamedTuple):
+    """A case that was told to publish, and when."""
+
+    seen: Seen
+    at: datetime
 
 
 class Report(Immutable):
@@ -55,7 +81,8 @@ class Report(Immutable):
     swept_at: datetime | None = None
     lost: dict[str, Lost] = Field(default={})
     lost_count: int = 0
-    fault: str | None = Field(default=None, description="Why the last look failed; null if it did not.")
+    fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
+    in_sql_until: datetime | None = Field(default=None, description="SQL once had every change up to this instant.")
 
     def __str__(self) -> str:
         """Return the report as a line for the Temporal UI."""
@@ -93,94 +120,174 @@ class Reconciler:
         self._workflows = workflows
         self._repair = repair
         self._every = every_seconds
-        self._look_back = FIRST_LOOK_BACK
+        self._looked_at: datetime | None = None
         self._swept_at: datetime | None = None
-        self._told: dict[str, datetime] = {}
+        self._swept_ended_at: datetime | None = None
+        self._in_sql_until: datetime | None = None
+        self._told: dict[str, _Told] = {}
+        self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
         self._diverged: set[str] = set()
         self._done = Counter[str]()
+        self._faults: dict[str, str] = {}
+        self._sweeping = False
 
     @activity.defn(name="reconcile")
-    async def reconcile(self) -> str:
-        """Look until the shift ends, the worker stops or other cases are lost; return the report.
+    async def reconcile(self, before: Report) -> Report:
+        """Look until the shift ends, the worker stops or other cases are lost, and sweep beside; return the report.
 
-        While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile.
+        While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile. `before` is the
+        report of the last shift.
         """
+        # The heartbeat is that of a worker that died.
+        reports = [before, *map(Report.model_validate, activity.info().heartbeat_details)]
+        known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
+        self._in_sql_until = max(filter(None, known), default=None)
         self._done.clear()
         lost = dict(self._lost)
         async with shift() as current:
-            while not current.is_over and self._lost == lost:
-                current.details = (await self._look(current),)
-                await current.rest(self._every)
-        return str(self._report())
-
-    async def _look(self, current: Shift) -> Report:
-        try:
-            began_at = now()
-            async for chunk in self._workflows.changed_since(began_at - self._look_back):
-                await self._compare(chunk)
-            self._look_back = LOOK_BACK
-            if self._swept_at is None or began_at - self._swept_at >= SWEEP_EVERY:
-                await self._sweep(current)
-                self._swept_at = began_at
-        except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
-            logger.warning("cases cannot be compared: %s", error)
-            return self._report(type(error).__name__)
+            current.details = (self._report(),)
+            # What a look finds lost during a sweep is told with what the sweep finds.
+            goes_on = lambda: not current.is_over and (self._sweeping or self._lost == lost)  # noqa: E731
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._looks(current, goes_on))
+                tasks.create_task(self._sweeps(current, goes_on))
         return self._report()
 
-    def _report(self, fault: str | None = None) -> Report:
-        named = dict(islice(self._lost.items(), NAMED))
-        return Report(**self._done, swept_at=self._swept_at, lost=named, lost_count=len(self._lost), fault=fault)
+    async def _looks(self, current: Shift, goes_on: Callable[[], bool]) -> None:
+        while goes_on():
+            await self._try("look", self._look())
+            current.details = (self._report(),)
+            await current.rest(self._every)
+
+    async def _sweeps(self, current: Shift, goes_on: Callable[[], bool]) -> None:
+        while goes_on():
+            if _is_due(self._swept_at, SWEEP_EVERY):
+                self._sweeping = True
+                try:
+                    await self._try("sweep", self._sweep(current))
+                finally:
+                    self._sweeping = False
+                current.details = (self._report(),)
+            await current.rest(self._every)
+
+    async def _try(self, name: str, work: Awaitable[None]) -> None:
+        try:
+            with suppress(_ShiftOverError):
+                await work
+        except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
+            logger.warning("cases cannot be compared: %s", error)
+            self._faults[name] = type(error).__name__
+        else:
+            self._faults.pop(name, None)
+
+    async def _look(self) -> None:
+        """Compare what has changed since the last look, and what was told to publish."""
+        began_at = now()
+        # Earlier than now, even if the clock was set back.
+        since = min(self._looked_at, began_at) - LOOK_BACK if self._looked_at else began_at - FIRST_LOOK_BACK
+        async for chunk in self._workflows.changed_since(since):
+            await self._compare(chunk)
+        await self._compare({number: told.seen for number, told in self._told.items()})
+        self._looked_at = began_at
+        if self._swept_at:
+            missing = (told.seen.changed_at - MILLISECOND for told in self._told.values())
+            until = min([began_at - LOOK_BACK, *missing])
+            self._in_sql_until = max(until, self._in_sql_until or until)
+
+    def _report(self) -> Report:
+        return Report(
+            **self._done,
+            swept_at=self._swept_at,
+            lost=dict(islice(self._lost.items(), NAMED)),
+            lost_count=len(self._lost),
+            fault=next(iter(self._faults.values()), None),
+            in_sql_until=self._in_sql_until,
+        )
 
     async def _compare(self, chunk: Mapping[str, Seen]) -> None:
-        """Have SQL repaired where it is behind."""
-        known = await read(self._engine, partial(reconciliation.changed_at, numbers=chunk.keys()))
+        """Have SQL repaired where it is behind or lacks events."""
+        held = await read(self._engine, partial(reconciliation.held, numbers=chunk.keys()))
         self._done["compared"] += len(chunk)
         for number, seen in chunk.items():
-            if number in known and known[number] >= seen.changed_at:
+            found = held.get(number)
+            if found and not found.is_whole:
+                await self._complete(number, found)
+            elif found and found.changed_at >= seen.changed_at:
                 self._told.pop(number, None)
+                self._incomplete.pop(number, None)
                 self._diverged.discard(number)
             elif abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
                 await self._catch_up(number, seen)
 
+    async def _complete(self, number: str, found: Held) -> None:
+        """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
+        if self._incomplete.get(number) != found:
+            self._incomplete[number] = found
+            await self._write(number)
+
     async def _catch_up(self, number: str, seen: Seen) -> None:
-        """Tell the case to publish; if it has ended, or was told before, write it from its history."""
-        if seen.runs and self._told.get(number) != seen.changed_at:
-            self._told[number] = seen.changed_at
+        """Tell the case to publish what SQL never had; if that does not help, write it from its history."""
+        was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
+        told = self._told.get(number)
+        if was_in_sql or not seen.runs:
+            await self._write(number)
+        elif told is None or told.seen.changed_at != seen.changed_at:
+            self._told[number] = _Told(seen, now())
             await self._sender.tell_to_publish(number)
             self._done["published"] += 1
-            return
+        elif abs(now() - told.at) >= GRACE:
+            await self._write(number)
+
+    async def _write(self, number: str) -> None:
+        """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
-            await self._repair(number)
+            await self._repair(number, self._in_sql_until)
         except DivergedError:
+            self._told.pop(number, None)
             self._diverged.add(number)
             self._lost[number] = "reset"
             await self._writer.run(partial(reconciliation.mark, reasons={number: "reset"}))
         except NotRegisteredError as error:
+            self._told.pop(number, None)
             logger.warning("a case cannot be written: %s", error)
         else:
             self._done["repaired"] += 1
 
     async def _sweep(self, current: Shift) -> None:
-        """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost."""
-        running: dict[str, Seen] = {}
-        async for chunk in self._workflows.running():
-            await self._compare(chunk)
-            running |= chunk
-            await current.rest(PAUSE_SECONDS)
-        lost: dict[str, Lost] = dict.fromkeys(sorted(self._diverged), "reset")
+        """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
+
+        The first sweep and one a day compare the cases that have ended as well. Raises _ShiftOverError.
+        """
+        began_at = now()
+        running = await self._compare_all(self._workflows.running(), current)
+        if _is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
+            await self._compare_all(self._workflows.ended(), current)
+            self._swept_ended_at = began_at
+        lost: dict[str, Lost] = {}
         after = ""
         while held := await read(self._engine, partial(reconciliation.open_cases, after=after, limit=CHUNK)):
             after = max(held)
             for number, changed_at in held.items():
                 # The list may lag behind: a case is asked itself before it is reported.
-                if number not in running or running[number].changed_at < changed_at:
+                if number not in running or running[number] < changed_at:
                     reason = await self._loss(number, changed_at)
                     lost |= {number: reason} if reason else {}
-            await current.rest(PAUSE_SECONDS)
+            await _pause(current)
+        lost |= dict.fromkeys(sorted(self._diverged), "reset")
         before = await read(self._engine, reconciliation.lost_cases)
         await self._writer.run(partial(reconciliation.mark, reasons={**dict.fromkeys(before), **lost}))
         self._lost = lost
+        self._swept_at = began_at
+
+    async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: Shift) -> dict[str, datetime]:
+        """Compare these cases, with pauses; return when each changed last. Raises _ShiftOverError."""
+        changed: dict[str, datetime] = {}
+        async for chunk in chunks:
+            await self._compare(chunk)
+            changed |= {number: seen.changed_at for number, seen in chunk.items()}
+            await _pause(current)
+        return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
         """Return how the workflow of an open case was lost; None if it runs, or has ended as SQL is to learn."""
@@ -193,3 +300,13 @@ class Reconciler:
         if not seen.runs:
             return "ended"
         return "reset" if seen.changed_at < changed_at else None
+
+
+def _is_due(last: datetime | None, every: timedelta) -> bool:
+    return last is None or abs(now() - last) >= every
+
+
+async def _pause(current: Shift) -> None:
+    await current.rest(PAUSE_SECONDS)
+    if current.is_over:
+        raise _ShiftOverError

@@ -1,31 +1,44 @@
-"""Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.histories`)."""
+"""Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.histories`).
+
+What SQL lacks, it has either lost or never had. Notifications of what it lost were sent, and count as sent. Those of
+what it never had are still to be sent, by a case that runs if there is one: it publishes its events itself. SQL has
+lost events of a case if one of these holds:
+
+- a command acknowledged a version that SQL lacks, or an activity had written it;
+- the row of the case has that version, and an event of it is missing;
+- a change that it lacks is not later than `in_sql_until`, up to which SQL once had every change;
+- the read model is empty, and another case shows that it was not.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from activities.reconcile import Report
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
 from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.shared.notification import Notification
-from hotline.histories import chains, read_case, read_incident
+from hotline.histories import CaseHistory, chains, read_case, read_incident
 from readmodel import incidents
-from readmodel.case_queries import states, versions
+from readmodel.case_queries import has_cases, states, versions
 from readmodel.database import WriteConnection, reading, writing
 from readmodel.notifications import close, known
 from readmodel.projection import DivergedError, NotRegisteredError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
+from workflows.reconciler import RECONCILER
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
@@ -56,17 +69,18 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
 
     No row is deleted: what SQL has of cases that Temporal no longer has stays.
 
-    Restored notifications count as sent: nothing tells which were, and none must be sent twice.
-
     Raises RPCError if Temporal does not answer, DBAPIError if SQL does not; written rows stay.
     """
     runs = await chains(client)
     ids = sorted(runs)
     kept = await asyncio.to_thread(_kept, engine, frozenset(ids))
+    is_empty = not await asyncio.to_thread(_has_cases, engine)
+    until = await in_sql_until(client)
     batches, failed = 0, dict[str, Exception]()
     for start in range(0, len(ids), CASES_AT_ONCE):
         group = ids[start : start + CASES_AT_ONCE]
-        written = await _rebuild_cases(client, engine, {one: runs[one] for one in group})
+        found = {one: runs[one] for one in group}
+        written = await _rebuild_cases(client, engine, found, until, was_emptied=is_empty)
         batches += written.batches
         failed |= written.failed
         progress(start + len(group), len(ids))
@@ -90,14 +104,32 @@ def _kept(engine: Engine, ids: Collection[str]) -> list[State]:
         return [state for number, state in states(connection) if workflow_id(number) not in ids]
 
 
-async def repair_case(client: Client, engine: Engine, number: str) -> None:
-    """Write one case from its history, as `rebuild` does.
+def _has_cases(engine: Engine) -> bool:
+    with reading(engine) as connection:
+        return has_cases(connection)
+
+
+async def in_sql_until(client: Client) -> datetime | None:
+    """Return the instant up to which SQL once had every change, as the reconciler tells; None if it tells none."""
+    try:
+        described = await client.get_workflow_handle(RECONCILER.id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+    beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
+    reports = [report for beat in beats if beat for report in await client.data_converter.decode(beat, [Report])]
+    return next((report.in_sql_until for report in reports), None)
+
+
+async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> None:
+    """Write one case from its history, as `rebuild` does. SQL once had every change `until` this instant.
 
     Raises NotRegisteredError if Temporal has deleted the beginning that SQL lacks, DivergedError if SQL has other
     events than Temporal, and what `rebuild` raises.
     """
     runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
-    for error in (await _rebuild_cases(client, engine, runs)).failed.values():
+    for error in (await _rebuild_cases(client, engine, runs, until)).failed.values():
         raise error
 
 
@@ -108,23 +140,49 @@ class _Written(NamedTuple):
     failed: Mapping[str, Exception]
 
 
-async def _rebuild_cases(client: Client, engine: Engine, runs: Mapping[str, Sequence[WorkflowExecution]]) -> _Written:
-    """Write these cases. What SQL was never known to have is left to a case that runs: nobody was told of it yet."""
+async def _rebuild_cases(
+    client: Client,
+    engine: Engine,
+    runs: Mapping[str, Sequence[WorkflowExecution]],
+    until: datetime | None,
+    *,
+    was_emptied: bool = False,
+) -> _Written:
+    """Write these cases. What SQL never had is left to a case that runs.
+
+    SQL once had every change `until` this instant. `was_emptied`: if it had anything, it had all.
+    """
     read = await asyncio.gather(*(read_case(client, found) for found in runs.values()))
     histories = dict(zip(runs, read, strict=True))
     there = await asyncio.to_thread(_versions, engine, runs)
-    batches, behind = dict[str, Sequence[ProjectionBatch]](), list[str]()
-    for one, history in histories.items():
-        version = there.get(one, 0)
-        left = history.runs and 0 < version >= history.acknowledged
-        batches[one] = [each for each in history.batches if not left or each.case.version <= version]
-        if len(batches[one]) < len(history.batches):
-            behind.append(one)
-    failed = await asyncio.to_thread(_write, engine, batches, there)
-    for one in behind:
-        with suppress(RPCError):  # it has ended meanwhile
-            await client.get_workflow_handle(one).signal(ComplaintWorkflow.publish)
-    return _Written(sum(map(len, batches.values())), failed)
+    if was_emptied and any(history.acknowledged for history in read):
+        until = datetime.max.replace(tzinfo=UTC)
+    plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
+    failed = await asyncio.to_thread(_write, engine, plans)
+    empty = [one for one, history in histories.items() if not (history.batches or one in there)]
+    failed |= {one: NotRegisteredError(f"the beginning of {one} is missing") for one in empty}
+    for one, plan in plans.items():
+        if len(plan.batches) < len(histories[one].batches):
+            with suppress(RPCError):  # it has ended meanwhile
+                await client.get_workflow_handle(one).signal(ComplaintWorkflow.publish)
+    return _Written(sum(len(plan.batches) for plan in plans.values()), failed)
+
+
+class _Plan(NamedTuple):
+    """Batches of a case to write, and the version up to which notifications that SQL lacks count as sent."""
+
+    batches: Sequence[ProjectionBatch]
+    sent: int
+
+
+def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
+    """Return what to write of a case that SQL has in this version; 0 if it has none of it."""
+    once = [batch.case.version for batch in history.batches if until and batch.changed_at <= until]
+    if version < max(history.acknowledged, *once, 0):
+        return _Plan(history.batches, max((batch.case.version for batch in history.batches), default=0))
+    if history.runs:
+        return _Plan([batch for batch in history.batches if batch.case.version <= version], version)
+    return _Plan(history.batches, version)
 
 
 def _versions(engine: Engine, ids: Iterable[str]) -> dict[str, int]:
@@ -134,25 +192,25 @@ def _versions(engine: Engine, ids: Iterable[str]) -> dict[str, int]:
     return {workflow_id(number): version for number, version in found.items()}
 
 
-def _write(
-    engine: Engine, cases: Mapping[str, Sequence[ProjectionBatch]], there: Collection[str]
-) -> dict[str, Exception]:
-    """Write all cases in one transaction, or else each alone; return the errors of those that cannot be written.
-
-    SQL has the cases `there`.
-    """
-    batches = list(chain.from_iterable(cases.values()))
-    empty = [one for one, found in cases.items() if not found and one not in there]
-    owed = (notifications(batch.number, event) for batch in batches for event in batch.events)
+def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
+    """Write all cases in one transaction, or else each alone; return the errors of those that cannot be written."""
+    batches = [batch for plan in plans.values() for batch in plan.batches]
+    sent = (
+        notifications(batch.number, event)
+        for plan in plans.values()
+        for batch in plan.batches
+        for event in batch.events
+        if event.seq <= plan.sent
+    )
     try:
         if batches:
-            _write_notified(engine, chain.from_iterable(owed), partial(write, batches=batches))
+            _write_notified(engine, chain.from_iterable(sent), partial(write, batches=batches))
     except NotRegisteredError as error:
-        if len(cases) == 1:
-            return dict.fromkeys(cases, error)
-        singly = (_write(engine, {one: found}, there) for one, found in cases.items())
+        if len(plans) == 1:
+            return dict.fromkeys(plans, error)
+        singly = (_write(engine, {one: plan}) for one, plan in plans.items())
         return {one: error for failed in singly for one, error in failed.items()}
-    return {one: NotRegisteredError(f"the beginning of {one} is missing") for one in empty}
+    return {}
 
 
 def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:

@@ -2,13 +2,18 @@
 
 Case rows and clocks are written only over an older version, events and notifications only if they are missing. So a
 batch that is written late does no harm, and any order leads to the same rows.
+
+A workflow that was reset or replaced has other events of the same versions. Its batches are refused: events that SQL
+has are compared, and a case row is written only over one that changed when the batch says that its version did.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
 from domain.case.actions.decide_approval import ApprovalDecided
 from domain.case.actions.decide_credit import CreditDecided
@@ -42,7 +47,8 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
     """Write the batches; return the number of notifications in them.
 
     Raises:
-        NotRegisteredError: earlier events of a case are missing, or SQL has other ones; nothing must be committed.
+        NotRegisteredError: earlier events of a case are missing; nothing must be committed.
+        DivergedError: SQL has other events of a case; the same.
     """
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
@@ -71,6 +77,10 @@ _UPDATE = (
     .where(
         cases.c.number == bindparam("the_number"),
         cases.c.version.between(bindparam("since_version"), bindparam("the_version") - 1),
+        cases.c.changed_at.between(
+            func.coalesce(bindparam("since_changed_at", type_=cases.c.changed_at.type), cases.c.changed_at),
+            bindparam("the_changed_at"),
+        ),
     )
     # A batch has the priority only if another catalogue was put in force for the case.
     .values(priority=func.coalesce(bindparam("the_priority", type_=cases.c.priority.type), cases.c.priority))
@@ -84,7 +94,9 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
         | {
             "the_number": batch.number,
             "since_version": batch.since_version,
+            "since_changed_at": batch.since_changed_at,
             "the_version": batch.case.version,
+            "the_changed_at": batch.changed_at,
             "the_priority": batch.priority,
         }
         for batch in batches
@@ -92,20 +104,46 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
     if connection.execute(_UPDATE, rows).rowcount == len(rows):
         return
     wanted = {batch.number for batch in batches}
-    there = dict(connection.execute(select(cases.c.number, cases.c.version).where(cases.c.number.in_(wanted))).all())
-    if missing := {batch.number for batch in batches if there.get(batch.number, 0) < batch.since_version}:
+    query = select(cases.c.number, cases.c.version, cases.c.changed_at).where(cases.c.number.in_(wanted))
+    there = {row.number: row for row in connection.execute(query)}
+    held = {number: row.version for number, row in there.items()}
+    if missing := {batch.number for batch in batches if held.get(batch.number, 0) < batch.since_version}:
         raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
+    if other := {
+        batch.number
+        for batch in batches
+        if held[batch.number] <= batch.case.version and not _follows(batch, there[batch.number].changed_at)
+    }:
+        raise _diverged(other)
+
+
+def _follows(batch: ProjectionBatch, changed_at: datetime) -> bool:
+    """Return True if a version of the batch changed at this instant, as far as the batch tells."""
+    return (batch.since_changed_at or changed_at) <= changed_at <= batch.changed_at
+
+
+def _diverged(numbers: Collection[str]) -> DivergedError:
+    return DivergedError(f"SQL has other events of {', '.join(sorted(numbers))}: reset or replaced workflows")
+
+
+_COMPARED = ("at", "actor", "role", "action", "from_state", "to_state", "cycle")
+"""Columns of `events` that are compared with an event, beside `data`."""
 
 
 def _require_same(connection: WriteConnection, occurred: Sequence[tuple[str, Event]]) -> None:
     """Raise DivergedError if SQL has another event in the place of one of these."""
     numbers, seqs = {number for number, _ in occurred}, [event.seq for _, event in occurred]
-    query = select(events.c.number, events.c.seq, events.c.at).where(
-        events.c.number.in_(numbers), events.c.seq.between(min(seqs), max(seqs))
-    )
-    there = {(number, seq): at for number, seq, at in connection.execute(query)}
-    if other := {number for number, event in occurred if there[number, event.seq] != event.at}:
-        raise DivergedError(f"SQL has other events of {', '.join(sorted(other))}: reset or replaced workflows")
+    query = select(events).where(events.c.number.in_(numbers), events.c.seq.between(min(seqs), max(seqs)))
+    there = {(row.number, row.seq): row for row in connection.execute(query)}
+    if other := {number for number, event in occurred if not _is_same(event, there[number, event.seq])}:
+        raise _diverged(other)
+
+
+def _is_same(event: Event, there: Row[Any]) -> bool:
+    if any(getattr(event, name) != getattr(there, name) for name in _COMPARED):
+        return False
+    # Another release may have written more or fewer defaults.
+    return event.data.model_dump_json() == there.data or event.data == type(event.data).model_validate_json(there.data)
 
 
 def _registered_row(batch: ProjectionBatch) -> RowValues:

@@ -1,25 +1,44 @@
-"""Queries and marks of the reconciler: when cases changed as SQL knows it, and cases whose workflow is lost."""
+"""Queries and marks of the reconciler: what SQL has of cases, and cases whose workflow is lost."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from domain.case.lifecycle import OPEN
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.tables import cases
+from readmodel.tables import cases, events
 
 Lost = Literal["ended", "missing", "reset"]
 """Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
 _OPEN = sorted(state.value for state in OPEN)
 _MARK = update(cases).where(cases.c.number == bindparam("the_number")).values(lost=bindparam("the_reason"))
+_HELD = select(
+    cases.c.number,
+    cases.c.changed_at,
+    cases.c.version,
+    select(func.count()).where(events.c.number == cases.c.number).scalar_subquery().label("events"),
+).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
 
 
-def changed_at(connection: ReadConnection, numbers: Collection[str]) -> dict[str, datetime]:
-    """Return when these cases changed last; one without a row is left out."""
-    statement = select(cases.c.number, cases.c.changed_at).where(cases.c.number.in_(numbers))
-    return {row.number: row.changed_at for row in connection.execute(statement)}
+class Held(NamedTuple):
+    """A case in SQL: when it changed last, its version, and the number of its events."""
+
+    changed_at: datetime
+    version: int
+    events: int
+
+    @property
+    def is_whole(self) -> bool:
+        """True if no event is missing: there is one for each version."""
+        return self.events == self.version
+
+
+def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held]:
+    """Return what SQL has of these cases; one without a row is left out."""
+    rows = connection.execute(_HELD, {"numbers": list(numbers)})
+    return {row.number: Held(row.changed_at, row.version, row.events) for row in rows}
 
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:

@@ -43,6 +43,7 @@ class ComplaintWorkflow(EntityWorkflow):
         else:
             self._case, registered = Case.register(start.source)
         self._recent = deque(start.recent, maxlen=RECENT)
+        self._changes = dict(start.changes)
         self._ends = False
         self._timer = DeadlineTimer(self._wake)
         self._link = IncidentLink(self._case.number, start.linked_incident)
@@ -137,10 +138,13 @@ class ComplaintWorkflow(EntityWorkflow):
 
     def _keep(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
         super()._keep(*events)
+        self._changes[self._case.version] = self._changed_at
         self._recent.extend(map(timeline_line, events))
 
     def _batch(self) -> ProjectionBatch:
-        return ProjectionBatch.of(self._case, self._outbox, self._changed_at)
+        since = self._outbox[0].seq - 1
+        self._changes = {version: at for version, at in self._changes.items() if version >= since}
+        return ProjectionBatch.of(self._case, self._outbox, self._changed_at, self._changes.get(since))
 
     def _batch_for_sender(self) -> ProjectionBatch | None:
         """Return the outbox for the sender of the update to write; None if SQL is known to have everything."""
@@ -169,6 +173,7 @@ class ComplaintWorkflow(EntityWorkflow):
             sender_version=self._sender_version,
             changed_at=self._changed_at,
             outbox=tuple(self._outbox),
+            changes=self._changes,
             recent=tuple(self._recent),
             linked_incident=self._link.told,
         )

@@ -39,6 +39,7 @@ class ComplaintStart(EntityStart):
 
     source: Registration | Case
     outbox: tuple[Event, ...] = omit_default((), "Events that SQL is not known to have.")
+    changes: dict[int, datetime] = Field(default={}, description="ChangedAt of versions that SQL may have, by version.")
     recent: tuple[str, ...] = omit_default((), "The last entries of the timeline, a short line each.")
     linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
 

@@ -1,12 +1,12 @@
 """Workflows of which one runs at a time, for ever: one activity, shift after shift (`activities.shift`)."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, NamedTuple, NoReturn
 
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.types import MethodAsyncNoParam
 
 from activities.shift import SHIFT
 from workflows.entity import RETRY
@@ -18,7 +18,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 class Singleton(NamedTuple):
     """A workflow of which one runs at a time, with the texts that the Temporal UI shows of it."""
 
-    run: MethodAsyncNoParam[Any, None]
+    run: Callable[..., Awaitable[None]]
     id: str
     summary: str
     details: str
@@ -35,18 +35,21 @@ class Singleton(NamedTuple):
         )
 
 
-async def run_shifts(activity: MethodAsyncNoParam[Any, int | str], summary: str, result: str) -> NoReturn:
+async def run_shifts(activity: Callable[..., Awaitable[Any]], summary: str, result: str, *before: object) -> NoReturn:
     """Run the activity, one shift after the other; continue as new when the history has grown.
 
-    `result` is the text with what the last shift returned, in place of `{0}`.
+    `result` is the text with what the last shift returned, in place of `{0}`. If the activity takes what the shift
+    `before` returned, each takes that of the last one.
     """
     while not workflow.info().is_continue_as_new_suggested():
-        count = await workflow.execute_activity_method(
+        found = await workflow.execute_activity_method(
             activity,
+            args=before,
             start_to_close_timeout=2 * SHIFT,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
             summary=summary,
         )
-        workflow.set_current_details(f"{result.format(count)} ({workflow.now():%Y-%m-%d %H:%M:%S} UTC)")
-    workflow.continue_as_new()
+        before = (found,) if before else ()
+        workflow.set_current_details(f"{result.format(found)} ({workflow.now():%Y-%m-%d %H:%M:%S} UTC)")
+    workflow.continue_as_new(args=before)

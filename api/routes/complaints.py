@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend
 from api.intake import OTHER_OWNER
-from api.problems import UNKNOWN, ProblemError
+from api.problems import BEHIND_SQL, UNKNOWN, ProblemError
 from api.routes.parameters import (
     CASE_ERRORS,
     FIND_ERRORS,
@@ -42,7 +42,7 @@ def _add_register(operations: openapi.Operations, backend: Backend) -> None:
         "受理 register: take a complaint in",
         Complaint,
         {201: "registered", 202: "registered"},
-        (*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"]),
+        (*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"], BEHIND_SQL),
     )
     async def register(
         body: Annotated[NewComplaint, backend.by_name],

@@ -6,7 +6,7 @@ from functools import partial
 
 from activities.projection import SenderWriter
 from api.metrics import Metrics
-from api.problems import ProblemError
+from api.problems import BEHIND_SQL, ProblemError
 from api.sql.reader import Reader
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
@@ -15,6 +15,7 @@ from domain.incident.batch import IncidentBatch
 from domain.shared.instants import to_milliseconds
 from readmodel import incidents
 from readmodel.case_queries import get_case, versions
+from readmodel.projection import DivergedError
 from readmodel.writer import GroupWriter
 
 MOST_CASES = 1000
@@ -44,14 +45,17 @@ class ProjectionWriter:
         return case.version if case else 0
 
     async def register(self, case: Case, events: Sequence[Event]) -> bool:
-        """Write the first batch of a case; return True once it is committed."""
+        """Write the first batch of a case; return True once it is committed. Raises ProblemError as `write` does."""
         committed = await self._commit(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
         if committed:
             self._keep(case)
         return committed
 
     async def write(self, batch: ProjectionBatch) -> tuple[Case | None, bool]:
-        """Write what an update returned; return the case, None if it cannot be known here, and True once committed."""
+        """Write what an update returned; return the case, None if it cannot be known here, and True once committed.
+
+        Raises ProblemError if SQL has other events of the case: its workflow was reset or replaced.
+        """
         committed = await self._commit(batch)
         case = self._after(batch)
         if committed and case is None:
@@ -76,7 +80,11 @@ class ProjectionWriter:
         return await self._sender.committed(self._writer.run(partial(incidents.write, batch=batch)))
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
-        committed = await self._sender.write(batch)
+        try:
+            committed = await self._sender.write(batch)
+        except DivergedError:
+            self._metrics.wrote(committed=False)
+            raise _behind_sql(batch) from None
         self._metrics.wrote(committed=committed)
         return committed
 
@@ -99,3 +107,13 @@ class ProjectionWriter:
         self._committed.move_to_end(case.number)
         if len(self._committed) > MOST_CASES:
             self._committed.popitem(last=False)
+
+
+def _behind_sql(batch: ProjectionBatch) -> ProblemError:
+    """Return the problem of a batch that SQL will never take."""
+    detail = (
+        f"SQL has other events of the case {batch.number}: its workflow was reset or replaced. What was sent is in"
+        f" Temporal alone, as version {batch.case.version}; lists and reports keep what SQL has. Do not send it again:"
+        " register the case anew, with a note of this number, or have Temporal's database restored."
+    )
+    return ProblemError(BEHIND_SQL, detail, state=batch.case.state, version=batch.case.version, accepted=[])

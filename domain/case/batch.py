@@ -23,6 +23,9 @@ class ProjectionBatch(Immutable):
     since_version: int = Field(
         ge=0, description="The version that SQL is known to have: clocks with a higher version have changed."
     )
+    since_changed_at: datetime | None = omit_default(
+        None, "ChangedAt of `since_version`: SQL has another one if the workflow was reset or replaced."
+    )
     changed_at: datetime = Field(description="As the search attribute `ChangedAt`: later in every batch of a case.")
     sla: str
     overdue: bool
@@ -32,11 +35,14 @@ class ProjectionBatch(Immutable):
     events: tuple[Event, ...] = Field(min_length=1)
 
     @classmethod
-    def of(cls, case: CaseState, events: Sequence[Event], changed_at: datetime) -> Self:
+    def of(
+        cls, case: CaseState, events: Sequence[Event], changed_at: datetime, since_changed_at: datetime | None = None
+    ) -> Self:
         """Return the batch of these events, the last of which led to the case as it is."""
         return cls(
             number=case.number,
             since_version=events[0].seq - 1,
+            since_changed_at=since_changed_at,
             changed_at=changed_at,
             sla=case.sla,
             overdue=case.overdue,

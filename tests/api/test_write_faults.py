@@ -71,17 +71,42 @@ async def test_a_version_from_the_future_is_refused_and_leaves_nothing_in_the_hi
     await run.terminate()
 
 
-async def test_events_after_a_reset_do_not_mix_with_those_that_sql_has(on_both: Api) -> None:
-    """Another API process does not know which version SQL has: its action is done, and not shown."""
+async def test_events_after_a_reset_are_answered_409_and_do_not_mix_with_those_that_sql_has(on_both: Api) -> None:
+    """Another API process does not know which version SQL has: the workflow takes its action, and SQL does not."""
     number = await on_both.case_in("dispatched")
-    before = await on_both.complaint(number)
     run = await reset(on_both, number)
     async with further_api(on_both, on_both.clock) as other:
-        answer = await other.act(number, "dispatch", {"department": "metering"}, "zhou")
-        assert (answer.status_code, answer.json()["department"]) == (202, "metering")
+        for _ in range(2):
+            answer = await other.act(number, "dispatch", {"department": "metering"}, "zhou", key="once")
+            found = problem(answer, 409, "behind-sql")
+            assert (found["state"], found["version"]) == ("dispatched", 2)
+            assert "register the case anew" in found["detail"]
         after = await other.complaint(number)
-        assert (after["version"], after["department"]) == (before["version"], "repair")
+        assert (after["version"], after["department"]) == (2, "repair")
         assert await other.actions(number) == ["register", "dispatch"]
+    await run.terminate()
+
+
+@pytest.mark.parametrize("remembered", [2, 3])
+async def test_a_process_that_remembers_a_version_does_not_append_another_history_to_it(
+    on_both: Api, remembered: int
+) -> None:
+    """After a reset the workflow has reached that version again, and gone on, by other events than SQL has."""
+    number = await on_both.case_in("dispatched")
+    async with further_api(on_both, on_both.clock) as third:
+        if remembered < 3:
+            assert (await third.act(number, "sign_for", {}, "wu")).status_code == 200
+        else:
+            assert (await on_both.act(number, "sign_for", {}, "wu")).status_code == 200
+        rows = await on_both.actions(number)
+        run = await reset(on_both, number)
+        async with further_api(on_both, on_both.clock) as other:
+            for by, action, body in (("zhou", "dispatch", {"department": "metering"}), ("sun", "sign_for", {})):
+                problem(await other.act(number, action, body, by), 409, "behind-sql")
+        problem(await on_both.act(number, "comment", {"note": "在家"}), 409, "behind-sql")
+        problem(await on_both.act(number, "comment", {"note": "仍在家"}), 409, "behind-sql")
+        assert await on_both.actions(number) == rows
+        assert (await on_both.complaint(number))["department"] == "repair"
     await run.terminate()
 
 

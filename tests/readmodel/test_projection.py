@@ -1,6 +1,7 @@
 """Rows follow from batches, whatever their order and however often they come."""
 
 from collections import deque
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ from domain.case.intake import Registration
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
 from readmodel.case_queries import get_case
 from readmodel.database import reading, writing
-from readmodel.projection import NotRegisteredError, write
+from readmodel.projection import DivergedError, NotRegisteredError, write
 from readmodel.tables import cases, clocks, events, notifications, search_words
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
@@ -187,6 +188,50 @@ def test_a_batch_of_another_history_is_refused_and_leaves_nothing(database: Engi
     for batches in (other[:2], other, [in_one(other)]):
         with pytest.raises(NotRegisteredError, match=number(1)):
             put(database, *batches, STORIES[1][0])
+        assert everything(database) == before
+
+
+def history(reset_after: int | None = None) -> list[ProjectionBatch]:
+    """The batches of a plain case, as a workflow makes them; from one on later by a day, as after a reset."""
+    start = call(1)
+    case, first = Case.register(start)
+    made, at = [batch(case, first)], start.at
+    for place, action in enumerate(PLAIN, start=1):
+        at += days(1) if place == reset_after else minutes(3)
+        happened = (*case.ring(at), *do(case, BODIES[action], at))
+        made.append(batch(case, happened).model_copy(update={"since_changed_at": made[-1].changed_at}))
+    return made
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_batches_of_two_histories_of_a_case_never_mix(database: Engine, data: st.DataObject) -> None:
+    """The workflow was reset after some batches, and went on at a later time. SQL keeps a beginning of one history."""
+    clear(database)
+    reset_after = data.draw(st.integers(1, 4))
+    first, second = history(), history(reset_after)
+    told = [[(event.seq, event.at) for each in story for event in each.events] for story in (first, second)]
+    again = data.draw(st.lists(st.sampled_from([*first, *second])))
+    for each in data.draw(st.permutations([*first, *second[reset_after:], *again])):
+        with suppress(NotRegisteredError):
+            put(database, each)
+        found = [(row["seq"], row["at"]) for row in rows(database, events)]
+        assert found in [one[: len(found)] for one in told]
+
+
+def test_an_event_that_differs_in_its_facts_alone_is_refused(database: Engine) -> None:
+    """As a rung, which is dated by its due time, may after a reset."""
+    put(database, *STORIES[0][:2])
+    before = everything(database)
+    [dispatched] = STORIES[0][1].events
+    for change in (
+        {"data": dispatched.data.model_copy(update={"department": "metering"})},
+        {"actor": "Zhou Min"},
+        {"cycle": 2},
+    ):
+        other = STORIES[0][1].model_copy(update={"events": (dispatched.model_copy(update=change),)})
+        with pytest.raises(DivergedError, match=number(1)):
+            put(database, other)
         assert everything(database) == before
 
 

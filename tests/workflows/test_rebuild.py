@@ -20,6 +20,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
+from domain.case.batch import ProjectionBatch
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
@@ -256,3 +257,23 @@ async def test_incidents_come_back_with_their_timelines_and_what_callers_were_to
     assert {row["status"] for row in of_it} == {"sent"}
     assert await rebuild(hotline.client, owner) == found
     assert rows(owner) == after
+
+
+async def test_what_sql_never_had_is_left_to_its_case(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender died before it wrote anything: its notifications are still to be sent."""
+
+    async def died(_: ProjectionBatch) -> bool:
+        return False
+
+    with monkeypatch.context() as dying:
+        dying.setattr(hotline.sender, "write", died)
+        complaint = await hotline.start()
+    name = workflow_id(complaint.number)
+    await until(lambda: chains(hotline.client), lambda found: name in found)
+    assert await complaint.rows("cases") == []
+    assert (await rebuild(hotline.client, owner)).lost == ()
+    await complaint.published(1)
+    assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}
+    await complaint.handle.terminate()

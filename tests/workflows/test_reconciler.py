@@ -1,7 +1,9 @@
 """The reconciler on a real server: SQL catches up with Temporal unasked, and lost workflows are reported."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,23 +16,28 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
 
 from activities import reconcile
-from activities.case_workflows import CaseWorkflows
-from activities.reconcile import Report
+from activities.case_workflows import CaseWorkflows, Seen
+from activities.reconcile import Reconciler, Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.case.batch import ProjectionBatch
+from hotline.rebuild import in_sql_until
 from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.case_queries import list_cases
 from readmodel.database import engine as engine_of
 from readmodel.database import reading
 from readmodel.filters import CaseFilters
-from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from readmodel.writer import GroupWriter
+from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
+from workflows.presentation.complaint import workflow_id
+from workflows.presentation.search_attributes import CHANGED_AT
 from workflows.reconciler import RECONCILER
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,7 +48,9 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
     """A server of its own, whose list has nothing but these cases, and a reconciler that looks many times a second."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(reconcile, "GRACE", timedelta(seconds=0.5))
+        monkeypatch.setattr(reconcile, "LOOK_BACK", timedelta(seconds=3))
         monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(seconds=0.5))
+        monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(seconds=0.5))
         monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
         folder = tmp_path_factory.mktemp("reconciler")
         async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
@@ -60,6 +69,14 @@ def execute(engine: Engine, *statements: str, **values: Any) -> None:
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement), values)
+
+
+def forget(engine: Engine, complaint: Complaint) -> None:
+    """Delete all rows of the case."""
+    tables = ("notifications", "search_words", "clocks", "events", "cases")
+    # The table names are the test's own.
+    deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]  # noqa: S608
+    execute(engine, *deletions, number=complaint.number)
 
 
 async def died(_: ProjectionBatch) -> bool:
@@ -158,12 +175,105 @@ async def test_a_case_that_sql_does_not_have_any_more_comes_back(hotline: Hotlin
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))
     await complaint.act(SignFor())
-    tables = ("notifications", "search_words", "clocks", "events", "cases")
-    # The table names are the test's own.
-    deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]  # noqa: S608
-    execute(owner, *deletions, number=complaint.number)
+    forget(owner, complaint)
     await complaint.published(3)
     assert len(await complaint.rows("clocks")) > 0
+
+
+async def test_events_that_sql_lost_of_a_case_whose_row_is_there_are_written(hotline: Hotline, owner: Engine) -> None:
+    complaint = await hotline.start()
+    for body in (Dispatch(department="repair"), SignFor(), Comment(note="用户又来电")):
+        await complaint.act(body)
+    before = await complaint.rows()
+    execute(
+        owner,
+        "DELETE FROM notifications WHERE number = :number AND seq = 2",
+        "DELETE FROM events WHERE number = :number AND seq = 2",
+        number=complaint.number,
+    )
+    assert sorted(await complaint.published(4), key=repr) == sorted(before, key=repr)
+    assert {row["status"] for row in await complaint.rows("notifications") if row["seq"] == 2} == {"sent"}
+
+
+async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No look sees it: the case ended long ago, as far as Temporal's list of recent changes tells."""
+
+    async def nothing(_: CaseWorkflows, __: datetime) -> AsyncIterator[dict[str, Seen]]:
+        yield {}
+
+    monkeypatch.setattr(CaseWorkflows, "changed_since", nothing)
+    complaint = await hotline.start()
+    await complaint.act(Withdraw(reason="用户撤销"))
+    await complaint.closed()
+    await complaint.published(2)
+    forget(owner, complaint)
+    await complaint.published(2)
+    assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
+
+
+async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_not_sent_again(
+    hotline: Hotline, owner: Engine
+) -> None:
+    """No command has acknowledged it: the reconciler alone knows that SQL had it."""
+    complaint = await hotline.start()
+    [case] = await complaint.rows("cases")
+    changed_at = datetime.fromisoformat(case["changed_at"]).replace(tzinfo=UTC)
+    await until(lambda: in_sql_until(hotline.client), lambda known: bool(known and known >= changed_at))
+    forget(owner, complaint)
+    await complaint.published(1)
+    assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
+
+
+async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one sweep goes on at a time, however long it takes."""
+    begun, release, sweeps = asyncio.Event(), asyncio.Event(), 0
+
+    async def slow(_: CaseWorkflows) -> AsyncIterator[dict[str, Seen]]:
+        nonlocal sweeps
+        sweeps += 1
+        begun.set()
+        await release.wait()
+        yield {}
+
+    with monkeypatch.context() as many:
+        many.setattr(CaseWorkflows, "running", slow)
+        await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
+        complaint = await hotline.start()
+        await complaint.act(Dispatch(department="repair"), unwritten=True)
+        await complaint.published(2)
+        assert sweeps == 1
+    release.set()
+
+
+async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotline: Hotline, owner: Engine) -> None:
+    """The next shift begins it anew. The knowledge of earlier shifts is kept."""
+    complaint = await hotline.start()
+    environment = ActivityEnvironment()
+    earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
+    beat = Report(in_sql_until=last).model_dump(mode="json")
+    environment.info = replace(environment.info, heartbeat_details=[beat])
+
+    class Ending(CaseWorkflows):
+        async def running(self) -> AsyncIterator[dict[str, Seen]]:
+            environment.worker_shutdown()
+            yield {}
+
+        async def get(self, _: str) -> None:
+            raise AssertionError("the sweep has gone on")
+
+    async def repair(_: str, __: datetime | None) -> None:
+        raise AssertionError("nothing is to be repaired")
+
+    async with GroupWriter(owner) as writer:
+        workflows = Ending(hotline.client, workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT)
+        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 3600)
+        shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
+        told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
+    assert (told.swept_at, told.lost, told.fault) == (None, {}, None)
+    assert told.in_sql_until == last
+    assert await lost(complaint) is None
 
 
 class TestLost:
