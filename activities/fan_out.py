@@ -26,7 +26,7 @@ class Pace(NamedTuple):
     groups: int = 1
 
 
-GENTLE = Pace(concurrency=1, rest=0.3, groups=20)
+GENTLE = Pace(concurrency=1, rest=0.15, groups=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile: 1.4 to 1.6 times as long; with
 sixteen cases at once and no rest, four times."""
 BRISK = Pace(concurrency=16, rest=0.0)

@@ -115,6 +115,7 @@ async def measure(service: Service, cases: int) -> Surge:
         idle, calling, settling = Emergencies(), Emergencies(), Emergencies()
         for _ in range(IDLE_EMERGENCIES):
             await desk.emergency(idle)
+            await asyncio.sleep(BETWEEN_EMERGENCIES_SECONDS)
         number = (await desk.direct("/v1/incidents", INCIDENT))["number"]
         await _linking(desk)
         called = await _with_emergencies(desk, calling, lambda: closed_loop(desk.call, cases, LINES))

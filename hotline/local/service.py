@@ -162,8 +162,6 @@ def temporal(settings: Settings, env: dict[str, str]) -> Program:
     # With one shard, the default of 20 polls a second makes every activity and timer wait up to 50 ms for its turn.
     for queue in ("transfer", "timer"):
         argv += ["--dynamic-config-value", f"history.{queue}ProcessorMaxPollRPS=200"]
-    # By default 512 at a time contend for one SQLite: signals of many cases kept their incident's task waiting 14 s.
-    argv += ["--dynamic-config-value", "history.transferProcessorSchedulerWorkerCount=4"]
     argv += ["--dynamic-config-value", f"history.hostLevelCacheMaxSize={CACHED_CASES}"]
     # Otherwise the server reads from SQLite at every task which search attributes there are.
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
