@@ -81,7 +81,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     tell = case_teller(client, workflow_id)
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
-    watch = SurgeWatch(database, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
+    watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     reader = engine(settings.database_url, read_only=True)
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
@@ -91,7 +91,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
         workflows = CaseWorkflows(client, workflow_id(""), of_type, CHANGED_AT)
         repair = partial(repair_case, client, database)
-        reconciler = Reconciler(writer, of_cases, database, workflows, repair, settings.reconcile_seconds)
+        reconciler = Reconciler(writer, of_cases, reader, workflows, repair, settings.reconcile_seconds)
         worker = Worker(
             client,
             task_queue=settings.task_queue,

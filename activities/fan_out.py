@@ -27,8 +27,7 @@ class Pace(NamedTuple):
 
 
 GENTLE = Pace(concurrency=1, rest=0.15, groups=20)
-"""Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile: 1.4 to 1.6 times as long; with
-sixteen cases at once and no rest, four times."""
+"""Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
 BRISK = Pace(concurrency=16, rest=0.0)
 """An operator waits for the end, and chooses the hour."""
 GONE = "gone"

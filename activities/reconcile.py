@@ -45,7 +45,7 @@ LOOK_BACK = timedelta(minutes=5)
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
-"""Time that a sender has to write a change, and a case to publish what it was told to."""
+"""Time after a change, or after the signal `publish`, before the reconciler acts."""
 SWEEP_EVERY = timedelta(hours=1)
 SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
@@ -54,15 +54,16 @@ PAUSE_SECONDS = 0.2
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
-Repair = Callable[[str, datetime | None], Awaitable[None]]
-"""Writes the case of this number from its history; SQL once had every change up to this instant.
+Repair = Callable[[str, datetime | None], Awaitable[bool]]
+"""Writes the case of this number from its history; SQL once had every change up to this instant. Returns False if there
+was nothing to write, and the case publishes by itself.
 
 Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes.
 """
 
 
 class _ShiftOverError(Exception):
-    """Error that ends a sweep at a pause, before it has marked anything."""
+    """Error that ends a sweep at a pause, before it marks what is lost."""
 
 
 class _Told(NamedTuple):
@@ -242,7 +243,7 @@ class Reconciler:
     async def _write(self, number: str) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
-            await self._repair(number, self._in_sql_until)
+            self._done["repaired"] += await self._repair(number, self._in_sql_until)
         except DivergedError:
             self._told.pop(number, None)
             self._diverged.add(number)
@@ -251,8 +252,6 @@ class Reconciler:
         except NotRegisteredError as error:
             self._told.pop(number, None)
             logger.warning("a case cannot be written: %s", error)
-        else:
-            self._done["repaired"] += 1
 
     async def _sweep(self, current: Shift) -> None:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.

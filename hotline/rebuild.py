@@ -1,8 +1,8 @@
 """Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.histories`).
 
-What SQL lacks, it has either lost or never had. Notifications of what it lost were sent, and count as sent. Those of
-what it never had are still to be sent, by a case that runs if there is one: it publishes its events itself. SQL has
-lost events of a case if one of these holds:
+Notifications of events that SQL has lost count as sent. Events that SQL never had are published by their case; if the
+case has ended, this module writes them. Their notifications are sent. SQL has lost events of a case if one of these
+holds:
 
 - a command acknowledged a version that SQL lacks, or an activity had written it;
 - the row of the case has that version, and an event of it is missing;
@@ -122,15 +122,19 @@ async def in_sql_until(client: Client) -> datetime | None:
     return next((report.in_sql_until for report in reports), None)
 
 
-async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> None:
-    """Write one case from its history, as `rebuild` does. SQL once had every change `until` this instant.
+async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> bool:
+    """Write one case from its history, as `rebuild` does; return False if there was nothing to write.
+
+    SQL once had every change `until` this instant.
 
     Raises NotRegisteredError if Temporal has deleted the beginning that SQL lacks, DivergedError if SQL has other
     events than Temporal, and what `rebuild` raises.
     """
     runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
-    for error in (await _rebuild_cases(client, engine, runs, until)).failed.values():
+    written = await _rebuild_cases(client, engine, runs, until)
+    for error in written.failed.values():
         raise error
+    return written.batches > 0
 
 
 class _Written(NamedTuple):

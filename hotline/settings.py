@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     """TCP port of the Temporal development server that `hotline up` starts."""
 
     temporal_file: AbsolutePath | None = None
-    """SQLite file of a Temporal on this machine, which readiness watches. `hotline up` sets it."""
+    """SQLite file of the embedded Temporal: readiness watches it, `temporal-setup` tunes it. `hotline up` sets it."""
 
     ui_port: Port = 8233
     """TCP port of the Temporal UI that `hotline up` starts."""
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     """Answer before SQLite has reached the disk: faster, but a power cut loses cases and actions already answered."""
 
     sandbox: bool = False
-    """Run workflow code in the SDK's sandbox, as all tests do. On takes a worker a quarter more processor time."""
+    """Run workflow code in the SDK's sandbox, as tests do. It takes a worker a third more processor time."""
 
     max_cached_workflows: int = Field(default=1000, ge=0, le=100_000)
     """Cases a worker keeps in memory, as a count. 0 replays every case on every task."""

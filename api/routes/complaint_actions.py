@@ -21,7 +21,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.lifecycle import State
+from domain.case.lifecycle import OPEN, State
 from domain.case.views import Outcome
 from domain.shared.event import ActionBody
 
@@ -90,6 +90,9 @@ async def _gone(backend: Backend, number: str, action: str, key: Key) -> Problem
     view = await backend.find(number, actor_of(key))
     if view is None:
         return not_found(number)
+    if view.state in OPEN:
+        detail = f"SQL has the case {number} as {view.state} (version {view.version}), and no workflow runs for it."
+        return ProblemError(BEHIND_SQL, detail, accepted=[], state=view.state, version=view.version)
     detail = (
         f"The case {number} is {view.state} (version {view.version}) and has ended; {action} is not possible any more."
     )

@@ -34,7 +34,7 @@ def migrate() -> None:
 
 @app.command()
 def rebuild() -> None:
-    """Rebuild the read model from Temporal: write missing and older rows, send no notification."""
+    """Rebuild the read model from Temporal: write missing and older rows. Nothing that was sent is sent again."""
     from rich.progress import Progress
     from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError

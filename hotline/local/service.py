@@ -137,10 +137,10 @@ Ctrl-C stops everything."""
 
 
 GARBAGE = {"GOGC": "400", "GOMEMLIMIT": "512MiB"}
-"""Growth of the Temporal server's heap before Go collects it, in percent: 5 % less work than the usual 100. Beyond the
-limit it is collected more often."""
+"""Garbage collection of the Temporal server: 5 % less processor time than with Go's default of 100, and more often
+beyond the limit."""
 CACHED_CASES = 1000
-"""Workflows that the Temporal server keeps in memory: those that changed last. Its default is 256,000."""
+"""Workflows that the Temporal server keeps in memory: those that changed last."""
 
 
 def temporal(settings: Settings, env: dict[str, str]) -> Program:

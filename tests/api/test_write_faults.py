@@ -110,6 +110,14 @@ async def test_a_process_that_remembers_a_version_does_not_append_another_histor
     await run.terminate()
 
 
+async def test_an_action_on_a_case_whose_workflow_was_terminated_is_answered_409(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).terminate()
+    found = problem(await on_sqlite.act(number, "sign_for", {}, "wu"), 409, "behind-sql")
+    assert (found["state"], found["version"], found["accepted"]) == ("dispatched", 2, [])
+    assert "no workflow runs for it" in found["detail"]
+
+
 async def test_an_action_on_a_case_that_sql_has_lost_is_answered_202_and_not_half_written(on_both: Api) -> None:
     number = await on_both.case_in("dispatched")
     database = engine(on_both.settings.database_url)
