@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 from activities.case_workflows import CaseWorkflows
 from activities.catalogue_rollout import CatalogueRollout
 from activities.incident import Incidents
+from activities.incident_teller import IncidentTeller
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
@@ -73,6 +74,7 @@ WORKFLOWS = (
 async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     """Run a worker until the context ends; then it finishes its tasks and closes SQL."""
     database = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
+    reader = engine(settings.database_url, read_only=True)
     grouped = GroupWriter(
         database,
         group_size=settings.projection_group_size,
@@ -82,7 +84,6 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
     watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
-    reader = engine(settings.database_url, read_only=True)
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
         of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
@@ -107,6 +108,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 incidents.gather,
                 incidents.settle,
                 incidents.relink,
+                IncidentTeller(client).tell,
                 reconciler.reconcile,
             ],
             workflow_runner=runner(sandbox=settings.sandbox),

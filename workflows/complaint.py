@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.start_checks import checked
     from workflows.updates import COMPLAINT_UPDATES, with_updates
 
-_SIGNALS = "signals"
+_TELLING = "telling"
 """The task that tells incidents."""
 
 
@@ -60,7 +60,7 @@ class ComplaintWorkflow(EntityWorkflow):
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
             self._timer.set(self._case.next_deadline(), self._case.state)
-            self._signal_incident()
+            self._tell_incident()
             self._publish_events()
             self._continue_as_new_if_suggested(ready=not self._tasks)
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -74,9 +74,9 @@ class ComplaintWorkflow(EntityWorkflow):
         if events := (*self._case.ring(now), *self._case.unlink(self._link.take_broken(), now)):
             self._note(*events)
 
-    def _signal_incident(self) -> None:
-        if _SIGNALS not in self._tasks and (signals := self._link.signals_to(self._case.incident)):
-            self._begin(_SIGNALS, signals)
+    def _tell_incident(self) -> None:
+        if _TELLING not in self._tasks and (telling := self._link.telling(self._case.incident)):
+            self._begin(_TELLING, telling)
 
     def _publish_events(self) -> None:
         """Publish after the incident knows; what the sender of an update writes, only once the run is to end."""
@@ -84,7 +84,7 @@ class ComplaintWorkflow(EntityWorkflow):
         if ends and not self._ends:
             self._ends = True
             self._sender_version = 0
-        if _SIGNALS not in self._tasks:
+        if _TELLING not in self._tasks:
             self._publish(Projection.publish, self._batch)
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")

@@ -202,16 +202,17 @@ class IncidentWorkflow(EntityWorkflow):
         done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
         return self._outcome(done, actor)
 
-    @workflow.signal(description="A case belongs to it. 工单并入")
-    def linked(self, number: str) -> None:
-        """Keep the number of the case."""
-        self._waiting[number] = None
+    @workflow.signal(description="Cases belong to it. 工单并入")
+    def linked(self, numbers: list[str]) -> None:
+        """Keep the numbers of the cases."""
+        self._waiting |= dict.fromkeys(numbers)
         self._wake()
 
-    @workflow.signal(description="A case belongs to it no longer. 工单撤出")
-    def unlinked(self, number: str) -> None:
-        """Forget the number of the case."""
-        self._waiting.pop(number, None)
+    @workflow.signal(description="Cases belong to it no longer. 工单撤出")
+    def unlinked(self, numbers: list[str]) -> None:
+        """Forget the numbers of the cases."""
+        for number in numbers:
+            self._waiting.pop(number, None)
         self._wake()
 
     @workflow.signal(description="Another incident was merged into this one. 其他事件并入")

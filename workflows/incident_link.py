@@ -1,14 +1,16 @@
-"""The link of a case to its incident: the case signals to the incident that it belongs to it.
+"""The link of a case to its incident: the case tells the incident that it belongs to it, by a local activity.
 
-The signals are sent one at a time and are in the history of the case. The incident keeps the number, so it knows its
-cases with SQL down as well. An incident that has ended takes no signal: then the case leaves it.
+That is in the history of the case once the incident has it in its own. The incident keeps the number, so it knows its
+cases with SQL down as well. An incident that has ended cannot be told: then the case leaves it.
 """
 
 from collections.abc import Coroutine
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+
+from activities.incident_teller import IncidentTeller, Told
+from workflows.entity import PUBLISH_TIMEOUT, RETRY
 
 LINKED, UNLINKED = "linked", "unlinked"
 
@@ -27,8 +29,8 @@ class IncidentLink:
         self._ended: str | None = ""
         self._broken: str | None = None
 
-    def signals_to(self, incident: str | None) -> Coroutine[Any, Any, None] | None:
-        """Return the task that signals a changed incident; None if it knows, or had ended when it was told."""
+    def telling(self, incident: str | None) -> Coroutine[Any, Any, None] | None:
+        """Return the task that tells a changed incident; None if it knows, or had ended when it was told."""
         if incident != self._ended:
             self._ended = ""
         if incident in (self.told, self._ended):
@@ -43,15 +45,17 @@ class IncidentLink:
 
     async def _tell(self, left: str | None, joined: str | None) -> None:
         if left:
-            await self._signal(left, UNLINKED)
-        if joined and not await self._signal(joined, LINKED):
+            await self._told(left, UNLINKED)
+        if joined and not await self._told(joined, LINKED):
             self._broken = self._ended = joined
             self.told = None
 
-    async def _signal(self, incident: str, name: str) -> bool:
+    async def _told(self, incident: str, signal: str) -> bool:
         """Return False if the incident has ended."""
-        try:
-            await workflow.get_external_workflow_handle(incident_id(incident)).signal(name, self._number)
-        except FailureError:
-            return False
-        return True
+        return await workflow.execute_local_activity_method(
+            IncidentTeller.tell,
+            Told(incident=incident_id(incident), signal=signal, number=self._number),
+            start_to_close_timeout=PUBLISH_TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"{signal} {incident}",
+        )

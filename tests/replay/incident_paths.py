@@ -158,7 +158,7 @@ async def incident_with_a_case_that_does_not_answer(hotline: Hotline) -> Cause:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("activities.incident.UPDATE_TIMEOUT", timedelta(seconds=0.3))
         cause = await declare(hotline, "sanxiang", since=registered_at)
-        await cause.handle.signal("linked", stuck.number)
+        await cause.handle.signal("linked", [stuck.number])
         await until(partial(_activities, cause), {"gather_cases"}.__eq__)
         await other.act(Merge(into=cause.number))
         await ended(other)

@@ -116,14 +116,13 @@ async def test_the_histories_of_incidents_cover_their_table() -> None:
 
 def test_cases_tell_of_every_change_of_their_incident() -> None:
     """They join one, leave one, and meet one that has ended."""
-    seen: set[tuple[str, bool]] = set()
+    signals, answers = set[str](), set[bytes]()
     for path in FILES:
-        events = load(path).events
-        failed = {e.signal_external_workflow_execution_failed_event_attributes.initiated_event_id for e in events}
-        for event in events:
-            if name := event.signal_external_workflow_execution_initiated_event_attributes.signal_name:
-                seen.add((name, event.event_id in failed))
-    assert {(LINKED, False), (UNLINKED, False), (LINKED, True)} <= seen
+        for event in load(path).events:
+            signals.add(event.workflow_execution_signaled_event_attributes.signal_name)
+            answers |= {each.data for each in event.marker_recorded_event_attributes.details["result"].payloads}
+    assert {LINKED, UNLINKED} <= signals
+    assert answers == {b"true", b"false"}
 
 
 async def test_the_histories_have_every_answer_to_a_settlement() -> None:

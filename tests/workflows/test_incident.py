@@ -74,12 +74,12 @@ class TestLinks:
     ) -> None:
         """It was answered before it could hear so: then there is nothing to take it out of."""
         complaint = await hotline.start_with(Answer(message="管网抢修，今晚恢复"), incident=INCIDENT)
-        told = EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED
+        told = EventType.EVENT_TYPE_MARKER_RECORDED
         await until(partial(count_of, complaint, told), (1).__eq__)
         await complaint.act(Comment(note="补充"))
         assert await actions(complaint) == ["register", "answer", "comment"]
         assert (await complaint.view()).incident == INCIDENT
-        assert await count_of(complaint, EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED) == 1
+        assert await count_of(complaint, told) == 1
 
     async def test_cases_of_its_scope_that_are_there_already_are_linked(self, hotline: Hotline) -> None:
         before = await hotline.start(district="banfu")

@@ -212,7 +212,7 @@ class TestFailure:
                 id=workflow_id(registration.number),
                 task_queue="nobody-polls-it",
             )
-            await cause.handle.signal("linked", registration.number)
+            await cause.handle.signal("linked", [registration.number])
             complaints = await linked(hotline, cause, 3)
             await cause.act(OVER)
             for complaint in complaints:
