@@ -2,7 +2,7 @@
 
 A case is one operation for each of the product's path: seven updates, each of which runs one empty regular activity
 and answers when it is done. The first comes in one call with the start, as registering does, so that the floor pays
-for no call that the product does not pay for. No pydantic, no HTTP, no SQL; no sandbox, and the event loop of the product.
+for no call that the product does not pay for. No pydantic, HTTP, SQL or sandbox; the event loop is the product's.
 
     python -m bench.floor worker ADDRESS
     python -m bench.floor drive ADDRESS --cases 100 --concurrent 20 --warm 20
