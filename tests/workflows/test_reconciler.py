@@ -263,7 +263,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         async def get(self, _: str) -> None:
             raise AssertionError("the sweep has gone on")
 
-    async def repair(_: str, __: datetime | None) -> None:
+    async def repair(_: str, __: datetime | None) -> bool:
         raise AssertionError("nothing is to be repaired")
 
     async with GroupWriter(owner) as writer:
