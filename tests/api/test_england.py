@@ -16,8 +16,6 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
 from tests.support.api import Api, api_on_its_day, problem, running_api
-from tests.support.batches import project, published
-from tests.support.build import registration
 from tests.support.hotline import until
 from workflows.presentation.complaint import workflow_id
 
@@ -142,7 +140,6 @@ async def test_what_the_caller_sees_is_dated_by_the_day_in_london(british: Api) 
     async with api_on_its_day(british, lambda: evening) as api:
         number = (await api.register(CALL)).json()["number"]
     assert number.startswith("260701")
-    project(british.settings.database_url, published(registration(evening, number), ()))
     british.clock.fixed = evening
     link = (await british.post(f"/v1/complaints/{number}/link", {})).json()["url"]
     page = await british.http.get(f"/c/{link.rpartition('/')[2]}")
