@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,11 @@ async def test_sql_that_is_down_is_waited_for(server: WorkflowEnvironment, tmp_p
         assert len((await watch.describe()).raw_description.pending_activities) == 1
 
 
+async def _shifts(watch: WorkflowHandle[Any, None]) -> int:
+    kinds = [event.event_type async for event in watch.fetch_history_events()]
+    return kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+
+
 async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
     server: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -133,13 +139,14 @@ async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
         assert {each.first_execution_run_id for each in started} == {started[0].first_execution_run_id}
         watch = started[0]
         await call(hotline, 1, "sanxiang")
+        await until(partial(_shifts, watch), (1).__eq__)
     async with running_hotline(server, tmp_path, **changes) as hotline:
         await call(hotline, ENOUGH - 1, "sanxiang")
         await incidents_of(hotline, 1)
-        kinds = [event.event_type async for event in watch.fetch_history_events()]
+        shifts = await _shifts(watch)
         described = await watch.describe()
         await watch.terminate("the test is over")
-    assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 2
+    assert shifts == 2
     assert await described.static_summary() == "来电监测 Watch for surges"
 
 
