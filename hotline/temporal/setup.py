@@ -21,6 +21,9 @@ from workflows.presentation.search_attributes import REGISTRY
 
 T = TypeVar("T")
 
+# Each call may be made twice, so each is retried: a server closes every connection after some minutes, and a request
+# that was just about to go through it is cancelled.
+
 # A cluster's front ends learn of a new namespace or attribute by refreshing a cache.
 SEEN_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.2
@@ -52,13 +55,13 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
     described = DescribeNamespaceRequest(namespace=client.namespace)
 
     async def described_or_none() -> object | None:
-        return await _unless(RPCStatusCode.NOT_FOUND, client.workflow_service.describe_namespace(described))
+        return await _unless(RPCStatusCode.NOT_FOUND, client.workflow_service.describe_namespace(described, retry=True))
 
     if await described_or_none() is not None:
         return False
     request = RegisterNamespaceRequest(namespace=client.namespace, description="Complaint hotline of a water company")
     request.workflow_execution_retention_period.FromTimedelta(retention)
-    await _unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request))
+    await _unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
     await _shown(described_or_none, f"the namespace {client.namespace}")
     return True
 
@@ -68,7 +71,8 @@ async def retention_of(client: Client) -> timedelta:
 
     Raises RPCError.
     """
-    found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    described = DescribeNamespaceRequest(namespace=client.namespace)
+    found = await client.workflow_service.describe_namespace(described, retry=True)
     return found.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
@@ -79,7 +83,7 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
         return f"keeps ended histories for {before.days} days"
     request = UpdateNamespaceRequest(namespace=client.namespace)
     request.config.workflow_execution_retention_ttl.FromTimedelta(wanted)
-    await client.workflow_service.update_namespace(request)
+    await client.workflow_service.update_namespace(request, retry=True)
 
     async def changed() -> bool | None:
         return True if await retention_of(client) == wanted else None
@@ -91,21 +95,22 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
 async def _add_attributes(client: Client) -> tuple[str, ...]:
     """Add the search attributes that are missing, and wait until the cluster shows them. Return their names."""
     wanted = {key.name: int(key.indexed_value_type) for key in REGISTRY}
-    listing = ListSearchAttributesRequest(namespace=client.namespace)
+    request = ListSearchAttributesRequest(namespace=client.namespace)
 
     async def missing() -> tuple[str, ...] | None:
         # A namespace that was just made is not known to this part of the cluster yet.
-        listed = await _unless(RPCStatusCode.NOT_FOUND, client.operator_service.list_search_attributes(listing))
+        listing = client.operator_service.list_search_attributes(request, retry=True)
+        listed = await _unless(RPCStatusCode.NOT_FOUND, listing)
         return None if listed is None else _missing(listed.custom_attributes, wanted)
 
     async def complete() -> bool | None:
         return None if await missing() else True
 
     if added := await _shown(missing, f"the namespace {client.namespace}"):
-        request = AddSearchAttributesRequest(namespace=client.namespace)
+        adding = AddSearchAttributesRequest(namespace=client.namespace)
         for name in added:
-            request.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
-        await _unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(request))
+            adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
+        await _unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
         await _shown(complete, f"the search attributes {', '.join(added)}")
     return added
 

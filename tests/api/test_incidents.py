@@ -153,8 +153,9 @@ async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_round
 
     here = {"location": {"district": "gangkou"}}
     before = await on_sqlite.case_in("registered", **here)
-    one, other = [await declare(on_sqlite, districts=["gangkou"]) for _ in range(2)]
+    one = await declare(on_sqlite, districts=["gangkou"])
     await linked_to(on_sqlite, before, one)
+    other = await declare(on_sqlite, districts=["gangkou"])
     await act(on_sqlite, one, "inform", {"message": "正在抢修"})
     await act(on_sqlite, one, "merge", {"into": other})
     await in_state(on_sqlite, one, "merged")
