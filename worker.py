@@ -21,6 +21,7 @@ from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
 from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
+from activities.people_first import PeopleFirst
 from activities.projection import Projection, SenderWriter
 from activities.reconcile import Reconciler
 from activities.surge_watch import SurgeWatch, Suspect
@@ -87,8 +88,9 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
         of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
-        incidents = Incidents(writer, of_cases, reader, client, workflow_id)
-        rollout = CatalogueRollout(of_cases, reader, client, workflow_id)
+        people = PeopleFirst()
+        incidents = Incidents(writer, of_cases, people, reader, client, workflow_id)
+        rollout = CatalogueRollout(of_cases, people, reader, client, workflow_id)
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
         workflows = CaseWorkflows(client, workflow_id(""), of_type, CHANGED_AT)
         repair = partial(repair_case, client, database)
@@ -111,6 +113,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 IncidentTeller(client).tell,
                 reconciler.reconcile,
             ],
+            interceptors=[people],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,

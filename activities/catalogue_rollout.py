@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.fan_out import BRISK, SILENT, Answer, fan_out
+from activities.people_first import PeopleFirst
 from activities.projection import SenderWriter, read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
 from domain.case.batch import Returned
@@ -49,15 +50,22 @@ class CatalogueRollout:
 
     Args:
         sender: writes the batches that cases return.
+        people: whom work on many cases waits for.
         database: engine of the read model, to read.
         client: client that updates cases.
         workflow_id: returns the workflow id of a case's number.
     """
 
     def __init__(
-        self, sender: SenderWriter, database: Engine, client: Client, workflow_id: Callable[[str], str]
+        self,
+        sender: SenderWriter,
+        people: PeopleFirst,
+        database: Engine,
+        client: Client,
+        workflow_id: Callable[[str], str],
     ) -> None:
         self._sender = sender
+        self._people = people
         self._database = database
         self._client = client
         self._workflow_id = workflow_id
@@ -88,7 +96,7 @@ class CatalogueRollout:
             new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
             return await self._ask(number, new, update_id)
 
-        answers, silent = await fan_out(change.numbers, ask, self._sender.write_all, BRISK)
+        answers, silent = await fan_out(change.numbers, ask, self._sender.write_all, self._people, BRISK)
         answers[SILENT] = len(silent)
         return dict(+answers)
 

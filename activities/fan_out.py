@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.people_first import PeopleFirst
 from domain.case.batch import ProjectionBatch
 
 
@@ -16,19 +18,17 @@ class Pace(NamedTuple):
     """Speed of a fan-out.
 
     Args:
-        concurrency: cases of one group, which are asked at the same time.
-        rest: pause after a group, as a share of the time that the group took.
-        groups: groups between two checkpoints.
+        concurrency: cases that are asked at the same time.
+        checkpoint: cases between two checkpoints.
     """
 
     concurrency: int
-    rest: float
-    groups: int = 1
+    checkpoint: int
 
 
-GENTLE = Pace(concurrency=1, rest=0.15, groups=20)
+GENTLE = Pace(concurrency=2, checkpoint=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
-BRISK = Pace(concurrency=16, rest=0.0)
+BRISK = Pace(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour."""
 GONE = "gone"
 """Answer of a case whose workflow has ended."""
@@ -48,7 +48,7 @@ Write = Callable[[Sequence[ProjectionBatch]], Awaitable[None]]
 
 
 async def fan_out(
-    numbers: Sequence[str], ask: Ask, write: Write, pace: Pace = GENTLE
+    numbers: Sequence[str], ask: Ask, write: Write, people: PeopleFirst, pace: Pace = GENTLE
 ) -> tuple[Counter[str], tuple[str, ...]]:
     """Ask every case; return the count of each answer, and the numbers of the cases that did not answer.
 
@@ -60,20 +60,13 @@ async def fan_out(
     """
     details = activity.info().heartbeat_details
     done, answers = (int(details[0]), Counter[str](details[1])) if details else (0, Counter[str]())
-    clock = asyncio.get_running_loop().time
     while done < len(numbers):
-        checkpoint, batches = (done, dict(answers)), list[ProjectionBatch]()
-        until = min(done + pace.concurrency * pace.groups, len(numbers))
-        while done < until:
-            began = clock()
-            group = numbers[done : min(done + pace.concurrency, until)]
-            for answer, batch in await _ask_group(ask, group):
-                answers[answer] += 1
-                batches += [batch] if batch else []
-            done += len(group)
-            activity.heartbeat(*checkpoint)  # alive, however long one of them takes
-            await asyncio.sleep(pace.rest * (clock() - began))
-        await write(batches)
+        group = numbers[done : done + pace.checkpoint]
+        alive = partial(activity.heartbeat, done, dict(answers))
+        answered = await _ask_all(group, ask, people, pace.concurrency, alive)
+        await write([batch for _, batch in answered if batch])
+        answers.update(answer for answer, _ in answered)
+        done += len(group)
         activity.heartbeat(done, dict(answers))
     silent = [answer for answer in answers if answer.startswith(SILENT)]
     for answer in silent:
@@ -81,14 +74,25 @@ async def fan_out(
     return answers, tuple(answer.removeprefix(SILENT) for answer in silent)
 
 
-async def _ask_group(ask: Ask, numbers: Sequence[str]) -> list[Answer]:
+async def _ask_all(
+    numbers: Iterable[str], ask: Ask, people: PeopleFirst, concurrency: int, alive: Callable[[], None]
+) -> list[Answer]:
+    waiting, answers = iter(numbers), list[Answer]()
+
+    async def lane() -> None:
+        for number in waiting:
+            await people.step_aside()
+            answers.append(await _answer(ask, number))
+            alive()
+
     try:
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(_answer(ask, number)) for number in numbers]
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(concurrency):
+                lanes.create_task(lane())
     except ExceptionGroup as failed:
         # One stands for all: the next attempt meets the others again.
         raise failed.exceptions[0] from None
-    return [task.result() for task in asked]
+    return answers
 
 
 async def _answer(ask: Ask, number: str) -> Answer:

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.fan_out import GONE, Answer, fan_out
+from activities.people_first import PeopleFirst
 from activities.projection import SenderWriter, plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
@@ -40,6 +41,7 @@ class Incidents:
     Args:
         writer: group writer of the read model.
         sender: writes the batches that cases return.
+        people: whom work on many cases waits for.
         engine: engine of the read model, to read.
         client: client that updates cases.
         workflow_id: returns the workflow id of a case's number.
@@ -49,12 +51,14 @@ class Incidents:
         self,
         writer: GroupWriter,
         sender: SenderWriter,
+        people: PeopleFirst,
         engine: Engine,
         client: Client,
         workflow_id: Callable[[str], str],
     ) -> None:
         self._writer = writer
         self._sender = sender
+        self._people = people
         self._engine = engine
         self._client = client
         self._workflow_id = workflow_id
@@ -94,7 +98,7 @@ class Incidents:
             settled: Settled = await self._update(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
             return settled.outcome, settled.batch
 
-        answers, silent = await fan_out(settling.numbers, ask, self._sender.write_all)
+        answers, silent = await fan_out(settling.numbers, ask, self._sender.write_all, self._people)
         answers[OVER] += answers.pop(GONE, 0)
         return BatchResult(counts=+answers, silent=silent)
 
@@ -118,7 +122,7 @@ class Incidents:
             outcome: Outcome = await self._update(number, "link_incident", command, Outcome)
             return LINKED, outcome.batch
 
-        return await fan_out(numbers, ask, self._sender.write_all)
+        return await fan_out(numbers, ask, self._sender.write_all, self._people)
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
         """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""

@@ -102,9 +102,9 @@ class Hotline:
             await self.act(number, action, body, sample)
         return number
 
-    async def register(self, sample: Round) -> str:
-        """Register a complaint and return its number."""
-        body = complaint()
+    async def register(self, sample: Round, **changes: str) -> str:
+        """Register a complaint and return its number; `changes` are those of its body."""
+        body = {**complaint(), **changes}
         with sample.timed("register"):
             answer = await self.post("", body, str(uuid.uuid4()), sample)
         return str(orjson.loads(answer)["number"])

@@ -1,4 +1,4 @@
-"""A fan-out asks many cases, a group at a time, and a later attempt continues from the last checkpoint."""
+"""A fan-out asks many cases, a few at a time, and a later attempt continues from the last checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from activities.fan_out import GONE, REFUSED, TRIES, Answer, Pace, fan_out
+from activities.people_first import PeopleFirst
 from domain.case.batch import ProjectionBatch
 from tests.support.batches import published
 from tests.support.build import registration
@@ -43,7 +44,9 @@ async def attempt(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Se
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    answers, _ = await environment.run(fan_out, NUMBERS, cases.ask, cases.write, Pace(concurrency=4, rest=0))
+    answers, _ = await environment.run(
+        fan_out, NUMBERS, cases.ask, cases.write, PeopleFirst(), Pace(concurrency=4, checkpoint=4)
+    )
     return dict(answers), told
 
 
@@ -56,8 +59,8 @@ async def test_every_case_is_asked_once_and_temporal_hears_how_far_it_is() -> No
     answers, told = await attempt(cases)
     assert answers == {"settled": 10}
     assert cases.asked == NUMBERS
-    assert told[1::2] == [(4, {"settled": 4}), (8, {"settled": 8}), (10, {"settled": 10})]
-    assert told[::2] == [(0, {}), (4, {"settled": 4}), (8, {"settled": 8})]
+    steps = [(0, {}), (4, {"settled": 4}), (8, {"settled": 8}), (10, {"settled": 10})]
+    assert told == [*steps[:1] * 4, *steps[1:2] * 5, *steps[2:3] * 3, *steps[3:]]
 
 
 async def test_batches_are_written_before_temporal_hears_of_their_cases() -> None:
@@ -68,9 +71,8 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
 
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda done, _: log.append(f"told {done}")
-    pace = Pace(concurrency=2, rest=0, groups=3)
-    await environment.run(fan_out, NUMBERS, cases.ask, write, pace)
-    assert log == [*["told 0"] * 3, "wrote 6", "told 6", *["told 6"] * 2, "wrote 4", "told 10"]
+    await environment.run(fan_out, NUMBERS, cases.ask, write, PeopleFirst(), Pace(concurrency=2, checkpoint=6))
+    assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
 
 async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries() -> None:
@@ -78,9 +80,9 @@ async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries() -
     for attempt in range(1, TRIES):
         environment.info = replace(environment.info, attempt=attempt)
         with pytest.raises(TimeoutError):
-            await environment.run(fan_out, NUMBERS, late.ask, late.write)
+            await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
     environment.info = replace(environment.info, attempt=TRIES)
-    answers, silent = await environment.run(fan_out, NUMBERS, late.ask, late.write)
+    answers, silent = await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
     assert silent == (NUMBERS[5],)
     assert answers == {"settled": 9}
 

@@ -101,7 +101,7 @@ class Freeze:
             return await update(incidents, number, name, *rest)
 
         monkeypatch.setattr(Incidents, "_update", freezing)
-        monkeypatch.setattr("activities.incident.fan_out", partial(fan_out, pace=Pace(concurrency=1, rest=0)))
+        monkeypatch.setattr("activities.incident.fan_out", partial(fan_out, pace=Pace(concurrency=1, checkpoint=1)))
 
 
 class TestFailure:

@@ -1,0 +1,70 @@
+"""Work on many cases steps aside for people: a worker notes when somebody acts on a case that it runs."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import workflow
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    HandleUpdateInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from domain.shared.actors import Role
+from domain.shared.command import Command
+
+QUIET_SECONDS = 0.15
+"""Time after somebody's last action until others go on: some actions follow at once, as a dispatch does a call."""
+LONGEST_SECONDS = 1.0
+"""Longest wait, if people act all the time. Then nobody is waited for as long, so at least half of the time is left."""
+_ACTED = "people_first_acted"
+
+
+class PeopleFirst(Interceptor):
+    """Interceptor of a worker that notes when people act: when they register a case, or send a command."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._acted_at = self._waited_until = -math.inf
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
+        """Return the interceptor of each run."""
+        input.unsafe_extern_functions[_ACTED] = self.acted
+        return _Notes
+
+    def acted(self) -> None:
+        """Note that somebody acts now."""
+        self._acted_at = self._clock()
+
+    async def step_aside(self) -> None:
+        """Wait until people are quiet, or have been waited for long enough."""
+        began = self._clock()
+        if began - self._waited_until < LONGEST_SECONDS:
+            return
+        while (left := self._acted_at + QUIET_SECONDS - self._clock()) > 0:
+            await asyncio.sleep(left)
+            if self._clock() - began >= LONGEST_SECONDS:
+                self._waited_until = self._clock()
+                return
+
+
+class _Notes(WorkflowInboundInterceptor):
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
+        _note()
+        return await super().execute_workflow(input)
+
+    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
+        command = input.args[0] if input.args else None
+        if isinstance(command, Command) and command.actor.role is not Role.SYSTEM:
+            _note()
+        return await super().handle_update_handler(input)
+
+
+def _note() -> None:
+    if not workflow.unsafe.is_replaying():
+        workflow.extern_functions()[_ACTED]()

@@ -1,0 +1,62 @@
+"""Work on many cases waits until people are quiet, but not for ever."""
+
+from collections.abc import Callable
+
+import pytest
+
+from activities.people_first import LONGEST_SECONDS, QUIET_SECONDS, PeopleFirst
+
+
+class Clock:
+    """A clock in seconds that goes on by what is slept; `while_asleep` is called in every sleep."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 100.0
+        self.while_asleep: Callable[[], None] = lambda: None
+        monkeypatch.setattr("activities.people_first.asyncio.sleep", self.sleep)
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.while_asleep()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+async def waited(people: PeopleFirst, clock: Clock) -> float:
+    began = clock()
+    await people.step_aside()
+    return clock() - began
+
+
+async def test_nobody_is_waited_for_while_nobody_acts(clock: Clock) -> None:
+    assert await waited(PeopleFirst(clock), clock) == 0
+
+
+async def test_the_wait_ends_when_people_have_been_quiet(clock: Clock) -> None:
+    people = PeopleFirst(clock)
+    people.acted()
+    clock.seconds += QUIET_SECONDS / 3
+    assert await waited(people, clock) == pytest.approx(QUIET_SECONDS * 2 / 3)
+    assert await waited(people, clock) == 0
+
+
+async def test_people_who_act_all_the_time_leave_at_least_half_of_the_time(clock: Clock) -> None:
+    people = PeopleFirst(clock)
+    people.acted()
+    clock.while_asleep = people.acted
+    first = await waited(people, clock)
+    assert LONGEST_SECONDS <= first < LONGEST_SECONDS + QUIET_SECONDS
+    ends = clock() + LONGEST_SECONDS - 0.01
+    while clock() < ends:
+        people.acted()
+        assert await waited(people, clock) == 0
+        clock.seconds += 0.01
+    clock.seconds += 0.02
+    people.acted()
+    assert await waited(people, clock) >= LONGEST_SECONDS
