@@ -41,20 +41,17 @@ class CaseWorkflows:
         self._condition = condition
         self._key = changed_at
 
-    async def changed_since(self, since: datetime) -> AsyncIterator[dict[str, Seen]]:
+    def changed_since(self, since: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError."""
-        async for chunk in self._chunks(f'{self._key.name} >= "{since.isoformat()}"'):
-            yield chunk
+        return self._chunks(f'{self._key.name} >= "{since.isoformat()}"')
 
-    async def running(self) -> AsyncIterator[dict[str, Seen]]:
+    def running(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows run, in chunks by number. Raises RPCError."""
-        async for chunk in self._chunks('ExecutionStatus = "Running"'):
-            yield chunk
+        return self._chunks('ExecutionStatus = "Running"')
 
-    async def ended(self) -> AsyncIterator[dict[str, Seen]]:
+    def ended(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows have ended and that Temporal still has. Raises RPCError."""
-        async for chunk in self._chunks('ExecutionStatus IN ("Completed", "Terminated")'):
-            yield chunk
+        return self._chunks('ExecutionStatus IN ("Completed", "Terminated")')
 
     async def get(self, number: str) -> Seen | None:
         """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError."""

@@ -1,6 +1,7 @@
 """Local activity by which cases tell an incident that they belong to it, or do so no longer."""
 
 import asyncio
+from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from temporalio import activity
@@ -8,6 +9,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.shared.value import Immutable
+
+SIGNAL_TIMEOUT = timedelta(seconds=4)
+"""Longest wait for Temporal to take a signal: shorter than an attempt of the activity, which the next follows."""
 
 
 class Told(Immutable):
@@ -44,7 +48,7 @@ class IncidentTeller:
         async with self._turns.setdefault(key, asyncio.Lock()):
             numbers, _ = self._next.pop(key)
             try:
-                await self._client.get_workflow_handle(incident).signal(signal, numbers)
+                await self._client.get_workflow_handle(incident).signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise

@@ -73,8 +73,6 @@ class SenderWriter:
         try:
             async with asyncio.timeout(self._seconds):
                 await work
-        except DivergedError:
-            raise
         except (SQLAlchemyError, NotRegisteredError, TimeoutError):
             return False
         return True

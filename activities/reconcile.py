@@ -41,8 +41,8 @@ from readmodel.writer import GroupWriter
 logger = logging.getLogger(__name__)
 
 LOOK_BACK = timedelta(minutes=1)
-"""Age of the changes that every look compares: longer than Temporal's list lags behind, or than clocks differ. After
-twice as many changes a look takes twice as long, and 50 cases a second are listed beside it."""
+"""Age of the changes that every look compares: longer than Temporal's list lags behind, or than clocks differ. With
+five minutes, each of 50 cases a second was listed ten times, and people waited for a second meanwhile."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)

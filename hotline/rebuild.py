@@ -14,8 +14,6 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
-from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Engine
@@ -25,16 +23,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.reconcile import Report
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
-from domain.case.notifications import notifications
 from domain.incident.batch import IncidentBatch
-from domain.incident.notifications import News, incident_notifications, news_notifications
-from domain.shared.notification import Notification
+from domain.incident.notifications import News
 from hotline.histories import CaseHistory, chains, read_case, read_incident
 from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
-from readmodel.database import WriteConnection, reading, writing
-from readmodel.notifications import close, known
-from readmodel.projection import DivergedError, NotRegisteredError, write
+from readmodel.database import reading, writing
+from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
@@ -199,17 +194,11 @@ def _versions(engine: Engine, ids: Iterable[str]) -> dict[str, int]:
 def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
     """Write all cases in one transaction, or else each alone; return the errors of those that cannot be written."""
     batches = [batch for plan in plans.values() for batch in plan.batches]
-    sent = (
-        notifications(batch.number, event)
-        for plan in plans.values()
-        for batch in plan.batches
-        for event in batch.events
-        if event.seq <= plan.sent
-    )
+    sent = {batch.number: plan.sent for plan in plans.values() for batch in plan.batches}
     try:
-        if batches:
-            _write_notified(engine, chain.from_iterable(sent), partial(write, batches=batches))
-    except NotRegisteredError as error:
+        with writing(engine) as connection:
+            write(connection, batches, sent)
+    except RefusedBatchError as error:
         if len(plans) == 1:
             return dict.fromkeys(plans, error)
         singly = (_write(engine, {one: plan}) for one, plan in plans.items())
@@ -219,19 +208,9 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
 
 def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:
     """Write an incident, its timeline and its news."""
-    for one in found:
-        if isinstance(one, News):
-            owed = news_notifications(one, one.numbers).values()
-            _write_notified(engine, owed, partial(incidents.inform, news=one, numbers=one.numbers))
-        else:
-            told = (incident_notifications(one.incident, event) for event in one.events)
-            _write_notified(engine, chain.from_iterable(told), partial(incidents.write, batch=one))
-
-
-def _write_notified(engine: Engine, owed: Iterable[Notification], work: Callable[[WriteConnection], object]) -> None:
-    """Do the work, which adds these notifications; mark those that were missing as sent."""
-    keys = {notice.key for notice in owed}
     with writing(engine) as connection:
-        there = known(connection, keys)
-        work(connection)
-        close(connection, keys - there)
+        for one in found:
+            if isinstance(one, News):
+                incidents.inform(connection, one, one.numbers, sent=True)
+            else:
+                incidents.write(connection, one, sent=True)

@@ -15,7 +15,7 @@ from domain.incident.lifecycle import TAKING, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.incident.opening import Scope
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.notifications import due_row
+from readmodel.notifications import notification_row
 from readmodel.paging import Page, Place, newest_first, page_of
 from readmodel.statements import insert_missing, row, upsert
 from readmodel.tables import cases, incident_events, incidents, notifications
@@ -31,28 +31,32 @@ class Surge(NamedTuple):
     calls: int
 
 
-def write(connection: WriteConnection, batch: IncidentBatch) -> None:
-    """Write an incident, its new events, and notifications to staff. Written again, it changes nothing."""
+def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> None:
+    """Write an incident, its new events, and notifications to staff. Written again, it changes nothing.
+
+    `sent`: notifications count as sent.
+    """
     incident, number = batch.incident, batch.incident.number
     counts = to_json(batch.counts).decode()
     upsert(connection, incidents, [row(incidents, incident, document=incident.model_dump_json(), counts=counts)])
     added = [row(incident_events, each, number=number, data=to_json(each.data).decode()) for each in batch.events]
     insert_missing(connection, incident_events, added)
     owed = [(event, notice) for event in batch.events for notice in incident_notifications(incident, event)]
-    insert_missing(connection, notifications, [due_row(number, event.seq, event.at, notice) for event, notice in owed])
+    rows = [notification_row(number, event.seq, event.at, notice, sent=sent) for event, notice in owed]
+    insert_missing(connection, notifications, rows)
 
 
-def inform(connection: WriteConnection, news: News, numbers: Sequence[str]) -> None:
+def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, sent: bool = False) -> None:
     """Write notifications to the callers of these cases. Written again, it changes nothing.
 
     A caller whose case ended or was replied to apart from the incident is not told; one whose case has no row yet is.
+    `sent`: the notifications count as sent.
     """
     settled = type_coerce(cases.c.document, JSON)["settled"].as_string()
     apart = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
     notices = news_notifications(news, (number for number in numbers if number not in apart))
-    insert_missing(
-        connection, notifications, [due_row(number, news.seq, news.at, notice) for number, notice in notices.items()]
-    )
+    rows = [notification_row(number, news.seq, news.at, notice, sent=sent) for number, notice in notices.items()]
+    insert_missing(connection, notifications, rows)
 
 
 def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:

@@ -7,8 +7,9 @@ A workflow that was reset or replaced has other events of the same versions. Its
 has are compared, and a case row is written only over one that changed when the batch says that its version did.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -25,7 +26,7 @@ from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from readmodel.database import WriteConnection
 from readmodel.decisions import HUNDREDTHS
-from readmodel.notifications import due_row
+from readmodel.notifications import notification_row
 from readmodel.search_terms import search_terms
 from readmodel.statements import RowValues, insert_missing, row, upsert
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
@@ -35,16 +36,26 @@ _OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "ve
 """Columns of `cases` that change, and are attributes of the case."""
 
 
-class NotRegisteredError(Exception):
+class RefusedBatchError(Exception):
+    """Base of the errors for a batch that SQL does not take as it is now."""
+
+
+class NotRegisteredError(RefusedBatchError):
     """Error for a batch of a case whose earlier events are missing in SQL: to be tried again when they are there."""
 
 
-class DivergedError(NotRegisteredError):
+class DivergedError(RefusedBatchError):
     """Error for a batch with events that SQL has otherwise: the workflow was reset or replaced."""
 
 
-def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> int:
+def write(
+    connection: WriteConnection,
+    batches: Sequence[ProjectionBatch],
+    sent: Mapping[str, int] = MappingProxyType({}),
+) -> int:
     """Write the batches; return the number of notifications in them.
+
+    Notifications of the case with this number count as `sent` up to this version.
 
     Raises:
         NotRegisteredError: earlier events of a case are missing; nothing must be committed.
@@ -53,7 +64,11 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
     occurred = [(batch.number, event) for batch in batches for event in batch.events]
-    due = [due_row(number, event.seq, event.at, each) for number, event in occurred for each in owed(number, event)]
+    told = [
+        notification_row(number, event.seq, event.at, each, sent=event.seq <= sent.get(number, 0))
+        for number, event in occurred
+        for each in owed(number, event)
+    ]
     upsert(connection, cases, [_registered_row(batch) for batch in first])
     insert_missing(connection, search_words, [found for batch in first for found in _search_rows(batch)])
     if later:
@@ -68,8 +83,8 @@ def write(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> in
     upsert(connection, clocks, [changed for batch in batches for changed in _clock_rows(batch)])
     upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
     insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
-    insert_missing(connection, notifications, due)
-    return len(due)
+    insert_missing(connection, notifications, told)
+    return len(told)
 
 
 _UPDATE = (

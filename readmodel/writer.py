@@ -58,7 +58,7 @@ class GroupWriter:
         await asyncio.to_thread(self._thread.shutdown)
 
     async def submit(self, batch: ProjectionBatch) -> None:
-        """Commit a batch. Raises SQLAlchemyError or NotRegisteredError; nothing of it is written then."""
+        """Commit a batch. Raises SQLAlchemyError or RefusedBatchError; nothing of it is written then."""
         self._require_open()
         loop = asyncio.get_running_loop()
         job = _Job(batch, loop.create_future())

@@ -65,13 +65,14 @@ class CatalogueRolloutWorkflow:
     @workflow.run
     async def run(self, start: RolloutStart) -> dict[str, int]:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Pass over the open cases twice; return the count of each answer."""
-        self._note(began_at=self._progress.began_at or workflow.now())
+        began_at = self._progress.began_at or workflow.now()
+        self._note(began_at=began_at)
         if not self._progress.second_pass:
             await self._pass(registered_since=None)
-            settle = timedelta(seconds=self._start.settle_seconds)
-            await workflow.sleep(settle, summary="registrations under way settle 等待在途受理")
+            settled_at = began_at + timedelta(seconds=self._start.settle_seconds)
+            left = max(settled_at - workflow.now(), timedelta(0))
+            await workflow.sleep(left, summary="registrations under way settle 等待在途受理")
             self._note(after="", second_pass=True)
-        began_at = self._progress.began_at or workflow.now()
         await self._pass(registered_since=began_at - timedelta(seconds=60 + self._start.settle_seconds))
         return dict(self._counts)
 

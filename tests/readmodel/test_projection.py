@@ -19,7 +19,7 @@ from domain.case.intake import Registration
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
 from readmodel.case_queries import get_case
 from readmodel.database import reading, writing
-from readmodel.projection import DivergedError, NotRegisteredError, write
+from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from readmodel.tables import cases, clocks, events, notifications, search_words
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
@@ -186,7 +186,7 @@ def test_a_batch_of_another_history_is_refused_and_leaves_nothing(database: Engi
     before = everything(database)
     other = published(call(1), ("dispatch", "sign_for"), step=minutes(7))
     for batches in (other[:2], other, [in_one(other)]):
-        with pytest.raises(NotRegisteredError, match=number(1)):
+        with pytest.raises(RefusedBatchError, match=number(1)):
             put(database, *batches, STORIES[1][0])
         assert everything(database) == before
 
@@ -213,7 +213,7 @@ def test_batches_of_two_histories_of_a_case_never_mix(database: Engine, data: st
     told = [[(event.seq, event.at) for each in story for event in each.events] for story in (first, second)]
     again = data.draw(st.lists(st.sampled_from([*first, *second])))
     for each in data.draw(st.permutations([*first, *second[reset_after:], *again])):
-        with suppress(NotRegisteredError):
+        with suppress(RefusedBatchError):
             put(database, each)
         found = [(row["seq"], row["at"]) for row in rows(database, events)]
         assert found in [one[: len(found)] for one in told]
