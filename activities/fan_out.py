@@ -101,7 +101,8 @@ async def _answer(ask: Ask, number: str) -> Answer:
     except WorkflowUpdateFailedError:
         return REFUSED, None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        if activity.is_cancelled():
+        task = asyncio.current_task()
+        if activity.is_cancelled() or (task and task.cancelling()):  # which the SDK turns into an error of its own
             raise asyncio.CancelledError from None
         if activity.info().attempt < TRIES:
             raise

@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.shared.value import Immutable
 
 SIGNAL_TIMEOUT = timedelta(seconds=4)
-"""Longest wait for Temporal to take a signal: shorter than an attempt of the activity, which the next follows."""
+"""Longest wait for one answer of Temporal: shorter than an attempt of the activity."""
 
 
 class Told(Immutable):

@@ -15,22 +15,23 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from domain.case.intake import Registration
 from domain.shared.actors import Role
 from domain.shared.command import Command
 
 QUIET_SECONDS = 0.15
 """Time after somebody's last action until others go on: some actions follow at once, as a dispatch does a call."""
 LONGEST_SECONDS = 1.0
-"""Longest wait, if people act all the time. Then nobody is waited for as long, so at least half of the time is left."""
+"""Longest wait, if people act all the time."""
 _ACTED = "people_first_acted"
 
 
 class PeopleFirst(Interceptor):
-    """Interceptor of a worker that notes when people act: when they register a case, or send a command."""
+    """Interceptor of a worker that notes when people register a case or send a command."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._acted_at = self._waited_until = -math.inf
+        self._acted_at = self._free_until = -math.inf
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
         """Return the interceptor of each run."""
@@ -42,20 +43,19 @@ class PeopleFirst(Interceptor):
         self._acted_at = self._clock()
 
     async def step_aside(self) -> None:
-        """Wait until people are quiet, or have been waited for long enough."""
-        began = self._clock()
-        if began - self._waited_until < LONGEST_SECONDS:
-            return
-        while (left := self._acted_at + QUIET_SECONDS - self._clock()) > 0:
-            await asyncio.sleep(left)
-            if self._clock() - began >= LONGEST_SECONDS:
-                self._waited_until = self._clock()
-                return
+        """Wait until people are quiet. Return at once as long after a wait as it took: half of the time is left."""
+        now = began = self._clock()
+        while self._free_until <= now < min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS):
+            await asyncio.sleep(min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS) - now)
+            now = self._clock()
+        self._free_until = max(self._free_until, now + (now - began))
 
 
 class _Notes(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
-        _note()
+        start = input.args[0] if input.args else None
+        if isinstance(getattr(start, "source", None), Registration):
+            _note()
         return await super().execute_workflow(input)
 
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - the SDK's names

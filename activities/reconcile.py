@@ -40,9 +40,10 @@ from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
 
-LOOK_BACK = timedelta(minutes=1)
-"""Age of the changes that every look compares: longer than Temporal's list lags behind, or than clocks differ. With
-five minutes, each of 50 cases a second was listed ten times, and people waited for a second meanwhile."""
+LOOK_BACK = timedelta(seconds=90)
+"""Time by which a look goes back behind the latest change that was listed. Changes appear in Temporal's list in any
+order, and a registration is dated by an API process, whose clock may be off by a minute. With five minutes, each of 50
+cases a second was listed ten times, and people waited meanwhile."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
@@ -68,10 +69,11 @@ class _ShiftOverError(Exception):
 
 
 class _Told(NamedTuple):
-    """A case that was told to publish, and when."""
+    """A case that was told to publish, when, and since when SQL may lack changes of it."""
 
     seen: Seen
     at: datetime
+    behind_since: datetime
 
 
 class Report(Immutable):
@@ -122,7 +124,7 @@ class Reconciler:
         self._workflows = workflows
         self._repair = repair
         self._every = every_seconds
-        self._looked_at: datetime | None = None
+        self._latest: datetime | None = None
         self._swept_at: datetime | None = None
         self._swept_ended_at: datetime | None = None
         self._in_sql_until: datetime | None = None
@@ -187,14 +189,17 @@ class Reconciler:
         """Compare what has changed since the last look, and what was told to publish."""
         began_at = now()
         # Earlier than now, even if the clock was set back.
-        since = min(self._looked_at, began_at) - LOOK_BACK if self._looked_at else began_at - FIRST_LOOK_BACK
+        since = min(self._latest, began_at) - LOOK_BACK if self._latest else began_at - FIRST_LOOK_BACK
+        latest = since
         async for chunk in self._workflows.changed_since(since):
             await self._compare(chunk)
+            latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
-        self._looked_at = began_at
+        # Not the present: the list may lag behind by any time.
+        self._latest = max(latest, self._latest or latest)
         if self._swept_at:
-            missing = (told.seen.changed_at - MILLISECOND for told in self._told.values())
-            until = min([began_at - LOOK_BACK, *missing])
+            behind = (told.behind_since - MILLISECOND for told in self._told.values())
+            until = min([self._latest - LOOK_BACK, began_at - LOOK_BACK, *behind])
             self._in_sql_until = max(until, self._in_sql_until or until)
 
     def _report(self) -> Report:
@@ -220,7 +225,7 @@ class Reconciler:
                 self._incomplete.pop(number, None)
                 self._diverged.discard(number)
             elif abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
-                await self._catch_up(number, seen)
+                await self._catch_up(number, seen, found.changed_at if found else seen.changed_at)
 
     async def _complete(self, number: str, found: Held) -> None:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
@@ -228,14 +233,14 @@ class Reconciler:
             self._incomplete[number] = found
             await self._write(number)
 
-    async def _catch_up(self, number: str, seen: Seen) -> None:
+    async def _catch_up(self, number: str, seen: Seen, behind_since: datetime) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history."""
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
             await self._write(number)
         elif told is None or told.seen.changed_at != seen.changed_at:
-            self._told[number] = _Told(seen, now())
+            self._told[number] = _Told(seen, now(), min(behind_since, told.behind_since) if told else behind_since)
             await self._sender.tell_to_publish(number)
             self._done["published"] += 1
         elif abs(now() - told.at) >= GRACE:
@@ -295,7 +300,7 @@ class Reconciler:
         if seen is None:
             return "missing"
         if seen.status is WorkflowExecutionStatus.COMPLETED:
-            await self._catch_up(number, seen)
+            await self._catch_up(number, seen, changed_at)
             return None
         if not seen.runs:
             return "ended"

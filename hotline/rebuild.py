@@ -196,8 +196,9 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
     batches = [batch for plan in plans.values() for batch in plan.batches]
     sent = {batch.number: plan.sent for plan in plans.values() for batch in plan.batches}
     try:
-        with writing(engine) as connection:
-            write(connection, batches, sent)
+        if batches:
+            with writing(engine) as connection:
+                write(connection, batches, sent)
     except RefusedBatchError as error:
         if len(plans) == 1:
             return dict.fromkeys(plans, error)
@@ -208,8 +209,8 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
 
 def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:
     """Write an incident, its timeline and its news."""
-    with writing(engine) as connection:
-        for one in found:
+    for one in found:
+        with writing(engine) as connection:
             if isinstance(one, News):
                 incidents.inform(connection, one, one.numbers, sent=True)
             else:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
@@ -25,6 +26,7 @@ from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.shared.command import Command
 from workflows.start import KeyReusedError
+from workflows.start_checks import INVALID_ARGUMENTS
 
 log = logging.getLogger("hotline.api")
 
@@ -150,6 +152,9 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
         accepted = ["the same body", "a new Idempotency-Key"]
         raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
+    except ValidationError:
+        log.exception("an answer of a workflow cannot be read")
+        raise _other_release(what, "this process cannot read the answer") from None
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
@@ -166,9 +171,20 @@ def _no_answer(what: str, seconds: float) -> ProblemError:
     return unavailable(NO_ANSWER, detail, RETRY_SECONDS)
 
 
+def _other_release(what: str, why: str) -> ProblemError:
+    detail = (
+        f"{what} met another release of the service, as in an upgrade: {why}. Send the same again later, with the same"
+        " Idempotency-Key; it is not done twice."
+    )
+    return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
+
+
 def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:
     """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
     cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == INVALID_ARGUMENTS:
+        log.error("a workflow cannot read an action: %s", cause.message)
+        return _other_release("The action", "the worker cannot read it")
     if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):
         return error
     kind, _, code = str(cause.type).partition(":")

@@ -77,8 +77,9 @@ def apply(
                 catalogue=new,
                 edition=preview.edition,
                 closed_after=closed_after,
-                # A registration ends within this, one way or the other.
-                settle_seconds=settings.update_timeout_seconds + settings.sql_wait_seconds,
+                # A registration ends within this, one way or the other: it asks Temporal three times at most, and waits
+                # for SQL, for the turn of a day and for crowded workers.
+                settle_seconds=3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 5,
             )
             cases = preview.changed + preview.same
             put = partial(store.put, new, file, by=by or _user_name())

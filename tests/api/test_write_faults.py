@@ -11,6 +11,10 @@ from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
+from api.temporal.complaints import ComplaintClient
+from domain.case.actions.dispatch import Dispatch
+from domain.case.views import Outcome
+from domain.shared.command import Command
 from hotline.histories import read_case
 from readmodel.database import engine, writing
 from readmodel.tables import metadata
@@ -156,3 +160,48 @@ async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_ord
     assert sorted(notes) == [*range(AT_ONCE)]
     # A process that did not have the case in memory has read it, by then with what the other one had done.
     assert all(answer.json()["version"] >= notes[place] for place, answer in enumerate(answers))
+
+
+class NewerDispatch(Dispatch):
+    hurry: bool
+
+
+class OlderOutcome(Outcome):
+    """The answer to an action in a release that knew fewer kinds of events."""
+
+    batch: None = None
+
+
+class TestReleases:
+    """In an upgrade, a worker and an API process of different releases meet: no action is lost, or done twice."""
+
+    async def test_an_action_that_an_older_worker_cannot_read_is_refused(
+        self, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
+        update = ComplaintClient._update
+
+        async def newer(client: ComplaintClient, number: str, action: str, command: Command[Any]) -> Outcome | None:
+            sent = Command[Any].model_validate(
+                {**dict(command), "body": NewerDispatch(department="repair", hurry=True)}
+            )
+            return await update(client, number, action, sent)
+
+        with monkeypatch.context() as upgraded:
+            upgraded.setattr(ComplaintClient, "_update", newer)
+            refused = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
+        assert "another release" in problem(refused, 503, "temporal-unavailable")["detail"]
+        done = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
+        assert (done.status_code, done.json()["version"]) == (200, 2)
+
+    async def test_an_answer_that_an_older_process_cannot_read_is_given_again(
+        self, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
+        with monkeypatch.context() as older:
+            older.setattr(ComplaintClient, "outcome", OlderOutcome)
+            refused = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
+        assert "another release" in problem(refused, 503, "temporal-unavailable")["detail"]
+        done = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
+        assert (done.status_code, done.json()["version"]) == (200, 2)
+        assert await on_sqlite.actions(number) == ["register", "dispatch"]

@@ -76,7 +76,9 @@ def test_applying_a_catalogue_reaches_every_open_case_once_despite_a_kill(servic
     assert re.search(r"no_water\s+│\s+resolve\s+│\s+300\s+│\s+budget", shown)
     assert not changed(service)
 
-    applying = service.begin("catalogue", "apply", str(new), "--yes", "--by", "chief")
+    applying = service.begin(
+        "catalogue", "apply", str(new), "--yes", "--by", "chief", HOTLINE_UPDATE_TIMEOUT_SECONDS="1"
+    )
     wait_until(lambda: bool(changed(service)), lambda: "no case was called on")
     service.kill("worker")
     said, _ = applying.communicate(timeout=120)

@@ -62,7 +62,7 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     hotline.close()
     new = tmp_path / "new.toml"
     new.write_text(f'extends = "{DEFAULT_CATALOGUE}"\nname = "Another"\n', encoding="utf-8")
-    service.run("catalogue", "apply", str(new), "--yes")
+    service.run("catalogue", "apply", str(new), "--yes", HOTLINE_UPDATE_TIMEOUT_SECONDS="1")
 
     assert open_to_others(service.data_dir) == []
     files = {path.relative_to(service.data_dir).as_posix() for path in service.data_dir.rglob("*")}

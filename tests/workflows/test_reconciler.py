@@ -48,7 +48,7 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
     """A server of its own, whose list has nothing but these cases, and a reconciler that looks many times a second."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(reconcile, "GRACE", timedelta(seconds=0.5))
-        monkeypatch.setattr(reconcile, "LOOK_BACK", timedelta(seconds=3))
+        monkeypatch.setattr(reconcile, "LOOK_BACK", timedelta(seconds=1))
         monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(seconds=0.5))
         monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(seconds=0.5))
         monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
@@ -89,6 +89,12 @@ async def lost(complaint: Complaint) -> str | None:
     [row] = await complaint.rows("cases")
     mark: str | None = row["lost"]
     return mark
+
+
+async def when_changed(complaint: Complaint) -> datetime:
+    """The instant of the last change of the case, as SQL has it."""
+    [row] = await complaint.rows("cases")
+    return datetime.fromisoformat(row["changed_at"]).replace(tzinfo=UTC)
 
 
 async def reset(hotline: Hotline, complaint: Complaint) -> None:
@@ -217,13 +223,46 @@ async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_n
     hotline: Hotline, owner: Engine
 ) -> None:
     """No command has acknowledged it: the reconciler alone knows that SQL had it."""
-    complaint = await hotline.start()
-    [case] = await complaint.rows("cases")
-    changed_at = datetime.fromisoformat(case["changed_at"]).replace(tzinfo=UTC)
-    await until(lambda: in_sql_until(hotline.client), lambda known: bool(known and known >= changed_at))
+    complaint, other = await hotline.start(), await hotline.start()
+    changed_at = await when_changed(complaint)
+
+    async def later() -> datetime | None:
+        await other.act(Comment(note="用户又来电"))
+        return await in_sql_until(hotline.client)
+
+    await until(later, lambda known: bool(known and known >= changed_at))
     forget(owner, complaint)
     await complaint.published(1)
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
+
+
+async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list shows nothing new for longer than a look goes back, and the sender died meanwhile."""
+    complaint = await hotline.start()
+    stands_at, looks, chunks = await when_changed(complaint), 0, CaseWorkflows._chunks
+
+    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+        nonlocal looks
+        looks += 1
+        async for chunk in chunks(workflows, condition):
+            yield {number: seen for number, seen in chunk.items() if seen.changed_at <= stands_at}
+
+    with monkeypatch.context() as behind:
+        behind.setattr(CaseWorkflows, "_chunks", lagging)
+        await complaint.act(Dispatch(department="repair"), unwritten=True)
+        beyond = datetime.now(UTC) + 2 * reconcile.LOOK_BACK
+
+        async def looked_beyond() -> int:
+            return looks if datetime.now(UTC) > beyond else 0
+
+        seen = await until(looked_beyond, bool)
+        await until(looked_beyond, lambda later: later > seen + 1)
+        assert await complaint.published(1) == await complaint.rows()
+    await complaint.published(2)
+    [notice] = [row for row in await complaint.rows("notifications") if row["kind"] == "dispatch"]
+    assert notice["status"] == "due"
 
 
 async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
