@@ -46,17 +46,19 @@ async def test_the_wait_ends_when_people_have_been_quiet(clock: Clock) -> None:
     assert await waited(people, clock) == 0
 
 
-async def test_people_who_act_all_the_time_leave_at_least_half_of_the_time(clock: Clock) -> None:
-    people = PeopleFirst(clock)
-    people.acted()
-    clock.while_asleep = people.acted
-    first = await waited(people, clock)
-    assert LONGEST_SECONDS <= first < LONGEST_SECONDS + QUIET_SECONDS
-    ends = clock() + LONGEST_SECONDS - 0.01
-    while clock() < ends:
-        people.acted()
-        assert await waited(people, clock) == 0
+@pytest.mark.parametrize("every", [QUIET_SECONDS / 3, QUIET_SECONDS * 1.1, QUIET_SECONDS * 3])
+async def test_people_who_act_all_the_time_leave_half_of_it(clock: Clock, every: float) -> None:
+    people, spent, act_at, began = PeopleFirst(clock), 0.0, clock(), clock()
+
+    def act() -> None:
+        nonlocal act_at
+        if clock() >= act_at:
+            people.acted()
+            act_at = clock() + every
+
+    clock.while_asleep = act
+    for _ in range(1000):
+        act()
+        spent += await waited(people, clock)
         clock.seconds += 0.01
-    clock.seconds += 0.02
-    people.acted()
-    assert await waited(people, clock) >= LONGEST_SECONDS
+    assert 0 < spent <= (clock() - began + LONGEST_SECONDS) / 2
