@@ -8,10 +8,9 @@ large number of open cases, leaks are registered and dispatched one after the ot
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import psutil
-
-from bench.load import PATH, Hotline
+from bench.load import PATH, Hotline, UnexpectedAnswer
 from bench.measure import Round, closed_loop
 from bench.server import Service, tell
 
@@ -19,7 +18,6 @@ CONCURRENT = 20
 TIMED = 400
 """Cases of each round that are timed: p99 needs some hundred."""
 AT_REST_SECONDS = 5.0
-MIB = 2**20
 DISPATCH = PATH[0]
 
 
@@ -33,17 +31,31 @@ class Beside:
     memory: dict[str, float]
 
 
+class Opener(Hotline):
+    """A client that sends again what got no answer, with the same key. More cases are opened than ever come in."""
+
+    async def post(self, path: str, body: Mapping[str, Any], key: str, sample: Round) -> bytes:
+        """Send a body until there is an answer."""
+        while True:
+            try:
+                return await super().post(path, body, key, sample)
+            except UnexpectedAnswer as error:
+                if error.status != UnexpectedAnswer.UNAVAILABLE:
+                    raise
+            tell("  the service is overloaded: sent again")
+
+
 async def measure(service: Service, few: int, many: int) -> tuple[Beside, Beside]:
     """Open cases up to the two numbers, and measure at each. Raises UnexpectedAnswer."""
-    async with Hotline(service.url, service.key, CONCURRENT) as hotline:
-        begins = await _beside(service, hotline, 0, few)
-        return begins, await _beside(service, hotline, few + TIMED, many)
+    async with Hotline(service.url, service.key) as hotline, Opener(service.url, service.key) as opener:
+        begins = await _beside(service, hotline, opener, few)
+        return begins, await _beside(service, hotline, opener, many, opened=few + TIMED)
 
 
-async def _beside(service: Service, hotline: Hotline, opened: int, wanted: int) -> Beside:
+async def _beside(service: Service, hotline: Hotline, opener: Opener, wanted: int, opened: int = 0) -> Beside:
     async def bill(sample: Round) -> None:
-        number = await hotline.register(sample, service_code="billing")
-        await hotline.act(number, "dispatch", {"department": "billing"}, sample)
+        number = await opener.register(sample, service_code="billing")
+        await opener.act(number, "dispatch", {"department": "billing"}, sample)
 
     async def leak(sample: Round) -> None:
         await hotline.act(await hotline.register(sample), *DISPATCH, sample)
@@ -54,8 +66,4 @@ async def _beside(service: Service, hotline: Hotline, opened: int, wanted: int) 
     await asyncio.sleep(AT_REST_SECONDS)
     timed = await closed_loop(leak, TIMED, concurrent=1)
     register, action = (timed.milliseconds(operation, 0.99) for operation in ("register", "action"))
-    return Beside(wanted, register, action, _memory(service.processes()))
-
-
-def _memory(processes: Mapping[str, int]) -> dict[str, float]:
-    return {name: psutil.Process(pid).memory_info().rss / MIB for name, pid in processes.items()}
+    return Beside(wanted, register, action, service.memory())

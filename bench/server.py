@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 from hotline.local import service as local_service
 from hotline.local.supervisor import Program, Supervisor
@@ -79,6 +80,10 @@ class Service:
         """Return the supervised programs that run now: name to process id."""
         entries = json.loads((self.data_dir / "run.json").read_bytes())
         return {name: int(entry["pid"]) for name, entry in entries.items()}
+
+    def memory(self) -> dict[str, float]:
+        """Return the memory in use of each supervised program, in MiB."""
+        return {name: psutil.Process(pid).memory_info().rss / 2**20 for name, pid in self.processes().items()}
 
     async def hotline(self, *arguments: str) -> str:
         """Run another `hotline` command on the same data; return what it printed. Raises ServiceError."""

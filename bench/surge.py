@@ -54,6 +54,7 @@ class Surge:
     idle: Emergencies
     while_calling: Emergencies
     while_settling: Emergencies
+    memory: dict[str, float]
 
 
 class Desk(Hotline):
@@ -125,7 +126,7 @@ async def measure(service: Service, cases: int) -> Surge:
         await desk.direct(f"{path}/actions/resolve", {"result": "The main is repaired.", "message": "已恢复供水。"})
         states = await _with_emergencies(desk, settling, lambda: _settled(desk, path, cases))
         taken = time.perf_counter() - began
-    return Surge(cases, called.rate, taken, states, idle, calling, settling)
+    return Surge(cases, called.rate, taken, states, idle, calling, settling, service.memory())
 
 
 async def _linking(desk: Desk) -> None:

@@ -37,9 +37,10 @@ from domain.case.events import Event
 from domain.shared.event import ActionBody
 from domain.shared.instants import to_milliseconds
 from hotline.histories import read_case
+from hotline.rebuild import repair_case
 from readmodel.database import engine as engine_of
 from readmodel.database import writing
-from readmodel.projection import write
+from readmodel.projection import NotRegisteredError, write
 from readmodel.tables import cases, events
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
@@ -83,7 +84,10 @@ class Act(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Anything else: `signal` and `ui` for the workflow, `write` a held batch, `rerun` an old activity, `skip` time."""
+    """Anything else: `write` a held batch, `rerun` an old activity, `repair` as the reconciler does, `skip` time.
+
+    `both` processes act at once, or somebody acts in the `ui`; `publish` and `undelivered` are signals.
+    """
 
     kind: str
     choice: int
@@ -91,7 +95,7 @@ class Step(NamedTuple):
 
 fates = st.sampled_from(["now", "meanwhile", "held", "held"])
 acts = st.builds(Act, st.integers(0, 1), st.integers(0, 11), fates)
-kinds = st.sampled_from(["write", "write", "rerun", "both", "ui", "publish", "undelivered", "skip"])
+kinds = st.sampled_from(["write", "write", "rerun", "repair", "both", "ui", "publish", "undelivered", "skip"])
 plans = st.lists(st.one_of(acts, acts, st.builds(Step, kinds, st.integers(0, 11))), min_size=3, max_size=16)
 examples = settings(
     deadline=None,
@@ -175,6 +179,9 @@ class Play:
             await self._write(*self._given[step.choice % len(self._given)])
         elif step.kind == "rerun":
             await self._service.activity.publish(self._given[step.choice % len(self._given)][1])
+        elif step.kind == "repair":
+            with suppress(NotRegisteredError):  # its list may not show it yet
+                await repair_case(self._service.hotline.client, self._service.database, self._complaint.number, None)
         elif not self._over:
             await self._tell(step)
         for version, count in await asyncio.to_thread(self._shown):
