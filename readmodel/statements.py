@@ -25,9 +25,12 @@ def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[Row
 
 
 def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
-    """Insert the rows, or update those that exist; if the table has a column `version`, none with a higher version."""
+    """Insert the rows, or update those that exist; if the table has a column `version`, none with a higher version.
+
+    Columns that the rows do not name keep their values.
+    """
     if rows:
-        connection.execute(_upsert(connection.dialect.name, table), rows)
+        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0])), rows)
 
 
 @cache
@@ -42,11 +45,11 @@ def _insert_missing(dialect: str, table: Table) -> Any:  # noqa: ANN401 - each d
 
 
 @cache
-def _upsert(dialect: str, table: Table) -> Any:  # noqa: ANN401 - same
+def _upsert(dialect: str, table: Table, names: Sequence[str]) -> Any:  # noqa: ANN401 - same
     insert = _INSERT[dialect](table)
     version = table.columns.get("version")
     return insert.on_conflict_do_update(
         index_elements=table.primary_key,
-        set_={column.key: insert.excluded[column.key] for column in table.columns if not column.primary_key},
+        set_={name: insert.excluded[name] for name in names if not table.c[name].primary_key},
         where=None if version is None else version <= insert.excluded.version,
     )

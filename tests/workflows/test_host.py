@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -256,6 +257,9 @@ class TestLongLife:
             details = (await metadata(complaint)).current_details
             assert f"{complaint.number} · 停水/无水 No water (P2)" in details
             assert "待签收" in details
+            entries = [found[1] for found in re.finditer(r"^- .+ · \S+ `(\w+)` · ", details, re.MULTILINE)]
+            actions = [row["action"] for row in await complaint.published(view.version)]
+            assert entries == list(reversed(actions))[:10]
             rung = await complaint.ahead(minutes=11)
             assert rung.sla == "missed"
             assert rung.version == view.version + 3

@@ -138,6 +138,7 @@ async def test_an_empty_read_model_is_filled_again(
 @pytest.mark.usefixtures("complaints")
 async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(hotline: Hotline, owner: Engine) -> None:
     execute(owner, "UPDATE notifications SET status = 'due', next_try_at = created_at")
+    execute(owner, "UPDATE cases SET lost = 'reset'")
     before = rows(owner)
     lost = "SELECT key FROM notifications WHERE kind = 'escalate'"
     execute(
@@ -153,6 +154,8 @@ async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(hot
     assert without_courier(after) == without_courier(before)
     for row in after["notifications"]:
         assert row["status"] == ("sent" if row["kind"] == "escalate" else "due")
+    assert {row["lost"] for row in after["cases"]} == {"reset"}
+    execute(owner, "UPDATE cases SET lost = NULL")
 
 
 async def test_what_is_under_way_is_left_to_its_case(

@@ -1,10 +1,13 @@
 """The reconciler on a real server: SQL catches up with Temporal unasked, and lost workflows are reported."""
 
 import asyncio
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +98,17 @@ async def when_changed(complaint: Complaint) -> datetime:
     """The instant of the last change of the case, as SQL has it."""
     [row] = await complaint.rows("cases")
     return datetime.fromisoformat(row["changed_at"]).replace(tzinfo=UTC)
+
+
+def back_up(file: Path, backup: Path) -> None:
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+
+
+def put_back(backup: Path, file: Path) -> None:
+    for path in file.parent.glob(f"{file.name}*"):
+        path.unlink()
+    backup.rename(file)
 
 
 async def reset(hotline: Hotline, complaint: Complaint) -> None:
@@ -370,3 +384,36 @@ async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
         await complaint.act(Dispatch(department="repair"), unwritten=True)
     await complaint.published(2)
     await until(lambda: report(hotline), lambda seen: bool(seen and seen.fault is None))
+
+
+@pytest.mark.usefixtures("hotline")
+async def test_a_read_model_of_yesterday_is_brought_to_the_present_and_nobody_is_told_again(tmp_path: Path) -> None:
+    """An older file is put back while the service is stopped. Cases have been registered, changed and ended since."""
+    file, backup = tmp_path / "hotline.db", tmp_path / "yesterday.db"
+    async with await temporal_server() as server:
+        async with running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
+            await RECONCILER.start(running.client, running.settings.task_queue)
+            changed, ended, other = [await running.start() for _ in range(3)]
+            back_up(file, backup)
+            await changed.act(Dispatch(department="repair"))
+            await ended.act(Withdraw(reason="用户撤销"))
+            await ended.closed()
+            fresh = await running.start()
+            since = [changed, ended, fresh]
+            last = max([await when_changed(each) for each in since])
+            before = [(await each.rows("cases"), await each.rows()) for each in since]
+
+            async def later() -> datetime | None:
+                await other.act(Comment(note="用户又来电"))
+                return await in_sql_until(running.client)
+
+            await until(later, lambda known: bool(known and known >= last))
+        put_back(backup, file)
+        async with running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
+            for each in since:
+                each._hotline = running
+            for each, (_, events) in zip(since, before, strict=True):
+                await each.published(len(events))
+            assert [(await each.rows("cases"), await each.rows()) for each in since] == before
+            told = [(each, row) for each in since for row in await each.rows("notifications")]
+            assert {row["status"] for each, row in told if row["seq"] > 1 or each is fresh} == {"sent"}
