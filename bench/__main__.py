@@ -17,7 +17,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench import against, catalogue, compare, history, lists, open_cases, power, report, restart, surge
+from bench import against, catalogue, compare, crowd, history, lists, open_cases, power, report, restart, surge
 from bench.measure import MILLISECONDS
 from bench.peers import side_by_side
 from bench.report import Figure
@@ -32,6 +32,7 @@ OPEN_CASES, QUICK_OPEN_CASES = 10_000, 500
 MOST_MEMORY = {"temporal": 800, "worker": 600, "api": 400}
 """MiB. Together they leave a machine of 2 GB something."""
 OPEN, QUICK_OPEN = (1_000, 50_000), (100, 1_000)
+COMMENTS, QUICK_COMMENTS = 100_000, 2_000
 SHOWN_PAGES = 10
 STRANGERS = 0.15
 """The driver's own start is counted among the strangers: some of it is always there."""
@@ -142,6 +143,19 @@ async def beside_open_cases(service: Service, *, quick: bool) -> Result:
     return figures, {"few": asdict(few), "many": asdict(many)}
 
 
+async def one_crowded_case(service: Service, *, quick: bool) -> Result:
+    """Measure a case on which many people act."""
+    seen = await crowd.measure(service, QUICK_COMMENTS if quick else COMMENTS)
+    figures = [
+        Figure(f"{crowd.AT_ONCE} actions at once on one case, the longest", seen.at_once, "s", at_most=5),
+        Figure(f"version of a case after {seen.comments:,} keyed comments", seen.version, at_least=seen.comments),
+        Figure("the same, comments per second", seen.comments / seen.seconds, "/s"),
+        Figure(f"the same, the last {crowd.LAST:,}, p99", seen.last_p99, "ms"),
+        *_memory(seen.memory, "after them"),
+    ]
+    return figures, asdict(seen)
+
+
 async def sandbox_start(*, quick: bool) -> Result:  # noqa: ARG001 - it takes a second
     """Measure one start of the workflow sandbox."""
     taken = await answer("bench.sandbox")
@@ -215,6 +229,7 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "surge": surge_of,
     "catalogue": new_catalogue,
     "open": beside_open_cases,
+    "crowd": one_crowded_case,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "power": both_modes,

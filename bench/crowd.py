@@ -1,0 +1,53 @@
+"""One case on which many people act: all at once, and again and again for as long as no case ever lives.
+
+Each comment has a key of its own, which the workflow remembers for two days. The API queues what is sent at once.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from bench.load import PATH
+from bench.measure import Round, closed_loop
+from bench.server import Service
+from bench.surge import Desk
+
+AT_ONCE = 40
+CONCURRENT = 8
+LAST = 1000
+"""Comments whose latencies stand for the end."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Result of the benchmark: longest answer of those at once, in seconds, and the case after all comments.
+
+    `last_p99` is in milliseconds, `memory` in MiB.
+    """
+
+    comments: int
+    at_once: float
+    version: int
+    seconds: float
+    last_p99: float
+    memory: dict[str, float]
+
+
+async def measure(service: Service, comments: int) -> Crowd:
+    """Act on one case. Raises UnexpectedAnswer if an action is not done."""
+    async with Desk(service.url, service.key, AT_ONCE) as desk:
+        number = await desk.register(Round())
+
+        async def comment(sample: Round) -> None:
+            await desk.act(
+                number, "comment", {"note": "The caller asks when the water will be back. 用户催问。"}, sample
+            )
+
+        first = Round()
+        await asyncio.gather(*(comment(first) for _ in range(AT_ONCE)))
+        many = await closed_loop(comment, comments - LAST, CONCURRENT)
+        last = await closed_loop(comment, LAST, CONCURRENT)
+        await desk.act(number, *PATH[0], Round())
+        version = (await desk.get(f"/v1/complaints/{number}"))["version"]
+    longest = max(first.latencies["action"])
+    p99 = last.milliseconds("action", 0.99)
+    return Crowd(comments, longest, version, many.seconds + last.seconds, p99, service.memory())
