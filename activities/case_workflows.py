@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from itertools import zip_longest
 from typing import NamedTuple
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
@@ -10,6 +11,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 CHUNK = 500
 """Cases that are listed and compared together."""
+SLICE = 100
+"""The same, where callers would wait: some ten milliseconds."""
 RUNNING = WorkflowExecutionStatus.RUNNING
 
 
@@ -41,9 +44,20 @@ class CaseWorkflows:
         self._condition = condition
         self._key = changed_at
 
-    def changed_since(self, since: datetime) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError."""
-        return self._chunks(f'{self._key.name} >= "{since.isoformat()}"')
+    async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
+        """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
+
+        Their changes are asked for by slices of the time up to `until`: for each page Temporal's SQLite sorts all that
+        a query finds, and everybody waits. The last slice has no end.
+        """
+        key = self._key.name
+        count = await self._client.count_workflows(f'{self._condition} AND {key} >= "{since.isoformat()}"')
+        slices = max(1, -(-count.count // SLICE))
+        begins = [since + (until - since) * place / slices for place in range(slices)]
+        for begin, end in zip_longest(begins, begins[1:]):
+            before = f' AND {key} < "{end.isoformat()}"' if end else ""
+            async for chunk in self._chunks(f'{key} >= "{begin.isoformat()}"{before}'):
+                yield chunk
 
     def running(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows run, in chunks by number. Raises RPCError."""

@@ -52,7 +52,7 @@ SWEEP_EVERY = timedelta(hours=1)
 SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
-"""Pause of a sweep after each chunk, so that callers come first."""
+"""Pause after each chunk, so that callers come first."""
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
@@ -65,7 +65,7 @@ Raises DivergedError if SQL has other events than Temporal, NotRegisteredError i
 
 
 class _ShiftOverError(Exception):
-    """Error that ends a sweep at a pause, before it marks what is lost."""
+    """Error that ends a look or sweep at a pause, before it concludes."""
 
 
 class _Told(NamedTuple):
@@ -160,7 +160,7 @@ class Reconciler:
 
     async def _looks(self, current: Shift, goes_on: Callable[[], bool]) -> None:
         while goes_on():
-            await self._try("look", self._look())
+            await self._try("look", self._look(current))
             current.details = (self._report(),)
             await current.rest(self._every)
 
@@ -185,14 +185,15 @@ class Reconciler:
         else:
             self._faults.pop(name, None)
 
-    async def _look(self) -> None:
-        """Compare what has changed since the last look, and what was told to publish."""
+    async def _look(self, current: Shift) -> None:
+        """Compare what has changed since the last look, and what was told to publish. Raises _ShiftOverError."""
         began_at = now()
         # Earlier than now, even if the clock was set back.
         since = min(self._latest, began_at) - LOOK_BACK if self._latest else began_at - FIRST_LOOK_BACK
         latest = since
-        async for chunk in self._workflows.changed_since(since):
+        async for chunk in self._workflows.changed_since(since, began_at):
             await self._compare(chunk)
+            await _pause(current)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
         # Not the present: the list may lag behind by any time.

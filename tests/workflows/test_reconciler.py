@@ -21,7 +21,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities import reconcile
+from activities import case_workflows, reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.reconcile import Reconciler, Report
 from domain.case.actions.comment import Comment
@@ -220,7 +220,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
 ) -> None:
     """No look sees it: the case ended long ago, as far as Temporal's list of recent changes tells."""
 
-    async def nothing(_: CaseWorkflows, __: datetime) -> AsyncIterator[dict[str, Seen]]:
+    async def nothing(_: CaseWorkflows, *__: datetime) -> AsyncIterator[dict[str, Seen]]:
         yield {}
 
     monkeypatch.setattr(CaseWorkflows, "changed_since", nothing)
@@ -327,6 +327,21 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     assert (told.swept_at, told.lost, told.fault) == (None, {}, None)
     assert told.in_sql_until == last
     assert await lost(complaint) is None
+
+
+async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_workflows, "SLICE", 2)
+    complaints = [await hotline.start() for _ in range(7)]
+    changed = [await when_changed(each) for each in complaints]
+    workflows = CaseWorkflows(hotline.client, workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT)
+
+    async def listed() -> set[str]:
+        # Some changed after the end that is given.
+        return {number async for chunk in workflows.changed_since(changed[0], changed[4]) for number in chunk}
+
+    await until(listed, lambda found: {each.number for each in complaints} <= found)
 
 
 class TestLost:
