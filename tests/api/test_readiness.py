@@ -76,8 +76,12 @@ async def asked(made: Api) -> dict[str, Any]:
 
 
 async def becomes(made: Api, part: str, *, ok: bool) -> dict[str, Any]:
-    """The part once it is as given; the service is degraded, and metrics agree, if it is not ok."""
-    found = await until(lambda: asked(made), lambda seen: seen[part]["ok"] is ok)
+    """The part once it is known to be as given; the service is degraded, and metrics agree, if it is not ok."""
+
+    def known(seen: dict[str, Any]) -> bool:
+        return seen[part]["ok"] is ok and not str(seen[part].get("detail")).startswith("not known")
+
+    found = await until(lambda: asked(made), known)
     if not ok:
         assert found["status"] == "degraded"
         assert found[part]["remedy"]

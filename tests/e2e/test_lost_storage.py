@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.service import Service, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 DISK_MIB = 64
 """Room for the service, and less than the space at which a disk is reported."""

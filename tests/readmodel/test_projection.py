@@ -134,9 +134,10 @@ def test_several_batches_of_one_case_may_share_a_transaction(database: Engine) -
     assert everything(database) == one_by_one
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_any_order_and_repetition_leads_to_the_same_rows(database: Engine, data: st.DataObject) -> None:
+any_data = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def leads_to_the_same_rows(database: Engine, data: st.DataObject) -> None:
     """A batch that comes before its case is registered is refused, and tried again as Temporal would."""
     clear(database)
     put_in_order(database)
@@ -156,6 +157,19 @@ def test_any_order_and_repetition_leads_to_the_same_rows(database: Engine, data:
                 except NotRegisteredError:
                     waiting.append(batch)
     assert everything(database) == in_order
+
+
+@settings(any_data, max_examples=8)
+@given(data=st.data())
+def test_any_order_and_repetition_leads_to_the_same_rows(database: Engine, data: st.DataObject) -> None:
+    leads_to_the_same_rows(database, data)
+
+
+@pytest.mark.slow
+@settings(any_data, max_examples=100)
+@given(data=st.data())
+def test_many_orders_and_repetitions_lead_to_the_same_rows(database: Engine, data: st.DataObject) -> None:
+    leads_to_the_same_rows(database, data)
 
 
 def test_the_late_execution_of_an_old_batch_changes_nothing(database: Engine) -> None:
@@ -203,7 +217,7 @@ def history(reset_after: int | None = None) -> list[ProjectionBatch]:
     return made
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(any_data, max_examples=40)
 @given(data=st.data())
 def test_batches_of_two_histories_of_a_case_never_mix(database: Engine, data: st.DataObject) -> None:
     """The workflow was reset after some batches, and went on at a later time. SQL keeps a beginning of one history."""

@@ -151,6 +151,11 @@ class Complaint:
 
         return await asyncio.to_thread(read)
 
+    async def changed_at(self) -> datetime:
+        """Return the instant of the last change, as SQL has it."""
+        [row] = await self.rows("cases")
+        return datetime.fromisoformat(row["changed_at"]).replace(tzinfo=UTC)
+
     async def closed(self) -> None:
         """Wait until the workflow has ended."""
         await asyncio.wait_for(self.handle.result(), PATIENCE_SECONDS)

@@ -1,13 +1,10 @@
 """The reconciler on a real server: SQL catches up with Temporal unasked, and lost workflows are reported."""
 
 import asyncio
-import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +34,7 @@ from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
+from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
@@ -50,11 +48,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
     """A server of its own, whose list has nothing but these cases, and a reconciler that looks many times a second."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(reconcile, "GRACE", timedelta(seconds=0.5))
-        monkeypatch.setattr(reconcile, "LOOK_BACK", timedelta(seconds=1))
-        monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(seconds=0.5))
-        monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(seconds=0.5))
-        monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
+        reconcile_at_once(monkeypatch)
         folder = tmp_path_factory.mktemp("reconciler")
         async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
             await RECONCILER.start(running.client, running.settings.task_queue)
@@ -92,23 +86,6 @@ async def lost(complaint: Complaint) -> str | None:
     [row] = await complaint.rows("cases")
     mark: str | None = row["lost"]
     return mark
-
-
-async def when_changed(complaint: Complaint) -> datetime:
-    """The instant of the last change of the case, as SQL has it."""
-    [row] = await complaint.rows("cases")
-    return datetime.fromisoformat(row["changed_at"]).replace(tzinfo=UTC)
-
-
-def back_up(file: Path, backup: Path) -> None:
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(backup)) as target:
-        source.backup(target)
-
-
-def put_back(backup: Path, file: Path) -> None:
-    for path in file.parent.glob(f"{file.name}*"):
-        path.unlink()
-    backup.rename(file)
 
 
 async def reset(hotline: Hotline, complaint: Complaint) -> None:
@@ -238,7 +215,7 @@ async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_n
 ) -> None:
     """No command has acknowledged it: the reconciler alone knows that SQL had it."""
     complaint, other = await hotline.start(), await hotline.start()
-    changed_at = await when_changed(complaint)
+    changed_at = await complaint.changed_at()
 
     async def later() -> datetime | None:
         await other.act(Comment(note="用户又来电"))
@@ -255,7 +232,7 @@ async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
 ) -> None:
     """The list shows nothing new for longer than a look goes back, and the sender died meanwhile."""
     complaint = await hotline.start()
-    stands_at, looks, chunks = await when_changed(complaint), 0, CaseWorkflows._chunks
+    stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows._chunks
 
     async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
         nonlocal looks
@@ -334,7 +311,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
 ) -> None:
     monkeypatch.setattr(case_workflows, "SLICE", 2)
     complaints = [await hotline.start() for _ in range(7)]
-    changed = [await when_changed(each) for each in complaints]
+    changed = [await each.changed_at() for each in complaints]
     workflows = CaseWorkflows(hotline.client, workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT)
 
     async def listed() -> set[str]:
@@ -399,36 +376,3 @@ async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
         await complaint.act(Dispatch(department="repair"), unwritten=True)
     await complaint.published(2)
     await until(lambda: report(hotline), lambda seen: bool(seen and seen.fault is None))
-
-
-@pytest.mark.usefixtures("hotline")
-async def test_a_read_model_of_yesterday_is_brought_to_the_present_and_nobody_is_told_again(tmp_path: Path) -> None:
-    """An older file is put back while the service is stopped. Cases have been registered, changed and ended since."""
-    file, backup = tmp_path / "hotline.db", tmp_path / "yesterday.db"
-    async with await temporal_server() as server:
-        async with running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
-            await RECONCILER.start(running.client, running.settings.task_queue)
-            changed, ended, other = [await running.start() for _ in range(3)]
-            back_up(file, backup)
-            await changed.act(Dispatch(department="repair"))
-            await ended.act(Withdraw(reason="用户撤销"))
-            await ended.closed()
-            fresh = await running.start()
-            since = [changed, ended, fresh]
-            last = max([await when_changed(each) for each in since])
-            before = [(await each.rows("cases"), await each.rows()) for each in since]
-
-            async def later() -> datetime | None:
-                await other.act(Comment(note="用户又来电"))
-                return await in_sql_until(running.client)
-
-            await until(later, lambda known: bool(known and known >= last))
-        put_back(backup, file)
-        async with running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
-            for each in since:
-                each._hotline = running
-            for each, (_, events) in zip(since, before, strict=True):
-                await each.published(len(events))
-            assert [(await each.rows("cases"), await each.rows()) for each in since] == before
-            told = [(each, row) for each in since for row in await each.rows("notifications")]
-            assert {row["status"] for each, row in told if row["seq"] > 1 or each is fresh} == {"sent"}
