@@ -11,8 +11,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 CHUNK = 500
 """Cases that are listed and compared together."""
-SLICE = 100
-"""The same, where callers would wait: some ten milliseconds."""
+SLICE = 50
+"""The same, where callers would wait: less than ten milliseconds."""
 RUNNING = WorkflowExecutionStatus.RUNNING
 
 
