@@ -52,7 +52,7 @@ SWEEP_EVERY = timedelta(hours=1)
 SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
-"""Pause after each chunk, so that callers come first."""
+"""Pause of a sweep after each chunk, so that callers come first; that of a look is half as long."""
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
@@ -193,7 +193,7 @@ class Reconciler:
         latest = since
         async for chunk in self._workflows.changed_since(since, began_at):
             await self._compare(chunk)
-            await _pause(current)
+            await _pause(current, PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
         # Not the present: the list may lag behind by any time.
@@ -279,7 +279,7 @@ class Reconciler:
                 if number not in running or running[number] < changed_at:
                     reason = await self._loss(number, changed_at)
                     lost |= {number: reason} if reason else {}
-            await _pause(current)
+            await _pause(current, PAUSE_SECONDS)
         lost |= dict.fromkeys(sorted(self._diverged), "reset")
         before = await read(self._engine, reconciliation.lost_cases)
         await self._writer.run(partial(reconciliation.mark, reasons={**dict.fromkeys(before), **lost}))
@@ -292,7 +292,7 @@ class Reconciler:
         async for chunk in chunks:
             await self._compare(chunk)
             changed |= {number: seen.changed_at for number, seen in chunk.items()}
-            await _pause(current)
+            await _pause(current, PAUSE_SECONDS)
         return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
@@ -312,7 +312,7 @@ def _is_due(last: datetime | None, every: timedelta) -> bool:
     return last is None or abs(now() - last) >= every
 
 
-async def _pause(current: Shift) -> None:
-    await current.rest(PAUSE_SECONDS)
+async def _pause(current: Shift, seconds: float) -> None:
+    await current.rest(seconds)
     if current.is_over:
         raise _ShiftOverError
