@@ -20,15 +20,13 @@ class Pace(NamedTuple):
     Args:
         concurrency: cases that are asked at the same time.
         checkpoint: cases between two checkpoints.
-        rest: pause after a case, as a share of the time that it took.
     """
 
     concurrency: int
     checkpoint: int
-    rest: float = 0.0
 
 
-GENTLE = Pace(concurrency=1, checkpoint=20, rest=0.15)
+GENTLE = Pace(concurrency=1, checkpoint=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
 BRISK = Pace(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour."""
@@ -65,7 +63,7 @@ async def fan_out(
     while done < len(numbers):
         group = numbers[done : done + pace.checkpoint]
         alive = partial(activity.heartbeat, done, dict(answers))
-        answered = await _ask_all(group, ask, people, pace, alive)
+        answered = await _ask_all(group, ask, people, pace.concurrency, alive)
         await write([batch for _, batch in answered if batch])
         answers.update(answer for answer, _ in answered)
         done += len(group)
@@ -77,22 +75,19 @@ async def fan_out(
 
 
 async def _ask_all(
-    numbers: Iterable[str], ask: Ask, people: PeopleFirst, pace: Pace, alive: Callable[[], None]
+    numbers: Iterable[str], ask: Ask, people: PeopleFirst, concurrency: int, alive: Callable[[], None]
 ) -> list[Answer]:
     waiting, answers = iter(numbers), list[Answer]()
-    clock = asyncio.get_running_loop().time
 
     async def lane() -> None:
         for number in waiting:
             await people.step_aside()
-            began = clock()
             answers.append(await _answer(ask, number))
             alive()
-            await asyncio.sleep(pace.rest * (clock() - began))
 
     try:
         async with asyncio.TaskGroup() as lanes:
-            for _ in range(pace.concurrency):
+            for _ in range(concurrency):
                 lanes.create_task(lane())
     except ExceptionGroup as failed:
         # One stands for all: the next attempt meets the others again.
