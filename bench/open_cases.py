@@ -34,6 +34,8 @@ class Beside:
 class Opener(Hotline):
     """A client that sends again what got no answer, with the same key. More cases are opened than ever come in."""
 
+    repeated = 0
+
     async def post(self, path: str, body: Mapping[str, Any], key: str, sample: Round) -> bytes:
         """Send a body until there is an answer."""
         while True:
@@ -42,7 +44,7 @@ class Opener(Hotline):
             except UnexpectedAnswer as error:
                 if error.status != UnexpectedAnswer.UNAVAILABLE:
                     raise
-            tell("  the service is overloaded: sent again")
+            self.repeated += 1
 
 
 async def measure(service: Service, few: int, many: int) -> tuple[Beside, Beside]:
@@ -62,7 +64,7 @@ async def _beside(service: Service, hotline: Hotline, opener: Opener, wanted: in
 
     if wanted > opened:
         opening = await closed_loop(bill, wanted - opened, CONCURRENT)
-        tell(f"  {wanted:,} cases are open, {opening.rate:.1f} were opened a second")
+        tell(f"  {wanted:,} cases open, {opening.rate:.1f} opened a second, {opener.repeated} requests repeated after 503")
     await asyncio.sleep(AT_REST_SECONDS)
     timed = await closed_loop(leak, TIMED, concurrent=1)
     register, action = (timed.milliseconds(operation, 0.99) for operation in ("register", "action"))

@@ -172,6 +172,17 @@ class OlderOutcome(Outcome):
     batch: None = None
 
 
+async def refused(api: Api, number: str, key: str) -> None:
+    answer = await api.act(number, "dispatch", {"department": "repair"}, key=key)
+    assert "another release" in problem(answer, 503, "temporal-unavailable")["detail"]
+
+
+async def done_once(api: Api, number: str, key: str) -> None:
+    answer = await api.act(number, "dispatch", {"department": "repair"}, key=key)
+    assert (answer.status_code, answer.json()["version"]) == (200, 2)
+    assert await api.actions(number) == ["register", "dispatch"]
+
+
 class TestReleases:
     """In an upgrade, a worker and an API process of different releases meet: no action is lost, or done twice."""
 
@@ -189,10 +200,8 @@ class TestReleases:
 
         with monkeypatch.context() as upgraded:
             upgraded.setattr(ComplaintClient, "_update", newer)
-            refused = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
-        assert "another release" in problem(refused, 503, "temporal-unavailable")["detail"]
-        done = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
-        assert (done.status_code, done.json()["version"]) == (200, 2)
+            await refused(on_sqlite, number, key)
+        await done_once(on_sqlite, number, key)
 
     async def test_an_answer_that_an_older_process_cannot_read_is_given_again(
         self, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
@@ -200,8 +209,5 @@ class TestReleases:
         number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
         with monkeypatch.context() as older:
             older.setattr(ComplaintClient, "outcome", OlderOutcome)
-            refused = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
-        assert "another release" in problem(refused, 503, "temporal-unavailable")["detail"]
-        done = await on_sqlite.act(number, "dispatch", {"department": "repair"}, key=key)
-        assert (done.status_code, done.json()["version"]) == (200, 2)
-        assert await on_sqlite.actions(number) == ["register", "dispatch"]
+            await refused(on_sqlite, number, key)
+        await done_once(on_sqlite, number, key)
