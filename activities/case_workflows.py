@@ -1,8 +1,7 @@
 """Workflows of cases as Temporal lists and describes them, for the reconciler."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
-from itertools import zip_longest
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
@@ -13,14 +12,17 @@ CHUNK = 500
 """Cases that are listed and compared together."""
 SLICE = 50
 """The same, where callers would wait: less than ten milliseconds."""
+SHORTEST = timedelta(seconds=0.5)
+"""Part of the time that is not halved any more."""
 RUNNING = WorkflowExecutionStatus.RUNNING
 
 
 class Seen(NamedTuple):
-    """The latest run of a case: when the case changed last, and the run's status."""
+    """The latest run of a case: when the case changed last, the run's status, and its start."""
 
     changed_at: datetime
     status: WorkflowExecutionStatus | None
+    started_at: datetime
 
     @property
     def runs(self) -> bool:
@@ -47,17 +49,22 @@ class CaseWorkflows:
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
 
-        Their changes are asked for by slices of the time up to `until`: for each page Temporal's SQLite sorts all that
-        a query finds, and everybody waits. The last slice has no end.
+        The time up to `until` is halved until few cases changed in each part: for every page Temporal's SQLite sorts
+        all that a query finds, and everybody waits. What changes meanwhile comes last.
         """
-        key = self._key.name
-        count = await self._client.count_workflows(f'{self._condition} AND {key} >= "{since.isoformat()}"')
-        slices = max(1, -(-count.count // SLICE))
-        begins = [since + (until - since) * place / slices for place in range(slices)]
-        for begin, end in zip_longest(begins, begins[1:]):
-            before = f' AND {key} < "{end.isoformat()}"' if end else ""
-            async for chunk in self._chunks(f'{key} >= "{begin.isoformat()}"{before}'):
-                yield chunk
+        parts = [(since, until)]
+        while parts:
+            begin, end = parts.pop()
+            condition = f'{self._key.name} BETWEEN "{begin.isoformat()}" AND "{end.isoformat()}"'
+            found = await self._client.count_workflows(f"{self._condition} AND {condition}")
+            if found.count > SLICE and end - begin > SHORTEST:
+                middle = begin + (end - begin) / 2
+                parts += [(middle, end), (begin, middle)]
+            elif found.count:
+                async for chunk in self._chunks(condition):
+                    yield chunk
+        async for chunk in self._chunks(f'{self._key.name} > "{until.isoformat()}"'):
+            yield chunk
 
     def running(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows run, in chunks by number. Raises RPCError."""
@@ -87,8 +94,10 @@ class CaseWorkflows:
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = {}
-        yield chunk
+        if chunk:
+            yield chunk
 
     def _seen(self, found: WorkflowExecution) -> Seen:
         # One that was started by hand has no such attribute before its first change.
-        return Seen(found.typed_search_attributes.get(self._key) or found.start_time, found.status)
+        changed_at = found.typed_search_attributes.get(self._key) or found.start_time
+        return Seen(changed_at, found.status, found.start_time)

@@ -101,8 +101,8 @@ async def _answer(ask: Ask, number: str) -> Answer:
     except WorkflowUpdateFailedError:
         return REFUSED, None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        task = asyncio.current_task()
-        if activity.is_cancelled() or (task and task.cancelling()):  # which the SDK turns into an error of its own
+        # The SDK turns the cancellation of a lane into an error of its own.
+        if (lane := asyncio.current_task()) and lane.cancelling():
             raise asyncio.CancelledError from None
         if activity.info().attempt < TRIES:
             raise

@@ -69,11 +69,10 @@ class _ShiftOverError(Exception):
 
 
 class _Told(NamedTuple):
-    """A case that was told to publish, when, and since when SQL may lack changes of it."""
+    """A case that was told to publish, and when."""
 
     seen: Seen
     at: datetime
-    behind_since: datetime
 
 
 class Report(Immutable):
@@ -129,6 +128,7 @@ class Reconciler:
         self._swept_ended_at: datetime | None = None
         self._in_sql_until: datetime | None = None
         self._told: dict[str, _Told] = {}
+        self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
         self._diverged: set[str] = set()
@@ -199,7 +199,7 @@ class Reconciler:
         # Not the present: the list may lag behind by any time.
         self._latest = max(latest, self._latest or latest)
         if self._swept_at:
-            behind = (told.behind_since - MILLISECOND for told in self._told.values())
+            behind = (since - MILLISECOND for since in self._behind.values())
             until = min([self._latest - LOOK_BACK, began_at - LOOK_BACK, *behind])
             self._in_sql_until = max(until, self._in_sql_until or until)
 
@@ -222,11 +222,18 @@ class Reconciler:
             if found and not found.is_whole:
                 await self._complete(number, found)
             elif found and found.changed_at >= seen.changed_at:
-                self._told.pop(number, None)
+                self._forget(number)
                 self._incomplete.pop(number, None)
                 self._diverged.discard(number)
-            elif abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
-                await self._catch_up(number, seen, found.changed_at if found else seen.changed_at)
+            else:
+                self._behind.setdefault(number, found.changed_at if found else seen.started_at)
+                if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
+                    await self._catch_up(number, seen)
+
+    def _forget(self, number: str) -> None:
+        """Expect nothing of the case any more."""
+        self._told.pop(number, None)
+        self._behind.pop(number, None)
 
     async def _complete(self, number: str, found: Held) -> None:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
@@ -234,14 +241,14 @@ class Reconciler:
             self._incomplete[number] = found
             await self._write(number)
 
-    async def _catch_up(self, number: str, seen: Seen, behind_since: datetime) -> None:
+    async def _catch_up(self, number: str, seen: Seen) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history."""
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
             await self._write(number)
         elif told is None or told.seen.changed_at != seen.changed_at:
-            self._told[number] = _Told(seen, now(), min(behind_since, told.behind_since) if told else behind_since)
+            self._told[number] = _Told(seen, now())
             await self._sender.tell_to_publish(number)
             self._done["published"] += 1
         elif abs(now() - told.at) >= GRACE:
@@ -250,14 +257,16 @@ class Reconciler:
     async def _write(self, number: str) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
-            self._done["repaired"] += await self._repair(number, self._in_sql_until)
+            if await self._repair(number, self._in_sql_until):
+                self._done["repaired"] += 1
+                self._forget(number)
         except DivergedError:
-            self._told.pop(number, None)
+            self._forget(number)
             self._diverged.add(number)
             self._lost[number] = "reset"
             await self._writer.run(partial(reconciliation.mark, reasons={number: "reset"}))
         except NotRegisteredError as error:
-            self._told.pop(number, None)
+            self._forget(number)
             logger.warning("a case cannot be written: %s", error)
 
     async def _sweep(self, current: Shift) -> None:
@@ -301,7 +310,7 @@ class Reconciler:
         if seen is None:
             return "missing"
         if seen.status is WorkflowExecutionStatus.COMPLETED:
-            await self._catch_up(number, seen, changed_at)
+            await self._catch_up(number, seen)
             return None
         if not seen.runs:
             return "ended"

@@ -18,6 +18,7 @@ CONCURRENT = 20
 TIMED = 400
 """Cases of each round that are timed: p99 needs some hundred."""
 AT_REST_SECONDS = 5.0
+TRIES, RETRY_SECONDS = 20, 2.0
 DISPATCH = PATH[0]
 
 
@@ -37,14 +38,16 @@ class Opener(Hotline):
     repeated = 0
 
     async def post(self, path: str, body: Mapping[str, Any], key: str, sample: Round) -> bytes:
-        """Send a body until there is an answer."""
-        while True:
+        """Send a body until there is an answer. Raises UnexpectedAnswer if there is none in the end."""
+        for _ in range(TRIES):
             try:
                 return await super().post(path, body, key, sample)
             except UnexpectedAnswer as error:
                 if error.status != UnexpectedAnswer.UNAVAILABLE:
                     raise
             self.repeated += 1
+            await asyncio.sleep(RETRY_SECONDS)
+        return await super().post(path, body, key, sample)
 
 
 async def measure(service: Service, few: int, many: int) -> tuple[Beside, Beside]:
@@ -64,7 +67,7 @@ async def _beside(service: Service, hotline: Hotline, opener: Opener, wanted: in
 
     if wanted > opened:
         opening = await closed_loop(bill, wanted - opened, CONCURRENT)
-        tell(f"  {wanted:,} cases open, {opening.rate:.1f} opened a second, {opener.repeated} requests repeated after 503")
+        tell(f"  {wanted:,} cases open, {opening.rate:.1f} opened a second; {opener.repeated} answers of 503")
     await asyncio.sleep(AT_REST_SECONDS)
     timed = await closed_loop(leak, TIMED, concurrent=1)
     register, action = (timed.milliseconds(operation, 0.99) for operation in ("register", "action"))

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.incident import SLICE
 from activities.reconcile import Report
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
@@ -210,8 +211,10 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
 def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:
     """Write an incident, its timeline and its news."""
     for one in found:
-        with writing(engine) as connection:
-            if isinstance(one, News):
-                incidents.inform(connection, one, one.numbers, sent=True)
-            else:
+        if isinstance(one, News):
+            for start in range(0, len(one.numbers), SLICE):
+                with writing(engine) as connection:
+                    incidents.inform(connection, one, one.numbers[start : start + SLICE], sent=True)
+        else:
+            with writing(engine) as connection:
                 incidents.write(connection, one, sent=True)

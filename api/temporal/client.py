@@ -38,6 +38,8 @@ KEY_REUSED = declare(
 )
 QUERY_SECONDS = 3.0
 """Longest wait for the answer to a query."""
+NO_HANDLER = "expected but not found"
+"""Words of the SDK's error for an update that a worker does not know."""
 RETRY_SECONDS = 2
 """Pause before a client tries again: about the time that a worker or server needs to start."""
 CROWDED_SECONDS = 0.05, 0.2
@@ -127,9 +129,14 @@ class EntityClient(Generic[OutcomeT]):
 
 
 async def unless_gone(call: Awaitable[T]) -> T | None:
-    """Return the answer of a workflow, or None if no workflow has the id (any more)."""
+    """Return the answer of a workflow, or None if no workflow has the id (any more). Raises ProblemError."""
     try:
         return await call
+    except ValidationError as error:
+        # Without what was answered, which may be personal.
+        faults = [(fault["loc"], fault["type"]) for fault in error.errors(include_url=False, include_input=False)]
+        log.error("an answer of a workflow cannot be read: %s", faults)  # noqa: TRY400 - the trace would quote it
+        raise other_release("the API cannot read the answer") from None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
@@ -152,9 +159,6 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
         accepted = ["the same body", "a new Idempotency-Key"]
         raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
-    except ValidationError:
-        log.exception("an answer of a workflow cannot be read")
-        raise _other_release(what, "this process cannot read the answer") from None
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
@@ -171,10 +175,11 @@ def _no_answer(what: str, seconds: float) -> ProblemError:
     return unavailable(NO_ANSWER, detail, RETRY_SECONDS)
 
 
-def _other_release(what: str, why: str) -> ProblemError:
+def other_release(why: str) -> ProblemError:
+    """Return the problem of a worker and an API that do not understand each other."""
     detail = (
-        f"{what} met another release of the service, as in an upgrade: {why}. Send the same again later, with the same"
-        " Idempotency-Key; it is not done twice."
+        f"API and worker seem to be of different releases, as in an upgrade: {why}. Send the same again later; with the"
+        " same Idempotency-Key, an action is not done twice."
     )
     return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
 
@@ -182,9 +187,9 @@ def _other_release(what: str, why: str) -> ProblemError:
 def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:
     """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
     cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.type == INVALID_ARGUMENTS:
-        log.error("a workflow cannot read an action: %s", cause.message)
-        return _other_release("The action", "the worker cannot read it")
+    if isinstance(cause, ApplicationError) and (cause.type == INVALID_ARGUMENTS or NO_HANDLER in cause.message):
+        log.error("a workflow does not take an action: %s", cause.message)
+        return other_release("the worker does not take the action")
     if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):
         return error
     kind, _, code = str(cause.type).partition(":")

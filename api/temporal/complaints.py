@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from api.temporal.client import EntityClient, answering, unless_gone
+from api.temporal.client import EntityClient, answering, other_release, unless_gone
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
@@ -61,7 +61,9 @@ class ComplaintClient(EntityClient[Outcome]):
             async for event in self._handle(number).fetch_history_events(page_size=1, rpc_timeout=timeout):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
                 (start,) = await self._client.data_converter.decode(payloads, [ComplaintStart])
-                source: Case | Registration = start.source
+                if not isinstance(start, ComplaintStart):
+                    raise other_release("the API cannot read the registration")
+                source = start.source
                 return (source, ()) if isinstance(source, Case) else Case.register(source)
         raise LookupError(f"the history of case {number} is empty")
 

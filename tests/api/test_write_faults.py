@@ -174,7 +174,7 @@ class OlderOutcome(Outcome):
 
 async def refused(api: Api, number: str, key: str) -> None:
     answer = await api.act(number, "dispatch", {"department": "repair"}, key=key)
-    assert "another release" in problem(answer, 503, "temporal-unavailable")["detail"]
+    assert "different releases" in problem(answer, 503, "temporal-unavailable")["detail"]
 
 
 async def done_once(api: Api, number: str, key: str) -> None:
@@ -197,6 +197,20 @@ class TestReleases:
                 {**dict(command), "body": NewerDispatch(department="repair", hurry=True)}
             )
             return await update(client, number, action, sent)
+
+        with monkeypatch.context() as upgraded:
+            upgraded.setattr(ComplaintClient, "_update", newer)
+            await refused(on_sqlite, number, key)
+        await done_once(on_sqlite, number, key)
+
+    async def test_an_action_that_an_older_worker_does_not_know_is_refused(
+        self, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
+        update = ComplaintClient._update
+
+        async def newer(client: ComplaintClient, number: str, _: str, command: Command[Any]) -> Outcome | None:
+            return await update(client, number, "an_action_to_come", command)
 
         with monkeypatch.context() as upgraded:
             upgraded.setattr(ComplaintClient, "_update", newer)

@@ -1,5 +1,6 @@
 """A fan-out asks many cases, a few at a time, and a later attempt continues from the last checkpoint."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -85,6 +86,27 @@ async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries() -
     answers, silent = await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
     assert silent == (NUMBERS[5],)
     assert answers == {"settled": 9}
+
+
+async def test_a_lane_that_is_ended_with_another_one_asks_no_further_case() -> None:
+    """The SDK makes of its cancellation an error that looks like no answer, which the last try leaves out."""
+    environment, asked = ActivityEnvironment(), list[str]()
+    environment.info = replace(environment.info, attempt=TRIES)
+
+    async def ask(number: str) -> Answer:
+        asked.append(number)
+        if number == NUMBERS[0]:
+            await asyncio.sleep(0)
+            raise lost(RPCStatusCode.UNAVAILABLE)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise TimeoutError from None
+        return "settled", BATCH
+
+    with pytest.raises(RPCError, match="the workflow is away"):
+        await environment.run(fan_out, NUMBERS, ask, Cases().write, PeopleFirst(), Pace(concurrency=2, checkpoint=10))
+    assert asked == NUMBERS[:2]
 
 
 async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_its_counts() -> None:
