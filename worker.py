@@ -92,7 +92,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         incidents = Incidents(writer, of_cases, people, reader, client, workflow_id)
         rollout = CatalogueRollout(of_cases, people, reader, client, workflow_id)
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
-        workflows = CaseWorkflows(client, workflow_id(""), of_type, CHANGED_AT)
+        workflows = CaseWorkflows(client, people, workflow_id(""), of_type, CHANGED_AT)
         repair = partial(repair_case, client, database)
         reconciler = Reconciler(writer, of_cases, reader, workflows, repair, settings.reconcile_seconds)
         worker = Worker(

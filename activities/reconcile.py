@@ -52,7 +52,7 @@ SWEEP_EVERY = timedelta(hours=1)
 SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
-"""Pause of a sweep after each chunk, so that callers come first; that of a look is half as long."""
+"""Pause of a sweep after each chunk, for other work; that of a look is half as long."""
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)

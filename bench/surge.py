@@ -19,7 +19,9 @@ from bench.server import Service, ServiceError
 
 LINES = 20
 """Calls that are taken at the same time: twice the agents of the company."""
-IDLE_EMERGENCIES = 20
+IDLE_EMERGENCIES = 30
+PAGE = 20
+"""Cases that the department's list shows. So many emergencies come first, as a longer list takes longer."""
 BETWEEN_EMERGENCIES_SECONDS = 3.0
 LOOK_EVERY_SECONDS = 1.0
 QUEUE_LOOK_SECONDS = 0.01
@@ -86,7 +88,7 @@ class Desk(Hotline):
 
     async def queued(self, number: str) -> bool:
         """Return True if the department's list of cases to sign for shows it."""
-        found = await self.get("/v1/complaints?department=repair&state=dispatched&limit=20")
+        found = await self.get(f"/v1/complaints?department=repair&state=dispatched&limit={PAGE}")
         return any(item["number"] == number for item in found["items"])
 
     async def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
@@ -114,6 +116,8 @@ async def measure(service: Service, cases: int) -> Surge:
     """Play the incident once."""
     async with Desk(service.url, service.key) as desk:
         idle, calling, settling = Emergencies(), Emergencies(), Emergencies()
+        for _ in range(PAGE):
+            await desk.emergency(Emergencies())
         for _ in range(IDLE_EMERGENCIES):
             await desk.emergency(idle)
             await asyncio.sleep(BETWEEN_EMERGENCIES_SECONDS)

@@ -20,6 +20,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import case_workflows, reconcile
 from activities.case_workflows import CaseWorkflows, Seen
+from activities.people_first import PeopleFirst
 from activities.reconcile import Reconciler, Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -297,7 +298,9 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         raise AssertionError("nothing is to be repaired")
 
     async with GroupWriter(owner) as writer:
-        workflows = Ending(hotline.client, workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT)
+        workflows = Ending(
+            hotline.client, PeopleFirst(), workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT
+        )
         reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 3600)
         shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
@@ -321,7 +324,9 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
 
     complaints = [await hotline.start() for _ in range(7)]
     changed = [await each.changed_at() for each in complaints]
-    workflows = CaseWorkflows(hotline.client, workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT)
+    workflows = CaseWorkflows(
+        hotline.client, PeopleFirst(), workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT
+    )
 
     async def listed() -> set[str]:
         asked.clear()
