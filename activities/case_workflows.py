@@ -16,7 +16,7 @@ from activities.people_first import PeopleFirst
 CHUNK = 500
 """Cases that are listed and compared together."""
 SLICE = 50
-"""The same, where callers would wait: less than ten milliseconds."""
+"""The same of what changed lately: to find and sort them takes Temporal less than ten milliseconds."""
 SHORTEST = timedelta(seconds=0.5)
 """Part of the time that is not halved any more."""
 RUNNING = WorkflowExecutionStatus.RUNNING
@@ -64,7 +64,7 @@ class CaseWorkflows:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
 
         The time up to `until` is halved until few cases changed in each part: for every page Temporal's SQLite sorts
-        all that a query finds, and everybody waits. What changes meanwhile comes last.
+        all that a query finds, and everybody waits. The newest part comes first, and what changed after `until` last.
         """
         parts = [(since, until)]
         while parts:
@@ -73,7 +73,7 @@ class CaseWorkflows:
             found = await self._client.count_workflows(f"{self._condition} AND {condition}")
             if found.count > SLICE and end - begin > SHORTEST:
                 middle = begin + (end - begin) / 2
-                parts += [(middle, end), (begin, middle)]
+                parts += [(begin, middle), (middle, end)]
             elif found.count:
                 async for chunk in self._chunks(condition):
                     yield chunk
@@ -85,7 +85,10 @@ class CaseWorkflows:
         return self._chunks('ExecutionStatus = "Running"')
 
     def ended(self) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases whose workflows have ended and that Temporal still has. Raises RPCError."""
+        """Yield the cases whose workflows have completed or were terminated, as long as Temporal has them.
+
+        One that failed was refused at its start, and SQL has nothing of it. Raises RPCError.
+        """
         return self._chunks('ExecutionStatus IN ("Completed", "Terminated")')
 
     async def get(self, number: str) -> Seen | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.people_first import PeopleFirst
@@ -29,7 +30,7 @@ class Pace(NamedTuple):
 GENTLE = Pace(concurrency=1, checkpoint=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
 BRISK = Pace(concurrency=16, checkpoint=64)
-"""An operator waits for the end, and chooses the hour."""
+"""An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
 GONE = "gone"
 """Answer of a case whose workflow has ended."""
 SILENT = "silent"
@@ -37,7 +38,7 @@ SILENT = "silent"
 REFUSED = "refused"
 """Answer of a case that refused the update."""
 TRIES = 3
-"""Attempts of the activity in which a case that does not answer fails the attempt; from the last one on it is left."""
+"""Attempts of the activity in which a case without an answer fails the attempt; from the last one on it is left."""
 
 Answer = tuple[str, ProjectionBatch | None]
 """Answer of a case in one word, and the batch that it returned for SQL."""
@@ -57,6 +58,7 @@ async def fan_out(
     Raises:
         RPCError: Temporal does not answer; the activity is to be tried again.
         TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
+        WorkflowUpdateFailedError: the worker of a case cannot read the update; the same.
     """
     details = activity.info().heartbeat_details
     done, answers = (int(details[0]), Counter[str](details[1])) if details else (0, Counter[str]())
@@ -79,30 +81,30 @@ async def _ask_all(
 ) -> list[Answer]:
     waiting, answers = iter(numbers), list[Answer]()
 
-    async def lane() -> None:
+    async def ask_in_turn() -> None:
         for number in waiting:
             await people.step_aside()
             answers.append(await _answer(ask, number))
             alive()
 
     try:
-        async with asyncio.TaskGroup() as lanes:
+        async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
-                lanes.create_task(lane())
+                group.create_task(ask_in_turn())
     except ExceptionGroup as failed:
         # One stands for all: the next attempt meets the others again.
-        raise failed.exceptions[0] from None
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
     return answers
 
 
 async def _answer(ask: Ask, number: str) -> Answer:
     try:
         return await ask(number)
-    except WorkflowUpdateFailedError:
-        return REFUSED, None
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        # The SDK turns the cancellation of a lane into an error of its own.
-        if (lane := asyncio.current_task()) and lane.cancelling():
+    except (WorkflowUpdateFailedError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        if _is_refusal(error):
+            return REFUSED, None
+        # The SDK turns the cancellation of a task of the group into an error of its own.
+        if (task := asyncio.current_task()) and task.cancelling():
             raise asyncio.CancelledError from None
         if activity.info().attempt < TRIES:
             raise
@@ -111,3 +113,9 @@ async def _answer(ask: Ask, number: str) -> Answer:
         if error.status is RPCStatusCode.NOT_FOUND:
             return GONE, None
         raise
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return True if the case itself says no. Otherwise its worker, of another release, cannot read the update."""
+    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
+    return isinstance(cause, ApplicationError) and ":" in (cause.type or "")

@@ -20,7 +20,7 @@ from domain.shared.actors import Role
 from domain.shared.command import Command
 
 QUIET_SECONDS = 0.15
-"""Time after somebody's last action until others go on: some actions follow at once, as a dispatch does a call."""
+"""Time after somebody's last action until work on many cases goes on: a dispatch often follows a call at once."""
 LONGEST_SECONDS = 1.0
 """Longest wait, if people act all the time."""
 _ACTED = "people_first_acted"
@@ -43,7 +43,10 @@ class PeopleFirst(Interceptor):
         self._acted_at = self._clock()
 
     async def step_aside(self) -> None:
-        """Wait until people are quiet. Return at once as long after a wait as it took: half of the time is left."""
+        """Wait until nobody has acted for `QUIET_SECONDS`, at most `LONGEST_SECONDS`.
+
+        After a wait of some time, calls of the same time return at once: work on many cases keeps half of the time.
+        """
         now = began = self._clock()
         while self._free_until <= now < min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS):
             await asyncio.sleep(min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS) - now)

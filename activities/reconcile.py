@@ -32,7 +32,7 @@ from temporalio.service import RPCError
 from activities.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.projection import SenderWriter, read
 from activities.shift import Shift, now, shift
-from domain.shared.value import Immutable
+from domain.shared.value import Start
 from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.reconciliation import Held, Lost
@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_BACK = timedelta(seconds=90)
 """Time by which a look goes back behind the latest change that was listed. Changes appear in Temporal's list in any
-order, and a registration is dated by an API process, whose clock may be off by a minute. With five minutes, each of 50
-cases a second was listed ten times, and people waited meanwhile."""
+order, and a registration is dated by an API process, whose clock may be off by a minute. A look every 30 s lists each
+change three times."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
@@ -75,7 +75,7 @@ class _Told(NamedTuple):
     at: datetime
 
 
-class Report(Immutable):
+class Report(Start):
     """Work of the reconciler in its shift, and the lost cases of the last sweep, some by number."""
 
     compared: int = 0
@@ -138,12 +138,12 @@ class Reconciler:
 
     @activity.defn(name="reconcile")
     async def reconcile(self, before: Report) -> Report:
-        """Look until the shift ends, the worker stops or other cases are lost, and sweep beside; return the report.
+        """Look until the shift ends, the worker stops or the lost cases change, and sweep beside; return the report.
 
         While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile. `before` is the
         report of the last shift.
         """
-        # The heartbeat is that of a worker that died.
+        # The heartbeat is that of the attempt before, whose worker died.
         reports = [before, *map(Report.model_validate, activity.info().heartbeat_details)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
@@ -198,9 +198,11 @@ class Reconciler:
         await self._compare({number: told.seen for number, told in self._told.items()})
         # Not the present: the list may lag behind by any time.
         self._latest = max(latest, self._latest or latest)
+        # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
+        # case that is behind lacks its first missing change.
         if self._swept_at:
-            behind = (since - MILLISECOND for since in self._behind.values())
-            until = min([self._latest - LOOK_BACK, began_at - LOOK_BACK, *behind])
+            missing = (first_missing - MILLISECOND for first_missing in self._behind.values())
+            until = min([self._latest - LOOK_BACK, began_at - LOOK_BACK, *missing])
             self._in_sql_until = max(until, self._in_sql_until or until)
 
     def _report(self) -> Report:
@@ -215,6 +217,8 @@ class Reconciler:
 
     async def _compare(self, chunk: Mapping[str, Seen]) -> None:
         """Have SQL repaired where it is behind or lacks events."""
+        if is_ahead(self._in_sql_until):
+            self._in_sql_until = None
         held = await read(self._engine, partial(reconciliation.held, numbers=chunk.keys()))
         self._done["compared"] += len(chunk)
         for number, seen in chunk.items():
@@ -242,7 +246,11 @@ class Reconciler:
             await self._write(number)
 
     async def _catch_up(self, number: str, seen: Seen) -> None:
-        """Tell the case to publish what SQL never had; if that does not help, write it from its history."""
+        """Tell the case to publish what SQL never had; if that does not help, write it from its history.
+
+        One that has ended cannot publish, and does not remember what SQL has lost: it is written at once. What is
+        written then, and which notifications count as sent, `hotline.rebuild` decides.
+        """
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
@@ -305,7 +313,7 @@ class Reconciler:
         return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
-        """Return how the workflow of an open case was lost; None if it runs, or has ended as SQL is to learn."""
+        """Return how the workflow of an open case was lost; None if it runs, or has completed, which SQL is told."""
         seen = await self._workflows.get(number)
         if seen is None:
             return "missing"
@@ -315,6 +323,11 @@ class Reconciler:
         if not seen.runs:
             return "ended"
         return "reset" if seen.changed_at < changed_at else None
+
+
+def is_ahead(in_sql_until: datetime | None) -> bool:
+    """Return True if the clock was set back since: new changes are dated earlier, and SQL may never have had them."""
+    return in_sql_until is not None and in_sql_until > now()
 
 
 def _is_due(last: datetime | None, every: timedelta) -> bool:

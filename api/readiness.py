@@ -19,7 +19,7 @@ from api.storage import Storage
 from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
 from workflows.courier import COURIER
-from workflows.reconciler import RECONCILER
+from workflows.reconciler import RECONCILER, last_report
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""
@@ -77,7 +77,7 @@ def checks(
     in_force: CatalogueInForce,
     clock: Callable[[], datetime],
 ) -> Checks:
-    """Return the check of each part; a further part is one entry here and one field of `Readiness`."""
+    """Return the check of each part. A further one: an entry here, a field of `Readiness`, an example of its route."""
 
     async def calendar() -> Component:
         return _calendar(in_force, clock().date())
@@ -131,9 +131,14 @@ def unknown(what: str, part: str) -> Component:
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
-    """Return the reconciler's part: not ok as well if it found cases whose workflow is lost."""
+    """Return the reconciler's part: not ok as well if it cannot compare, or found cases whose workflow is lost."""
     shifts = await temporal.shifts(RECONCILER)
-    if not shifts.ok or not (lost := await sql.lost_cases()):
+    if not shifts.ok:
+        return shifts
+    if (report := await last_report(temporal.client)) and report.fault:
+        detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
+        return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
+    if not (lost := await sql.lost_cases()):
         return shifts
     named = ", ".join(f"{number} ({why})" for number, why in islice(lost.items(), NAMED))
     remedy = "See docs/how-run.md, Lost workflows; `GET /v1/complaints?lost=ended` lists those that were ended by hand."

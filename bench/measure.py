@@ -77,9 +77,9 @@ async def closed_loop(case: Callable[[Round], Awaitable[None]], cases: int, conc
             await case(result)
 
     began, used = time.perf_counter(), time.process_time()
-    async with asyncio.TaskGroup() as lanes:
+    async with asyncio.TaskGroup() as group:
         for _ in range(concurrent):
-            lanes.create_task(one_after_another())
+            group.create_task(one_after_another())
     result.seconds = time.perf_counter() - began
     result.processor_seconds = time.process_time() - used
     return result

@@ -88,8 +88,8 @@ async def _busy(service: Service, hotline: Hotline) -> float:
                 await hotline.act(number, action, body, sample)
                 mine.append(time.monotonic())
 
-    async with asyncio.TaskGroup() as lanes:
-        numbers = [lanes.create_task(play(mine)) for mine in answers]
+    async with asyncio.TaskGroup() as group:
+        numbers = [group.create_task(play(mine)) for mine in answers]
         await asyncio.sleep(KILL_AFTER_SECONDS)
         _, restarted_at = await _kill(service)
         await asyncio.wait(numbers, timeout=KILL_AFTER_SECONDS)

@@ -14,14 +14,14 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.incident import SLICE
-from activities.reconcile import Report
+from activities.reconcile import is_ahead
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
 from domain.incident.batch import IncidentBatch
@@ -29,16 +29,17 @@ from domain.incident.notifications import News
 from hotline.histories import CaseHistory, chains, read_case, read_incident
 from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
-from readmodel.database import reading, writing
+from readmodel.database import ReadConnection, reading, writing
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
-from workflows.reconciler import RECONCILER
+from workflows.reconciler import last_report
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Callback with the number of cases that are done, and of all cases."""
 
@@ -69,8 +70,8 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     """
     runs = await chains(client)
     ids = sorted(runs)
-    kept = await asyncio.to_thread(_kept, engine, frozenset(ids))
-    is_empty = not await asyncio.to_thread(_has_cases, engine)
+    kept = await _read(engine, lambda connection: _kept(connection, frozenset(ids)))
+    is_empty = not await _read(engine, has_cases)
     until = await in_sql_until(client)
     batches, failed = 0, dict[str, Exception]()
     for start in range(0, len(ids), CASES_AT_ONCE):
@@ -94,28 +95,23 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     )
 
 
-def _kept(engine: Engine, ids: Collection[str]) -> list[State]:
+async def _read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
+    def run() -> T:
+        with reading(engine) as connection:
+            return query(connection)
+
+    return await asyncio.to_thread(run)
+
+
+def _kept(connection: ReadConnection, ids: Collection[str]) -> list[State]:
     """Return the state of each case in SQL that none of these workflows is."""
-    with reading(engine) as connection:
-        return [state for number, state in states(connection) if workflow_id(number) not in ids]
-
-
-def _has_cases(engine: Engine) -> bool:
-    with reading(engine) as connection:
-        return has_cases(connection)
+    return [state for number, state in states(connection) if workflow_id(number) not in ids]
 
 
 async def in_sql_until(client: Client) -> datetime | None:
     """Return the instant up to which SQL once had every change, as the reconciler tells; None if it tells none."""
-    try:
-        described = await client.get_workflow_handle(RECONCILER.id).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return None
-    beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
-    reports = [report for beat in beats if beat for report in await client.data_converter.decode(beat, [Report])]
-    return next((report.in_sql_until for report in reports), None)
+    report = await last_report(client)
+    return report.in_sql_until if report and not is_ahead(report.in_sql_until) else None
 
 
 async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> bool:
@@ -154,7 +150,7 @@ async def _rebuild_cases(
     """
     read = await asyncio.gather(*(read_case(client, found) for found in runs.values()))
     histories = dict(zip(runs, read, strict=True))
-    there = await asyncio.to_thread(_versions, engine, runs)
+    there = await _read(engine, lambda connection: _versions(connection, runs))
     if was_emptied and any(history.acknowledged for history in read):
         until = datetime.max.replace(tzinfo=UTC)
     plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
@@ -178,17 +174,15 @@ class _Plan(NamedTuple):
 def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     """Return what to write of a case that SQL has in this version; 0 if it has none of it."""
     once = [batch.case.version for batch in history.batches if until and batch.changed_at <= until]
-    if version < max(history.acknowledged, *once, 0):
-        return _Plan(history.batches, max((batch.case.version for batch in history.batches), default=0))
+    sent = max(version, history.acknowledged, *once)
     if history.runs:
-        return _Plan([batch for batch in history.batches if batch.case.version <= version], version)
-    return _Plan(history.batches, version)
+        return _Plan([batch for batch in history.batches if batch.case.version <= sent], sent)
+    return _Plan(history.batches, sent)
 
 
-def _versions(engine: Engine, ids: Iterable[str]) -> dict[str, int]:
+def _versions(connection: ReadConnection, ids: Iterable[str]) -> dict[str, int]:
     """Return the version of each of these workflows' cases in SQL; one without a row is left out."""
-    with reading(engine) as connection:
-        found = versions(connection, [one.removeprefix(workflow_id("")) for one in ids])
+    found = versions(connection, [one.removeprefix(workflow_id("")) for one in ids])
     return {workflow_id(number): version for number, version in found.items()}
 
 

@@ -121,13 +121,16 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
     wanted = {batch.number for batch in batches}
     query = select(cases.c.number, cases.c.version, cases.c.changed_at).where(cases.c.number.in_(wanted))
     there = {row.number: row for row in connection.execute(query)}
-    held = {number: row.version for number, row in there.items()}
-    if missing := {batch.number for batch in batches if held.get(batch.number, 0) < batch.since_version}:
+    if missing := {
+        batch.number
+        for batch in batches
+        if batch.number not in there or there[batch.number].version < batch.since_version
+    }:
         raise NotRegisteredError(f"earlier events are missing of {', '.join(sorted(missing))}")
     if other := {
         batch.number
         for batch in batches
-        if held[batch.number] <= batch.case.version and not _follows(batch, there[batch.number].changed_at)
+        if there[batch.number].version <= batch.case.version and not _follows(batch, there[batch.number].changed_at)
     }:
         raise _diverged(other)
 

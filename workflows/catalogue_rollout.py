@@ -19,8 +19,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.fan_out import SILENT
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
-    from domain.shared.value import Immutable
+    from domain.shared.value import Immutable, Start
     from workflows.entity import LOWEST, RETRY
+    from workflows.start_checks import checked
 
 PAGE = 500
 """Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
@@ -41,7 +42,7 @@ class RolloutProgress(Immutable):
     counts: dict[str, int] = Field(default={})
 
 
-class RolloutStart(Immutable):
+class RolloutStart(Start):
     """Start message of a rollout; `settle_seconds` is how long a registration may be under way."""
 
     catalogue: Catalogue
@@ -56,15 +57,15 @@ class RolloutStart(Immutable):
 class CatalogueRolloutWorkflow:
     """Moves every open case to the terms of a catalogue, page after page."""
 
-    @workflow.init
-    def __init__(self, start: RolloutStart) -> None:
-        self._start = start
-        self._progress = start.progress
-        self._counts = Counter(start.progress.counts)
+    def __init__(self) -> None:
+        self._progress = RolloutProgress()
 
     @workflow.run
-    async def run(self, start: RolloutStart) -> dict[str, int]:  # noqa: ARG002 - taken by __init__, as the SDK wants both
+    @checked
+    async def run(self, start: RolloutStart) -> dict[str, int]:
         """Pass over the open cases twice; return the count of each answer."""
+        self._start, self._progress = start, start.progress
+        self._counts = Counter(start.progress.counts)
         began_at = self._progress.began_at or workflow.now()
         self._note(began_at=began_at)
         if not self._progress.second_pass:

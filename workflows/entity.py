@@ -74,7 +74,10 @@ class EntityWorkflow:
     """
 
     def __new__(cls, *arguments: object) -> Self:
-        """Return an instance; for arguments that are no start message, one without state, whose `run` refuses them."""
+        """Return an instance; for arguments that are no start message an object that Python calls no `__init__` of.
+
+        Its `run`, which is `checked`, refuses them.
+        """
         return super().__new__(cls) if is_start(arguments) else object()  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:

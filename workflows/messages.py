@@ -14,7 +14,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening, Scope
-from domain.shared.value import Immutable, omit_default
+from domain.shared.value import Immutable, Start, omit_default
 
 
 class Done(Immutable):
@@ -26,7 +26,7 @@ class Done(Immutable):
     done_at: datetime
 
 
-class EntityStart(Immutable):
+class EntityStart(Start):
     """Shared part of the start messages: what runs carry over, apart from the entity."""
 
     seen: dict[str, Done] = Field(default={})

@@ -6,22 +6,22 @@ A start that fails them ends the workflow in its first task: no case, no timer, 
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import wraps
-from typing import Any, NamedTuple
+from inspect import signature
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from domain.case.intake import Registration
 from domain.incident.opening import Opening
-from workflows.messages import ComplaintStart, IncidentStart
+from domain.shared.value import Start
 from workflows.start import MEMO
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Largest accepted difference: more than the API accepts (60 s), and than a start with its retries takes."""
-STARTS = (ComplaintStart, IncidentStart)
-"""Start messages."""
 INVALID_ARGUMENTS = "InvalidArguments"
 """Type of the failure of a workflow or update whose arguments cannot be read."""
+T = TypeVar("T")
 
 
 class Undecoded(NamedTuple):
@@ -30,31 +30,34 @@ class Undecoded(NamedTuple):
     message: str
 
 
-def checked(run: Callable[[Any, Any], Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
-    """Return the method `run` of a workflow with the checks before it.
+def checked(run: Callable[[Any, Any], Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Return the method `run` of a workflow, which takes a start message, with the checks before it.
 
     They are not in `__init__`: the SDK leaves a coroutine behind if that raises, and Python warns of it in the log.
     """
+    _, parameter = signature(run).parameters.values()
 
     @wraps(run)
-    async def checked_run(self: object, *arguments: Any) -> None:  # noqa: ANN401 - whatever was sent
-        await (run if is_start(arguments) and not _is_off(arguments[0]) else _refuse)(self, *arguments)
+    async def checked_run(self: object, *arguments: Any) -> T:  # noqa: ANN401 - whatever was sent
+        given = arguments or (parameter.default,)
+        accepted = is_start(given) and not _is_off(given[0])
+        return await (run(self, *given) if accepted else _refuse(parameter.annotation, arguments))
 
     return checked_run
 
 
 def is_start(arguments: Sequence[object]) -> bool:
     """Return True if there is one argument, and it is a start message."""
-    return len(arguments) == 1 and isinstance(arguments[0], STARTS)
+    return len(arguments) == 1 and isinstance(arguments[0], Start)
 
 
-def _is_off(start: ComplaintStart | IncidentStart) -> bool:
+def _is_off(start: Start) -> bool:
     """Return True if a registration or opening is dated far from Temporal's time of the start."""
-    source, started = start.source, workflow.info().workflow_start_time
+    source, started = getattr(start, "source", None), workflow.info().workflow_start_time
     return isinstance(source, Registration | Opening) and abs(source.at - started) > CLOCK_TOLERANCE
 
 
-async def _refuse(_: object, *arguments: Any) -> None:  # noqa: ANN401 - whatever was sent
+async def _refuse(kind: type[Start], arguments: Sequence[Any]) -> NoReturn:
     """Raise ApplicationError, which fails the workflow.
 
     Raises RuntimeError, which fails the task, if the service itself has started this run and its argument cannot be
@@ -70,7 +73,7 @@ async def _refuse(_: object, *arguments: Any) -> None:  # noqa: ANN401 - whateve
             type="ClockOff",
             non_retryable=True,
         )
-    accepted = " or ".join(f"{each.__name__} ({', '.join(each.model_fields)})" for each in STARTS)
+    accepted = f"{kind.__name__} ({', '.join(kind.model_fields)})"
     message = f"Not started: {len(arguments)} arguments, or no JSON. Accepted: exactly one JSON object, a {accepted}."
     if len(arguments) == 1 and isinstance(arguments[0], Undecoded):
         message = arguments[0].message

@@ -79,9 +79,9 @@ class ComplaintClient(EntityClient[Outcome]):
             try:
                 returned = await unless_gone(update)
             except WorkflowUpdateFailedError as error:
-                if not isinstance(error.cause, ApplicationError) or error.cause.type != KNOWN:
-                    raise
-                return None
+                if isinstance(error.cause, ApplicationError) and error.cause.type == KNOWN:
+                    return None
+                raise other_release("the worker does not take what is known of the caller") from None
         return returned.batch if returned else None
 
     async def case(self, number: str, actor: Actor) -> CaseView | None:

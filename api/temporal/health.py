@@ -62,7 +62,7 @@ class TemporalHealth:
     unwritable: Callable[[], Awaitable[str | None]]
 
     async def temporal(self) -> Component:
-        """Report if Temporal answers and can write. No other part decides if calls can be taken."""
+        """Report if Temporal answers and can write. Together with the clock this decides if calls can be taken."""
         try:
             answers = await self.client.service_client.check_health(timeout=timedelta(seconds=ANSWER_SECONDS))
         except (RPCError, RuntimeError):

@@ -27,6 +27,10 @@ class Value(Immutable):
     model_config = ConfigDict(extra="forbid")
 
 
+class Start(Immutable):
+    """Start message of a workflow: its one argument."""
+
+
 class Coded(Value):
     """Entry with a code, an English and a Chinese name."""
 

@@ -12,7 +12,8 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
 from domain.shared.command import Command
-from workflows.start_checks import INVALID_ARGUMENTS, STARTS, Undecoded
+from domain.shared.value import Start
+from workflows.start_checks import INVALID_ARGUMENTS, Undecoded
 
 MOST_FAULTS = 5
 """Faults that a message names."""
@@ -35,10 +36,10 @@ class Converter(PydanticPayloadConverter):
             return super().from_payloads(payloads, type_hints)
         except ValidationError as error:
             kind = type_hints[0] if type_hints and len(type_hints) == 1 else None
-            if not (isinstance(kind, type) and issubclass(kind, (*STARTS, Command))):
+            if not (isinstance(kind, type) and issubclass(kind, (Start, Command))):
                 raise
             message = _explain(kind, error)
-            if issubclass(kind, STARTS):
+            if issubclass(kind, Start):
                 return [Undecoded(f"Not started: {message}")]
             raise ApplicationError(f"Not accepted: {message}", type=INVALID_ARGUMENTS, non_retryable=True) from None
 

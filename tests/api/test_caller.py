@@ -4,14 +4,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
+from api.temporal.complaints import ComplaintClient
+from domain.case.automatic.recognise import Recognised
+from domain.case.batch import ProjectionBatch
 from domain.customers.customer import CallerRecord, Customer
+from domain.shared.event import EventData
 from hotline.files.catalogue import load_catalogue
 from hotline.files.customers import load_customers
 from hotline.settings import DEFAULT_CATALOGUE
@@ -169,6 +173,29 @@ async def test_with_sql_slow_the_call_is_taken_without_flags_while_it_is_slow(
         ]
         known = await until(lambda: call(made, GRANNY), lambda again: bool(again["flags"]))
         assert known["flags"][0] == "hardship"
+
+
+class NewerRecognised(EventData):
+    flags: tuple[str, ...]
+
+
+async def test_a_flag_that_an_older_worker_does_not_know_is_sent_again(
+    temporal: Client, tmp_path: Path, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognise, sent = ComplaintClient.recognise, list[str]()
+
+    async def newer(client: ComplaintClient, number: str, known: Recognised) -> ProjectionBatch | None:
+        sent.append(number)
+        newest = NewerRecognised(flags=("a_flag_to_come",))
+        return await recognise(client, number, cast("Recognised", newest) if len(sent) == 1 else known)
+
+    monkeypatch.setattr(ComplaintClient, "recognise", newer)
+    monkeypatch.setattr("api.recognition.PAUSES", (0.1,) * 50)
+    async with api_with_customers(temporal, postgresql_url, tmp_path, caller_lookup_seconds=0.05) as (made, database):
+        with locked(database):
+            taken = await call(made, GRANNY)
+        told = await until(partial(made.complaint, taken["number"]), lambda found: bool(found["flags"]))
+    assert (told["flags"], sent) == (["hardship"], [taken["number"]] * 2)
 
 
 async def test_a_registry_that_is_not_there_yet_stops_nobody(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+import worker
 from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.database import engine
 from tests.support.api import CALL, problem, running_api, whenever
@@ -42,6 +43,20 @@ async def test_with_the_worker_down_a_repeated_registration_is_the_same_and_an_u
         assert (again.status_code, again.json()["number"], again.json()["version"]) == (201, number, 1)
         refused = await made.act(number, "dispatch", {"department": "moon"})
         problem(refused, 422, "unknown-department")
+
+
+async def test_after_a_worker_has_stopped_a_call_is_taken_and_listed_and_an_action_is_not(
+    temporal: Client, tmp_path: Path, database_url: str
+) -> None:
+    async with running_api(temporal, database_url, tmp_path, at_work=False, update_timeout_seconds=0.5) as made:
+        async with worker.running(temporal, made.settings):
+            before = await made.case_in("dispatched")
+        taken = await made.register()
+        assert taken.status_code == 201
+        listed = [item["number"] for item in (await made.get("/v1/complaints")).json()["items"]]
+        assert listed == [taken.json()["number"], before]
+        for number in listed:
+            problem(await made.act(number, "comment", {"note": "又来电"}), 503, "no-answer-in-time")
 
 
 async def test_the_api_starts_and_says_so_while_temporal_is_not_there_yet(tmp_path: Path) -> None:

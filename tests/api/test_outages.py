@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MARGIN_SECONDS = 15.0
 """Time for which the client waits beyond the bound of a cell, on a machine that is busy with other tests."""
 SHORT = {"sql_wait_seconds": 0.2, "update_timeout_seconds": 1.0}
-READY = {Part.SQL: "sql", Part.LOCK: "sql", Part.WORKER: "worker", Part.TEMPORAL: "temporal"}
+READY = {Part.SQL: "sql", Part.LOCK: "sql", Part.WORKER: "worker", Part.TEMPORAL: "temporal", Part.FROZEN: "temporal"}
 """Part of `/readyz` that names each part that is down."""
 SLOW = pytest.mark.slow
 """Mark of pairs, and of PostgreSQL: each waits for time-outs of connections."""
@@ -117,6 +117,9 @@ async def begun(scene: Scene, temporal: Client, url: str, folder: Path) -> Async
             if Part.TEMPORAL in scene.down:
                 gone.push_async_callback(way.mend)
                 await way.cut()
+            if Part.FROZEN in scene.down:
+                gone.callback(way.thaw)
+                way.freeze()
             yield Outage(scene, api, number, workers, gone)
     database.dispose()
 

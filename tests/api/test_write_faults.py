@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,23 +10,28 @@ from sqlalchemy import Engine, delete, select
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 
+import worker
+from api.temporal.client import CROWDED_SECONDS
 from api.temporal.complaints import ComplaintClient
+from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.views import Outcome
 from domain.shared.command import Command
 from hotline.histories import read_case
 from readmodel.database import engine, writing
 from readmodel.tables import metadata
-from tests.support.api import Api, further_api, problem
+from tests.support.api import Api, further_api, problem, running_api
 from tests.support.batches import project
-from tests.support.hotline import until
+from tests.support.hotline import ADMIN, PATIENCE_SECONDS, until
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AT_ONCE = 40
+IN_FLIGHT = 10
+"""Updates of a workflow that Temporal has in flight at most."""
 OF_CASES = [table for table in metadata.sorted_tables if "number" in table.c]
 
 
@@ -160,6 +166,31 @@ async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_ord
     assert sorted(notes) == [*range(AT_ONCE)]
     # A process that did not have the case in memory has read it, by then with what the other one had done.
     assert all(answer.json()["version"] >= notes[place] for place, answer in enumerate(answers))
+
+
+async def test_an_action_waits_until_temporal_has_room_for_it(
+    temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten updates of other senders are in flight, as many as Temporal allows. No worker takes them at first."""
+    crowded = asyncio.Event()
+
+    def pause(low: float, high: float) -> float:
+        if (low, high) == CROWDED_SECONDS:
+            crowded.set()
+        return low
+
+    async with running_api(temporal, sqlite_url, tmp_path, at_work=False, update_timeout_seconds=60.0) as made:
+        number = await made.case_in("registered")
+        handle = temporal.get_workflow_handle(workflow_id(number))
+        command = Command(actor=ADMIN, body=Comment(note="他人"))
+        others = [asyncio.ensure_future(handle.execute_update("comment", command, id=f"{n}")) for n in range(IN_FLIGHT)]
+        monkeypatch.setattr("api.temporal.client.random.uniform", pause)
+        action = asyncio.ensure_future(made.act(number, "comment", {"note": "在家"}))
+        await asyncio.wait_for(crowded.wait(), PATIENCE_SECONDS)
+        async with worker.running(temporal, made.settings):
+            assert (await action).status_code == 200
+            await asyncio.gather(*others)
+        assert await made.actions(number) == ["register", *["comment"] * (IN_FLIGHT + 1)]
 
 
 class NewerDispatch(Dispatch):

@@ -1,4 +1,4 @@
-"""`kill -9` of an API process between Temporal's answer and its own; another API process of the service goes on."""
+"""`kill -9` of an API process between its request to Temporal and its answer; another one of the service goes on."""
 
 import signal
 import socket
@@ -73,7 +73,7 @@ REQUESTS = (registration, action, action_on_an_incident)
 
 @contextmanager
 def dying_api(service: Service, point: str, folder: Path) -> Iterator[str]:
-    """Run another API process of the service, which dies at its first write; it has died at the end of the block."""
+    """Run another API process of the service, which dies at this point; it has died at the end of the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -178,10 +178,6 @@ class Retiring(CourierWorkflow):
 class Hasty(CatalogueRolloutWorkflow):
     """Calls on nobody."""
 
-    @workflow.init
-    def __init__(self, start: RolloutStart) -> None:
-        super().__init__(start)
-
     @workflow.run
     async def run(self, start: RolloutStart) -> dict[str, int]:
         return await super().run(start)

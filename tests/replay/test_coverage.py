@@ -41,6 +41,7 @@ NEVER_ENTERED = {
         "complaint.summary",
         "complaint.urgency",
         "complaint.workflow_id",
+        "reconciler.last_report",
         "search_attributes.typed",
         "singleton.Singleton.start",
         "start.find_started",

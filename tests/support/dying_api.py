@@ -1,19 +1,31 @@
-"""An API process that kills itself at its first write to SQL: `python -m tests.support.dying_api before|after`.
+"""An API process that kills itself at its first request: `python -m tests.support.dying_api sent|before|after`.
 
-`before`: Temporal has answered, and nothing was given to SQL. `after`: SQL has committed, and no answer was sent.
+`sent`: Temporal was asked, and has perhaps not answered. `before`: Temporal has answered, and nothing was given to SQL.
+`after`: SQL has committed, and no answer was sent.
 """
 
+import asyncio
 import os
 import signal
 import sys
 from collections.abc import Awaitable
+from typing import Any
 
 from activities.projection import SenderWriter
 from api.__main__ import main
+from api.temporal import client, complaints
 from hotline import entry
+from workflows.start import start_once
 
-POINTS = ("before", "after")
+POINTS = ("sent", "before", "after")
+SENT_SECONDS = 0.003
+"""Time after which a request is on its way, and most are not answered."""
 _committed = SenderWriter.committed
+
+
+async def _die_asking(call: Awaitable[Any]) -> None:
+    await asyncio.wait({asyncio.ensure_future(call)}, timeout=SENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def _die_writing(self: SenderWriter, work: Awaitable[object]) -> bool:
@@ -24,5 +36,9 @@ async def _die_writing(self: SenderWriter, work: Awaitable[object]) -> bool:
 
 
 if __name__ == "__main__":
-    SenderWriter.committed = _die_writing  # type: ignore[method-assign]  # the hook of the test
+    # The hooks of the test.
+    if sys.argv[1] == "sent":
+        client.unless_gone = _die_asking
+        vars(complaints)["start_once"] = lambda *given, **more: _die_asking(start_once(*given, **more))
+    SenderWriter.committed = _die_writing  # type: ignore[method-assign]
     entry.run_main(main)

@@ -1,4 +1,4 @@
-"""A way to Temporal that can be cut: a TCP relay on the loopback."""
+"""A way to Temporal that can be cut or frozen: a TCP relay on the loopback."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,13 +6,15 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Relay:
-    """Passes bytes on to a server until it is cut, and again once it is mended."""
+    """Passes bytes on to a server unless it is cut or frozen."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
         self.port = 0
 
     async def mend(self) -> None:
@@ -27,7 +29,16 @@ class Relay:
             self._server = None
         for writer in self._open:
             writer.transport.abort()
+        self.thaw()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def freeze(self) -> None:
+        """Take connections and bytes, and pass nothing on, as a server does that is stopped or out of reach."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """Pass on what was held back, and all that comes."""
+        self._flows.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(*self._target)
@@ -40,6 +51,7 @@ class Relay:
     async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await source.read(65_536):
+                await self._flows.wait()
                 sink.write(data)
                 await sink.drain()
         self._open.discard(sink)

@@ -76,11 +76,15 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
     assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
 
-async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries() -> None:
-    environment, late = ActivityEnvironment(), Cases(no5=TimeoutError())
+UNREADABLE = WorkflowUpdateFailedError(ApplicationError("Not accepted: a field", type="InvalidArguments"))
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), UNREADABLE], ids=["late", "of another release"])
+async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries(error: Exception) -> None:
+    environment, late = ActivityEnvironment(), Cases(no5=error)
     for attempt in range(1, TRIES):
         environment.info = replace(environment.info, attempt=attempt)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(type(error)):
             await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
     environment.info = replace(environment.info, attempt=TRIES)
     answers, silent = await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
@@ -88,7 +92,7 @@ async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries() -
     assert answers == {"settled": 9}
 
 
-async def test_a_lane_that_is_ended_with_another_one_asks_no_further_case() -> None:
+async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> None:
     """The SDK makes of its cancellation an error that looks like no answer, which the last try leaves out."""
     environment, asked = ActivityEnvironment(), list[str]()
     environment.info = replace(environment.info, attempt=TRIES)
@@ -118,7 +122,7 @@ async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_its_count
 
 
 async def test_a_case_that_has_ended_or_refuses_is_counted_and_stops_nobody() -> None:
-    refusal = WorkflowUpdateFailedError(ApplicationError("no"))
+    refusal = WorkflowUpdateFailedError(ApplicationError("no", type="conflict:out_of_turn"))
     answers, _ = await attempt(Cases(no1=lost(RPCStatusCode.NOT_FOUND), no2=refusal))
     assert answers == {"settled": 8, GONE: 1, REFUSED: 1}
 

@@ -12,11 +12,13 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from domain.shared.value import Start
 from readmodel import tables
 from tests.support.build import BODIES
 from tests.support.hotline import ADMIN, Hotline, until
 from tests.support.incidents import opening
 from tests.support.rows import everything
+from workflows.catalogue_rollout import RolloutStart
 from workflows.messages import ComplaintStart, IncidentStart
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -57,7 +59,14 @@ async def failure(hotline: Hotline, workflow: str, *arguments: Any, **options: A
     return cause
 
 
-@pytest.mark.parametrize("workflow", ["ComplaintWorkflow", "IncidentWorkflow"])
+STARTS: dict[str, type[Start]] = {
+    "ComplaintWorkflow": ComplaintStart,
+    "IncidentWorkflow": IncidentStart,
+    "CatalogueRolloutWorkflow": RolloutStart,
+}
+
+
+@pytest.mark.parametrize("workflow", STARTS)
 @pytest.mark.parametrize("arguments", GARBAGE.values(), ids=GARBAGE)
 async def test_garbage_fails_with_what_is_accepted(
     hotline: Hotline, workflow: str, arguments: list[Any], caplog: pytest.LogCaptureFixture
@@ -66,11 +75,17 @@ async def test_garbage_fails_with_what_is_accepted(
     with caplog.at_level(logging.INFO):
         cause = await failure(hotline, workflow, *arguments)
     assert cause.type == "InvalidArguments"
-    start = ComplaintStart if workflow == "ComplaintWorkflow" else IncidentStart
+    start = STARTS[workflow]
     assert f"{start.__name__} ({', '.join(start.model_fields)})" in cause.message
     assert NAME not in cause.message
     assert len([record for record in caplog.records if record.name.startswith("temporalio")]) <= 1
     assert everything(hotline.engine) == before
+
+
+async def test_the_reconciler_takes_the_report_of_its_last_shift_alone(hotline: Hotline) -> None:
+    cause = await failure(hotline, "ReconcilerWorkflow", {"compared": "many"})
+    assert cause.type == "InvalidArguments"
+    assert "compared: Input should be a valid integer" in cause.message
 
 
 @pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3)], ids=["ahead", "behind"])

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -12,7 +13,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
 
+from activities.case_workflows import CaseWorkflows
+from activities.people_first import PeopleFirst
+from activities.reconcile import Reconciler, Report
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -27,11 +32,14 @@ from hotline import rebuild as module
 from hotline.histories import chains, read_case
 from hotline.rebuild import rebuild
 from readmodel.database import engine as engine_of
+from readmodel.writer import GroupWriter
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
+from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.search_attributes import CHANGED_AT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -94,6 +102,11 @@ async def all_told(hotline: Hotline, complaints: list[Complaint]) -> None:
     await until(lambda: chains(hotline.client), lambda found: len(found) >= len(complaints))
 
 
+async def died(_: ProjectionBatch) -> bool:
+    """Write nothing, as a sender that has died."""
+    return False
+
+
 def rows(engine: Engine) -> Rows:
     with engine.connect() as connection:
         # The names are the test's own.
@@ -135,8 +148,9 @@ async def test_an_empty_read_model_is_filled_again(
     assert rows(owner) == after
 
 
-@pytest.mark.usefixtures("complaints")
-async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(hotline: Hotline, owner: Engine) -> None:
+async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(
+    hotline: Hotline, owner: Engine, complaints: list[Complaint]
+) -> None:
     execute(owner, "UPDATE notifications SET status = 'due', next_try_at = created_at")
     execute(owner, "UPDATE cases SET lost = 'reset'")
     before = rows(owner)
@@ -149,6 +163,8 @@ async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(hot
         "UPDATE cases SET version = 1, state = 'registered', department = NULL",
     )
     await rebuild(hotline.client, owner)
+    # What no command has acknowledged is left to its case.
+    await all_told(hotline, complaints)
     after = rows(owner)
 
     assert without_courier(after) == without_courier(before)
@@ -267,9 +283,6 @@ async def test_what_sql_never_had_is_left_to_its_case(
 ) -> None:
     """Its sender died before it wrote anything: its notifications are still to be sent."""
 
-    async def died(_: ProjectionBatch) -> bool:
-        return False
-
     with monkeypatch.context() as dying:
         dying.setattr(hotline.sender, "write", died)
         complaint = await hotline.start()
@@ -280,3 +293,54 @@ async def test_what_sql_never_had_is_left_to_its_case(
     await complaint.published(1)
     assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}
     await complaint.handle.terminate()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_sql_never_had_is_sent_although_sql_has_lost_what_came_before(
+    hotline: Hotline, owner: Engine, ended: bool
+) -> None:
+    """A backup is put back after an outage, in which actions were answered with 202."""
+    complaint = await hotline.start()
+    await complaint.act(Dispatch(department="repair"))
+    await complaint.act(Comment(note="用户又来电"))
+    await complaint.published(3)
+    await complaint.act(Dispatch(department="metering"), unwritten=True)
+    if ended:
+        await complaint.handle.terminate()
+    execute(
+        owner,
+        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608 - the test's own
+        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608
+        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",  # noqa: S608
+    )
+    await rebuild(hotline.client, owner)
+    await complaint.published(4)
+    told = {(row["seq"], row["status"]) for row in await complaint.rows("notifications") if row["seq"] > 1}
+    assert told == {(2, "sent"), (4, "due")}
+
+
+async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New changes are dated before the instant up to which SQL once had everything."""
+    reconcile_at_once(monkeypatch)
+    with monkeypatch.context() as dying:
+        dying.setattr(hotline.sender, "write", died)
+        complaint = await hotline.start()
+    environment, ahead = ActivityEnvironment(), datetime.now(UTC) + timedelta(hours=1)
+    async with GroupWriter(owner) as writer:
+        of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}"'
+        workflows = CaseWorkflows(hotline.client, PeopleFirst(), workflow_id(""), of_type, CHANGED_AT)
+        repair = partial(module.repair_case, hotline.client, owner)
+        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 0.1)
+
+        async def work() -> None:
+            report = Report(in_sql_until=ahead)
+            while True:
+                report = await environment.run(reconciler.reconcile, report)
+
+        shifts = asyncio.create_task(work())
+        await complaint.published(1)
+        shifts.cancel()
+        await asyncio.wait({shifts})
+    assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}

@@ -28,7 +28,6 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.case.batch import ProjectionBatch
 from hotline.rebuild import in_sql_until
-from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.case_queries import list_cases
 from readmodel.database import engine as engine_of
 from readmodel.database import reading
@@ -40,7 +39,7 @@ from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
-from workflows.reconciler import RECONCILER
+from workflows.reconciler import RECONCILER, last_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -103,16 +102,6 @@ async def reset(hotline: Hotline, complaint: Complaint) -> None:
     )
     await hotline.client.workflow_service.reset_workflow_execution(request)
     complaint.handle = hotline.client.get_workflow_handle_for(ComplaintWorkflow.run, complaint.handle.id)
-
-
-async def report(hotline: Hotline) -> Report | None:
-    """The report in the heartbeat of the reconciler; None between two shifts."""
-    described = (await hotline.client.get_workflow_handle(RECONCILER.id).describe()).raw_description
-    details = [each.heartbeat_details.payloads for each in described.pending_activities]
-    if not details or not details[0]:
-        return None
-    [found] = await DATA_CONVERTER.decode(details[0], [Report])
-    return Report.model_validate(found)
 
 
 async def test_an_action_whose_sender_died_is_written_with_its_notifications(hotline: Hotline) -> None:
@@ -346,7 +335,9 @@ class TestLost:
         complaint = await hotline.start()
         await complaint.handle.terminate("a slip of the hand")
         await until(lambda: lost(complaint), lambda mark: mark == "ended")
-        found = await until(lambda: report(hotline), lambda seen: bool(seen and complaint.number in seen.lost))
+        found = await until(
+            lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number in seen.lost)
+        )
         assert found
         assert found.lost[complaint.number] == "ended"
         with reading(hotline.engine) as connection:
@@ -391,8 +382,8 @@ async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
 
     with monkeypatch.context() as away:
         away.setattr(CaseWorkflows, "_chunks", refuses)
-        await until(lambda: report(hotline), lambda seen: bool(seen and seen.fault == "RPCError"))
+        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == "RPCError"))
         complaint = await hotline.start()
         await complaint.act(Dispatch(department="repair"), unwritten=True)
     await complaint.published(2)
-    await until(lambda: report(hotline), lambda seen: bool(seen and seen.fault is None))
+    await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault is None))

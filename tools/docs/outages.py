@@ -24,6 +24,7 @@ class Part(StrEnum):
     LOCK = "SQL for writing"
     WORKER = "worker"
     TEMPORAL = "Temporal"
+    FROZEN = "Temporal, frozen"
 
 
 class Request(StrEnum):
@@ -124,6 +125,7 @@ OUTAGES: Mapping[frozenset[Part], Mapping[Request, Answer]] = {
         Request.READY: _DEGRADED,
     },
     frozenset({Part.TEMPORAL}): {**_NO_TEMPORAL, **_SHOWN, Request.READY: _UNAVAILABLE},
+    frozenset({Part.FROZEN}): {**_NO_TEMPORAL, **_SHOWN, Request.READY: _UNAVAILABLE},
     frozenset({Part.SQL, Part.WORKER}): {
         Request.REGISTER: _REGISTERED_UNSEEN,
         Request.ACT: _not_taken(_update),
