@@ -146,7 +146,8 @@ async def _rebuild_cases(
 ) -> _Written:
     """Write these cases. What SQL never had is left to a case that runs.
 
-    SQL once had every change `until` this instant. `was_emptied`: if it had anything, it had all.
+    SQL once had every change `until` this instant. `was_emptied`: SQL is empty, and had all if a command acknowledged
+    a version.
     """
     read = await asyncio.gather(*(read_case(client, found) for found in runs.values()))
     histories = dict(zip(runs, read, strict=True))

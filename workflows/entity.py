@@ -179,7 +179,7 @@ class EntityWorkflow:
         """Wait for a change or the end of a task. Raises what the task raised.
 
         A requested cancellation, the most prominent button of the Temporal UI, is noted and ends nothing. Temporal
-        cancels the main coroutine once, wherever it waits: it must wait nowhere else.
+        cancels the main coroutine once, wherever it waits: it must wait nowhere else as long as there is work.
         """
         try:
             await workflow.wait_condition(self._has_work)

@@ -34,7 +34,7 @@ def migrate() -> None:
 
 @app.command()
 def rebuild() -> None:
-    """Rebuild the read model from Temporal: write missing and older rows. Nothing that was sent is sent again."""
+    """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
     from rich.progress import Progress
     from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError
