@@ -12,6 +12,7 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.case_updates import CaseUpdates
 from activities.case_workflows import CaseWorkflows
 from activities.catalogue_rollout import CatalogueRollout
 from activities.incident import Incidents
@@ -89,8 +90,9 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     async with grouped as writer, courier(writer, notifications, tell) as sender:
         of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
         people = PeopleFirst()
-        incidents = Incidents(writer, of_cases, people, reader, client, workflow_id)
-        rollout = CatalogueRollout(of_cases, people, reader, client, workflow_id)
+        updates = CaseUpdates(of_cases, people, client, workflow_id)
+        incidents = Incidents(writer, reader, updates)
+        rollout = CatalogueRollout(reader, updates)
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
         workflows = CaseWorkflows(client, people, workflow_id(""), of_type, CHANGED_AT)
         repair = partial(repair_case, client, database)

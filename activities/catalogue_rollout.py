@@ -1,17 +1,15 @@
 """Activities of a catalogue rollout (服务目录): list open cases, and change their terms."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Engine
 from temporalio import activity
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.fan_out import BRISK, SILENT, Answer, fan_out
-from activities.people_first import PeopleFirst
-from activities.projection import SenderWriter, read
+from activities.case_updates import CaseUpdates
+from activities.fan_out import BRISK, SILENT, Answer
+from activities.projection import read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
 from domain.case.batch import Returned
 from domain.case.rollout import RolloutTerms
@@ -23,8 +21,6 @@ from readmodel.open_cases import open_cases, open_numbers
 
 CHANGED, SAME, KEPT = "changed", "same", "kept"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes."""
-ANSWER_SECONDS = 8.0
-"""Longest wait for a case; another worker takes over from one that died sooner."""
 
 
 class OpenCasesQuery(Immutable):
@@ -49,39 +45,26 @@ class CatalogueRollout:
     """The activities of a rollout.
 
     Args:
-        sender: writes the batches that cases return.
-        people: whom work on many cases waits for.
-        database: engine of the read model, to read.
-        client: client that updates cases.
-        workflow_id: returns the workflow id of a case's number.
+        engine: engine of the read model, to read.
+        cases: sends the updates of cases.
     """
 
-    def __init__(
-        self,
-        sender: SenderWriter,
-        people: PeopleFirst,
-        database: Engine,
-        client: Client,
-        workflow_id: Callable[[str], str],
-    ) -> None:
-        self._sender = sender
-        self._people = people
-        self._database = database
-        self._client = client
-        self._workflow_id = workflow_id
+    def __init__(self, engine: Engine, cases: CaseUpdates) -> None:
+        self._engine = engine
+        self._cases = cases
 
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
         """Return the next numbers in order; none after the last."""
         return await read(
-            self._database,
+            self._engine,
             lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
         )
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
         """Move these cases to the terms of the catalogue; return the count of each answer."""
-        known = await read(self._database, lambda connection: open_cases(connection, change.numbers))
+        known = await read(self._engine, lambda connection: open_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
         rollout = RolloutTerms(change.catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
@@ -96,15 +79,13 @@ class CatalogueRollout:
             new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
             return await self._ask(number, new, update_id)
 
-        answers, silent = await fan_out(change.numbers, ask, self._sender.write_all, self._people, BRISK)
+        answers, silent = await self._cases.for_each(change.numbers, ask, BRISK)
         answers[SILENT] = len(silent)
         return dict(+answers)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> Answer:
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                returned = await handle.execute_update("catalogue_change", new, id=update_id, result_type=Returned)
+            returned: Returned = await self._cases.send(number, "catalogue_change", new, Returned, update_id)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
                 return SAME, None

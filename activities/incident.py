@@ -2,18 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from sqlalchemy import Engine
 from temporalio import activity
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities.fan_out import GONE, Answer, fan_out
-from activities.people_first import PeopleFirst
-from activities.projection import SenderWriter, plain_errors, read
+from activities.case_updates import CaseUpdates
+from activities.fan_out import GONE, Answer
+from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.incident_link import OVER
@@ -30,8 +27,6 @@ BATCH = 200
 """Cases of one activity, which takes seconds; then the incident shows its progress."""
 SLICE = 500
 """Notifications of one transaction, for which publications of cases wait."""
-UPDATE_TIMEOUT = timedelta(seconds=20)
-"""Longest wait for a case; another worker takes over from one that died within this time."""
 LINKED = "linked"
 
 
@@ -40,28 +35,14 @@ class Incidents:
 
     Args:
         writer: group writer of the read model.
-        sender: writes the batches that cases return.
-        people: whom work on many cases waits for.
         engine: engine of the read model, to read.
-        client: client that updates cases.
-        workflow_id: returns the workflow id of a case's number.
+        cases: sends the updates of cases.
     """
 
-    def __init__(
-        self,
-        writer: GroupWriter,
-        sender: SenderWriter,
-        people: PeopleFirst,
-        engine: Engine,
-        client: Client,
-        workflow_id: Callable[[str], str],
-    ) -> None:
+    def __init__(self, writer: GroupWriter, engine: Engine, cases: CaseUpdates) -> None:
         self._writer = writer
-        self._sender = sender
-        self._people = people
         self._engine = engine
-        self._client = client
-        self._workflow_id = workflow_id
+        self._cases = cases
 
     @activity.defn(name="publish_incident")
     async def publish(self, batch: IncidentBatch) -> None:
@@ -95,10 +76,10 @@ class Incidents:
         async def ask(number: str) -> Answer:
             chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
-            settled: Settled = await self._update(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
+            settled: Settled = await self._cases.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
             return settled.outcome, settled.batch
 
-        answers, silent = await fan_out(settling.numbers, ask, self._sender.write_all, self._people)
+        answers, silent = await self._cases.for_each(settling.numbers, ask)
         answers[OVER] += answers.pop(GONE, 0)
         return BatchResult(counts=+answers, silent=silent)
 
@@ -119,10 +100,10 @@ class Incidents:
             key = f"{why}-{incident}-{number}"
             body = LinkIncident(incident=incident)
             command = Command(actor=SYSTEM, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
-            outcome: Outcome = await self._update(number, "link_incident", command, Outcome)
+            outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome)
             return LINKED, outcome.batch
 
-        return await fan_out(numbers, ask, self._sender.write_all, self._people)
+        return await self._cases.for_each(numbers, ask)
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
         """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""
@@ -130,11 +111,6 @@ class Incidents:
             return await read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:
             return {}
-
-    async def _update(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
-        """Send an update; if one with the id `once` was sent before, return its answer."""
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
-        return await handle.execute_update(name, argument, result_type=answer, id=once, rpc_timeout=UPDATE_TIMEOUT)
 
     async def _write(self, work: Callable[..., None]) -> None:
         with plain_errors():

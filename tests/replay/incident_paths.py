@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -156,7 +155,7 @@ async def incident_with_a_case_that_does_not_answer(hotline: Hotline) -> Cause:
     await stuck.handle.terminate()
     silent = await hotline.client.start_workflow("ComplaintWorkflow", id=stuck.handle.id, task_queue="nobody-polls-it")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("activities.incident.UPDATE_TIMEOUT", timedelta(seconds=0.3))
+        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
         cause = await declare(hotline, "sanxiang", since=registered_at)
         await cause.handle.signal("linked", [stuck.number])
         await until(partial(_activities, cause), {"gather_cases"}.__eq__)

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.fan_out import Pace, fan_out
-from activities.incident import Incidents
+from activities.case_updates import CaseUpdates
+from activities.fan_out import Pace
 from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
@@ -90,18 +90,19 @@ class Freeze:
         self.thaw = asyncio.Event()
         self.frozen = asyncio.Event()
         self.asked: list[str] = []
-        update = Incidents._update
+        send = CaseUpdates.send
 
-        async def freezing(incidents: Incidents, number: str, name: str, *rest: Any) -> Any:
+        async def freezing(cases: CaseUpdates, number: str, name: str, *rest: Any) -> Any:
             if name == "settle":
                 self.asked.append(number)
                 if len(self.asked) == at:
                     self.frozen.set()
                     await self.thaw.wait()
-            return await update(incidents, number, name, *rest)
+            return await send(cases, number, name, *rest)
 
-        monkeypatch.setattr(Incidents, "_update", freezing)
-        monkeypatch.setattr("activities.incident.fan_out", partial(fan_out, pace=Pace(concurrency=1, checkpoint=1)))
+        one_by_one = partialmethod(CaseUpdates.for_each, pace=Pace(concurrency=1, checkpoint=1))
+        monkeypatch.setattr(CaseUpdates, "send", freezing)
+        monkeypatch.setattr(CaseUpdates, "for_each", one_by_one)
 
 
 class TestFailure:
@@ -202,7 +203,7 @@ class TestFailure:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its workflow has no worker that could compute it."""
-        monkeypatch.setattr("activities.incident.UPDATE_TIMEOUT", timedelta(seconds=0.5))
+        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.5)
         async with running_hotline(server, tmp_path, task_queue="silent") as hotline:
             cause = await declare(hotline, "west")
             registration = hotline.registration(incident=cause.number)

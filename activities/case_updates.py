@@ -1,0 +1,50 @@
+"""Updates that an activity sends to many cases, one after the other, and the writing of what they return."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.fan_out import GENTLE, Ask, Pace, fan_out
+from activities.people_first import PeopleFirst
+from activities.projection import SenderWriter
+
+ANSWER_SECONDS = 8.0
+"""Longest wait for a case; another worker takes over from one that died sooner."""
+
+
+class CaseUpdates:
+    """Sender of the updates of incidents and rollouts.
+
+    Args:
+        sender: writes the batches that cases return.
+        people: whom work on many cases waits for.
+        client: client that updates cases.
+        workflow_id: returns the workflow id of a case's number.
+    """
+
+    def __init__(
+        self, sender: SenderWriter, people: PeopleFirst, client: Client, workflow_id: Callable[[str], str]
+    ) -> None:
+        self._sender = sender
+        self._people = people
+        self._client = client
+        self._workflow_id = workflow_id
+
+    async def send(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
+        """Send an update; if one with the id `once` was sent before, return its answer.
+
+        Raises:
+            WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `fan_out`.
+        """
+        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await handle.execute_update(name, argument, result_type=answer, id=once)
+
+    async def for_each(
+        self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE
+    ) -> tuple[Counter[str], tuple[str, ...]]:
+        """Ask every case and write what they return; see `fan_out`."""
+        return await fan_out(numbers, ask, self._sender.write_all, self._people, pace)
