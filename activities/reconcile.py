@@ -21,7 +21,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
@@ -32,7 +32,8 @@ from temporalio.service import RPCError
 from activities.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.projection import SenderWriter, read
 from activities.shift import Shift, now, shift
-from domain.shared.value import Start
+from domain.shared.instants import CLOCK_TOLERANCE
+from domain.shared.value import Immutable
 from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.reconciliation import Held, Lost
@@ -56,9 +57,9 @@ PAUSE_SECONDS = 0.2
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
-Repair = Callable[[str, datetime | None], Awaitable[bool]]
-"""Writes the case of this number from its history; SQL once had every change up to this instant. Returns False if there
-was nothing to write, and the case publishes by itself.
+Repair = Callable[[str, datetime | None], Awaitable[datetime | None]]
+"""Writes the case of this number from its history; SQL once had every change up to this instant. Returns the instant of
+the last change that was written; None if there was none to write. What came later the case publishes by itself.
 
 Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes.
 """
@@ -75,7 +76,7 @@ class _Told(NamedTuple):
     at: datetime
 
 
-class Report(Start):
+class Report(Immutable):
     """Work of the reconciler in its shift, and the lost cases of the last sweep, some by number."""
 
     compared: int = 0
@@ -179,8 +180,10 @@ class Reconciler:
         try:
             with suppress(_ShiftOverError):
                 await work
-        except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
-            logger.warning("cases cannot be compared: %s", error)
+        except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError, ValidationError) as error:
+            # Of a history that a newer release has written nothing is quoted: it may be personal.
+            what = type(error).__name__ if isinstance(error, ValidationError) else error
+            logger.warning("cases cannot be compared: %s", what)
             self._faults[name] = type(error).__name__
         else:
             self._faults.pop(name, None)
@@ -224,13 +227,14 @@ class Reconciler:
         for number, seen in chunk.items():
             found = held.get(number)
             if found and not found.is_whole:
-                await self._complete(number, found)
+                await self._complete(number, seen, found)
             elif found and found.changed_at >= seen.changed_at:
                 self._forget(number)
                 self._incomplete.pop(number, None)
                 self._diverged.discard(number)
             else:
-                self._behind.setdefault(number, found.changed_at if found else seen.started_at)
+                # A registration may be dated earlier than its start.
+                self._behind.setdefault(number, found.changed_at if found else seen.started_at - CLOCK_TOLERANCE)
                 if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
                     await self._catch_up(number, seen)
 
@@ -239,11 +243,11 @@ class Reconciler:
         self._told.pop(number, None)
         self._behind.pop(number, None)
 
-    async def _complete(self, number: str, found: Held) -> None:
+    async def _complete(self, number: str, seen: Seen, found: Held) -> None:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
         if self._incomplete.get(number) != found:
             self._incomplete[number] = found
-            await self._write(number)
+            await self._write(number, seen)
 
     async def _catch_up(self, number: str, seen: Seen) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history.
@@ -254,18 +258,19 @@ class Reconciler:
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
-            await self._write(number)
+            await self._write(number, seen)
         elif told is None or told.seen.changed_at != seen.changed_at:
             self._told[number] = _Told(seen, now())
             await self._sender.tell_to_publish(number)
             self._done["published"] += 1
         elif abs(now() - told.at) >= GRACE:
-            await self._write(number)
+            await self._write(number, seen)
 
-    async def _write(self, number: str) -> None:
+    async def _write(self, number: str, seen: Seen) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
-            if await self._repair(number, self._in_sql_until):
+            written = await self._repair(number, self._in_sql_until)
+            if written and written >= seen.changed_at:
                 self._done["repaired"] += 1
                 self._forget(number)
         except DivergedError:

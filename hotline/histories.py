@@ -37,6 +37,14 @@ class CaseHistory(NamedTuple):
     runs: bool
 
 
+class IncidentHistory(NamedTuple):
+    """Batches and news of an incident that activities have written; those not yet written; and if it still runs."""
+
+    written: list[IncidentBatch | News]
+    pending: list[IncidentBatch | News]
+    runs: bool
+
+
 class _Sent(BaseModel):
     """Part of an update that tells what its sender knew SQL to have."""
 
@@ -66,12 +74,22 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
             under_way[event.event_id] = scheduled[-1].case.version
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(client.data_converter, event))
-    return CaseHistory(batches, acknowledged, any(run.status is WorkflowExecutionStatus.RUNNING for run in runs))
+    return CaseHistory(batches, acknowledged, _still_runs(runs))
 
 
-async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> list[IncidentBatch | News]:
+async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities that write to SQL."""
-    return [batch async for event in _events(client, runs) for batch in await _written(client.data_converter, event)]
+    pending, written = dict[int, list[IncidentBatch | News]](), list[IncidentBatch | News]()
+    async for event in _events(client, runs):
+        if scheduled := await _written(client.data_converter, event):
+            pending[event.event_id] = scheduled
+        completed = event.activity_task_completed_event_attributes.scheduled_event_id
+        written += pending.pop(completed, [])
+    return IncidentHistory(written, [each for left in pending.values() for each in left], _still_runs(runs))
+
+
+def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:
+    return any(run.status is WorkflowExecutionStatus.RUNNING for run in runs)
 
 
 async def returned(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
@@ -87,10 +105,12 @@ async def returned(converter: DataConverter, event: HistoryEvent) -> list[Projec
 
 
 async def _registration(converter: DataConverter, told: Payloads) -> list[ProjectionBatch]:
-    [start] = await converter.decode(told.payloads, [ComplaintStart])
-    if not isinstance(start.source, Registration):
+    decoded = await converter.decode(told.payloads[:1], [ComplaintStart]) if told.payloads else [None]
+    # Nothing of a run that was started with garbage, and ended before a worker refused it.
+    source = getattr(decoded[0], "source", None)
+    if not isinstance(source, Registration):
         return []
-    case, events = Case.register(start.source)
+    case, events = Case.register(source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
 
 

@@ -7,7 +7,9 @@ holds:
 - a command acknowledged a version that SQL lacks, or an activity had written it;
 - the row of the case has that version, and an event of it is missing;
 - a change that it lacks is not later than `in_sql_until`, up to which SQL once had every change;
-- the read model is empty, and another case shows that it was not.
+- no such instant is known, the read model is empty, and another case shows that it was not.
+
+The same holds for incidents, of which SQL has lost what an activity had written.
 """
 
 import asyncio
@@ -24,9 +26,8 @@ from activities.incident import SLICE
 from activities.reconcile import is_ahead
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
-from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News
-from hotline.histories import CaseHistory, chains, read_case, read_incident
+from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident
 from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
 from readmodel.database import ReadConnection, reading, writing
@@ -78,7 +79,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         group = ids[start : start + CASES_AT_ONCE]
         found = {one: runs[one] for one in group}
         written = await _rebuild_cases(client, engine, found, until, was_emptied=is_empty)
-        batches += written.batches
+        batches += len(written.batches)
         failed |= written.failed
         progress(start + len(group), len(ids))
     incidents_found = await chains(client, IncidentWorkflow)
@@ -114,25 +115,27 @@ async def in_sql_until(client: Client) -> datetime | None:
     return report.in_sql_until if report and not is_ahead(report.in_sql_until) else None
 
 
-async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> bool:
-    """Write one case from its history, as `rebuild` does; return False if there was nothing to write.
+async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> datetime | None:
+    """Write one case from its history, as `rebuild` does; return when what was written changed last, None for nothing.
 
     SQL once had every change `until` this instant.
 
-    Raises NotRegisteredError if Temporal has deleted the beginning that SQL lacks, DivergedError if SQL has other
-    events than Temporal, and what `rebuild` raises.
+    Raises NotRegisteredError if Temporal has deleted the case, or the beginning that SQL lacks, DivergedError if SQL
+    has other events than Temporal, and what `rebuild` raises.
     """
     runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
+    if not runs:
+        raise NotRegisteredError(f"Temporal has no workflow of {number}")
     written = await _rebuild_cases(client, engine, runs, until)
     for error in written.failed.values():
         raise error
-    return written.batches > 0
+    return max((batch.changed_at for batch in written.batches), default=None)
 
 
 class _Written(NamedTuple):
-    """Number of batches that were written, and the errors of the workflows that could not be written."""
+    """Batches that were written, and the errors of the workflows that could not be written."""
 
-    batches: int
+    batches: Sequence[ProjectionBatch]
     failed: Mapping[str, Exception]
 
 
@@ -146,13 +149,13 @@ async def _rebuild_cases(
 ) -> _Written:
     """Write these cases. What SQL never had is left to a case that runs.
 
-    SQL once had every change `until` this instant. `was_emptied`: SQL is empty, and had all if a command acknowledged
-    a version.
+    SQL once had every change `until` this instant. `was_emptied`: SQL is empty; if no instant is known, it had all if a
+    command acknowledged a version.
     """
     read = await asyncio.gather(*(read_case(client, found) for found in runs.values()))
     histories = dict(zip(runs, read, strict=True))
     there = await _read(engine, lambda connection: _versions(connection, runs))
-    if was_emptied and any(history.acknowledged for history in read):
+    if until is None and was_emptied and any(history.acknowledged for history in read):
         until = datetime.max.replace(tzinfo=UTC)
     plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
     failed = await asyncio.to_thread(_write, engine, plans)
@@ -162,7 +165,7 @@ async def _rebuild_cases(
         if len(plan.batches) < len(histories[one].batches):
             with suppress(RPCError):  # it has ended meanwhile
                 await client.get_workflow_handle(one).signal(ComplaintWorkflow.publish)
-    return _Written(sum(len(plan.batches) for plan in plans.values()), failed)
+    return _Written([batch for plan in plans.values() for batch in plan.batches], failed)
 
 
 class _Plan(NamedTuple):
@@ -203,13 +206,14 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
     return {}
 
 
-def _write_incident(engine: Engine, found: Sequence[IncidentBatch | News]) -> None:
-    """Write an incident, its timeline and its news."""
-    for one in found:
+def _write_incident(engine: Engine, history: IncidentHistory) -> None:
+    """Write an incident, its timeline and its news. What SQL never had is left to an incident that runs."""
+    pending = [] if history.runs else history.pending
+    for one, sent in [*((each, True) for each in history.written), *((each, False) for each in pending)]:
         if isinstance(one, News):
             for start in range(0, len(one.numbers), SLICE):
                 with writing(engine) as connection:
-                    incidents.inform(connection, one, one.numbers[start : start + SLICE], sent=True)
+                    incidents.inform(connection, one, one.numbers[start : start + SLICE], sent=sent)
         else:
             with writing(engine) as connection:
-                incidents.write(connection, one, sent=True)
+                incidents.write(connection, one, sent=sent)

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
     from workflows.entity import LOWEST, RETRY
+    from workflows.start import MEMO, Request
     from workflows.start_checks import checked
 
 PAGE = 500
@@ -165,6 +166,7 @@ async def start_rollout(
         start.model_copy(update={"catalogue": catalogue}),
         id=rollout_id(edition),
         task_queue=task_queue,
+        memo={MEMO: Request(key=edition.digest)},
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         priority=LOWEST,
         static_summary=f"启用服务目录 Catalogue in force · {edition.name_zh} {edition.name}",

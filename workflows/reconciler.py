@@ -6,10 +6,16 @@ from temporalio.service import RPCError, RPCStatusCode
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconcile import Reconciler, Report
+    from domain.shared.value import Start
     from workflows.singleton import Singleton, run_shifts
     from workflows.start_checks import checked
 
-NOTHING = Report()
+
+class ReconcilerStart(Report, Start):
+    """Start message of the reconciler: the report of its last shift."""
+
+
+NOTHING = ReconcilerStart()
 
 
 @workflow.defn(name="ReconcilerWorkflow")
@@ -18,7 +24,7 @@ class ReconcilerWorkflow:
 
     @workflow.run
     @checked
-    async def run(self, before: Report = NOTHING) -> None:
+    async def run(self, before: ReconcilerStart = NOTHING) -> None:
         """Run one shift after the other; continue as new when the history has grown."""
         await run_shifts(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
 

@@ -4,7 +4,6 @@ A start that fails them ends the workflow in its first task: no case, no timer, 
 """
 
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
 from functools import wraps
 from inspect import signature
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -14,11 +13,10 @@ from temporalio.exceptions import ApplicationError
 
 from domain.case.intake import Registration
 from domain.incident.opening import Opening
+from domain.shared.instants import CLOCK_TOLERANCE
 from domain.shared.value import Start
 from workflows.start import MEMO
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""Largest accepted difference: more than the API accepts (60 s), and than a start with its retries takes."""
 INVALID_ARGUMENTS = "InvalidArguments"
 """Type of the failure of a workflow or update whose arguments cannot be read."""
 T = TypeVar("T")

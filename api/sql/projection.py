@@ -89,9 +89,12 @@ class ProjectionWriter:
         return committed
 
     def _after(self, batch: ProjectionBatch) -> Case | None:
-        """Return the case in memory, brought to this batch; None if it is not there, or has other terms by now."""
+        """Return the case in memory, brought to this batch; None if it is not there, or has other terms by now.
+
+        The answer to a repeated request has the batch of the first time, to which the case does not go back.
+        """
         case = self._committed.get(batch.number)
-        if case is None or case.catalogue_change != batch.case.catalogue_change:
+        if case is None or case.version > batch.case.version or case.catalogue_change != batch.case.catalogue_change:
             return None
         return case.with_progress(batch.case)
 

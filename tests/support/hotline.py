@@ -188,12 +188,15 @@ class Hotline:
         }
         return Registration.model_validate({**values, **changes})
 
-    async def start(self, service: str = "no_water", district: str = "west", **changes: Any) -> Complaint:
-        """Register a complaint as the API does."""
+    async def start(
+        self, service: str = "no_water", district: str = "west", *, unwritten: bool = False, **changes: Any
+    ) -> Complaint:
+        """Register a complaint as the API does. `unwritten`: die before the batch is written."""
         registration = self.registration(service, district, **changes)
         case, events = Case.register(registration)
         complaint = await self.begin(ComplaintStart(source=registration, sender_version=case.version), case)
-        await self.sender.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+        if not unwritten:
+            await self.sender.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
         return complaint
 
     async def begin(self, start: ComplaintStart, case: Case) -> Complaint:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, Table, delete, select
+from sqlalchemy import Engine, Table, delete, select, text
 
 from readmodel.database import writing
 from readmodel.tables import metadata
@@ -18,6 +18,13 @@ def rows(database: Engine, table: Table) -> list[dict[str, Any]]:
 def everything(database: Engine) -> dict[str, list[dict[str, Any]]]:
     """Return all rows of all tables."""
     return {table.name: rows(database, table) for table in metadata.sorted_tables}
+
+
+def execute(database: Engine, *statements: str, **values: Any) -> None:
+    """Run these statements in one transaction."""
+    with writing(database) as connection:
+        for statement in statements:
+            connection.execute(text(statement), values)
 
 
 def clear(database: Engine) -> None:

@@ -6,20 +6,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from activities.reconcile import Report
 from domain.shared.value import Start
+from hotline.histories import chains
+from hotline.rebuild import repair_case
 from readmodel import tables
+from readmodel.projection import NotRegisteredError
 from tests.support.build import BODIES
 from tests.support.hotline import ADMIN, Hotline, until
 from tests.support.incidents import opening
 from tests.support.rows import everything
 from workflows.catalogue_rollout import RolloutStart
 from workflows.messages import ComplaintStart, IncidentStart
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -82,10 +88,32 @@ async def test_garbage_fails_with_what_is_accepted(
     assert everything(hotline.engine) == before
 
 
+@pytest.mark.parametrize("arguments", GARBAGE.values(), ids=GARBAGE)
+async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline: Hotline, arguments: list[Any]) -> None:
+    """Its history is read like any other, by the reconciler and by a rebuild."""
+    number = uuid.uuid4().hex
+    name = workflow_id(number)
+    handle = await hotline.client.start_workflow(
+        "ComplaintWorkflow", args=arguments, id=name, task_queue="nobody-polls-it"
+    )
+    await handle.terminate()
+    await until(lambda: chains(hotline.client, condition=f'AND WorkflowId = "{name}"'), lambda found: name in found)
+    with pytest.raises(NotRegisteredError, match="the beginning"):
+        await repair_case(hotline.client, hotline.engine, number, None)
+
+
 async def test_the_reconciler_takes_the_report_of_its_last_shift_alone(hotline: Hotline) -> None:
     cause = await failure(hotline, "ReconcilerWorkflow", {"compared": "many"})
     assert cause.type == "InvalidArguments"
     assert "compared: Input should be a valid integer" in cause.message
+
+
+async def test_a_report_that_cannot_be_read_fails_the_task(hotline: Hotline) -> None:
+    """It is the result of an activity as well: the shift after it waits for a worker that can read it."""
+    converter = hotline.client.data_converter
+    told = await converter.encode([{"compared": "many"}])
+    with pytest.raises(ValidationError):
+        await converter.decode(told, [Report])
 
 
 @pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3)], ids=["ahead", "behind"])

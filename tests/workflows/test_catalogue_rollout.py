@@ -28,6 +28,7 @@ from workflows.catalogue_rollout import (
     end_rollout,
     start_rollout,
 )
+from workflows.start import MEMO, Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -86,6 +87,14 @@ async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_noth
     assert resolve.budget_seconds == 172_800
     assert await (await begin(hotline, catalogue)).result() == {"same": 3}
     assert [(await published(complaint))["catalogue_change"] for complaint in (fresh, sent, closed)] == [1, 1, 1]
+
+
+async def test_it_waits_for_a_worker_that_can_read_its_catalogue(hotline: Hotline) -> None:
+    """By this memo a worker knows what the service started: it does not end it as garbage."""
+    running = await begin(hotline, hotline.catalogue)
+    request = await (await running.describe()).memo_value(MEMO, type_hint=Request)
+    assert request.key == edition_of(hotline.catalogue).digest
+    await running.result()
 
 
 async def test_a_case_returns_only_what_sql_lacks(hotline: Hotline) -> None:

@@ -174,6 +174,7 @@ async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_hi
     """Cases are linked while it waits for SQL: their signals ask for nothing, and neither does the answer of SQL."""
     incident = await begun(cold, "forgotten")
     no_case = itertools.count(9_000_000_000_000)
+    linked: list[str] = []
     for body in (
         DispatchIncident(department="repair"),
         Inform(message="-"),
@@ -185,9 +186,10 @@ async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_hi
         with busy(cold.engine):
             command = Command(actor=ADMIN, body=body)
             await incident.execute_update(INCIDENT_ACTION_OF[type(body)].name, command, result_type=IncidentOutcome)
-            await incident.signal("linked", str(next(no_case)))
+            linked.append(str(next(no_case)))
+            await incident.signal("linked", linked[-1:])
             # The answer takes the workflow past the signal.
-            await incident.query(IncidentWorkflow.incident)
+            assert (await incident.query(IncidentWorkflow.incident)).waiting == len(linked)
         if not isinstance(body, Resolve):
             await rests(incident)
     await incident.result()

@@ -2,9 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -13,11 +12,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
-from temporalio.testing import ActivityEnvironment
 
-from activities.case_workflows import CaseWorkflows
-from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Report
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -25,21 +20,17 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.case.batch import ProjectionBatch
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
 from hotline.histories import chains, read_case
 from hotline.rebuild import rebuild
-from readmodel.database import engine as engine_of
-from readmodel.writer import GroupWriter
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
-from tests.support.reconciler import reconcile_at_once
+from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
-from workflows.presentation.search_attributes import CHANGED_AT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -82,13 +73,6 @@ async def complaints(hotline: Hotline) -> list[Complaint]:
     return [closed, late, fresh]
 
 
-@pytest.fixture
-def owner(hotline: Hotline) -> Iterator[Engine]:
-    made = engine_of(hotline.settings.database_url)
-    yield made
-    made.dispose()
-
-
 async def all_told(hotline: Hotline, complaints: list[Complaint]) -> None:
     """Everything is in SQL, its case knows that, and the list of workflows shows every case."""
 
@@ -100,11 +84,6 @@ async def all_told(hotline: Hotline, complaints: list[Complaint]) -> None:
         await each.published((await each.view()).version)
     await until(open_batches, lambda count: count == 0)
     await until(lambda: chains(hotline.client), lambda found: len(found) >= len(complaints))
-
-
-async def died(_: ProjectionBatch) -> bool:
-    """Write nothing, as a sender that has died."""
-    return False
 
 
 def rows(engine: Engine) -> Rows:
@@ -119,12 +98,6 @@ def without_courier(found: Rows) -> Rows:
         {name: value for name, value in row.items() if name not in KEPT_BY_COURIER} for row in found["notifications"]
     ]
     return {**found, "notifications": kept}
-
-
-def execute(engine: Engine, *statements: str) -> None:
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
 
 
 def empty(engine: Engine) -> None:
@@ -276,71 +249,3 @@ async def test_incidents_come_back_with_their_timelines_and_what_callers_were_to
     assert {row["status"] for row in of_it} == {"sent"}
     assert await rebuild(hotline.client, owner) == found
     assert rows(owner) == after
-
-
-async def test_what_sql_never_had_is_left_to_its_case(
-    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its sender died before it wrote anything: its notifications are still to be sent."""
-
-    with monkeypatch.context() as dying:
-        dying.setattr(hotline.sender, "write", died)
-        complaint = await hotline.start()
-    name = workflow_id(complaint.number)
-    await until(lambda: chains(hotline.client), lambda found: name in found)
-    assert await complaint.rows("cases") == []
-    assert (await rebuild(hotline.client, owner)).lost == ()
-    await complaint.published(1)
-    assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}
-    await complaint.handle.terminate()
-
-
-@pytest.mark.parametrize("ended", [False, True])
-async def test_what_sql_never_had_is_sent_although_sql_has_lost_what_came_before(
-    hotline: Hotline, owner: Engine, ended: bool
-) -> None:
-    """A backup is put back after an outage, in which actions were answered with 202."""
-    complaint = await hotline.start()
-    await complaint.act(Dispatch(department="repair"))
-    await complaint.act(Comment(note="用户又来电"))
-    await complaint.published(3)
-    await complaint.act(Dispatch(department="metering"), unwritten=True)
-    if ended:
-        await complaint.handle.terminate()
-    execute(
-        owner,
-        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608 - the test's own
-        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608
-        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",  # noqa: S608
-    )
-    await rebuild(hotline.client, owner)
-    await complaint.published(4)
-    told = {(row["seq"], row["status"]) for row in await complaint.rows("notifications") if row["seq"] > 1}
-    assert told == {(2, "sent"), (4, "due")}
-
-
-async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
-    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """New changes are dated before the instant up to which SQL once had everything."""
-    reconcile_at_once(monkeypatch)
-    with monkeypatch.context() as dying:
-        dying.setattr(hotline.sender, "write", died)
-        complaint = await hotline.start()
-    environment, ahead = ActivityEnvironment(), datetime.now(UTC) + timedelta(hours=1)
-    async with GroupWriter(owner) as writer:
-        of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}"'
-        workflows = CaseWorkflows(hotline.client, PeopleFirst(), workflow_id(""), of_type, CHANGED_AT)
-        repair = partial(module.repair_case, hotline.client, owner)
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 0.1)
-
-        async def work() -> None:
-            report = Report(in_sql_until=ahead)
-            while True:
-                report = await environment.run(reconciler.reconcile, report)
-
-        shifts = asyncio.create_task(work())
-        await complaint.published(1)
-        shifts.cancel()
-        await asyncio.wait({shifts})
-    assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}

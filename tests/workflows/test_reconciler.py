@@ -2,14 +2,15 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Engine, text
+from pydantic import ValidationError
+from sqlalchemy import Engine
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
@@ -18,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities import case_workflows, reconcile
+from activities import case_workflows
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.people_first import PeopleFirst
 from activities.reconcile import Reconciler, Report
@@ -26,15 +27,14 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from domain.case.batch import ProjectionBatch
 from hotline.rebuild import in_sql_until
 from readmodel.case_queries import list_cases
-from readmodel.database import engine as engine_of
 from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
+from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
@@ -55,30 +55,12 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
             yield running
 
 
-@pytest.fixture
-def owner(hotline: Hotline) -> Iterator[Engine]:
-    made = engine_of(hotline.settings.database_url)
-    yield made
-    made.dispose()
-
-
-def execute(engine: Engine, *statements: str, **values: Any) -> None:
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement), values)
-
-
 def forget(engine: Engine, complaint: Complaint) -> None:
     """Delete all rows of the case."""
     tables = ("notifications", "search_words", "clocks", "events", "cases")
     # The table names are the test's own.
     deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]  # noqa: S608
     execute(engine, *deletions, number=complaint.number)
-
-
-async def died(_: ProjectionBatch) -> bool:
-    """Write nothing, as a sender that has died."""
-    return False
 
 
 async def lost(complaint: Complaint) -> str | None:
@@ -112,23 +94,15 @@ async def test_an_action_whose_sender_died_is_written_with_its_notifications(hot
     assert notice["status"] == "due"
 
 
-async def test_a_case_whose_registration_was_never_written_is_listed(
-    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as dying:
-        dying.setattr(hotline.sender, "write", died)
-        complaint = await hotline.start()
+async def test_a_case_whose_registration_was_never_written_is_listed(hotline: Hotline) -> None:
+    complaint = await hotline.start(unwritten=True)
     assert await complaint.rows("cases") == []
     await complaint.published(1)
 
 
-async def test_a_change_dated_in_the_future_is_compared_as_well(
-    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_change_dated_in_the_future_is_compared_as_well(hotline: Hotline) -> None:
     """The clock of the machine was set back: the last change of the case is ahead of the present."""
-    with monkeypatch.context() as dying:
-        dying.setattr(hotline.sender, "write", died)
-        complaint = await hotline.start(at=datetime.now(UTC) + timedelta(minutes=4))
+    complaint = await hotline.start(at=datetime.now(UTC) + timedelta(minutes=4), unwritten=True)
     await complaint.published(1)
 
 
@@ -217,35 +191,6 @@ async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_n
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
-async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
-    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The list shows nothing new for longer than a look goes back, and the sender died meanwhile."""
-    complaint = await hotline.start()
-    stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows._chunks
-
-    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
-        nonlocal looks
-        looks += 1
-        async for chunk in chunks(workflows, condition):
-            yield {number: seen for number, seen in chunk.items() if seen.changed_at <= stands_at}
-
-    with monkeypatch.context() as behind:
-        behind.setattr(CaseWorkflows, "_chunks", lagging)
-        await complaint.act(Dispatch(department="repair"), unwritten=True)
-        beyond = datetime.now(UTC) + 2 * reconcile.LOOK_BACK
-
-        async def looked_beyond() -> int:
-            return looks if datetime.now(UTC) > beyond else 0
-
-        seen = await until(looked_beyond, bool)
-        await until(looked_beyond, lambda later: later > seen + 1)
-        assert len(await complaint.rows()) == 1
-    await complaint.published(2)
-    [notice] = [row for row in await complaint.rows("notifications") if row["kind"] == "dispatch"]
-    assert notice["status"] == "due"
-
-
 async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one sweep goes on at a time, however long it takes."""
     begun, release, sweeps = asyncio.Event(), asyncio.Event(), 0
@@ -283,7 +228,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         async def get(self, _: str) -> None:
             raise AssertionError("the sweep has gone on")
 
-    async def repair(_: str, __: datetime | None) -> bool:
+    async def repair(_: str, __: datetime | None) -> None:
         raise AssertionError("nothing is to be repaired")
 
     async with GroupWriter(owner) as writer:
@@ -372,17 +317,26 @@ class TestLost:
         await until(lambda: lost(complaint), lambda mark: mark is None)
 
 
-async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
-    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b""),
+        ValidationError.from_exception_data("of a newer release", []),
+    ],
+    ids=["no answer", "unreadable"],
+)
+async def test_a_comparison_that_fails_is_reported_and_begun_again(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    async def refuses(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
+    async def fails(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
         for nothing in list[Any]():
             yield nothing
-        raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
+        raise fault
 
     with monkeypatch.context() as away:
-        away.setattr(CaseWorkflows, "_chunks", refuses)
-        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == "RPCError"))
+        away.setattr(CaseWorkflows, "_chunks", fails)
+        name = type(fault).__name__
+        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == name))
         complaint = await hotline.start()
         await complaint.act(Dispatch(department="repair"), unwritten=True)
     await complaint.published(2)

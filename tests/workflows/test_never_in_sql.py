@@ -1,0 +1,247 @@
+"""Callers and staff hear of all that SQL never had, whoever writes it in the end: rebuild, reconciler or the case."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities import reconcile
+from activities.case_workflows import CaseWorkflows, Seen
+from activities.incident import Incidents
+from activities.people_first import PeopleFirst
+from activities.reconcile import Reconciler, Report
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.case.batch import ProjectionBatch
+from domain.incident.actions.inform import Inform
+from hotline import rebuild as module
+from hotline.histories import chains
+from hotline.rebuild import rebuild
+from readmodel.writer import GroupWriter
+from tests.support.causes import declare, linked
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.reconciler import reconcile_at_once
+from tests.support.rows import clear, execute
+from tests.support.temporal import temporal_server
+from workflows.complaint import ComplaintWorkflow
+from workflows.presentation.complaint import workflow_id
+from workflows.presentation.search_attributes import CHANGED_AT
+from workflows.reconciler import RECONCILER, last_report
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    """A server of its own, as a rebuild takes in every case there is."""
+    async with (
+        await temporal_server() as server,
+        running_hotline(server, tmp_path_factory.mktemp("unsent")) as running,
+    ):
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def reconciled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hotline]:
+    """Another one, with a reconciler that looks many times a second."""
+    reconcile_at_once(monkeypatch)
+    async with await temporal_server() as server, running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
+        await RECONCILER.start(running.client, running.settings.task_queue)
+        yield running
+
+
+async def told(complaint: Complaint) -> int:
+    """Count the notifications about the complaint."""
+    return len(await complaint.rows("notifications"))
+
+
+async def test_what_sql_never_had_is_left_to_its_case(hotline: Hotline, owner: Engine) -> None:
+    """Its sender died before it wrote anything: its notifications are still to be sent."""
+    complaint = await hotline.start(unwritten=True)
+    name = workflow_id(complaint.number)
+    await until(lambda: chains(hotline.client), lambda found: name in found)
+    assert await complaint.rows("cases") == []
+    assert (await rebuild(hotline.client, owner)).lost == ()
+    await complaint.published(1)
+    assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}
+    await complaint.handle.terminate()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_sql_never_had_is_sent_although_sql_has_lost_what_came_before(
+    hotline: Hotline, owner: Engine, ended: bool
+) -> None:
+    """A backup is put back after an outage, in which actions were answered with 202."""
+    complaint = await hotline.start()
+    await complaint.act(Dispatch(department="repair"))
+    await complaint.act(Comment(note="用户又来电"))
+    await complaint.published(3)
+    await complaint.act(Dispatch(department="metering"), unwritten=True)
+    if ended:
+        await complaint.handle.terminate()
+    execute(
+        owner,
+        f"DELETE FROM notifications WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608 - the test's own
+        f"DELETE FROM events WHERE number = '{complaint.number}' AND seq > 1",  # noqa: S608
+        f"UPDATE cases SET version = 1, changed_at = registered_at WHERE number = '{complaint.number}'",  # noqa: S608
+    )
+    await rebuild(hotline.client, owner)
+    await complaint.published(4)
+    told = {(row["seq"], row["status"]) for row in await complaint.rows("notifications") if row["seq"] > 1}
+    assert told == {(2, "sent"), (4, "due")}
+
+
+async def test_what_sql_never_had_is_sent_although_the_read_model_is_a_new_one(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was lost, and actions were answered with 202 until there was another one."""
+    complaint = await hotline.start()
+    await complaint.act(Dispatch(department="repair"))
+    await complaint.act(Comment(note="用户又来电"))
+    await complaint.published(3)
+    last = await complaint.changed_at()
+
+    async def known(_: Client) -> datetime:
+        return last
+
+    monkeypatch.setattr(module, "in_sql_until", known)
+    await complaint.act(Dispatch(department="metering"), unwritten=True)
+    clear(owner)
+    await rebuild(hotline.client, owner)
+    await complaint.published(4)
+    told = {(row["seq"], row["status"]) for row in await complaint.rows("notifications") if row["seq"] > 1}
+    assert told == {(2, "sent"), (4, "due")}
+    await complaint.handle.terminate()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_news_that_sql_never_had_are_sent(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """SQL did not take them when callers were to be told; the incident goes on, or was ended by hand."""
+    cause = await declare(hotline, "east" if ended else "west")
+    [complaint] = await linked(hotline, cause, 1)
+    write = Incidents._write
+    before, tries = await told(complaint), 0
+
+    async def refusing(incidents: Incidents, work: Any) -> None:
+        nonlocal tries
+        if "news" in work.keywords:
+            tries += 1
+            raise ApplicationError("SQL: database is locked")
+        await write(incidents, work)
+
+    async def tried() -> int:
+        return tries
+
+    with monkeypatch.context() as away:
+        away.setattr(Incidents, "_write", refusing)
+        await cause.act(Inform(message="正在抢修"))
+        await until(tried, bool)
+        if ended:
+            await cause.handle.terminate()
+        await rebuild(hotline.client, owner)
+        assert await told(complaint) == before + ended
+    await until(partial(told, complaint), (before + 1).__eq__)
+    [news] = [row for row in await complaint.rows("notifications") if row["kind"] == "incident_inform"]
+    assert news["status"] == "due"
+    for handle in (complaint.handle, *([] if ended else [cause.handle])):
+        await handle.terminate()
+
+
+async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New changes are dated before the instant up to which SQL once had everything."""
+    reconcile_at_once(monkeypatch)
+    complaint = await hotline.start(unwritten=True)
+    environment, ahead = ActivityEnvironment(), datetime.now(UTC) + timedelta(hours=1)
+    async with GroupWriter(owner) as writer:
+        of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}"'
+        workflows = CaseWorkflows(hotline.client, PeopleFirst(), workflow_id(""), of_type, CHANGED_AT)
+        repair = partial(module.repair_case, hotline.client, owner)
+        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 0.1)
+
+        async def work() -> None:
+            report = Report(in_sql_until=ahead)
+            while True:
+                report = await environment.run(reconciler.reconcile, report)
+
+        shifts = asyncio.create_task(work())
+        await complaint.published(1)
+        shifts.cancel()
+        await asyncio.wait({shifts})
+    assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}
+
+
+async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
+    reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Repairs of what SQL has already do not count as progress: the reconciler knows that SQL lacks the change."""
+    complaint, other = await reconciled.start(), await reconciled.start()
+    submit = GroupWriter.submit
+
+    async def refusing(writer: GroupWriter, batch: ProjectionBatch) -> None:
+        if batch.number == complaint.number:
+            raise OperationalError("", {}, Exception("database is locked"))
+        await submit(writer, batch)
+
+    async def compared() -> int:
+        seen = await last_report(reconciled.client)
+        return seen.compared if seen else 0
+
+    with monkeypatch.context() as stuck:
+        stuck.setattr(GroupWriter, "submit", refusing)
+        await complaint.act(Dispatch(department="repair"), unwritten=True)
+        beyond = datetime.now(UTC) + 4 * reconcile.LOOK_BACK
+
+        async def later() -> bool:
+            await other.act(Comment(note="用户又来电"))
+            return datetime.now(UTC) > beyond
+
+        await until(later, bool)
+        before = await compared()
+        await until(compared, lambda now: now > before + 100)
+        assert len(await complaint.rows()) == 1
+    await complaint.published(2)
+    [notice] = [row for row in await complaint.rows("notifications") if row["kind"] == "dispatch"]
+    assert notice["status"] == "due"
+
+
+async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
+    reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list shows nothing new for longer than a look goes back, and the sender died meanwhile."""
+    complaint = await reconciled.start()
+    stands_at, looks, chunks = await complaint.changed_at(), 0, CaseWorkflows._chunks
+
+    async def lagging(workflows: CaseWorkflows, condition: str) -> AsyncIterator[dict[str, Seen]]:
+        nonlocal looks
+        looks += 1
+        async for chunk in chunks(workflows, condition):
+            yield {number: seen for number, seen in chunk.items() if seen.changed_at <= stands_at}
+
+    with monkeypatch.context() as behind:
+        behind.setattr(CaseWorkflows, "_chunks", lagging)
+        await complaint.act(Dispatch(department="repair"), unwritten=True)
+        beyond = datetime.now(UTC) + 2 * reconcile.LOOK_BACK
+
+        async def looked_beyond() -> int:
+            return looks if datetime.now(UTC) > beyond else 0
+
+        seen = await until(looked_beyond, bool)
+        await until(looked_beyond, lambda later: later > seen + 1)
+        assert len(await complaint.rows()) == 1
+    await complaint.published(2)
+    [notice] = [row for row in await complaint.rows("notifications") if row["kind"] == "dispatch"]
+    assert notice["status"] == "due"
