@@ -38,16 +38,17 @@ from readmodel.database import engine
 from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
+from workflows.clients.incident import start_incident, suspected_by
+from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
+from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
-from workflows.courier import COURIER, CourierWorkflow
+from workflows.courier import CourierWorkflow
 from workflows.incident import IncidentWorkflow
-from workflows.incident_start import start_incident, suspected_by
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
-from workflows.reconciler import RECONCILER, ReconcilerWorkflow
-from workflows.start import Request
-from workflows.surge_watch import SURGE_WATCH, SurgeWatchWorkflow
+from workflows.reconciler import ReconcilerWorkflow
+from workflows.surge_watch import SurgeWatchWorkflow
 
 log = logging.getLogger("hotline.worker")
 

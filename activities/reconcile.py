@@ -1,6 +1,6 @@
 """The reconciler: compares cases in Temporal with SQL, has SQL repaired, and reports cases whose workflow is lost.
 
-Temporal tells by the search attribute `ChangedAt` when a case changed last, and SQL by a column of that name. If SQL
+Temporal tells by the search attribute `ChangedAt` when a case changed last, and SQL by the column `changed_at`. If SQL
 has an earlier one, or lacks events, there are two reasons:
 
 - SQL never had the change, as its sender died before it wrote. The case is told to publish it; notifications are sent.

@@ -18,8 +18,7 @@ from api.sql.health import SqlHealth
 from api.storage import Storage
 from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
-from workflows.courier import COURIER
-from workflows.reconciler import RECONCILER, last_report
+from workflows.clients.singletons import COURIER, RECONCILER, last_report
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""

@@ -32,10 +32,10 @@ from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
 from readmodel.database import ReadConnection, reading, writing
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
+from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
-from workflows.reconciler import last_report
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""

@@ -1,6 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
-All rows follow from events and can be written again, except customers: they come from the company's own files.
+Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
+of deliveries; marks of the reconciler.
 """
 
 from itertools import combinations
@@ -85,7 +86,7 @@ cases = Table(
     Column("address", String(200)),
     Column("channel", CODE, nullable=False),
     Column("description", Text, nullable=False),
-    Column("document", JsonText, nullable=False, comment="domain.case.state.Progress"),
+    Column("document", JsonText, nullable=False, comment="domain.case.progress.Progress"),
 )
 """Cases. The whole case can be restored from `document` and its first event."""
 

@@ -26,7 +26,7 @@ class _Job(NamedTuple):
 
 
 class GroupWriter:
-    """The one writer of a process: `async with GroupWriter(engine) as writer`. For one event loop.
+    """Writer of the batches of a process: `async with GroupWriter(engine) as writer`. For one event loop.
 
     Args:
         engine: engine to write with; the caller disposes of it.

@@ -21,7 +21,7 @@ class LayersWithWorker(LayersContract):
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Add the imports of `worker.py` to the graph, then check the layers."""
-        # CallerFacts so far as something outside the packages, which has no imports.
+        # So far the graph has it as something outside the packages, which imports nothing.
         importers = graph.find_modules_that_directly_import(WORKER)
         graph.remove_module(WORKER)
         graph.add_module(WORKER)

@@ -111,7 +111,7 @@ class ComplaintWorkflow(EntityWorkflow):
             raise ApplicationError("It is known already, or the case is over.", type=KNOWN, non_retryable=True)
 
     @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
-    async def settle(self, settlement: Settlement) -> Settled:
+    def settle(self, settlement: Settlement) -> Settled:
         """Return the outcome: `settled`, `kept` or `over`, and the batch for the incident to write."""
         self._acknowledge(settlement.acknowledged)
         self._note(*self._case.settle(settlement, workflow.now()))

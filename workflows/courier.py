@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.notifications.courier import Courier
-    from workflows.singleton import Singleton, run_shifts
+    from workflows.shifts import run_shifts
 
 
 @workflow.defn(name="CourierWorkflow")
@@ -16,12 +16,3 @@ class CourierWorkflow:
         """Run one shift after the other; continue as new when the history has grown."""
         result = "上一班投递 {0} 条, the last shift delivered {0}"
         await run_shifts(Courier.deliver_notifications, "relays due notifications 投递通知", result)
-
-
-COURIER = Singleton(
-    CourierWorkflow.run,
-    id="courier",
-    summary="通知投递 Courier of notifications",
-    details="One activity relays due notifications in batches; tries, pauses and dead letters are columns of the table"
-    " `notifications`.",
-)

@@ -45,12 +45,12 @@ class IncidentLink:
 
     async def _tell(self, left: str | None, joined: str | None) -> None:
         if left:
-            await self._told(left, UNLINKED)
-        if joined and not await self._told(joined, LINKED):
+            await self._signal(left, UNLINKED)
+        if joined and not await self._signal(joined, LINKED):
             self._broken = self._ended = joined
             self.told = None
 
-    async def _told(self, incident: str, signal: str) -> bool:
+    async def _signal(self, incident: str, signal: str) -> bool:
         """Return False if the incident has ended."""
         return await workflow.execute_local_activity_method(
             IncidentTeller.tell,

@@ -15,8 +15,9 @@ from domain.case.intake import Registration
 from domain.incident.opening import Opening
 from domain.shared.instants import CLOCK_TOLERANCE
 from domain.shared.value import Start
-from workflows.start import MEMO
 
+MEMO = "request"
+"""Key of the memo by which the service marks the workflows that it starts: cases, incidents and rollouts."""
 INVALID_ARGUMENTS = "InvalidArguments"
 """Type of the failure of a workflow or update whose arguments cannot be read."""
 T = TypeVar("T")

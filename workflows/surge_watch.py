@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.surge_watch import SurgeWatch
-    from workflows.singleton import Singleton, run_shifts
+    from workflows.shifts import run_shifts
 
 
 @workflow.defn(name="SurgeWatchWorkflow")
@@ -16,11 +16,3 @@ class SurgeWatchWorkflow:
         """Run one shift after the other; continue as new when the history has grown."""
         result = "上一班预警 {0} 起, suspected by the last shift"
         await run_shifts(SurgeWatch.watch_surges, "watches the calls for surges 监测来电", result)
-
-
-SURGE_WATCH = Singleton(
-    SurgeWatchWorkflow.run,
-    id="surge-watch",
-    summary="来电监测 Watch for surges",
-    details="One activity counts cases by service and district, as [[surges]] of the catalogue says.",
-)

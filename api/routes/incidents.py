@@ -39,8 +39,8 @@ from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 from readmodel import incidents
 from readmodel.timelines import incident_timeline
+from workflows.clients.start import Request
 from workflows.messages import IncidentOutcome, Names
-from workflows.start import Request
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 _READ = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, INCIDENT_NOT_FOUND)

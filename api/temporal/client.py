@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.shared.command import Command
-from workflows.start import KeyReusedError
+from workflows.clients.start import KeyReusedError
 from workflows.start_checks import INVALID_ARGUMENTS
 
 log = logging.getLogger("hotline.api")

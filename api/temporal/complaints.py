@@ -15,11 +15,11 @@ from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor
 from domain.shared.instants import to_milliseconds
+from workflows.clients.start import Request, find_started, start_once
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
 from workflows.presentation.search_attributes import typed
-from workflows.start import Request, find_started, start_once
 
 
 class ComplaintClient(EntityClient[Outcome]):

@@ -20,9 +20,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.schemas import Component
 from domain.case.lifecycle import OPEN
+from workflows.clients.singletons import Singleton
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.search_attributes import STATE
-from workflows.singleton import Singleton
 
 ANSWER_SECONDS = 1.5
 """Longest wait for the server's health: less than a whole check, so that its result names Temporal."""

@@ -12,10 +12,10 @@ from domain.incident.lifecycle import LINKABLE
 from domain.incident.opening import Opening
 from domain.shared.actors import Actor
 from domain.shared.numbers import days_around, local_day, time_to_settle
+from workflows.clients.incident import Started, find_incident, start_incident
+from workflows.clients.start import Request
 from workflows.incident_link import incident_id
-from workflows.incident_start import Started, find_incident, start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.start import Request
 
 UNKNOWN_INCIDENT = declare("unknown-incident", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident")
 INCIDENT_CLOSED = declare("incident-closed", HTTPStatus.CONFLICT, "Incident closed")

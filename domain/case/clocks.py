@@ -17,7 +17,7 @@ MISS = 100
 """Percent of the budget at which a promise is missed, whatever the ladder says."""
 
 DEPARTMENT: frozenset[ClockName] = frozenset({"acknowledge", "arrive"})
-"""The department's promises; all others are the owner's, to the caller."""
+"""The promises of a department to the owner of the case; a part has a `resolve` of its own."""
 
 
 class ClockStatus(NamedCode):

@@ -152,7 +152,7 @@ async def _put_in_force(
 ) -> dict[str, int]:
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.temporal.connection import connect
-    from workflows.catalogue_rollout import end_rollout, start_rollout
+    from workflows.clients.rollout import end_rollout, start_rollout
 
     client = await connect()
     for other in {entry.edition for entry in store.entries()} - {start.edition}:

@@ -24,7 +24,8 @@ _QUOTES_INPUT = ("value_error", "assertion_error", "union_tag_invalid")
 class Converter(PydanticPayloadConverter):
     """Payload converter that says what is accepted if the argument of a start or of an action cannot be decoded.
 
-    Every other value raises pydantic's ValidationError, which fails the task: a fault of ours never ends a case.
+    Every other value raises pydantic's ValidationError: a fault of ours never ends a case. The result of an activity
+    then fails the workflow task, which is tried again; an update of the service is refused; the SDK drops a signal.
     """
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:

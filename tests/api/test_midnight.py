@@ -24,7 +24,7 @@ from tests.support.api import CALL, Agreed, Api, api_on_its_day, problem, runnin
 from tests.support.build import registration
 from tests.support.hotline import until
 from tests.support.proxy import relay
-from workflows.start import Request
+from workflows.clients.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

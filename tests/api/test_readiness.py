@@ -24,9 +24,8 @@ from readmodel.tables import cases, metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
 from tests.support.temporal import temporal_server
-from workflows.courier import COURIER
+from workflows.clients.singletons import COURIER, RECONCILER
 from workflows.presentation.complaint import workflow_id
-from workflows.reconciler import RECONCILER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -22,11 +22,11 @@ from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from tests.support.hotline import until
+from workflows.clients.incident import start_incident
+from workflows.clients.start import Request
 from workflows.incident_link import incident_id
-from workflows.incident_start import start_incident
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
-from workflows.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -20,10 +20,9 @@ from domain.incident.actions.inform import Inform
 from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
 from tests.support.hotline import Hotline, until
-from workflows.catalogue_rollout import RolloutStart, end_rollout, rollout_id, start_rollout
-from workflows.courier import COURIER
-from workflows.reconciler import RECONCILER
-from workflows.surge_watch import SURGE_WATCH
+from workflows.catalogue_rollout import RolloutStart
+from workflows.clients.rollout import end_rollout, rollout_id, start_rollout
+from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 SETTINGS: dict[str, Any] = {"watch_seconds": 0.2, "reconcile_seconds": 0.2}

@@ -24,10 +24,9 @@ from tests.replay.write_paths import WRITE_PATHS
 from tests.support.causes import Cause
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart, start_rollout
-from workflows.courier import COURIER
-from workflows.reconciler import RECONCILER
-from workflows.surge_watch import SURGE_WATCH
+from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
+from workflows.clients.rollout import start_rollout
+from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

@@ -19,11 +19,11 @@ from domain.shared.event import ActionBody
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
+from workflows.clients.incident import start_incident
+from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident_link import incident_id
-from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.start import Request
 
 
 async def incident(hotline: Hotline, district: str) -> Incident:

@@ -20,11 +20,11 @@ from domain.shared.actors import Actor
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
+from workflows.clients.incident import start_incident
+from workflows.clients.start import Request
 from workflows.incident import IncidentWorkflow
 from workflows.incident_link import incident_id
-from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.start import Request
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 

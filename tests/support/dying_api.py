@@ -15,7 +15,7 @@ from activities.projection import SenderWriter
 from api.__main__ import main
 from api.temporal import client, complaints
 from hotline import entry
-from workflows.start import start_once
+from workflows.clients.start import start_once
 
 POINTS = ("sent", "before", "after")
 SENT_SECONDS = 0.003

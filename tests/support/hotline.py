@@ -32,11 +32,11 @@ from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
+from workflows.clients.start import TASK_TIMEOUT
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import search_attributes, summary, workflow_id
 from workflows.presentation.search_attributes import typed
-from workflows.start import TASK_TIMEOUT
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02

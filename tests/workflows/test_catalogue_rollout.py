@@ -21,14 +21,10 @@ from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.catalogue_rollout import (
-    CatalogueRolloutWorkflow,
-    RolloutProgress,
-    RolloutStart,
-    end_rollout,
-    start_rollout,
-)
-from workflows.start import MEMO, Request
+from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
+from workflows.clients.rollout import end_rollout, start_rollout
+from workflows.clients.start import Request
+from workflows.start_checks import MEMO
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 

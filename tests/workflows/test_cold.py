@@ -37,12 +37,12 @@ from domain.shared.command import Command
 from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.workflows.test_host import at_rest
+from workflows.clients.incident import start_incident
+from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.incident_link import incident_id
-from workflows.incident_start import start_incident
 from workflows.messages import IncidentOutcome, Names
-from workflows.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -19,7 +19,8 @@ from domain.case.actions.withdraw import Withdraw
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
 from tests.support.temporal import temporal_server
-from workflows.courier import COURIER, CourierWorkflow
+from workflows.clients.singletons import COURIER
+from workflows.courier import CourierWorkflow
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -36,10 +36,10 @@ from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
+from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
-from workflows.reconciler import RECONCILER, last_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

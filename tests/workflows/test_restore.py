@@ -14,7 +14,7 @@ from hotline.rebuild import in_sql_until
 from tests.support.hotline import running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
-from workflows.reconciler import RECONCILER
+from workflows.clients.singletons import RECONCILER
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

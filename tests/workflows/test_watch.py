@@ -21,7 +21,8 @@ from tests.support.causes import Cause, declare
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.outage import down
 from tests.support.temporal import temporal_server
-from workflows.surge_watch import SURGE_WATCH, SurgeWatchWorkflow
+from workflows.clients.singletons import SURGE_WATCH
+from workflows.surge_watch import SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -1,38 +1,16 @@
-"""Workflows of which one runs at a time, for ever: one activity, shift after shift (`activities.shift`)."""
+"""Run of a workflow that goes on for ever: one activity, shift after shift (`activities.shift`)."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from temporalio import workflow
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.shift import SHIFT
 from workflows.entity import RETRY
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 """Time after which another worker takes over from one that died."""
-
-
-class Singleton(NamedTuple):
-    """A workflow of which one runs at a time, with the texts that the Temporal UI shows of it."""
-
-    run: Callable[..., Awaitable[None]]
-    id: str
-    summary: str
-    details: str
-
-    async def start(self, client: Client, task_queue: str) -> WorkflowHandle[Any, None]:
-        """Start the workflow, or find it running. Calls may be repeated or concurrent."""
-        return await client.start_workflow(
-            self.run,
-            id=self.id,
-            task_queue=task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=self.summary,
-            static_details=self.details,
-        )
 
 
 async def run_shifts(activity: Callable[..., Awaitable[Any]], summary: str, result: str, *before: object) -> NoReturn:

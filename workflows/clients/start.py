@@ -11,13 +11,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.shared.value import Immutable
+from workflows.start_checks import MEMO
 
 TASK_TIMEOUT = timedelta(seconds=2.5)
 """A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
 RPC_TIMEOUT = timedelta(seconds=8)
 """Longest wait for one answer of Temporal; a caller may end it earlier."""
-MEMO = "request"
-"""Key of the memo that the service gives to every workflow that it starts."""
 
 
 class Request(Immutable):

@@ -1,0 +1,54 @@
+"""Start and end of a catalogue rollout."""
+
+from contextlib import suppress
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.catalogue.terms import Edition
+from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
+from workflows.clients.start import Request
+from workflows.entity import LOWEST
+from workflows.start_checks import MEMO
+
+
+def rollout_id(edition: Edition) -> str:
+    """Return the workflow id of the rollout of an edition."""
+    return f"catalogue-rollout-{edition.digest}"
+
+
+async def start_rollout(
+    client: Client, task_queue: str, start: RolloutStart
+) -> WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]:
+    """Start the rollout, or find it running. A further one, after its end, changes what is left to change."""
+    edition = start.edition
+    # The path of an operator's file does not belong into a history.
+    catalogue = start.catalogue.model_copy(update={"calendar_file": ""})
+    return await client.start_workflow(
+        CatalogueRolloutWorkflow.run,
+        start.model_copy(update={"catalogue": catalogue}),
+        id=rollout_id(edition),
+        task_queue=task_queue,
+        memo={MEMO: Request(key=edition.digest)},
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        priority=LOWEST,
+        static_summary=f"启用服务目录 Catalogue in force · {edition.name_zh} {edition.name}",
+        static_details="Every open case is held to the catalogue, a few at a time; the result counts their answers.",
+    )
+
+
+async def end_rollout(client: Client, edition: Edition) -> bool:
+    """End the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
+    handle = client.get_workflow_handle(rollout_id(edition))
+    try:
+        if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        await handle.cancel()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    with suppress(WorkflowFailureError):
+        await handle.result()
+    return True

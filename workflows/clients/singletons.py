@@ -1,0 +1,68 @@
+"""Workflows of which one runs at a time, for ever."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.reconcile import Report
+from workflows.courier import CourierWorkflow
+from workflows.reconciler import ReconcilerWorkflow
+from workflows.surge_watch import SurgeWatchWorkflow
+
+
+class Singleton(NamedTuple):
+    """A workflow of which one runs at a time, with the texts that the Temporal UI shows of it."""
+
+    run: Callable[..., Awaitable[None]]
+    id: str
+    summary: str
+    details: str
+
+    async def start(self, client: Client, task_queue: str) -> WorkflowHandle[Any, None]:
+        """Start the workflow, or find it running. Calls may be repeated or concurrent."""
+        return await client.start_workflow(
+            self.run,
+            id=self.id,
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=self.summary,
+            static_details=self.details,
+        )
+
+
+COURIER = Singleton(
+    CourierWorkflow.run,
+    id="courier",
+    summary="通知投递 Courier of notifications",
+    details="One activity relays due notifications in batches; tries, pauses and dead letters are columns of the table"
+    " `notifications`.",
+)
+SURGE_WATCH = Singleton(
+    SurgeWatchWorkflow.run,
+    id="surge-watch",
+    summary="来电监测 Watch for surges",
+    details="One activity counts cases by service and district, as [[surges]] of the catalogue says.",
+)
+RECONCILER = Singleton(
+    ReconcilerWorkflow.run,
+    id="reconciler",
+    summary="数据核对 Reconciler of Temporal and SQL",
+    details="One activity compares what changed lately, once an hour every open case, and once a day those that have"
+    " ended. Its heartbeat has the figures and the cases whose workflow is lost.",
+)
+
+
+async def last_report(client: Client) -> Report | None:
+    """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
+    try:
+        described = await client.get_workflow_handle(RECONCILER.id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+    beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
+    reports = [report for beat in beats if beat for report in await client.data_converter.decode(beat, [Report])]
+    return next(iter(reports), None)
