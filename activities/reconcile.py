@@ -32,7 +32,6 @@ from temporalio.service import RPCError
 from activities.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.projection import SenderWriter, read
 from activities.shift import Shift, now, shift
-from domain.shared.instants import CLOCK_TOLERANCE
 from domain.shared.value import Immutable
 from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -57,11 +56,12 @@ PAUSE_SECONDS = 0.2
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
-Repair = Callable[[str, datetime | None], Awaitable[datetime | None]]
-"""Writes the case of this number from its history; SQL once had every change up to this instant. Returns the instant of
-the last change that was written; None if there was none to write. What came later the case publishes by itself.
+Repair = Callable[[str, datetime | None], Awaitable[bool]]
+"""Writes the case of this number from its history; SQL once had every change up to this instant. Returns False if
+something is left that the case publishes by itself.
 
-Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes.
+Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes,
+ValidationError if another release has written it.
 """
 
 
@@ -70,10 +70,11 @@ class _ShiftOverError(Exception):
 
 
 class _Told(NamedTuple):
-    """A case that was told to publish, and when."""
+    """A case that was told to publish, when, and how long it has for it."""
 
     seen: Seen
     at: datetime
+    pause: timedelta
 
 
 class Report(Immutable):
@@ -180,10 +181,8 @@ class Reconciler:
         try:
             with suppress(_ShiftOverError):
                 await work
-        except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError, ValidationError) as error:
-            # Of a history that a newer release has written nothing is quoted: it may be personal.
-            what = type(error).__name__ if isinstance(error, ValidationError) else error
-            logger.warning("cases cannot be compared: %s", what)
+        except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
+            logger.warning("cases cannot be compared: %s", error)
             self._faults[name] = type(error).__name__
         else:
             self._faults.pop(name, None)
@@ -227,14 +226,13 @@ class Reconciler:
         for number, seen in chunk.items():
             found = held.get(number)
             if found and not found.is_whole:
-                await self._complete(number, seen, found)
+                await self._complete(number, found)
             elif found and found.changed_at >= seen.changed_at:
                 self._forget(number)
                 self._incomplete.pop(number, None)
                 self._diverged.discard(number)
             else:
-                # A registration may be dated earlier than its start.
-                self._behind.setdefault(number, found.changed_at if found else seen.started_at - CLOCK_TOLERANCE)
+                self._behind.setdefault(number, found.changed_at if found else seen.started_at - LOOK_BACK)
                 if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
                     await self._catch_up(number, seen)
 
@@ -243,11 +241,11 @@ class Reconciler:
         self._told.pop(number, None)
         self._behind.pop(number, None)
 
-    async def _complete(self, number: str, seen: Seen, found: Held) -> None:
+    async def _complete(self, number: str, found: Held) -> None:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
         if self._incomplete.get(number) != found:
             self._incomplete[number] = found
-            await self._write(number, seen)
+            await self._write(number)
 
     async def _catch_up(self, number: str, seen: Seen) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history.
@@ -258,19 +256,20 @@ class Reconciler:
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
-            await self._write(number, seen)
+            await self._write(number)
         elif told is None or told.seen.changed_at != seen.changed_at:
-            self._told[number] = _Told(seen, now())
+            self._told[number] = _Told(seen, now(), GRACE)
             await self._sender.tell_to_publish(number)
             self._done["published"] += 1
-        elif abs(now() - told.at) >= GRACE:
-            await self._write(number, seen)
+        elif abs(now() - told.at) >= told.pause:
+            # Each try adds a signal to the history of a case that cannot publish.
+            self._told[number] = _Told(seen, now(), min(2 * told.pause, SWEEP_EVERY))
+            await self._write(number)
 
-    async def _write(self, number: str, seen: Seen) -> None:
+    async def _write(self, number: str) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
-            written = await self._repair(number, self._in_sql_until)
-            if written and written >= seen.changed_at:
+            if await self._repair(number, self._in_sql_until):
                 self._done["repaired"] += 1
                 self._forget(number)
         except DivergedError:
@@ -281,6 +280,10 @@ class Reconciler:
         except NotRegisteredError as error:
             self._forget(number)
             logger.warning("a case cannot be written: %s", error)
+        except ValidationError as error:
+            # Nothing is quoted: it may be personal.
+            logger.error("the history of case %s cannot be read: another release has written it", number)  # noqa: TRY400
+            self._faults["history"] = type(error).__name__
 
     async def _sweep(self, current: Shift) -> None:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
@@ -288,6 +291,7 @@ class Reconciler:
         The first sweep and one a day compare the cases that have ended as well. Raises _ShiftOverError.
         """
         began_at = now()
+        self._faults.pop("history", None)
         running = await self._compare_all(self._workflows.running(), current)
         if _is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
             await self._compare_all(self._workflows.ended(), current)

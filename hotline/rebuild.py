@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
@@ -49,14 +50,15 @@ class Rebuilt(NamedTuple):
     """Result of a rebuild.
 
     `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know; `reset` those of which SQL
-    has other events. `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that of the
-    open ones among them.
+    has other events; `unreadable` those whose history another release has written. `kept` is the number of cases that
+    SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
     """
 
     cases: int
     batches: int
     lost: tuple[str, ...]
     reset: tuple[str, ...]
+    unreadable: tuple[str, ...]
     incidents: int
     kept: int
     kept_open: int
@@ -79,17 +81,22 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         group = ids[start : start + CASES_AT_ONCE]
         found = {one: runs[one] for one in group}
         written = await _rebuild_cases(client, engine, found, until, was_emptied=is_empty)
-        batches += len(written.batches)
+        batches += written.batches
         failed |= written.failed
         progress(start + len(group), len(ids))
     incidents_found = await chains(client, IncidentWorkflow)
     for incident in incidents_found.values():
         await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
+    lost, reset, unreadable = (
+        tuple(one for one, error in failed.items() if isinstance(error, kind))
+        for kind in (NotRegisteredError, DivergedError, ValidationError)
+    )
     return Rebuilt(
         len(ids) - len(failed),
         batches,
-        tuple(one for one, error in failed.items() if not isinstance(error, DivergedError)),
-        tuple(one for one, error in failed.items() if isinstance(error, DivergedError)),
+        lost,
+        reset,
+        unreadable,
         len(incidents_found),
         len(kept),
         sum(state in OPEN for state in kept),
@@ -115,13 +122,14 @@ async def in_sql_until(client: Client) -> datetime | None:
     return report.in_sql_until if report and not is_ahead(report.in_sql_until) else None
 
 
-async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> datetime | None:
-    """Write one case from its history, as `rebuild` does; return when what was written changed last, None for nothing.
+async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> bool:
+    """Write one case from its history, as `rebuild` does; return False if something is left to the case.
 
     SQL once had every change `until` this instant.
 
     Raises NotRegisteredError if Temporal has deleted the case, or the beginning that SQL lacks, DivergedError if SQL
-    has other events than Temporal, and what `rebuild` raises.
+    has other events than Temporal, ValidationError if another release has written the history, and what `rebuild`
+    raises.
     """
     runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
     if not runs:
@@ -129,13 +137,14 @@ async def repair_case(client: Client, engine: Engine, number: str, until: dateti
     written = await _rebuild_cases(client, engine, runs, until)
     for error in written.failed.values():
         raise error
-    return max((batch.changed_at for batch in written.batches), default=None)
+    return not written.left
 
 
 class _Written(NamedTuple):
-    """Batches that were written, and the errors of the workflows that could not be written."""
+    """Numbers of batches that were written and left to their cases, and why workflows could not be written."""
 
-    batches: Sequence[ProjectionBatch]
+    batches: int
+    left: int
     failed: Mapping[str, Exception]
 
 
@@ -152,20 +161,36 @@ async def _rebuild_cases(
     SQL once had every change `until` this instant. `was_emptied`: SQL is empty; if no instant is known, it had all if a
     command acknowledged a version.
     """
-    read = await asyncio.gather(*(read_case(client, found) for found in runs.values()))
-    histories = dict(zip(runs, read, strict=True))
+    histories, unreadable = await _histories(client, runs)
     there = await _read(engine, lambda connection: _versions(connection, runs))
-    if until is None and was_emptied and any(history.acknowledged for history in read):
+    if until is None and was_emptied and any(history.acknowledged for history in histories.values()):
         until = datetime.max.replace(tzinfo=UTC)
     plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
-    failed = await asyncio.to_thread(_write, engine, plans)
+    failed = unreadable | await asyncio.to_thread(_write, engine, plans)
     empty = [one for one, history in histories.items() if not (history.batches or one in there)]
     failed |= {one: NotRegisteredError(f"the beginning of {one} is missing") for one in empty}
     for one, plan in plans.items():
         if len(plan.batches) < len(histories[one].batches):
             with suppress(RPCError):  # it has ended meanwhile
                 await client.get_workflow_handle(one).signal(ComplaintWorkflow.publish)
-    return _Written([batch for plan in plans.values() for batch in plan.batches], failed)
+    written = sum(len(plan.batches) for plan in plans.values())
+    return _Written(written, sum(len(history.batches) for history in histories.values()) - written, failed)
+
+
+async def _histories(
+    client: Client, runs: Mapping[str, Sequence[WorkflowExecution]]
+) -> tuple[dict[str, CaseHistory], dict[str, Exception]]:
+    """Return the histories of these cases, and the errors of those that cannot be read."""
+    histories, unreadable = dict[str, CaseHistory](), dict[str, Exception]()
+
+    async def read(one: str) -> None:
+        try:
+            histories[one] = await read_case(client, runs[one])
+        except ValidationError as error:
+            unreadable[one] = error
+
+    await asyncio.gather(*map(read, runs))
+    return histories, unreadable
 
 
 class _Plan(NamedTuple):

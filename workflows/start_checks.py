@@ -4,6 +4,7 @@ A start that fails them ends the workflow in its first task: no case, no timer, 
 """
 
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from functools import wraps
 from inspect import signature
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -13,9 +14,10 @@ from temporalio.exceptions import ApplicationError
 
 from domain.case.intake import Registration
 from domain.incident.opening import Opening
-from domain.shared.instants import CLOCK_TOLERANCE
 from domain.shared.value import Start
 
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""Largest accepted difference: more than the API accepts (60 s), and than a start with its retries takes."""
 MEMO = "request"
 """Key of the memo by which the service marks the workflows that it starts: cases, incidents and rollouts."""
 INVALID_ARGUMENTS = "InvalidArguments"

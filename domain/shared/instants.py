@@ -1,10 +1,6 @@
 """Instants in the precision that every store keeps."""
 
-from datetime import datetime, timedelta
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""Largest accepted difference between the date of a start message and Temporal's time of the start: more than the API
-accepts (60 s), and than a start with its retries takes."""
+from datetime import datetime
 
 
 def to_milliseconds(at: datetime) -> datetime:

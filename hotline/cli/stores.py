@@ -66,6 +66,8 @@ def rebuild() -> None:
         typer.echo(f"the read model was empty: cases that ended over {missing.days} days ago are in backups alone")
     if found.reset:
         typer.echo(f"left as SQL has them, as their workflows were reset: {', '.join(found.reset)}", err=True)
+    if found.unreadable:
+        typer.echo(f"left, as another release has written their histories: {', '.join(found.unreadable)}", err=True)
     if found.lost:
         lost = ", ".join(found.lost)
         raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")

@@ -102,6 +102,11 @@ async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline:
         await repair_case(hotline.client, hotline.engine, number, None)
 
 
+async def test_a_case_that_temporal_does_not_have_cannot_be_repaired(hotline: Hotline) -> None:
+    with pytest.raises(NotRegisteredError, match="no workflow"):
+        await repair_case(hotline.client, hotline.engine, "nobody", None)
+
+
 async def test_the_reconciler_takes_the_report_of_its_last_shift_alone(hotline: Hotline) -> None:
     cause = await failure(hotline, "ReconcilerWorkflow", {"compared": "many"})
     assert cause.type == "InvalidArguments"

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import ValidationError
 from sqlalchemy import Engine, text
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -23,7 +24,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
-from hotline.histories import chains, read_case
+from hotline.histories import CaseHistory, chains, read_case
 from hotline.rebuild import rebuild
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
@@ -249,3 +250,22 @@ async def test_incidents_come_back_with_their_timelines_and_what_callers_were_to
     assert {row["status"] for row in of_it} == {"sent"}
     assert await rebuild(hotline.client, owner) == found
     assert rows(owner) == after
+
+
+async def test_a_case_whose_history_cannot_be_read_is_named_and_stops_no_other(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another release has written it."""
+    complaint = await hotline.start()
+    await until(lambda: chains(hotline.client), lambda found: complaint.handle.id in found)
+
+    async def reads(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
+        if runs[0].id == complaint.handle.id:
+            raise ValidationError.from_exception_data("of a newer release", [])
+        return await read_case(client, runs)
+
+    monkeypatch.setattr(module, "read_case", reads)
+    before = rows(owner)
+    found = await rebuild(hotline.client, owner)
+    assert (found.unreadable, found.lost, found.reset) == ((complaint.handle.id,), (), ())
+    assert rows(owner) == before

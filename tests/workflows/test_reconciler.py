@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,15 +11,15 @@ import pytest
 import pytest_asyncio
 from pydantic import ValidationError
 from sqlalchemy import Engine
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowExecution, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities import case_workflows
+from activities import case_workflows, reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.people_first import PeopleFirst
 from activities.reconcile import Reconciler, Report
@@ -27,6 +27,8 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
+from hotline import rebuild
+from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
 from readmodel.case_queries import list_cases
 from readmodel.database import reading
@@ -38,6 +40,7 @@ from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
 
@@ -76,7 +79,7 @@ async def reset(hotline: Hotline, complaint: Complaint) -> None:
     completed = [each for each in history.events if each.HasField("workflow_task_completed_event_attributes")]
     request = ResetWorkflowExecutionRequest(
         namespace=hotline.client.namespace,
-        workflow_execution=WorkflowExecution(workflow_id=complaint.handle.id),
+        workflow_execution=Execution(workflow_id=complaint.handle.id),
         reason="a slip of the hand",
         workflow_task_finish_event_id=completed[0].event_id,
         request_id=uuid.uuid4().hex,
@@ -228,7 +231,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         async def get(self, _: str) -> None:
             raise AssertionError("the sweep has gone on")
 
-    async def repair(_: str, __: datetime | None) -> None:
+    async def repair(_: str, __: datetime | None) -> bool:
         raise AssertionError("nothing is to be repaired")
 
     async with GroupWriter(owner) as writer:
@@ -291,7 +294,7 @@ class TestLost:
 
     async def test_a_deleted_case_is_marked(self, hotline: Hotline) -> None:
         complaint = await hotline.start()
-        execution = WorkflowExecution(workflow_id=complaint.handle.id)
+        execution = Execution(workflow_id=complaint.handle.id)
         request = DeleteWorkflowExecutionRequest(namespace=hotline.client.namespace, workflow_execution=execution)
         await hotline.client.workflow_service.delete_workflow_execution(request)
         await until(lambda: lost(complaint), lambda mark: mark == "missing")
@@ -317,26 +320,60 @@ class TestLost:
         await until(lambda: lost(complaint), lambda mark: mark is None)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b""),
-        ValidationError.from_exception_data("of a newer release", []),
-    ],
-    ids=["no answer", "unreadable"],
-)
-async def test_a_comparison_that_fails_is_reported_and_begun_again(
-    hotline: Hotline, monkeypatch: pytest.MonkeyPatch, fault: Exception
+async def test_a_history_that_cannot_be_read_is_reported_and_stops_nothing(
+    hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
+    """Another release has written it."""
+    complaint = await hotline.start()
+
+    async def reads(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
+        if runs[0].id == complaint.handle.id:
+            raise ValidationError.from_exception_data("of a newer release", [])
+        return await read_case(client, runs)
+
+    with monkeypatch.context() as newer:
+        newer.setattr(rebuild, "read_case", reads)
+        await complaint.act(Withdraw(reason="用户撤销"), unwritten=True)
+        await complaint.closed()
+        await complaint.published(2)
+        forget(owner, complaint)
+        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == "ValidationError"))
+        other = await hotline.start()
+        await other.handle.terminate("a slip of the hand")
+        await until(lambda: lost(other), lambda mark: mark == "ended")
+    await complaint.published(2)
+    await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault is None))
+
+
+async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(hotline: Hotline) -> None:
+    """Until its first change Temporal does not tell when it changed: it counts as behind, and nothing is missing."""
+    registration = hotline.registration(at=datetime.now(UTC) - timedelta(seconds=2))
+    await hotline.client.start_workflow(
+        ComplaintWorkflow.run,
+        ComplaintStart(source=registration),
+        id=workflow_id(registration.number),
+        task_queue=hotline.settings.task_queue,
+    )
+    other, began_at = await hotline.start(), datetime.now(UTC)
+
+    async def later() -> datetime | None:
+        await other.act(Comment(note="用户又来电"))
+        return await in_sql_until(hotline.client)
+
+    await until(later, lambda known: bool(known and known >= began_at + 2 * reconcile.GRACE))
+
+
+async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
         for nothing in list[Any]():
             yield nothing
-        raise fault
+        raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
 
     with monkeypatch.context() as away:
-        away.setattr(CaseWorkflows, "_chunks", fails)
-        name = type(fault).__name__
-        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == name))
+        away.setattr(CaseWorkflows, "_chunks", refuses)
+        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == "RPCError"))
         complaint = await hotline.start()
         await complaint.act(Dispatch(department="repair"), unwritten=True)
     await complaint.published(2)
