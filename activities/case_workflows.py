@@ -12,6 +12,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.people_first import PeopleFirst
+from domain.shared.numbers import is_number
 
 CHUNK = 500
 """Cases that are listed and compared together."""
@@ -113,6 +114,8 @@ class CaseWorkflows:
             chunk: dict[str, Seen] = {}
             for found in page.executions:
                 number, seen = found.execution.workflow_id.removeprefix(self._prefix), self._seen(found)
+                if not is_number(number):  # started by hand, under an id that the service does not give
+                    continue
                 # Earlier runs of a case may be listed as well.
                 if number not in chunk or chunk[number].changed_at < seen.changed_at or seen.runs:
                     chunk[number] = seen

@@ -10,12 +10,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from domain.case.batch import ProjectionBatch
 from readmodel.database import ReadConnection, reading
-from readmodel.projection import DivergedError, NotRegisteredError
+from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
 from readmodel.writer import DOWN, GroupWriter
 
 T = TypeVar("T")
@@ -97,9 +97,13 @@ async def read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise errors of SQL without statement and data: histories and logs hold nothing personal."""
+    """Raise errors of SQL without statement and data, as histories and logs hold nothing personal."""
     try:
         yield
+    except RefusedBatchError as error:
+        # The reconciler has written what is missing by one of the next tries, or reports the case.
+        expected = ApplicationErrorCategory.BENIGN
+        raise ApplicationError(str(error), type=type(error).__name__, category=expected) from None
     except DBAPIError as error:
         kind = type(error.orig).__name__
         text = f"SQL: {error.orig}" if isinstance(error, DOWN) else f"SQL refused it: {kind}"

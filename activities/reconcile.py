@@ -21,7 +21,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
@@ -44,6 +44,9 @@ LOOK_BACK = timedelta(seconds=90)
 """Time by which a look goes back behind the latest change that was listed. Changes appear in Temporal's list in any
 order, and a registration is dated by an API process, whose clock may be off by a minute. A look every 30 s lists each
 change three times."""
+LONGEST_LAG = timedelta(minutes=5)
+"""Time by which the list lags behind at most, while it answers and shows nothing new. Temporal retries what it adds to
+the list within seconds."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
@@ -53,6 +56,10 @@ SWEEP_ENDED_EVERY = timedelta(days=1)
 """Time between two sweeps that compare ended cases as well."""
 PAUSE_SECONDS = 0.2
 """Pause of a sweep after each chunk, for other work; that of a look is half as long."""
+AGAIN_SECONDS = 5.0
+"""Pause after a look or sweep that failed."""
+REPORTED = 4
+"""Failures in a row after which they are reported."""
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
@@ -61,8 +68,12 @@ Repair = Callable[[str, datetime | None], Awaitable[bool]]
 something is left that the case publishes by itself.
 
 Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes,
-ValidationError if another release has written it.
+UnreadableError if another release has written it.
 """
+
+
+class UnreadableError(Exception):
+    """Error for a history with payloads that this release cannot read."""
 
 
 class _ShiftOverError(Exception):
@@ -136,6 +147,7 @@ class Reconciler:
         self._diverged: set[str] = set()
         self._done = Counter[str]()
         self._faults: dict[str, str] = {}
+        self._failures = Counter[str]()
         self._sweeping = False
 
     @activity.defn(name="reconcile")
@@ -164,7 +176,7 @@ class Reconciler:
         while goes_on():
             await self._try("look", self._look(current))
             current.details = (self._report(),)
-            await current.rest(self._every)
+            await current.rest(self._rest("look"))
 
     async def _sweeps(self, current: Shift, goes_on: Callable[[], bool]) -> None:
         while goes_on():
@@ -175,16 +187,23 @@ class Reconciler:
                 finally:
                     self._sweeping = False
                 current.details = (self._report(),)
-            await current.rest(self._every)
+            await current.rest(self._rest("sweep"))
+
+    def _rest(self, name: str) -> float:
+        return min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every
 
     async def _try(self, name: str, work: Awaitable[None]) -> None:
+        """Do the work. A fault is reported if it lasts: Temporal knows a new search attribute after some seconds."""
         try:
             with suppress(_ShiftOverError):
                 await work
         except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
             logger.warning("cases cannot be compared: %s", error)
-            self._faults[name] = type(error).__name__
+            self._failures[name] += 1
+            if self._failures[name] >= REPORTED:
+                self._faults[name] = type(error).__name__
         else:
+            self._failures[name] = 0
             self._faults.pop(name, None)
 
     async def _look(self, current: Shift) -> None:
@@ -198,13 +217,14 @@ class Reconciler:
             await _pause(current, PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
-        # Not the present: the list may lag behind by any time.
+        # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
         # case that is behind lacks its first missing change.
         if self._swept_at:
             missing = (first_missing - MILLISECOND for first_missing in self._behind.values())
-            until = min([self._latest - LOOK_BACK, began_at - LOOK_BACK, *missing])
+            listed = max(self._latest - LOOK_BACK, began_at - LONGEST_LAG)
+            until = min([listed, began_at - LOOK_BACK, *missing])
             self._in_sql_until = max(until, self._in_sql_until or until)
 
     def _report(self) -> Report:
@@ -234,7 +254,7 @@ class Reconciler:
             else:
                 self._behind.setdefault(number, found.changed_at if found else seen.started_at - LOOK_BACK)
                 if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back
-                    await self._catch_up(number, seen)
+                    await self._catch_up(number, seen, found)
 
     def _forget(self, number: str) -> None:
         """Expect nothing of the case any more."""
@@ -245,9 +265,9 @@ class Reconciler:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
         if self._incomplete.get(number) != found:
             self._incomplete[number] = found
-            await self._write(number)
+            await self._write(number, found)
 
-    async def _catch_up(self, number: str, seen: Seen) -> None:
+    async def _catch_up(self, number: str, seen: Seen, found: Held | None) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history.
 
         One that has ended cannot publish, and does not remember what SQL has lost: it is written at once. What is
@@ -256,7 +276,7 @@ class Reconciler:
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
-            await self._write(number)
+            await self._write(number, found)
         elif told is None or told.seen.changed_at != seen.changed_at:
             self._told[number] = _Told(seen, now(), GRACE)
             await self._sender.tell_to_publish(number)
@@ -264,9 +284,9 @@ class Reconciler:
         elif abs(now() - told.at) >= told.pause:
             # Each try adds a signal to the history of a case that cannot publish.
             self._told[number] = _Told(seen, now(), min(2 * told.pause, SWEEP_EVERY))
-            await self._write(number)
+            await self._write(number, found)
 
-    async def _write(self, number: str) -> None:
+    async def _write(self, number: str, found: Held | None) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
             if await self._repair(number, self._in_sql_until):
@@ -280,10 +300,12 @@ class Reconciler:
         except NotRegisteredError as error:
             self._forget(number)
             logger.warning("a case cannot be written: %s", error)
-        except ValidationError as error:
-            # Nothing is quoted: it may be personal.
-            logger.error("the history of case %s cannot be read: another release has written it", number)  # noqa: TRY400
-            self._faults["history"] = type(error).__name__
+        except UnreadableError as error:
+            logger.warning("the history of case %s is of another release: %s", number, error)
+            if found:
+                self._faults["history"] = type(error).__name__
+            else:  # garbage, started by hand
+                self._forget(number)
 
     async def _sweep(self, current: Shift) -> None:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
@@ -327,7 +349,7 @@ class Reconciler:
         if seen is None:
             return "missing"
         if seen.status is WorkflowExecutionStatus.COMPLETED:
-            await self._catch_up(number, seen)
+            await self._catch_up(number, seen, None)
             return None
         if not seen.runs:
             return "ended"

@@ -6,24 +6,29 @@ one follows from the start message. So the histories hold every row except the r
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-from temporalio.api.common.v1 import Payloads
+from pydantic import BaseModel, ValidationError
+from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.reconcile import UnreadableError
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.case.intake import Registration
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News
 from domain.shared.instants import to_milliseconds
+from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
+from workflows.presentation.complaint import workflow_id
+from workflows.start_checks import is_off, is_start
 
 WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
 """Type of the argument of each activity that writes to SQL, by the name of the activity."""
@@ -56,16 +61,20 @@ async def chains(
 ) -> dict[str, list[WorkflowExecution]]:
     """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id.
 
+    Those that failed are left out, as their starts were refused; so are cases under ids that the service does not give.
     `condition` narrows Temporal's list; it begins with `AND`.
     """
     runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
-    async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
-        runs[found.id].append(found)
+    query = f'WorkflowType = "{workflow.__name__}" AND ExecutionStatus != "Failed" {condition}'
+    async for found in client.list_workflows(query):
+        number = found.id.removeprefix(workflow_id(""))
+        if workflow is not ComplaintWorkflow or (found.id == workflow_id(number) and is_number(number)):
+            runs[found.id].append(found)
     return runs
 
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
-    """Return what these runs of a case hold."""
+    """Return what these runs of a case hold. Raises UnreadableError."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
     async for event in _events(client, runs):
         batches += await returned(client.data_converter, event)
@@ -78,7 +87,7 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
-    """Return what these runs of an incident have given to activities that write to SQL."""
+    """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
     pending, written = dict[int, list[IncidentBatch | News]](), list[IncidentBatch | News]()
     async for event in _events(client, runs):
         if scheduled := await _written(client.data_converter, event):
@@ -93,22 +102,28 @@ def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:
 
 
 async def returned(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the batch that the sender of this update or registration writes; none if there is none."""
-    start = event.workflow_execution_started_event_attributes
-    if start.workflow_type.name == ComplaintWorkflow.__name__:
-        return await _registration(converter, start.input)
+    """Return the batch that the sender of this update or registration writes; none if there is none.
+
+    Raises UnreadableError.
+    """
+    if event.workflow_execution_started_event_attributes.workflow_type.name == ComplaintWorkflow.__name__:
+        return await _registration(converter, event)
     done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
     if not done:
         return []
-    [answer] = await converter.decode(done, [Returned])
+    [answer] = await _decode(converter, done, Returned)
     return [answer.batch] if answer.batch else []
 
 
-async def _registration(converter: DataConverter, told: Payloads) -> list[ProjectionBatch]:
-    decoded = await converter.decode(told.payloads[:1], [ComplaintStart]) if told.payloads else [None]
-    # Nothing of a run that was started with garbage, and ended before a worker refused it.
-    source = getattr(decoded[0], "source", None)
-    if not isinstance(source, Registration):
+async def _registration(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
+    """Return the first batch; none of a later run, and none of a start that a worker would refuse."""
+    start = event.workflow_execution_started_event_attributes
+    only = start.input.payloads if len(start.input.payloads) == 1 else ()
+    arguments = await _decode(converter, only, ComplaintStart) if only else []
+    source = arguments[0].source if is_start(arguments) else None
+    if not isinstance(source, Registration) or is_off(source.at, event.event_time.ToDatetime(UTC)):
+        return []
+    if workflow_id(source.number) != start.workflow_id:
         return []
     case, events = Case.register(source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
@@ -118,7 +133,7 @@ async def _written(converter: DataConverter, event: HistoryEvent) -> list[Any]:
     """Return the input with which this event schedules an activity that writes to SQL; none if it does not."""
     scheduled = event.activity_task_scheduled_event_attributes
     kind = WRITTEN.get(scheduled.activity_type.name)
-    return await converter.decode(scheduled.input.payloads, [kind]) if kind else []
+    return await _decode(converter, scheduled.input.payloads, kind) if kind else []
 
 
 async def _acknowledged(converter: DataConverter, event: HistoryEvent) -> int:
@@ -126,15 +141,21 @@ async def _acknowledged(converter: DataConverter, event: HistoryEvent) -> int:
     sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
     if not sent:
         return 0
-    [told] = await converter.decode(sent, [_Sent])
+    [told] = await _decode(converter, sent[:1], _Sent)
     return told.acknowledged or 0
 
 
+async def _decode(converter: DataConverter, payloads: Sequence[Payload], kind: type) -> list[Any]:
+    try:
+        return await converter.decode(payloads, [kind])
+    except (ValidationError, RuntimeError, KeyError) as error:
+        # Nothing is quoted: it may be personal.
+        raise UnreadableError(f"a {kind.__name__} cannot be read: {type(error).__name__}") from None
+
+
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[HistoryEvent]:
-    """Yield the events of these runs, in order; none of a run that Temporal has deleted, or whose start was refused."""
+    """Yield the events of these runs, in order; none of a run that Temporal has deleted."""
     for run in sorted(runs, key=attrgetter("start_time")):
-        if run.status is WorkflowExecutionStatus.FAILED:
-            continue
         try:
             history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
         except RPCError as error:

@@ -18,13 +18,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.incident import SLICE
-from activities.reconcile import is_ahead
+from activities.reconcile import UnreadableError, is_ahead
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN, State
 from domain.incident.notifications import News
@@ -89,7 +88,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
     lost, reset, unreadable = (
         tuple(one for one, error in failed.items() if isinstance(error, kind))
-        for kind in (NotRegisteredError, DivergedError, ValidationError)
+        for kind in (NotRegisteredError, DivergedError, UnreadableError)
     )
     return Rebuilt(
         len(ids) - len(failed),
@@ -128,8 +127,7 @@ async def repair_case(client: Client, engine: Engine, number: str, until: dateti
     SQL once had every change `until` this instant.
 
     Raises NotRegisteredError if Temporal has deleted the case, or the beginning that SQL lacks, DivergedError if SQL
-    has other events than Temporal, ValidationError if another release has written the history, and what `rebuild`
-    raises.
+    has other events than Temporal, UnreadableError, and what `rebuild` raises.
     """
     runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
     if not runs:
@@ -186,7 +184,7 @@ async def _histories(
     async def read(one: str) -> None:
         try:
             histories[one] = await read_case(client, runs[one])
-        except ValidationError as error:
+        except UnreadableError as error:
             unreadable[one] = error
 
     await asyncio.gather(*map(read, runs))

@@ -94,9 +94,10 @@ class ComplaintWorkflow(EntityWorkflow):
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
     @workflow.signal(description="A notification of this case did not get through; the case is flagged. 通知未送达")
-    def undelivered(self, key: str) -> None:
-        """Flag the case."""
-        self._note(*self._case.undelivered(key, workflow.now()))
+    def undelivered(self, key: str = "") -> None:
+        """Flag the case. It may come without an argument from the UI: an error would stop the case."""
+        if key:
+            self._note(*self._case.undelivered(key, workflow.now()))
 
     @workflow.update(description="What is known of the caller came too late for the intake. 补充识别")
     def recognise(self, known: Recognised) -> Returned:
@@ -131,7 +132,7 @@ class ComplaintWorkflow(EntityWorkflow):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 
     @workflow.signal(description="SQL lacks something of this case: the case writes it itself. 自行写入")
-    def publish(self) -> None:
+    def publish(self, _: object = None) -> None:
         """Publish the outbox, including what the sender of an update was to write."""
         self._sender_version = 0
         self._wake()

@@ -203,22 +203,23 @@ class IncidentWorkflow(EntityWorkflow):
         return self._outcome(done, actor)
 
     @workflow.signal(description="Cases belong to it. 工单并入")
-    def linked(self, numbers: list[str]) -> None:
+    def linked(self, numbers: list[str] | None = None) -> None:
         """Keep the numbers of the cases."""
-        self._waiting |= dict.fromkeys(numbers)
+        self._waiting |= dict.fromkeys(numbers or ())
         self._wake()
 
     @workflow.signal(description="Cases belong to it no longer. 工单撤出")
-    def unlinked(self, numbers: list[str]) -> None:
+    def unlinked(self, numbers: list[str] | None = None) -> None:
         """Forget the numbers of the cases."""
-        for number in numbers:
+        for number in numbers or ():
             self._waiting.pop(number, None)
         self._wake()
 
     @workflow.signal(description="Another incident was merged into this one. 其他事件并入")
-    def absorb(self, absorbed: Absorbed) -> None:
+    def absorb(self, absorbed: Absorbed | None = None) -> None:
         """Widen the scope by that of the other incident."""
-        self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
+        if absorbed:
+            self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
 
     def _keep(self, *events: BaseEvent) -> None:
         super()._keep(*events)

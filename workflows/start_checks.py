@@ -4,7 +4,7 @@ A start that fails them ends the workflow in its first task: no case, no timer, 
 """
 
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from inspect import signature
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -41,7 +41,7 @@ def checked(run: Callable[[Any, Any], Coroutine[Any, Any, T]]) -> Callable[..., 
     @wraps(run)
     async def checked_run(self: object, *arguments: Any) -> T:  # noqa: ANN401 - whatever was sent
         given = arguments or (parameter.default,)
-        accepted = is_start(given) and not _is_off(given[0])
+        accepted = is_start(given) and not _is_misdated(given[0])
         return await (run(self, *given) if accepted else _refuse(parameter.annotation, arguments))
 
     return checked_run
@@ -52,10 +52,14 @@ def is_start(arguments: Sequence[object]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], Start)
 
 
-def _is_off(start: Start) -> bool:
-    """Return True if a registration or opening is dated far from Temporal's time of the start."""
-    source, started = getattr(start, "source", None), workflow.info().workflow_start_time
-    return isinstance(source, Registration | Opening) and abs(source.at - started) > CLOCK_TOLERANCE
+def _is_misdated(start: Start) -> bool:
+    source = getattr(start, "source", None)
+    return isinstance(source, Registration | Opening) and is_off(source.at, workflow.info().workflow_start_time)
+
+
+def is_off(at: datetime, started: datetime) -> bool:
+    """Return True if a registration or opening is dated far from Temporal's time of its start."""
+    return abs(at - started) > CLOCK_TOLERANCE
 
 
 async def _refuse(kind: type[Start], arguments: Sequence[Any]) -> NoReturn:

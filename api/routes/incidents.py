@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -203,7 +204,11 @@ async def _acted(backend: Backend, _: str, outcome: IncidentOutcome, key: Key) -
     batch = None
     if outcome.events:
         batch = IncidentBatch(incident=outcome.incident, events=outcome.events, counts=outcome.counts)
-    return await _answer(backend, outcome.incident, key, HTTPStatus.OK, batch)
+    incident = outcome.incident
+    with suppress(ProblemError):  # if SQL does not answer, a repeated action shows the incident as it was then
+        there = await backend.reader.ask(incidents.get, incident.number)
+        incident = max(there or incident, incident, key=attrgetter("version"))
+    return await _answer(backend, incident, key, HTTPStatus.OK, batch)
 
 
 async def _answer(

@@ -162,6 +162,10 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
+        if isinstance(error, RPCError) and error.status is RPCStatusCode.FAILED_PRECONDITION:
+            log.warning("no worker computes the workflow: %s", error)
+            detail = f"{what} was not taken: no worker has finished the last task of the workflow. Send it again later."
+            raise unavailable(NO_ANSWER, detail, RETRY_SECONDS) from None
         log.warning("Temporal is not available: %s", error)
         detail = f"{what} got no answer from Temporal. Send the same again, with the same Idempotency-Key."
         raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None

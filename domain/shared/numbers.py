@@ -28,6 +28,11 @@ class NumberError(ValueError):
     """A text that is no case number; the message says why."""
 
 
+def is_number(text: str) -> bool:
+    """Return True if the text has the form of a case number; the check digit may be wrong."""
+    return _DIGITS.fullmatch(text) is not None
+
+
 def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
     """Return the day on which a case registered at `at` is counted."""
     return on_the_wall(at, zone).date()

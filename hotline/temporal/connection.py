@@ -47,7 +47,9 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
         except RuntimeError as error:
             left = give_up_at - time.monotonic()
             if left <= 0:
-                raise RuntimeError(f"Temporal does not answer at {config['target_host']}: {error}") from error
+                raise RuntimeError(
+                    f"Temporal does not answer at {config['target_host']} (TEMPORAL_ADDRESS): {error}"
+                ) from error
             logger.warning("Temporal does not answer at %s yet, trying on", config["target_host"])
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

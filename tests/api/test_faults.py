@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 import worker
+from api.problems import ProblemError
+from api.temporal.client import answering
 from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.database import engine
 from tests.support.api import CALL, problem, running_api, whenever
@@ -65,3 +68,13 @@ async def test_the_api_starts_and_says_so_while_temporal_is_not_there_yet(tmp_pa
         assert (await made.http.get("/healthz")).json() == {"status": "alive"}
         problem(await made.register(), 503, "temporal-unavailable")
         assert (await made.http.get("/readyz")).status_code == 503
+
+
+async def test_an_action_on_a_case_that_no_worker_computes_is_not_taken_and_the_answer_says_so() -> None:
+    """Temporal refuses updates after it has waited for a worker that hangs."""
+    failed = RPCError("Workflow Task in failed state", RPCStatusCode.FAILED_PRECONDITION, b"")
+    with pytest.raises(ProblemError) as raised:
+        async with answering(8, "The action"):
+            raise failed
+    assert raised.value.problem.type.endswith("no-answer-in-time")
+    assert "no worker" in str(raised.value.problem.detail)

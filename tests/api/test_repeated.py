@@ -258,6 +258,18 @@ async def test_a_declaration_repeated_shows_the_incident_as_it_stands(on_sqlite:
     problem(await on_sqlite.post("/v1/incidents", other, "zhou", mine), 422, "idempotency-key-reused")
 
 
+async def test_an_action_on_an_incident_repeated_after_a_later_one_shows_the_incident_as_it_stands(
+    on_sqlite: Api,
+) -> None:
+    number = await declare(on_sqlite, districts=["minzhong"], services=["leak"])
+    path, to = f"/v1/incidents/{number}/actions/dispatch", {"department": "repair"}
+    first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
+    await act(on_sqlite, number, "sign_for", {}, "wu")
+    again = (await on_sqlite.post(path, to, "zhou", first.key)).json()
+    assert (again["state"], again["version"]) == ("in_progress", 3)
+    await act(on_sqlite, number, "resolve", {"result": "-", "message": "-"})
+
+
 async def test_answered_again_when_the_department_of_an_incident_left_the_catalogue(
     on_sqlite: Api, wider: CatalogueStore
 ) -> None:

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,13 +14,15 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from activities.reconcile import Report
+from activities.reconcile import Report, UnreadableError
+from domain.incident.actions.dispatch import DispatchIncident
 from domain.shared.value import Start
 from hotline.histories import chains
 from hotline.rebuild import repair_case
 from readmodel import tables
 from readmodel.projection import NotRegisteredError
 from tests.support.build import BODIES
+from tests.support.causes import OVER, declare
 from tests.support.hotline import ADMIN, Hotline, until
 from tests.support.incidents import opening
 from tests.support.rows import everything
@@ -91,7 +94,7 @@ async def test_garbage_fails_with_what_is_accepted(
 @pytest.mark.parametrize("arguments", GARBAGE.values(), ids=GARBAGE)
 async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline: Hotline, arguments: list[Any]) -> None:
     """Its history is read like any other, by the reconciler and by a rebuild."""
-    number = uuid.uuid4().hex
+    number = f"{uuid.uuid4().int % 10**13:013}"
     name = workflow_id(number)
     handle = await hotline.client.start_workflow(
         "ComplaintWorkflow", args=arguments, id=name, task_queue="nobody-polls-it"
@@ -100,6 +103,50 @@ async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline:
     await until(lambda: chains(hotline.client, condition=f'AND WorkflowId = "{name}"'), lambda found: name in found)
     with pytest.raises(NotRegisteredError, match="the beginning"):
         await repair_case(hotline.client, hotline.engine, number, None)
+
+
+async def test_a_start_that_a_worker_would_refuse_is_no_case(hotline: Hotline) -> None:
+    """Of two arguments, of another day, of another number: ended before a worker saw it."""
+    good, other = hotline.registration(), hotline.registration()
+    late = hotline.registration(at=datetime.now(UTC) - timedelta(hours=1))
+    starts: list[tuple[str, list[Any]]] = [
+        (good.number, [ComplaintStart(source=good), {}]),
+        (late.number, [ComplaintStart(source=late)]),
+        (other.number, [ComplaintStart(source=good)]),
+    ]
+    for number, arguments in starts:
+        name = workflow_id(number)
+        handle = await hotline.client.start_workflow(
+            "ComplaintWorkflow", args=arguments, id=name, task_queue="nobody-polls-it"
+        )
+        await handle.terminate()
+        await until(partial(chains, hotline.client, condition=f'AND WorkflowId = "{name}"'), bool)
+        with pytest.raises(NotRegisteredError, match="the beginning"):
+            await repair_case(hotline.client, hotline.engine, number, None)
+
+
+async def test_a_history_of_an_unknown_encoding_cannot_be_repaired(hotline: Hotline) -> None:
+    unreadable = RawValue(Payload(metadata={"encoding": b"json/protobuf"}, data=b"?"))
+    number = f"{uuid.uuid4().int % 10**13:013}"
+    name = workflow_id(number)
+    handle = await hotline.client.start_workflow("ComplaintWorkflow", unreadable, id=name, task_queue="nobody-polls-it")
+    await handle.terminate()
+    await until(lambda: chains(hotline.client, condition=f'AND WorkflowId = "{name}"'), lambda found: name in found)
+    with pytest.raises(UnreadableError, match="ComplaintStart cannot be read"):
+        await repair_case(hotline.client, hotline.engine, number, None)
+
+
+@pytest.mark.parametrize("arguments", [[], [None], [["1"], 2]], ids=["none", "null", "two"])
+async def test_a_signal_with_wrong_arguments_stops_nothing(hotline: Hotline, arguments: list[Any]) -> None:
+    complaint = await hotline.start()
+    for signal in ("undelivered", "publish"):
+        await complaint.handle.signal(signal, args=arguments)
+    assert (await complaint.act(BODIES["dispatch"])).version >= 2
+    cause = await declare(hotline, "henglan")
+    for signal in ("linked", "unlinked", "absorb"):
+        await cause.handle.signal(signal, args=arguments)
+    assert (await cause.act(DispatchIncident(department="repair"))).incident.state == "dispatched"
+    await cause.act(OVER)
 
 
 async def test_a_case_that_temporal_does_not_have_cannot_be_repaired(hotline: Hotline) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from pydantic import ValidationError
 from sqlalchemy import Engine, text
 from temporalio.client import Client, WorkflowExecution
 
+from activities.reconcile import UnreadableError
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -261,7 +261,7 @@ async def test_a_case_whose_history_cannot_be_read_is_named_and_stops_no_other(
 
     async def reads(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
         if runs[0].id == complaint.handle.id:
-            raise ValidationError.from_exception_data("of a newer release", [])
+            raise UnreadableError("of a newer release")
         return await read_case(client, runs)
 
     monkeypatch.setattr(module, "read_case", reads)
