@@ -246,7 +246,7 @@ class Reconciler:
         for number, seen in chunk.items():
             found = held.get(number)
             if found and not found.is_whole:
-                await self._complete(number, found)
+                await self._complete(number, seen, found)
             elif found and found.changed_at >= seen.changed_at:
                 self._forget(number)
                 self._incomplete.pop(number, None)
@@ -261,11 +261,11 @@ class Reconciler:
         self._told.pop(number, None)
         self._behind.pop(number, None)
 
-    async def _complete(self, number: str, found: Held) -> None:
+    async def _complete(self, number: str, seen: Seen, found: Held) -> None:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
         if self._incomplete.get(number) != found:
             self._incomplete[number] = found
-            await self._write(number, found)
+            await self._write(number, seen, found)
 
     async def _catch_up(self, number: str, seen: Seen, found: Held | None) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history.
@@ -276,7 +276,7 @@ class Reconciler:
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)
         if was_in_sql or not seen.runs:
-            await self._write(number, found)
+            await self._write(number, seen, found)
         elif told is None or told.seen.changed_at != seen.changed_at:
             self._told[number] = _Told(seen, now(), GRACE)
             await self._sender.tell_to_publish(number)
@@ -284,14 +284,16 @@ class Reconciler:
         elif abs(now() - told.at) >= told.pause:
             # Each try adds a signal to the history of a case that cannot publish.
             self._told[number] = _Told(seen, now(), min(2 * told.pause, SWEEP_EVERY))
-            await self._write(number, found)
+            await self._write(number, seen, found)
 
-    async def _write(self, number: str, found: Held | None) -> None:
+    async def _write(self, number: str, seen: Seen, found: Held | None) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
             if await self._repair(number, self._in_sql_until):
                 self._done["repaired"] += 1
                 self._forget(number)
+            else:  # it was told to publish the rest
+                self._told.setdefault(number, _Told(seen, now(), GRACE))
         except DivergedError:
             self._forget(number)
             self._diverged.add(number)

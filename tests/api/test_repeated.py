@@ -123,18 +123,6 @@ async def test_answered_again_when_the_department_left_the_catalogue(
     assert (again["state"], again["version"]) == (first.answer["state"], first.answer["version"])
 
 
-async def test_an_action_repeated_after_a_later_one_shows_the_case_as_it_stands(on_sqlite: Api) -> None:
-    """Also to a process that does not have the case in memory."""
-    number = await on_sqlite.case_in("registered")
-    path, to = f"/v1/complaints/{number}/actions/dispatch", {"department": "repair"}
-    first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
-    await on_sqlite.act(number, "sign_for", {})
-    again = await on_sqlite.post(path, to, "zhou", first.key)
-    assert (again.status_code, again.json()["state"], again.json()["version"]) == (200, "in_progress", 3)
-    await on_sqlite.act(number, "comment", {"note": "-"})
-    assert (await on_sqlite.complaint(number))["version"] == 4
-
-
 async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: Api, wider: CatalogueStore) -> None:
     number = await on_sqlite.case_in("registered")
     path, to = f"/v1/complaints/{number}/actions/dispatch", {"department": FOR_NOW}

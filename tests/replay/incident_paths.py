@@ -97,6 +97,16 @@ async def incident_absorbing(hotline: Hotline) -> Cause:
 
 
 @path
+async def incident_signalled_by_hand(hotline: Hotline) -> Cause:
+    """From the Temporal UI, without arguments: nothing happens."""
+    cause = await declare(hotline, "shaxi")
+    for signal in ("linked", "unlinked", "absorb"):
+        await cause.handle.signal(signal)
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+@path
 async def incident_not_merged(hotline: Hotline) -> Cause:
     """The other had ended: it stays, and is resolved by itself; a case is taken out of it by hand before."""
     other, cause = await declare(hotline, "guzhen"), await declare(hotline, "guzhen")

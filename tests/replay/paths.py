@@ -296,6 +296,15 @@ async def undelivered(hotline: Hotline) -> Complaint:
 
 
 @path
+async def signalled_by_hand(hotline: Hotline) -> Complaint:
+    """From the Temporal UI, without arguments: nothing happens."""
+    complaint = await play(await hotline.start(), *TO_CREW)
+    for signal in ("undelivered", "publish"):
+        await complaint.handle.signal(signal)
+    return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
+
+
+@path
 async def asked_to_cancel(hotline: Hotline) -> Complaint:
     """The most prominent button of the Temporal UI is pressed: the case goes on."""
     complaint = await play(await hotline.start(), *TO_CREW)

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from activities import reconcile
+from activities import reconcile, shift
+from workflows import shifts
 
 
 def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,3 +15,6 @@ def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(seconds=0.5))
     monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(seconds=0.5))
     monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
+    # The SDK sends a heartbeat, and with it the report, after four fifths of this time at the earliest.
+    monkeypatch.setattr(shifts, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
+    monkeypatch.setattr(shift, "HEARTBEAT_SECONDS", 0.5)

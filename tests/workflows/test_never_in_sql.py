@@ -12,6 +12,7 @@ import pytest_asyncio
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -38,7 +39,7 @@ from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
 
-MANY_LOOKS = 150
+MANY_LOOKS = 100
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -205,6 +206,7 @@ async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
 
     await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.swept_at))
     monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
+    monkeypatch.setattr("workflows.entity.RETRY", RetryPolicy(maximum_interval=timedelta(seconds=1)))
     with monkeypatch.context() as stuck:
         # The clock of the API is a little behind.
         at = datetime.now(UTC) - reconcile.LOOK_BACK * 0.8
