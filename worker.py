@@ -24,13 +24,13 @@ from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
 from activities.people_first import PeopleFirst
 from activities.projection import Projection, SenderWriter
-from activities.reconcile import Reconciler
+from activities.reconcile import Reconciler, Repairs
 from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.opening import Opening
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.rebuild import repair_case
+from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
@@ -96,8 +96,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         rollout = CatalogueRollout(reader, updates)
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
         workflows = CaseWorkflows(client, people, workflow_id(""), of_type, CHANGED_AT)
-        repair = partial(repair_case, client, database)
-        reconciler = Reconciler(writer, of_cases, reader, workflows, repair, settings.reconcile_seconds)
+        repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
+        reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
         worker = Worker(
             client,
             task_queue=settings.task_queue,

@@ -63,13 +63,20 @@ REPORTED = 4
 NAMED = 20
 """Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
-Repair = Callable[[str, datetime | None], Awaitable[bool]]
-"""Writes the case of this number from its history; SQL once had every change up to this instant. Returns False if
-something is left that the case publishes by itself.
 
-Raises DivergedError if SQL has other events than Temporal, NotRegisteredError if the history has not all that it takes,
-UnreadableError if another release has written it.
-"""
+
+class Repairs(NamedTuple):
+    """Writers of what SQL lacks, from histories.
+
+    `case` writes the case of this number; SQL once had every change up to this instant. It returns False if something
+    is left that the case publishes by itself. It raises DivergedError if SQL has other events than Temporal,
+    NotRegisteredError if the history has not all that it takes, UnreadableError if another release has written it.
+
+    `incidents` writes incidents that SQL has lost, or shows as they were; it returns their number.
+    """
+
+    case: Callable[[str, datetime | None], Awaitable[bool]]
+    incidents: Callable[[], Awaitable[int]]
 
 
 class UnreadableError(Exception):
@@ -117,7 +124,7 @@ class Reconciler:
         sender: tells cases to publish.
         engine: engine of the read model, to read.
         workflows: list of the workflows of cases.
-        repair: writes a case from its history.
+        repairs: writes cases and incidents from their histories.
         every_seconds: time between two looks.
     """
 
@@ -127,14 +134,14 @@ class Reconciler:
         sender: SenderWriter,
         engine: Engine,
         workflows: CaseWorkflows,
-        repair: Repair,
+        repairs: Repairs,
         every_seconds: float,
     ) -> None:
         self._writer = writer
         self._sender = sender
         self._engine = engine
         self._workflows = workflows
-        self._repair = repair
+        self._repairs = repairs
         self._every = every_seconds
         self._latest: datetime | None = None
         self._swept_at: datetime | None = None
@@ -289,7 +296,7 @@ class Reconciler:
     async def _write(self, number: str, seen: Seen, found: Held | None) -> None:
         """Write the case from its history. One that cannot be written is tried again by the next sweep."""
         try:
-            if await self._repair(number, self._in_sql_until):
+            if await self._repairs.case(number, self._in_sql_until):
                 self._done["repaired"] += 1
                 self._forget(number)
             else:  # it was told to publish the rest
@@ -316,6 +323,8 @@ class Reconciler:
         """
         began_at = now()
         self._faults.pop("history", None)
+        # First, as calls are linked to the incidents that SQL has.
+        self._done["repaired"] += await self._repairs.incidents()
         running = await self._compare_all(self._workflows.running(), current)
         if _is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
             await self._compare_all(self._workflows.ended(), current)

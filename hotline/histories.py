@@ -49,6 +49,11 @@ class IncidentHistory(NamedTuple):
     pending: list[IncidentBatch | News]
     runs: bool
 
+    @property
+    def version(self) -> int:
+        """Version that SQL is known to have had; 0 if none is known."""
+        return max((each.incident.version for each in self.written if isinstance(each, IncidentBatch)), default=0)
+
 
 class _Sent(BaseModel):
     """Part of an update that tells what its sender knew SQL to have."""

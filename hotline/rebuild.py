@@ -13,6 +13,7 @@ The same holds for incidents, of which SQL has lost what an activity had written
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,7 +36,10 @@ from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatch
 from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
+from workflows.incident_link import incident_id
 from workflows.presentation.complaint import workflow_id
+
+logger = logging.getLogger(__name__)
 
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
@@ -136,6 +140,33 @@ async def repair_case(client: Client, engine: Engine, number: str, until: dateti
     for error in written.failed.values():
         raise error
     return not written.left
+
+
+async def repair_incidents(client: Client, engine: Engine) -> int:
+    """Write incidents that SQL has lost, or shows as they were before; return their number.
+
+    An incident that has ended is written if SQL lacks it or shows it as open. Raises what `rebuild` raises.
+    """
+    found = await chains(client, IncidentWorkflow)
+    there = await _read(engine, lambda connection: incidents.standing(connection, map(_number, found)))
+    written = 0
+    for one, runs in found.items():
+        shown = there.get(_number(one))
+        if shown and shown.closed:
+            continue
+        try:
+            history = await read_incident(client, runs)
+        except UnreadableError as error:
+            logger.warning("the history of %s cannot be read: %s", one, error)
+            continue
+        if history.version > (shown.version if shown else 0):
+            await asyncio.to_thread(_write_incident, engine, history)
+            written += 1
+    return written
+
+
+def _number(incident: str) -> str:
+    return incident.removeprefix(incident_id(""))
 
 
 class _Written(NamedTuple):

@@ -1,6 +1,6 @@
 """Incidents (突发事件) in the read model: their projection, and queries of intake, surge watch and lists."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -112,6 +112,20 @@ def get(connection: ReadConnection, number: str) -> Incident | None:
     """Return the incident; None if it has no row."""
     document = connection.scalar(select(_row.document).where(_row.number == number))
     return None if document is None else Incident.model_validate_json(document)
+
+
+class Standing(NamedTuple):
+    """Version of an incident, and if it is closed."""
+
+    version: int
+    closed: bool
+
+
+def standing(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, Standing]:
+    """Return how SQL shows these incidents; one without a row is left out."""
+    statement = select(_row.number, _row.version, _row.closed_at).where(_row.number.in_([*numbers]))
+    rows = connection.execute(statement)
+    return {row.number: Standing(row.version, row.closed_at is not None) for row in rows}
 
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:

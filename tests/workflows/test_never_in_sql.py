@@ -20,14 +20,14 @@ from activities import reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.incident import Incidents
 from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Report
+from activities.reconcile import Reconciler, Repairs, Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.batch import ProjectionBatch
 from domain.incident.actions.inform import Inform
 from hotline import rebuild as module
 from hotline.histories import chains
-from hotline.rebuild import rebuild
+from hotline.rebuild import rebuild, repair_case, repair_incidents
 from readmodel.writer import GroupWriter
 from tests.support.causes import declare, linked
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
@@ -172,8 +172,9 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
     async with GroupWriter(owner) as writer:
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}"'
         workflows = CaseWorkflows(hotline.client, PeopleFirst(), workflow_id(""), of_type, CHANGED_AT)
-        repair = partial(module.repair_case, hotline.client, owner)
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 0.1)
+        repair = partial(repair_case, hotline.client, owner)
+        repairs = Repairs(repair, partial(repair_incidents, hotline.client, owner))
+        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repairs, 0.1)
 
         async def work() -> None:
             report = Report(in_sql_until=ahead)

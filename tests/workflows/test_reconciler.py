@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,11 +24,12 @@ from temporalio.testing import ActivityEnvironment
 from activities import case_workflows, reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Report, UnreadableError
+from activities.reconcile import Reconciler, Repairs, Report, UnreadableError
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
+from domain.incident.actions.inform import Inform
 from hotline import rebuild
 from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
@@ -35,6 +37,7 @@ from readmodel.case_queries import list_cases
 from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
+from tests.support.causes import OVER, declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import execute
@@ -195,6 +198,38 @@ async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_n
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
+async def test_incidents_that_sql_lost_come_back_with_their_news(hotline: Hotline, owner: Engine) -> None:
+    """One that goes on, and one that has ended since the backup. What was sent is not sent again."""
+    going, ended = await declare(hotline, "nantou"), await declare(hotline, "dongfeng")
+    [complaint] = await linked(hotline, going, 1)
+    await going.act(Inform(message="正在抢修"))
+    await until(
+        partial(complaint.rows, "notifications"), lambda rows: "incident_inform" in {row["kind"] for row in rows}
+    )
+    for cause in (going, ended):
+        await cause.published("declare", *(["inform"] if cause is going else []))
+    await ended.act(OVER)
+    await ended.handle.result()
+    before = [await ended.published("declare", "resolve", "finish"), await going.published("declare", "inform")]
+    execute(
+        owner,
+        "DELETE FROM notifications WHERE kind LIKE 'incident%'",
+        "DELETE FROM incident_events WHERE seq > 1 OR number = :going",
+        "DELETE FROM incidents WHERE number = :going",
+        "UPDATE incidents SET version = 1, state = 'confirmed', closed_at = NULL WHERE number = :ended",
+        going=going.number,
+        ended=ended.number,
+    )
+    after = [await ended.published("declare", "resolve", "finish"), await going.published("declare", "inform")]
+    assert after == before
+    for cause in (going, ended):
+        assert {row["status"] for row in await cause.messages()} == {"sent"}
+    news = [row for row in await complaint.rows("notifications") if row["kind"] == "incident_inform"]
+    assert [row["status"] for row in news] == ["sent"]
+    for handle in (complaint.handle, going.handle):
+        await handle.terminate()
+
+
 async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one sweep goes on at a time, however long it takes."""
     begun, release, sweeps = asyncio.Event(), asyncio.Event(), 0
@@ -235,11 +270,14 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     async def repair(_: str, __: datetime | None) -> bool:
         raise AssertionError("nothing is to be repaired")
 
+    async def nothing() -> int:
+        return 0
+
     async with GroupWriter(owner) as writer:
         workflows = Ending(
             hotline.client, PeopleFirst(), workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT
         )
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repair, 3600)
+        reconciler = Reconciler(writer, hotline.sender, owner, workflows, Repairs(repair, nothing), 3600)
         shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
     assert (told.swept_at, told.lost, told.fault) == (None, {}, None)
