@@ -156,6 +156,11 @@ class Complaint:
         [row] = await self.rows("cases")
         return datetime.fromisoformat(row["changed_at"]).replace(tzinfo=UTC)
 
+    async def lost(self) -> str | None:
+        """Return the mark of a lost workflow, as SQL has it."""
+        [row] = await self.rows("cases")
+        return cast("str | None", row["lost"])
+
     async def closed(self) -> None:
         """Wait until the workflow has ended."""
         await asyncio.wait_for(self.handle.result(), PATIENCE_SECONDS)

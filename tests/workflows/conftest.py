@@ -1,6 +1,7 @@
 """One Temporal server and one worker for all workflow tests of a process; every test has complaints of its own."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -9,6 +10,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from readmodel.database import engine as engine_of
 from tests.support.hotline import Hotline, running_hotline
+from tests.support.reconciler import reconcile_at_once
+from tests.support.temporal import temporal_server
+from workflows.clients.singletons import RECONCILER
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -23,3 +27,12 @@ def owner(hotline: Hotline) -> Iterator[Engine]:
     made = engine_of(hotline.settings.database_url)
     yield made
     made.dispose()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def reconciled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hotline]:
+    """A server of its own, and a reconciler that looks many times a second."""
+    reconcile_at_once(monkeypatch)
+    async with await temporal_server() as server, running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
+        await RECONCILER.start(running.client, running.settings.task_queue)
+        yield running

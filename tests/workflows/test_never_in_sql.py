@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +33,7 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
-from workflows.clients.singletons import RECONCILER, last_report
+from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
@@ -51,15 +50,6 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
         await temporal_server() as server,
         running_hotline(server, tmp_path_factory.mktemp("unsent")) as running,
     ):
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def reconciled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hotline]:
-    """Another one, with a reconciler that looks many times a second."""
-    reconcile_at_once(monkeypatch)
-    async with await temporal_server() as server, running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
-        await RECONCILER.start(running.client, running.settings.task_queue)
         yield running
 
 

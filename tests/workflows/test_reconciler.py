@@ -2,21 +2,18 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
-from temporalio.api.common.v1 import Payload
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowUpdateFailedError
-from temporalio.common import RawValue
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
@@ -24,27 +21,22 @@ from temporalio.testing import ActivityEnvironment
 from activities import case_workflows, reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Repairs, Report, UnreadableError
+from activities.reconcile import Reconciler, Repairs, Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from domain.incident.actions.inform import Inform
-from hotline import rebuild
-from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
 from readmodel.case_queries import list_cases
 from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
-from tests.support.causes import OVER, declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
 
@@ -68,13 +60,6 @@ def forget(engine: Engine, complaint: Complaint) -> None:
     # The table names are the test's own.
     deletions = [f"DELETE FROM {table} WHERE number = :number" for table in tables]  # noqa: S608
     execute(engine, *deletions, number=complaint.number)
-
-
-async def lost(complaint: Complaint) -> str | None:
-    """The mark of the case, as SQL has it."""
-    [row] = await complaint.rows("cases")
-    mark: str | None = row["lost"]
-    return mark
 
 
 async def reset(hotline: Hotline, complaint: Complaint) -> None:
@@ -198,38 +183,6 @@ async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_n
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
-async def test_incidents_that_sql_lost_come_back_with_their_news(hotline: Hotline, owner: Engine) -> None:
-    """One that goes on, and one that has ended since the backup. What was sent is not sent again."""
-    going, ended = await declare(hotline, "nantou"), await declare(hotline, "dongfeng")
-    [complaint] = await linked(hotline, going, 1)
-    await going.act(Inform(message="正在抢修"))
-    await until(
-        partial(complaint.rows, "notifications"), lambda rows: "incident_inform" in {row["kind"] for row in rows}
-    )
-    for cause in (going, ended):
-        await cause.published("declare", *(["inform"] if cause is going else []))
-    await ended.act(OVER)
-    await ended.handle.result()
-    before = [await ended.published("declare", "resolve", "finish"), await going.published("declare", "inform")]
-    execute(
-        owner,
-        "DELETE FROM notifications WHERE kind LIKE 'incident%'",
-        "DELETE FROM incident_events WHERE seq > 1 OR number = :going",
-        "DELETE FROM incidents WHERE number = :going",
-        "UPDATE incidents SET version = 1, state = 'confirmed', closed_at = NULL WHERE number = :ended",
-        going=going.number,
-        ended=ended.number,
-    )
-    after = [await ended.published("declare", "resolve", "finish"), await going.published("declare", "inform")]
-    assert after == before
-    for cause in (going, ended):
-        assert {row["status"] for row in await cause.messages()} == {"sent"}
-    news = [row for row in await complaint.rows("notifications") if row["kind"] == "incident_inform"]
-    assert [row["status"] for row in news] == ["sent"]
-    for handle in (complaint.handle, going.handle):
-        await handle.terminate()
-
-
 async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one sweep goes on at a time, however long it takes."""
     begun, release, sweeps = asyncio.Event(), asyncio.Event(), 0
@@ -282,7 +235,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
     assert (told.swept_at, told.lost, told.fault) == (None, {}, None)
     assert told.in_sql_until == last
-    assert await lost(complaint) is None
+    assert await complaint.lost() is None
 
 
 async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
@@ -321,7 +274,7 @@ class TestLost:
     async def test_a_terminated_case_is_marked_listed_and_reported(self, hotline: Hotline) -> None:
         complaint = await hotline.start()
         await complaint.handle.terminate("a slip of the hand")
-        await until(lambda: lost(complaint), lambda mark: mark == "ended")
+        await until(complaint.lost, lambda mark: mark == "ended")
         found = await until(
             lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number in seen.lost)
         )
@@ -336,7 +289,7 @@ class TestLost:
         execution = Execution(workflow_id=complaint.handle.id)
         request = DeleteWorkflowExecutionRequest(namespace=hotline.client.namespace, workflow_execution=execution)
         await hotline.client.workflow_service.delete_workflow_execution(request)
-        await until(lambda: lost(complaint), lambda mark: mark == "missing")
+        await until(complaint.lost, lambda mark: mark == "missing")
 
     async def test_a_reset_case_is_marked_and_refuses_commands_until_sql_agrees(self, hotline: Hotline) -> None:
         """SQL keeps what was acknowledged: other events of the same versions never take its place."""
@@ -344,7 +297,7 @@ class TestLost:
         await complaint.act(Dispatch(department="repair"))
         await complaint.act(SignFor())
         await reset(hotline, complaint)
-        await until(lambda: lost(complaint), lambda mark: mark == "reset")
+        await until(complaint.lost, lambda mark: mark == "reset")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await complaint.act(Comment(note="再催"))
         assert isinstance(refused.value.cause, ApplicationError)
@@ -356,44 +309,7 @@ class TestLost:
     async def test_a_case_that_is_found_again_loses_its_mark(self, hotline: Hotline, owner: Engine) -> None:
         complaint = await hotline.start()
         execute(owner, "UPDATE cases SET lost = 'missing' WHERE number = :number", number=complaint.number)
-        await until(lambda: lost(complaint), lambda mark: mark is None)
-
-
-async def test_a_history_that_cannot_be_read_is_reported_and_stops_nothing(
-    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another release has written it."""
-    complaint = await hotline.start()
-
-    async def reads(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
-        if runs[0].id == complaint.handle.id:
-            raise UnreadableError("of a newer release")
-        return await read_case(client, runs)
-
-    with monkeypatch.context() as newer:
-        newer.setattr(rebuild, "read_case", reads)
-        await complaint.act(Dispatch(department="repair"), unwritten=True)
-        await complaint.handle.terminate()
-        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == "UnreadableError"))
-        other = await hotline.start()
-        await other.handle.terminate("a slip of the hand")
-        await until(lambda: lost(other), lambda mark: mark == "ended")
-    await complaint.published(2)
-    await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault is None))
-
-
-async def test_workflows_that_are_no_cases_stop_nothing(hotline: Hotline) -> None:
-    """Started by hand while no worker ran: under an id that is no number, and with what no release can read."""
-    unreadable = RawValue(Payload(metadata={"encoding": b"binary/encrypted"}, data=b"?"))
-    for name, argument in ((workflow_id('quote"x'), {}), (workflow_id("9999999999999"), unreadable)):
-        handle = await hotline.client.start_workflow("ComplaintWorkflow", argument, id=name, task_queue="nobody")
-        await handle.terminate()
-    other = await hotline.start()
-    await other.handle.terminate("a slip of the hand")
-    await until(lambda: lost(other), lambda mark: mark == "ended")
-    report = await last_report(hotline.client)
-    assert report
-    assert report.fault is None
+        await until(complaint.lost, lambda mark: mark is None)
 
 
 async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,24 +317,6 @@ async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monke
     await hotline.start()
     later = datetime.now(UTC) + timedelta(seconds=1)
     await until(lambda: in_sql_until(hotline.client), lambda known: bool(known and known >= later))
-
-
-async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(hotline: Hotline) -> None:
-    """Until its first change Temporal does not tell when it changed: it counts as behind, and nothing is missing."""
-    registration = hotline.registration(at=datetime.now(UTC) - timedelta(seconds=2))
-    await hotline.client.start_workflow(
-        ComplaintWorkflow.run,
-        ComplaintStart(source=registration),
-        id=workflow_id(registration.number),
-        task_queue=hotline.settings.task_queue,
-    )
-    other, began_at = await hotline.start(), datetime.now(UTC)
-
-    async def later() -> datetime | None:
-        await other.act(Comment(note="用户又来电"))
-        return await in_sql_until(hotline.client)
-
-    await until(later, lambda known: bool(known and known >= began_at + 2 * reconcile.GRACE))
 
 
 async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(

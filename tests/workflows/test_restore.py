@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,13 @@ import pytest
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
+from domain.incident.actions.inform import Inform
 from hotline.rebuild import in_sql_until
-from tests.support.hotline import running_hotline, until
+from readmodel.database import engine as engine_of
+from tests.support.causes import OVER, declare, linked
+from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
+from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER
 
@@ -63,3 +68,35 @@ async def test_a_read_model_of_yesterday_is_brought_to_the_present_and_nobody_is
             assert [(await each.rows("cases"), await each.rows()) for each in since] == before
             told = [(each, row) for each in since for row in await each.rows("notifications")]
             assert {row["status"] for each, row in told if row["seq"] > 1 or each is fresh} == {"sent"}
+
+
+async def test_incidents_that_sql_lost_come_back_with_their_news(reconciled: Hotline) -> None:
+    """One that goes on, and one that has ended since the backup. What was sent is not sent again."""
+    going, ended = await declare(reconciled, "nantou"), await declare(reconciled, "dongfeng")
+    [complaint] = await linked(reconciled, going, 1)
+    await going.act(Inform(message="正在抢修"))
+    await until(
+        partial(complaint.rows, "notifications"), lambda rows: "incident_inform" in {row["kind"] for row in rows}
+    )
+    for cause in (going, ended):
+        await cause.published("declare", *(["inform"] if cause is going else []))
+    await ended.act(OVER)
+    await ended.handle.result()
+    before = [await ended.published("declare", "resolve", "finish"), await going.published("declare", "inform")]
+    owner = engine_of(reconciled.settings.database_url)
+    execute(
+        owner,
+        "DELETE FROM notifications WHERE kind LIKE 'incident%'",
+        "DELETE FROM incident_events WHERE seq > 1 OR number = :going",
+        "DELETE FROM incidents WHERE number = :going",
+        "UPDATE incidents SET version = 1, state = 'confirmed', closed_at = NULL WHERE number = :ended",
+        going=going.number,
+        ended=ended.number,
+    )
+    owner.dispose()
+    after = [await ended.published("declare", "resolve", "finish"), await going.published("declare", "inform")]
+    assert after == before
+    for cause in (going, ended):
+        assert {row["status"] for row in await cause.messages()} == {"sent"}
+    news = [row for row in await complaint.rows("notifications") if row["kind"] == "incident_inform"]
+    assert [row["status"] for row in news] == ["sent"]

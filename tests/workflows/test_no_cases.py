@@ -1,0 +1,79 @@
+"""Histories of other releases, and workflows that are no cases: they stop no comparison of the others."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowExecution
+from temporalio.common import RawValue
+
+from activities import reconcile
+from activities.reconcile import UnreadableError
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from hotline import rebuild
+from hotline.histories import CaseHistory, read_case
+from hotline.rebuild import in_sql_until
+from tests.support.hotline import Hotline, until
+from workflows.clients.singletons import last_report
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
+from workflows.presentation.complaint import workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_history_that_cannot_be_read_is_reported_and_stops_nothing(
+    reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another release has written it."""
+    complaint = await reconciled.start()
+
+    async def reads(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
+        if runs[0].id == complaint.handle.id:
+            raise UnreadableError("of a newer release")
+        return await read_case(client, runs)
+
+    with monkeypatch.context() as newer:
+        newer.setattr(rebuild, "read_case", reads)
+        await complaint.act(Dispatch(department="repair"), unwritten=True)
+        await complaint.handle.terminate()
+        await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.fault == "UnreadableError"))
+        other = await reconciled.start()
+        await other.handle.terminate("a slip of the hand")
+        await until(other.lost, lambda mark: mark == "ended")
+    await complaint.published(2)
+    await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.fault is None))
+
+
+async def test_workflows_that_are_no_cases_stop_nothing(reconciled: Hotline) -> None:
+    """Started by hand while no worker ran: under an id that is no number, and with what no release can read."""
+    unreadable = RawValue(Payload(metadata={"encoding": b"binary/encrypted"}, data=b"?"))
+    for name, argument in ((workflow_id('quote"x'), {}), (workflow_id("9999999999999"), unreadable)):
+        handle = await reconciled.client.start_workflow("ComplaintWorkflow", argument, id=name, task_queue="nobody")
+        await handle.terminate()
+    other = await reconciled.start()
+    await other.handle.terminate("a slip of the hand")
+    await until(other.lost, lambda mark: mark == "ended")
+    report = await last_report(reconciled.client)
+    assert report
+    assert report.fault is None
+
+
+async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reconciled: Hotline) -> None:
+    """Until its first change Temporal does not tell when it changed: it counts as behind, and nothing is missing."""
+    registration = reconciled.registration(at=datetime.now(UTC) - timedelta(seconds=2))
+    await reconciled.client.start_workflow(
+        ComplaintWorkflow.run,
+        ComplaintStart(source=registration),
+        id=workflow_id(registration.number),
+        task_queue=reconciled.settings.task_queue,
+    )
+    other, began_at = await reconciled.start(), datetime.now(UTC)
+
+    async def later() -> datetime | None:
+        await other.act(Comment(note="用户又来电"))
+        return await in_sql_until(reconciled.client)
+
+    await until(later, lambda known: bool(known and known >= began_at + 2 * reconcile.GRACE))
