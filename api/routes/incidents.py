@@ -204,11 +204,7 @@ async def _acted(backend: Backend, _: str, outcome: IncidentOutcome, key: Key) -
     batch = None
     if outcome.events:
         batch = IncidentBatch(incident=outcome.incident, events=outcome.events, counts=outcome.counts)
-    incident = outcome.incident
-    with suppress(ProblemError):  # if SQL does not answer, a repeated action shows the incident as it was then
-        there = await backend.reader.ask(incidents.get, incident.number)
-        incident = max(there or incident, incident, key=attrgetter("version"))
-    return await _answer(backend, incident, key, HTTPStatus.OK, batch)
+    return await _answer(backend, outcome.incident, key, HTTPStatus.OK, batch)
 
 
 async def _answer(
@@ -216,6 +212,10 @@ async def _answer(
 ) -> Response:
     """Write the batch, and return the incident; 202 if lists do not show it yet."""
     shown = await (backend.projection.write_incident(batch) if batch else _is_in_sql(backend, incident))
+    if shown:  # a repeated action has the incident as it was the first time
+        with suppress(ProblemError):
+            there = await backend.reader.ask(incidents.get, incident.number)
+            incident = max(there or incident, incident, key=attrgetter("version"))
     body = render.incident(incident, await _counts(backend, incident.number), actor_of(key))
     location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else None
     return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location)
