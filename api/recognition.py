@@ -1,4 +1,4 @@
-"""Late recognition of callers: if SQL did not answer in time at intake, it is asked again and the case is flagged."""
+"""Late recognition of callers: if SQL did not answer in time at intake, it is asked again and the case is told."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from api.sql.reader import Reader
 from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
+from readmodel.recognition import UNKNOWN_CALLER
 
 log = logging.getLogger("hotline.api")
 
@@ -22,7 +23,7 @@ class Recognition:
 
     Args:
         reader: tells what was known of the caller before this case.
-        complaints: tells the case, which is flagged once.
+        complaints: tells the case, once.
         projection: writes what the case returns.
     """
 
@@ -49,11 +50,11 @@ class Recognition:
             await asyncio.sleep(pause)
             try:
                 known = await self._reader.known_late(intake, at, number)
-                if known.flags:
-                    facts = Recognised(flags=known.flags, possible_duplicates=known.possible_duplicates)
-                    if batch := await self._complaints.recognise(number, facts):
-                        await self._projection.write(batch)
+                if known != UNKNOWN_CALLER and (
+                    batch := await self._complaints.recognise(number, Recognised(**known._asdict()))
+                ):
+                    await self._projection.write(batch)
             except ProblemError:
                 continue
             return
-        log.warning("SQL does not tell who called about %s: the case keeps no flags of the intake", number)
+        log.warning("SQL does not tell who called about %s: the case has no flags, and a household's credits", number)

@@ -101,7 +101,7 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.update(description="What is known of the caller came too late for the intake. 补充识别")
     def recognise(self, known: Recognised) -> Returned:
-        """Flag the case; return the batch for the sender to write."""
+        """Tell the case what is known of its caller; return the batch for the sender to write."""
         self._note(*self._case.recognise(known, workflow.now()))
         return Returned(batch=self._batch_for_sender())
 

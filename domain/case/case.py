@@ -156,7 +156,7 @@ class Case(CaseState):
         return self._after_due(cancellation.KIND.name, CancellationRequested.because(reason), at)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
-        """Flag the case with what is known of its caller, once."""
+        """Tell the case what is known of its caller, once."""
         if not recognise.is_news(self, known, at):
             return ()
         return self._after_due(recognise.KIND.name, known, at)

@@ -175,6 +175,26 @@ async def test_with_sql_slow_the_call_is_taken_without_flags_while_it_is_slow(
         assert known["flags"][0] == "hardship"
 
 
+async def test_with_sql_slow_a_business_is_owed_what_it_is_owed(
+    temporal: Client, tmp_path: Path, postgresql_url: str
+) -> None:
+    changes = {"caller_lookup_seconds": 0.05, "catalogue": DEFAULT_CATALOGUE.with_name("england.toml")}
+    async with api_with_customers(temporal, postgresql_url, tmp_path, **changes) as (made, database):
+        with writing(database) as connection:
+            keep(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])
+        with locked(database):
+            number = (await call(made, {"account_no": "B-1"}, {}, service_code="complaint"))["number"]
+        await until(partial(made.actions, number), lambda actions: "recognise" in actions)
+        for action, body in (
+            ("dispatch", {"department": "customer_care"}),
+            ("sign_for", {}),
+            ("complete", {"result": "It was.", "findings": ["payment_late"]}),
+        ):
+            assert (await made.act(number, action, body)).status_code == 200
+        owed = await until(partial(made.complaint, number), lambda seen: bool(seen["credits"]))
+        assert [credit["amount"] for credit in owed["credits"]] == ["100.00"]
+
+
 class NewerRecognised(EventData):
     flags: tuple[str, ...]
 

@@ -12,8 +12,10 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.recognise import Recognised
 from domain.case.case import Case
 from domain.case.events import Event
+from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Credit, Edition
 from tests.support.build import (
@@ -94,6 +96,20 @@ def test_a_business_gets_what_the_catalogue_says_of_it(customer: Any, amount: st
         do(case, BODIES[action], MONDAY)
     do(case, found("not_kept", "paid_late"), MONDAY)
     assert raised(case.ring(MONDAY)) == [("not_kept", "50.00"), ("paid_late", amount)]
+
+
+def test_a_business_that_is_recognised_late_gets_as_much_from_then_on() -> None:
+    start = registration(promises=(), credits=(MISSED, LATE))
+    case, _ = Case.register(start)
+    business = Recognised(flags=(), customer_class="business")
+    [event] = case.recognise(business, MONDAY)
+    assert data_of(event) == {"flags": [], "customer_class": "business"}
+    assert case.recognise(business, MONDAY) == ()
+    assert case.recognise(Recognised(flags=(IntakeFlag.HARDSHIP,)), MONDAY)
+    for action in ROAD[State.IN_PROGRESS]:
+        do(case, BODIES[action], MONDAY)
+    do(case, found("paid_late"), MONDAY)
+    assert raised(case.ring(MONDAY)) == [("paid_late", "100.00")]
 
 
 def test_an_unknown_finding_is_refused_with_those_there_are() -> None:

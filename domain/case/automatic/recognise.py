@@ -6,27 +6,33 @@ from domain.case.events import Event
 from domain.case.intake import IntakeFlag
 from domain.case.kind import EventKind
 from domain.case.state import CaseState
+from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.event import EventData
+from domain.shared.value import omit_default
 
 KNOWN = "known"
 """The answer of a case that knows all that it is told of its caller."""
 
 
 class Recognised(EventData):
-    """Recognition of a caller: flags, and cases that may be the same matter."""
+    """Recognition of a caller: flags, cases that may be the same matter, and the class by which credits are owed."""
 
     flags: tuple[IntakeFlag, ...]
     possible_duplicates: tuple[str, ...] = ()
+    customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
 
 
 def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
     """Return True if the case does not know it, and people can still act on the case."""
-    return not set(known.flags) <= set(case.flags) and case.is_active(at)
+    is_known = set(known.flags) <= set(case.flags) and known.customer_class in (USUAL_CLASS, case.customer_class)
+    return not is_known and case.is_active(at)
 
 
 def evolve(case: CaseState, data: Recognised, _: Event) -> None:
-    """Flag the case."""
+    """Flag the case; credits that were owed before keep their amount."""
     case.add_flags(*data.flags)
+    if data.customer_class != USUAL_CLASS:
+        case.customer_class = data.customer_class
 
 
 def text(number: str, _: Recognised, __: Event) -> tuple[str, str]:
