@@ -10,14 +10,15 @@ from temporalio.exceptions import ApplicationError
 from activities.case_updates import CaseUpdates
 from activities.fan_out import BRISK, SILENT, Answer
 from activities.projection import read
-from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
+from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
 from domain.case.batch import Returned
 from domain.case.rollout import RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Immutable
-from readmodel.open_cases import open_cases, open_numbers
+from readmodel.case_queries import get_cases
+from readmodel.open_cases import open_numbers
 
 CHANGED, SAME, KEPT = "changed", "same", "kept"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes."""
@@ -33,7 +34,11 @@ class OpenCasesQuery(Immutable):
 
 
 class TermsChange(Immutable):
-    """Cases to move to the terms of a catalogue."""
+    """Cases to move to the terms of a catalogue.
+
+    The second pass is for cases that SQL did not have when the first one came to their place. It asks none that SQL
+    shows under the new terms: the first pass has moved it, or it was registered under them.
+    """
 
     catalogue: Catalogue
     edition: Edition
@@ -64,11 +69,12 @@ class CatalogueRollout:
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
         """Move these cases to the terms of the catalogue; return the count of each answer."""
-        known = await read(self._engine, lambda connection: open_cases(connection, change.numbers))
+        known = await read(self._engine, lambda connection: get_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
         rollout = RolloutTerms(change.catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
-        update_id = f"catalogue_change-{activity.info().workflow_run_id}{'-late' if change.second_pass else ''}"
+        info = activity.info()
+        update_id = f"catalogue_change-{info.workflow_run_id}{'-late' if change.second_pass else ''}"
 
         async def ask(number: str) -> Answer:
             case = cases[number]
@@ -77,6 +83,8 @@ class CatalogueRollout:
             except UnknownCode:
                 return KEPT, None
             new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
+            if change.second_pass and not is_change(case, new, info.current_attempt_scheduled_time):
+                return SAME, None
             return await self._ask(number, new, update_id)
 
         answers, silent = await self._cases.for_each(change.numbers, ask, BRISK)

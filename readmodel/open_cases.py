@@ -1,13 +1,12 @@
 """Queries of the cases of a catalogue rollout (服务目录): open cases, and closed ones that may be reopened."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import Select, select, union_all
 
 from domain.case.case import Case
 from domain.case.lifecycle import OPEN, State
-from domain.case.rollout import OpenCase
 from readmodel.case_queries import get_cases
 from readmodel.database import ReadConnection
 from readmodel.tables import cases
@@ -41,12 +40,6 @@ def _statement(closed_after: datetime, after: str, limit: int, since: datetime |
     ]
     both = union_all(*parts).subquery()
     return select(both.c.number).order_by(both.c.number).limit(limit)
-
-
-def open_cases(connection: ReadConnection, numbers: Sequence[str]) -> list[OpenCase]:
-    """Return the facts that the terms of these cases depend on; a case without a row is left out."""
-    columns = [cases.c[name] for name in OpenCase._fields]
-    return [OpenCase(*row) for row in connection.execute(select(*columns).where(cases.c.number.in_(numbers)))]
 
 
 def walk(connection: ReadConnection, closed_after: datetime, page: int = 500) -> Iterator[Case]:

@@ -3,30 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 from domain.case.automatic.catalogue_change import CatalogueChanged, Moved, NewTerms
 from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition, Terms
 from domain.shared.codes import UnknownCode
-
-
-class OpenCase(NamedTuple):
-    """Facts of an open case that its terms depend on, and its version."""
-
-    number: str
-    service_code: str
-    district: str | None
-    department: str | None
-    registered_at: datetime
-    version: int
-
-    @classmethod
-    def of(cls, case: Case) -> "OpenCase":
-        """Return the facts of a case."""
-        where = case.intake.location.district
-        return cls(case.number, case.intake.service_code, where, case.department, case.registered_at, case.version)
 
 
 class RolloutTerms:
@@ -36,7 +18,7 @@ class RolloutTerms:
         self._catalogue = catalogue
         self._terms: dict[tuple[str, str | None, date], Terms] = {}
 
-    def terms(self, case: OpenCase) -> Terms:
+    def terms(self, case: Case) -> Terms:
         """Return the terms that the case would have, had it been registered under this catalogue.
 
         Raises UnknownCode if the catalogue lacks its service, district or department: then it keeps its own.
@@ -44,9 +26,10 @@ class RolloutTerms:
         if case.department is not None:
             self._catalogue.department(case.department)
         day = self._catalogue.calendar.local_date(case.registered_at)
-        key = (case.service_code, case.district, day)
+        service, district = case.intake.service_code, case.intake.location.district
+        key = (service, district, day)
         if key not in self._terms:
-            self._terms[key] = self._catalogue.terms(case.service_code, case.district, case.registered_at)
+            self._terms[key] = self._catalogue.terms(service, district, case.registered_at)
         return self._terms[key]
 
 
@@ -80,7 +63,7 @@ class RolloutPreview:
     def add(self, case: Case) -> None:
         """Add the effect on one more case."""
         try:
-            terms = self.rollout.terms(OpenCase.of(case))
+            terms = self.rollout.terms(case)
         except UnknownCode as error:
             self.kept.append((case.number, f"{error.kind} {error.code}"))
             return

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from readmodel.database import reading, writing
-from readmodel.open_cases import _statement, open_cases, open_numbers, walk
+from readmodel.open_cases import _statement, open_numbers, walk
 from readmodel.projection import write
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, days, hours
@@ -53,14 +53,6 @@ def test_pages_go_on_after_a_number_and_leave_nothing_out(four: Engine) -> None:
 
 def test_those_registered_since_an_instant(four: Engine) -> None:
     assert numbers(four, LONG_AGO, since=MONDAY + hours(1)) == [number(4)]
-
-
-def test_what_decides_on_their_terms(four: Engine) -> None:
-    with reading(four) as connection:
-        found = {one.number: one for one in open_cases(connection, [number(1), number(4), "9" * 13])}
-    assert found.keys() == {number(1), number(4)}
-    assert found[number(1)][1:] == ("no_water", "west", "repair", MONDAY, 2)
-    assert found[number(4)].department is None
 
 
 def test_a_walk_brings_whole_cases_page_by_page(four: Engine) -> None:

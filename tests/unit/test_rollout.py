@@ -6,7 +6,7 @@ import pytest
 
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
-from domain.case.rollout import OpenCase, RolloutPreview, RolloutTerms
+from domain.case.rollout import RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
@@ -38,13 +38,18 @@ def preview(catalogue: Catalogue, *cases: Case, after: float = 3) -> RolloutPrev
 def test_terms_are_those_that_the_case_would_have_been_registered_under(default: Catalogue) -> None:
     case = case_of(default)
     rollout = RolloutTerms(default)
-    assert rollout.terms(OpenCase.of(case)) == case.terms
-    assert rollout.terms(OpenCase.of(case)) is rollout.terms(OpenCase.of(case))
+    assert rollout.terms(case) == case.terms
+    assert rollout.terms(case) is rollout.terms(case)
 
 
 def test_what_the_catalogue_lacks_is_named(default: Catalogue) -> None:
-    case = OpenCase.of(case_of(default))
-    for wrong in (case._replace(service_code="gas"), case._replace(district="x"), case._replace(department="gas")):
+    case = case_of(default)
+    elsewhere = case.intake.location.model_copy(update={"district": "x"})
+    for wrong in (
+        case.model_copy(update={"intake": case.intake.model_copy(update={"service_code": "gas"})}),
+        case.model_copy(update={"intake": case.intake.model_copy(update={"location": elsewhere})}),
+        case.model_copy(update={"department": "gas"}),
+    ):
         with pytest.raises(UnknownCode):
             RolloutTerms(default).terms(wrong)
 

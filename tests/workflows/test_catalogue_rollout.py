@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
+from activities.case_updates import CaseUpdates
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -119,8 +121,17 @@ async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(ho
     assert (await without_department.view()).catalogue_change is None
 
 
-async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(hotline: Hotline) -> None:
-    """Its number may lie before the cursor: the second pass finds it by when it was registered."""
+async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may lie before the cursor: the second pass finds it by when it was registered, and asks no other."""
+    send, asked = CaseUpdates.send, list[str]()
+
+    async def noted(cases: CaseUpdates, number: str, *rest: Any) -> Any:
+        asked.append(number)
+        return await send(cases, number, *rest)
+
+    monkeypatch.setattr(CaseUpdates, "send", noted)
     early = await hotline.start()
     await published(early)
     running = await begin(hotline, slower(hotline.catalogue), settle_seconds=3600)
@@ -130,6 +141,7 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
     await hotline.server.fast_forward(running, timedelta(seconds=3601))
     assert await running.result() == {"changed": 2}
     assert [(await published(complaint))["catalogue_change"] for complaint in (early, late)] == [1, 1]
+    assert asked == [early.number, late.number]
 
 
 async def progress(running: Round) -> RolloutProgress:
