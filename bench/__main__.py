@@ -279,8 +279,8 @@ async def measured(given: argparse.Namespace) -> tuple[str, list[Figure], Raw]:
     cases = given.cases or size.concurrent_cases
     plan = against.Plan(given.rounds or against.ROUNDS, cases, min(cases, size.warm))
     modes = given.sqlite_synchronous, given.ref_synchronous
-    text, pairs = await against.measure(given.against, plan, *modes)
-    return text, [], {"plan": asdict(plan), "modes": modes, "rounds": pairs}
+    text, figures, pairs = await against.measure(given.against, plan, *modes)
+    return f"{text}\n\n{report.table(figures)}", figures, {"plan": asdict(plan), "modes": modes, "rounds": pairs}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -18,6 +18,7 @@ from temporalio.client import Client
 
 from bench import history
 from bench.compare import CONCURRENT, Side, over_http, take_turn
+from bench.report import Figure
 from bench.server import (
     FOLDER_PREFIX,
     FULL,
@@ -34,6 +35,12 @@ from bench.server import (
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 3
+BEFORE = "db90d0a"
+"""Commit that has an activity write each action to SQL: the bars are of a comparison with it."""
+LEAST_CASES = {(FULL, FULL): 1.45, (FULL, NORMAL): 1.1}
+"""Least ratio of its cases per second, by the modes of both sides."""
+MOST_PROCESSOR = {(FULL, FULL): 0.75}
+"""Largest ratio of its processor time of a case."""
 COUNTED_HISTORIES = 50
 """Cases of a turn whose events are counted, at most."""
 PROCESSES = ("temporal", "worker", "api")
@@ -120,8 +127,10 @@ def set_mode(folder: Path, wanted: str | None) -> str:
     return FULL
 
 
-async def measure(ref: str, plan: Plan, synchronous: str, ref_synchronous: str | None) -> tuple[str, list[Pair]]:
-    """Install a commit and measure it beside this checkout; return the figures as text and raw.
+async def measure(
+    ref: str, plan: Plan, synchronous: str, ref_synchronous: str | None
+) -> tuple[str, list[Figure], list[Pair]]:
+    """Install a commit and measure it beside this checkout; return the rounds as text, the ratios, and all of it raw.
 
     Args:
         ref: name of the commit.
@@ -143,7 +152,18 @@ async def measure(ref: str, plan: Plan, synchronous: str, ref_synchronous: str |
         f"{THIS}: {here}, SQLite with synchronous={synchronous}",
         f"{THAT}: {commit[:SHORT]} ({ref}), SQLite with synchronous={mode}",
     ]
-    return "\n".join([*sides, table(pairs), LEGEND, str(plan)]), pairs
+    text = "\n".join([*sides, table(pairs), LEGEND, str(plan)])
+    return text, ratios(pairs, commit, (synchronous, mode)), pairs
+
+
+def ratios(pairs: Sequence[Pair], commit: str, modes: tuple[str, str]) -> list[Figure]:
+    """Return the ratios that count, medians of the rounds; with their bars if the other commit is `BEFORE`."""
+    *_, ratio = medians(pairs)
+    least, most = (LEAST_CASES, MOST_PROCESSOR) if commit.startswith(BEFORE) else ({}, {})
+    return [
+        Figure("cases per second, this/that", ratio["cases/s"], at_least=least.get(modes)),
+        Figure("processor time of a case, this/that", ratio["together ms"], at_most=most.get(modes)),
+    ]
 
 
 async def in_turns(this: Subject, that: Subject, plan: Plan) -> list[Pair]:

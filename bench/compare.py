@@ -42,7 +42,7 @@ class Side:
         return statistics.median(turn.rate for turn in self.concurrent)
 
     def milliseconds(self, operation: str, share: float, *, single: bool = False) -> float:
-        """Return a quantile of all turns' samples, in seconds."""
+        """Return a quantile of all turns' samples, in milliseconds."""
         return merged(self.single if single else self.concurrent).milliseconds(operation, share)
 
     def processor_milliseconds(self) -> dict[str, float]:
@@ -105,7 +105,7 @@ async def measure(service: Service, size: Size) -> dict[str, Side]:
 
 
 async def take_turn(side: Side, leg: Leg, cases: int, processes: Mapping[str, int]) -> None:
-    """Play the cases at 20 concurrent; return the round and the processor time of each process."""
+    """Play the cases at 20 concurrent; add the round and the processor time of each process to the side."""
     before, busy = processor_seconds(processes), busy_seconds()
     played = await leg(cases=cases, concurrent=CONCURRENT)
     after = processor_seconds(processes)

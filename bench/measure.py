@@ -38,7 +38,7 @@ class Round:
         self.latencies.setdefault(operation, []).append(time.perf_counter() - began)
 
     def milliseconds(self, operation: str, share: float) -> float:
-        """Return the latency, in seconds, that this share of the operation's samples does not exceed."""
+        """Return the latency, in milliseconds, that this share of the operation's samples does not exceed."""
         return quantile(self.latencies[operation], share) * MILLISECONDS
 
 

@@ -79,7 +79,7 @@ class ComplaintWorkflow(EntityWorkflow):
             self._begin(_TELLING, telling)
 
     def _publish_events(self) -> None:
-        """Publish after the incident knows; what the sender of an update writes, only once the run is to end."""
+        """Publish after the incident knows. Before it ends, a run also publishes what senders were to write."""
         ends = self._case.is_over(workflow.now()) or workflow.info().is_continue_as_new_suggested()
         if ends and not self._ends:
             self._ends = True

@@ -41,7 +41,9 @@ def checked(run: Callable[[Any, Any], Coroutine[Any, Any, T]]) -> Callable[..., 
     @wraps(run)
     async def checked_run(self: object, *arguments: Any) -> T:  # noqa: ANN401 - whatever was sent
         given = arguments or (parameter.default,)
-        accepted = is_start(given) and not _is_misdated(given[0])
+        accepted = is_start(given) and not is_misdated(
+            getattr(given[0], "source", None), workflow.info().workflow_start_time
+        )
         return await (run(self, *given) if accepted else _refuse(parameter.annotation, arguments))
 
     return checked_run
@@ -52,14 +54,9 @@ def is_start(arguments: Sequence[object]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], Start)
 
 
-def _is_misdated(start: Start) -> bool:
-    source = getattr(start, "source", None)
-    return isinstance(source, Registration | Opening) and is_off(source.at, workflow.info().workflow_start_time)
-
-
-def is_off(at: datetime, started: datetime) -> bool:
-    """Return True if a registration or opening is dated far from Temporal's time of its start."""
-    return abs(at - started) > CLOCK_TOLERANCE
+def is_misdated(source: object, started: datetime) -> bool:
+    """Return True for a registration or an opening that is dated far from Temporal's time of its start."""
+    return isinstance(source, Registration | Opening) and abs(source.at - started) > CLOCK_TOLERANCE
 
 
 async def _refuse(kind: type[Start], arguments: Sequence[Any]) -> NoReturn:

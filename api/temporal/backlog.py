@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 MANY = 50
 """Cases whose first task waits: a worker needs about a second for them."""
 LONGEST_WAIT_SECONDS = 1.0
-"""Longest wait of a registration. Without a worker, each one waits so long and is taken all the same."""
+"""Time after which a registration waits no longer. Without a worker, each waits so long and is taken all the same."""
 LOOK_EVERY_SECONDS = 0.25
 
 
@@ -32,7 +32,7 @@ class Backlog:
         self._looked_at = -LOOK_EVERY_SECONDS
 
     async def ease(self) -> None:
-        """Wait while many tasks wait, for `LONGEST_WAIT_SECONDS` at most. Raises nothing."""
+        """Wait while many tasks wait, for `LONGEST_WAIT_SECONDS` and a last look. Raises nothing."""
         ends = time.monotonic() + LONGEST_WAIT_SECONDS
         while await self._waiting() > MANY and time.monotonic() < ends:  # noqa: ASYNC110 - Temporal tells nobody of it
             await asyncio.sleep(LOOK_EVERY_SECONDS)

@@ -74,6 +74,7 @@ async def test_ready_says_by_how_much_and_what_to_do(off: Api) -> None:
     assert (answer.status_code, found["status"], found["clock"]["ok"]) == (503, "unavailable", False)
     assert "NTP" in found["clock"]["detail"]
     assert found["temporal"]["ok"]
+    assert "\nhotline_readiness 0.0\n" in (await off.http.get("/metrics")).text
 
 
 async def test_a_right_clock_is_measured_although_no_worker_runs(temporal: Client, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import worker
 from api import readiness
 from api.schemas import Component, Readiness
 from api.sql import health
+from api.temporal.health import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.rebuild import rebuild
 from readmodel.database import engine
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PARTS = [name for name, field in Readiness.model_fields.items() if field.annotation is Component]
 OK = 200
+MARGIN_SECONDS = 15
+"""Time to ask, on a machine that is busy with other tests."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -125,6 +128,15 @@ async def test_a_sqlite_file_that_is_gone_or_another_is_told(own_temporal: Clien
         store = await becomes(made, "store", ok=False)
         # A program that opens the missing file anew leaves another one in its place.
         assert f"{file}, was " in store["detail"]
+
+
+@pytest.mark.slow
+async def test_a_worker_that_has_gone_is_told(own_temporal: Client, tmp_path: Path) -> None:
+    async with running_api(own_temporal, f"sqlite:///{tmp_path / 'hotline.db'}", tmp_path, at_work=False) as made:
+        async with worker.running(own_temporal, made.settings):
+            await becomes(made, "worker", ok=True)
+        await until(lambda: asked(made), lambda seen: not seen["worker"]["ok"], POLL_SECONDS + MARGIN_SECONDS)
+        await becomes(made, "worker", ok=False)
 
 
 async def test_an_emptied_read_model_is_told_until_it_is_rebuilt(own_temporal: Client, tmp_path: Path) -> None:

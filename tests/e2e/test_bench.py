@@ -79,9 +79,10 @@ async def test_another_commit_is_installed_and_measured_in_turns(
 ) -> None:
     folder = repository(tmp_path, AT_ONCE)
     monkeypatch.setattr(against, "ROOT", folder)
-    text, [(one, other)] = await against.measure("first", against.Plan(rounds=1, cases=2, warm=1), "full", None)
+    text, ratios, [(one, other)] = await against.measure("first", against.Plan(rounds=1, cases=2, warm=1), "full", None)
     used = [f"{name} ms" for name in (*against.PROCESSES, "together")]
     assert all(figures[name] > 0 for figures in (one, other) for name in ("cases/s", *used, "events"))
+    assert [figure.bar for figure in ratios] == ["", ""]
     assert "(first), SQLite with synchronous=normal\nround" in text
     assert not (folder / "installed").exists(), "installed in the working tree"
 

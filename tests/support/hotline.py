@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine, text
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
@@ -47,14 +48,20 @@ T = TypeVar("T")
 _numbers = itertools.count(1)
 
 
-async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], within: float = PATIENCE_SECONDS) -> T:
     """Return the first result of `look` that holds. Raises TimeoutError, naming the last result."""
-    ends = time.monotonic() + PATIENCE_SECONDS
+    ends = time.monotonic() + within
     while not holds(seen := await look()):
         if time.monotonic() > ends:
-            raise TimeoutError(f"still {seen!r} after {PATIENCE_SECONDS} s")
+            raise TimeoutError(f"still {seen!r} after {within} s")
         await asyncio.sleep(PAUSE_SECONDS)
     return seen
+
+
+async def metadata(handle: WorkflowHandle[Any, Any]) -> WorkflowMetadata:
+    """Return the description of a workflow that the Temporal UI shows."""
+    found: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return found
 
 
 class Complaint:

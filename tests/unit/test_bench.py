@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestServer
 
 from bench import against
 from bench.__main__ import parse
-from bench.against import Figures, checkout, commit_of, set_mode, table
+from bench.against import BEFORE, Figures, checkout, commit_of, ratios, set_mode, table
 from bench.load import PATH, UnexpectedAnswer, drive
 from bench.server import ServiceError
 from hotline.local.service import temporal
@@ -154,3 +154,19 @@ async def test_a_case_that_does_not_end_closed_ends_the_measurement() -> None:
     async with api("registered", []) as server:
         with pytest.RaisesGroup(UnexpectedAnswer):
             await drive([str(server.make_url("")).rstrip("/")], "key", cases=1, concurrent=1, warm=0, read=True)
+
+
+@pytest.mark.parametrize(
+    ("commit", "modes", "verdicts"),
+    [
+        (BEFORE, ("full", "full"), ["MISSED", "MISSED"]),
+        (BEFORE, ("full", "normal"), ["ok", ""]),
+        (BEFORE, ("normal", "normal"), ["", ""]),
+        ("0" * 40, ("full", "full"), ["", ""]),
+    ],
+)
+def test_a_comparison_with_the_version_before_has_bars(
+    commit: str, modes: tuple[str, str], verdicts: list[str]
+) -> None:
+    rounds = [({"cases/s": 14.0, "together ms": 80.0}, {"cases/s": 10.0, "together ms": 100.0})]
+    assert [figure.verdict for figure in ratios(rounds, commit, modes)] == verdicts

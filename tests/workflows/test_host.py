@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
@@ -33,7 +32,7 @@ from domain.case.views import Outcome
 from domain.catalogue.terms import Promise
 from domain.shared.actors import Actor, Role
 from readmodel.database import engine as engine_of
-from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, metadata, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation import search_attributes as keys
@@ -74,14 +73,9 @@ async def refusal(complaint: Complaint, body: Any, **by: Any) -> ApplicationErro
     return refused.value.cause
 
 
-async def metadata(complaint: Complaint) -> WorkflowMetadata:
-    found = await complaint.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return cast("WorkflowMetadata", found)
-
-
 class TestUpdates:
     async def test_each_action_is_an_update_with_a_description(self, hotline: Hotline) -> None:
-        described = (await metadata(await hotline.start())).definition
+        described = (await metadata((await hotline.start()).handle)).definition
         updates = {each.name: each.description for each in described.update_definitions}
         # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late.
         assert set(updates) == {*(action for action in COMMANDS), "catalogue_change", SETTLE, "recognise"}
@@ -129,7 +123,7 @@ class TestWhatStaffSee:
         assert (shown[keys.OWNER], shown[keys.PRIORITY], shown[keys.DISTRICT]) == ("chen", "P2", "west")
         due = [clock.due_at for clock in (await complaint.view()).clocks if clock.due_at]
         assert abs(shown[keys.NEXT_DUE_AT] - min(due)) < timedelta(milliseconds=1)
-        details = (await metadata(complaint)).current_details
+        details = (await metadata(complaint.handle)).current_details
         for words in ("待签收", "dispatched", "签收 acknowledge", "到场 arrive", "回复 reply", "可办理", "`sign_for`"):
             assert words in details
 
@@ -254,7 +248,7 @@ class TestLongLife:
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
             described = await complaint.handle.describe()
             assert described.typed_search_attributes[keys.STATE] == "dispatched"
-            details = (await metadata(complaint)).current_details
+            details = (await metadata(complaint.handle)).current_details
             assert f"{complaint.number} · 停水/无水 No water (P2)" in details
             assert "待签收" in details
             entries = [found[1] for found in re.finditer(r"^- .+ · \S+ `(\w+)` · ", details, re.MULTILINE)]

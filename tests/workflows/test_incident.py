@@ -6,11 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
@@ -31,17 +30,12 @@ from domain.shared.actors import SYSTEM
 from readmodel.database import engine as engine_of
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told
-from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, metadata, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.messages import IncidentOutcome
 from workflows.presentation import search_attributes as keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def metadata(cause: Cause) -> WorkflowMetadata:
-    found = await cause.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return cast("WorkflowMetadata", found)
 
 
 class TestLinks:
@@ -242,7 +236,7 @@ class TestLongLife:
             assert (again.action, again.digest, again.version) == ("dispatch", "d", 2)
             shown = (await cause.handle.describe()).typed_search_attributes
             assert (shown[keys.STATE], shown[keys.DEPARTMENT]) == ("dispatched", "repair")
-            assert "Linked cases\N{EN SPACE}| 8 |" in (await metadata(cause)).current_details
+            assert "Linked cases\N{EN SPACE}| 8 |" in (await metadata(cause.handle)).current_details
 
             before = await run_of(cause)
             await cause.act(OVER)
@@ -279,13 +273,13 @@ class TestWhatStaffSee:
             "Seen to\N{EN SPACE}| 0 (0 %) |",
             "`resolve`",
         ):
-            assert words in (await metadata(cause)).current_details
+            assert words in (await metadata(cause.handle)).current_details
         await cause.act(DispatchIncident(department="repair"))
         await cause.act(OVER)
         await cause.in_state("resolved")
         shown = (await cause.handle.describe()).typed_search_attributes
         assert (shown[keys.STATE], shown[keys.DEPARTMENT]) == ("resolved", "repair")
-        details = (await metadata(cause)).current_details
+        details = (await metadata(cause.handle)).current_details
         for words in (
             "已解决 resolved",
             "| 处理部门\N{EN SPACE}| Department\N{EN SPACE}| 抢修队 repair |",
@@ -298,7 +292,7 @@ class TestWhatStaffSee:
     async def test_every_update_query_signal_timer_and_activity_says_what_it_is(self, hotline: Hotline) -> None:
         cause = await declare(hotline, "sanxiang")
         await linked(hotline, cause, 1)
-        described = (await metadata(cause)).definition
+        described = (await metadata(cause.handle)).definition
         updates = {each.name: each.description for each in described.update_definitions}
         assert set(updates) == {*INCIDENT_COMMANDS}
         assert all(updates.values())

@@ -22,6 +22,7 @@ from activities import case_workflows, reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.people_first import PeopleFirst
 from activities.reconcile import Reconciler, Repairs, Report
+from activities.shift import Shift
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
@@ -31,7 +32,7 @@ from readmodel.case_queries import list_cases
 from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
-from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
+from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, metadata, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
@@ -283,6 +284,8 @@ class TestLost:
         with reading(hotline.engine) as connection:
             listed = list_cases(connection, CaseFilters(lost="ended"), limit=500)
         assert complaint.number in [case.number for case in listed.items]
+        reconciler = hotline.client.get_workflow_handle(RECONCILER.id)
+        await until(lambda: metadata(reconciler), lambda shown: complaint.number in shown.current_details)
 
     async def test_a_deleted_case_is_marked(self, hotline: Hotline) -> None:
         complaint = await hotline.start()
@@ -310,6 +313,27 @@ class TestLost:
         complaint = await hotline.start()
         execute(owner, "UPDATE cases SET lost = 'missing' WHERE number = :number", number=complaint.number)
         await until(complaint.lost, lambda mark: mark is None)
+
+
+async def test_a_sweep_pauses_between_pages_of_cases(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pages in Temporal and two in SQL; a look pauses for half as long."""
+    pause, paused = reconcile._pause, list[float]()
+
+    async def noted(current: Shift, seconds: float) -> None:
+        paused.append(seconds)
+        await pause(current, seconds)
+
+    monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(reconcile, "_pause", noted)
+    monkeypatch.setattr(reconcile, "CHUNK", 1)
+    monkeypatch.setattr(case_workflows, "CHUNK", 1)
+    for _ in range(2):
+        await hotline.start()
+
+    async def pauses() -> int:
+        return paused.count(0.01)
+
+    await until(pauses, lambda count: count >= 4)
 
 
 async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
