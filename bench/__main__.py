@@ -148,7 +148,12 @@ async def one_crowded_case(service: Service, *, quick: bool) -> Result:
     seen = await crowd.measure(service, QUICK_COMMENTS if quick else COMMENTS)
     least = seen.comments + crowd.AT_ONCE + 2  # with registration and dispatch
     figures = [
-        Figure(f"{crowd.AT_ONCE} actions at once on one case, the longest", seen.at_once, "s", at_most=5),
+        Figure(
+            f"{crowd.AT_ONCE} actions at once on one case by two API processes, the longest",
+            seen.at_once,
+            "s",
+            at_most=5,
+        ),
         Figure(f"version of a case after {seen.comments:,} keyed comments", seen.version, at_least=least),
         Figure("the same, comments per second", seen.comments / seen.seconds, "/s"),
         Figure(f"the same, the last {crowd.LAST:,}, p99", seen.last_p99, "ms"),

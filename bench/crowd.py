@@ -1,6 +1,7 @@
 """One case on which many people act: all at once, and again and again for as long as no case ever lives.
 
-Each comment has a key of its own, which the workflow remembers for two days. The API queues what is sent at once.
+Each comment has a key of its own, which the workflow remembers for two days. What is sent at once goes to two API
+processes in turn, which queue it.
 """
 
 import asyncio
@@ -33,17 +34,16 @@ class Crowd:
 
 
 async def measure(service: Service, comments: int) -> Crowd:
-    """Act on one case. Raises UnexpectedAnswer if an action is not done."""
-    async with Desk(service.url, service.key, AT_ONCE) as desk:
+    """Act on one case. Raises UnexpectedAnswer: an action is not done; ServiceError: the second API is not ready."""
+    further = await service.start_further_api()
+    async with Desk(service.url, service.key, AT_ONCE) as desk, Desk(further, service.key, AT_ONCE) as other:
         number = await desk.register(Round())
 
-        async def comment(sample: Round) -> None:
-            await desk.act(
-                number, "comment", {"note": "The caller asks when the water will be back. 用户催问。"}, sample
-            )
+        async def comment(sample: Round, by: Desk = desk) -> None:
+            await by.act(number, "comment", {"note": "The caller asks when the water will be back. 用户催问。"}, sample)
 
         first = Round()
-        await asyncio.gather(*(comment(first) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(comment(first, (desk, other)[place % 2]) for place in range(AT_ONCE)))
         many = await closed_loop(comment, comments - LAST, CONCURRENT)
         last = await closed_loop(comment, LAST, CONCURRENT)
         await desk.act(number, *PATH[0], Round())

@@ -103,8 +103,18 @@ class Service:
         self.key = (await self.hotline("key", "create", "bench", "--role", "admin")).strip()
         for command in ("worker", "api"):
             self._supervisor.start(self._program(command))
-        await self._until_ready()
+        await self._until_ready(self.url)
         self._supervisor.steady()
+
+    async def start_further_api(self) -> str:
+        """Start another API process of the service; return its URL. Raises ServiceError if it is not ready in time."""
+        [port] = free_ports(1)
+        environment = self._environment | {"HOTLINE_API_PORT": str(port)}
+        argv = (self._hotline, "api")
+        self._supervisor.start(Program("further-api", argv, environment, local_service.GRACE_SECONDS))
+        url = f"http://127.0.0.1:{port}"
+        await self._until_ready(url)
+        return url
 
     async def stop(self) -> None:
         """End every program."""
@@ -113,19 +123,20 @@ class Service:
     def _program(self, command: str) -> Program:
         return Program(command, (self._hotline, command), self._environment, local_service.GRACE_SECONDS)
 
-    async def _until_ready(self) -> None:
+    async def _until_ready(self, url: str) -> None:
         give_up_at = time.monotonic() + READY_WITHIN_SECONDS
         async with aiohttp.ClientSession() as session:
-            while not await self._ready(session):
+            while not await self._ready(session, url):
                 if self._supervisor.broken.done():
                     self._supervisor.broken.result()
                 if time.monotonic() > give_up_at:
-                    raise ServiceError(f"{self.url}/readyz does not answer 200 within {READY_WITHIN_SECONDS:g} s")
+                    raise ServiceError(f"{url}/readyz does not answer 200 within {READY_WITHIN_SECONDS:g} s")
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
 
-    async def _ready(self, session: aiohttp.ClientSession) -> bool:
+    @staticmethod
+    async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
         try:
-            async with session.get(f"{self.url}/readyz") as response:
+            async with session.get(f"{url}/readyz") as response:
                 return response.status == HTTP_OK
         except aiohttp.ClientError:
             return False
