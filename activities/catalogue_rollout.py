@@ -77,7 +77,8 @@ class CatalogueRollout:
         update_id = f"catalogue_change-{info.workflow_run_id}{'-late' if change.second_pass else ''}"
 
         async def ask(number: str) -> Answer:
-            case = cases[number]
+            if not (case := cases.get(number)):
+                return SILENT + number, None  # SQL has lost its first event, and will have it again
             try:
                 terms = rollout.terms(case)
             except UnknownCode:

@@ -112,6 +112,9 @@ async def _answer(ask: Ask, number: str) -> Answer:
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return GONE, None
+        # Temporal answers so for a case whose workflow task fails again and again.
+        if error.status is RPCStatusCode.FAILED_PRECONDITION and activity.info().attempt >= TRIES:
+            return SILENT + number, None
         raise
 
 

@@ -28,7 +28,7 @@ from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
-from workflows.start_checks import is_misdated, is_start
+from workflows.start_checks import is_start, refusal
 
 WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
 """Type of the argument of each activity that writes to SQL, by the name of the activity."""
@@ -126,9 +126,7 @@ async def _registration(converter: DataConverter, event: HistoryEvent) -> list[P
     only = start.input.payloads if len(start.input.payloads) == 1 else ()
     arguments = await _decode(converter, only, ComplaintStart) if only else []
     source = arguments[0].source if is_start(arguments) else None
-    if not isinstance(source, Registration) or is_misdated(source, event.event_time.ToDatetime(UTC)):
-        return []
-    if workflow_id(source.number) != start.workflow_id:
+    if not isinstance(source, Registration) or refusal(source, start.workflow_id, event.event_time.ToDatetime(UTC)):
         return []
     case, events = Case.register(source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]

@@ -14,7 +14,7 @@ The same holds for incidents, of which SQL has lost what an activity had written
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
@@ -36,8 +36,8 @@ from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatch
 from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
-from workflows.incident_link import incident_id
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.incident import incident_id
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
 
 T = TypeVar("T")
+_Runs = Mapping[str, Sequence[WorkflowExecution]]
+"""Workflow ids, and the runs of each, the newest last."""
 Progress = Callable[[int, int], None]
 """Callback with the number of cases that are done, and of all cases."""
 
@@ -75,18 +77,17 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     Raises RPCError if Temporal does not answer, DBAPIError if SQL does not; written rows stay.
     """
     runs = await chains(client)
-    ids = sorted(runs)
-    kept = await _read(engine, lambda connection: _kept(connection, frozenset(ids)))
-    is_empty = not await _read(engine, has_cases)
+    kept = await _read(engine, lambda connection: _kept(connection, runs))
     until = await in_sql_until(client)
-    batches, failed = 0, dict[str, Exception]()
-    for start in range(0, len(ids), CASES_AT_ONCE):
-        group = ids[start : start + CASES_AT_ONCE]
-        found = {one: runs[one] for one in group}
-        written = await _rebuild_cases(client, engine, found, until, was_emptied=is_empty)
+    if until is None and not await _read(engine, has_cases) and await _was_filled(client, runs):
+        until = datetime.max.replace(tzinfo=UTC)
+    done, batches, failed = 0, 0, dict[str, Exception]()
+    for group in _groups(runs):
+        written = await _rebuild_cases(client, engine, group, until)
+        done += len(group)
         batches += written.batches
         failed |= written.failed
-        progress(start + len(group), len(ids))
+        progress(done, len(runs))
     incidents_found = await chains(client, IncidentWorkflow)
     for incident in incidents_found.values():
         await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
@@ -95,7 +96,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         for kind in (NotRegisteredError, DivergedError, UnreadableError)
     )
     return Rebuilt(
-        len(ids) - len(failed),
+        len(runs) - len(failed),
         batches,
         lost,
         reset,
@@ -104,6 +105,22 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         len(kept),
         sum(state in OPEN for state in kept),
     )
+
+
+def _groups(runs: _Runs) -> Iterator[_Runs]:
+    """Yield the workflows a few at a time, in the order of their numbers."""
+    ids = sorted(runs)
+    for start in range(0, len(ids), CASES_AT_ONCE):
+        yield {one: runs[one] for one in ids[start : start + CASES_AT_ONCE]}
+
+
+async def _was_filled(client: Client, runs: _Runs) -> bool:
+    """Return True if a command of any case acknowledged a version: the empty read model had cases before."""
+    for group in _groups(runs):
+        histories, _ = await _histories(client, group)
+        if any(history.acknowledged for history in histories.values()):
+            return True
+    return False
 
 
 async def _read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
@@ -177,23 +194,10 @@ class _Written(NamedTuple):
     failed: Mapping[str, Exception]
 
 
-async def _rebuild_cases(
-    client: Client,
-    engine: Engine,
-    runs: Mapping[str, Sequence[WorkflowExecution]],
-    until: datetime | None,
-    *,
-    was_emptied: bool = False,
-) -> _Written:
-    """Write these cases. What SQL never had is left to a case that runs.
-
-    SQL once had every change `until` this instant. `was_emptied`: SQL is empty; if no instant is known, it had all if a
-    command acknowledged a version.
-    """
+async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: datetime | None) -> _Written:
+    """Write these cases. What SQL never had is left to a case that runs; it once had every change `until` then."""
     histories, unreadable = await _histories(client, runs)
     there = await _read(engine, lambda connection: _versions(connection, runs))
-    if until is None and was_emptied and any(history.acknowledged for history in histories.values()):
-        until = datetime.max.replace(tzinfo=UTC)
     plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
     failed = unreadable | await asyncio.to_thread(_write, engine, plans)
     empty = [one for one, history in histories.items() if not (history.batches or one in there)]
@@ -206,9 +210,7 @@ async def _rebuild_cases(
     return _Written(written, sum(len(history.batches) for history in histories.values()) - written, failed)
 
 
-async def _histories(
-    client: Client, runs: Mapping[str, Sequence[WorkflowExecution]]
-) -> tuple[dict[str, CaseHistory], dict[str, Exception]]:
+async def _histories(client: Client, runs: _Runs) -> tuple[dict[str, CaseHistory], dict[str, Exception]]:
     """Return the histories of these cases, and the errors of those that cannot be read."""
     histories, unreadable = dict[str, CaseHistory](), dict[str, Exception]()
 

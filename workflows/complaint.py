@@ -118,6 +118,11 @@ class ComplaintWorkflow(EntityWorkflow):
         self._note(*self._case.settle(settlement, workflow.now()))
         return Settled(outcome=outcome(self._case, settlement.incident), batch=self._batch_for_sender())
 
+    @settle.validator
+    def check_settle(self, settlement: Settlement) -> None:
+        """Refuse to go on from a version that the case does not have. Raises ApplicationError."""
+        self._check_acknowledged(settlement.acknowledged)
+
     @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
     def catalogue_change(self, new: NewTerms) -> Returned:
         """Change the terms of the case; return the batch for the rollout to write."""
@@ -128,6 +133,7 @@ class ComplaintWorkflow(EntityWorkflow):
     @catalogue_change.validator
     def check_catalogue_change(self, new: NewTerms) -> None:
         """Refuse terms that the case has already, so that its history stays as it is. Raises ApplicationError."""
+        self._check_acknowledged(new.acknowledged)
         if not is_change(self._case, new, workflow.now()):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 

@@ -115,17 +115,11 @@ class EntityWorkflow:
         """Validate an update of the table: raise ApplicationError before anything is recorded."""
         if command.key in self._seen:
             return
+        self._check_acknowledged(command.acknowledged or 0)
         try:
-            if (command.acknowledged or 0) > self._entity.version:
-                raise self._behind_sql(command)
             self._entity.check(command, workflow.now())
         except Refused as refused:
-            raise ApplicationError(
-                refused.message,
-                {"accepted": refused.accepted, "state": self._entity.state, "version": self._entity.version},
-                type=f"{refused.kind}:{refused.code}",
-                non_retryable=True,
-            ) from refused
+            raise self._refusal(refused) from refused
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:
         """Handle an update of the table; a command whose key was seen is not carried out again."""
@@ -145,10 +139,20 @@ class EntityWorkflow:
         while len(self._seen) > MOST_KEYS or done.done_at - next(iter(self._seen.values())).done_at > KEYS_KEPT:
             del self._seen[next(iter(self._seen))]
 
-    def _behind_sql(self, command: Command[Any]) -> Refused:
-        version = self._entity.version
-        message = f"SQL has version {command.acknowledged}, its workflow {version}: the workflow was reset or replaced."
-        return Refused(BEHIND_SQL, message)
+    def _check_acknowledged(self, version: int) -> None:
+        """Raise ApplicationError if SQL has more than the workflow, which was reset or replaced."""
+        own = self._entity.version
+        if version > own:
+            message = f"SQL has version {version}, its workflow {own}: the workflow was reset or replaced."
+            raise self._refusal(Refused(BEHIND_SQL, message))
+
+    def _refusal(self, refused: Refused) -> ApplicationError:
+        return ApplicationError(
+            refused.message,
+            {"accepted": refused.accepted, "state": self._entity.state, "version": self._entity.version},
+            type=f"{refused.kind}:{refused.code}",
+            non_retryable=True,
+        )
 
     @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
     def done(self, key: str, actor: Actor) -> BaseModel | None:

@@ -27,9 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.command import Command
     from domain.shared.event import BaseEvent
     from workflows.entity import LOWEST, RETRY, EntityWorkflow
-    from workflows.incident_link import incident_id
     from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
-    from workflows.presentation.incident import incident_details, incident_search_attributes
+    from workflows.presentation.incident import incident_details, incident_id, incident_search_attributes
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
     from workflows.updates import INCIDENT_UPDATES, with_updates

@@ -11,13 +11,9 @@ from temporalio import workflow
 
 from activities.incident_teller import IncidentTeller, Told
 from workflows.entity import PUBLISH_TIMEOUT, RETRY
+from workflows.presentation.incident import incident_id
 
 LINKED, UNLINKED = "linked", "unlinked"
-
-
-def incident_id(number: str) -> str:
-    """Return the workflow id of an incident."""
-    return f"incident-{number}"
 
 
 class IncidentLink:

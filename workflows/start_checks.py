@@ -1,4 +1,4 @@
-"""Checks of the start of a workflow: its arguments, and the clock of the process that started it.
+"""Checks of the start of a workflow: its arguments, its id, and the clock of the process that started it.
 
 A start that fails them ends the workflow in its first task: no case, no timer, nothing published.
 """
@@ -15,6 +15,8 @@ from temporalio.exceptions import ApplicationError
 from domain.case.intake import Registration
 from domain.incident.opening import Opening
 from domain.shared.value import Start
+from workflows.presentation.complaint import workflow_id
+from workflows.presentation.incident import incident_id
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Largest accepted difference: more than the API accepts (60 s), and than a start with its retries takes."""
@@ -40,11 +42,13 @@ def checked(run: Callable[[Any, Any], Coroutine[Any, Any, T]]) -> Callable[..., 
 
     @wraps(run)
     async def checked_run(self: object, *arguments: Any) -> T:  # noqa: ANN401 - whatever was sent
-        given = arguments or (parameter.default,)
-        accepted = is_start(given) and not is_misdated(
-            getattr(given[0], "source", None), workflow.info().workflow_start_time
+        given, info = arguments or (parameter.default,), workflow.info()
+        failure = (
+            refusal(getattr(given[0], "source", None), info.workflow_id, info.workflow_start_time)
+            if is_start(given)
+            else _unreadable(parameter.annotation, arguments)
         )
-        return await (run(self, *given) if accepted else _refuse(parameter.annotation, arguments))
+        return await (_fail(failure) if failure else run(self, *given))
 
     return checked_run
 
@@ -54,31 +58,43 @@ def is_start(arguments: Sequence[object]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], Start)
 
 
-def is_misdated(source: object, started: datetime) -> bool:
-    """Return True for a registration or an opening that is dated far from Temporal's time of its start."""
-    return isinstance(source, Registration | Opening) and abs(source.at - started) > CLOCK_TOLERANCE
+def refusal(source: object, given_id: str, started: datetime) -> ApplicationError | None:
+    """Return the failure of a workflow under this id that begins so; None if a registration or opening is accepted."""
+    if not isinstance(source, Registration | Opening):
+        return None
+    own_id = (workflow_id if isinstance(source, Registration) else incident_id)(source.number)
+    is_misdated = abs(source.at - started) > CLOCK_TOLERANCE
+    return _misdated(source.at, started) if is_misdated else None if given_id == own_id else _misnamed(given_id, own_id)
 
 
-async def _refuse(kind: type[Start], arguments: Sequence[Any]) -> NoReturn:
-    """Raise ApplicationError, which fails the workflow.
+def _misdated(at: datetime, started: datetime) -> ApplicationError:
+    message = (
+        f"Not started: the message is of {at.isoformat(timespec='seconds')}, but Temporal started the workflow at"
+        f" {started.isoformat(timespec='seconds')}. At most {CLOCK_TOLERANCE.total_seconds():.0f} s are accepted."
+        " Set the clock of the process that started it, and register again."
+    )
+    return ApplicationError(message, type="ClockOff", non_retryable=True)
 
-    Raises RuntimeError, which fails the task, if the service itself has started this run and its argument cannot be
-    read: a worker of another release may know what this one does not, and tries again.
+
+def _misnamed(given_id: str, own_id: str) -> ApplicationError:
+    message = f"Not started: the workflow id is {given_id}. Accepted for what the message says: {own_id}."
+    return ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True)
+
+
+def _unreadable(kind: type[Start], arguments: Sequence[Any]) -> ApplicationError:
+    """Return the failure of a workflow whose arguments are no start message.
+
+    Raises RuntimeError, which fails the task, if the service itself has started this run: a worker of another release
+    may know what this one does not, and tries again.
     """
-    if is_start(arguments):
-        started = workflow.info().workflow_start_time
-        raise ApplicationError(
-            f"Not started: the message is of {arguments[0].source.at.isoformat(timespec='seconds')}, but Temporal"
-            f" started the workflow at {started.isoformat(timespec='seconds')}. At most"
-            f" {CLOCK_TOLERANCE.total_seconds():.0f} s are accepted. Set the clock of the process that started it, and"
-            " register again.",
-            type="ClockOff",
-            non_retryable=True,
-        )
     accepted = f"{kind.__name__} ({', '.join(kind.model_fields)})"
     message = f"Not started: {len(arguments)} arguments, or no JSON. Accepted: exactly one JSON object, a {accepted}."
     if len(arguments) == 1 and isinstance(arguments[0], Undecoded):
         message = arguments[0].message
     if workflow.info().continued_run_id or MEMO in workflow.memo():
         raise RuntimeError(message)
-    raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True)
+    return ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True)
+
+
+async def _fail(failure: ApplicationError) -> NoReturn:
+    raise failure

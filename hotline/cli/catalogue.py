@@ -77,9 +77,12 @@ def apply(
                 catalogue=new,
                 edition=preview.edition,
                 closed_after=closed_after,
-                # A registration ends within this, one way or the other: it asks Temporal three times at most, and waits
-                # for SQL, for the turn of a day and for crowded workers.
-                settle_seconds=3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 5,
+                # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the
+                # turn of a day and for crowded workers; if its API dies, the reconciler's second look writes it.
+                settle_seconds=3 * settings.update_timeout_seconds
+                + settings.sql_wait_seconds
+                + 2 * settings.reconcile_seconds
+                + 10,
             )
             cases = preview.changed + preview.same
             put = partial(store.put, new, file, by=by or _user_name())

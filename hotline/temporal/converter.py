@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
-from temporalio.converter import DataConverter
+from temporalio.converter import BinaryPlainPayloadConverter, DataConverter
 from temporalio.exceptions import ApplicationError
 
 from domain.shared.command import Command
@@ -21,12 +21,24 @@ _QUOTES_INPUT = ("value_error", "assertion_error", "union_tag_invalid")
 """Types of faults whose messages may repeat what was sent, which may be personal."""
 
 
+class _CheckedBytes(BinaryPlainPayloadConverter):
+    """Converter of bytes, which the service never sends: pydantic checks them as it checks JSON."""
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ANN401 - as the SDK's own
+        return TypeAdapter(type_hint or object).validate_python(super().from_payload(payload))
+
+
 class Converter(PydanticPayloadConverter):
     """Payload converter that says what is accepted if the argument of a start or of an action cannot be decoded.
 
     Every other value raises pydantic's ValidationError: a fault of ours never ends a case. The result of an activity
     then fails the workflow task, which is tried again; an update of the service is refused; the SDK drops a signal.
     """
+
+    def __init__(self, options: ToJsonOptions) -> None:
+        super().__init__(options)
+        checked = _CheckedBytes()
+        self.converters = {**self.converters, checked.encoding.encode(): checked}
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """Decode payloads. A start message that cannot be decoded becomes `Undecoded`.

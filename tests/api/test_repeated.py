@@ -24,9 +24,9 @@ from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, r
 from tests.support.hotline import until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.incident_link import incident_id
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.incident import incident_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

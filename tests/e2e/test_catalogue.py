@@ -67,6 +67,10 @@ def changed(service: Service) -> Counter[str]:
     return Counter(number for (number,) in rows)
 
 
+SHORT = {"HOTLINE_UPDATE_TIMEOUT_SECONDS": "1", "HOTLINE_RECONCILE_SECONDS": "1"}
+"""Settings of the command alone: it waits as long for registrations that are under way."""
+
+
 @pytest.mark.slow
 def test_applying_a_catalogue_reaches_every_open_case_once_despite_a_kill(service: Service, new: Path) -> None:
     cases = asyncio.run(register(service, CASES))
@@ -76,9 +80,7 @@ def test_applying_a_catalogue_reaches_every_open_case_once_despite_a_kill(servic
     assert re.search(r"no_water\s+│\s+resolve\s+│\s+300\s+│\s+budget", shown)
     assert not changed(service)
 
-    applying = service.begin(
-        "catalogue", "apply", str(new), "--yes", "--by", "chief", HOTLINE_UPDATE_TIMEOUT_SECONDS="1"
-    )
+    applying = service.begin("catalogue", "apply", str(new), "--yes", "--by", "chief", **SHORT)
     wait_until(lambda: bool(changed(service)), lambda: "no case was called on")
     service.kill("worker")
     said, _ = applying.communicate(timeout=120)

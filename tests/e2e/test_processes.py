@@ -62,7 +62,8 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     hotline.close()
     new = tmp_path / "new.toml"
     new.write_text(f'extends = "{DEFAULT_CATALOGUE}"\nname = "Another"\n', encoding="utf-8")
-    service.run("catalogue", "apply", str(new), "--yes", HOTLINE_UPDATE_TIMEOUT_SECONDS="1")
+    short = {"HOTLINE_UPDATE_TIMEOUT_SECONDS": "1", "HOTLINE_RECONCILE_SECONDS": "1"}
+    service.run("catalogue", "apply", str(new), "--yes", **short)
 
     assert open_to_others(service.data_dir) == []
     files = {path.relative_to(service.data_dir).as_posix() for path in service.data_dir.rglob("*")}

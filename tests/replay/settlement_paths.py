@@ -22,8 +22,8 @@ from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
-from workflows.incident_link import incident_id
 from workflows.messages import IncidentOutcome, Names
+from workflows.presentation.incident import incident_id
 
 
 async def incident(hotline: Hotline, district: str) -> Incident:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.client import WorkflowHistory
 
-from tests.replay.test_replay import HISTORIES, load, replayer
+from tests.replay.test_replay import HISTORIES, history_of, load, replayer
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow
@@ -207,6 +206,5 @@ async def test_a_history_that_was_tampered_with_is_caught() -> None:
     tampered = json.loads(path.read_text(encoding="utf-8"))
     scheduled = [event for event in tampered["events"] if "activityTaskScheduledEventAttributes" in event]
     scheduled[0]["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "another"
-    history = WorkflowHistory.from_json("complaint-straight", tampered)
     with pytest.raises(workflow.NondeterminismError):
-        await replayer().replay_workflow(history)
+        await replayer().replay_workflow(history_of(tampered))

@@ -20,19 +20,23 @@ NEVER_ENTERED = {
     "a history holds what validators have accepted, and replay does not ask them again": {
         "complaint.ComplaintWorkflow.check_recognise",
         "complaint.ComplaintWorkflow.check_catalogue_change",
-        "entity.EntityWorkflow._behind_sql",
+        "complaint.ComplaintWorkflow.check_settle",
+        "entity.EntityWorkflow._check_acknowledged",
+        "entity.EntityWorkflow._refusal",
         "entity.EntityWorkflow.check",
         "updates._update.check",
     },
     "a start that is refused makes no case, and no history of one": {
-        "start_checks._refuse",
+        "start_checks._fail",
+        "start_checks._misdated",
+        "start_checks._misnamed",
+        "start_checks._unreadable",
     },
     "API and worker compute it before they start a workflow": {
         "incident.incident_summary",
         "messages.Names.of",
         "complaint.summary",
         "complaint.urgency",
-        "complaint.workflow_id",
         "search_attributes.typed",
     },
     "handlers of updates, and checks of a start, are made when the modules are loaded": {

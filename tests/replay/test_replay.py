@@ -1,5 +1,6 @@
 """Recorded histories replay with today's workflows, and none is missing."""
 
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,13 @@ FILES = sorted(HISTORIES.glob("*.json"))
 
 
 def load(path: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(f"complaint-{path.stem}", path.read_text(encoding="utf-8"))
+    return history_of(json.loads(path.read_text(encoding="utf-8")))
+
+
+def history_of(recorded: dict[str, Any]) -> WorkflowHistory:
+    """The recorded history, under the id of its workflow."""
+    started = recorded["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], recorded)
 
 
 def workflow_of(path: Path) -> str:

@@ -23,8 +23,8 @@ from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.incident import IncidentWorkflow
-from workflows.incident_link import incident_id
 from workflows.messages import IncidentOutcome, Names
+from workflows.presentation.incident import incident_id
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 

@@ -79,7 +79,10 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
 UNREADABLE = WorkflowUpdateFailedError(ApplicationError("Not accepted: a field", type="InvalidArguments"))
 
 
-@pytest.mark.parametrize("error", [TimeoutError(), UNREADABLE], ids=["late", "of another release"])
+STUCK = lost(RPCStatusCode.FAILED_PRECONDITION)
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), UNREADABLE, STUCK], ids=["late", "of another release", "stuck"])
 async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries(error: Exception) -> None:
     environment, late = ActivityEnvironment(), Cases(no5=error)
     for attempt in range(1, TRIES):

@@ -33,6 +33,7 @@ from workflows.presentation.complaint import workflow_id
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "李婆婆"
+BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b"\xff"))
 GARBAGE: dict[str, list[Any]] = {
     "other fields": [{"x": 1}],
     "a text": ["hello"],
@@ -43,7 +44,7 @@ GARBAGE: dict[str, list[Any]] = {
     "a source without fields": [{"source": {}}],
     "a source with a wrong field": [{"source": {"number": 1, "intake": {"caller": {NAME: NAME, "phone": NAME}}}}],
     "no JSON": [RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{x: 1"))],
-    "bytes": [b"hello"],
+    "bytes": [BYTES],
 }
 
 
@@ -136,7 +137,7 @@ async def test_a_history_of_an_unknown_encoding_cannot_be_repaired(hotline: Hotl
         await repair_case(hotline.client, hotline.engine, number, None)
 
 
-@pytest.mark.parametrize("arguments", [[], [None], [["1"], 2]], ids=["none", "null", "two"])
+@pytest.mark.parametrize("arguments", [[], [None], [["1"], 2], [BYTES]], ids=["none", "null", "two", "bytes"])
 async def test_a_signal_with_wrong_arguments_stops_nothing(hotline: Hotline, arguments: list[Any]) -> None:
     complaint = await hotline.start()
     for signal in ("undelivered", "publish"):
@@ -181,6 +182,32 @@ async def test_a_case_of_another_day_fails(hotline: Hotline, off: timedelta) -> 
 async def test_an_incident_of_another_day_fails(hotline: Hotline, off: timedelta) -> None:
     start = IncidentStart(source=opening(at=datetime.now(UTC) + off))
     assert (await failure(hotline, "IncidentWorkflow", start)).type == "ClockOff"
+
+
+async def test_a_case_or_incident_under_the_id_of_another_fails(hotline: Hotline) -> None:
+    """It would publish rows of a case that no workflow of the service runs."""
+    registration = hotline.registration()
+    for start, own in (
+        (ComplaintStart(source=registration), f"complaint-{registration.number}"),
+        (IncidentStart(source=opening(at=datetime.now(UTC))), "incident-"),
+    ):
+        cause = await failure(hotline, type(start).__name__.replace("Start", "Workflow"), start)
+        assert cause.type == "InvalidArguments"
+        assert f"Accepted for what the message says: {own}" in cause.message
+    assert registration.number not in {row["number"] for row in everything(hotline.engine)[tables.cases.name]}
+
+
+@pytest.mark.parametrize("arguments", [[], [None], [{}], [{}, 2, 3], [BYTES]])
+@pytest.mark.parametrize("update", ["settle", "recognise", "catalogue_change"])
+async def test_an_update_of_the_service_with_wrong_arguments_is_refused(
+    hotline: Hotline, update: str, arguments: list[Any]
+) -> None:
+    complaint = await hotline.start()
+    with pytest.raises(WorkflowUpdateFailedError):
+        await complaint.handle.execute_update(update, args=arguments)
+    kinds = [event.event_type for event in (await complaint.handle.fetch_history()).events]
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in kinds
+    assert (await complaint.act(BODIES["dispatch"])).version == 2
 
 
 async def test_a_case_that_waited_for_a_worker_is_taken(hotline: Hotline) -> None:

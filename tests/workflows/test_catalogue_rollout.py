@@ -21,7 +21,9 @@ from domain.case.actions.withdraw import Withdraw
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
+from readmodel.database import engine as engine_of
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
 from workflows.clients.rollout import end_rollout, start_rollout
@@ -142,6 +144,16 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
     assert await running.result() == {"changed": 2}
     assert [(await published(complaint))["catalogue_change"] for complaint in (early, late)] == [1, 1]
     assert asked == [early.number, late.number]
+
+
+async def test_a_case_of_which_sql_has_lost_the_beginning_stops_nobody(hotline: Hotline) -> None:
+    lost, other = [await hotline.start() for _ in range(2)]
+    for complaint in (lost, other):
+        await published(complaint)
+    owner = engine_of(hotline.settings.database_url)
+    execute(owner, "DELETE FROM events WHERE number = :number AND seq = 1", number=lost.number)
+    owner.dispose()
+    assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 1, "silent": 2}
 
 
 async def progress(running: Round) -> RolloutProgress:

@@ -41,8 +41,8 @@ from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
-from workflows.incident_link import incident_id
 from workflows.messages import IncidentOutcome, Names
+from workflows.presentation.incident import incident_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -25,7 +25,7 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
 from hotline.histories import CaseHistory, chains, read_case
-from hotline.rebuild import rebuild
+from hotline.rebuild import in_sql_until, rebuild
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.rows import execute
@@ -120,6 +120,19 @@ async def test_an_empty_read_model_is_filled_again(
     assert told == {("sent", None)}
     assert await rebuild(hotline.client, owner) == found
     assert rows(owner) == after
+
+
+async def test_one_acknowledged_command_shows_that_the_empty_read_model_was_filled(
+    hotline: Hotline, owner: Engine, complaints: list[Complaint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any case: not only of those that are written in the same transaction."""
+    assert await in_sql_until(hotline.client) is None
+    monkeypatch.setattr("hotline.rebuild.CASES_AT_ONCE", 1)
+    histories = [await read_case(hotline.client, runs) for runs in (await chains(hotline.client)).values()]
+    assert {bool(history.acknowledged) for history in histories} == {True, False}
+    empty(owner)
+    assert (await rebuild(hotline.client, owner)).cases == len(complaints)
+    assert {row["status"] for row in rows(owner)["notifications"]} == {"sent"}
 
 
 async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(

@@ -14,9 +14,8 @@ from domain.incident.opening import Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.clients.start import RPC_TIMEOUT, Request, find_started, start_once
 from workflows.incident import IncidentWorkflow
-from workflows.incident_link import incident_id
 from workflows.messages import IncidentStart, Names
-from workflows.presentation.incident import incident_search_attributes, incident_summary
+from workflows.presentation.incident import incident_id, incident_search_attributes, incident_summary
 from workflows.presentation.search_attributes import typed
 
 MOST_DRAWS = 50
