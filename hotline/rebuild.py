@@ -46,7 +46,7 @@ CASES_AT_ONCE = 32
 
 T = TypeVar("T")
 _Runs = Mapping[str, Sequence[WorkflowExecution]]
-"""Workflow ids, and the runs of each, the newest last."""
+"""Workflow ids, and the runs of each, in any order."""
 Progress = Callable[[int, int], None]
 """Callback with the number of cases that are done, and of all cases."""
 
