@@ -30,6 +30,7 @@ from domain.incident.opening import Opening
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
+from hotline.files.serving_lock import ServingLock
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
@@ -90,7 +91,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
         of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
-        people = PeopleFirst()
+        people = PeopleFirst(ServingLock(settings.data_dir).is_held)
         updates = CaseUpdates(of_cases, people, client, workflow_id)
         incidents = Incidents(writer, reader, updates)
         rollout = CatalogueRollout(reader, updates)

@@ -27,7 +27,7 @@ class Pace(NamedTuple):
     checkpoint: int
 
 
-GENTLE = Pace(concurrency=1, checkpoint=20)
+GENTLE = Pace(concurrency=2, checkpoint=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
 BRISK = Pace(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""

@@ -1,4 +1,4 @@
-"""Work on many cases steps aside for people: a worker notes when somebody acts on a case that it runs."""
+"""Work on many cases steps aside for people: the machine's API serves them, or they act on a case of this worker."""
 
 import asyncio
 import math
@@ -28,9 +28,17 @@ _ACTED = "people_first_acted"
 
 
 class PeopleFirst(Interceptor):
-    """Interceptor of a worker that notes when people register a case or send a command."""
+    """Interceptor of a worker that notes when people register a case or send a command, also by another machine's API.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        are_served: returns True while the API of this machine serves people, which it knows earlier.
+        clock: returns the present time in seconds.
+    """
+
+    def __init__(
+        self, are_served: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._are_served = are_served
         self._clock = clock
         self._acted_at = self._free_until = -math.inf
 
@@ -49,10 +57,15 @@ class PeopleFirst(Interceptor):
         After a wait of some time, calls of the same time return at once: work on many cases keeps half of the time.
         """
         now = began = self._clock()
-        while self._free_until <= now < min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS):
+        while self._free_until <= now < min(self._quiet_at(), began + LONGEST_SECONDS):
             await asyncio.sleep(min(self._acted_at + QUIET_SECONDS, began + LONGEST_SECONDS) - now)
             now = self._clock()
         self._free_until = max(self._free_until, now + (now - began))
+
+    def _quiet_at(self) -> float:
+        if self._are_served():
+            self.acted()
+        return self._acted_at + QUIET_SECONDS
 
 
 class _Notes(WorkflowInboundInterceptor):

@@ -32,6 +32,7 @@ from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.files.serving_lock import ServingLock
 from hotline.keyring import TOKEN_SHAPE, Keyring
 from hotline.settings import Settings, encryption_warning
 from hotline.temporal.connection import connect
@@ -101,6 +102,7 @@ def assemble(
         links=Links(settings.links_secret_file),
         metrics=metrics,
         clock=clock,
+        serving=ServingLock(settings.data_dir).serving,
     )
 
 

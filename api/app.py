@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 from api import openapi
 from api.backend import Backend
-from api.middleware import REQUEST_ID, BodyLimit, Watch
+from api.middleware import REQUEST_ID, BodyLimit, PeopleServed, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.routes import (
     caller_page,
@@ -59,6 +59,7 @@ def create_app(backend: Backend) -> FastAPI:
         middleware=[
             Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
             Middleware(Watch, metrics=backend.metrics),
+            Middleware(PeopleServed, serving=backend.serving),
             Middleware(BodyLimit, limit=backend.body_limit_bytes),
         ],
         exception_handlers={

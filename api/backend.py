@@ -10,6 +10,7 @@ from activities.notifications.caller_links import Links
 from api.codes import ByName, CatalogueInForce
 from api.intake import IntakeService
 from api.metrics import Metrics
+from api.middleware import Serving
 from api.problems import ProblemError, declare
 from api.readiness import ReadinessCheck
 from api.recognition import Recognition
@@ -39,6 +40,7 @@ class Backend:
         public_url: address of the API for callers, without a slash at its end.
         templates: folder of the operator's templates, or None.
         body_limit_bytes: size of the largest body.
+        serving: returns the context of a request that changes something.
     """
 
     public_url: str
@@ -60,6 +62,7 @@ class Backend:
     links: Links
     metrics: Metrics
     clock: Callable[[], datetime]
+    serving: Serving
 
     @property
     def catalogue(self) -> Catalogue:

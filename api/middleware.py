@@ -3,6 +3,8 @@
 import logging
 import re
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
 from asgi_correlation_id import correlation_id
@@ -17,6 +19,8 @@ log = logging.getLogger("hotline.api")
 BODY_TOO_LARGE = declare("body-too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that a client may give its requests: a log can carry them as they are."""
+Serving = Callable[[], AbstractContextManager[None]]
+"""Makes the context in which a request is served."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -64,6 +68,19 @@ class Watch:
             # The template of the route: case numbers must not become labels.
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.answered(route, method, status, time.perf_counter() - began)
+
+
+class PeopleServed:
+    """Context around each request that may change something: work on many cases then steps aside."""
+
+    def __init__(self, app: ASGIApp, serving: Serving) -> None:
+        self._app = app
+        self._serving = serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        with self._serving() if scope.get("method") == "POST" else nullcontext():
+            await self._app(scope, receive, send)
 
 
 class BodyLimit:

@@ -202,18 +202,23 @@ async def both_modes(*, quick: bool) -> Result:
 async def surge_of(service: Service, *, quick: bool) -> Result:
     """Measure an incident with many cases, and emergencies in between."""
     seen = await surge.measure(service, QUICK_SURGE if quick else SURGE)
-    idle = seen.idle.share(0.5)
+    idle = surge.Emergencies(seen.idle.seconds + seen.idle_again.seconds).share(0.5)
     figures = [
         Figure(f"{seen.cases:,} linked cases completed and replied to", seen.settled, "s", at_most=500),
         Figure("the same, cases per second", seen.cases / seen.settled, "/s"),
         Figure("calls taken and linked per second", seen.calls_per_second, "/s"),
-        Figure("a burst main meanwhile, p50 of idle", seen.while_settling.share(0.5) / idle, at_most=1.4),
+        Figure(
+            "a burst main meanwhile, p50 of that on the idle service before and after",
+            seen.while_settling.share(0.5) / idle,
+            at_most=1.4,
+        ),
         *(
             Figure(f"a burst main {when}, into the queue, {name}", one.share(share) * MILLISECONDS, "ms")
             for when, one in (
                 ("on an idle service", seen.idle),
                 ("while calls pour in", seen.while_calling),
                 ("while cases are settled", seen.while_settling),
+                ("on the idle service again", seen.idle_again),
             )
             for name, share in (("p50", 0.5), ("p90", 0.9), ("longest", 1.0))
         ),

@@ -1,13 +1,18 @@
 """Requests that are wrong before anybody asks what they are about; each is a problem, and each answer has a name."""
 
+import asyncio
 import json
 import logging
+import operator
 from collections.abc import AsyncIterator
+from functools import partial
 
 import httpx
 import pytest
 
+from hotline.files.serving_lock import ServingLock
 from tests.support.api import CALL, Api, problem
+from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -111,3 +116,16 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
     assert found["request_id"] == answer.headers["x-request-id"]
     assert found["request_id"] in caplog.text
     assert "secret" not in answer.text
+
+
+async def test_work_on_many_cases_hears_of_a_request_before_its_body_is_there(on_sqlite: Api) -> None:
+    lock, heard = ServingLock(on_sqlite.settings.data_dir), []
+
+    async def body() -> AsyncIterator[bytes]:
+        await until(partial(asyncio.to_thread, lock.is_held), bool)
+        heard.append("before the body")
+        yield json.dumps(CALL).encode()
+
+    assert (await send(on_sqlite, body())).status_code == 201
+    assert heard == ["before the body"]
+    await until(partial(asyncio.to_thread, lock.is_held), operator.not_)

@@ -35,11 +35,11 @@ async def waited(people: PeopleFirst, clock: Clock) -> float:
 
 
 async def test_nobody_is_waited_for_while_nobody_acts(clock: Clock) -> None:
-    assert await waited(PeopleFirst(clock), clock) == 0
+    assert await waited(PeopleFirst(clock=clock), clock) == 0
 
 
 async def test_the_wait_ends_when_people_have_been_quiet(clock: Clock) -> None:
-    people = PeopleFirst(clock)
+    people = PeopleFirst(clock=clock)
     people.acted()
     clock.seconds += QUIET_SECONDS / 3
     assert await waited(people, clock) == pytest.approx(QUIET_SECONDS * 2 / 3)
@@ -48,7 +48,7 @@ async def test_the_wait_ends_when_people_have_been_quiet(clock: Clock) -> None:
 
 @pytest.mark.parametrize("every", [QUIET_SECONDS / 3, QUIET_SECONDS * 1.1])
 async def test_people_who_act_all_the_time_leave_half_of_it(clock: Clock, every: float) -> None:
-    people, spent, act_at, began = PeopleFirst(clock), 0.0, clock(), clock()
+    people, spent, act_at, began = PeopleFirst(clock=clock), 0.0, clock(), clock()
 
     def act() -> None:
         nonlocal act_at
@@ -62,3 +62,11 @@ async def test_people_who_act_all_the_time_leave_half_of_it(clock: Clock, every:
         spent += await waited(people, clock)
         clock.seconds += 0.01
     assert (clock() - began - 2 * LONGEST_SECONDS) / 2 <= spent <= (clock() - began + LONGEST_SECONDS) / 2
+
+
+async def test_people_whom_the_api_serves_are_waited_for(clock: Clock) -> None:
+    served_until = clock() + QUIET_SECONDS * 1.5
+    people = PeopleFirst(lambda: clock() < served_until, clock)
+    assert await waited(people, clock) == pytest.approx(QUIET_SECONDS * 2)
+    assert await waited(people, clock) == 0
+    assert await waited(PeopleFirst(lambda: True, clock), clock) == pytest.approx(LONGEST_SECONDS)

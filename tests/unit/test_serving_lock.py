@@ -1,0 +1,66 @@
+"""The lock of the API is held while any process serves people, and no longer."""
+
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.files.serving_lock import NAME, ServingLock
+
+SERVE_FOR_EVER = """
+import sys, time
+from pathlib import Path
+from hotline.files.serving_lock import ServingLock
+with ServingLock(Path(sys.argv[1])).serving():
+    print("serving", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that serves people."""
+    argv = [sys.executable, "-c", SERVE_FOR_EVER, str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "serving\n"
+        yield process
+        process.kill()
+
+
+def test_the_lock_is_held_until_the_last_request_is_answered(tmp_path: Path) -> None:
+    api, worker = ServingLock(tmp_path), ServingLock(tmp_path)
+    assert not worker.is_held()
+    with api.serving():
+        with api.serving():
+            assert worker.is_held()
+        assert worker.is_held()
+    assert not worker.is_held()
+    assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+
+
+def test_a_request_that_fails_releases_it(tmp_path: Path) -> None:
+    api = ServingLock(tmp_path)
+    with pytest.raises(ZeroDivisionError), api.serving():
+        raise ZeroDivisionError
+    assert not api.is_held()
+
+
+def test_processes_share_it_and_a_killed_one_releases_it(tmp_path: Path, elsewhere: "subprocess.Popen[str]") -> None:
+    api = ServingLock(tmp_path)
+    with api.serving():
+        assert api.is_held()
+    assert api.is_held()
+    elsewhere.send_signal(signal.SIGKILL)
+    elsewhere.wait()
+    assert not api.is_held()
+
+
+def test_people_are_served_where_no_file_can_be_made(tmp_path: Path) -> None:
+    api = ServingLock(tmp_path / "missing")
+    with api.serving():
+        assert not api.is_held()
