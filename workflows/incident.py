@@ -66,6 +66,7 @@ class IncidentWorkflow(EntityWorkflow):
         self._second_search_due = start.gather
         self._second_search: asyncio.Task[None] | None = None
         self._waiting = dict.fromkeys(start.waiting)
+        self._silent = set[str]()
         self._counts = Counter(start.counts)
         self._absorbed = start.absorbed
         self._names = start.names
@@ -177,8 +178,10 @@ class IncidentWorkflow(EntityWorkflow):
         for number in numbers:
             self._waiting.pop(number, None)
         self._waiting |= dict.fromkeys(answers.silent)
-        if answers.silent and self._waiting.keys() <= {*answers.silent}:
-            await workflow.sleep(LATER, summary=f"{len(answers.silent)} cases do not answer 工单无应答")
+        self._silent |= {*answers.silent}
+        if self._waiting and self._waiting.keys() <= self._silent:
+            await workflow.sleep(LATER, summary=f"{len(self._waiting)} cases do not answer 工单无应答")
+            self._silent.clear()
         self._wake()
 
     async def _finish(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
@@ -20,7 +21,7 @@ from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from readmodel.database import engine as engine_of
-from tests.support.causes import OVER, actions, count_of, count_timers, declare, linked, replied, told
+from tests.support.causes import OVER, Cause, actions, count_of, count_timers, declare, linked, replied, told
 from tests.support.hotline import PATIENCE_SECONDS, Hotline, running_hotline, until
 from tests.support.outage import down
 from workflows.complaint import ComplaintWorkflow
@@ -199,32 +200,40 @@ class TestFailure:
             scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
             assert await count_of(complaint, scheduled) == 0
 
-    async def test_a_case_that_does_not_answer_keeps_nobody_waiting_and_is_asked_again(
-        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("batch", "silent"), [(200, 1), (1, 2)])
+    async def test_cases_that_do_not_answer_keep_nobody_waiting_and_are_asked_again_later(
+        self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, silent: int
     ) -> None:
-        """Its workflow has no worker that could compute it."""
+        """Their workflows have no worker that could compute them. Each was asked in three tries before the pause."""
         monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.5)
-        async with running_hotline(server, tmp_path, task_queue="silent") as hotline:
+        monkeypatch.setattr("workflows.incident.BATCH", batch)  # which the sandbox would not see
+        async with running_hotline(server, tmp_path, task_queue=f"silent-{batch}", sandbox=False) as hotline:
             cause = await declare(hotline, "west")
-            registration = hotline.registration(incident=cause.number)
-            stuck = await hotline.client.start_workflow(
-                ComplaintWorkflow.run,
-                ComplaintStart(source=registration),
-                id=workflow_id(registration.number),
-                task_queue="nobody-polls-it",
-            )
-            await cause.handle.signal("linked", [registration.number])
+            stuck = [await self._stuck(hotline, cause) for _ in range(silent)]
             complaints = await linked(hotline, cause, 3)
             await cause.act(OVER)
             for complaint in complaints:
                 await replied(complaint)
-            seen = await until(cause.seen, lambda seen: seen.waiting == 1)
+            seen = await until(cause.seen, lambda seen: seen.waiting == silent)
             assert seen.incident.state == "settling"
-            await stuck.terminate("it will not come back")
             await until(partial(count_timers, cause), lambda timers: timers == 2)  # beside that of the second search
+            for handle in stuck:
+                await handle.terminate("it will not come back")
             await hotline.server.fast_forward(cause.handle, timedelta(minutes=6))
             last = (await cause.published("declare", "resolve", "finish"))[-1]
-            assert last["data"] == '{"settled":3,"over":1}'
+            assert last["data"] == f'{{"settled":3,"over":{silent}}}'
+
+    @staticmethod
+    async def _stuck(hotline: Hotline, cause: Cause) -> WorkflowHandle[Any, Any]:
+        registration = hotline.registration(incident=cause.number)
+        handle = await hotline.client.start_workflow(
+            ComplaintWorkflow.run,
+            ComplaintStart(source=registration),
+            id=workflow_id(registration.number),
+            task_queue="nobody-polls-it",
+        )
+        await cause.handle.signal("linked", [registration.number])
+        return handle
 
 
 async def _lost(_: SenderWriter, __: object) -> None:

@@ -14,7 +14,7 @@ _COUNTED = {
     KEPT: "另有事项未结 Kept open for what they have of their own",
     OVER: "此前已回复或撤销 Replied to or ended before",
     "linked": "已转出 Handed on",
-    "refused": "未能转出 Could not be handed on",
+    "refused": "未被接受 Refused",
     "gone": "已结束 Ended before",
 }
 
