@@ -8,7 +8,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
-from temporalio.converter import BinaryPlainPayloadConverter, DataConverter
+from temporalio.converter import (
+    BinaryPlainPayloadConverter,
+    BinaryProtoPayloadConverter,
+    DataConverter,
+    EncodingPayloadConverter,
+    JSONProtoPayloadConverter,
+)
 from temporalio.exceptions import ApplicationError
 
 from domain.shared.command import Command
@@ -17,15 +23,34 @@ from workflows.start_checks import INVALID_ARGUMENTS, Undecoded
 
 MOST_FAULTS = 5
 """Faults that a message names."""
+_UNCHECKED = (BinaryPlainPayloadConverter, BinaryProtoPayloadConverter, JSONProtoPayloadConverter)
+"""Converters of the SDK that ignore the expected type."""
 _QUOTES_INPUT = ("value_error", "assertion_error", "union_tag_invalid")
 """Types of faults whose messages may repeat what was sent, which may be personal."""
 
 
-class _CheckedBytes(BinaryPlainPayloadConverter):
-    """Converter of bytes, which the service never sends: pydantic checks them as it checks JSON."""
+class _Checked(EncodingPayloadConverter):
+    """Converter of bytes or protobuf, which the service takes nowhere: pydantic checks them as it checks JSON."""
+
+    def __init__(self, unchecked: EncodingPayloadConverter) -> None:
+        self._unchecked = unchecked
+
+    @property
+    def encoding(self) -> str:
+        return self._unchecked.encoding
+
+    def to_payload(self, value: Any) -> Payload | None:  # noqa: ANN401 - as the SDK's own
+        return self._unchecked.to_payload(value)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ANN401 - as the SDK's own
-        return TypeAdapter(type_hint or object).validate_python(super().from_payload(payload))
+        try:
+            value = self._unchecked.from_payload(payload, type_hint)
+        except Exception:  # noqa: BLE001 - the SDK's, of any type: it is no value of this encoding
+            value = payload.data
+        # What the Temporal server answers to a client is protobuf.
+        if isinstance(type_hint, type) and isinstance(value, type_hint):
+            return value
+        return TypeAdapter(type_hint or object).validate_python(value)
 
 
 class Converter(PydanticPayloadConverter):
@@ -37,8 +62,9 @@ class Converter(PydanticPayloadConverter):
 
     def __init__(self, options: ToJsonOptions) -> None:
         super().__init__(options)
-        checked = _CheckedBytes()
-        self.converters = {**self.converters, checked.encoding.encode(): checked}
+        self.converters = {
+            encoding: _Checked(one) if isinstance(one, _UNCHECKED) else one for encoding, one in self.converters.items()
+        }
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """Decode payloads. A start message that cannot be decoded becomes `Undecoded`.

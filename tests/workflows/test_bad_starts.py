@@ -34,6 +34,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "李婆婆"
 BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b"\xff"))
+MESSAGE = RawValue(
+    Payload(metadata={"encoding": b"json/protobuf", "messageType": b"temporal.api.common.v1.Payloads"}, data=b"{}")
+)
+NO_MESSAGE = RawValue(Payload(metadata={"encoding": b"json/protobuf", "messageType": b"x.Y"}, data=b"{}"))
 GARBAGE: dict[str, list[Any]] = {
     "other fields": [{"x": 1}],
     "a text": ["hello"],
@@ -45,6 +49,8 @@ GARBAGE: dict[str, list[Any]] = {
     "a source with a wrong field": [{"source": {"number": 1, "intake": {"caller": {NAME: NAME, "phone": NAME}}}}],
     "no JSON": [RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{x: 1"))],
     "bytes": [BYTES],
+    "protobuf": [MESSAGE],
+    "protobuf of an unknown type": [NO_MESSAGE],
 }
 
 
@@ -127,7 +133,7 @@ async def test_a_start_that_a_worker_would_refuse_is_no_case(hotline: Hotline) -
 
 
 async def test_a_history_of_an_unknown_encoding_cannot_be_repaired(hotline: Hotline) -> None:
-    unreadable = RawValue(Payload(metadata={"encoding": b"json/protobuf"}, data=b"?"))
+    unreadable = RawValue(Payload(metadata={"encoding": b"binary/encrypted"}, data=b"?"))
     number = f"{uuid.uuid4().int % 10**13:013}"
     name = workflow_id(number)
     handle = await hotline.client.start_workflow("ComplaintWorkflow", unreadable, id=name, task_queue="nobody-polls-it")
@@ -137,7 +143,7 @@ async def test_a_history_of_an_unknown_encoding_cannot_be_repaired(hotline: Hotl
         await repair_case(hotline.client, hotline.engine, number, None)
 
 
-@pytest.mark.parametrize("arguments", [[], [None], [["1"], 2], [BYTES]], ids=["none", "null", "two", "bytes"])
+@pytest.mark.parametrize("arguments", [[], [None], [["1"], 2], [BYTES], [MESSAGE], [NO_MESSAGE]])
 async def test_a_signal_with_wrong_arguments_stops_nothing(hotline: Hotline, arguments: list[Any]) -> None:
     complaint = await hotline.start()
     for signal in ("undelivered", "publish"):
@@ -197,7 +203,7 @@ async def test_a_case_or_incident_under_the_id_of_another_fails(hotline: Hotline
     assert registration.number not in {row["number"] for row in everything(hotline.engine)[tables.cases.name]}
 
 
-@pytest.mark.parametrize("arguments", [[], [None], [{}], [{}, 2, 3], [BYTES]])
+@pytest.mark.parametrize("arguments", [[], [None], [{}], [{}, 2, 3], [BYTES], [MESSAGE], [NO_MESSAGE]])
 @pytest.mark.parametrize("update", ["settle", "recognise", "catalogue_change"])
 async def test_an_update_of_the_service_with_wrong_arguments_is_refused(
     hotline: Hotline, update: str, arguments: list[Any]
