@@ -42,9 +42,13 @@ def _statement(closed_after: datetime, after: str, limit: int, since: datetime |
     return select(both.c.number).order_by(both.c.number).limit(limit)
 
 
-def walk(connection: ReadConnection, closed_after: datetime, page: int = 500) -> Iterator[Case]:
-    """Yield the cases that are open or were closed after an instant, in the order of their numbers."""
+def walk(connection: ReadConnection, closed_after: datetime, page: int = 500) -> Iterator[Case | None]:
+    """Yield the cases that are open or were closed after an instant, in the order of their numbers.
+
+    None stands for a case of which SQL has lost the first event.
+    """
     after = ""
     while numbers := open_numbers(connection, closed_after, after, page):
-        yield from get_cases(connection, numbers)
+        found = {case.number: case for case in get_cases(connection, numbers)}
+        yield from map(found.get, numbers)
         after = numbers[-1]

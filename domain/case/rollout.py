@@ -56,12 +56,17 @@ class RolloutPreview:
     at: datetime
     changed: int = 0
     same: int = 0
+    unknown: int = 0
+    """Cases of which SQL has lost the first event: nobody can say whether they would change."""
     kept: list[tuple[str, str]] = field(default_factory=list)
     """Cases that keep their terms, each with the code that the catalogue lacks."""
     shifts: dict[tuple[str, str], ClockShift] = field(default_factory=dict)
 
-    def add(self, case: Case) -> None:
-        """Add the effect on one more case."""
+    def add(self, case: Case | None) -> None:
+        """Add the effect on one more case; None stands for one that is unknown."""
+        if case is None:
+            self.unknown += 1
+            return
         try:
             terms = self.rollout.terms(case)
         except UnknownCode as error:

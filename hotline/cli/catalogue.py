@@ -66,7 +66,7 @@ def apply(
     with _retry_later():
         preview, closed_after = _preview(settings, store, new)
         applied = _is_applied(store, preview.edition)
-        if dry_run or (applied and not preview.changed):
+        if dry_run or (applied and not preview.changed and not preview.unknown):
             typer.echo("nothing was changed" if dry_run else "it is in force for every open case already")
             return
         if not yes and not typer.confirm("Put it in force?"):
@@ -84,7 +84,7 @@ def apply(
                 + 2 * settings.reconcile_seconds
                 + 10,
             )
-            cases = preview.changed + preview.same
+            cases = preview.changed + preview.same + preview.unknown
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
     typer.echo(_summary(answers))
@@ -123,6 +123,8 @@ def _show(preview: "RolloutPreview") -> None:
     typer.echo(
         f"open cases: {preview.changed} change, {preview.same} stay the same, {len(preview.kept)} keep their terms"
     )
+    if preview.unknown:
+        typer.echo(f"  {preview.unknown} cannot be asked before the reconciler has written their events")
     rows: list[tuple[str, ...]] = []
     for (service, clock), shift in sorted(preview.shifts.items()):
         due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)

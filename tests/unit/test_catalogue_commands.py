@@ -18,6 +18,7 @@ from readmodel.migrate import migrate
 from readmodel.projection import write
 from tests.support.batches import batch
 from tests.support.build import do, registration
+from tests.support.rows import execute
 
 NOTHING_LISTENS = "127.0.0.1:9"
 
@@ -101,6 +102,21 @@ def test_the_catalogue_that_is_in_force_already_is_recognized(
     store.put(load_catalogue(DEFAULT_CATALOGUE), DEFAULT_CATALOGUE, datetime.now(UTC), by="chief")
     assert run(str(DEFAULT_CATALOGUE), "--yes", monkeypatch=monkeypatch) == 0
     assert "in force for every open case already" in capsys.readouterr().out
+
+
+def test_a_case_of_which_sql_has_lost_the_beginning_is_not_taken_for_changed(
+    store: CatalogueStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    default = load_catalogue(DEFAULT_CATALOGUE)
+    store.put(default, DEFAULT_CATALOGUE, datetime.now(UTC), by="chief")
+    kept_case(default, "repair")
+    owner = engine(Settings().database_url)
+    execute(owner, "DELETE FROM events WHERE seq = 1")
+    owner.dispose()
+    assert run(str(DEFAULT_CATALOGUE), "--yes", monkeypatch=monkeypatch) == 1
+    told = capsys.readouterr()
+    assert "1 cannot be asked before the reconciler has written their events" in told.out
+    assert "run the command again" in told.err
 
 
 def test_without_temporal_nothing_is_in_force_and_it_is_to_be_run_again(
