@@ -4,7 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
 
 from asgi_correlation_id import correlation_id
@@ -71,7 +71,10 @@ class Watch:
 
 
 class PeopleServed:
-    """Context around each request that may change something: work on many cases then steps aside."""
+    """Context around the answer to each request that may change something: work on many cases then steps aside.
+
+    It begins when the body is there, as a slow sender must not hold up other work.
+    """
 
     def __init__(self, app: ASGIApp, serving: Serving) -> None:
         self._app = app
@@ -79,8 +82,18 @@ class PeopleServed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        with self._serving() if scope.get("method") == "POST" else nullcontext():
+        if scope.get("method") != "POST":
             await self._app(scope, receive, send)
+            return
+        with ExitStack() as answering:
+
+            async def received() -> Message:
+                message = await receive()
+                if not message.get("more_body"):
+                    answering.enter_context(self._serving())
+                return message
+
+            await self._app(scope, received, send)
 
 
 class BodyLimit:

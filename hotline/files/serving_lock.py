@@ -6,7 +6,7 @@ A worker hears from Temporal of a call some 20 ms after it came in; work on many
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -35,9 +35,7 @@ class ServingLock:
         """Hold the lock in this context. Contexts of one process may overlap."""
         self._requests += 1
         if self._held is None:
-            with suppress(OSError):
-                self._held = open(self._path, "ab", opener=partial(os.open, mode=OWNER_ONLY))  # noqa: SIM115 - outlives it
-                fcntl.flock(self._held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self._held = self._hold()
         try:
             yield
         finally:
@@ -45,6 +43,15 @@ class ServingLock:
             if not self._requests and self._held is not None:
                 self._held.close()
                 self._held = None
+
+    def _hold(self) -> IO[bytes] | None:
+        """Return the locked file; None if it cannot be made, or is just being tried: the next request tries again."""
+        with suppress(OSError), ExitStack() as opened:
+            file = opened.enter_context(open(self._path, "ab", opener=partial(os.open, mode=OWNER_ONLY)))
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            opened.pop_all()
+            return file
+        return None
 
     def is_held(self) -> bool:
         """Return True while any process holds it."""

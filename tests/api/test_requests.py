@@ -5,13 +5,12 @@ import json
 import logging
 import operator
 from collections.abc import AsyncIterator
-from functools import partial
 
 import httpx
 import pytest
 
 from hotline.files.serving_lock import ServingLock
-from tests.support.api import CALL, Api, problem
+from tests.support.api import CALL, Api, further_api, problem
 from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -118,14 +117,22 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
     assert "secret" not in answer.text
 
 
-async def test_work_on_many_cases_hears_of_a_request_before_its_body_is_there(on_sqlite: Api) -> None:
-    lock, heard = ServingLock(on_sqlite.settings.data_dir), []
+async def test_work_on_many_cases_hears_of_a_request_until_it_is_answered(on_sqlite: Api) -> None:
+    """No worker takes the action. What is still being sent holds nobody up."""
+    async with further_api(on_sqlite, on_sqlite.clock, task_queue="nobody", update_timeout_seconds=1.0) as api:
+        number = (await api.register()).json()["number"]
+        lock = ServingLock(api.settings.data_dir)
 
-    async def body() -> AsyncIterator[bytes]:
-        await until(partial(asyncio.to_thread, lock.is_held), bool)
-        heard.append("before the body")
-        yield json.dumps(CALL).encode()
+        async def held() -> bool:
+            return await asyncio.to_thread(lock.is_held)
 
-    assert (await send(on_sqlite, body())).status_code == 201
-    assert heard == ["before the body"]
-    await until(partial(asyncio.to_thread, lock.is_held), operator.not_)
+        async def body() -> AsyncIterator[bytes]:
+            yield b'{"note": '
+            assert not await held()
+            yield b'"urgent"}'
+
+        path, headers = f"/v1/complaints/{number}/actions/comment", {**api.key("chen"), **JSON}
+        action = asyncio.create_task(api.http.post(path, content=body(), headers=headers))
+        await until(held, bool)
+        assert (await action).status_code == 503
+        await until(held, operator.not_)

@@ -1,5 +1,6 @@
 """The lock of the API is held while any process serves people, and no longer."""
 
+import fcntl
 import signal
 import stat
 import subprocess
@@ -50,13 +51,33 @@ def test_a_request_that_fails_releases_it(tmp_path: Path) -> None:
     assert not api.is_held()
 
 
-def test_processes_share_it_and_a_killed_one_releases_it(tmp_path: Path, elsewhere: "subprocess.Popen[str]") -> None:
-    api = ServingLock(tmp_path)
-    with api.serving():
-        assert api.is_held()
-    assert api.is_held()
+def test_a_killed_process_releases_it(tmp_path: Path, elsewhere: "subprocess.Popen[str]") -> None:
+    worker = ServingLock(tmp_path)
+    assert worker.is_held()
     elsewhere.send_signal(signal.SIGKILL)
     elsewhere.wait()
+    assert not worker.is_held()
+
+
+def test_processes_share_it(tmp_path: Path, elsewhere: "subprocess.Popen[str]") -> None:
+    api = ServingLock(tmp_path)
+    with api.serving():
+        elsewhere.kill()
+        elsewhere.wait()
+        assert api.is_held()
+    assert not api.is_held()
+
+
+def test_a_request_that_begins_while_a_worker_looks_is_announced_by_the_next_one(tmp_path: Path) -> None:
+    api = ServingLock(tmp_path)
+    with (tmp_path / NAME).open("wb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        first = api.serving()
+        first.__enter__()
+    assert not api.is_held()
+    with api.serving():
+        assert api.is_held()
+    first.__exit__(None, None, None)
     assert not api.is_held()
 
 

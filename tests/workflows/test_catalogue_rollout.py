@@ -21,6 +21,7 @@ from domain.case.actions.withdraw import Withdraw
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
+from hotline.files.serving_lock import ServingLock
 from readmodel.database import engine as engine_of
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.rows import execute
@@ -204,3 +205,23 @@ async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(hotline: Hotlin
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
     assert f"1 cases to {complaint.number} 逐单改用" in json.dumps(summaries, ensure_ascii=False)
+
+
+async def test_it_asks_before_each_case_whether_the_api_serves_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the API serves them all the time, half of the time is left."""
+    looked, is_held = list[bool](), ServingLock.is_held
+
+    def noted(lock: ServingLock) -> bool:
+        looked.append(is_held(lock))
+        return looked[-1]
+
+    monkeypatch.setattr(ServingLock, "is_held", noted)
+    async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
+        for _ in range(2):
+            await published(await hotline.start())
+        with ServingLock(hotline.settings.data_dir).serving():
+            assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 2}
+    assert looked
+    assert all(looked)
