@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.dying_api import POINTS
 from tests.support.service import ROOT, Service, wait_until
 
@@ -20,6 +21,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 DIRECTIONS = {"title": "爆管", "services": ["leak"], "districts": ["minzhong"]}
 COMMENT = {"note": "用户六点后在家"}
+PATIENT = f"""
+extends = "{DEFAULT_CATALOGUE}"
+name = "Zhongshan, twice as patient"
+
+[services.no_water]
+resolve = {{ hours = 48, source = "I" }}
+"""
 AT_ONCE_SECONDS = 5.0
 SOON_SECONDS = 60.0
 """Longest time until SQL has what its sender left: two looks of the reconciler."""
@@ -137,3 +145,18 @@ def test_sql_shows_it_within_a_minute_although_nobody_asks_again(
     request = make(http)
     send_and_die(service, request, uuid.uuid4().hex, "before", tmp_path)
     wait_until(lambda: times_shown(http, request) == 1, lambda: f"{request.target} is not in SQL", SOON_SECONDS)
+
+
+def test_a_catalogue_put_in_force_at_once_reaches_a_call_whose_api_died(
+    service: Service, http: httpx.Client, tmp_path: Path
+) -> None:
+    """The call has the terms of the catalogue before, and SQL has it when the reconciler has looked."""
+    request = registration(http)
+    send_and_die(service, request, uuid.uuid4().hex, "before", tmp_path)
+    new = tmp_path / "new.toml"
+    new.write_text(PATIENT, encoding="utf-8")
+    service.run("catalogue", "apply", str(new), "--yes", HOTLINE_UPDATE_TIMEOUT_SECONDS="1")
+    cases = http.get(request.path, params={"limit": 200}).raise_for_status().json()["items"]
+    (number,) = (case["number"] for case in cases if case["description"] == request.body["description"])
+    timeline = http.get(f"/complaints/{number}/timeline").raise_for_status().json()["items"]
+    assert [item["action"] for item in timeline].count("catalogue_change") == 1
