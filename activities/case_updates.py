@@ -1,4 +1,4 @@
-"""Updates that an activity sends to many cases, one after the other, and the writing of what they return."""
+"""Updates that an activity sends to many cases, a few at a time, and the writing of what they return."""
 
 import asyncio
 from collections import Counter
