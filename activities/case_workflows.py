@@ -19,7 +19,7 @@ CHUNK = 500
 SLICE = 50
 """The same of what changed lately: to find and sort them takes Temporal less than ten milliseconds."""
 SHORTEST = timedelta(seconds=0.5)
-"""Part of the time that is not halved any more."""
+"""Shortest part, and the first."""
 RUNNING = WorkflowExecutionStatus.RUNNING
 
 
@@ -64,20 +64,23 @@ class CaseWorkflows:
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
 
-        The time up to `until` is halved until few cases changed in each part: for every page Temporal's SQLite sorts
-        all that a query finds, and everybody waits. The newest part comes first, and what changed after `until` last.
+        It goes back from `until` in parts in which few cases changed, and lists what changed after `until` last. For
+        every page Temporal's SQLite sorts all that a query finds, and everybody waits; so also while it counts many.
         """
-        parts = [(since, until)]
-        while parts:
-            begin, end = parts.pop()
+        end, length = until, SHORTEST
+        while end > since:
+            begin = max(since, end - length)
             condition = f'{self._key.name} BETWEEN "{begin.isoformat()}" AND "{end.isoformat()}"'
-            found = await self._client.count_workflows(f"{self._condition} AND {condition}")
-            if found.count > SLICE and end - begin > SHORTEST:
-                middle = begin + (end - begin) / 2
-                parts += [(begin, middle), (middle, end)]
-            elif found.count:
+            found = (await self._client.count_workflows(f"{self._condition} AND {condition}")).count
+            if found > SLICE and length > SHORTEST:
+                length /= 2
+                continue
+            if found:
                 async for chunk in self._chunks(condition):
                     yield chunk
+            end = begin
+            if found < SLICE / 2:
+                length *= 2
         async for chunk in self._chunks(f'{self._key.name} > "{until.isoformat()}"'):
             yield chunk
 
