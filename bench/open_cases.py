@@ -2,7 +2,8 @@
 
 Each case is registered and dispatched: bills in dispute, as cases are open in such numbers only if they take days. Of
 as many leaks that nobody signs for, each would ring five times within twenty minutes. In rounds, at a small and at a
-large number of open cases, leaks are registered and dispatched one after the other, as calls come in, and timed.
+large number of open cases, leaks are registered and dispatched one after the other, as calls come in, and timed. Then
+they are signed for: otherwise those of the first round ring their last time 20 min later, at once, in the second round.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ TIMED = 400
 """Cases of each round that are timed: p99 needs some hundred."""
 AT_REST_SECONDS = 5.0
 TRIES, RETRY_SECONDS = 20, 2.0
-DISPATCH = PATH[0]
+DISPATCH, SIGN_FOR = PATH[:2]
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,14 @@ async def _beside(service: Service, hotline: Hotline, opener: Opener, wanted: in
         number = await opener.register(sample, service_code="billing")
         await opener.act(number, "dispatch", {"department": "billing"}, sample)
 
+    leaks = list[str]()
+
     async def leak(sample: Round) -> None:
-        await hotline.act(await hotline.register(sample), *DISPATCH, sample)
+        leaks.append(await hotline.register(sample))
+        await hotline.act(leaks[-1], *DISPATCH, sample)
+
+    async def sign_for(sample: Round) -> None:
+        await hotline.act(leaks.pop(), *SIGN_FOR, sample)
 
     if wanted > opened:
         opening = await closed_loop(bill, wanted - opened, CONCURRENT)
@@ -71,4 +78,5 @@ async def _beside(service: Service, hotline: Hotline, opener: Opener, wanted: in
     await asyncio.sleep(AT_REST_SECONDS)
     timed = await closed_loop(leak, TIMED, concurrent=1)
     register, action = (timed.milliseconds(operation, 0.99) for operation in ("register", "action"))
+    await closed_loop(sign_for, TIMED, concurrent=1)
     return Beside(wanted, register, action, service.memory())
