@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from google.protobuf.message import Message
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from temporalio.api.common.v1 import Payload
@@ -43,14 +44,13 @@ class _Checked(EncodingPayloadConverter):
         return self._unchecked.to_payload(value)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ANN401 - as the SDK's own
+        if isinstance(type_hint, type) and issubclass(type_hint, Message):  # the SDK describes a workflow so
+            return self._unchecked.from_payload(payload, type_hint)
         try:
-            value = self._unchecked.from_payload(payload, type_hint)
+            value = self._unchecked.from_payload(payload)
         except Exception:  # noqa: BLE001 - the SDK's, of any type: it is no value of this encoding
             value = payload.data
-        # What the Temporal server answers to a client is protobuf.
-        if isinstance(type_hint, type) and isinstance(value, type_hint):
-            return value
-        return TypeAdapter(type_hint or object).validate_python(value)
+        return TypeAdapter(type_hint or object).validate_python(value, strict=True)
 
 
 class Converter(PydanticPayloadConverter):

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "李婆婆"
 BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b"\xff"))
+TEXT_IN_BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b"1"))
 MESSAGE = RawValue(
     Payload(metadata={"encoding": b"json/protobuf", "messageType": b"temporal.api.common.v1.Payloads"}, data=b"{}")
 )
@@ -143,12 +144,12 @@ async def test_a_history_of_an_unknown_encoding_cannot_be_repaired(hotline: Hotl
         await repair_case(hotline.client, hotline.engine, number, None)
 
 
-@pytest.mark.parametrize("arguments", [[], [None], [["1"], 2], [BYTES], [MESSAGE], [NO_MESSAGE]])
+@pytest.mark.parametrize("arguments", [[], [None], [["1"], 2], [BYTES], [TEXT_IN_BYTES], [MESSAGE], [NO_MESSAGE]])
 async def test_a_signal_with_wrong_arguments_stops_nothing(hotline: Hotline, arguments: list[Any]) -> None:
     complaint = await hotline.start()
     for signal in ("undelivered", "publish"):
         await complaint.handle.signal(signal, args=arguments)
-    assert (await complaint.act(BODIES["dispatch"])).version >= 2
+    assert (await complaint.act(BODIES["dispatch"])).version == 2
     cause = await declare(hotline, "henglan")
     for signal in ("linked", "unlinked", "absorb"):
         await cause.handle.signal(signal, args=arguments)
