@@ -65,7 +65,7 @@ class CaseWorkflows:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
 
         It goes back from `until` in parts in which few cases changed, and lists what changed after `until` last. For
-        every page Temporal's SQLite sorts all that a query finds, and everybody waits; so also while it counts many.
+        every page Temporal's SQLite sorts all that a query finds, and everybody waits; a count reads as many rows.
         """
         end, length = until, SHORTEST
         while end > since:

@@ -118,7 +118,7 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
 
 
 async def test_work_on_many_cases_hears_of_a_request_until_it_is_answered(on_sqlite: Api) -> None:
-    """No worker takes the action. What is still being sent holds nobody up."""
+    """No worker takes the action."""
     async with further_api(on_sqlite, on_sqlite.clock, task_queue="nobody", update_timeout_seconds=1.0) as api:
         number = (await api.register()).json()["number"]
         lock = ServingLock(api.settings.data_dir)
@@ -126,13 +126,7 @@ async def test_work_on_many_cases_hears_of_a_request_until_it_is_answered(on_sql
         async def held() -> bool:
             return await asyncio.to_thread(lock.is_held)
 
-        async def body() -> AsyncIterator[bytes]:
-            yield b'{"note": '
-            assert not await held()
-            yield b'"urgent"}'
-
-        path, headers = f"/v1/complaints/{number}/actions/comment", {**api.key("chen"), **JSON}
-        action = asyncio.create_task(api.http.post(path, content=body(), headers=headers))
+        action = asyncio.create_task(api.act(number, "comment", {"note": "urgent"}))
         await until(held, bool)
         assert (await action).status_code == 503
         await until(held, operator.not_)

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from api.middleware import PeopleServed
 from hotline.files.serving_lock import NAME, ServingLock
 
 SERVE_FOR_EVER = """
@@ -85,3 +87,25 @@ def test_people_are_served_where_no_file_can_be_made(tmp_path: Path) -> None:
     api = ServingLock(tmp_path / "missing")
     with api.serving():
         assert not api.is_held()
+
+
+async def test_a_request_holds_it_once_its_body_is_there_and_a_reader_never(tmp_path: Path) -> None:
+    lock, seen = ServingLock(tmp_path), list[bool]()
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        while (await receive())["more_body"]:
+            seen.append(lock.is_held())
+        seen.append(lock.is_held())
+
+    async def send(_: Message) -> None:
+        raise AssertionError("nothing is answered")
+
+    for method in ("POST", "GET"):
+        body = iter((True, True, False))
+
+        async def receive(body: Iterator[bool] = body) -> Message:
+            return {"type": "http.request", "body": b" ", "more_body": next(body)}
+
+        await PeopleServed(app, lock.serving)({"type": "http", "method": method}, receive, send)
+    assert seen == [False, False, True, False, False, False]
+    assert not lock.is_held()

@@ -210,18 +210,24 @@ async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(hotline: Hotlin
 async def test_it_asks_before_each_case_whether_the_api_serves_people(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the API serves them all the time, half of the time is left."""
-    looked, is_held = list[bool](), ServingLock.is_held
+    """While the API serves them all the time, it waits, and then goes on."""
+    course, is_held, send = list[str](), ServingLock.is_held, CaseUpdates.send
 
-    def noted(lock: ServingLock) -> bool:
-        looked.append(is_held(lock))
-        return looked[-1]
+    def looked(lock: ServingLock) -> bool:
+        course.append(f"held {is_held(lock)}")
+        return is_held(lock)
 
-    monkeypatch.setattr(ServingLock, "is_held", noted)
+    async def asked(cases: CaseUpdates, *arguments: Any) -> Any:
+        course.append("asked")
+        return await send(cases, *arguments)
+
+    monkeypatch.setattr(ServingLock, "is_held", looked)
+    monkeypatch.setattr(CaseUpdates, "send", asked)
     async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
         for _ in range(2):
             await published(await hotline.start())
         with ServingLock(hotline.settings.data_dir).serving():
             assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 2}
-    assert looked
-    assert all(looked)
+    assert course.count("asked") == 2
+    assert {*course} == {"held True", "asked"}
+    assert course.index("asked") > 2
