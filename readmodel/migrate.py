@@ -1,7 +1,9 @@
 """Migration of the schema of the read model."""
 
+import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -22,16 +24,14 @@ def migrate(url: str) -> None:
     The folder of a SQLite file is created. Raises SQLAlchemyError if the database does not answer.
     """
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    database = engine(url)
-    try:
-        with _alone(database) as connection:
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    finally:
-        database.dispose()
+    with ExitStack() as stack:
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            stack.enter_context(_only_one_in(Path(parsed.database).parent))
+        database = engine(url)
+        stack.callback(database.dispose)
+        config = _config()
+        config.attributes["connection"] = stack.enter_context(_alone(database))
+        command.upgrade(config, "head")
 
 
 def current(connection: Connection) -> bool:
@@ -41,6 +41,18 @@ def current(connection: Connection) -> bool:
     known = {revision.revision for revision in script.walk_revisions()}
     # A revision that this code does not know is a newer one: migrations are additive, so that is good enough.
     return applied is not None and (applied == script.get_current_head() or applied not in known)
+
+
+@contextmanager
+def _only_one_in(folder: Path) -> Iterator[None]:
+    """Lock the folder, making it if need be. SQLite fails at once where two give a new file its write-ahead log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "LOOK_EVERY_SECONDS", 0.05)
 
 
+@pytest.mark.slow
 async def test_calls_are_registered_while_more_wait_than_workers_can_take(temporal: Client, tmp_path: Path) -> None:
     """Nobody is refused, with a worker or without; the backlog is what Temporal counts, and it goes."""
     async with running_api(temporal, f"sqlite:///{tmp_path / 'hotline.db'}", tmp_path, at_work=False) as made:

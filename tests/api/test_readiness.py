@@ -189,6 +189,7 @@ async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(
         await becomes(made, "courier", ok=True)
 
 
+@pytest.mark.slow
 async def test_a_courier_without_a_worker_is_told(own_temporal: Client, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'hotline.db'}"
     async with running_api(own_temporal, url, tmp_path, at_work=False) as made:

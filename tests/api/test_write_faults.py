@@ -168,6 +168,7 @@ async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_ord
     assert all(answer.json()["version"] >= notes[place] for place, answer in enumerate(answers))
 
 
+@pytest.mark.slow
 async def test_an_action_waits_until_temporal_has_room_for_it(
     temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -296,6 +296,8 @@ def test_an_approval_holds_up_the_department_and_not_the_caller(hotline: Hotline
 def test_a_case_comes_back_when_sql_has_lost_it(hotline: Hotline) -> None:
     complaint = hotline.register(AGENT, service_code="no_water", location={"district": "west"}, description="没水。")
     complaint.act(AGENT, "dispatch", department="repair")
+    # Nobody is told of a comment; and with it the case hears that SQL had the dispatch.
+    complaint.act(AGENT, "comment", note="用户来电补充：整栋楼停水。")
     told, happened, seen = complaint.told(), complaint.timeline(), complaint.see()
     hotline.lose_the_read_model()
     # The case itself is in Temporal, and answers.

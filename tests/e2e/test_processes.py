@@ -48,6 +48,7 @@ def open_to_others(folder: Path) -> list[str]:
     return [f"{path}: {mode:o}" for path, mode in found.items() if mode & 0o077]
 
 
+@pytest.mark.slow
 def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path: Path) -> None:
     hotline = Hotline(service)
     hotline.import_customers()

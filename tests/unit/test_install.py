@@ -70,6 +70,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     clone.make.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_an_installation_tells_how_far_it_is_while_pip_works(clone: Clone) -> None:
     assert clone.line() == f"Making the environment .venv with {clone.environment.with_name('python')}"
     assert clone.line() == "Installing 2 packages into .venv; the first time takes a minute or two"

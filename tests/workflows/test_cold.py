@@ -143,6 +143,7 @@ async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, at
     await replays(complaint.handle)
 
 
+@pytest.mark.slow
 async def test_a_case_settled_while_it_publishes_asks_for_the_same_on_replay(cold: Hotline) -> None:
     """The answer of SQL and the settlement arrive together, in either order: neither makes the case publish."""
     incident = await begun(cold, "busy")

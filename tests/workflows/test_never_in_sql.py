@@ -179,6 +179,7 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
 
 
 @pytest.mark.parametrize("registered", [False, True])
+@pytest.mark.slow
 async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
     reconciled: Hotline, monkeypatch: pytest.MonkeyPatch, registered: bool
 ) -> None:
