@@ -12,8 +12,11 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 import worker
+from activities import reconcile
+from activities.case_workflows import CaseWorkflows
 from api import readiness
 from api.schemas import Component, Readiness
 from api.sql import health
@@ -24,6 +27,7 @@ from readmodel.database import engine
 from readmodel.tables import cases, metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
+from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER, RECONCILER
 from workflows.presentation.complaint import workflow_id
@@ -187,6 +191,27 @@ async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(
         assert "terminated" in (await becomes(made, "courier", ok=False))["detail"]
         await COURIER.start(own_temporal, made.settings.task_queue)
         await becomes(made, "courier", ok=True)
+
+
+async def test_a_comparison_that_fails_is_told(
+    own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporal's list of workflows does not answer, as far as the reconciler can tell."""
+    reconcile_at_once(monkeypatch)
+    monkeypatch.setattr(reconcile, "AGAIN_SECONDS", 0.1)
+
+    async def refuses(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
+        for nothing in list[Any]():
+            yield nothing
+        raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
+
+    with monkeypatch.context() as away:
+        away.setattr(CaseWorkflows, "_chunks", refuses)
+        async with whole(own_temporal, tmp_path) as made:
+            found = await becomes(made, "reconciler", ok=False)
+            assert "comparison of Temporal and SQL failed: RPCError" in found["detail"]
+            away.undo()
+            await becomes(made, "reconciler", ok=True)
 
 
 @pytest.mark.slow

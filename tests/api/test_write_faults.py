@@ -2,9 +2,13 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine, delete, select
 from temporalio.api.common.v1 import WorkflowExecution
@@ -13,6 +17,9 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 
 import worker
+from api.__main__ import assemble
+from api.app import create_app
+from api.backend import Backend
 from api.temporal.client import CROWDED_SECONDS
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions.comment import Comment
@@ -22,9 +29,10 @@ from domain.shared.command import Command
 from hotline.histories import read_case
 from readmodel.database import engine, writing
 from readmodel.tables import metadata
-from tests.support.api import Api, further_api, problem, running_api
+from tests.support.api import KEPT, Api, further_api, problem, running_api, served
 from tests.support.batches import project
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, until
+from tests.support.outage import down
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -50,6 +58,16 @@ async def reset(api: Api, number: str) -> WorkflowHandle[object, object]:
     )
     answer = await api.temporal.workflow_service.reset_workflow_execution(request)
     return api.temporal.get_workflow_handle(handle.id, run_id=answer.run_id)
+
+
+@asynccontextmanager
+async def process_with(backend: Backend, made: Api) -> AsyncIterator[Api]:
+    """Another API process of the same service, with this backend."""
+    async with (
+        served(create_app(backend)) as url,
+        httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,
+    ):
+        yield replace(made, url=url, http=http)
 
 
 def forget(database: Engine, number: str) -> None:
@@ -145,6 +163,58 @@ async def test_an_action_on_a_case_that_sql_has_lost_is_answered_202_and_not_hal
     assert await until(lambda: on_both.actions(number), lambda found: len(found) >= len(whole)) == whole
     assert (await on_both.act(number, "arrive", {}, "wu")).status_code == 200
     database.dispose()
+
+
+async def test_what_sql_did_not_take_is_not_acknowledged(temporal: Client, tmp_path: Path, sqlite_url: str) -> None:
+    """The case keeps it, and publishes it when SQL is back, although nobody acts again and nobody compares."""
+    database = engine(sqlite_url)
+    async with running_api(temporal, sqlite_url, tmp_path, sql_wait_seconds=0.3) as made:
+        number = await made.case_in("in_progress")
+        with down(database):
+            # While the first waits in an activity, the sender of the others is believed to write them.
+            answers = [await made.act(number, "comment", {"note": f"{place}"}, "wu") for place in range(4)]
+            assert [(answer.status_code, answer.json()["version"]) for answer in answers] == [
+                (202, version) for version in range(4, 8)
+            ]
+        whole = ["register", "dispatch", "sign_for", *["comment"] * 4]
+        assert await until(lambda: made.actions(number), lambda found: len(found) >= len(whole)) == whole
+    database.dispose()
+
+
+async def test_actions_of_one_process_on_one_case_wait_there_and_not_at_temporal(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    in_flight, most = 0, 0
+    update = WorkflowHandle.execute_update
+
+    async def counted(handle: WorkflowHandle[Any, Any], *args: Any, **options: Any) -> Any:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        try:
+            return await update(handle, *args, **options)
+        finally:
+            in_flight -= 1
+
+    monkeypatch.setattr(WorkflowHandle, "execute_update", counted)
+    notes = [on_sqlite.act(number, "comment", {"note": f"{place}"}, "wu") for place in range(IN_FLIGHT)]
+    assert [answer.status_code for answer in await asyncio.gather(*notes)] == [200] * IN_FLIGHT
+    assert most == 1
+
+
+async def test_a_case_that_is_no_longer_in_memory_is_acted_on_all_the_same(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process remembers the cases that somebody acted on last, and no more than that."""
+    monkeypatch.setattr("api.sql.projection.MOST_CASES", 2)
+    backend = assemble(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
+    async with process_with(backend, on_sqlite) as made:
+        numbers = [await made.case_in("registered") for _ in range(3)]
+        assert [backend.projection.acknowledged(number) for number in numbers] == [0, 1, 1]
+        answer = await made.act(numbers[0], "comment", {"note": "在家"})
+        assert (answer.status_code, answer.json()["version"]) == (200, 2)
+        assert [backend.projection.acknowledged(number) for number in numbers] == [2, 0, 1]
 
 
 async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_order(on_both: Api) -> None:
@@ -248,6 +318,19 @@ class TestReleases:
             upgraded.setattr(ComplaintClient, "_update", newer)
             await refused(on_sqlite, number, key)
         await done_once(on_sqlite, number, key)
+
+    async def test_two_processes_of_different_releases_act_on_one_case(
+        self, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The older one cannot read what was done: it says so, and what it sent is done once."""
+        number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
+        backend = assemble(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
+        monkeypatch.setattr(backend.complaints, "outcome", OlderOutcome)
+        async with process_with(backend, on_sqlite) as older:
+            await refused(older, number, key)
+            await done_once(on_sqlite, number, key)
+            await refused(older, number, key)
+            assert (await older.complaint(number))["version"] == 2
 
     async def test_an_answer_that_an_older_process_cannot_read_is_given_again(
         self, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
