@@ -21,7 +21,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
@@ -80,7 +80,7 @@ class Repairs(NamedTuple):
 
 
 class UnreadableError(Exception):
-    """Error for a history with payloads that this release cannot read."""
+    """Error for a history with payloads that this release cannot read, or values that no case can have."""
 
 
 class _ShiftOverError(Exception):
@@ -101,11 +101,13 @@ class Report(Immutable):
     compared: int = 0
     published: int = 0
     repaired: int = 0
-    swept_at: datetime | None = None
+    swept_at: AwareDatetime | None = None
     lost: dict[str, Lost] = Field(default={})
     lost_count: int = 0
     fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
-    in_sql_until: datetime | None = Field(default=None, description="SQL once had every change up to this instant.")
+    in_sql_until: AwareDatetime | None = Field(
+        default=None, description="SQL once had every change up to this instant."
+    )
 
     def __str__(self) -> str:
         """Return the report as a line for the Temporal UI."""

@@ -20,7 +20,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.reconcile import UnreadableError
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
-from domain.case.intake import Registration
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News
 from domain.shared.instants import to_milliseconds
@@ -79,10 +78,13 @@ async def chains(
 
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
-    """Return what these runs of a case hold. Raises UnreadableError."""
+    """Return what these runs of a case hold. Raises UnreadableError, also for values that no case can have."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
     async for event in _events(client, runs):
-        batches += await returned(client.data_converter, event)
+        try:
+            batches += await returned(client.data_converter, event)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise UnreadableError(f"a case cannot be computed: {type(error).__name__}") from error
         if scheduled := await _written(client.data_converter, event):
             batches += scheduled
             under_way[event.event_id] = scheduled[-1].case.version
@@ -125,10 +127,11 @@ async def _registration(converter: DataConverter, event: HistoryEvent) -> list[P
     start = event.workflow_execution_started_event_attributes
     only = start.input.payloads if len(start.input.payloads) == 1 else ()
     arguments = await _decode(converter, only, ComplaintStart) if only else []
-    source = arguments[0].source if is_start(arguments) else None
-    if not isinstance(source, Registration) or refusal(source, start.workflow_id, event.event_time.ToDatetime(UTC)):
+    if start.continued_execution_run_id or not is_start(arguments):
         return []
-    case, events = Case.register(source)
+    if refusal(arguments[0], start.workflow_id, event.event_time.ToDatetime(UTC)):
+        return []
+    case, events = Case.register(arguments[0].source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
 
 

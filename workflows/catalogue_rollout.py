@@ -7,7 +7,7 @@ so a second pass looks at the cases of that time, when the read model has them f
 from collections import Counter
 from datetime import datetime, timedelta
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -33,7 +33,7 @@ class RolloutProgress(Immutable):
     """Progress of a rollout: the last number, the count of each answer, and the pass."""
 
     after: str = ""
-    began_at: datetime | None = None
+    began_at: AwareDatetime | None = None
     second_pass: bool = False
     counts: dict[str, int] = Field(default={})
 
@@ -43,7 +43,7 @@ class RolloutStart(Start):
 
     catalogue: Catalogue
     edition: Edition
-    closed_after: datetime
+    closed_after: AwareDatetime
     settle_seconds: float
     page: int = PAGE
     progress: RolloutProgress = RolloutProgress()

@@ -22,7 +22,7 @@ from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
 from workflows.presentation.search_attributes import Values, changes
-from workflows.start_checks import is_start
+from workflows.start_checks import is_forged, is_start
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
@@ -73,12 +73,13 @@ class EntityWorkflow:
         start: the start message, for what an earlier run carried over.
     """
 
-    def __new__(cls, *arguments: object) -> Self:
-        """Return an instance; for arguments that are no start message an object that Python calls no `__init__` of.
+    def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - whatever was sent
+        """Return an instance; for arguments that cannot start it an object that Python calls no `__init__` of.
 
         Its `run`, which is `checked`, refuses them.
         """
-        return super().__new__(cls) if is_start(arguments) else object()  # type: ignore[return-value]  # no __init__
+        starts = is_start(arguments) and (workflow.info().continued_run_id or not is_forged(arguments[0]))
+        return super().__new__(cls) if starts else object()  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity
@@ -113,9 +114,9 @@ class EntityWorkflow:
 
     def check(self, command: Command[Any]) -> None:
         """Validate an update of the table: raise ApplicationError before anything is recorded."""
+        self._check_acknowledged(command.acknowledged or 0)
         if command.key in self._seen:
             return
-        self._check_acknowledged(command.acknowledged or 0)
         try:
             self._entity.check(command, workflow.now())
         except Refused as refused:

@@ -24,6 +24,8 @@ MEMO = "request"
 """Key of the memo by which the service marks the workflows that it starts: cases, incidents and rollouts."""
 INVALID_ARGUMENTS = "InvalidArguments"
 """Type of the failure of a workflow or update whose arguments cannot be read."""
+FIRST = {"source", "names", "sender_version"}
+"""Fields of the start message of a first run; whatever else there is, runs carry over."""
 T = TypeVar("T")
 
 
@@ -43,8 +45,9 @@ def checked(run: Callable[[Any, Any], Coroutine[Any, Any, T]]) -> Callable[..., 
     @wraps(run)
     async def checked_run(self: object, *arguments: Any) -> T:  # noqa: ANN401 - whatever was sent
         given, info = arguments or (parameter.default,), workflow.info()
+        is_first = not info.continued_run_id
         failure = (
-            refusal(getattr(given[0], "source", None), info.workflow_id, info.workflow_start_time)
+            (refusal(given[0], info.workflow_id, info.workflow_start_time) if is_first else None)
             if is_start(given)
             else _unreadable(parameter.annotation, arguments)
         )
@@ -58,13 +61,22 @@ def is_start(arguments: Sequence[object]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], Start)
 
 
-def refusal(source: object, given_id: str, started: datetime) -> ApplicationError | None:
-    """Return the failure of a workflow under this id that begins so; None if a registration or opening is accepted."""
-    if not isinstance(source, Registration | Opening):
-        return None
+def is_forged(start: Start) -> bool:
+    """Return True for a first run's start message that says what only an earlier run carries over."""
+    return not (isinstance(getattr(start, "source", None), Registration | Opening) and start.model_fields_set <= FIRST)
+
+
+def refusal(start: Start, given_id: str, started: datetime) -> ApplicationError | None:
+    """Return the failure of the first run under this id; None if its start message is accepted, or of no entity."""
+    source = getattr(start, "source", None)
+    return None if source is None else _forged() if is_forged(start) else _refusal_of(source, given_id, started)
+
+
+def _refusal_of(source: Registration | Opening, given_id: str, started: datetime) -> ApplicationError | None:
     own_id = (workflow_id if isinstance(source, Registration) else incident_id)(source.number)
+    is_named = given_id == own_id
     is_misdated = abs(source.at - started) > CLOCK_TOLERANCE
-    return _misdated(source.at, started) if is_misdated else None if given_id == own_id else _misnamed(given_id, own_id)
+    return _misdated(source.at, started) if is_misdated else None if is_named else _misnamed(given_id, own_id)
 
 
 def _misdated(at: datetime, started: datetime) -> ApplicationError:
@@ -76,8 +88,16 @@ def _misdated(at: datetime, started: datetime) -> ApplicationError:
     return ApplicationError(message, type="ClockOff", non_retryable=True)
 
 
+def _forged() -> ApplicationError:
+    message = "Not started: the message holds what only an earlier run carries over. Accepted: a source without state."
+    return ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True)
+
+
 def _misnamed(given_id: str, own_id: str) -> ApplicationError:
-    message = f"Not started: the workflow id is {given_id}. Accepted for what the message says: {own_id}."
+    message = (
+        f"Not started: the workflow id is {given_id}. Accepted for what the message says: {own_id}, if its number ends"
+        " with the right check digit."
+    )
     return ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True)
 
 

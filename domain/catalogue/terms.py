@@ -5,7 +5,7 @@ catalogue that is put in force for open cases too (`domain.case.automatic.catalo
 """
 
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -19,6 +19,11 @@ CalendarKind = Literal["always", "working"]
 Priority = Literal["P1", "P2", "P3", "P4", "P5"]
 Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]
 CustomerClass = Literal["household", "business"]
+Seconds = Annotated[int, Field(gt=0, le=10 * 366 * 86_400)]
+"""Seconds of a rule: at most ten years. With the most extensions, a promise stays below the century that the working
+calendar computes."""
+Days = Annotated[int, Field(ge=0, le=366)]
+"""Days of a rule: at most a year."""
 
 
 class Promise(Value):
@@ -26,7 +31,7 @@ class Promise(Value):
 
     name: ClockName
     calendar: CalendarKind
-    budget_seconds: int = Field(gt=0, description="Seconds of the calendar: round the clock, or working time.")
+    budget_seconds: Seconds = Field(description="Seconds of the calendar: round the clock, or working time.")
     starts: Starts
 
 
@@ -40,12 +45,12 @@ class Rung(Value):
 class UrgingRules(Value):
     """Rules of urging: times from a missed promise to the notice (催办通知书) and to the criticism."""
 
-    notice_seconds: int = Field(
-        default=86_400, gt=0, description="Seconds of `calendar` from the miss to the written notice."
+    notice_seconds: Seconds = Field(
+        default=86_400, description="Seconds of `calendar` from the miss to the written notice."
     )
     calendar: CalendarKind = "always"
-    criticism_days: int = Field(
-        default=5, ge=0, description="Working days from the notice to the criticism (通报批评); 0: never."
+    criticism_days: Days = Field(
+        default=5, description="Working days from the notice to the criticism (通报批评); 0: never."
     )
 
 
@@ -53,16 +58,16 @@ class Process(Value):
     """The rules of the chain that are no clocks. Days are working days (工作日)."""
 
     follow_up_attempts: int = Field(default=3, gt=0)
-    reopen_seconds: int = Field(default=259_200, gt=0)
-    extension_max_days: int = Field(default=10, ge=0)
-    extension_notice_days: int = Field(default=1, ge=0)
-    extensions_allowed: int = Field(default=1, ge=0)
-    return_within_days: int = Field(default=2, ge=0)
+    reopen_seconds: Seconds = 259_200
+    extension_max_days: Days = 10
+    extension_notice_days: Days = 1
+    extensions_allowed: int = Field(default=1, ge=0, le=50)
+    return_within_days: Days = 2
     supervise_after: int = Field(
         default=2, gt=0, description="After so many dissatisfied follow-ups the rework (重办) is supervised."
     )
     day_seconds: int = Field(
-        default=86_400, gt=0, description="A day of a round-the-clock clock, where days are added to one."
+        default=86_400, gt=0, le=86_400, description="A day of a round-the-clock clock, where days are added to one."
     )
     urging: UrgingRules = UrgingRules()
 
@@ -75,7 +80,7 @@ class Approver(Value):
     holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
     calendar: CalendarKind = "working"
-    budget_seconds: int = Field(gt=0, description="Seconds of the calendar that the decision may take.")
+    budget_seconds: Seconds = Field(description="Seconds of the calendar that the decision may take.")
 
 
 class Unit(Coded):
@@ -108,11 +113,9 @@ class Credit(Value):
     amount: PositiveMoney
     business: PositiveMoney | None = omit_default(None, "What a business gets, where that is another amount.")
     each_further: PositiveMoney | None = Field(default=None, description="For each further period; nothing without it.")
-    every_seconds: int | None = Field(
-        default=None, gt=0, description="That period, in seconds of the clock's calendar."
-    )
+    every_seconds: Seconds | None = Field(default=None, description="That period, in seconds of the clock's calendar.")
     at_most: PositiveMoney | None = Field(default=None, description="For one case, all in all.")
-    at_most_seconds: int | None = omit_default(None, "That is also the most of one account in so many seconds.", gt=0)
+    at_most_seconds: Seconds | None = omit_default(None, "That is also the most of one account in so many seconds.")
     paid_by: str | None = omit_default(None, "The department that pays it.")
 
     def amount_for(self, customer: CustomerClass) -> Decimal:

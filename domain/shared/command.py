@@ -15,8 +15,8 @@ class Command(Immutable, Generic[B]):
 
     actor: Actor
     body: B
-    key: str = ""
-    digest: str = ""
+    key: str = Field(default="", max_length=100)
+    digest: str = Field(default="", max_length=100)
     acknowledged: int | None = Field(
         default=None,
         ge=0,

@@ -12,11 +12,9 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 import worker
 from activities import reconcile
-from activities.case_workflows import CaseWorkflows
 from api import readiness
 from api.schemas import Component, Readiness
 from api.sql import health
@@ -27,7 +25,7 @@ from readmodel.database import engine
 from readmodel.tables import cases, metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
-from tests.support.reconciler import reconcile_at_once
+from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER, RECONCILER
 from workflows.presentation.complaint import workflow_id
@@ -200,13 +198,8 @@ async def test_a_comparison_that_fails_is_told(
     reconcile_at_once(monkeypatch)
     monkeypatch.setattr(reconcile, "AGAIN_SECONDS", 0.1)
 
-    async def refuses(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
-        for nothing in list[Any]():
-            yield nothing
-        raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
-
     with monkeypatch.context() as away:
-        away.setattr(CaseWorkflows, "_chunks", refuses)
+        refuse_lists(away)
         async with whole(own_temporal, tmp_path) as made:
             found = await becomes(made, "reconciler", ok=False)
             assert "comparison of Temporal and SQL failed: RPCError" in found["detail"]

@@ -28,6 +28,7 @@ NEVER_ENTERED = {
     },
     "a start that is refused makes no case, and no history of one": {
         "start_checks._fail",
+        "start_checks._forged",
         "start_checks._misdated",
         "start_checks._misnamed",
         "start_checks._unreadable",

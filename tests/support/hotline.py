@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine, text
+from stdnum import verhoeff
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
@@ -45,7 +46,7 @@ ADMIN = Actor(name="chief", role=Role.ADMIN)
 OWNER = "chen"
 
 T = TypeVar("T")
-_numbers = itertools.count(1)
+_numbers = (digits + verhoeff.calc_check_digit(digits) for digits in (f"{place:012}" for place in itertools.count(1)))
 
 
 async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], within: float = PATIENCE_SECONDS) -> T:
@@ -191,7 +192,7 @@ class Hotline:
         """A registration at the present instant, under the catalogue's terms."""
         at = datetime.now(UTC)
         values = {
-            "number": f"{next(_numbers):013}",
+            "number": next(_numbers),
             "at": at,
             "actor": ADMIN,
             "owner": OWNER,

@@ -1,11 +1,26 @@
 """A reconciler that compares at once, for tests."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities import reconcile, shift
+from activities.case_workflows import CaseWorkflows
 from workflows import shifts
+
+
+def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Temporal refuse to list workflows."""
+
+    async def refuses(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
+        for nothing in list[Any]():
+            yield nothing
+        raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
+
+    monkeypatch.setattr(CaseWorkflows, "_chunks", refuses)
 
 
 def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,11 @@
 """A workflow that is started with garbage, or by a process with a wrong clock, fails in its first task."""
 
+import json
 import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from pydantic import ValidationError
@@ -15,7 +16,10 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.reconcile import Report, UnreadableError
+from domain.case.case import Case
+from domain.case.intake import Registration
 from domain.incident.actions.dispatch import DispatchIncident
+from domain.incident.incident import Incident
 from domain.shared.value import Start
 from hotline.histories import chains
 from hotline.rebuild import repair_case
@@ -144,6 +148,21 @@ async def test_a_history_of_an_unknown_encoding_cannot_be_repaired(hotline: Hotl
         await repair_case(hotline.client, hotline.engine, number, None)
 
 
+async def test_a_history_of_values_that_no_case_can_have_cannot_be_repaired(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaint = await hotline.start(unwritten=True)
+    condition = f'AND WorkflowId = "{complaint.handle.id}"'
+    await until(partial(chains, hotline.client, condition=condition), bool)
+
+    def overflows(_: Registration) -> NoReturn:
+        raise OverflowError("Python int too large to convert to C int")
+
+    monkeypatch.setattr("hotline.histories.Case.register", overflows)
+    with pytest.raises(UnreadableError, match="cannot be computed: OverflowError"):
+        await repair_case(hotline.client, hotline.engine, complaint.number, None)
+
+
 @pytest.mark.parametrize("arguments", [[], [None], [["1"], 2], [BYTES], [TEXT_IN_BYTES], [MESSAGE], [NO_MESSAGE]])
 async def test_a_signal_with_wrong_arguments_stops_nothing(hotline: Hotline, arguments: list[Any]) -> None:
     complaint = await hotline.start()
@@ -163,9 +182,10 @@ async def test_a_case_that_temporal_does_not_have_cannot_be_repaired(hotline: Ho
 
 
 async def test_the_reconciler_takes_the_report_of_its_last_shift_alone(hotline: Hotline) -> None:
-    cause = await failure(hotline, "ReconcilerWorkflow", {"compared": "many"})
+    cause = await failure(hotline, "ReconcilerWorkflow", {"compared": "many", "in_sql_until": "2026-11-27T22:00:00"})
     assert cause.type == "InvalidArguments"
     assert "compared: Input should be a valid integer" in cause.message
+    assert "in_sql_until: Input should have timezone info" in cause.message
 
 
 async def test_a_report_that_cannot_be_read_fails_the_task(hotline: Hotline) -> None:
@@ -202,6 +222,39 @@ async def test_a_case_or_incident_under_the_id_of_another_fails(hotline: Hotline
         assert cause.type == "InvalidArguments"
         assert f"Accepted for what the message says: {own}" in cause.message
     assert registration.number not in {row["number"] for row in everything(hotline.engine)[tables.cases.name]}
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        {"changed_at": "9999-12-31T23:59:59Z"},
+        {"seen": {}},
+        {"outbox": []},
+        {"changes": {}},
+        {"linked_incident": "i2611270001"},
+    ],
+    ids=lambda carried: next(iter(carried)),
+)
+async def test_what_runs_carry_over_is_taken_from_a_run_alone(hotline: Hotline, carried: dict[str, Any]) -> None:
+    start = {**json.loads(ComplaintStart(source=hotline.registration()).model_dump_json(exclude_unset=True)), **carried}
+    assert "what only an earlier run carries over" in (await failure(hotline, "ComplaintWorkflow", start)).message
+
+
+async def test_a_new_workflow_takes_no_case_or_incident_as_its_source(hotline: Hotline) -> None:
+    """Not even one of another day: their instants and numbers are not checked."""
+    case, events = Case.register(hotline.registration())
+    incident, _ = Incident.open(opening(at=datetime.now(UTC)))
+    for start in (ComplaintStart(source=case, outbox=events), IncidentStart(source=incident)):
+        cause = await failure(hotline, type(start).__name__.replace("Start", "Workflow"), start)
+        assert "what only an earlier run carries over" in cause.message
+
+
+async def test_a_promise_of_over_ten_years_is_no_case(hotline: Hotline) -> None:
+    """The working calendar could not compute when it is due, again and again."""
+    start = json.loads(ComplaintStart(source=hotline.registration()).model_dump_json(exclude_unset=True))
+    start["source"]["terms"]["promises"][0]["budget_seconds"] = 10**18
+    cause = await failure(hotline, "ComplaintWorkflow", start)
+    assert "budget_seconds: Input should be less than or equal to 316224000" in cause.message
 
 
 @pytest.mark.parametrize("arguments", [[], [None], [{}], [{}, 2, 3], [BYTES], [MESSAGE], [NO_MESSAGE]])

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import WorkflowHandle
+from temporalio import workflow
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
 from domain.shared.command import Command
+from domain.shared.instants import to_milliseconds
 from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
@@ -22,6 +25,8 @@ from workflows.complaint import ComplaintWorkflow
 from workflows.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
 from workflows.messages import ComplaintStart, Done
 from workflows.presentation import search_attributes as keys
+from workflows.presentation.complaint import search_attributes, workflow_id
+from workflows.presentation.search_attributes import typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,12 +65,31 @@ async def start_of(handle: WorkflowHandle[Any, Any], run_id: str) -> tuple[Compl
     raise LookupError(run_id)
 
 
+@workflow.defn
+class Forerunner:
+    """A run that ends at once; the next one is of a case."""
+
+    @workflow.run
+    async def run(self, start: ComplaintStart, task_queue: str) -> None:
+        workflow.continue_as_new(args=[start], workflow=ComplaintWorkflow.__name__, task_queue=task_queue)
+
+
 async def carried(hotline: Hotline, **changes: Any) -> Complaint:
     """Start a case in a later run, with what the run before it carried over."""
     registration = hotline.registration()
     case, events = Case.register(registration)
-    usual = {"source": case, "outbox": events, "changed_at": registration.at}
-    return await hotline.begin(ComplaintStart.model_validate(usual | changes), case)
+    start = ComplaintStart.model_validate({"source": case, "outbox": events, "changed_at": registration.at} | changes)
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(hotline.client, task_queue="before", workflows=[Forerunner], workflow_runner=runner):
+        handle = await hotline.client.start_workflow(
+            Forerunner.run,
+            args=[start, hotline.settings.task_queue],
+            id=workflow_id(case.number),
+            task_queue="before",
+            search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
+        )
+        await until(handle.describe, lambda seen: seen.run_id != handle.first_execution_run_id)
+    return Complaint(hotline, case.number, hotline.client.get_workflow_handle_for(ComplaintWorkflow.run, handle.id))
 
 
 async def shown(complaint: Complaint) -> datetime | None:
@@ -109,6 +133,25 @@ class TestKeys:
         await sent(complaint, "new")
         asked = ("k0", "k1", f"k{MOST_KEYS - 1}", "new")
         assert [await known(complaint, key) for key in asked] == [False, True, True, True]
+
+    async def test_a_key_that_is_too_long_is_refused(self, hotline: Hotline) -> None:
+        """Two thousand of them travel in one start message."""
+        complaint = await hotline.start()
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await complaint.handle.execute_update("comment", {"actor": ADMIN, "body": SAME, "key": "k" * 101})
+        assert "key: String should have at most 100 characters" in str(refused.value.cause)
+
+    async def test_a_version_from_the_future_is_refused_with_a_known_key_too(self, hotline: Hotline) -> None:
+        """The case would believe that SQL has what nobody has written: nobody would be told of it."""
+        complaint = await hotline.start()
+        command: Command[Any] = Command(actor=ADMIN, body=Dispatch(department="repair"), key="k", digest="d")
+        await complaint.handle.execute_update("dispatch", command.model_copy(update={"acknowledged": 1}))
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await complaint.handle.execute_update("dispatch", command.model_copy(update={"acknowledged": 10**9}))
+        assert "SQL has version 1000000000, its workflow 2" in str(refused.value.cause)
+        await complaint.handle.signal(ComplaintWorkflow.publish)
+        await complaint.published(2)
+        assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}
 
 
 class TestNextRun:

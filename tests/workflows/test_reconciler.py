@@ -5,7 +5,6 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,7 +14,6 @@ from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from activities import case_workflows, reconcile
@@ -33,7 +31,7 @@ from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, metadata, running_hotline, until
-from tests.support.reconciler import reconcile_at_once
+from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER, last_report
@@ -346,13 +344,8 @@ async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monke
 async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuses(_: CaseWorkflows, __: str) -> AsyncIterator[Any]:
-        for nothing in list[Any]():
-            yield nothing
-        raise RPCError("visibility is away", RPCStatusCode.UNAVAILABLE, b"")
-
     with monkeypatch.context() as away:
-        away.setattr(CaseWorkflows, "_chunks", refuses)
+        refuse_lists(away)
         await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.fault == "RPCError"))
         complaint = await hotline.start()
         await complaint.act(Dispatch(department="repair"), unwritten=True)
