@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from domain.case.intake import Registration
 from domain.incident.opening import Opening
+from domain.shared.numbers import has_check_digit
 from domain.shared.value import Start
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.incident import incident_id
@@ -74,7 +75,7 @@ def refusal(start: Start, given_id: str, started: datetime) -> ApplicationError 
 
 def _refusal_of(source: Registration | Opening, given_id: str, started: datetime) -> ApplicationError | None:
     own_id = (workflow_id if isinstance(source, Registration) else incident_id)(source.number)
-    is_named = given_id == own_id
+    is_named = given_id == own_id and has_check_digit(source.number)
     is_misdated = abs(source.at - started) > CLOCK_TOLERANCE
     return _misdated(source.at, started) if is_misdated else None if is_named else _misnamed(given_id, own_id)
 

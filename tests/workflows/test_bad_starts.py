@@ -249,6 +249,20 @@ async def test_a_new_workflow_takes_no_case_or_incident_as_its_source(hotline: H
         assert "what only an earlier run carries over" in cause.message
 
 
+async def test_a_number_with_a_wrong_check_digit_is_no_case(hotline: Hotline) -> None:
+    right = hotline.registration().number
+    registration = hotline.registration(number=right[:-1] + str((int(right[-1]) + 1) % 10))
+    handle = await hotline.client.start_workflow(
+        "ComplaintWorkflow",
+        ComplaintStart(source=registration),
+        id=workflow_id(registration.number),
+        task_queue=hotline.settings.task_queue,
+    )
+    with pytest.raises(WorkflowFailureError) as failed:
+        await handle.result()
+    assert "the right check digit" in str(failed.value.cause)
+
+
 async def test_a_promise_of_over_ten_years_is_no_case(hotline: Hotline) -> None:
     """The working calendar could not compute when it is due, again and again."""
     start = json.loads(ComplaintStart(source=hotline.registration()).model_dump_json(exclude_unset=True))
