@@ -39,6 +39,7 @@ def create_app(backend: Backend) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         backend.in_force.record(backend.clock())
+        await backend.reader.begin()
         async with backend.writer:
             yield
             await backend.clock_check.close()

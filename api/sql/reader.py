@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,9 @@ THREADS = 4
 ANSWER_SECONDS = 5.0
 """Longest wait for a read: a little more than PostgreSQL gives one statement."""
 FRESH_SECONDS = 1.0
-"""Longest age of the open incidents: a complaint of the first second after a confirmation is linked by the search."""
+"""Age from which the open incidents are read again; intakes go on with the known ones meanwhile."""
+STALE_SECONDS = 2.0
+"""Age from which intakes wait for that read. The second search of an incident links what a younger list missed."""
 RETRY_SECONDS = 5
 
 
@@ -86,7 +89,13 @@ class Reader:
         # Intakes must not wait behind a search.
         self._intakes = _Connection(engine, "sql-intakes")
         self._open_incidents: Sequence[tuple[str, Scope]] = ()
-        self._incidents_asked_at = -FRESH_SECONDS
+        self._incidents_read_at = -math.inf
+        self._incidents_reading: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Read the open incidents before the first intake. Raises nothing if SQL does not answer."""
+        if self._intake_seconds:
+            await asyncio.wait([self._read_incidents()], timeout=ANSWER_SECONDS)
 
     def close(self) -> None:
         """Close threads and connections."""
@@ -126,13 +135,30 @@ class Reader:
         return await self.ask(recognise, intake, at, self._area_code(), number)
 
     async def incident_covering(self, service: str, district: str | None) -> str | None:
-        """Return the number of the oldest open incident whose scope has both, or None. Raises nothing."""
-        if self._intake_seconds and time.monotonic() - self._incidents_asked_at >= FRESH_SECONDS:
-            # Noted first: intakes of the same instant go by what was known before.
-            self._incidents_asked_at = time.monotonic()
-            found = await self._ask_soon(incidents.taking)
-            self._open_incidents = self._open_incidents if found is None else found
+        """Return the number of the oldest open incident whose scope has both, or None. Raises nothing.
+
+        If SQL does not answer in time, the incidents that were read last count.
+        """
+        age = time.monotonic() - self._incidents_read_at
+        if self._intake_seconds and age >= FRESH_SECONDS:
+            reading = self._read_incidents()
+            if age >= STALE_SECONDS:
+                await asyncio.wait([reading], timeout=self._intake_seconds)
         return next((number for number, scope in self._open_incidents if scope.covers(service, district)), None)
+
+    def _read_incidents(self) -> asyncio.Task[None]:
+        """Return the read of the open incidents that is under way, or else begin one."""
+        if self._incidents_reading is None or self._incidents_reading.done():
+            self._incidents_reading = asyncio.create_task(self._keep_incidents())
+        return self._incidents_reading
+
+    async def _keep_incidents(self) -> None:
+        asked_at = time.monotonic()
+        try:
+            self._open_incidents = await self._intakes.ask(incidents.taking)
+            self._incidents_read_at = asked_at
+        except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
+            log.warning("SQL does not tell the open incidents: %s", type(error).__name__)
 
     async def _ask_soon(self, question: Callable[[ReadConnection], T]) -> T | None:
         try:
