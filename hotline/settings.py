@@ -27,6 +27,8 @@ def _known_database(url: str) -> str:
     if not url.startswith(DATABASE_SCHEMES):
         # The value is not quoted: it may hold a password.
         raise ValueError(f"should start with {' or '.join(DATABASE_SCHEMES)}")
+    if url.partition("?")[0] in ("sqlite:///", "sqlite:///:memory:"):
+        raise ValueError("should name a file, which the processes share, as in sqlite:///data/hotline.db")
     return url
 
 

@@ -86,6 +86,12 @@ def test_a_refused_database_is_not_quoted_for_its_password(monkeypatch: pytest.M
     assert "sesame" not in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///?timeout=1", "sqlite:///:memory:"])
+def test_a_database_without_a_file_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^HOTLINE_DATABASE_URL: should .*sqlite:///"):
+        Settings(database_url=url)
+
+
 def test_an_accepted_database_is_not_shown_for_its_password() -> None:
     assert "sesame" not in repr(Settings(database_url="postgresql+psycopg://hotline:sesame@db/hotline"))
 
