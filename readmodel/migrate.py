@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -45,14 +45,17 @@ def current(connection: Connection) -> bool:
 
 @contextmanager
 def _only_one_in(folder: Path) -> Iterator[None]:
-    """Lock the folder, making it if need be. SQLite fails at once where two give a new file its write-ahead log."""
+    """Lock the folder, making it if need be. SQLite fails at once where two give a new file its write-ahead log.
+
+    If the folder cannot be read or locked, only SQLite's own lock is left.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """Migrations lead to the schema that the tables declare, once, whoever runs them."""
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -70,5 +73,28 @@ def test_current_tells_whether_the_schema_is_as_new_as_the_code(empty_database_u
     database.dispose()
 
 
-def test_the_folder_of_a_sqlite_file_is_made(tmp_path: object) -> None:
+def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
     migrate(f"sqlite:///{tmp_path}/deep/down/hotline.db")
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        migrate(f"sqlite:///{tmp_path}/file/down/hotline.db")
+
+
+@pytest.mark.parametrize("call", ["os.open", "fcntl.flock"])
+def test_a_folder_that_cannot_be_locked_is_migrated_all_the_same(
+    sqlite_url: str, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system call fails as it does for a folder without read permission, or on a file system without locks."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(f"readmodel.migrate.{call}", refuse)
+    migrate(sqlite_url)
+    database = engine(sqlite_url)
+    with database.connect() as connection:
+        assert current(connection)
+    database.dispose()
