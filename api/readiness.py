@@ -140,7 +140,8 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
     if not (lost := await sql.lost_cases()):
         return shifts
     named = ", ".join(f"{number} ({why})" for number, why in islice(lost.items(), NAMED))
-    remedy = "See docs/how-run.md, Lost workflows; `GET /v1/complaints?lost=ended` lists those that were ended by hand."
+    lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
+    remedy = f"See docs/how-run.md, Lost workflows; they are listed by {lists}."
     detail = f"{len(lost)} open cases have lost their workflow: {named}"
     return Component(ok=False, detail=detail, remedy=remedy)
 

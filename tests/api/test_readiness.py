@@ -172,11 +172,11 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
         await becomes(made, "reconciler", ok=True)
         database = engine(made.settings.database_url)
         with database.begin() as connection:
-            connection.execute(cases.update().values(lost="ended"))
+            connection.execute(cases.update().values(lost="reset"))
         database.dispose()
         found = await becomes(made, "reconciler", ok=False)
-        assert found["detail"] == f"1 open cases have lost their workflow: {number} (ended)"
-        assert "lost=ended" in found["remedy"]
+        assert found["detail"] == f"1 open cases have lost their workflow: {number} (reset)"
+        assert "lost=reset" in found["remedy"]
         await end(own_temporal, workflow_id(number))
 
 

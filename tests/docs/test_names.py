@@ -78,6 +78,8 @@ def test_every_file_of_the_data_folder_is_documented_and_in_the_backup() -> None
     kept = {name.rstrip("/") for name, keep in listed.items() if keep == "**back it up**"}
     (script,) = [e.text for e in examples(section(how_run, "Backup")) if "sqlite3" in e.text]
     assert set(re.findall(r"data/([a-z.]+)", script)) == kept
+    # SQL may be behind Temporal, never ahead of it.
+    assert re.findall(r"sqlite3 data/(\S+)", script) == ["hotline.db", "temporal.db"]
     (lost,) = [line for line in section(how_run, "When something dies").splitlines() if line.startswith("| the disk")]
     assert {name.rstrip("/") for name in names(lost)} == kept - {name for name in kept if name.endswith(".db")}
 
