@@ -29,21 +29,17 @@ class OpenCasesQuery(Immutable):
 
     closed_after: datetime
     since: datetime | None = None
+    until: datetime | None = None
     after: str = ""
     limit: int
 
 
 class TermsChange(Immutable):
-    """Cases to move to the terms of a catalogue.
-
-    The second pass is for cases that SQL did not have when the first one came to their place. It asks none that SQL
-    shows under the new terms: the first pass has moved it, or it was registered under them.
-    """
+    """Cases to move to the terms of a catalogue."""
 
     catalogue: Catalogue
     edition: Edition
     numbers: list[str]
-    second_pass: bool = False
 
 
 class CatalogueRollout:
@@ -63,7 +59,9 @@ class CatalogueRollout:
         """Return the next numbers in order; none after the last."""
         return await read(
             self._engine,
-            lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
+            lambda connection: open_numbers(
+                connection, query.closed_after, query.after, query.limit, query.since, query.until
+            ),
         )
 
     @activity.defn(name="change_catalogue")
@@ -74,7 +72,7 @@ class CatalogueRollout:
         rollout = RolloutTerms(change.catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
         info = activity.info()
-        update_id = f"catalogue_change-{info.workflow_run_id}{'-late' if change.second_pass else ''}"
+        update_id = f"catalogue_change-{info.workflow_run_id}"
 
         async def ask(number: str) -> Answer:
             if not (case := cases.get(number)):
@@ -84,7 +82,8 @@ class CatalogueRollout:
             except UnknownCode:
                 return KEPT, None
             new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
-            if change.second_pass and not is_change(case, new, info.current_attempt_scheduled_time):
+            # Registered under these terms: thousands are, in a surge. An attempt that was lost has moved others.
+            if not (case.catalogue_change or is_change(case, new, info.current_attempt_scheduled_time)):
                 return SAME, None
             return await self._ask(number, new, update_id)
 

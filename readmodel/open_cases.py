@@ -16,19 +16,29 @@ _OVER = (State.REFUSED.value, State.WITHDRAWN.value)
 
 
 def open_numbers(
-    connection: ReadConnection, closed_after: datetime, after: str, limit: int, since: datetime | None = None
+    connection: ReadConnection,
+    closed_after: datetime,
+    after: str,
+    limit: int,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[str]:
     """Return the numbers that come after this one, in order.
 
-    The cases are open, or were closed after an instant; and were registered from `since` on if that is given.
+    The cases are open, or were closed after an instant; and were registered from `since` on and before `until`, if
+    these are given.
     """
-    return list(connection.scalars(_statement(closed_after, after, limit, since)))
+    return list(connection.scalars(_statement(closed_after, after, limit, since, until)))
 
 
-def _statement(closed_after: datetime, after: str, limit: int, since: datetime | None = None) -> Select[tuple[str]]:
+def _statement(
+    closed_after: datetime, after: str, limit: int, since: datetime | None = None, until: datetime | None = None
+) -> Select[tuple[str]]:
     registered = select(cases.c.number)
     if since is not None:
         registered = registered.where(cases.c.registered_at >= since)
+    if until is not None:
+        registered = registered.where(cases.c.registered_at < until)
     open_ones = registered.where(cases.c.state.in_(_OPEN), cases.c.number > after)
     # The number as an expression, and "closed" by the other states: otherwise SQLite reads all numbers, or all closed
     # cases, instead of the few that were closed lately.

@@ -1,7 +1,7 @@
 """The workflow of a catalogue rollout: every open case is moved to the terms of the catalogue (服务目录) in force.
 
 Intake uses the new catalogue before the rollout begins. A registration that was under way then may carry the old terms,
-so a second pass looks at the cases of that time, when the read model has them for certain.
+so a second pass asks the cases of that time, when the read model has them for certain. Each case belongs to one pass.
 """
 
 from collections import Counter
@@ -11,8 +11,7 @@ from pydantic import AwareDatetime, Field
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.catalogue_rollout import CHANGED, CatalogueRollout, OpenCasesQuery, TermsChange
-    from activities.fan_out import SILENT
+    from activities.catalogue_rollout import CatalogueRollout, OpenCasesQuery, TermsChange
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
@@ -25,8 +24,8 @@ LIST_TIMEOUT = timedelta(seconds=30)
 CHANGE_TIMEOUT = timedelta(minutes=30)
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
-COUNTED_LATE = (CHANGED, SILENT)
-"""Answers that the second pass counts: the first pass has counted all others."""
+CLOCK_MARGIN = timedelta(seconds=60)
+"""Time by which the clock of an API process, which dates registrations, may be off."""
 
 
 class RolloutProgress(Immutable):
@@ -59,18 +58,19 @@ class CatalogueRolloutWorkflow:
     @workflow.run
     @checked
     async def run(self, start: RolloutStart) -> dict[str, int]:
-        """Pass over the open cases twice; return the count of each answer."""
+        """Ask the open cases, those of the last minutes when they have settled; return the count of each answer."""
         self._start, self._progress = start, start.progress
         self._counts = Counter(start.progress.counts)
         began_at = self._progress.began_at or workflow.now()
+        settle = timedelta(seconds=start.settle_seconds)
+        under_way_since = began_at - CLOCK_MARGIN - settle
         self._note(began_at=began_at)
         if not self._progress.second_pass:
-            await self._pass(registered_since=None)
-            settled_at = began_at + timedelta(seconds=self._start.settle_seconds)
-            left = max(settled_at - workflow.now(), timedelta(0))
+            await self._pass(until=under_way_since)
+            left = max(began_at + settle - workflow.now(), timedelta(0))
             await workflow.sleep(left, summary="registrations under way settle 等待在途受理")
             self._note(after="", second_pass=True)
-        await self._pass(registered_since=began_at - timedelta(seconds=60 + self._start.settle_seconds))
+        await self._pass(since=under_way_since)
         return dict(self._counts)
 
     @workflow.query(description="How far the rollout is. 进度")
@@ -78,20 +78,20 @@ class CatalogueRolloutWorkflow:
         """Return the progress."""
         return self._progress
 
-    async def _pass(self, registered_since: datetime | None) -> None:
-        while numbers := await self._next_page(registered_since):
-            answers = await self._change(numbers)
-            late = self._progress.second_pass
-            self._counts.update({each: n for each, n in answers.items() if not late or each in COUNTED_LATE})
+    async def _pass(self, since: datetime | None = None, until: datetime | None = None) -> None:
+        """Ask the cases that were registered from `since` on and before `until`."""
+        while numbers := await self._next_page(since, until):
+            self._counts.update(await self._change(numbers))
             self._note(after=numbers[-1], counts=dict(self._counts))
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._start.model_copy(update={"progress": self._progress}))
 
-    async def _next_page(self, registered_since: datetime | None) -> list[str]:
+    async def _next_page(self, since: datetime | None, until: datetime | None) -> list[str]:
         start, after = self._start, self._progress.after
+        query = OpenCasesQuery(closed_after=start.closed_after, since=since, until=until, after=after, limit=start.page)
         return await workflow.execute_activity_method(
             CatalogueRollout.list_open_cases,
-            OpenCasesQuery(closed_after=start.closed_after, since=registered_since, after=after, limit=start.page),
+            query,
             start_to_close_timeout=LIST_TIMEOUT,
             retry_policy=RETRY,
             priority=LOWEST,
@@ -99,12 +99,7 @@ class CatalogueRolloutWorkflow:
         )
 
     async def _change(self, numbers: list[str]) -> dict[str, int]:
-        change = TermsChange(
-            catalogue=self._start.catalogue,
-            edition=self._start.edition,
-            numbers=numbers,
-            second_pass=self._progress.second_pass,
-        )
+        change = TermsChange(catalogue=self._start.catalogue, edition=self._start.edition, numbers=numbers)
         return await workflow.execute_activity_method(
             CatalogueRollout.change_catalogue,
             change,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from sqlalchemy import Engine
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 
 from activities.case_updates import CaseUpdates
 from domain.case.actions.complete import Complete
@@ -22,7 +23,6 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from hotline.files.serving_lock import ServingLock
-from readmodel.database import engine as engine_of
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
@@ -40,6 +40,9 @@ STRAIGHT: tuple[ActionBody, ...] = (
     Reply(message="已恢复供水"),
     FollowUp(outcome="satisfied"),
 )
+SETTLE_SECONDS = 120
+BEFORE = timedelta(minutes=4)
+"""Time before a rollout at which a case was registered that the first pass asks."""
 Round = WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]
 
 
@@ -127,7 +130,10 @@ async def test_a_case_keeps_its_terms_where_the_catalogue_lacks_what_it_needs(ho
 async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_well(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its number may lie before the cursor: the second pass finds it by when it was registered, and asks no other."""
+    """Its number may lie before the cursor: the second pass finds it by when it was registered.
+
+    A case that was registered under the new terms is not asked.
+    """
     send, asked = CaseUpdates.send, list[str]()
 
     async def noted(cases: CaseUpdates, number: str, *rest: Any) -> Any:
@@ -135,26 +141,51 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
         return await send(cases, number, *rest)
 
     monkeypatch.setattr(CaseUpdates, "send", noted)
-    early = await hotline.start()
+    early = await hotline.start(at=datetime.now(UTC) - BEFORE)
     await published(early)
-    running = await begin(hotline, slower(hotline.catalogue), settle_seconds=3600)
+    catalogue = slower(hotline.catalogue)
+    running = await begin(hotline, catalogue, SETTLE_SECONDS)
     await until(lambda: progress(running), lambda at: at.counts == {"changed": 1})
     late = await hotline.start(number="0" * 13)
-    await published(late)
-    await hotline.server.fast_forward(running, timedelta(seconds=3601))
-    assert await running.result() == {"changed": 2}
+    new = await hotline.start(terms=catalogue.terms("no_water", "west", datetime.now(UTC)))
+    for complaint in (late, new):
+        await published(complaint)
+    await hotline.server.fast_forward(running, timedelta(seconds=SETTLE_SECONDS + 1))
+    assert await running.result() == {"changed": 2, "same": 1}
     assert [(await published(complaint))["catalogue_change"] for complaint in (early, late)] == [1, 1]
     assert asked == [early.number, late.number]
 
 
-async def test_a_case_of_which_sql_has_lost_the_beginning_stops_nobody(hotline: Hotline) -> None:
-    lost, other = [await hotline.start() for _ in range(2)]
+@pytest.mark.parametrize("before", [BEFORE, timedelta()])
+async def test_a_case_of_which_sql_has_lost_the_beginning_is_counted_once(
+    hotline: Hotline, owner: Engine, before: timedelta
+) -> None:
+    """Of the first pass or of the second. It stops nobody."""
+    lost, other = [await hotline.start(at=datetime.now(UTC) - before) for _ in range(2)]
     for complaint in (lost, other):
         await published(complaint)
-    owner = engine_of(hotline.settings.database_url)
     execute(owner, "DELETE FROM events WHERE number = :number AND seq = 1", number=lost.number)
-    owner.dispose()
-    assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 1, "silent": 2}
+    assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 1, "silent": 1}
+
+
+async def test_a_case_that_answers_after_the_first_pass_is_not_counted_as_silent(
+    hotline: Hotline, owner: Engine
+) -> None:
+    """SQL has lost the beginning of a case that was registered lately, and has it again before the second pass."""
+    early, late = await hotline.start(at=datetime.now(UTC) - BEFORE), await hotline.start()
+    for complaint in (early, late):
+        await published(complaint)
+    execute(owner, "UPDATE events SET seq = 99 WHERE number = :number AND seq = 1", number=late.number)
+    running = await begin(hotline, slower(hotline.catalogue), SETTLE_SECONDS)
+    await until(running.fetch_history, is_settling)
+    execute(owner, "UPDATE events SET seq = 1 WHERE number = :number AND seq = 99", number=late.number)
+    await hotline.server.fast_forward(running, timedelta(seconds=SETTLE_SECONDS + 1))
+    assert await running.result() == {"changed": 2}
+
+
+def is_settling(history: WorkflowHistory) -> bool:
+    """Return True if the first pass is over."""
+    return any(event.HasField("timer_started_event_attributes") for event in history.events)
 
 
 async def progress(running: Round) -> RolloutProgress:
@@ -162,10 +193,10 @@ async def progress(running: Round) -> RolloutProgress:
 
 
 async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(hotline: Hotline) -> None:
-    complaint = await hotline.start()
+    complaint = await hotline.start(at=datetime.now(UTC) - BEFORE)
     await published(complaint)
     old, new = slower(hotline.catalogue), slower(hotline.catalogue, 3)
-    overtaken = await begin(hotline, old, settle_seconds=3600)
+    overtaken = await begin(hotline, old, SETTLE_SECONDS)
     await until(lambda: progress(overtaken), lambda at: at.counts == {"changed": 1})
     assert await end_rollout(hotline.client, edition_of(old))
     assert (await overtaken.describe()).status is WorkflowExecutionStatus.CANCELED
