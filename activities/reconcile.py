@@ -149,6 +149,8 @@ class Reconciler:
         self._swept_at: datetime | None = None
         self._swept_ended_at: datetime | None = None
         self._in_sql_until: datetime | None = None
+        self._newest: tuple[datetime, str] | None = None  # the newest change that SQL was seen to have, and its case
+        self._loss_seen_at: datetime | None = None
         self._told: dict[str, _Told] = {}
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
         self._incomplete: dict[str, Held] = {}
@@ -189,7 +191,7 @@ class Reconciler:
 
     async def _sweeps(self, current: Shift, goes_on: Callable[[], bool]) -> None:
         while goes_on():
-            if _is_due(self._swept_at, SWEEP_EVERY):
+            if self._is_due(self._swept_at, SWEEP_EVERY):
                 self._sweeping = True
                 try:
                     await self._try("sweep", self._sweep(current))
@@ -197,6 +199,9 @@ class Reconciler:
                     self._sweeping = False
                 current.details = (self._report(),)
             await current.rest(self._rest("sweep"))
+
+    def _is_due(self, last: datetime | None, every: timedelta) -> bool:
+        return last is None or self._loss_seen_at is not None or abs(now() - last) >= every
 
     def _rest(self, name: str) -> float:
         return min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every
@@ -218,6 +223,7 @@ class Reconciler:
     async def _look(self, current: Shift) -> None:
         """Compare what has changed since the last look, and what was told to publish. Raises _ShiftOverError."""
         began_at = now()
+        await self._look_for_loss()
         # Earlier than now, even if the clock was set back.
         since = min(self._latest, began_at) - LOOK_BACK if self._latest else began_at - FIRST_LOOK_BACK
         latest = since
@@ -235,6 +241,15 @@ class Reconciler:
             listed = max(self._latest - LOOK_BACK, began_at - LONGEST_LAG)
             until = min([listed, began_at - LOOK_BACK, *missing])
             self._in_sql_until = max(until, self._in_sql_until or until)
+
+    async def _look_for_loss(self) -> None:
+        """Have one sweep begin if SQL has lost the newest change, as after a restore under a live worker."""
+        if self._newest is None:
+            return
+        changed_at, number = self._newest
+        found = (await read(self._engine, partial(reconciliation.held, numbers=[number]))).get(number)
+        if found is None or found.changed_at < changed_at:
+            self._newest, self._loss_seen_at = None, now()
 
     def _report(self) -> Report:
         return Report(
@@ -257,6 +272,7 @@ class Reconciler:
             if found and not found.is_whole:
                 await self._complete(number, seen, found)
             elif found and found.changed_at >= seen.changed_at:
+                self._newest = max(self._newest or (found.changed_at, number), (found.changed_at, number))
                 self._forget(number)
                 self._incomplete.pop(number, None)
                 self._diverged.discard(number)
@@ -321,14 +337,15 @@ class Reconciler:
     async def _sweep(self, current: Shift) -> None:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
 
-        The first sweep and one a day compare the cases that have ended as well. Raises _ShiftOverError.
+        The first sweep, one a day, and one after a loss in SQL compare the cases that have ended as well. Raises
+        _ShiftOverError.
         """
-        began_at = now()
+        began_at, loss_seen_at = now(), self._loss_seen_at
         self._faults.pop("history", None)
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.incidents()
         running = await self._compare_all(self._workflows.running(), current)
-        if _is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
+        if self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
             await self._compare_all(self._workflows.ended(), current)
             self._swept_ended_at = began_at
         lost: dict[str, Lost] = {}
@@ -346,6 +363,8 @@ class Reconciler:
         await self._writer.run(partial(reconciliation.mark, reasons={**dict.fromkeys(before), **lost}))
         self._lost = lost
         self._swept_at = began_at
+        if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
+            self._loss_seen_at = None
 
     async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: Shift) -> dict[str, datetime]:
         """Compare these cases, with pauses; return when each changed last. Raises _ShiftOverError."""
@@ -372,10 +391,6 @@ class Reconciler:
 def is_ahead(in_sql_until: datetime | None) -> bool:
     """Return True if the clock was set back since: new changes are dated earlier, and SQL may never have had them."""
     return in_sql_until is not None and in_sql_until > now()
-
-
-def _is_due(last: datetime | None, every: timedelta) -> bool:
-    return last is None or abs(now() - last) >= every
 
 
 async def _pause(current: Shift, seconds: float) -> None:

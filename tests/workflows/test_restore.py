@@ -2,12 +2,13 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from activities import reconcile
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
@@ -17,7 +18,7 @@ from readmodel.database import engine as engine_of
 from tests.support.causes import OVER, declare, linked
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
-from tests.support.rows import execute
+from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER
 
@@ -68,6 +69,33 @@ async def test_a_read_model_of_yesterday_is_brought_to_the_present_and_nobody_is
             assert [(await each.rows("cases"), await each.rows()) for each in since] == before
             told = [(each, row) for each in since for row in await each.rows("notifications")]
             assert {row["status"] for each, row in told if row["seq"] > 1 or each is fresh} == {"sent"}
+
+
+async def test_a_read_model_that_is_emptied_under_a_live_worker_comes_back(
+    reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the next sweep is due: cases that no look sees, one that has ended, and an incident."""
+    monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
+    monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(days=1))
+    running, ended, other = [await reconciled.start() for _ in range(3)]
+    cause = await declare(reconciled, "nantou")
+    await running.act(Dispatch(department="repair"))
+    await ended.act(Withdraw(reason="用户撤销"))
+    await ended.closed()
+    declared = await cause.published("declare")
+    before = [await running.published(2), await ended.published(2)]
+    last = max([await each.changed_at() for each in (running, ended)])
+
+    async def later() -> datetime | None:
+        await other.act(Comment(note="用户又来电"))
+        return await in_sql_until(reconciled.client)
+
+    await until(later, lambda known: bool(known and known >= last))
+    owner = engine_of(reconciled.settings.database_url)
+    clear(owner)
+    owner.dispose()
+    assert [await running.published(2), await ended.published(2)] == before
+    assert await cause.published("declare") == declared
 
 
 async def test_incidents_that_sql_lost_come_back_with_their_news(reconciled: Hotline) -> None:
