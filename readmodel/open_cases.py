@@ -26,7 +26,7 @@ def open_numbers(
     """Return the numbers that come after this one, in order.
 
     The cases are open, or were closed after an instant; and were registered from `since` on and before `until`, if
-    these are given.
+    these are given. Those that have lost their workflow are left out: nobody can ask them.
     """
     return list(connection.scalars(_statement(closed_after, after, limit, since, until)))
 
@@ -34,7 +34,7 @@ def open_numbers(
 def _statement(
     closed_after: datetime, after: str, limit: int, since: datetime | None = None, until: datetime | None = None
 ) -> Select[tuple[str]]:
-    registered = select(cases.c.number)
+    registered = select(cases.c.number).where(cases.c.lost.is_(None))
     if since is not None:
         registered = registered.where(cases.c.registered_at >= since)
     if until is not None:

@@ -51,6 +51,11 @@ def test_a_case_that_was_closed_too_long_ago_is_left_out(four: Engine, closed_af
     assert (number(2) in numbers(four, closed_after)) is found
 
 
+def test_a_case_that_has_lost_its_workflow_is_left_out(four: Engine) -> None:
+    execute(four, "UPDATE cases SET lost = 'ended' WHERE number = :number", number=number(1))
+    assert numbers(four, LONG_AGO) == [number(2), number(4)]
+
+
 def test_pages_go_on_after_a_number_and_leave_nothing_out(four: Engine) -> None:
     assert numbers(four, LONG_AGO, limit=2) == [number(1), number(2)]
     assert numbers(four, LONG_AGO, number(2), limit=2) == [number(4)]
