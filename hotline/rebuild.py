@@ -21,12 +21,12 @@ from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.incident import SLICE
 from activities.reconcile import UnreadableError, is_ahead
 from domain.case.batch import ProjectionBatch
-from domain.case.lifecycle import OPEN, State
+from domain.case.lifecycle import OPEN
 from domain.incident.notifications import News
 from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident
 from readmodel import incidents
@@ -77,7 +77,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     Raises RPCError if Temporal does not answer, DBAPIError if SQL does not; written rows stay.
     """
     runs = await chains(client)
-    kept = await _read(engine, lambda connection: _kept(connection, runs))
+    kept, kept_open = await _count_kept(client, engine, runs)
     until = await in_sql_until(client)
     if until is None and not await _read(engine, has_cases) and await _was_filled(client, runs):
         until = datetime.max.replace(tzinfo=UTC)
@@ -102,8 +102,8 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         reset,
         unreadable,
         len(incidents_found),
-        len(kept),
-        sum(state in OPEN for state in kept),
+        kept,
+        kept_open,
     )
 
 
@@ -131,9 +131,29 @@ async def _read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
     return await asyncio.to_thread(run)
 
 
-def _kept(connection: ReadConnection, ids: Collection[str]) -> list[State]:
-    """Return the state of each case in SQL that none of these workflows is."""
-    return [state for number, state in states(connection) if workflow_id(number) not in ids]
+async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -> tuple[int, int]:
+    """Return the number of cases that Temporal no longer has, and of the open ones among them.
+
+    The list may lag behind SQL: an open case that it lacks is asked for. Raises RPCError.
+    """
+
+    def missing(connection: ReadConnection) -> list[tuple[str, bool]]:
+        found = ((workflow_id(number), state in OPEN) for number, state in states(connection))
+        return [(one, is_open) for one, is_open in found if one not in listed]
+
+    unlisted = await _read(engine, missing)
+    kept_open = [one for one, is_open in unlisted if is_open and not await _exists(client, one)]
+    return sum(not is_open for _, is_open in unlisted) + len(kept_open), len(kept_open)
+
+
+async def _exists(client: Client, one: str) -> bool:
+    try:
+        await client.get_workflow_handle(one).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def in_sql_until(client: Client) -> datetime | None:
