@@ -35,11 +35,16 @@ class OpenCasesQuery(Immutable):
 
 
 class TermsChange(Immutable):
-    """Cases to move to the terms of a catalogue."""
+    """Cases to move to the terms of a catalogue.
+
+    In the second pass, most were registered under these terms: none is asked that SQL shows so. An older case may have
+    been moved by an earlier rollout, which SQL lacks.
+    """
 
     catalogue: Catalogue
     edition: Edition
     numbers: list[str]
+    second_pass: bool = False
 
 
 class CatalogueRollout:
@@ -82,8 +87,9 @@ class CatalogueRollout:
             except UnknownCode:
                 return KEPT, None
             new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
-            # Registered under these terms: thousands are, in a surge. An attempt that was lost has moved others.
-            if not (case.catalogue_change or is_change(case, new, info.current_attempt_scheduled_time)):
+            # An attempt whose answer was lost has moved others.
+            is_moved = case.catalogue_change or is_change(case, new, info.current_attempt_scheduled_time)
+            if change.second_pass and not is_moved:
                 return SAME, None
             return await self._ask(number, new, update_id)
 

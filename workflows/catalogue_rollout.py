@@ -99,7 +99,12 @@ class CatalogueRolloutWorkflow:
         )
 
     async def _change(self, numbers: list[str]) -> dict[str, int]:
-        change = TermsChange(catalogue=self._start.catalogue, edition=self._start.edition, numbers=numbers)
+        change = TermsChange(
+            catalogue=self._start.catalogue,
+            edition=self._start.edition,
+            numbers=numbers,
+            second_pass=self._progress.second_pass,
+        )
         return await workflow.execute_activity_method(
             CatalogueRollout.change_catalogue,
             change,

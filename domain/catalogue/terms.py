@@ -67,7 +67,10 @@ class Process(Value):
         default=2, gt=0, description="After so many dissatisfied follow-ups the rework (重办) is supervised."
     )
     day_seconds: int = Field(
-        default=86_400, gt=0, le=86_400, description="A day of a round-the-clock clock, where days are added to one."
+        default=86_400,
+        gt=0,
+        le=7 * 86_400,
+        description="A day of a round-the-clock clock, where days are added to one.",
     )
     urging: UrgingRules = UrgingRules()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
+from stdnum import verhoeff
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 
 from activities.case_updates import CaseUpdates
@@ -146,7 +147,7 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
     catalogue = slower(hotline.catalogue)
     running = await begin(hotline, catalogue, SETTLE_SECONDS)
     await until(lambda: progress(running), lambda at: at.counts == {"changed": 1})
-    late = await hotline.start(number="0" * 13)
+    late = await hotline.start(number="0" * 12 + verhoeff.calc_check_digit("0" * 12))
     new = await hotline.start(terms=catalogue.terms("no_water", "west", datetime.now(UTC)))
     for complaint in (late, new):
         await published(complaint)
