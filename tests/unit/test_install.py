@@ -28,6 +28,12 @@ if "-r" in sys.argv:
     (folder / "lib/python3/site-packages/one-1.dist-info").mkdir()
 """
 """A Python that makes environments with itself inside, and a pip that waits for the test before each step."""
+FIND = f"""#!/bin/sh
+{shutil.which("find")} "$@"
+echo "find: 'lib/python3/site-packages/two': No such file or directory" >&2
+exit 1
+"""
+"""A `find` that meets a folder which pip removes at that moment."""
 
 
 class Clone:
@@ -38,16 +44,16 @@ class Clone:
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "tools", folder / "tools")
         (folder / "requirements-dev.txt").write_text("one==1 \\\n    --hash=sha256:0\n    # via x\ntwo==2\n")
-        python = folder / "python"
-        python.write_text(PYTHON, encoding="utf-8")
-        python.chmod(0o755)
+        for name, program in (("python", PYTHON), ("find", FIND)):
+            (folder / name).write_text(program, encoding="utf-8")
+            (folder / name).chmod(0o755)
         self.environment = folder / ".venv"
         env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         pipe = subprocess.PIPE
         self.make = subprocess.Popen(
             [str(shutil.which("make")), "install"],
             cwd=folder,
-            env=env | {"PYTHON": str(python)},
+            env=env | {"PYTHON": str(folder / "python"), "PATH": f"{folder}:{env['PATH']}"},
             stdout=pipe,
             stderr=pipe,
             text=True,
