@@ -5,6 +5,7 @@ import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -158,7 +159,7 @@ async def test_a_history_of_values_that_no_case_can_have_cannot_be_repaired(
     def overflows(_: Registration) -> NoReturn:
         raise OverflowError("Python int too large to convert to C int")
 
-    monkeypatch.setattr("hotline.histories.Case.register", overflows)
+    monkeypatch.setattr("hotline.histories.Case", SimpleNamespace(register=overflows))
     with pytest.raises(UnreadableError, match="cannot be computed: OverflowError"):
         await repair_case(hotline.client, hotline.engine, complaint.number, None)
 
