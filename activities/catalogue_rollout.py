@@ -29,7 +29,6 @@ class OpenCasesQuery(Immutable):
 
     closed_after: datetime
     since: datetime | None = None
-    until: datetime | None = None
     after: str = ""
     limit: int
 
@@ -64,9 +63,7 @@ class CatalogueRollout:
         """Return the next numbers in order; none after the last."""
         return await read(
             self._engine,
-            lambda connection: open_numbers(
-                connection, query.closed_after, query.after, query.limit, query.since, query.until
-            ),
+            lambda connection: open_numbers(connection, query.closed_after, query.after, query.limit, query.since),
         )
 
     @activity.defn(name="change_catalogue")

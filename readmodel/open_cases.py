@@ -16,29 +16,20 @@ _OVER = (State.REFUSED.value, State.WITHDRAWN.value)
 
 
 def open_numbers(
-    connection: ReadConnection,
-    closed_after: datetime,
-    after: str,
-    limit: int,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    connection: ReadConnection, closed_after: datetime, after: str, limit: int, since: datetime | None = None
 ) -> list[str]:
     """Return the numbers that come after this one, in order.
 
-    The cases are open, or were closed after an instant; and were registered from `since` on and before `until`, if
-    these are given. Those that have lost their workflow are left out: nobody can ask them.
+    The cases are open, or were closed after an instant; and were registered from `since` on if that is given. Those
+    that have lost their workflow are left out: nobody can ask them.
     """
-    return list(connection.scalars(_statement(closed_after, after, limit, since, until)))
+    return list(connection.scalars(_statement(closed_after, after, limit, since)))
 
 
-def _statement(
-    closed_after: datetime, after: str, limit: int, since: datetime | None = None, until: datetime | None = None
-) -> Select[tuple[str]]:
+def _statement(closed_after: datetime, after: str, limit: int, since: datetime | None = None) -> Select[tuple[str]]:
     registered = select(cases.c.number).where(cases.c.lost.is_(None))
     if since is not None:
         registered = registered.where(cases.c.registered_at >= since)
-    if until is not None:
-        registered = registered.where(cases.c.registered_at < until)
     open_ones = registered.where(cases.c.state.in_(_OPEN), cases.c.number > after)
     # The number as an expression, and "closed" by the other states: otherwise SQLite reads all numbers, or all closed
     # cases, instead of the few that were closed lately.

@@ -1,7 +1,7 @@
 """The workflow of a catalogue rollout: every open case is moved to the terms of the catalogue (服务目录) in force.
 
 Intake uses the new catalogue before the rollout begins. A registration that was under way then may carry the old terms,
-so a second pass asks the cases of that time, when the read model has them for certain. Each case belongs to one pass.
+so a second pass asks the cases of that time that the first one did not, when the read model has them for certain.
 """
 
 from collections import Counter
@@ -26,6 +26,8 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
 CLOCK_MARGIN = timedelta(seconds=60)
 """Time by which the clock of an API process, which dates registrations, may be off."""
+DAY = timedelta(days=1)
+"""Difference of local days at most: numbers begin with one."""
 
 
 class RolloutProgress(Immutable):
@@ -46,6 +48,7 @@ class RolloutStart(Start):
     settle_seconds: float
     page: int = PAGE
     progress: RolloutProgress = RolloutProgress()
+    asked: tuple[str, ...] = Field(default=(), description="Cases of the last days that the first pass has asked.")
 
 
 @workflow.defn(name="CatalogueRolloutWorkflow")
@@ -58,19 +61,20 @@ class CatalogueRolloutWorkflow:
     @workflow.run
     @checked
     async def run(self, start: RolloutStart) -> dict[str, int]:
-        """Ask the open cases, those of the last minutes when they have settled; return the count of each answer."""
+        """Ask every open case once; return the count of each answer."""
         self._start, self._progress = start, start.progress
-        self._counts = Counter(start.progress.counts)
+        self._counts, self._asked = Counter(start.progress.counts), dict.fromkeys(start.asked)
         began_at = self._progress.began_at or workflow.now()
         settle = timedelta(seconds=start.settle_seconds)
         under_way_since = began_at - CLOCK_MARGIN - settle
+        self._late_numbers = f"{under_way_since - DAY:%y%m%d}"
         self._note(began_at=began_at)
         if not self._progress.second_pass:
-            await self._pass(until=under_way_since)
+            await self._pass()
             left = max(began_at + settle - workflow.now(), timedelta(0))
             await workflow.sleep(left, summary="registrations under way settle 等待在途受理")
             self._note(after="", second_pass=True)
-        await self._pass(since=under_way_since)
+        await self._pass(under_way_since)
         return dict(self._counts)
 
     @workflow.query(description="How far the rollout is. 进度")
@@ -78,20 +82,22 @@ class CatalogueRolloutWorkflow:
         """Return the progress."""
         return self._progress
 
-    async def _pass(self, since: datetime | None = None, until: datetime | None = None) -> None:
-        """Ask the cases that were registered from `since` on and before `until`."""
-        while numbers := await self._next_page(since, until):
-            self._counts.update(await self._change(numbers))
+    async def _pass(self, since: datetime | None = None) -> None:
+        """Ask the cases that were registered from `since` on, and were not asked before."""
+        while numbers := await self._next_page(since):
+            if new := [number for number in numbers if number not in self._asked]:
+                self._counts.update(await self._change(new))
+                self._asked |= dict.fromkeys(number for number in new if number >= self._late_numbers)
             self._note(after=numbers[-1], counts=dict(self._counts))
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(self._start.model_copy(update={"progress": self._progress}))
+                carried = {"progress": self._progress, "asked": tuple(self._asked)}
+                workflow.continue_as_new(self._start.model_copy(update=carried))
 
-    async def _next_page(self, since: datetime | None, until: datetime | None) -> list[str]:
+    async def _next_page(self, since: datetime | None) -> list[str]:
         start, after = self._start, self._progress.after
-        query = OpenCasesQuery(closed_after=start.closed_after, since=since, until=until, after=after, limit=start.page)
         return await workflow.execute_activity_method(
             CatalogueRollout.list_open_cases,
-            query,
+            OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page),
             start_to_close_timeout=LIST_TIMEOUT,
             retry_policy=RETRY,
             priority=LOWEST,

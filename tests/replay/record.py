@@ -75,13 +75,13 @@ async def catalogue(hotline: Hotline) -> WorkflowHistory:
     slower = hotline.catalogue.model_copy(update={"time_scale": 0.5})
     edition = Edition(digest="0" * 12, name="Half as fast", name_zh="放慢一半")
     start = RolloutStart(
-        catalogue=slower, edition=edition, closed_after=datetime.now(UTC) - timedelta(days=3), settle_seconds=120
+        catalogue=slower, edition=edition, closed_after=datetime.now(UTC) - timedelta(days=3), settle_seconds=3600
     )
-    await (await hotline.start(at=datetime.now(UTC) - timedelta(minutes=4))).published(1)
+    await (await hotline.start()).published(1)
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     await until(lambda: running.query(CatalogueRolloutWorkflow.progress), lambda at: at.counts.get("changed") == 1)
     await (await hotline.start()).published(1)
-    await hotline.server.fast_forward(running, timedelta(seconds=121))
+    await hotline.server.fast_forward(running, timedelta(seconds=3601))
     await running.result()
     return await running.fetch_history()
 

@@ -28,6 +28,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
 from domain.shared.instants import to_milliseconds
+from domain.shared.numbers import local_day
 from hotline.files.catalogue import load_catalogue
 from hotline.histories import returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings
@@ -46,7 +47,13 @@ ADMIN = Actor(name="chief", role=Role.ADMIN)
 OWNER = "chen"
 
 T = TypeVar("T")
-_numbers = (digits + verhoeff.calc_check_digit(digits) for digits in (f"{place:012}" for place in itertools.count(1)))
+_places = itertools.count(1)
+
+
+def number_at(at: datetime, place: int) -> str:
+    """The number of a case of that day."""
+    digits = f"{local_day(at):%y%m%d}{place:06}"
+    return digits + verhoeff.calc_check_digit(digits)
 
 
 async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], within: float = PATIENCE_SECONDS) -> T:
@@ -192,7 +199,7 @@ class Hotline:
         """A registration at the present instant, under the catalogue's terms."""
         at = datetime.now(UTC)
         values = {
-            "number": next(_numbers),
+            "number": number_at(at, next(_places)),
             "at": at,
             "actor": ADMIN,
             "owner": OWNER,

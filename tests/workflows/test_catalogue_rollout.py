@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
-from stdnum import verhoeff
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from activities.case_updates import CaseUpdates
 from domain.case.actions.complete import Complete
@@ -24,7 +23,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from hotline.files.serving_lock import ServingLock
-from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
@@ -42,8 +41,6 @@ STRAIGHT: tuple[ActionBody, ...] = (
     FollowUp(outcome="satisfied"),
 )
 SETTLE_SECONDS = 120
-BEFORE = timedelta(minutes=4)
-"""Time before a rollout at which a case was registered that the first pass asks."""
 Round = WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]
 
 
@@ -142,12 +139,12 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
         return await send(cases, number, *rest)
 
     monkeypatch.setattr(CaseUpdates, "send", noted)
-    early = await hotline.start(at=datetime.now(UTC) - BEFORE)
+    early = await hotline.start()
     await published(early)
     catalogue = slower(hotline.catalogue)
     running = await begin(hotline, catalogue, SETTLE_SECONDS)
     await until(lambda: progress(running), lambda at: at.counts == {"changed": 1})
-    late = await hotline.start(number="0" * 12 + verhoeff.calc_check_digit("0" * 12))
+    late = await hotline.start(number=number_at(datetime.now(UTC), 0))
     new = await hotline.start(terms=catalogue.terms("no_water", "west", datetime.now(UTC)))
     for complaint in (late, new):
         await published(complaint)
@@ -157,36 +154,13 @@ async def test_what_was_registered_under_the_old_one_meanwhile_is_reached_as_wel
     assert asked == [early.number, late.number]
 
 
-@pytest.mark.parametrize("before", [BEFORE, timedelta()])
-async def test_a_case_of_which_sql_has_lost_the_beginning_is_counted_once(
-    hotline: Hotline, owner: Engine, before: timedelta
-) -> None:
-    """Of the first pass or of the second. It stops nobody."""
-    lost, other = [await hotline.start(at=datetime.now(UTC) - before) for _ in range(2)]
+async def test_a_case_of_which_sql_has_lost_the_beginning_is_counted_once(hotline: Hotline, owner: Engine) -> None:
+    """It stops nobody, and the second pass does not ask it again."""
+    lost, other = [await hotline.start() for _ in range(2)]
     for complaint in (lost, other):
         await published(complaint)
     execute(owner, "DELETE FROM events WHERE number = :number AND seq = 1", number=lost.number)
     assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 1, "silent": 1}
-
-
-async def test_a_case_that_answers_after_the_first_pass_is_not_counted_as_silent(
-    hotline: Hotline, owner: Engine
-) -> None:
-    """SQL has lost the beginning of a case that was registered lately, and has it again before the second pass."""
-    early, late = await hotline.start(at=datetime.now(UTC) - BEFORE), await hotline.start()
-    for complaint in (early, late):
-        await published(complaint)
-    execute(owner, "UPDATE events SET seq = 99 WHERE number = :number AND seq = 1", number=late.number)
-    running = await begin(hotline, slower(hotline.catalogue), SETTLE_SECONDS)
-    await until(running.fetch_history, is_settling)
-    execute(owner, "UPDATE events SET seq = 1 WHERE number = :number AND seq = 99", number=late.number)
-    await hotline.server.fast_forward(running, timedelta(seconds=SETTLE_SECONDS + 1))
-    assert await running.result() == {"changed": 2}
-
-
-def is_settling(history: WorkflowHistory) -> bool:
-    """Return True if the first pass is over."""
-    return any(event.HasField("timer_started_event_attributes") for event in history.events)
 
 
 async def progress(running: Round) -> RolloutProgress:
@@ -194,7 +168,7 @@ async def progress(running: Round) -> RolloutProgress:
 
 
 async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(hotline: Hotline) -> None:
-    complaint = await hotline.start(at=datetime.now(UTC) - BEFORE)
+    complaint = await hotline.start()
     await published(complaint)
     old, new = slower(hotline.catalogue), slower(hotline.catalogue, 3)
     overtaken = await begin(hotline, old, SETTLE_SECONDS)
