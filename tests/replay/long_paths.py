@@ -93,15 +93,14 @@ def a_round(hotline: Hotline, digit: str, page: int) -> RolloutStart:
         catalogue=hotline.catalogue.model_copy(update={"time_scale": 2.0}),
         edition=Edition(digest=digit * 12, name="Half as fast", name_zh="放慢一半"),
         closed_after=datetime.now(UTC) - timedelta(days=3),
-        settle_seconds=120,
+        settle_seconds=3600,
         page=page,
     )
 
 
 async def catalogue(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Page after page, each of one case; the next run goes on at the last number."""
-    before = datetime.now(UTC) - timedelta(minutes=4)
-    for complaint in [await hotline.start(at=before) for _ in range(5)]:
+    for complaint in [await hotline.start() for _ in range(5)]:
         await complaint.published(1)
     start = a_round(hotline, "2", page=1)
     first = await this_run(hotline, await start_rollout(hotline.client, hotline.settings.task_queue, start))
@@ -128,8 +127,8 @@ def _sleeps(history: WorkflowHistory) -> bool:
 
 
 async def catalogue_in_its_second_look(hotline: Hotline) -> WorkflowHandle[Any, Any]:
-    """All that were registered within the minute before the round are called on then; answers the last run."""
-    for complaint in [await hotline.start() for _ in range(5)]:
+    """All that were registered within the minute before the round are listed twice; answers the last run."""
+    for complaint in [await hotline.start() for _ in range(7)]:
         await complaint.published(1)
     start = a_round(hotline, "4", page=1).model_copy(update={"settle_seconds": 0.0})
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
