@@ -155,7 +155,9 @@ class TestCost:
         complaint = await hotline.start()
         for body in STRAIGHT:
             await at_rest(complaint)
-            await complaint.act(body)
+            answer = await complaint.act(body)
+            # Each thing once: the sender computes its answer from the batch.
+            assert (answer.batch is None, answer.case) == (False, None)
         await at_rest(complaint)
         assert len(await events_of(complaint)) <= 45
         timers = len(await events_of(complaint, EventType.EVENT_TYPE_TIMER_STARTED))
