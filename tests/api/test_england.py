@@ -104,6 +104,7 @@ def register(url: str, *customers: Customer) -> None:
     database.dispose()
 
 
+@pytest.mark.slow
 async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
     server: WorkflowEnvironment, tmp_path: Path, database_url: str
 ) -> None:

@@ -103,6 +103,7 @@ async def _registered_into(api: Api, district: str) -> str | None:
     return found["incident"]  # type: ignore[no-any-return]  # of JSON
 
 
+@pytest.mark.slow
 async def test_more_calls_than_chance_brings_are_suspected_once_and_linked_when_confirmed(on_both: Api) -> None:
     # One server, two databases: a suspicion is known by service and district, and each database needs its own.
     district = "torch" if on_both.settings.database_url.startswith("sqlite") else "nanlang"

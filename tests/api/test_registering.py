@@ -101,6 +101,7 @@ async def test_a_key_has_a_sensible_length_and_can_be_printed(on_sqlite: Api, ba
     assert problem(answer, 422, "invalid-idempotency-key")["accepted"]
 
 
+@pytest.mark.slow
 async def test_past_midnight_a_key_finds_the_case_of_the_day_before(on_sqlite: Api) -> None:
     mine, clock = key(), Clock(BEFORE_MIDNIGHT)
     async with api_on_its_day(on_sqlite, clock) as api:

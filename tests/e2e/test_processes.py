@@ -154,6 +154,7 @@ def test_the_embedded_temporal_lists_with_and_without_an_index(service: Service,
 
 
 @pytest.mark.parametrize(("reached", "code", "times"), [(True, 0, 20), (False, 2, 4)])
+@pytest.mark.slow
 def test_a_command_that_talked_to_temporal_ends_in_order(
     service: Service, reached: bool, code: int, times: int
 ) -> None:

@@ -211,6 +211,7 @@ async def test_after_the_last_try_the_case_is_told_and_it_is_a_dead_letter(harne
     assert harness.channel.dead == [(keys[0].split("-")[0], keys[0])]
 
 
+@pytest.mark.slow
 async def test_a_late_notification_is_told_to_its_case_and_tried_on(harness: FakeHarness) -> None:
     [key] = await harness.notify(1)
     harness.channel.broken[key] = "out of order"

@@ -68,6 +68,7 @@ async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_p
         assert (await courier.describe()).id == COURIER.id
 
 
+@pytest.mark.slow
 async def test_the_next_worker_continues_the_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
     """Its worker ends in the middle of a shift: the shift ends as well, and the next begins where there is a worker."""
     async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:

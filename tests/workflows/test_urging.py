@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,7 +44,9 @@ async def test_both_come_by_themselves_and_their_recipients_are_told(hotline: Ho
     await complaint.ahead(days=2, seconds=2)
     assert await papers(complaint) == [("notice", noticed)]
     calendar = hotline.catalogue.terms("no_water", "west", noticed).calendar
-    criticised = calendar.add(noticed, 5 * calendar.day_seconds)
+    # From the moment at which the notice went out, were it late.
+    (issued_at,) = [row["at"] for row in await complaint.rows() if row["action"] == "notice"]
+    criticised = calendar.add(datetime.fromisoformat(issued_at).replace(tzinfo=UTC), 5 * calendar.day_seconds)
     await complaint.ahead(seconds=(criticised - noticed).total_seconds() + 2)
     assert await papers(complaint) == [("notice", noticed), ("criticise", criticised)]
     told = Counter(row["kind"] for row in await complaint.rows("notifications"))
