@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -42,8 +41,6 @@ NO_HANDLER = "expected but not found"
 """Words of the SDK's error for an update that a worker does not know."""
 RETRY_SECONDS = 2
 """Pause before a client tries again: about the time that a worker or server needs to start."""
-CROWDED_SECONDS = 0.05, 0.2
-"""Shortest and longest pause before an update is sent again that Temporal had no room for."""
 OutcomeT = TypeVar("OutcomeT")
 T = TypeVar("T")
 
@@ -99,26 +96,20 @@ class EntityClient(Generic[OutcomeT]):
 
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
         await self._clock_check.require()
-        # One at a time for each entity: Temporal allows ten updates in flight, and they would only wait there.
+        # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
         async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
-            while True:
-                # Known only now: the write of those who acted before may have ended meanwhile.
-                update = self._handle(number).execute_update(
-                    action,
-                    command.model_copy(update={"acknowledged": self._acknowledged(number)}),
-                    id=command.key or None,
-                    result_type=self.outcome,
-                    rpc_timeout=timedelta(seconds=self._timeout),
-                )
-                try:
-                    return await unless_gone(update)
-                except WorkflowUpdateFailedError as error:
-                    raise _refused_by(error) from None
-                except RPCError as error:
-                    if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
-                        raise
-                # Other processes act on it as well.
-                await asyncio.sleep(random.uniform(*CROWDED_SECONDS))  # noqa: S311 - no secret
+            # Known only now: the write of those who acted before may have ended meanwhile.
+            update = self._handle(number).execute_update(
+                action,
+                command.model_copy(update={"acknowledged": self._acknowledged(number)}),
+                id=command.key or None,
+                result_type=self.outcome,
+                rpc_timeout=timedelta(seconds=self._timeout),
+            )
+            try:
+                return await unless_gone(update)
+            except WorkflowUpdateFailedError as error:
+                raise _refused_by(error) from None
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
         """Return the answer to a query; None if there is no such workflow. Raises ProblemError."""

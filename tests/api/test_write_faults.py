@@ -16,11 +16,9 @@ from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 
-import worker
 from api.__main__ import assemble
 from api.app import create_app
 from api.backend import Backend
-from api.temporal.client import CROWDED_SECONDS
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -31,7 +29,7 @@ from readmodel.database import engine, writing
 from readmodel.tables import metadata
 from tests.support.api import KEPT, Api, further_api, problem, running_api, served
 from tests.support.batches import project
-from tests.support.hotline import ADMIN, PATIENCE_SECONDS, until
+from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from workflows.presentation.complaint import workflow_id
 
@@ -238,30 +236,17 @@ async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_ord
     assert all(answer.json()["version"] >= notes[place] for place, answer in enumerate(answers))
 
 
-@pytest.mark.slow
-async def test_an_action_waits_until_temporal_has_room_for_it(
-    temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ten updates of other senders are in flight, as many as Temporal allows. No worker takes them at first."""
-    crowded = asyncio.Event()
-
-    def pause(low: float, high: float) -> float:
-        if (low, high) == CROWDED_SECONDS:
-            crowded.set()
-        return low
-
-    async with running_api(temporal, sqlite_url, tmp_path, at_work=False, update_timeout_seconds=60.0) as made:
-        number = await made.case_in("registered")
-        handle = temporal.get_workflow_handle(workflow_id(number))
-        command = Command(actor=ADMIN, body=Comment(note="他人"))
-        others = [asyncio.ensure_future(handle.execute_update("comment", command, id=f"{n}")) for n in range(IN_FLIGHT)]
-        monkeypatch.setattr("api.temporal.client.random.uniform", pause)
-        action = asyncio.ensure_future(made.act(number, "comment", {"note": "在家"}))
-        await asyncio.wait_for(crowded.wait(), PATIENCE_SECONDS)
-        async with worker.running(temporal, made.settings):
-            assert (await action).status_code == 200
-            await asyncio.gather(*others)
-        assert await made.actions(number) == ["register", *["comment"] * (IN_FLIGHT + 1)]
+async def test_an_action_waits_until_temporal_has_room_for_it(on_sqlite: Api) -> None:
+    """Four times as many of other senders are under way as Temporal takes: what it refuses is sent again."""
+    number = await on_sqlite.case_in("registered")
+    handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
+    command = Command(actor=ADMIN, body=Comment(note="他人"))
+    async with further_api(on_sqlite, on_sqlite.clock, update_timeout_seconds=60.0) as made:
+        others = [asyncio.ensure_future(handle.execute_update("comment", command, id=f"{n}")) for n in range(AT_ONCE)]
+        assert (await made.act(number, "comment", {"note": "在家"})).status_code == 200
+        await asyncio.gather(*others)
+    whole = ["register", *["comment"] * (AT_ONCE + 1)]
+    assert await until(lambda: on_sqlite.actions(number), lambda found: len(found) >= len(whole)) == whole
 
 
 class NewerDispatch(Dispatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from readmodel.database import engine as engine_of
@@ -13,6 +14,19 @@ from tests.support.hotline import Hotline, running_hotline
 from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    """A server on which no API draws numbers: those of these tests count up, and might meet them."""
+    async with await temporal_server() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def temporal(server: WorkflowEnvironment) -> Client:
+    """A client of that server."""
+    return server.client
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
