@@ -172,17 +172,17 @@ def _granny_li(service: Service, agent: Person, crew: Person) -> str:
 
 
 def _tide(service: Service, agent: Person, callers: int) -> str:
-    """Declare an incident, link its cases and return its number."""
+    """Declare an incident, register its cases and return its number."""
     dispatcher = Person(service, "周国强", Role.DISPATCHER)
     number = dispatcher.declare("咸潮 Salt tide", ["water_quality"], ["tanzhou", "sanxiang"])
 
-    def call(place: int) -> None:
-        case = agent.register("water_quality", ("tanzhou", "sanxiang")[place % 2], "水有咸味。The water tastes salty.")
-        if agent.see(case)["incident"] is None:
-            dispatcher.act(case, "link_incident", incident=number)
+    def call(place: int) -> str:
+        return agent.register("water_quality", ("tanzhou", "sanxiang")[place % 2], "水有咸味。The water tastes salty.")
 
     with ThreadPoolExecutor(LINES) as lines:
-        list(lines.map(call, range(callers)))
+        cases = list(lines.map(call, range(callers)))
+    # Those of the first seconds are linked by the second search.
+    wait_until(lambda: all(agent.see(case)["incident"] == number for case in cases), lambda: "a case is not linked")
     dispatcher.direct(number, "dispatch", department="water_quality")
     Person(service, "余锦荣", Role.CREW, "water_quality").direct(number, "sign_for")
     expected = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=6)
