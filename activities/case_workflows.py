@@ -81,7 +81,8 @@ class CaseWorkflows:
             end = begin
             if found < SLICE / 2:
                 length *= 2
-        async for chunk in self._chunks(f'{self._key.name} > "{until.isoformat()}"'):
+        # A start that was refused may have given itself any date.
+        async for chunk in self._chunks(f'{self._key.name} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):
             yield chunk
 
     def running(self) -> AsyncIterator[dict[str, Seen]]:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -37,7 +37,7 @@ from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
-from workflows.presentation.search_attributes import CHANGED_AT
+from workflows.presentation.search_attributes import CHANGED_AT, typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -267,6 +267,24 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
     *parts, last = asked
     assert {complaints[5].number, complaints[6].number} <= {*last}
     assert max(map(len, parts)) <= 2
+
+
+async def test_a_refused_start_that_is_dated_in_the_future_is_not_listed_for_ever(hotline: Hotline) -> None:
+    queue, dated = hotline.settings.task_queue, typed({CHANGED_AT: datetime(2200, 1, 1, tzinfo=UTC)})
+    number, began_at = hotline.registration().number, datetime.now(UTC)
+    refused = await hotline.client.start_workflow(
+        "ComplaintWorkflow", "garbage", id=workflow_id(number), task_queue=queue, search_attributes=dated
+    )
+    with pytest.raises(WorkflowFailureError):
+        await refused.result()
+    of_type = "WorkflowType = 'ComplaintWorkflow'"
+    workflows = CaseWorkflows(hotline.client, PeopleFirst(), workflow_id(""), of_type, CHANGED_AT)
+    later = await hotline.start()
+
+    async def listed() -> set[str]:
+        return {each async for chunk in workflows.changed_since(began_at, began_at) for each in chunk}
+
+    await until(listed, lambda found: later.number in found and number not in found)
 
 
 class TestLost:
