@@ -163,7 +163,10 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    connecting, stopping = asyncio.ensure_future(connect(wait_seconds=math.inf)), asyncio.ensure_future(stop.wait())
+    connecting, stopping = (
+        asyncio.ensure_future(connect(settings, wait_seconds=math.inf)),
+        asyncio.ensure_future(stop.wait()),
+    )
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not connecting.done():  # asked to end while Temporal is away
         connecting.cancel()

@@ -80,7 +80,7 @@ class Repairs(NamedTuple):
 
 
 class UnreadableError(Exception):
-    """Error for a history with payloads that this release cannot read, or values that no case can have."""
+    """Error for a history that this release cannot read, or that the service has not started."""
 
 
 class _ShiftOverError(Exception):

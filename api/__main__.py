@@ -119,7 +119,7 @@ async def serve(settings: Settings) -> None:
     if warning := encryption_warning(settings):
         log.warning("%s", warning)
     config = uvicorn.Config(
-        create_app(assemble(settings, await connect(lazy=True))),
+        create_app(assemble(settings, await connect(settings, lazy=True))),
         host=settings.api_host,
         port=settings.api_port,
         http="httptools",

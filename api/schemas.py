@@ -15,7 +15,7 @@ from domain.incident.lifecycle import IncidentState
 from domain.shared.actors import Role
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
-from domain.shared.value import Coded
+from domain.shared.value import Coded, omit_default
 
 T = TypeVar("T")
 NEW_COMPLAINT: dict[str, Any] = {
@@ -41,6 +41,7 @@ class EventItem(BaseModel, Generic[T]):
     at: datetime
     actor: str
     role: Role
+    unverified: bool = omit_default(default=False, description="True: sent past the API, nobody checked by whom.")
     action: str
     from_state: Annotated[T | None, Field(alias="from")]
     to_state: Annotated[T, Field(alias="to")]

@@ -18,6 +18,7 @@ from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.reconcile import UnreadableError
+from activities.signatures import HEADER, Subject, UndecidedError, signatures_of
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
@@ -27,7 +28,7 @@ from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
-from workflows.start_checks import is_start, refusal
+from workflows.start_checks import is_start, misdated
 
 WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
 """Type of the argument of each activity that writes to SQL, by the name of the activity."""
@@ -78,13 +79,10 @@ async def chains(
 
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
-    """Return what these runs of a case hold. Raises UnreadableError, also for values that no case can have."""
+    """Return what these runs of a case hold. Raises UnreadableError."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
     async for event in _events(client, runs):
-        try:
-            batches += await returned(client.data_converter, event)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise UnreadableError(f"a case cannot be computed: {type(error).__name__}") from error
+        batches += await returned(client.data_converter, event)
         if scheduled := await _written(client.data_converter, event):
             batches += scheduled
             under_way[event.event_id] = scheduled[-1].case.version
@@ -129,7 +127,7 @@ async def _registration(converter: DataConverter, event: HistoryEvent) -> list[P
     arguments = await _decode(converter, only, ComplaintStart) if only else []
     if start.continued_execution_run_id or not is_start(arguments):
         return []
-    if refusal(arguments[0], start.workflow_id, event.event_time.ToDatetime(UTC)):
+    if misdated(arguments[0], event.event_time.ToDatetime(UTC)):
         return []
     case, events = Case.register(arguments[0].source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
@@ -168,5 +166,20 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             continue
+        _check_start(client, history.events[0])
         for event in history.events:
             yield event
+
+
+def _check_start(client: Client, event: HistoryEvent) -> None:
+    """Raise UnreadableError if a run, or the first of its chain, was started past the service."""
+    start = event.workflow_execution_started_event_attributes
+    subject = Subject(start.workflow_id, start.workflow_type.name)
+    signature = start.header.fields.get(HEADER, None)
+    arguments = None if start.continued_execution_run_id else start.input.payloads
+    try:
+        fault = signatures_of(client).fault(subject, signature, arguments)
+    except UndecidedError as error:
+        raise UnreadableError(str(error)) from None
+    if fault:
+        raise UnreadableError(f"it was started past the service: {fault}")

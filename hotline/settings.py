@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
     """File of API keys, as `hotline key` keeps it. Default: in the data folder."""
 
+    signing_keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "signing.json")
+    """File of the keys that sign what workflows are sent; made when missing, the same for every API and worker."""
+
     catalogue: AbsolutePath = DEFAULT_CATALOGUE
     """TOML file of services, departments, clocks and calendar. It counts until a catalogue was applied."""
 
@@ -105,6 +108,9 @@ class Settings(BaseSettings):
 
     unsafe_at_power_loss: bool = False
     """Answer before SQLite has reached the disk: faster, but a power cut loses cases and actions already answered."""
+
+    temporal_actions: Literal["allow", "refuse"] = "refuse"
+    """`allow` takes actions from the Temporal UI and CLI, and marks them as unverified; `hotline up` sets it."""
 
     sandbox: bool = False
     """Run workflow code in the SDK's sandbox, as tests do. It takes a worker a third more processor time."""

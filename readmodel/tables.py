@@ -47,6 +47,7 @@ def _event_columns() -> list[Column[Any]]:
         Column("at", UtcDateTime, nullable=False),
         Column("actor", PERSON, nullable=False),
         Column("role", CODE, nullable=False),
+        Column("unverified", Boolean, nullable=False),
         Column("action", CODE, nullable=False),
         Column("from_state", CODE),
         Column("to_state", CODE, nullable=False),

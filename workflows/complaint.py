@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
     from domain.case.automatic.recognise import KNOWN, Recognised, is_news
     from domain.case.automatic.settle import Settled, Settlement, outcome
+    from domain.case.automatic.undelivered import FLAG, Undelivered
     from domain.case.batch import ProjectionBatch, Returned
     from domain.case.case import Case
     from domain.case.events import Event
@@ -93,11 +94,17 @@ class ComplaintWorkflow(EntityWorkflow):
         now = workflow.now()
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
-    @workflow.signal(description="A notification of this case did not get through; the case is flagged. 通知未送达")
-    def undelivered(self, key: str = "") -> None:
-        """Flag the case. It may come without an argument from the UI: an error would stop the case."""
-        if key:
-            self._note(*self._case.undelivered(key, workflow.now()))
+    @workflow.update(description="A notification of this case did not get through; the case is flagged. 通知未送达")
+    def undelivered(self, notification: Undelivered) -> Returned:
+        """Flag the case, which publishes it."""
+        self._note(*self._case.undelivered(notification.key, workflow.now()))
+        return Returned()
+
+    @undelivered.validator
+    def check_undelivered(self, notification: Undelivered) -> None:  # noqa: ARG002 - that of the update
+        """Refuse what changes nothing, so that the history stays as it is. Raises ApplicationError."""
+        if FLAG in self._case.flags:
+            raise ApplicationError("It is flagged already.", type=KNOWN, non_retryable=True)
 
     @workflow.update(description="What is known of the caller came too late for the intake. 补充识别")
     def recognise(self, known: Recognised) -> Returned:

@@ -22,7 +22,7 @@ from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
 from workflows.presentation.search_attributes import Values, changes
-from workflows.start_checks import is_forged, is_start
+from workflows.start_checks import starts
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
@@ -76,10 +76,9 @@ class EntityWorkflow:
     def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - whatever was sent
         """Return an instance; for arguments that cannot start it an object that Python calls no `__init__` of.
 
-        Its `run`, which is `checked`, refuses them.
+        Its `run`, which is `checked`, and the interceptor before it refuse them.
         """
-        starts = is_start(arguments) and (workflow.info().continued_run_id or not is_forged(arguments[0]))
-        return super().__new__(cls) if starts else object()  # type: ignore[return-value]  # no __init__
+        return super().__new__(cls) if starts(arguments) else object()  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity

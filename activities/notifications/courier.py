@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
@@ -19,10 +19,14 @@ from activities.notifications.delivery import DeliveryLoop, GiveUp, Pace, Routin
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.shift import now, shift
+from domain.case.automatic.undelivered import Undelivered
 from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
+
+TELL_TIMEOUT = timedelta(seconds=8)
+"""Longest wait for a case; a later try tells it again."""
 
 
 class CourierConfig(NamedTuple):
@@ -95,11 +99,14 @@ async def courier(
 
 
 def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
-    """Return a function that tells a case by the signal `undelivered` to its workflow, if that still runs."""
+    """Return a function that tells a case by the update `undelivered`, if its workflow runs and does not know it."""
 
     async def tell(number: str, key: str) -> None:
+        handle, once = client.get_workflow_handle(workflow_id(number)), f"undelivered-{key}"
         try:
-            await client.get_workflow_handle(workflow_id(number)).signal("undelivered", key)
+            await handle.execute_update("undelivered", Undelivered(key=key), id=once, rpc_timeout=TELL_TIMEOUT)
+        except WorkflowUpdateFailedError as error:
+            logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

@@ -21,6 +21,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.signatures import UNSIGNED
 from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.shared.command import Command
@@ -182,6 +183,12 @@ def other_release(why: str) -> ProblemError:
 def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:
     """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
     cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == UNSIGNED:
+        log.error("a worker does not take what this API signs: %s", cause.message)
+        detail = (
+            "The worker does not know the key with which this API signs; nothing was done. Send the same again later."
+        )
+        return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
     if isinstance(cause, ApplicationError) and (cause.type == INVALID_ARGUMENTS or NO_HANDLER in cause.message):
         log.error("a workflow does not take an action: %s", cause.message)
         return other_release("the worker does not take the action")

@@ -148,6 +148,7 @@ def next_event(case: CaseState, kind: str, at: datetime, decision: Decision, act
         at=at,
         actor=actor.name,
         role=actor.role,
+        unverified=actor.unverified,
         action=kind,
         from_state=case.state,
         to_state=decision.state or case.state,

@@ -107,6 +107,7 @@ class Incident(IncidentFields):
             at=at,
             actor=actor.name,
             role=actor.role,
+            unverified=actor.unverified,
             action=kind,
             from_state=self.state,
             to_state=state or self.state,

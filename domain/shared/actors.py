@@ -4,7 +4,7 @@ from pydantic import Field
 
 from domain.shared.codes import Code
 from domain.shared.text import Name
-from domain.shared.value import Immutable, NamedCode
+from domain.shared.value import Immutable, NamedCode, omit_default
 
 
 class Role(NamedCode):
@@ -28,6 +28,7 @@ class Actor(Immutable):
     name: Name
     role: Role
     department: Code | None = Field(default=None, description="Set for a crew's key: it acts on its own cases only.")
+    unverified: bool = omit_default(default=False, description="Nobody has checked who it is.")
 
 
 SYSTEM = Actor(name="system", role=Role.SYSTEM)

@@ -21,7 +21,7 @@ from pydantic import (
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Text
-from domain.shared.value import Immutable, Value
+from domain.shared.value import Immutable, Value, omit_default
 
 
 class EventData(Value):
@@ -72,6 +72,7 @@ class BaseEvent(Immutable):
     at: datetime = Field(description="When it took effect, UTC.")
     actor: str = Field(description="Who did it: the name of the key's holder, or `system`.")
     role: Role = Field(description="In which capacity.")
+    unverified: bool = omit_default(default=False, description="Sent past the API: nobody has checked who did it.")
     action: str = Field(description="Kind of the event: an action, or an automatic one.")
     data: SerializeAsAny[EventData]
     from_state: str | None = None

@@ -20,7 +20,6 @@ SETTLED = timedelta(seconds=2)
 _DAY = timedelta(days=1)
 _SEPARATORS = re.compile(r"[\s-]+")
 _DIGITS = re.compile(r"[0-9]{13}")
-_GIVEN = re.compile(r"[0-9]{13}|i[0-9]{11}")
 
 ACCEPTED = "13 digits, the last a check digit; dashes and spaces between them are ignored"
 
@@ -84,11 +83,6 @@ def _drawn(day: date, key: str, draw: int, digits: int) -> str:
 def is_incident(number: str) -> bool:
     """Return True for the number of an incident, False for that of a case."""
     return number.startswith("i")
-
-
-def has_check_digit(number: str) -> bool:
-    """Return True for the number of a case or incident as the service gives them: the check digit fits."""
-    return _GIVEN.fullmatch(number) is not None and verhoeff.is_valid(number.removeprefix("i"))
 
 
 def parse_number(text: str) -> str:

@@ -159,7 +159,7 @@ async def _put_in_force(
     from hotline.temporal.connection import connect
     from workflows.clients.rollout import end_rollout, start_rollout
 
-    client = await connect()
+    client = await connect(Settings())
     for other in {entry.edition for entry in store.entries()} - {start.edition}:
         if await end_rollout(client, other):
             typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")

@@ -49,7 +49,7 @@ def rebuild() -> None:
     async def rebuilt() -> tuple[Rebuilt, timedelta | None]:
         with Progress() as progress, migrated_database() as database:
             task = progress.add_task("cases", total=None)
-            client = await connect()
+            client = await connect(Settings())
             with reading(database) as sql:
                 missing = None if has_cases(sql) else await retention_of(client)
             done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
@@ -84,7 +84,7 @@ def temporal_setup(
     from hotline.temporal.setup import prepare
 
     async def prepared() -> str:
-        client = await connect(wait_seconds=wait)
+        client = await connect(Settings(), wait_seconds=wait)
         days = timedelta(days=retention_days or RETENTION_DAYS)
         return await prepare(client, days, shorten=retention_days is not None)
 

@@ -13,6 +13,9 @@ from temporalio.client import Client, ClientConnectConfig
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
 
+from activities.signatures import Signatures
+from hotline.settings import Settings
+from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.converter import DATA_CONVERTER
 
 DEFAULT_ADDRESS = "127.0.0.1:7233"
@@ -22,10 +25,11 @@ LONGEST_PAUSE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
-    """Connect to Temporal with the data converter that every part of the service uses.
+async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
+    """Connect to Temporal with the data converter and the signatures that every part of the service uses.
 
     Args:
+        settings: settings, for the file of signing keys.
         lazy: return at once; the first call connects. For the API, which must start while Temporal is down.
         wait_seconds: seconds to retry while Temporal does not answer; `inf` retries for ever.
 
@@ -36,7 +40,12 @@ async def connect(*, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
     # The SDK describes the same mapping by two types, of which the client's has more keys.
     configured = cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
     config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **configured}
-    config |= {"data_converter": DATA_CONVERTER, "lazy": lazy}
+    signatures = Signatures(
+        SigningKeyFile(settings.signing_keys_file),
+        DATA_CONVERTER.payload_converter,
+        takes_unsigned=settings.temporal_actions == "allow",
+    )
+    config |= {"data_converter": DATA_CONVERTER, "interceptors": [signatures], "lazy": lazy}
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE
     give_up_at = time.monotonic() + wait_seconds

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
+from activities.signatures import Signatures
 from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
@@ -27,6 +28,7 @@ from hotline.demo.run import offers_of
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
 from hotline.keyring import Keyring
+from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
@@ -186,7 +188,8 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def all_agree(service: Service) -> None:
     """Temporal, SQL and the channel's file come to hold the same of every case."""
-    client = await Client.connect(service.temporal, data_converter=DATA_CONVERTER)
+    signatures = Signatures(SigningKeyFile(service.data_dir / "signing.json"), DATA_CONVERTER.payload_converter)
+    client = await Client.connect(service.temporal, data_converter=DATA_CONVERTER, interceptors=[signatures])
     ledger = Ledger(service, client)
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while wrong := await ledger.differences():

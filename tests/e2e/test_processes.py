@@ -71,7 +71,7 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     databases = {f"{name}.db{more}" for name in ("hotline", "temporal") for more in ("", "-wal", "-shm")}
     logs = {f"logs/{name}.log" for name in ("temporal", "migrate", "temporal-setup", "worker", "api")}
     catalogues = {"catalogues/in_force.json", "catalogues/lock", "catalogues/apply.lock"}
-    keys = {"keys.json", "keys.json.lock", "admin.key", "links.key"}
+    keys = {"keys.json", "keys.json.lock", "admin.key", "links.key", "signing.json", "signing.json.lock"}
     assert files >= {"lock", "run.json", "notifications.log"} | databases | logs | catalogues | keys
 
 

@@ -17,6 +17,7 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.lifecycle import State
 from domain.incident.actions.resolve import Resolve
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
@@ -93,8 +94,8 @@ async def answered_before_its_incident_was_told(hotline: Hotline) -> Complaint:
     return await ended(await play(complaint, SATISFIED), hours=73)
 
 
-async def rung_with_a_signal_after_an_outage(hotline: Hotline) -> Complaint:
-    """A timer fires while no worker is there. The signal in the same task is handled first, and sets the next timer."""
+async def rung_with_an_update_after_an_outage(hotline: Hotline) -> Complaint:
+    """A timer fires while no worker is there. The update in the same task is handled first, and sets the next timer."""
     settings = hotline.settings.model_copy(update={"task_queue": "with-outages"})
     interrupted = Hotline(hotline.server, settings, hotline.engine, hotline.sender)
     async with worker.running(hotline.client, settings):
@@ -103,9 +104,10 @@ async def rung_with_a_signal_after_an_outage(hotline: Hotline) -> Complaint:
     # No time is skipped while a task waits for a worker: this ends when there is one.
     skipped = asyncio.create_task(hotline.server.fast_forward(complaint.handle, timedelta(minutes=6)))
     await until(complaint.handle.fetch_history, _rang)
-    await complaint.handle.signal(ComplaintWorkflow.undelivered, "a-notification")
+    notification = Undelivered(key="a-notification")
+    told = asyncio.create_task(complaint.handle.execute_update(ComplaintWorkflow.undelivered, notification))
     async with worker.running(hotline.client, settings):
-        await skipped
+        await asyncio.gather(skipped, told)
         return await ended(await play(complaint, SignFor(), *DONE, SATISFIED), hours=73)
 
 
@@ -130,7 +132,7 @@ LINK_PATHS: dict[str, Play] = {
         kept_when_its_incident_ended,
         parts_returned_and_taken_over,
         answered_before_its_incident_was_told,
-        rung_with_a_signal_after_an_outage,
+        rung_with_an_update_after_an_outage,
         approved_by_any_manager,
     )
 }

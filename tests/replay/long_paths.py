@@ -128,7 +128,7 @@ def _sleeps(history: WorkflowHistory) -> bool:
 
 async def catalogue_in_its_second_look(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """All that were registered within the minute before the round are listed twice; answers the last run."""
-    for complaint in [await hotline.start() for _ in range(7)]:
+    for complaint in [await hotline.start() for _ in range(8)]:
         await complaint.published(1)
     start = a_round(hotline, "4", page=1).model_copy(update={"settle_seconds": 0.0})
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)

@@ -19,6 +19,7 @@ NEVER_ENTERED = {
     },
     "a history holds what validators have accepted, and replay does not ask them again": {
         "complaint.ComplaintWorkflow.check_recognise",
+        "complaint.ComplaintWorkflow.check_undelivered",
         "complaint.ComplaintWorkflow.check_catalogue_change",
         "complaint.ComplaintWorkflow.check_settle",
         "entity.EntityWorkflow._check_acknowledged",
@@ -28,15 +29,14 @@ NEVER_ENTERED = {
     },
     "a start that is refused makes no case, and no history of one": {
         "start_checks._fail",
-        "start_checks._forged",
         "start_checks._misdated",
-        "start_checks._misnamed",
         "start_checks._unreadable",
     },
     "API and worker compute it before they start a workflow": {
         "incident.incident_summary",
         "messages.Names.of",
         "complaint.summary",
+        "complaint.workflow_id",
         "complaint.urgency",
         "search_attributes.typed",
     },

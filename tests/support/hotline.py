@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.projection import SenderWriter
+from activities.signatures import Signatures
 from domain.case.actions import ACTION_OF
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
@@ -35,6 +36,7 @@ from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
+from tests.support.signing import with_interceptors
 from workflows.clients.start import TASK_TIMEOUT
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
@@ -184,16 +186,20 @@ class Complaint:
 class Hotline:
     """Starts complaints against one server, worker and database."""
 
-    def __init__(self, server: WorkflowEnvironment, settings: Settings, engine: Engine, sender: SenderWriter) -> None:
+    def __init__(
+        self,
+        server: WorkflowEnvironment,
+        settings: Settings,
+        engine: Engine,
+        sender: SenderWriter,
+        client: Client | None = None,
+    ) -> None:
         self.server = server
+        self.client = client or server.client
         self.settings = settings
         self.engine = engine
         self.sender = sender
         self.catalogue = load_catalogue(settings.catalogue)
-
-    @property
-    def client(self) -> Client:
-        return self.server.client
 
     def registration(self, service: str = "no_water", district: str = "west", **changes: Any) -> Registration:
         """A registration at the present instant, under the catalogue's terms."""
@@ -250,12 +256,16 @@ class Hotline:
 
 
 @asynccontextmanager
-async def running_hotline(server: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Hotline]:
+async def running_hotline(
+    server: WorkflowEnvironment, folder: Path, signatures: Signatures | None = None, **changes: Any
+) -> AsyncIterator[Hotline]:
     """A worker at work on this server, with a migrated SQLite read model in `folder`."""
     settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **{"sandbox": True, **changes})
     migrate(settings.database_url)
     engine, writing = engine_of(settings.database_url, read_only=True), engine_of(settings.database_url)
-    async with worker.running(server.client, settings), GroupWriter(writing) as writer:
-        yield Hotline(server, settings, engine, SenderWriter(writer, server.client, workflow_id, PATIENCE_SECONDS))
+    client = with_interceptors(server.client, signatures) if signatures else server.client
+    async with worker.running(client, settings), GroupWriter(writing) as writer:
+        sender = SenderWriter(writer, client, workflow_id, PATIENCE_SECONDS)
+        yield Hotline(server, settings, engine, sender, client)
     engine.dispose()
     writing.dispose()

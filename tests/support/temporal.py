@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from hotline.temporal.converter import DATA_CONVERTER
+from tests.support.signing import SIGNATURES
 from workflows.presentation.search_attributes import REGISTRY
 
 TEMPORAL = str(Path(sys.executable).with_name("temporal"))
@@ -27,6 +28,7 @@ async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
         dev_server_existing_path=TEMPORAL,
         dev_server_extra_args=["--log-level", "error", *flags],
         data_converter=DATA_CONVERTER,
+        interceptors=[SIGNATURES],
         search_attributes=list(REGISTRY),
     )
 

@@ -49,7 +49,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", name="cold")
 async def _cold(server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
-    settings = {"max_cached_workflows": 0, "task_queue": "cold"}
+    settings: dict[str, Any] = {"max_cached_workflows": 0, "task_queue": "cold"}
     async with running_hotline(server, tmp_path_factory.mktemp("cold"), **settings) as running:
         yield running
 

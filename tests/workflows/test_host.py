@@ -77,8 +77,9 @@ class TestUpdates:
     async def test_each_action_is_an_update_with_a_description(self, hotline: Hotline) -> None:
         described = (await metadata((await hotline.start()).handle)).definition
         updates = {each.name: each.description for each in described.update_definitions}
-        # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late.
-        assert set(updates) == {*(action for action in COMMANDS), "catalogue_change", SETTLE, "recognise"}
+        # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late ...
+        own = {"catalogue_change", SETTLE, "recognise", "undelivered"}
+        assert set(updates) == {*(action for action in COMMANDS)} | own
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))

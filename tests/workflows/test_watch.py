@@ -134,7 +134,7 @@ async def _shifts(watch: WorkflowHandle[Any, None]) -> int:
 async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
     server: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    changes = {"task_queue": "two-watches", "watch_seconds": 0.1}
+    changes: dict[str, Any] = {"task_queue": "two-watches", "watch_seconds": 0.1}
     async with running_hotline(server, tmp_path, **changes) as hotline:
         started = await asyncio.gather(*(SURGE_WATCH.start(hotline.client, "two-watches") for _ in range(5)))
         assert {each.first_execution_run_id for each in started} == {started[0].first_execution_run_id}

@@ -31,6 +31,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
@@ -86,7 +87,7 @@ class Act(NamedTuple):
 class Step(NamedTuple):
     """Anything else: `write` a held batch, `rerun` an old activity, `repair` as the reconciler does, `skip` time.
 
-    `both` processes act at once, or somebody acts in the `ui`; `publish` and `undelivered` are signals.
+    `both` processes act at once, or somebody acts in the `ui`; `publish` and `undelivered` are the service's own.
     """
 
     kind: str
@@ -209,7 +210,8 @@ class Play:
         elif step.kind == "publish":
             await self._service.processes[0]._sender.tell_to_publish(self._complaint.number)
         elif step.kind == "undelivered":
-            await self._complaint.handle.signal(ComplaintWorkflow.undelivered, "k")
+            with suppress(WorkflowUpdateFailedError):  # it is flagged already
+                await self._complaint.handle.execute_update(ComplaintWorkflow.undelivered, Undelivered(key="k"))
         else:
             self._over = not (await self._complaint.ahead(minutes=1 + 7 * step.choice)).available_actions
 

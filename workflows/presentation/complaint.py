@@ -18,6 +18,7 @@ from workflows.presentation import search_attributes as keys
 _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
 RECENT = 10
 """Entries of the timeline that the details show."""
+UNVERIFIED = " (未核实 unverified, from the Temporal UI)"
 ANYBODY = Actor(name="anybody", role=Role.ADMIN)
 """Reader of the Temporal UI, which shows what any role may do."""
 
@@ -60,7 +61,8 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
 def timeline_line(event: Event) -> str:
     """Return an event as one short line, without what people wrote."""
     kind = KINDS[event.action]
-    return f"- {instant_text(event.at)} · {kind.zh} `{event.action}` · {event.actor} → {event.to_state}"
+    actor = f"{event.actor}{UNVERIFIED if event.unverified else ''}"
+    return f"- {instant_text(event.at)} · {kind.zh} `{event.action}` · {actor} → {event.to_state}"
 
 
 def details(case: CaseState, at: datetime, recent: Iterable[str]) -> str:

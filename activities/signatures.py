@@ -1,0 +1,327 @@
+"""Signatures of starts and updates: a workflow acts for the service, and for nobody else who reaches Temporal's port.
+
+Every client of the service signs what it sends, in a header that Temporal keeps with it. A worker checks an update
+before it is accepted, and never at replay. The signature of a start goes along with the activities and the next runs of
+its workflow; an activity of a workflow that was started past the service does nothing.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import struct
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, NoReturn, Protocol
+
+from temporalio import activity, client, worker, workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadConverter
+from temporalio.exceptions import ApplicationError
+
+from domain.shared.command import Command
+
+log = logging.getLogger("hotline.worker")
+
+HEADER = "signature"
+VALID = timedelta(minutes=5)
+"""Time for which a signed update is taken: longer than a client waits for an answer, and shorter than the key of a
+command is known, so that nobody can send it again when the key is forgotten."""
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""Time by which the clock of a sender may be ahead."""
+UNSIGNED = "Unsigned"
+"""Type of the failure of what no client of the service has signed."""
+_ENCODING = {"encoding": b"binary/plain"}
+_SAID = struct.Struct(">4sQ16s")
+"""The id of the key, the instant in milliseconds, and the digest of the arguments; their code (MAC) follows."""
+_CODE_BYTES = 16
+_FAULT_OF_UPDATE, _FAULT_OF_START = "signatures_fault_of_update", "signatures_fault_of_start"
+
+
+class SigningKey(NamedTuple):
+    """Key of the service: the four bytes that name it in a signature, and the secret."""
+
+    id: bytes
+    secret: bytes
+
+
+class SigningKeys(Protocol):
+    """Keys of the service."""
+
+    def newest(self) -> SigningKey:
+        """Return the key that signs."""
+
+    def find(self, key_id: bytes) -> SigningKey | None:
+        """Return the key with this id, also one that signs no longer; None if there is none."""
+
+
+class UndecidedError(Exception):
+    """Error for a signature that this process cannot judge: its key is unknown here, as where the file was lost."""
+
+
+class Subject(NamedTuple):
+    """Start or update that is signed: the workflow's id, the name of its type or of the update, and the update's id."""
+
+    workflow_id: str
+    name: str
+    update_id: str = ""
+
+
+class _Sent(Protocol):
+    args: Sequence[Any]
+    headers: Mapping[str, Payload]
+
+
+class Signatures(client.Interceptor, worker.Interceptor):
+    """Interceptor of every client of the service, which signs, and thereby of the workers of that client, which check.
+
+    Args:
+        keys: keys of the service.
+        converter: converter of the client.
+        takes_unsigned: workers take commands without a signature, as from the Temporal UI, and mark them.
+        clock: returns the present instant.
+    """
+
+    def __init__(
+        self,
+        keys: SigningKeys,
+        converter: PayloadConverter,
+        *,
+        takes_unsigned: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._keys = keys
+        self._converter = converter
+        self._takes_unsigned = takes_unsigned
+        self._clock = clock
+
+    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002 - the SDK's name
+        """Return the interceptor that signs."""
+        return _Signs(next, self)
+
+    def workflow_interceptor_class(
+        self,
+        input: worker.WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
+    ) -> type[worker.WorkflowInboundInterceptor]:
+        """Return the interceptor of each run."""
+        input.unsafe_extern_functions[_FAULT_OF_UPDATE] = self._fault_of_update
+        input.unsafe_extern_functions[_FAULT_OF_START] = self._fault_of_start
+        return _ChecksRuns
+
+    def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:  # noqa: A002 - as above
+        """Return the interceptor of each activity."""
+        return _ChecksStarts(next, self)
+
+    def sign(self, sent: _Sent, subject: Subject) -> None:
+        """Add the signature to the headers of a start or update."""
+        key, arguments = self._keys.newest(), self._converter.to_payloads(sent.args)
+        said = _SAID.pack(key.id, int(self._clock().timestamp() * 1000), digest(arguments))
+        signature = Payload(metadata=_ENCODING, data=said + _code(key, subject, said))
+        sent.headers = {**sent.headers, HEADER: signature}
+
+    def fault(
+        self,
+        subject: Subject,
+        signature: Payload | None,
+        arguments: Sequence[Payload] | None = None,
+        lasts: timedelta | None = None,
+    ) -> str | None:
+        """Return why no client of the service can have signed this; None if one has.
+
+        Args:
+            subject: what was started or updated.
+            signature: what its headers hold.
+            arguments: its arguments, encoded; None if they were compared before.
+            lasts: how old the signature of an update may be; None for a start.
+
+        Raises UndecidedError.
+        """
+        if signature is None:
+            return "it is not signed"
+        said, code = signature.data[: _SAID.size], signature.data[_SAID.size :]
+        if len(said) < _SAID.size:
+            return "its signature is of another form"
+        key_id, milliseconds, _ = _SAID.unpack(said)
+        if (key := self._keys.find(key_id)) is None:
+            raise UndecidedError(f"it is signed with key {key_id.hex()}, which this process does not have")
+        if not hmac.compare_digest(code, _code(key, subject, said)):
+            return "its signature is of something else"
+        if arguments is not None and not is_of(signature, arguments):
+            return "its signature is of other arguments"
+        age = self._clock() - datetime.fromtimestamp(milliseconds / 1000, UTC)
+        if lasts is not None and not -CLOCKS_DIFFER <= age <= lasts:
+            return f"its signature is {age.total_seconds():.0f} s old, and lasts {lasts.total_seconds():.0f} s"
+        return None
+
+    def _fault_of_update(
+        self, subject: Subject, signature: Payload | None, arguments: Sequence[Payload], *, is_command: bool
+    ) -> str | None:
+        if signature is None and is_command and self._takes_unsigned:
+            return None
+        try:
+            return self.fault(subject, signature, arguments, VALID)
+        except UndecidedError as error:
+            return str(error)
+
+    def _fault_of_start(self, subject: Subject, signature: Payload | None, arguments: Sequence[Payload]) -> str | None:
+        if fault := self.fault(subject, signature):
+            return fault
+        if signature and not is_of(signature, arguments):
+            raise UndecidedError("its signature is of other arguments, or another release has started it")
+        return None
+
+
+def digest(arguments: Sequence[Payload]) -> bytes:
+    """Return a digest of encoded arguments."""
+    return hashlib.sha256(b"\n".join(each.data for each in arguments)).digest()[:16]
+
+
+def is_of(signature: Payload, arguments: Sequence[Payload]) -> bool:
+    """Return True if the signature, whoever made it, is of these arguments."""
+    return signature.data[: _SAID.size].endswith(digest(arguments))
+
+
+def _code(key: SigningKey, subject: Subject, said: bytes) -> bytes:
+    return hmac.digest(key.secret, json.dumps(subject).encode() + said, "sha256")[:_CODE_BYTES]
+
+
+class _Signs(client.OutboundInterceptor):
+    """Signs every start and update."""
+
+    def __init__(self, next: client.OutboundInterceptor, signatures: Signatures) -> None:  # noqa: A002 - as above
+        super().__init__(next)
+        self._signatures = signatures
+
+    async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
+        self._signatures.sign(input, Subject(input.id, input.workflow))
+        return await super().start_workflow(input)
+
+    async def start_workflow_update(
+        self,
+        input: client.StartWorkflowUpdateInput,  # noqa: A002 - as above
+    ) -> client.WorkflowUpdateHandle[Any]:
+        input.update_id = input.update_id or str(uuid.uuid4())
+        self._signatures.sign(input, Subject(input.id, input.update, input.update_id))
+        return await super().start_workflow_update(input)
+
+    async def start_update_with_start_workflow(
+        self,
+        input: client.StartWorkflowUpdateWithStartInput,  # noqa: A002 - as above
+    ) -> client.WorkflowUpdateHandle[Any]:
+        start, update = input.start_workflow_input, input.update_workflow_input
+        update.update_id = update.update_id or str(uuid.uuid4())
+        self._signatures.sign(start, Subject(start.id, start.workflow))
+        self._signatures.sign(update, Subject(start.id, update.update, update.update_id))
+        return await super().start_update_with_start_workflow(input)
+
+
+class _ChecksRuns(worker.WorkflowInboundInterceptor):
+    """Refuses starts and updates that the service has not sent, and hands the signature of the start on."""
+
+    def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
+        self._outbound = _HandsOn(outbound)
+        super().init(self._outbound)
+
+    async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
+        if fault := fault_of_start(input.args):
+            message = f"Not started by the service: {fault}. Register over the HTTP API: POST /v1/complaints."
+            raise ApplicationError(message, type=UNSIGNED, non_retryable=True)
+        self._outbound.headers = {name: sent for name, sent in input.headers.items() if name == HEADER}
+        return await super().execute_workflow(input)
+
+    def handle_update_validator(self, input: worker.HandleUpdateInput) -> None:  # noqa: A002 - as above
+        subject = Subject(workflow.info().workflow_id, input.update, input.id)
+        fault_of, is_command = workflow.extern_functions()[_FAULT_OF_UPDATE], _is_command(input.args)
+        if fault := fault_of(subject, input.headers.get(HEADER), _encoded(input.args), is_command=is_command):
+            message = (
+                f"Not accepted: {fault}. Act over the HTTP API: POST /v1/complaints/NUMBER/actions/{input.update}."
+            )
+            raise ApplicationError(message, type=UNSIGNED, non_retryable=True)
+        super().handle_update_validator(input)
+
+    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - as above
+        # The history tells it, so that a replay needs no key.
+        if HEADER not in input.headers and _is_command(input.args):
+            input.args = [_unverified(input.args[0])]
+        return await super().handle_update_handler(input)
+
+
+class _HandsOn(worker.WorkflowOutboundInterceptor):
+    """Gives activities and the next run the signature of the start."""
+
+    headers: Mapping[str, Payload] = {}
+
+    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+        input.headers = self.headers
+        return super().start_activity(input)
+
+    def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+        input.headers = self.headers
+        return super().start_local_activity(input)
+
+    def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
+        input.headers = self.headers
+        super().continue_as_new(input)
+
+
+class _ChecksStarts(worker.ActivityInboundInterceptor):
+    """Does nothing for a workflow that was started past the service."""
+
+    def __init__(self, next: worker.ActivityInboundInterceptor, signatures: Signatures) -> None:  # noqa: A002 - as above
+        super().__init__(next)
+        self._signatures = signatures
+
+    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
+        info = activity.info()
+        subject = Subject(info.workflow_id or "", info.workflow_type or "")
+        if fault := self._signatures.fault(subject, input.headers.get(HEADER)):
+            log.error("workflow %s was started past the service: %s", info.workflow_id, fault)
+            raise ApplicationError(f"Not started by the service: {fault}.", type=UNSIGNED, non_retryable=True)
+        return await super().execute_activity(input)
+
+
+def signatures_of(of: client.Client) -> Signatures:
+    """Return the interceptor that signs what this client sends. Raises LookupError if it has none."""
+    for interceptor in of.config()["interceptors"]:
+        if isinstance(interceptor, Signatures):
+            return interceptor
+    raise LookupError("the client has no signatures")
+
+
+def fault_of_start(arguments: Sequence[object]) -> str | None:
+    """Return why the service cannot have started the present run; None if it has, or if the workflow itself has.
+
+    Raises UndecidedError if the key is unknown here, or the arguments may be of another release; a replay goes on.
+    """
+    info, fault_of = workflow.info(), workflow.extern_functions().get(_FAULT_OF_START)
+    signature = info.headers.get(HEADER)
+    if fault_of is None or info.continued_run_id:  # a replay in a test, or a later run
+        return None
+    try:
+        found: str | None = fault_of(Subject(info.workflow_id, info.workflow_type), signature, _encoded(arguments))
+    except UndecidedError:
+        if not workflow.unsafe.is_replaying():
+            raise
+        return None
+    return found
+
+
+def is_started_by_the_service(arguments: Sequence[object]) -> bool:
+    """Return True if `fault_of_start` finds no fault; False also if it cannot tell."""
+    with suppress(UndecidedError):
+        return fault_of_start(arguments) is None
+    return False
+
+
+def _is_command(arguments: Sequence[object]) -> bool:
+    return len(arguments) == 1 and isinstance(arguments[0], Command)
+
+
+def _unverified(command: Command[Any]) -> Command[Any]:
+    return command.model_copy(update={"actor": command.actor.model_copy(update={"unverified": True})})
+
+
+def _encoded(arguments: Sequence[object]) -> Sequence[Payload]:
+    return workflow.payload_converter().to_payloads(arguments)

@@ -1,0 +1,58 @@
+"""The file of signing keys: made once, private, rotated without losing what was signed before."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hotline.cli.main import app
+from hotline.signing_keys import SigningKeyFile, SigningKeysError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "signing.json"
+
+
+def test_processes_that_start_at_once_agree_on_the_key(path: Path) -> None:
+    with ThreadPoolExecutor(8) as processes:
+        made = set(processes.map(lambda _: SigningKeyFile(path).newest(), range(8)))
+    assert len(made) == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_after_a_rotation_the_new_key_signs_and_the_old_one_is_known(path: Path) -> None:
+    keys, worker = SigningKeyFile(path), SigningKeyFile(path)
+    old = keys.newest()
+    assert worker.find(old.id) == old
+    assert keys.rotate().id == keys.newest().id.hex() != old.id.hex()
+    assert worker.find(keys.newest().id) == keys.newest()
+    assert worker.find(old.id) == old
+    assert worker.find(b"none") is None
+
+
+def test_a_file_that_holds_no_keys_is_named_and_kept(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"keys": []}')
+    with pytest.raises(SigningKeysError, match=r"signing\.json is not a file of signing keys: keys"):
+        SigningKeyFile(path).newest()
+    assert path.read_text() == '{"keys": []}'
+
+
+def test_a_file_broken_by_hand_stops_no_running_process(path: Path) -> None:
+    keys = SigningKeyFile(path)
+    key = keys.newest()
+    path.write_text("{")
+    assert (keys.newest(), keys.find(key.id)) == (key, key)
+
+
+def test_the_commands_show_no_secret(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_SIGNING_KEYS_FILE", str(path))
+    rotated = CliRunner().invoke(app, ["signing", "rotate"])
+    listed = CliRunner().invoke(app, ["signing", "list"])
+    newest = SigningKeyFile(path).newest()
+    assert rotated.output == f"key {newest.id.hex()} signs from now on\n"
+    assert newest.id.hex() in listed.output
+    assert newest.secret.hex() not in listed.output
