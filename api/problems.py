@@ -22,7 +22,7 @@ from domain.shared.codes import Kind as CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.event import AnyAction
 from domain.shared.explain import causes, message, table_at
-from domain.shared.text import NO_INSTANT, NO_NUL, RFC_3339
+from domain.shared.text import LINES, NO_INSTANT, ONE_LINE, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"
@@ -257,7 +257,8 @@ def _message(request: Request, fault: ErrorDetails) -> str:
 
 
 _PATTERNS = {
-    NO_NUL: "Text without the character NUL",
+    LINES: "Text without control characters, but for line ends and tabs, and without marks of direction",
+    ONE_LINE: "Text without control characters and marks of direction",
     r"^[a-z][a-z0-9_]{0,39}$": "A code: a lower-case letter, then lower-case letters, digits or _, at most 40 in all",
     r"^\+?[0-9][0-9 -]{2,24}$": "A telephone number: 3 to 25 digits, spaces or dashes, + before them if need be",
     r"^[0-9A-Za-z-]{1,32}$": "An account number: 1 to 32 letters, digits or dashes",

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.codes import DistrictCode
-from domain.shared.text import NO_NUL, AccountNo, Name, Text
+from domain.shared.text import ON_ONE_LINE, ONE_LINE, AccountNo, Name, Text
 from domain.shared.value import Value
 
 _CENTILITRES = Decimal("0.01")
@@ -17,7 +17,7 @@ _CENTILITRES = Decimal("0.01")
 
 
 def _short(length: int) -> StringConstraints:
-    return StringConstraints(strip_whitespace=True, min_length=1, max_length=length, pattern=NO_NUL)
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=length, pattern=ONE_LINE)
 
 
 Volume = Annotated[
@@ -45,18 +45,18 @@ class Customer(Value):
         description="Telephone: 3 to 25 digits, spaces, dashes, brackets; 转8 or ext 8 after them.",
         examples=["(0760)88238777转8"],
     )
-    address: Annotated[str, _short(200)] | None = Field(
+    address: Annotated[str, _short(200), ON_ONE_LINE] | None = Field(
         default=None, description="Address of the supply, at most 200 characters."
     )
     district: DistrictCode | None = Field(default=None, description="District of the catalogue, by code or name.")
-    meter: Annotated[str, _short(40)] | None = Field(
+    meter: Annotated[str, _short(40), ON_ONE_LINE] | None = Field(
         default=None, description="Number of the meter (水表), at most 40 characters."
     )
     customer_class: CustomerClass = Field(
         default=USUAL_CLASS, description="Class of the customer: household or business."
     )
     hardship: bool = Field(default=False, description="Hardship household (困难户): yes or no.")
-    hardship_grounds: Annotated[str, _short(200)] | None = Field(
+    hardship_grounds: Annotated[str, _short(200), ON_ONE_LINE] | None = Field(
         default=None,
         description="Grounds of the hardship, at most 200 characters; only with hardship yes.",
         examples=["Public relief 低保"],

@@ -1,6 +1,7 @@
 """Types of the words that people give: texts, names, telephone numbers, instants. All are validated by pydantic."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -27,10 +28,36 @@ def _written_out(value: object) -> object:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL keeps no NUL: a case that carried one could never be published."""
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=NO_NUL)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)]
+
+
+def _normalised(value: object) -> object:
+    """Return a text in the one form in which characters and line ends are kept (NFC); anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _on_one_line(value: object) -> object:
+    kept = _normalised(value)
+    return _BREAKS.sub(" ", kept) if isinstance(kept, str) else kept
+
+
+_BREAKS = re.compile(r" *[\n\t][ \n\t]*")
+NORMALISED = BeforeValidator(_normalised)
+ON_ONE_LINE = BeforeValidator(_on_one_line)
+"""The same for text that is shown among other words: what was written on several lines is joined."""
+_HIDDEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+LINES = rf"^[^\x00-\x08\x0b-\x1f{_HIDDEN}]*$"
+"""Pattern of text whose only control characters are line feed and tab. PostgreSQL keeps no NUL. Hidden characters,
+above all those that turn the direction of text, would show a reader something else than was written, on paper too."""
+ONE_LINE = rf"^[^\x00-\x1f{_HIDDEN}]*$"
+"""The same without line feed and tab."""
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=LINES), NORMALISED
+]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=ONE_LINE), ON_ONE_LINE
+]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 IncidentNumber = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^i[0-9]{11}$")]

@@ -62,7 +62,11 @@ async def test_an_unknown_department_is_answered_with_the_known_ones(on_sqlite: 
         ("in_progress", "request_approval", {"subject": "换管", "amount": "-860"}, "body.amount"),
         ("in_progress", "request_approval", {"subject": "换管", "amount": "1.005"}, "body.amount"),
         ("in_progress", "request_extension", {"reason": "缺件", "working_days": 0}, "body.working_days"),
-        ("in_progress", "comment", {"note": "\x00"}, "body.note"),
+        *(
+            ("in_progress", "comment", {"note": f"在{hidden}家"}, "body.note")
+            for hidden in "\x00\x07\x1b\x85\u202e\u2028"
+        ),
+        ("dispatched", "sign_for", {"assignee": "梁\u2066伟"}, "body.assignee"),
         ("in_progress", "comment", {"note": "\ud800"}, "body.note"),
         ("in_progress", "arrive", {"actor": "somebody else"}, "body.actor"),
         ("in_progress", "arrive", [], "body"),

@@ -1,0 +1,42 @@
+"""Words that people give: kept in one form, and without what a reader cannot see."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from domain.case.intake import Location
+from domain.customers.customer import Customer
+from domain.shared.text import Name, Text
+
+TEXT, NAME = TypeAdapter(Text), TypeAdapter(Name)
+HIDDEN = [
+    *("\x00", "\x07", "\x08", "\x1b", "\x7f", "\x85", "\x9b"),
+    *("\u061c", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2066", "\u2069", "\ufeff"),
+]
+"""Characters that control a terminal, end a line where none is seen, or turn the direction of what follows."""
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda hidden: f"U+{ord(hidden):04X}")
+def test_a_hidden_character_is_refused_wherever_people_write(hidden: str) -> None:
+    said = f"已{hidden}批准"
+    for adapter in (TEXT, NAME):
+        with pytest.raises(ValidationError, match="string_pattern_mismatch"):
+            adapter.validate_python(said)
+    with pytest.raises(ValidationError, match="address"):
+        Location(address=said)
+    with pytest.raises(ValidationError, match="meter"):
+        Customer(account_no="1", name="陈", meter=said)
+
+
+@pytest.mark.parametrize("said", ["两行\n和\t表", "👨‍👩‍👧 emoji", "Zoë", "مياه", "नमस्ते", "𠮷野家"])
+def test_words_of_every_script_are_kept(said: str) -> None:
+    assert TEXT.validate_python(said) == said
+
+
+def test_the_ends_of_lines_and_the_forms_of_a_character_are_one() -> None:
+    assert TEXT.validate_python("一\r\n二\r三") == "一\n二\n三"
+    assert NAME.validate_python("Zoe\u0308") == "Zo\u00eb"
+
+
+@pytest.mark.parametrize("said", ["梁伟\n已批准", "梁伟\r\n\t已批准", "梁伟 \t 已批准"])
+def test_a_name_is_shown_on_one_line(said: str) -> None:
+    assert NAME.validate_python(said) == "梁伟 已批准"
