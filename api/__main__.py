@@ -34,7 +34,7 @@ from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.serving_lock import ServingLock
 from hotline.keyring import TOKEN_SHAPE, Keyring
-from hotline.settings import Settings, encryption_warning
+from hotline.settings import Settings, encryption_warning, hosts_of
 from hotline.temporal.connection import connect
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
@@ -84,6 +84,7 @@ def assemble(
     sql = SqlHealth(reader, writing, health.count_open_cases)
     return Backend(
         public_url=settings.public_url,
+        hosts=hosts_of(settings),
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
         bearer=BearerKey(keyring, TOKEN_SHAPE),

@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 from api import openapi
 from api.backend import Backend
-from api.middleware import REQUEST_ID, BodyLimit, PeopleServed, Watch
+from api.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.routes import (
     caller_page,
@@ -57,9 +57,11 @@ def create_app(backend: Backend) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
         middleware=[
             Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
             Middleware(Watch, metrics=backend.metrics),
+            Middleware(HostCheck, hosts=backend.hosts),
             Middleware(PeopleServed, serving=backend.serving),
             Middleware(BodyLimit, limit=backend.body_limit_bytes),
         ],

@@ -38,12 +38,14 @@ class Backend:
 
     Attributes:
         public_url: address of the API for callers, without a slash at its end.
+        hosts: names that the API answers to.
         templates: folder of the operator's templates, or None.
         body_limit_bytes: size of the largest body.
         serving: returns the context of a request that changes something.
     """
 
     public_url: str
+    hosts: frozenset[str]
     templates: Path | None
     body_limit_bytes: int
     bearer: BearerKey

@@ -3,9 +3,10 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from asgi_correlation_id import correlation_id
 from starlette.datastructures import Headers
@@ -17,6 +18,7 @@ from api.problems import INTERNAL, ProblemError, declare
 log = logging.getLogger("hotline.api")
 
 BODY_TOO_LARGE = declare("body-too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large")
+WRONG_HOST = declare("wrong-host", HTTPStatus.MISDIRECTED_REQUEST, "Not the address of this service")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that a client may give its requests: a log can carry them as they are."""
 Serving = Callable[[], AbstractContextManager[None]]
@@ -26,8 +28,10 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""On every answer: it holds personal data, is what it says it is, and must stay out of caches."""
+"""On every answer: it holds personal data, is what it says it is, and must stay out of caches and other sites."""
 
 
 class Watch:
@@ -68,6 +72,32 @@ class Watch:
             # The template of the route: case numbers must not become labels.
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.answered(route, method, status, time.perf_counter() - began)
+
+
+class HostCheck:
+    """Answers to requests for these names alone: a site whose name leads here (DNS rebinding) reads nothing."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        given = Headers(scope=scope).get("host") if scope["type"] == "http" else None
+        if given is None or _name_in(given) in self._hosts:
+            await self._app(scope, receive, send)
+            return
+        accepted = [*sorted(self._hosts), "a name in HOTLINE_ALLOWED_HOSTS"]
+        problem = ProblemError(WRONG_HOST, "The service does not answer to the name in `Host`.", accepted=accepted)
+        await problem.response()(scope, receive, send)
+
+
+def _name_in(host: str) -> str | None:
+    """Return the name in a header `Host`, in lower case and without the port; None if it has no such form."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 class PeopleServed:

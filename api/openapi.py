@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from api import examples
+from api.middleware import WRONG_HOST
 from api.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
 from api.security import KEY_ERRORS, BearerKey, only_for
 from domain.shared.actors import Role
@@ -109,9 +110,9 @@ def example(description: str, *shown: Example) -> Json:
 
 
 def errors_of(*kinds: Kind) -> Responses:
-    """Return the documented problems of an operation by status; every operation may fail with status 500."""
+    """Return the documented problems of an operation by status; those of a wrong host and of status 500 are of all."""
     by_status: dict[int, dict[str, Kind]] = {}
-    for kind in (*kinds, INTERNAL):
+    for kind in (*kinds, WRONG_HOST, INTERNAL):
         by_status.setdefault(int(kind.status), {})[kind.slug] = kind
     return {status: _problems([*found.values()]) for status, found in by_status.items()}
 

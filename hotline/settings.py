@@ -6,6 +6,7 @@ How to reach Temporal is not among them: that is `TEMPORAL_ADDRESS` and its rela
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,6 +16,8 @@ from domain.shared.explain import message
 from domain.shared.operator_errors import OperatorError
 
 PREFIX = "HOTLINE_"
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
+"""Every interface of the machine: no name that a client could ask for."""
 DEFAULT_CATALOGUE = Path(__file__).resolve().parent / "catalogues" / "zhongshan.toml"
 DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
@@ -90,6 +93,9 @@ class Settings(BaseSettings):
         default_factory=lambda values: f"http://{values['api_host']}:{values['api_port']}", pattern=r"^https?://[^/]+$"
     )
     """Address of the API in links to callers. Default: its own address."""
+
+    allowed_hosts: str = Field(default="", pattern=r"^[A-Za-z0-9.:, -]*$")
+    """Further names and addresses that the API answers to, with commas between them, as a proxy or a probe asks for."""
 
     links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
     """File of the secret that signs callers' links; made when missing, the same for every API process."""
@@ -179,6 +185,13 @@ def encryption_warning(settings: Settings) -> str | None:
         f"HTTP on {settings.api_host} is not encrypted: keys and callers' data can be read on the way."
         f" Put a proxy with TLS before the API; let {variable('api_host')} be an address that only the proxy reaches"
     )
+
+
+def hosts_of(settings: Settings) -> frozenset[str]:
+    """Return the names that the API answers to: loopback, its own address, that of its public URL, and the allowed."""
+    allowed = (name.strip() for name in settings.allowed_hosts.split(","))
+    named = {"localhost", "127.0.0.1", "::1", settings.api_host, urlsplit(settings.public_url).hostname or "", *allowed}
+    return frozenset(name.lower() for name in named if name and name not in ANY_ADDRESS)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,44 @@
+"""The doors of the API: whom it answers, and what other sites get of it."""
+
+import pytest
+
+from hotline.settings import Settings, hosts_of
+from tests.support.api import Api, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.mark.parametrize("path", ["/v1/complaints", "/openapi.json", "/docs", "/metrics", "/c/x", "/nowhere"])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "localhost.", "[", "127.0.0.2", "a b"])
+async def test_a_request_for_another_name_is_refused(on_sqlite: Api, path: str, host: str) -> None:
+    answer = await on_sqlite.http.get(path, headers={"Host": host, **on_sqlite.key("chief")})
+    found = problem(answer, 421, "wrong-host")
+    assert "localhost" in found["accepted"]
+    assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8080", "LOCALHOST", "[::1]:8080"])
+async def test_a_request_for_a_name_of_the_service_is_answered(on_sqlite: Api, host: str) -> None:
+    assert (await on_sqlite.http.get("/healthz", headers={"Host": host})).status_code == 200
+
+
+async def test_no_answer_redirects_to_what_was_asked_for(on_sqlite: Api) -> None:
+    for path in ("/v1/complaints/", "/v1/services/", "/healthz/", "//evil.example/v1/complaints"):
+        answer = await on_sqlite.http.get(f"{on_sqlite.url}{path}", headers=on_sqlite.key("chief"))
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
+async def test_no_other_site_may_read_or_frame_an_answer(on_sqlite: Api) -> None:
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    for method in ("OPTIONS", "GET"):
+        answer = await on_sqlite.http.request(method, "/v1/services", headers=asked | on_sqlite.key("chief"))
+        assert [name for name in answer.headers if name.startswith("access-control-")] == []
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+async def test_the_names_of_the_service_come_from_its_settings() -> None:
+    loopback = {"localhost", "127.0.0.1", "::1"}
+    assert hosts_of(Settings()) == loopback
+    everywhere = Settings(api_host="0.0.0.0", public_url="https://Hotline.example", allowed_hosts="probe, 10.0.0.7")  # noqa: S104 - nothing is bound
+    assert hosts_of(everywhere) == loopback | {"hotline.example", "probe", "10.0.0.7"}
