@@ -34,7 +34,7 @@ from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.serving_lock import ServingLock
 from hotline.keyring import TOKEN_SHAPE, Keyring
-from hotline.settings import Settings, encryption_warning, hosts_of
+from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
@@ -117,8 +117,7 @@ def _files(settings: Settings) -> dict[str, Path]:
 
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT, then end open requests."""
-    if warning := encryption_warning(settings):
-        log.warning("%s", warning)
+    require_encryption(settings)
     config = uvicorn.Config(
         create_app(assemble(settings, await connect(settings, lazy=True))),
         host=settings.api_host,
@@ -128,6 +127,9 @@ async def serve(settings: Settings) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        headers=[("strict-transport-security", "max-age=31536000")] if settings.tls_certificate else [],
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     await uvicorn.Server(config).serve()

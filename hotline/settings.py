@@ -89,8 +89,20 @@ class Settings(BaseSettings):
     api_port: Port = 8080
     """TCP port of the API."""
 
+    tls_certificate: AbsolutePath | None = None
+    """PEM file of the certificate, and of its chain, with which the API serves HTTPS. It needs HOTLINE_TLS_KEY."""
+
+    tls_key: AbsolutePath | None = None
+    """PEM file of the certificate's private key, without a passphrase."""
+
+    plain_http: bool = False
+    """Serve HTTP without TLS on an address that other machines reach, as behind a proxy in a network that is yours."""
+
     public_url: str = Field(
-        default_factory=lambda values: f"http://{values['api_host']}:{values['api_port']}", pattern=r"^https?://[^/]+$"
+        default_factory=lambda values: (
+            f"http{'s' if values['tls_certificate'] else ''}://{values['api_host']}:{values['api_port']}"
+        ),
+        pattern=r"^https?://[^/]+$",
     )
     """Address of the API in links to callers. Default: its own address."""
 
@@ -177,13 +189,19 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def encryption_warning(settings: Settings) -> str | None:
-    """Return a warning if the API can be reached from the network without encryption; None if it cannot."""
-    if _is_loopback(settings.api_host):
-        return None
-    return (
-        f"HTTP on {settings.api_host} is not encrypted: keys and callers' data can be read on the way."
-        f" Put a proxy with TLS before the API; let {variable('api_host')} be an address that only the proxy reaches"
+def require_encryption(settings: Settings) -> None:
+    """Raise SettingsError if what the API answers could be read on its way, unless the operator has allowed it."""
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise SettingsError(f"{variable('tls_certificate')} and {variable('tls_key')} belong together; accepted: both")
+    for name in ("tls_certificate", "tls_key"):
+        if (file := getattr(settings, name)) and not file.is_file():
+            raise SettingsError(f"{variable(name)}: {file} is no file; accepted: a file in PEM format")
+    if settings.tls_certificate or settings.plain_http or _is_loopback(settings.api_host):
+        return
+    raise SettingsError(
+        f"HTTP on {settings.api_host} is not encrypted: keys and callers' data could be read on the way. Accepted:"
+        f" {variable('tls_certificate')} and {variable('tls_key')}; or a loopback address, behind a proxy with TLS;"
+        f" or {variable('plain_http')}=true, if only such a proxy reaches the address"
     )
 
 

@@ -16,7 +16,7 @@ from hotline.entry import make_private
 from hotline.files.atomic import exclusive_lock
 from hotline.keyring import Keyring, ensure_admin_key
 from hotline.local.supervisor import Program, Say, Supervisor
-from hotline.settings import Settings, encryption_warning, variable
+from hotline.settings import Settings, require_encryption, variable
 
 CLI = "hotline.cli.main"
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,10 +42,9 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
     Raises:
         OperatorError: the service cannot be started, and another try would not help.
     """
+    require_encryption(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     make_private(settings.data_dir)
-    if warning := encryption_warning(settings):
-        say(f"WARNING: {warning}")
     busy = f"another `hotline up` is running in {settings.data_dir}; stop it, or choose another --data-dir"
     with exclusive_lock(settings.data_dir / "lock", OperatorError(busy)):
         supervisor = Supervisor(settings.data_dir, say)
@@ -83,7 +82,8 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     supervisor.start(_module("worker", env, "worker"))
     supervisor.start(_module("api", env, "api"))
     host = INTERFACES.get(settings.api_host, settings.api_host)
-    api = f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+    scheme = "https" if settings.tls_certificate else "http"
+    api = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
     await _until_ready(api, say)
     supervisor.steady()
     say(_addresses(settings, api, time.monotonic() - began))
@@ -107,8 +107,8 @@ def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Sa
 
 async def _until_ready(api: str, say: Say) -> None:
     tell_at = time.monotonic() + TELL_EVERY_SECONDS
-    # The API is on this machine: no proxy is used.
-    async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False) as client:
+    # The API is on this machine: no proxy is used, and its certificate is made out for another name than this address.
+    async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501 - as said
         while answer := await _unready(client, api):
             if time.monotonic() > tell_at:
                 say(f"waiting for the API to be ready; it answers: {answer}")

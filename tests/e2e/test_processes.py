@@ -1,10 +1,10 @@
-"""Start and end of the service's processes: files that nobody else can read, a warning, and no abort."""
+"""Start and end of the service's processes: files and answers that nobody else can read, and no abort."""
 
 import asyncio
 import os
-import re
 import socket
 import sqlite3
+import ssl
 import stat
 import subprocess
 import sys
@@ -21,6 +21,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.setup import retention_of
 from tests.support.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
 from tests.support.service import Service, environment, wait_until
+from tests.support.tls import CERTIFICATE, TLS_KEY
 
 pytestmark = pytest.mark.e2e
 
@@ -178,21 +179,43 @@ def taken() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-@pytest.mark.parametrize(("host", "times"), [("0.0.0.0", 1), ("127.0.0.1", 0)])  # noqa: S104 - the port is taken
 @pytest.mark.parametrize("command", ["api", "up"])
-def test_http_for_the_network_is_warned_of_once(
-    command: str, host: str, times: int, taken: int, tmp_path: Path
-) -> None:
-    settings = {"HOTLINE_DATA_DIR": tmp_path / "data", "HOTLINE_API_HOST": host, "HOTLINE_API_PORT": taken}
+def test_http_for_the_network_is_refused(command: str, taken: int, tmp_path: Path) -> None:
+    settings = {"HOTLINE_DATA_DIR": tmp_path / "data", "HOTLINE_API_HOST": "0.0.0.0", "HOTLINE_API_PORT": taken}  # noqa: S104 - refused
     env = environment() | {name: str(value) for name, value in settings.items()}
-    done = subprocess.run(
-        [sys.executable, "-m", CLI, command],
-        cwd=ROOT,
-        env=env,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode != 0
-    said = done.stdout + done.stderr
-    assert len(re.findall(r"(?i)warning\W+HTTP on \S+ is not encrypted", said)) == times
+    argv = [sys.executable, "-m", CLI, command]
+    done = subprocess.run(argv, cwd=ROOT, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "HTTP on 0.0.0.0 is not encrypted" in done.stdout + done.stderr
+    assert not (tmp_path / "data" / "keys.json").exists()
+
+
+def test_the_api_serves_https(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "HOTLINE_DATA_DIR": tmp_path / "data",
+        "HOTLINE_API_PORT": port,
+        "HOTLINE_TLS_CERTIFICATE": CERTIFICATE,
+        "HOTLINE_TLS_KEY": TLS_KEY,
+    }
+    env = environment() | {name: str(value) for name, value in settings.items()}
+    context = ssl.create_default_context(cafile=CERTIFICATE)
+    api = subprocess.Popen([sys.executable, "-m", CLI, "api"], cwd=ROOT, env=env)
+    try:
+        with httpx.Client(base_url=f"https://localhost:{port}", verify=context, trust_env=False) as client:
+            wait_until(lambda: _is_alive(client), lambda: "the API does not answer")
+            assert "max-age" in client.get("/healthz").headers["strict-transport-security"]
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(f"http://localhost:{port}/healthz", trust_env=False)
+    finally:
+        api.terminate()
+        api.wait(30)
+
+
+def _is_alive(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz").is_success
+    except httpx.TransportError:
+        return False

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hotline.settings import DEFAULT_CATALOGUE, Settings, SettingsError, encryption_warning, variable
+from hotline.settings import DEFAULT_CATALOGUE, Settings, SettingsError, require_encryption, variable
+from tests.support.tls import CERTIFICATE, TLS_KEY
 
 
 @pytest.fixture(autouse=True)
@@ -114,12 +115,21 @@ def test_settings_do_not_change_once_they_are_built() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LocalHost"])
 def test_the_loopback_needs_no_encryption(host: str) -> None:
-    assert encryption_warning(Settings(api_host=host)) is None
+    require_encryption(Settings(api_host=host))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "fe80::1", "hotline.example.com"])  # noqa: S104 - nothing is bound
-def test_any_other_address_is_warned_of(host: str) -> None:
-    warning = encryption_warning(Settings(api_host=host))
-    assert warning is not None
-    assert f"HTTP on {host} is not encrypted" in warning
-    assert "HOTLINE_API_HOST" in warning
+def test_any_other_address_needs_it_or_a_word_of_the_operator(host: str) -> None:
+    with pytest.raises(SettingsError, match=f"HTTP on {host} is not encrypted.*HOTLINE_TLS_CERTIFICATE"):
+        require_encryption(Settings(api_host=host))
+    require_encryption(Settings(api_host=host, plain_http=True))
+    served = Settings(api_host=host, tls_certificate=CERTIFICATE, tls_key=TLS_KEY)
+    require_encryption(served)
+    assert served.public_url.startswith("https://")
+
+
+def test_a_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="belong together"):
+        require_encryption(Settings(tls_certificate=CERTIFICATE))
+    with pytest.raises(SettingsError, match=r"HOTLINE_TLS_KEY: .*/none.key is no file"):
+        require_encryption(Settings(tls_certificate=CERTIFICATE, tls_key=tmp_path / "none.key"))
