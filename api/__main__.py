@@ -15,6 +15,7 @@ from activities.projection import SenderWriter
 from api.app import create_app
 from api.backend import Backend
 from api.codes import ByName
+from api.guesses import Guesses
 from api.intake import IntakeService
 from api.metrics import Metrics
 from api.readiness import ReadinessCheck, checks
@@ -66,6 +67,7 @@ def assemble(
     keyring = Keyring(settings.keys_file)
     # An unreadable file is reported at the start, not by the first request.
     keyring.list()
+    guesses = Guesses(settings.guesses_per_minute)
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
     temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check
     reading = engine(settings.database_url, read_only=True)
@@ -87,7 +89,8 @@ def assemble(
         hosts=hosts_of(settings),
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
-        bearer=BearerKey(keyring, TOKEN_SHAPE),
+        bearer=BearerKey(keyring, TOKEN_SHAPE, guesses),
+        guesses=guesses,
         in_force=in_force,
         by_name=ByName(in_force),
         intake=IntakeService(complaints, Backlog(client, settings.task_queue), in_force, reader, recognition, clock),

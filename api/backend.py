@@ -8,6 +8,7 @@ from pathlib import Path
 
 from activities.notifications.caller_links import Links
 from api.codes import ByName, CatalogueInForce
+from api.guesses import Guesses
 from api.intake import IntakeService
 from api.metrics import Metrics
 from api.middleware import Serving
@@ -49,6 +50,7 @@ class Backend:
     templates: Path | None
     body_limit_bytes: int
     bearer: BearerKey
+    guesses: Guesses
     in_force: CatalogueInForce
     by_name: ByName
     intake: IntakeService

@@ -8,12 +8,13 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.guesses import TOO_MANY_GUESSES, Guesses
 from api.problems import WRONG_ROLE, ProblemError, declare
 from domain.shared.actors import Actor, Role
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
-KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY)
+KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 STAFF = tuple(sorted(set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM}))
 """Roles that read lists, timelines and records of callers."""
@@ -61,15 +62,17 @@ class BearerKey(HTTPBearer):
     Args:
         keys: the keys of the service.
         shape: describes a token, for the documentation.
+        guesses: counts wrong keys.
     """
 
-    def __init__(self, keys: Keys, shape: str) -> None:
+    def __init__(self, keys: Keys, shape: str, guesses: Guesses) -> None:
         description = f"An API key: {shape}."
         super().__init__(scheme_name="apiKey", bearerFormat=shape, description=description, auto_error=False)
         self.keys = keys
+        self._guesses = guesses
 
     async def __call__(self, request: Request) -> Key:  # type: ignore[override]  # the key, in place of its text
-        """Return the key that the request carries. Raises ProblemError 401."""
+        """Return the key that the request carries. Raises ProblemError 401, or 429 after many wrong ones."""
         sent = await super().__call__(request)
         challenge = CHALLENGE if sent is None else INVALID
         headers = {"WWW-Authenticate": challenge}
@@ -78,8 +81,10 @@ class BearerKey(HTTPBearer):
         try:
             key = self.keys.verify(sent.credentials)
         except ValueError as error:
+            self._guesses.count(request, "malformed keys")
             raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
         if key is None:
+            self._guesses.count(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown or has been revoked.", headers=headers)
         return key
 

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(default="", pattern=r"^[A-Za-z0-9.:, -]*$")
     """Further names and addresses that the API answers to, with commas between them, as a proxy or a probe asks for."""
 
+    guesses_per_minute: int = Field(default=60, ge=1, le=100_000)
+    """Most wrong keys and links of one address within a minute that the API answers 401 or 404; further ones 429."""
+
     links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
     """File of the secret that signs callers' links; made when missing, the same for every API process."""
 

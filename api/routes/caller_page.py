@@ -98,6 +98,8 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
             view = await _take(backend, link, text, body) if body else view
     except LinkError as error:
         status = HTTPStatus.GONE if error.expired else HTTPStatus.NOT_FOUND
+        if many := None if error.expired else _too_many(backend, request):
+            return _html(HTTPStatus.TOO_MANY_REQUESTS, many.headers, zh=zh, problem="away", asked=False, words="")
         return _html(status, zh=zh, problem="expired" if error.expired else "unknown")
     except ProblemError as error:
         # The text stays on the page. The answer may have arrived: sent again it counts once.
@@ -107,6 +109,15 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
         return _html(HTTPStatus.NOT_FOUND, zh=zh, problem="unknown")
     status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
     return _html(status, zh=zh, problem=problem, words=words, **_fields(backend, view, link))
+
+
+def _too_many(backend: Backend, request: Request) -> ProblemError | None:
+    """Count a link that this service has not made; return the problem of an address that has sent many."""
+    try:
+        backend.guesses.count(request, "unknown links")
+    except ProblemError as many:
+        return many
+    return None
 
 
 async def _current(backend: Backend, link: Link) -> CaseView | None:

@@ -1,9 +1,11 @@
 """The doors of the API: whom it answers, and what other sites get of it."""
 
+import logging
+
 import pytest
 
 from hotline.settings import Settings, hosts_of
-from tests.support.api import Api, problem
+from tests.support.api import Api, further_api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,3 +44,40 @@ async def test_the_names_of_the_service_come_from_its_settings() -> None:
     assert hosts_of(Settings()) == loopback
     everywhere = Settings(api_host="0.0.0.0", public_url="https://Hotline.example", allowed_hosts="probe, 10.0.0.7")  # noqa: S104 - nothing is bound
     assert hosts_of(everywhere) == loopback | {"hotline.example", "probe", "10.0.0.7"}
+
+
+async def test_many_wrong_keys_of_one_address_are_told_and_refused(
+    on_sqlite: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A right key of the same address goes on: behind a proxy many share one."""
+    async with further_api(on_sqlite, on_sqlite.clock, guesses_per_minute=5) as made:
+        wrong = f"Bearer hk_00000000_{'x' * 43}"
+        with caplog.at_level(logging.WARNING, "hotline.api"):
+            for header, slug in ((wrong, "unauthorized"), ("Bearer letmein", "malformed-key")) * 2:
+                problem(await made.http.get("/v1/services", headers={"Authorization": header}), 401, slug)
+            statuses = [
+                (await made.http.get("/v1/services", headers={"Authorization": wrong})).status_code for _ in range(9)
+            ]
+        assert statuses == [401] + [429] * 8
+        refused = await made.http.get("/v1/services", headers={"Authorization": wrong})
+        assert "more than 5 wrong keys" in problem(refused, 429, "too-many-guesses")["detail"]
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert (await made.get("/v1/services")).status_code == 200
+    assert [record.getMessage() for record in caplog.records if "127.0.0.1 sends" in record.getMessage()] == [
+        "127.0.0.1 sends wrong keys",
+        "127.0.0.1 sends malformed keys",
+    ]
+
+
+async def test_many_guessed_links_of_one_address_are_told_and_refused(
+    on_sqlite: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with further_api(on_sqlite, on_sqlite.clock, guesses_per_minute=3) as made:
+        with caplog.at_level(logging.WARNING, "hotline.api"):
+            answers = [await made.http.get(f"/c/guess-{place}") for place in range(5)]
+        assert [answer.status_code for answer in answers] == [404] * 3 + [429] * 2
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+        number = await made.case_in("registered")
+        url = (await made.post(f"/v1/complaints/{number}/link", {})).json()["url"]
+        assert (await made.http.get(f"/c/{url.rpartition('/')[2]}")).status_code == 200
+    assert [record.getMessage() for record in caplog.records] == ["127.0.0.1 sends unknown links"]
