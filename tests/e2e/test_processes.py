@@ -151,7 +151,7 @@ def test_the_embedded_temporal_lists_with_and_without_an_index(service: Service,
         client = await Client.connect(service.temporal)
         return (await client.count_workflows(f"{condition} AND WorkflowId = 'courier'")).count
 
-    assert asyncio.run(count()) == 1
+    wait_until(lambda: asyncio.run(count()) == 1, lambda: "the courier is not listed")
 
 
 @pytest.mark.parametrize(("reached", "code", "times"), [(True, 0, 20), (False, 2, 4)])

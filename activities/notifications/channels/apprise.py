@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -13,6 +13,7 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, PersistentStoreMode
 from apprise.plugins.base import NotifyBase
 from pydantic import Field, SecretStr, field_validator
 
+from activities.notifications.addresses import check_literal, check_resolved
 from activities.notifications.channels.base import (
     Channel,
     DeliveryError,
@@ -36,8 +37,11 @@ class AppriseConfig(RemoteConfig):
     @field_validator("url")
     @classmethod
     def _is_readable(cls, url: SecretStr) -> SecretStr:
-        if Apprise.instantiate(url.get_secret_value()) is None:
+        service = Apprise.instantiate(url.get_secret_value())
+        if service is None:
             raise ValueError("Apprise cannot read it")
+        for host in _hosts(service):
+            check_literal(host)
         return url
 
     def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
@@ -62,8 +66,11 @@ class AppriseSender:
         """See Send. The time limit holds for the wait for a thread and, once more, for the sending."""
         async with time_limit(self._timeout_seconds):
             await self._threads.acquire()
-        notify = partial(self._service().notify, notification.text, notification.subject, body_format=NotifyFormat.TEXT)
+        service = self._service()
+        notify = partial(service.notify, notification.text, notification.subject, body_format=NotifyFormat.TEXT)
         async with time_limit(self._timeout_seconds):
+            for host in _hosts(service):
+                await check_resolved(host)
             if not await self._in_thread(notify):
                 raise DeliveryError("the service did not take it")
 
@@ -93,6 +100,15 @@ class AppriseSender:
         # So that the thread does not go on long after the time limit and deliver what was given up.
         service.socket_connect_timeout = service.socket_read_timeout = self._timeout_seconds / 2
         return service
+
+
+def _hosts(service: NotifyBase) -> list[str]:
+    """Return the host that the address names; none for a service that has its own: its address begins with a token."""
+    templates: Sequence[str] = service.templates
+    if not any("{host}" in template for template in templates):
+        return []
+    host = getattr(service, "smtp_host", None) or getattr(service, "host", None)
+    return [host] if host else []
 
 
 def _settle(outcome: Future[bool], work: Callable[[], bool]) -> None:

@@ -9,13 +9,21 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from activities.notifications.addresses import check_literal, check_resolved
 from readmodel.deliveries import Delivery
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+
+def _is_permitted(url: str) -> str:
+    check_literal(urlsplit(url).hostname or "")
+    return url
+
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(_is_permitted)]
 
 logger = logging.getLogger(__name__)
 # httpx logs every address, and an address may hold a key.
@@ -146,12 +154,17 @@ async def time_limit(seconds: float) -> AsyncIterator[None]:
 
 
 async def post(http: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> None:
-    """Post a JSON body within `seconds`. Raises DeliveryError if the status is no success."""
+    """Post a JSON body within `seconds`.
+
+    Raises DeliveryError if the status is no success, ForbiddenAddressError if nothing is sent to that address.
+    """
     headers = {**headers, "Content-Type": "application/json"}
-    async with time_limit(seconds), http.stream("POST", url, headers=headers, content=body, timeout=None) as response:
-        # The body of the answer is not read: it may be endless.
-        if not response.is_success:
-            raise DeliveryError(f"the receiver answered {response.status_code}")
+    async with time_limit(seconds):
+        await check_resolved(urlsplit(url).hostname or "")
+        async with http.stream("POST", url, headers=headers, content=body, timeout=None) as response:
+            # The body of the answer is not read: it may be endless.
+            if not response.is_success:
+                raise DeliveryError(f"the receiver answered {response.status_code}")
 
 
 def message_id(*parts: str) -> str:
