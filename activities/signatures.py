@@ -62,10 +62,13 @@ class UndecidedError(Exception):
 
 
 class Subject(NamedTuple):
-    """Start or update that is signed: the workflow's id, the name of its type or of the update, and the update's id."""
+    """Start or update that is signed: the workflow's id, and the name and id of the update; a start has none of them.
+
+    The type of a workflow is part of its id.
+    """
 
     workflow_id: str
-    name: str
+    name: str = ""
     update_id: str = ""
 
 
@@ -196,7 +199,7 @@ class _Signs(client.OutboundInterceptor):
         self._signatures = signatures
 
     async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
-        self._signatures.sign(input, Subject(input.id, input.workflow))
+        self._signatures.sign(input, Subject(input.id))
         return await super().start_workflow(input)
 
     async def start_workflow_update(
@@ -213,7 +216,7 @@ class _Signs(client.OutboundInterceptor):
     ) -> client.WorkflowUpdateHandle[Any]:
         start, update = input.start_workflow_input, input.update_workflow_input
         update.update_id = update.update_id or str(uuid.uuid4())
-        self._signatures.sign(start, Subject(start.id, start.workflow))
+        self._signatures.sign(start, Subject(start.id))
         self._signatures.sign(update, Subject(start.id, update.update, update.update_id))
         return await super().start_update_with_start_workflow(input)
 
@@ -276,7 +279,7 @@ class _ChecksStarts(worker.ActivityInboundInterceptor):
 
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
-        subject = Subject(info.workflow_id or "", info.workflow_type or "")
+        subject = Subject(info.workflow_id or "")
         if fault := self._signatures.fault(subject, input.headers.get(HEADER)):
             log.error("workflow %s was started past the service: %s", info.workflow_id, fault)
             raise ApplicationError(f"Not started by the service: {fault}.", type=UNSIGNED, non_retryable=True)
@@ -301,7 +304,7 @@ def fault_of_start(arguments: Sequence[object]) -> str | None:
     if fault_of is None or info.continued_run_id:  # a replay in a test, or a later run
         return None
     try:
-        found: str | None = fault_of(Subject(info.workflow_id, info.workflow_type), signature, _encoded(arguments))
+        found: str | None = fault_of(Subject(info.workflow_id), signature, _encoded(arguments))
     except UndecidedError:
         if not workflow.unsafe.is_replaying():
             raise

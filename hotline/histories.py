@@ -174,11 +174,10 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
 def _check_start(client: Client, event: HistoryEvent) -> None:
     """Raise UnreadableError if a run, or the first of its chain, was started past the service."""
     start = event.workflow_execution_started_event_attributes
-    subject = Subject(start.workflow_id, start.workflow_type.name)
     signature = start.header.fields.get(HEADER, None)
     arguments = None if start.continued_execution_run_id else start.input.payloads
     try:
-        fault = signatures_of(client).fault(subject, signature, arguments)
+        fault = signatures_of(client).fault(Subject(start.workflow_id), signature, arguments)
     except UndecidedError as error:
         raise UnreadableError(str(error)) from None
     if fault:
