@@ -1,15 +1,17 @@
 """Signatures of starts and updates: a workflow acts for the service, and for nobody else who reaches Temporal's port.
 
 Every client of the service signs what it sends, in a header that Temporal keeps with it. A worker checks an update
-before it is accepted, and never at replay. The signature of a start goes along with the activities and the next runs of
-its workflow; an activity of a workflow that was started past the service does nothing.
+before it is accepted, and never at replay. The signature of a start goes along with the activities of its workflow; an
+activity of a workflow that was started past the service does nothing. A worker signs the next run of a workflow.
 """
 
 import hashlib
 import hmac
 import logging
 import struct
+import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -37,7 +39,11 @@ _ENCODING = {"encoding": b"binary/plain"}
 _SAID = struct.Struct(">4sQ16s")
 """The id of the key, the instant in milliseconds, and the digest of the arguments; their code (MAC) follows."""
 _CODE_BYTES = 16
+KEPT = 16
+"""Values of a thread whose payloads are remembered: more than one activation decodes before it looks at a start."""
+_decoded = threading.local()
 _FAULT_OF_UPDATE, _FAULT_OF_START = "signatures_fault_of_update", "signatures_fault_of_start"
+_SIGNATURE = "signatures_signature"
 
 
 class SigningKey(NamedTuple):
@@ -58,7 +64,7 @@ class SigningKeys(Protocol):
 
 
 class UndecidedError(Exception):
-    """Error for a signature that this process cannot judge: its key is unknown here, as where the file was lost."""
+    """Error for a signature that cannot be judged here: of an unknown key, or of what another release has encoded."""
 
 
 class Subject(NamedTuple):
@@ -111,6 +117,7 @@ class Signatures(client.Interceptor, worker.Interceptor):
         """Return the interceptor of each run."""
         input.unsafe_extern_functions[_FAULT_OF_UPDATE] = self._fault_of_update
         input.unsafe_extern_functions[_FAULT_OF_START] = self._fault_of_start
+        input.unsafe_extern_functions[_SIGNATURE] = self._signature
         return _ChecksRuns
 
     def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:  # noqa: A002 - as above
@@ -119,10 +126,14 @@ class Signatures(client.Interceptor, worker.Interceptor):
 
     def sign(self, sent: _Sent, subject: Subject) -> None:
         """Add the signature to the headers of a start or update, and encode its arguments, which are signed so."""
-        key, arguments = self._keys.newest(), self._converter.to_payloads(sent.args)
-        said = _SAID.pack(key.id, int(self._clock().timestamp() * 1000), digest(arguments))
-        signature = Payload(metadata=_ENCODING, data=said + _code(key, subject, said))
+        arguments = self._converter.to_payloads(sent.args)
+        signature = self._signature(subject, arguments)
         sent.args, sent.headers = [*map(RawValue, arguments)], {**sent.headers, HEADER: signature}
+
+    def _signature(self, subject: Subject, arguments: Sequence[Payload]) -> Payload:
+        key = self._keys.newest()
+        said = _SAID.pack(key.id, int(self._clock().timestamp() * 1000), digest(arguments))
+        return Payload(metadata=_ENCODING, data=said + _code(key, subject, said))
 
     def fault(
         self,
@@ -136,7 +147,7 @@ class Signatures(client.Interceptor, worker.Interceptor):
         Args:
             subject: what was started or updated.
             signature: what its headers hold.
-            arguments: its arguments, encoded; None if they were compared before.
+            arguments: its arguments, encoded; None if they are not compared.
             lasts: how old the signature of an update may be; None for a start.
 
         Raises UndecidedError.
@@ -253,7 +264,7 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
 
 
 class _HandsOn(worker.WorkflowOutboundInterceptor):
-    """Gives activities and the next run the signature of the start."""
+    """Gives activities the signature of the start, and the next run one of its own."""
 
     headers: Mapping[str, Payload] = {}
 
@@ -266,7 +277,10 @@ class _HandsOn(worker.WorkflowOutboundInterceptor):
         return super().start_local_activity(input)
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
-        input.headers = self.headers
+        if sign := workflow.extern_functions().get(_SIGNATURE):  # else a replay in a test
+            arguments = _encoded(input.args)
+            input.args = [*map(RawValue, arguments)]
+            input.headers = {HEADER: sign(Subject(workflow.info().workflow_id), arguments)}
         super().continue_as_new(input)
 
 
@@ -295,13 +309,15 @@ def signatures_of(of: client.Client) -> Signatures:
 
 
 def fault_of_start(arguments: Sequence[object]) -> str | None:
-    """Return why the service cannot have started the present run; None if it has, or if the workflow itself has.
+    """Return why the service cannot have started the present run with these arguments; None if it has.
+
+    A later run is signed by the worker of the run before: Temporal also starts runs by itself, of a cron for example.
 
     Raises UndecidedError if the key is unknown here, or the arguments may be of another release; a replay goes on.
     """
     info, fault_of = workflow.info(), workflow.extern_functions().get(_FAULT_OF_START)
     signature = info.headers.get(HEADER)
-    if fault_of is None or info.continued_run_id:  # a replay in a test, or a later run
+    if fault_of is None:  # a replay in a test
         return None
     try:
         found: str | None = fault_of(Subject(info.workflow_id), signature, _encoded(arguments))
@@ -327,5 +343,14 @@ def _unverified(command: Command[Any]) -> Command[Any]:
     return command.model_copy(update={"actor": command.actor.model_copy(update={"unverified": True})})
 
 
+def remember(values: Sequence[object], payloads: Sequence[Payload]) -> None:
+    """Keep, for this thread, what these values were decoded from: encoded anew, unset fields may differ."""
+    vars(_decoded).setdefault("kept", deque(maxlen=KEPT)).extend(zip(values, payloads, strict=True))
+
+
 def _encoded(arguments: Sequence[object]) -> Sequence[Payload]:
-    return workflow.payload_converter().to_payloads(arguments)
+    """Return what these arguments were decoded from just now, or else encode them."""
+    kept = vars(_decoded).get("kept", ())
+    found = [next((payload for value, payload in kept if value is argument), None) for argument in arguments]
+    sent = [payload for payload in found if payload is not None]
+    return sent if len(sent) == len(found) else workflow.payload_converter().to_payloads(arguments)

@@ -130,6 +130,8 @@ async def serve(settings: Settings) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        # An address that a client names itself would escape the limit of wrong keys.
+        proxy_headers=False,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         headers=[("strict-transport-security", "max-age=31536000")] if settings.tls_certificate else [],

@@ -172,12 +172,11 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
 
 
 def _check_start(client: Client, event: HistoryEvent) -> None:
-    """Raise UnreadableError if a run, or the first of its chain, was started past the service."""
+    """Raise UnreadableError if a run was started past the service."""
     start = event.workflow_execution_started_event_attributes
     signature = start.header.fields.get(HEADER, None)
-    arguments = None if start.continued_execution_run_id else start.input.payloads
     try:
-        fault = signatures_of(client).fault(Subject(start.workflow_id), signature, arguments)
+        fault = signatures_of(client).fault(Subject(start.workflow_id), signature, start.input.payloads)
     except UndecidedError as error:
         raise UnreadableError(str(error)) from None
     if fault:

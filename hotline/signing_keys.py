@@ -89,7 +89,8 @@ class SigningKeyFile:
         """Return the keys of the file, read again if it has changed."""
         stamp = file_stamp(self._path)
         known_stamp, keys = self._known
-        if stamp != known_stamp:
+        # A process that has read the file goes on without it.
+        if stamp != known_stamp and not (stamp is None and keys):
             try:
                 found = (SigningKey(bytes.fromhex(each.id), bytes.fromhex(each.secret)) for each in self._read())
                 keys = {key.id: key for key in found}
@@ -106,6 +107,8 @@ class SigningKeyFile:
             return _File.model_validate_json(self._path.read_bytes()).keys
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            raise SigningKeysError(f"{self._path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             place = key_at(fault["loc"]) or "the whole"

@@ -185,9 +185,7 @@ def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:
     cause = error.cause
     if isinstance(cause, ApplicationError) and cause.type == UNSIGNED:
         log.error("a worker does not take what this API signs: %s", cause.message)
-        detail = (
-            "The worker does not know the key with which this API signs; nothing was done. Send the same again later."
-        )
+        detail = "The worker does not accept what this API signs: see the log. Nothing was done; send it again later."
         return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
     if isinstance(cause, ApplicationError) and (cause.type == INVALID_ARGUMENTS or NO_HANDLER in cause.message):
         log.error("a workflow does not take an action: %s", cause.message)

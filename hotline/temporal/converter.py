@@ -18,6 +18,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
+from activities.signatures import remember
 from domain.shared.command import Command
 from domain.shared.value import Start
 from workflows.start_checks import INVALID_ARGUMENTS, Undecoded
@@ -72,7 +73,7 @@ class Converter(PydanticPayloadConverter):
         Raises ApplicationError, which refuses the update, for a command that cannot be decoded.
         """
         try:
-            return super().from_payloads(payloads, type_hints)
+            values = super().from_payloads(payloads, type_hints)
         except ValidationError as error:
             kind = type_hints[0] if type_hints and len(type_hints) == 1 else None
             if not (isinstance(kind, type) and issubclass(kind, (Start, Command))):
@@ -81,6 +82,9 @@ class Converter(PydanticPayloadConverter):
             if issubclass(kind, Start):
                 return [Undecoded(f"Not started: {message}")]
             raise ApplicationError(f"Not accepted: {message}", type=INVALID_ARGUMENTS, non_retryable=True) from None
+        if values and isinstance(values[0], (Start, Command)):
+            remember(values, payloads)
+        return values
 
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:

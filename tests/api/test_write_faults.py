@@ -257,7 +257,7 @@ async def test_an_api_that_signs_with_a_key_of_its_own_is_told_so(on_sqlite: Api
     client = with_interceptors(on_sqlite.temporal, signatures_by(SigningKey(b"othr", b"another secret")))
     async with process_with(assemble(on_sqlite.settings, client, on_sqlite.clock), on_sqlite) as strange:
         answer = await strange.act(number, "dispatch", {"department": "repair"}, key=key)
-        assert "does not know the key" in problem(answer, 503, "temporal-unavailable")["detail"]
+        assert "does not accept what this API signs" in problem(answer, 503, "temporal-unavailable")["detail"]
     await done_once(on_sqlite, number, key)
 
 

@@ -1,6 +1,6 @@
 """Whoever reaches Temporal's port acts in nobody's name: only what the service has signed starts or changes a case."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
+from domain.case.case import Case
 from domain.case.intake import IntakeFlag
 from domain.case.views import Outcome
 from domain.shared.actors import Actor, Role
@@ -180,6 +181,35 @@ async def test_a_case_that_was_started_past_the_service_ends_and_is_not_in_sql(
     assert "it is not signed. Register over the HTTP API: POST /v1/complaints" in message
     await rebuild(hotline.client, owner)
     assert await Complaint(hotline, start.source.number, handle).rows("cases") == []
+
+
+@pytest.mark.parametrize("stolen", [False, True])
+async def test_the_later_runs_of_a_cron_are_refused_as_well(hotline: Hotline, owner: Engine, stolen: bool) -> None:
+    """Temporal starts them itself; with the signature of the case in whose place they are."""
+    complaint = await hotline.start()
+    signature = await signature_of(complaint, update=False)
+    await complaint.handle.terminate()
+    before = await complaint.rows()
+    case, events = Case.register(hotline.registration(number=complaint.number))
+    forged = case.apply(Command(actor=ADMIN, body=Comment(note="伪造")), datetime.now(UTC))
+    first = await with_interceptors(hotline.client, *([Stolen(signature)] if stolen else [])).start_workflow(
+        ComplaintWorkflow.run,
+        ComplaintStart(source=case, outbox=(*events, *forged)),
+        id=complaint.handle.id,
+        task_queue=hotline.settings.task_queue,
+        cron_schedule="@every 1s",
+        run_timeout=timedelta(seconds=2),
+    )
+    handle = hotline.client.get_workflow_handle(complaint.handle.id)
+    runs = {first.first_execution_run_id}
+    while len(runs) < 3:
+        runs.add((await until(handle.describe, lambda found: found.run_id not in runs)).run_id)
+    await handle.terminate()
+    for run in runs:
+        history = await hotline.client.get_workflow_handle(handle.id, run_id=run).fetch_history()
+        assert not any(event.HasField("activity_task_scheduled_event_attributes") for event in history.events)
+    await rebuild(hotline.client, owner)
+    assert await complaint.rows() == before
 
 
 async def test_the_signature_of_one_start_is_good_for_no_other(hotline: Hotline) -> None:

@@ -94,7 +94,7 @@ class AppriseSender:
 
     def _service(self) -> NotifyBase:
         """Return a new service: one that is kept pauses for seconds between two notifications."""
-        asset = AppriseAsset(storage_mode=PersistentStoreMode.MEMORY)
+        asset = AppriseAsset(storage_mode=PersistentStoreMode.MEMORY, http_redirects=False)
         service = Apprise.instantiate(self._url, asset=asset)
         assert service is not None  # noqa: S101 - AppriseConfig checks the address
         # So that the thread does not go on long after the time limit and deliver what was given up.
