@@ -15,7 +15,7 @@ from api.middleware import Serving
 from api.problems import ProblemError, declare
 from api.readiness import ReadinessCheck
 from api.recognition import Recognition
-from api.security import BearerKey, Key, actor_of
+from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
@@ -89,9 +89,9 @@ class Backend:
             raise down
         return view
 
-    async def case(self, number: str, key: Key) -> CaseView:
+    async def case(self, number: str, actor: Actor) -> CaseView:
         """Return the case as the owner of the key sees it. Raises ProblemError."""
-        view = await self.find(number, actor_of(key))
+        view = await self.find(number, actor)
         if view is None:
             raise not_found(number)
         return view
@@ -101,11 +101,11 @@ class Backend:
         now = self.clock()
         return view_case(case, now, available_actions(case, actor, now))
 
-    async def require_in_sql(self, number: str, key: Key) -> None:
+    async def require_in_sql(self, number: str, actor: Actor) -> None:
         """Raise ProblemError if there is no such case, or if SQL does not show it yet."""
         if await self.reader.ask(versions, [number]):
             return
-        if await self.complaints.case(number, actor_of(key)) is None:
+        if await self.complaints.case(number, actor) is None:
             raise not_found(number)
         raise away(f"The complaint {number} is there, but SQL does not show it yet.")
 

@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from api.backend import Backend
 from api.problems import ProblemError, declare
-from api.security import Key, actor_of
 from api.sql.reader import away
 from domain.case.progress import Owed
+from domain.shared.actors import Actor
 from readmodel.case_queries import get_case
 from readmodel.decisions import Credited, credited
 
@@ -20,9 +20,9 @@ CREDIT_LIMIT_REACHED = declare("credit-limit-reached", HTTPStatus.CONFLICT, "Cre
 DAY = timedelta(days=1)
 
 
-async def check_limit(backend: Backend, number: str, serial: int, key: Key) -> None:
+async def check_limit(backend: Backend, number: str, serial: int, actor: Actor) -> None:
     """Raise ProblemError if approving this credit exceeds the limit of its account. The case checks everything else."""
-    view = await backend.complaints.case(number, actor_of(key))
+    view = await backend.complaints.case(number, actor)
     if view is None or "decide_credit" not in view.available_actions or not view.caller.account_no:
         return
     owed = next((owed for owed in view.credits if owed.serial == serial and owed.approved is None), None)

@@ -37,7 +37,7 @@ NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 
-AGENT = Actor(name="陈静", role=Role.AGENT)
+AGENT = Actor(id="陈静", role=Role.AGENT)
 TERMS = Terms(
     service_code="no_water",
     name="No water",
@@ -61,7 +61,7 @@ TERMS = Terms(
 
 REGISTRATION = Registration(
     number=NUMBER,
-    owner=AGENT.name,
+    owner=AGENT.id,
     intake=Intake.model_validate(NEW_COMPLAINT),
     terms=TERMS,
     flags=("hardship",),
@@ -111,7 +111,7 @@ def _of_case() -> dict[str, Any]:
 
 def _of_incident() -> dict[str, Any]:
     """Return the answers about an incident that is suspected and then confirmed."""
-    dispatcher = Actor(name="周敏", role=Role.DISPATCHER)
+    dispatcher = Actor(id="周敏", role=Role.DISPATCHER)
     scope = Scope(services=("water_quality",), districts=("west",))
     since = NOON - timedelta(hours=2)
     opening = Opening(number=INCIDENT_NUMBER, at=NOON, title="water_quality · west", scope=scope, since=since, calls=11)

@@ -17,7 +17,7 @@ from api.codes import CatalogueInForce
 from api.problems import WRONG_ROLE, ProblemError, declare, unavailable
 from api.recognition import Recognition
 from api.schemas import NewComplaint
-from api.security import Key, actor_of, digest_of, request_key
+from api.security import digest_of, request_key
 from api.sql.reader import Reader
 from api.temporal.backlog import Backlog
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
@@ -27,7 +27,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.catalogue.terms import Terms
-from domain.shared.actors import Role
+from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from domain.shared.numbers import days_around, local_day, number_of, time_to_settle, time_to_start
 from readmodel.recognition import UNKNOWN_CALLER
@@ -59,17 +59,17 @@ class IntakeService:
     recognition: Recognition
     clock: Callable[[], datetime]
 
-    async def register(self, key: Key, body: NewComplaint, idempotency_key: str | None) -> Registered:
+    async def register(self, actor: Actor, body: NewComplaint, idempotency_key: str | None) -> Registered:
         """Make a case, or find the one that the same request made. Raises ProblemError and UnknownCode."""
         at = self.clock()
         zone = self.in_force.catalogue.calendar.timezone
         sent = idempotency_key is not None
         request = Request(
-            key=request_key(key, idempotency_key) if sent else uuid.uuid4().hex,
+            key=request_key(actor, idempotency_key) if sent else uuid.uuid4().hex,
             digest=digest_of(body.model_dump_json()),
         )
         try:
-            owner, terms = _owner(key, body), self._terms(body, at)
+            owner, terms = _owner(actor, body), self._terms(body, at)
         except (ProblemError, UnknownCode):
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
                 return Registered(number)
@@ -88,7 +88,7 @@ class IntakeService:
         draft = Registration(
             number="",
             at=at,
-            actor=actor_of(key),
+            actor=actor,
             owner=owner,
             intake=intake,
             terms=terms,
@@ -135,15 +135,15 @@ def _numbers(day: date, request: Request) -> Iterator[str]:
     return (number_of(day, request.key, draw) for draw in range(MOST_DRAWS))
 
 
-def _owner(key: Key, body: NewComplaint) -> str:
+def _owner(actor: Actor, body: NewComplaint) -> str:
     """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
     roles = {*TABLE["register"].roles, Role.ADMIN}
-    if key.role not in roles:
+    if actor.role not in roles:
         accepted = sorted(role.value for role in roles)
-        detail = f"register is not for the role {key.role}; it takes {' or '.join(accepted)}."
+        detail = f"register is not for the role {actor.role}; it takes {' or '.join(accepted)}."
         raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
-    owner = body.owner or key.name
-    if owner != key.name and key.role is not Role.ADMIN:
-        detail = f"The agent who takes the call owns the case: {key.name}. A supervisor may hand it over afterwards."
-        raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", key.name])
+    owner = body.owner or actor.id
+    if owner != actor.id and actor.role is not Role.ADMIN:
+        detail = f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
+        raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
     return owner

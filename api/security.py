@@ -71,8 +71,8 @@ class BearerKey(HTTPBearer):
         self.keys = keys
         self._guesses = guesses
 
-    async def __call__(self, request: Request) -> Key:  # type: ignore[override]  # the key, in place of its text
-        """Return the key that the request carries. Raises ProblemError 401, or 429 after many wrong ones."""
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
+        """Return who acts, by the key of the request. Raises ProblemError 401, or 429 after many wrong ones."""
         sent = await super().__call__(request)
         challenge = CHALLENGE if sent is None else INVALID
         headers = {"WWW-Authenticate": challenge}
@@ -86,33 +86,28 @@ class BearerKey(HTTPBearer):
         if key is None:
             self._guesses.count(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown or has been revoked.", headers=headers)
-        return key
+        return Actor(id=key.name, role=key.role, department=key.department)
 
 
-def only_for(bearer: BearerKey, roles: Sequence[Role]) -> Callable[[Key], Awaitable[Key]]:
+def only_for(bearer: BearerKey, roles: Sequence[Role]) -> Callable[[Actor], Awaitable[Actor]]:
     """Return a dependency that refuses the keys of other roles."""
     accepted = [role.value for role in roles]
 
-    async def check(key: Annotated[Key, Depends(bearer)]) -> Key:
-        if key.role not in roles:
-            hint = " A caller's key reads one case, by its number." if key.role is Role.CALLER else ""
+    async def check(actor: Annotated[Actor, Depends(bearer)]) -> Actor:
+        if actor.role not in roles:
+            hint = " A caller's key reads one case, by its number." if actor.role is Role.CALLER else ""
             raise ProblemError(WRONG_ROLE, f"This is for the roles {', '.join(accepted)}.{hint}", accepted=accepted)
-        return key
+        return actor
 
     return check
 
 
-def actor_of(key: Key) -> Actor:
-    """Return the owner of a key as actor, as events record it."""
-    return Actor(name=key.name, role=key.role, department=key.department)
-
-
-def request_key(key: Key, given: str | None) -> str:
-    """Return the id of a request: its Idempotency-Key belongs to the API key that sent it. Raises ProblemError 422."""
+def request_key(actor: Actor, given: str | None) -> str:
+    """Return the id of a request: its Idempotency-Key belongs to the person who sent it. Raises ProblemError 422."""
     if given is None or not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
         detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
         raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])
-    return digest_of(f"{key.id}\0{given}")
+    return digest_of(f"{actor.id}\0{given}")
 
 
 def digest_of(text: str) -> str:

@@ -210,7 +210,7 @@ class Data:
         registration = Registration(
             number="2611010000001",
             at=END,
-            actor=Actor(name="agent", role=Role.ADMIN),
+            actor=Actor(id="agent", role=Role.ADMIN),
             owner="agent",
             intake=Intake(service_code=service, description="-"),
             terms=self._terms[service],

@@ -218,8 +218,8 @@ def _require_person(name: str) -> None:
             f"a key needs the name of a person: 1 to {NAME_LENGTH} printable characters, a letter or digit among them"
             " and none that is invisible or turns the direction of the text"
         )
-    if _person(name) == SYSTEM.name:
-        raise KeyringError(f"the name {SYSTEM.name} is the service's own on events; accepted: the name of a person")
+    if _person(name) == SYSTEM.id:
+        raise KeyringError(f"the name {SYSTEM.id} is the service's own on events; accepted: the name of a person")
 
 
 def _person(name: str) -> str:

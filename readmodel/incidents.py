@@ -17,7 +17,7 @@ from domain.incident.opening import Scope
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
 from readmodel.paging import Page, Place, newest_first, page_of
-from readmodel.statements import insert_missing, row, upsert
+from readmodel.statements import event_row, insert_missing, row, upsert
 from readmodel.tables import cases, incident_events, incidents, notifications
 
 _row = incidents.c
@@ -39,7 +39,7 @@ def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = Fal
     incident, number = batch.incident, batch.incident.number
     counts = to_json(batch.counts).decode()
     upsert(connection, incidents, [row(incidents, incident, document=incident.model_dump_json(), counts=counts)])
-    added = [row(incident_events, each, number=number, data=to_json(each.data).decode()) for each in batch.events]
+    added = [event_row(incident_events, number, event) for event in batch.events]
     insert_missing(connection, incident_events, added)
     owed = [(event, notice) for event in batch.events for notice in incident_notifications(incident, event)]
     rows = [notification_row(number, event.seq, event.at, notice, sent=sent) for event, notice in owed]

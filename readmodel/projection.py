@@ -28,7 +28,7 @@ from readmodel.database import WriteConnection
 from readmodel.decisions import HUNDREDTHS
 from readmodel.notifications import notification_row
 from readmodel.search_terms import search_terms
-from readmodel.statements import RowValues, insert_missing, row, upsert
+from readmodel.statements import RowValues, event_row, insert_missing, row, upsert
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
 
 _PROGRESS = TypeAdapter(Progress)
@@ -76,7 +76,7 @@ def write(
     inserted = insert_missing(
         connection,
         events,
-        [row(events, event, number=number, data=event.data.model_dump_json()) for number, event in occurred],
+        [event_row(events, number, event) for number, event in occurred],
     )
     if inserted < len(occurred):
         _require_same(connection, occurred)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.shared.event import BaseEvent
 from readmodel.database import WriteConnection
 
 RowValues = dict[str, Any]
@@ -17,6 +19,11 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 - of any column
     """Return a row, column by column: `more` has the values that are not attributes of `value` of the same name."""
     return {name: more[name] if name in more else getattr(value, name) for name in _columns(table)}
+
+
+def event_row(table: Table, number: str, event: BaseEvent) -> RowValues:
+    """Return the row of an event of the case or incident of this number."""
+    return row(table, event, number=number, people=to_json(event.people).decode(), data=event.data.model_dump_json())
 
 
 def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> int:

@@ -48,6 +48,7 @@ def _event_columns() -> list[Column[Any]]:
         Column("actor", PERSON, nullable=False),
         Column("role", CODE, nullable=False),
         Column("unverified", Boolean, nullable=False),
+        Column("people", JsonText, nullable=False, comment="Names by id, where they differ."),
         Column("action", CODE, nullable=False),
         Column("from_state", CODE),
         Column("to_state", CODE, nullable=False),

@@ -46,5 +46,6 @@ def _of(table: Table, number: str, after_seq: int, limit: int | None) -> Select[
 
 
 def _page(event: type[E], rows: Sequence[Row[Any]], limit: int | None) -> Timeline[E]:
-    items = tuple(event.model_validate({**row._mapping, "data": from_json(row.data)}) for row in rows[:limit])  # noqa: SLF001 - public, by its docs
+    read = ({**row._mapping, "people": from_json(row.people), "data": from_json(row.data)} for row in rows[:limit])  # noqa: SLF001 - public, by its docs
+    items = tuple(map(event.model_validate, read))
     return Timeline(items, items[-1].seq if len(rows) > len(items) else None)

@@ -13,10 +13,10 @@ from api.backend import Backend
 from api.openapi import Operations
 from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
-from api.security import Key, actor_of, digest_of, request_key
+from api.security import digest_of, request_key
 from api.temporal.client import KEY_REUSED, EntityClient
 from domain.case.views import Outcome
-from domain.shared.actors import Role
+from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
 from domain.shared.value import NamedCode
@@ -53,9 +53,9 @@ class ActionRoutes(Generic[OutcomeT]):
     example: str
     reused: str
     errors: tuple[Kind, ...]
-    check: Callable[[Backend, str, Any, Key], Awaitable[None]]
-    gone: Callable[[Backend, str, str, Key], Awaitable[ProblemError]]
-    answer: Callable[[Backend, str, OutcomeT, Key], Awaitable[Response]]
+    check: Callable[[Backend, str, Any, Actor], Awaitable[None]]
+    gone: Callable[[Backend, str, str, Actor], Awaitable[ProblemError]]
+    answer: Callable[[Backend, str, OutcomeT, Actor], Awaitable[Response]]
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
@@ -72,23 +72,23 @@ class ActionRoutes(Generic[OutcomeT]):
 
         async def act(
             number: str,
-            key: Annotated[Key, Depends(self.backend.bearer)],
+            actor: Annotated[Actor, Depends(self.backend.bearer)],
             body: BaseModel,
             idempotency_key: IdempotencyKey = None,
         ) -> Response:
             wanted = self.number_in(number)
-            refused = await refusal_of(self.check(self.backend, wanted, body, key))
-            sent = "" if idempotency_key is None else request_key(key, idempotency_key)
+            refused = await refusal_of(self.check(self.backend, wanted, body, actor))
+            sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.
-            command = command_type.model_construct(actor=actor_of(key), body=body, key=sent, digest=digest)
+            command = command_type.model_construct(actor=actor, body=body, key=sent, digest=digest)
             outcome = await self.client.act(wanted, name, command, refused)
             if outcome is None:
-                raise await self.gone(self.backend, wanted, name, key)
+                raise await self.gone(self.backend, wanted, name, actor)
             if (outcome.action, outcome.digest) != (name, digest):
                 detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
                 raise ProblemError(KEY_REUSED, detail, accepted=accepted)
-            return await self.answer(self.backend, wanted, outcome, key)
+            return await self.answer(self.backend, wanted, outcome, actor)
 
         act.__name__ = self.operation_id.format(name)
         usual = Body(openapi_examples=examples)

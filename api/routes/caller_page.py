@@ -19,7 +19,7 @@ from api.backend import Backend
 from api.problems import ProblemError
 from api.routes.parameters import FIND_ERRORS, CaseNumber
 from api.schemas import CallersLink
-from api.security import Key, digest_of
+from api.security import digest_of
 from domain.case.actions.follow_up import ACTION as FOLLOW_UP
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
@@ -31,7 +31,7 @@ log = logging.getLogger("hotline.api")
 
 MAKERS = (Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR, Role.ADMIN)
 """Roles that make links by hand. The crew is not among them: with a link it could answer for the caller."""
-CALLER = Actor(name="来电人 caller", role=Role.FOLLOW_UP, department=None)
+CALLER = Actor(id="来电人 caller", role=Role.FOLLOW_UP, department=None)
 """Caller who answers by a link, with the rights of the follow-up staff."""
 HEADERS = {
     "X-Robots-Tag": "noindex",
@@ -68,14 +68,14 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         FIND_ERRORS,
         MAKERS,
     )
-    async def make_link(number: CaseNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def make_link(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Make a link that shows the state of the case for 14 days and takes one answer to this cycle's follow-up.
 
         The log names the person who made it, and so does the timeline, as actor of an answer that comes by it.
         """
-        view = await backend.case(number, key)
-        text, expires_at = backend.links.make(number, view.cycle, backend.clock(), made_by=key.name)
-        log.info("a link to case %s was made by %s", number, key.name)
+        view = await backend.case(number, actor)
+        text, expires_at = backend.links.make(number, view.cycle, backend.clock(), made_by=actor.id)
+        log.info("a link to case %s was made by %s", number, actor.id)
         link = CallersLink(url=f"{backend.public_url}/c/{text}", expires_at=expires_at)
         return render.model(link, HTTPStatus.CREATED)
 

@@ -10,9 +10,10 @@ from api import openapi, render
 from api.backend import Backend
 from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import FIND_ERRORS, CaseNumber
-from api.security import STAFF, Key
+from api.security import STAFF
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import CallerRecord
+from domain.shared.actors import Actor
 from domain.shared.text import AccountNo
 from readmodel.caller_records import caller_record, customer_record
 from readmodel.paging import Place
@@ -32,9 +33,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         FIND_ERRORS,
         STAFF,
     )
-    async def get_caller(number: CaseNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def get_caller(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Read the customer of the account, or else of the telephone, with earlier cases and thanks (表扬)."""
-        case = await backend.case(number, key)
+        case = await backend.case(number, actor)
         place, area_code = Place(case.registered_at, number), backend.catalogue.area_code
         return render.model(await backend.reader.ask(caller_record, case.caller, place, area_code))
 

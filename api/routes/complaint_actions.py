@@ -13,7 +13,6 @@ from api.problems import BEHIND_SQL, OTHER_DEPARTMENT, OUT_OF_TURN, ProblemError
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
-from api.security import Key, actor_of
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from domain.case.actions import COMMANDS
 from domain.case.actions.decide_credit import DecideCredit
@@ -23,6 +22,7 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.lifecycle import OPEN, State
 from domain.case.views import Outcome
+from domain.shared.actors import Actor
 from domain.shared.event import ActionBody
 
 PREFIX = "/v1/complaints/{number}/actions"
@@ -63,20 +63,20 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     async def unknown(
         number: NumberText,  # noqa: ARG001 - part of the path
         action: str,
-        key: Annotated[Key, Depends(backend.bearer)],  # noqa: ARG001 - a stranger is told nothing
+        actor: Annotated[Actor, Depends(backend.bearer)],  # noqa: ARG001 - a stranger is told nothing
     ) -> Response:
         hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
         raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=[*COMMANDS])
 
 
-async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> None:
+async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) -> None:
     """Check what the case cannot know: departments, keys, incidents, other cases of its account."""
     if isinstance(body, LinkIncident) and body.incident is not None:
-        await backend.incidents.require_open(body.incident, actor_of(key))
+        await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
-        await check_limit(backend, number, body.credit, key)
+        await check_limit(backend, number, body.credit, actor)
     # A role that may not hand over is refused by the case, and is not told the names. An administrator may do all.
-    if isinstance(body, HandOver) and key.role in COMMANDS["hand_over"].roles:
+    if isinstance(body, HandOver) and actor.role in COMMANDS["hand_over"].roles:
         owners = backend.bearer.keys.owners()
         if body.owner not in owners:
             detail = f"Nobody named {body.owner!r} has a key; accepted: {', '.join(owners)}."
@@ -85,9 +85,9 @@ async def _check(backend: Backend, number: str, body: ActionBody, key: Key) -> N
         backend.catalogue.department(body.department)
 
 
-async def _gone(backend: Backend, number: str, action: str, key: Key) -> ProblemError:
+async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> ProblemError:
     """Return the reason why no workflow took the action: there never was such a case, or it is over."""
-    view = await backend.find(number, actor_of(key))
+    view = await backend.find(number, actor)
     if view is None:
         return not_found(number)
     if view.state in OPEN:
@@ -99,6 +99,6 @@ async def _gone(backend: Backend, number: str, action: str, key: Key) -> Problem
     return ProblemError(OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[])
 
 
-async def _answer(backend: Backend, number: str, outcome: Outcome, key: Key) -> Response:
-    view, shown = await backend.projected(number, outcome, actor_of(key))
+async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor) -> Response:
+    view, shown = await backend.projected(number, outcome, actor)
     return render.answer(render.complaint(view), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)

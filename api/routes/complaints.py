@@ -23,8 +23,9 @@ from api.routes.parameters import (
     after_seq,
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
-from api.security import STAFF, Key, actor_of
+from api.security import STAFF
 from domain.case.views import CaseView
+from domain.shared.actors import Actor
 from readmodel.case_queries import get_case, list_cases
 from readmodel.timelines import timeline
 
@@ -46,7 +47,7 @@ def _add_register(operations: openapi.Operations, backend: Backend) -> None:
     )
     async def register(
         body: Annotated[NewComplaint, backend.by_name],
-        key: Annotated[Key, Depends(backend.bearer)],
+        actor: Annotated[Actor, Depends(backend.bearer)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
@@ -54,22 +55,21 @@ def _add_register(operations: openapi.Operations, backend: Backend) -> None:
         Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
         case; with SQL down it is 202, the number good.
         """
-        number, case, events = await backend.intake.register(key, body, idempotency_key)
+        number, case, events = await backend.intake.register(actor, body, idempotency_key)
         if case is None:
-            view, shown = await _made_before(backend, number, key)
+            view, shown = await _made_before(backend, number, actor)
         else:
             shown = await backend.projection.register(case, events)
-            view = backend.view(case, actor_of(key))
+            view = backend.view(case, actor)
         status = HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED
         return render.answer(render.complaint(view), status, {"Location": f"/v1/complaints/{number}"})
 
 
-async def _made_before(backend: Backend, number: str, key: Key) -> tuple[CaseView, bool]:
+async def _made_before(backend: Backend, number: str, actor: Actor) -> tuple[CaseView, bool]:
     """Return the case that the same request made, and True if SQL has it.
 
     It is shown as it is now; as it began if SQL did not have it, for its first sender may have died before it wrote.
     """
-    actor = actor_of(key)
     with suppress(ProblemError):
         if known := await backend.reader.ask(get_case, number):
             return backend.view(known, actor), True
@@ -88,7 +88,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         STAFF,
     )
     async def list_complaints(
-        wanted: Annotated[Listing, Query(), backend.by_name], key: Annotated[Key, Depends(backend.bearer)]
+        wanted: Annotated[Listing, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
         """List complaints, the newest registration first. Filters narrow the list together.
 
@@ -96,13 +96,13 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         """
         area_code = backend.catalogue.area_code
         page = await backend.reader.ask(list_cases, wanted.filters(), wanted.cursor, wanted.limit, area_code=area_code)
-        actor = actor_of(key)
+
         return render.page((render.complaint(backend.view(case, actor)) for case in page.items), page.next_cursor)
 
     @operations.get("/v1/complaints/{number}", "Read one complaint", Complaint, "complaint", FIND_ERRORS)
-    async def get_complaint(number: CaseNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def get_complaint(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down."""
-        return render.answer(render.complaint(await backend.case(number, key)))
+        return render.answer(render.complaint(await backend.case(number, actor)))
 
     @operations.get(
         "/v1/complaints/{number}/timeline",
@@ -113,10 +113,10 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         STAFF,
     )
     async def get_timeline(
-        number: CaseNumber, paging: Annotated[Paging, Query()], key: Annotated[Key, Depends(backend.bearer)]
+        number: CaseNumber, paging: Annotated[Paging, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
         """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
         after = after_seq(paging.cursor)
-        await backend.require_in_sql(number, key)
+        await backend.require_in_sql(number, actor)
         page = await backend.reader.ask(timeline, number, after, paging.limit)
         return render.page(map(render.timeline_item, page.items), page.next_seq)

@@ -23,7 +23,7 @@ from api.problems import (
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, after_seq
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
-from api.security import STAFF, Key, actor_of, digest_of, request_key
+from api.security import STAFF, digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
@@ -35,7 +35,7 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening, Scope
-from domain.shared.actors import Role
+from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 from readmodel import incidents
@@ -107,25 +107,25 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
     )
     async def declare_incident(
         body: Annotated[NewIncident, backend.by_name],
-        key: Annotated[Key, Depends(backend.bearer)],
+        actor: Annotated[Actor, Depends(backend.bearer)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
         at = backend.clock()
         request = None
         if idempotency_key is not None:
-            request = Request(key=request_key(key, idempotency_key), digest=digest_of(body.model_dump_json()))
+            request = Request(key=request_key(actor, idempotency_key), digest=digest_of(body.model_dump_json()))
         try:
             _check_scope(backend, body.services, body.districts)
         except (ProblemError, UnknownCode):
             if request is None or (number := await backend.incidents.started_by(request, at)) is None:
                 raise
-            return await _answer(backend, await _found(backend, number, key), key, HTTPStatus.CREATED)
+            return await _answer(backend, await _found(backend, number, actor), actor, HTTPStatus.CREATED)
         rules = [rule for rule in backend.catalogue.surge_rules() if {*rule.services} & {*body.services}]
         window = max((rule.window_seconds for rule in rules), default=0)
         opening = Opening(
             at=at,
-            actor=actor_of(key),
+            actor=actor,
             title=body.title,
             scope=Scope(services=body.services, districts=body.districts),
             since=body.since or at - timedelta(seconds=window),
@@ -135,20 +135,20 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         incident, event, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
         if again:
             with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
-                incident = await _found(backend, incident.number, key)
-            return await _answer(backend, incident, key, HTTPStatus.CREATED)
+                incident = await _found(backend, incident.number, actor)
+            return await _answer(backend, incident, actor, HTTPStatus.CREATED)
         batch = IncidentBatch(incident=incident, events=(event,))
-        return await _answer(backend, incident, key, HTTPStatus.CREATED, batch)
+        return await _answer(backend, incident, actor, HTTPStatus.CREATED, batch)
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get("/v1/incidents", "List incidents", IncidentPage, "incidents", LIST_ERRORS, STAFF)
     async def list_incidents(
-        wanted: Annotated[IncidentListing, Query()], key: Annotated[Key, Depends(backend.bearer)]
+        wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
         """List incidents, the latest first; of the states that are given."""
         page = await backend.reader.ask(incidents.page, wanted.state, wanted.cursor, wanted.limit)
-        actor = actor_of(key)
+
         shown = (render.incident(each, {}, actor) for each in page.items)
         return render.page(shown, page.next_cursor)
 
@@ -160,10 +160,10 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         (*_READ, *TEMPORAL_ERRORS),
         STAFF,
     )
-    async def get_incident(number: IncidentNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def get_incident(number: IncidentNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
-        incident = await _found(backend, number, key)
-        return render.answer(render.incident(incident, await _counts(backend, number), actor_of(key)))
+        incident = await _found(backend, number, actor)
+        return render.answer(render.incident(incident, await _counts(backend, number), actor))
 
     @operations.get(
         f"{PREFIX}/timeline",
@@ -182,7 +182,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         return render.page(map(render.timeline_item, page.items), page.next_seq)
 
 
-async def _check(backend: Backend, _: str, body: ActionBody, key: Key) -> None:
+async def _check(backend: Backend, _: str, body: ActionBody, actor: Actor) -> None:
     """Check what the incident cannot know: departments, services, districts, and the state of another incident."""
     match body:
         case DispatchIncident():
@@ -190,7 +190,7 @@ async def _check(backend: Backend, _: str, body: ActionBody, key: Key) -> None:
         case Confirm():
             _check_scope(backend, body.services, body.districts)
         case Merge():
-            await backend.incidents.require_open(body.into, actor_of(key))
+            await backend.incidents.require_open(body.into, actor)
 
 
 def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[str, ...]) -> None:
@@ -200,15 +200,15 @@ def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[s
         backend.catalogue.district(district)
 
 
-async def _acted(backend: Backend, _: str, outcome: IncidentOutcome, key: Key) -> Response:
+async def _acted(backend: Backend, _: str, outcome: IncidentOutcome, actor: Actor) -> Response:
     batch = None
     if outcome.events:
         batch = IncidentBatch(incident=outcome.incident, events=outcome.events, counts=outcome.counts)
-    return await _answer(backend, outcome.incident, key, HTTPStatus.OK, batch)
+    return await _answer(backend, outcome.incident, actor, HTTPStatus.OK, batch)
 
 
 async def _answer(
-    backend: Backend, incident: Incident, key: Key, status: HTTPStatus, batch: IncidentBatch | None = None
+    backend: Backend, incident: Incident, actor: Actor, status: HTTPStatus, batch: IncidentBatch | None = None
 ) -> Response:
     """Write the batch, and return the incident; 202 if lists do not show it yet."""
     shown = await (backend.projection.write_incident(batch) if batch else _is_in_sql(backend, incident))
@@ -216,7 +216,7 @@ async def _answer(
         with suppress(ProblemError):
             there = await backend.reader.ask(incidents.get, incident.number)
             incident = max(there or incident, incident, key=attrgetter("version"))
-    body = render.incident(incident, await _counts(backend, incident.number), actor_of(key))
+    body = render.incident(incident, await _counts(backend, incident.number), actor)
     location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else None
     return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location)
 
@@ -236,13 +236,13 @@ async def _counts(backend: Backend, number: str) -> dict[str, int]:
         return {}
 
 
-async def _found(backend: Backend, number: str, key: Key) -> Incident:
+async def _found(backend: Backend, number: str, actor: Actor) -> Incident:
     """Return the incident from SQL, or from its workflow. Raises ProblemError."""
     try:
         incident = await backend.reader.ask(incidents.get, number)
     except ProblemError:
         incident = None
-    incident = incident or await backend.incidents.incident(number, actor_of(key))
+    incident = incident or await backend.incidents.incident(number, actor)
     if incident is None:
         raise _not_found(number)
     return incident
@@ -252,7 +252,7 @@ def _not_found(number: str) -> ProblemError:
     return ProblemError(INCIDENT_NOT_FOUND, f"There is no incident with the number {number}.")
 
 
-async def _gone(backend: Backend, number: str, action: str, _: Key) -> ProblemError:
+async def _gone(backend: Backend, number: str, action: str, _: Actor) -> ProblemError:
     incident = await backend.reader.ask(incidents.get, number)
     if incident is None:
         return _not_found(number)

@@ -17,7 +17,8 @@ from api.documents.documents import Documents
 from api.problems import INVALID_REQUEST, WRONG_ROLE, ProblemError, declare
 from api.routes.parameters import CASE_ERRORS, CaseNumber
 from api.schemas import NoticePage
-from api.security import KEY_ERRORS, STAFF, Key, only_for
+from api.security import KEY_ERRORS, STAFF, only_for
+from domain.shared.actors import Actor
 from readmodel.timelines import documents as documents_of
 
 TAG = "complaints"
@@ -45,9 +46,9 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
         CASE_ERRORS,
         STAFF,
     )
-    async def list_notices(number: CaseNumber, key: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def list_notices(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
-        await backend.require_in_sql(number, key)
+        await backend.require_in_sql(number, actor)
         found = await backend.reader.ask(documents_of, number)
         return render.page((render.notice(number, event) for event in found), None)
 
@@ -74,11 +75,11 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
     async def get_notice(
         number: CaseNumber,
         seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
-        key: Annotated[Key, Depends(backend.bearer)],
+        actor: Annotated[Actor, Depends(backend.bearer)],
         accept: Annotated[str, Header(include_in_schema=False)] = HTML,
     ) -> Response:
         """Return the document as it was issued: nothing that happens later changes it."""
-        await backend.require_in_sql(number, key)
+        await backend.require_in_sql(number, actor)
         there = {event.seq: event for event in await backend.reader.ask(documents_of, number)}
         if seq not in there:
             accepted = [str(known) for known in there]

@@ -11,8 +11,9 @@ from api.backend import Backend
 from api.problems import UNKNOWN, ProblemError
 from api.routes.parameters import LIST_ERRORS, Paging
 from api.schemas import PartPage
-from api.security import STAFF, Key
+from api.security import STAFF
 from domain.case.parts import PartState
+from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
 from readmodel.parts import list_parts as parts_of
 
@@ -41,10 +42,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         STAFF,
     )
     async def list_parts(
-        wanted: Annotated[PartListing, Query(), backend.by_name], key: Annotated[Key, Depends(backend.bearer)]
+        wanted: Annotated[PartListing, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
         """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
-        department = wanted.department or key.department
+        department = wanted.department or actor.department
         if department is None:
             detail = "Your key has no department: name one with the parameter `department`."
             raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))

@@ -8,12 +8,11 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend
 from api.schemas import Lifecycle, LifecycleRow, Named, Services
-from api.security import Key
 from domain.case.actions import ACTIONS
 from domain.case.diagram import mermaid
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.actors import Role
+from domain.shared.actors import Actor, Role
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -23,12 +22,12 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     written = table.model_dump_json(by_alias=True).encode()
 
     @operations.get("/v1/services", "The catalogue 服务目录", Services, "services")
-    async def list_services(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def list_services(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
         return render.answer(services(backend.catalogue))
 
     @operations.get("/v1/lifecycle", "The lifecycle table 流程", Lifecycle, ("lifecycle", table))
-    async def get_lifecycle(_: Annotated[Key, Depends(backend.bearer)]) -> Response:
+    async def get_lifecycle(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Return states, roles, and for each action its roles, and the states it leads from and to."""
         return render.answer(written)
 

@@ -54,17 +54,17 @@ class Turns(Immutable):
     def objection(self, actor: Actor, *, lapsed: bool) -> Refused | None:
         """Return the refusal for a person whose turn it is not; None for all others."""
         names, who = self.names(lapsed=lapsed), self.turn
-        if actor.name in self.approved_by:
-            message = f"{actor.name} has approved it already; the next turn is another person's."
+        if actor.id in self.approved_by:
+            message = f"{actor.id} has approved it already; the next turn is another person's."
             return Refused(DECIDED_ALREADY, message, names or ("another manager",))
-        if names and actor.name not in names:
+        if names and actor.id not in names:
             message = f"It is for {who.post if who else 'another'} to decide: {' or '.join(names)}."
             return Refused(NOT_THE_APPROVER, message, names)
         return None
 
-    def approve(self, name: str) -> Self:
+    def approve(self, person: str) -> Self:
         """Return the turns once this person has approved."""
-        return self.model_copy(update={"approved_by": (*self.approved_by, name)})
+        return self.model_copy(update={"approved_by": (*self.approved_by, person)})
 
 
 class Approval(Turns):
@@ -146,7 +146,7 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
 
 def own_request(actor: Actor, another: str) -> Refused:
     """Return the refusal for a person who decides on a request of his own."""
-    message = f"{actor.name} made this request and cannot decide on it."
+    message = f"{actor.id} made this request and cannot decide on it."
     return Refused(OWN_REQUEST, message, (f"another {another}",))
 
 

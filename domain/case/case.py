@@ -47,8 +47,9 @@ class Case(CaseState):
         event = Event(
             seq=1,
             at=start.at,
-            actor=start.actor.name,
+            actor=start.actor.id,
             role=start.actor.role,
+            people={**start.people, **start.actor.people},
             action=REGISTER,
             to_state=State.REGISTERED,
             cycle=1,

@@ -54,7 +54,7 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
         raise _refused(decision, case, actor, at)
     held = {Role.ADMIN, *roles_held(action, case, actor, department)}
     acting = actor if actor.role in held else actor.model_copy(update={"role": Role.OWNER})
-    return next_event(case, action.name, at, decision, acting)
+    return next_event(case, action.name, at, decision, acting, command.people)
 
 
 def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:

@@ -81,3 +81,4 @@ class Registration(Registered):
 
     at: Instant
     actor: Actor
+    people: dict[str, str] = omit_default({}, "Names of the people in it, by id, where they differ.")

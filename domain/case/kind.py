@@ -1,6 +1,6 @@
 """Shape of an action and of every other kind of event. Each is one module in `actions` or `automatic`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -141,14 +141,25 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
         return NotPossible(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
 
 
-def next_event(case: CaseState, kind: str, at: datetime, decision: Decision, actor: Actor = SYSTEM) -> Event:
-    """Return the next event of the case, as it was decided; by the system if no actor is given."""
+def next_event(
+    case: CaseState,
+    kind: str,
+    at: datetime,
+    decision: Decision,
+    actor: Actor = SYSTEM,
+    people: Mapping[str, str] | None = None,
+) -> Event:
+    """Return the next event of the case, as it was decided; by the system if no actor is given.
+
+    `people` are the names of those whom its data name.
+    """
     return Event(
         seq=case.version + 1,
         at=at,
-        actor=actor.name,
+        actor=actor.id,
         role=actor.role,
         unverified=actor.unverified,
+        people={**(people or {}), **actor.people},
         action=kind,
         from_state=case.state,
         to_state=decision.state or case.state,

@@ -18,6 +18,8 @@ def evolve(case: CaseState, event: Event) -> None:
     if event.seq != case.version + 1:
         raise ValueError(f"event {event.seq} cannot follow version {case.version} of case {case.number}")
     case.version = event.seq
+    if event.people:
+        case.people = {**case.people, **event.people}
     kind, data = KINDS[event.action], event.data
     if isinstance(kind, Action) and kind.part and isinstance(data, PartData) and data.part:
         kind.part.evolve(case, case.parts[data.part - 1], data, event)

@@ -31,7 +31,7 @@ def roles_held(action: Action, case: CaseState, actor: Actor, department: str | 
     if actor.role is Role.ADMIN:
         return roles
     mine = set() if _is_foreign(case, actor, department) else {actor.role}
-    return roles & (mine | {Role.OWNER} if actor.name == case.owner else mine)
+    return roles & (mine | {Role.OWNER} if actor.id == case.owner else mine)
 
 
 def forbidden(action: Action, case: CaseState, actor: Actor, department: str | None) -> Refused | None:

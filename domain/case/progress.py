@@ -98,6 +98,7 @@ class Progress(BaseModel):
     owner: str
     department: str | None = None
     assignee: str | None = None
+    people: dict[str, str] = omit_default({}, "Names of the people of the case, by id, where they differ.")
     flags: tuple[str, ...] = ()
     clocks: tuple[Clock, ...] = ()
     dispatched_at: datetime | None = None
@@ -121,6 +122,10 @@ class Progress(BaseModel):
     credits: tuple[Owed, ...] = omit_default(())
     findings: tuple[Finding, ...] = omit_default(())
     acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")
+
+    def name_of(self, person: str | None) -> str:
+        """Return the name of a person of the case by the id; what is given if there is no other, nothing for None."""
+        return self.people.get(person, person) if person else ""
 
     @property
     def undecided_credits(self) -> tuple[Owed, ...]:

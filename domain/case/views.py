@@ -49,6 +49,7 @@ class CaseView(Immutable):
     owner: str
     department: str | None
     assignee: str | None
+    people: dict[str, str] = Field(default={}, description="Names of the people of the case, by id, where they differ.")
     cycle: int
     version: int
     flags: tuple[str, ...]

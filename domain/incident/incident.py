@@ -36,12 +36,14 @@ class Incident(IncidentFields):
         """Return the incident as it begins (上报, or 预警 if the system suspects it), with its first event."""
         suspected = start.actor.role is Role.SYSTEM
         state = IncidentState.SUSPECTED if suspected else IncidentState.CONFIRMED
-        opened = cls(**start.__dict__, state=state, opened_at=start.at, opened_by=start.actor.name)
+        by = start.actor
+        opened = cls(**start.__dict__, state=state, opened_at=start.at, opened_by=by.id, people=by.people)
         event = IncidentEvent(
             seq=1,
             at=start.at,
-            actor=start.actor.name,
-            role=start.actor.role,
+            actor=by.id,
+            role=by.role,
+            people=by.people,
             action=SUSPECT.name if suspected else declare.ACTION.name,
             to_state=state,
             data=Opened.of(start, calls=start.calls),
@@ -65,7 +67,7 @@ class Incident(IncidentFields):
         body, actor = command.body, command.actor
         action = INCIDENT_ACTION_OF[type(body)]
         data = action.decide(self, body, actor) if action.decide else action.data.of(body)
-        return (self._happen(action.name, at, data, action.targets[0] if action.targets else None, actor),)
+        return (self._happen(action.name, at, data, action.targets[0] if action.targets else None, command),)
 
     def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
         """Widen the scope by that of another incident, which was merged into this one."""
@@ -99,21 +101,29 @@ class Incident(IncidentFields):
         return None
 
     def _happen(
-        self, kind: str, at: datetime, data: EventData, state: IncidentState | None = None, actor: Actor = SYSTEM
+        self,
+        kind: str,
+        at: datetime,
+        data: EventData,
+        state: IncidentState | None = None,
+        command: Command[Any] | None = None,
     ) -> IncidentEvent:
-        """Bring the incident along; return the event. The state stays if none is given."""
+        """Bring the incident along; return the event. The state stays if none is given; without command, time acts."""
+        actor = command.actor if command else SYSTEM
         event = IncidentEvent(
             seq=self.version + 1,
             at=at,
-            actor=actor.name,
+            actor=actor.id,
             role=actor.role,
             unverified=actor.unverified,
+            people={**(command.people if command else {}), **actor.people},
             action=kind,
             from_state=self.state,
             to_state=state or self.state,
             data=data,
         )
         self.version = event.seq
+        self.people = {**self.people, **event.people}
         INCIDENT_KINDS[kind].change(self, event)
         self.state = event.to_state
         if self.over:

@@ -24,6 +24,7 @@ class IncidentFields(BaseModel):
     version: int = 1
     department: str | None = None
     assignee: str | None = None
+    people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
     expected_at: datetime | None = None
     news: str | None = None
     result: str | None = None

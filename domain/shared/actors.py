@@ -22,13 +22,43 @@ class Role(NamedCode):
     ADMIN = "admin", "管理员"
 
 
-class Actor(Immutable):
-    """Person or system that acts: taken from the API key, never from the body."""
+PersonId = Name
+"""Id of a person: a staff number or a login. It never changes and is never given to another; the shown name may be."""
 
-    name: Name
+
+class Person(Immutable):
+    """Person of the company, as the service knows them."""
+
+    id: PersonId
+    name: Name = Field(description="As it is shown.")
+    role: Role
+    department: Code | None = None
+    districts: tuple[Code, ...] = Field(default=(), description="Where the person works; none: everywhere.")
+
+    @property
+    def actor(self) -> "Actor":
+        """The person as actor."""
+        return Actor(id=self.id, role=self.role, department=self.department, name=shown_name(self.id, self.name))
+
+
+class Actor(Immutable):
+    """Person or system that acts: taken from the key or token, never from the body."""
+
+    id: PersonId
+    name: str = omit_default("", "As it is shown, where that is not the id.")
     role: Role
     department: Code | None = Field(default=None, description="Set for a crew's key: it acts on its own cases only.")
     unverified: bool = omit_default(default=False, description="Nobody has checked who it is.")
 
+    @property
+    def people(self) -> dict[str, str]:
+        """The shown name of the actor by the id, where they differ."""
+        return {self.id: self.name} if self.name else {}
 
-SYSTEM = Actor(name="system", role=Role.SYSTEM)
+
+def shown_name(person_id: str, name: str) -> str:
+    """Return the name, or an empty text where it is the id: so it is left out of what is written."""
+    return "" if name == person_id else name
+
+
+SYSTEM = Actor(id="system", role=Role.SYSTEM)

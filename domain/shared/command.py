@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from domain.shared.actors import Actor
-from domain.shared.value import Immutable
+from domain.shared.value import Immutable, omit_default
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -17,6 +17,7 @@ class Command(Immutable, Generic[B]):
     body: B
     key: str = Field(default="", max_length=100)
     digest: str = Field(default="", max_length=100)
+    people: dict[str, str] = omit_default({}, "Names of the people that the body names, by id, where they differ.")
     acknowledged: int | None = Field(
         default=None,
         ge=0,

@@ -70,9 +70,10 @@ class BaseEvent(Immutable):
 
     seq: int = Field(ge=1, description="1, 2, 3 ... within the entity; its version after this event.")
     at: datetime = Field(description="When it took effect, UTC.")
-    actor: str = Field(description="Who did it: the name of the key's holder, or `system`.")
+    actor: str = Field(description="Who did it: the id of a person, or `system`.")
     role: Role = Field(description="In which capacity.")
     unverified: bool = omit_default(default=False, description="Sent past the API: nobody has checked who did it.")
+    people: dict[str, str] = omit_default({}, "Names of the people in the event, by id, where they differ.")
     action: str = Field(description="Kind of the event: an action, or an automatic one.")
     data: SerializeAsAny[EventData]
     from_state: str | None = None

@@ -58,7 +58,7 @@ def rows() -> dict[str, list[list[str]]]:
 
 
 def test_the_table_says_from_where_and_by_whom_each_action_is_done() -> None:
-    people = [Actor(name="somebody", role=role, department="repair") for role in Role if role is not Role.ADMIN]
+    people = [Actor(id="somebody", role=role, department="repair") for role in Role if role is not Role.ADMIN]
     may = {(person.role.value, action) for person in people for *_, action in tried(person)}
     table = rows()
     assert [*table] == [*INCIDENT_COMMANDS]

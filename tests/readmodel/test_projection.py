@@ -42,7 +42,7 @@ def catalogue_change(start: Registration) -> list[ProjectionBatch]:
 
 
 SOON = Promise(name="resolve", calendar="always", budget_seconds=400, starts="registration")
-POSTS = (Approver(post="manager", up_to=Decimal(100), holder=MANAGER.name, deputy="root", budget_seconds=60),)
+POSTS = (Approver(post="manager", up_to=Decimal(100), holder=MANAGER.id, deputy="root", budget_seconds=60),)
 OWED = Credit(name="Late", name_zh="迟", clock="resolve", amount=Decimal(50))
 STORIES = (
     published(call(1)),

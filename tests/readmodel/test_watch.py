@@ -37,7 +37,7 @@ def take_calls(database: Engine, at: datetime, places: range) -> None:
 def dismissed(database: Engine, at: datetime) -> None:
     """An incident of the scope that begins and ends then."""
     incident, first = Incident.open(Opening(number="i26090700018", at=at, title="-", scope=SCOPE, since=at))
-    actor = Actor(name="Zhou", role=Role.DISPATCHER)
+    actor = Actor(id="Zhou", role=Role.DISPATCHER)
     events = (first, *incident.apply(Command(actor=actor, body=Dismiss(reason="-")), at), incident.finish(at, {}))
     with writing(database) as connection:
         write_incident(connection, IncidentBatch(incident=incident, events=events))

@@ -172,8 +172,8 @@ async def approved_in_turn(hotline: Hotline) -> Complaint:
             RequestApproval(subject="更换户内水管", amount=Decimal("5000.00"), kind="funded_repair", grounds="低保户"),
             ADMIN,
         ),
-        (DecideApproval(approved=True, note="同意"), Actor(name="高峰", role=Role.MANAGER)),
-        (DecideApproval(approved=True, note="同意"), Actor(name="马俊", role=Role.MANAGER)),
+        (DecideApproval(approved=True, note="同意"), Actor(id="高峰", role=Role.MANAGER)),
+        (DecideApproval(approved=True, note="同意"), Actor(id="马俊", role=Role.MANAGER)),
     )
     for body, actor in steps:
         outcome = await complaint.act(body, actor)
@@ -187,7 +187,7 @@ async def decided_in_writing(hotline: Hotline) -> Complaint:
     complaint = await play(await hotline.start("waiver"), *TO_CREW)
     with pytest.raises(WorkflowUpdateFailedError):
         await complaint.act(Complete(result="已减免"))
-    manager, director = (Actor(name=name, role=Role.MANAGER) for name in ("高峰", "马俊"))
+    manager, director = (Actor(id=name, role=Role.MANAGER) for name in ("高峰", "马俊"))
     first = RequestApproval(subject="减免水费", amount=Decimal("900.00"), kind="waiver", grounds="低保户")
     second = first.model_copy(update={"subject": "减免违约金", "amount": Decimal("200.00")})
     steps: tuple[tuple[ActionBody, Actor], ...] = (

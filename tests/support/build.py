@@ -78,16 +78,16 @@ def days(count: float) -> timedelta:
     return timedelta(days=count)
 
 
-OWNER = Actor(name="Chen Jing", role=Role.AGENT)
-AGENT = Actor(name="Li Mei", role=Role.AGENT)
-DISPATCHER = Actor(name="Zhou Wen", role=Role.DISPATCHER)
-CREW = Actor(name="Wu Gang", role=Role.CREW, department="repair")
-OTHER_CREW = Actor(name="Sun Hao", role=Role.CREW, department="metering")
-SUPERVISOR = Actor(name="Xu Lan", role=Role.SUPERVISOR)
-MANAGER = Actor(name="Gao Feng", role=Role.MANAGER)
-FOLLOW_UP = Actor(name="He Yun", role=Role.FOLLOW_UP)
-CALLER = Actor(name="wechat", role=Role.CALLER)
-ADMIN = Actor(name="root", role=Role.ADMIN)
+OWNER = Actor(id="Chen Jing", role=Role.AGENT)
+AGENT = Actor(id="Li Mei", role=Role.AGENT)
+DISPATCHER = Actor(id="Zhou Wen", role=Role.DISPATCHER)
+CREW = Actor(id="Wu Gang", role=Role.CREW, department="repair")
+OTHER_CREW = Actor(id="Sun Hao", role=Role.CREW, department="metering")
+SUPERVISOR = Actor(id="Xu Lan", role=Role.SUPERVISOR)
+MANAGER = Actor(id="Gao Feng", role=Role.MANAGER)
+FOLLOW_UP = Actor(id="He Yun", role=Role.FOLLOW_UP)
+CALLER = Actor(id="wechat", role=Role.CALLER)
+ADMIN = Actor(id="root", role=Role.ADMIN)
 
 ACTORS = {
     Role.AGENT: AGENT,
@@ -205,7 +205,7 @@ def registration(at: datetime = MONDAY, number: str = "2609070000017", **changes
         location=Location(district="west", address="下闸新村 3 号", lat=22.54, lng=113.36),
         description="No water at home since six.",
     )
-    return Registration(number=number, at=at, actor=OWNER, owner=OWNER.name, intake=intake, terms=terms(**changes))
+    return Registration(number=number, at=at, actor=OWNER, owner=OWNER.id, intake=intake, terms=terms(**changes))
 
 
 def command(body: ActionBody, actor: Actor | None = None) -> Command[Any]:

@@ -95,7 +95,7 @@ def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
     reason = st.just("x")
     why = st.sampled_from([None, "x"])
     outcomes = st.sampled_from(["satisfied", "dissatisfied", "unreachable"])
-    names = st.sampled_from([actor.name for actor in ACTORS.values()])
+    names = st.sampled_from([actor.id for actor in ACTORS.values()])
     departments = st.sampled_from(["repair", "metering", "billing"])
     maybe = st.one_of(st.none(), departments)
     varied: dict[str, st.SearchStrategy[ActionBody]] = {

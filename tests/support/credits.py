@@ -19,12 +19,10 @@ OWED = Credit(
     each_further=Decimal(50),
     every_seconds=12 * 3600,
 )
-GAO, MA, REN = (Actor(name=name, role=Role.MANAGER) for name in ("高峰", "马俊", "任丽"))
+GAO, MA, REN = (Actor(id=name, role=Role.MANAGER) for name in ("高峰", "马俊", "任丽"))
 POSTS = (
-    Approver(
-        post="manager", up_to=Decimal(40), holder=GAO.name, deputy=REN.name, budget_seconds=3600, calendar="always"
-    ),
-    Approver(post="director", up_to=Decimal(1000), holder=MA.name, budget_seconds=3600, calendar="always"),
+    Approver(post="manager", up_to=Decimal(40), holder=GAO.id, deputy=REN.id, budget_seconds=3600, calendar="always"),
+    Approver(post="director", up_to=Decimal(1000), holder=MA.id, budget_seconds=3600, calendar="always"),
 )
 YES = DecideCredit(credit=1, approved=True)
 

@@ -45,7 +45,7 @@ from workflows.presentation.search_attributes import typed
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
-ADMIN = Actor(name="chief", role=Role.ADMIN)
+ADMIN = Actor(id="chief", role=Role.ADMIN)
 OWNER = "chen"
 
 T = TypeVar("T")

@@ -15,8 +15,8 @@ from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
 from tests.support.build import ACTORS, BODIES, CREW, INCIDENT, OTHER_CREW, OWNER, PART_TABLE
 
-STRANGER = Actor(name="Deng Yan", role=Role.CREW, department="billing")
-ANY_CREW = Actor(name="Ma Li", role=Role.CREW)
+STRANGER = Actor(id="Deng Yan", role=Role.CREW, department="billing")
+ANY_CREW = Actor(id="Ma Li", role=Role.CREW)
 DEPARTMENTS = ("repair", "metering", "billing")
 """Of the case, of a part where it has one, and of neither."""
 
@@ -26,7 +26,7 @@ PEOPLE = (
     STRANGER,
     ANY_CREW,
     *(
-        Actor(name=OWNER.name, role=Role.CREW, department=crew.department)
+        Actor(id=OWNER.id, role=Role.CREW, department=crew.department)
         for crew in (CREW, OTHER_CREW, STRANGER, ANY_CREW)
     ),
 )

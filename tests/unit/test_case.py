@@ -46,11 +46,11 @@ class TestRegister:
         start = registration()
         case, events = Case.register(start)
         event = one(events)
-        assert (event.seq, event.at, event.actor, event.role) == (1, MONDAY, OWNER.name, Role.AGENT)
+        assert (event.seq, event.at, event.actor, event.role) == (1, MONDAY, OWNER.id, Role.AGENT)
         assert (event.action, event.from_state, event.to_state, event.cycle) == ("register", None, "registered", 1)
         assert (case.number, case.owner, case.intake, case.terms) == (
             start.number,
-            OWNER.name,
+            OWNER.id,
             start.intake,
             start.terms,
         )
@@ -118,7 +118,7 @@ class TestTable:
                 again = (action, state) == ("dispatch", State.DISPATCHED)
                 body = Dispatch(department="metering") if again else BODIES[action]
                 event = one(do(case, body, THEN, ACTORS[role]))
-                assert (event.role, event.actor) == (role, ACTORS[role].name)
+                assert (event.role, event.actor) == (role, ACTORS[role].id)
                 assert (event.from_state, event.to_state) == (state, case.state)
                 assert case.state in (row.targets or (state,))
                 assert (event.action, event.seq, event.at) == (action, case.version, THEN)
@@ -178,8 +178,8 @@ class TestSignFor:
         do(case, BODIES["involve"], THEN)
         event = one(do(case, SignFor(), THEN))
         do(case, SignFor(), THEN, OTHER_CREW)
-        assert case.assignee == data_of(event)["assignee"] == CREW.name
-        assert case.parts[0].assignee == OTHER_CREW.name
+        assert case.assignee == data_of(event)["assignee"] == CREW.id
+        assert case.parts[0].assignee == OTHER_CREW.id
 
     def test_unless_the_signer_names_another(self) -> None:
         case = case_in(State.DISPATCHED)
@@ -196,11 +196,11 @@ class TestCrew:
         assert case_in(State.DISPATCHED).available_actions(OTHER_CREW, THEN) == ()
 
     def test_without_a_department_acts_everywhere(self) -> None:
-        do(case_in(State.DISPATCHED), SignFor(), THEN, Actor(name="Ma Li", role=Role.CREW))
+        do(case_in(State.DISPATCHED), SignFor(), THEN, Actor(id="Ma Li", role=Role.CREW))
 
     def test_who_owns_the_case_may_as_owner(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        do(case, HandOver(owner=OTHER_CREW.name), THEN)
+        do(case, HandOver(owner=OTHER_CREW.id), THEN)
         assert refused(case, Complete(result="x"), OTHER_CREW).code == "other_department"
         assert "suspend" in case.available_actions(OTHER_CREW, THEN)
         do(case, Suspend(reason="We wait."), THEN, OTHER_CREW)

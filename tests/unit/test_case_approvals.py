@@ -33,17 +33,17 @@ from tests.support.build import (
     refused,
 )
 
-DIRECTOR = Actor(name="Ma Jun", role=Role.MANAGER)
-DEPUTY = Actor(name="Tan Yi", role=Role.MANAGER)
+DIRECTOR = Actor(id="Ma Jun", role=Role.MANAGER)
+DEPUTY = Actor(id="Tan Yi", role=Role.MANAGER)
 APPROVERS = (
     Approver(
         post="客服经理 customer service manager",
         up_to=Decimal(1000),
-        holder=MANAGER.name,
-        deputy=DEPUTY.name,
+        holder=MANAGER.id,
+        deputy=DEPUTY.id,
         budget_seconds=3600,
     ),
-    Approver(post="总经理 general manager", up_to=Decimal(20000), holder=DIRECTOR.name, budget_seconds=7200),
+    Approver(post="总经理 general manager", up_to=Decimal(20000), holder=DIRECTOR.id, budget_seconds=7200),
 )
 YES, NO = DecideApproval(approved=True, note="Agreed."), DecideApproval(approved=False, note="Not ours.")
 
@@ -63,11 +63,11 @@ class TestAmount:
         event = one(do(case, YES, THEN, MANAGER))
         assert (case.state, case.approval) == (State.IN_PROGRESS, None)
         (decided,) = case.decisions
-        assert (decided.amount, decided.approved, decided.decided_by) == (Decimal("1000.00"), True, (MANAGER.name,))
+        assert (decided.amount, decided.approved, decided.decided_by) == (Decimal("1000.00"), True, (MANAGER.id,))
         assert (data_of(event)["amount"], data_of(event)["kind"], data_of(event)["requested_by"]) == (
             "1000.00",
             "funded_repair",
-            CREW.name,
+            CREW.id,
         )
 
     def test_a_large_one_takes_several_in_turn(self) -> None:
@@ -78,21 +78,21 @@ class TestAmount:
         assert refused(case, YES, MANAGER).code == "decided_already"
         do(case, YES, THEN, DIRECTOR)
         assert (case.state, case.flags) == (State.IN_PROGRESS, ("approved",))
-        assert case.decisions[0].decided_by == (MANAGER.name, DIRECTOR.name)
+        assert case.decisions[0].decided_by == (MANAGER.id, DIRECTOR.id)
 
     def test_a_rejection_ends_it_at_any_turn(self) -> None:
         case = asked("5000")
         do(case, YES, THEN, MANAGER)
         do(case, NO, THEN, DIRECTOR)
         assert (case.state, case.flags) == (State.IN_PROGRESS, ("approval_rejected",))
-        assert (case.decisions[0].approved, case.decisions[0].decided_by) == (False, (MANAGER.name, DIRECTOR.name))
+        assert (case.decisions[0].approved, case.decisions[0].decided_by) == (False, (MANAGER.id, DIRECTOR.id))
         assert not any(clock.live for clock in case.clocks if clock.name == "approve")
 
     def test_the_first_approver_rejects_for_all(self) -> None:
         case = asked("5000")
         do(case, NO, THEN, MANAGER)
         assert (case.state, case.approval, case.flags) == (State.IN_PROGRESS, None, ("approval_rejected",))
-        assert (case.decisions[0].approved, case.decisions[0].decided_by) == (False, (MANAGER.name,))
+        assert (case.decisions[0].approved, case.decisions[0].decided_by) == (False, (MANAGER.id,))
 
     def test_nobody_may_approve_more_than_the_last_limit(self) -> None:
         case = case_in(State.IN_PROGRESS, approvers=APPROVERS)
@@ -168,10 +168,10 @@ class TestSum:
     def test_what_was_approved_before_counts_towards_the_limit(self) -> None:
         case = asked("600")
         do(case, YES, THEN, MANAGER)
-        assert data_of(self.ask(case, "400"))["approvers"][-1]["holder"] == MANAGER.name
+        assert data_of(self.ask(case, "400"))["approvers"][-1]["holder"] == MANAGER.id
         do(case, YES, THEN, MANAGER)
         event = self.ask(case, "0.01")
-        assert [who["holder"] for who in data_of(event)["approvers"]] == [MANAGER.name, DIRECTOR.name]
+        assert [who["holder"] for who in data_of(event)["approvers"]] == [MANAGER.id, DIRECTOR.id]
         assert data_of(event)["approved_before"] == "1000.00"
 
     def test_what_was_rejected_does_not(self) -> None:
@@ -254,7 +254,7 @@ class TestFlags:
 
 class TestWho:
     def test_nobody_decides_on_money_that_he_asked_for(self) -> None:
-        asker = Actor(name=MANAGER.name, role=Role.CREW, department="repair")
+        asker = Actor(id=MANAGER.id, role=Role.CREW, department="repair")
         case = asked("10", asker)
         refusal = refused(case, YES, MANAGER)
         assert (refusal.kind, refusal.code) == ("forbidden", "own_request")
@@ -272,38 +272,38 @@ class TestWho:
 
     def test_the_deputy_may_once_the_time_has_lapsed(self) -> None:
         case = asked("10")
-        assert refused(case, YES, DEPUTY).accepted == (MANAGER.name,)
+        assert refused(case, YES, DEPUTY).accepted == (MANAGER.id,)
         late = THEN + hours(2)
         case.ring(late)
         assert "decide_approval" in case.available_actions(DEPUTY, late)
         do(case, YES, late, DEPUTY)
-        assert case.decisions[0].decided_by == (DEPUTY.name,)
+        assert case.decisions[0].decided_by == (DEPUTY.id,)
 
     def test_the_approver_may_still_when_the_deputy_may_as_well(self) -> None:
         case = asked("10")
         late = THEN + hours(2)
         case.ring(late)
         do(case, YES, late, MANAGER)
-        assert case.decisions[0].decided_by == (MANAGER.name,)
+        assert case.decisions[0].decided_by == (MANAGER.id,)
 
     def test_a_lapse_of_one_turn_is_none_of_the_next(self) -> None:
         first, last = APPROVERS
-        case = asked("5000", approvers=(first, last.model_copy(update={"deputy": DEPUTY.name})))
+        case = asked("5000", approvers=(first, last.model_copy(update={"deputy": DEPUTY.id})))
         late = THEN + hours(2)
         case.ring(late)
         do(case, YES, late, MANAGER)
-        assert refused(case, YES, DEPUTY, late).accepted == (DIRECTOR.name,)
+        assert refused(case, YES, DEPUTY, late).accepted == (DIRECTOR.id,)
         # Two hours of working time later, over the lunch break.
         assert clock(case, "approve").due_at(case.calendar) == late + hours(4)
         case.ring(late + hours(4))
         do(case, YES, late + hours(4), DEPUTY)
-        assert case.decisions[0].decided_by == (MANAGER.name, DEPUTY.name)
+        assert case.decisions[0].decided_by == (MANAGER.id, DEPUTY.id)
 
     @pytest.mark.parametrize("amount", [None, Decimal(10)])
     @pytest.mark.parametrize("approvers", [(), APPROVERS])
     def test_nor_on_a_request_of_any_other_kind(self, amount: Decimal | None, approvers: tuple[Approver, ...]) -> None:
         case = case_in(State.IN_PROGRESS, approvers=approvers)
-        asker = Actor(name=MANAGER.name, role=Role.CREW, department="repair")
+        asker = Actor(id=MANAGER.id, role=Role.CREW, department="repair")
         do(case, RequestApproval(subject="New pipes", amount=amount), THEN, asker)
         assert refused(case, YES, MANAGER).code == "own_request"
 
@@ -324,15 +324,15 @@ class TestTime:
             if event.action == "escalate" and data_of(event)["clock"] == "approve" and data_of(event)["percent"] == 100
             for notice in notifications(case.number, event)
         ]
-        assert told == [f"manager:{MANAGER.name}", "owner:Chen Jing", "supervisor", f"manager:{DEPUTY.name}"]
+        assert told == [f"manager:{MANAGER.id}", "owner:Chen Jing", "supervisor", f"manager:{DEPUTY.id}"]
 
     def test_before_the_lapse_the_deputy_is_told_nothing(self) -> None:
         rungs = [event for event in asked("10").ring(THEN + hours(3)) if data_of(event)["clock"] == "approve"]
-        deputy = f"manager:{DEPUTY.name}"
+        deputy = f"manager:{DEPUTY.id}"
         told = {data_of(event)["percent"]: deputy in event.recipients for event in rungs}
         assert told == {50: False, 75: False, 100: True, 150: True, 200: True}
 
     def test_a_request_is_told_to_whose_turn_it_is(self) -> None:
         case = asked("5000")
         event = one(do(case, YES, THEN, MANAGER))
-        assert [notice.recipient for notice in notifications(case.number, event)] == [f"manager:{DIRECTOR.name}"]
+        assert [notice.recipient for notice in notifications(case.number, event)] == [f"manager:{DIRECTOR.id}"]

@@ -44,7 +44,7 @@ class TestDeciding:
             Decimal(50),
             True,
             "system",
-            (MANAGER.name,),
+            (MANAGER.id,),
         )
         assert CREDIT_WAITS not in case.flags
 
@@ -53,29 +53,29 @@ class TestDeciding:
         case.ring(MONDAY + hours(12))
         at = MONDAY + hours(12)
         assert refused(case, YES, MA, at).code == "not_the_approver"
-        assert refused(case, YES, REN, at).accepted == (GAO.name,)
+        assert refused(case, YES, REN, at).accepted == (GAO.id,)
         first = do(case, YES, at, GAO)[-1]
         assert (data_of(first)["final"], case.decisions) == (False, ())
         assert refused(case, YES, GAO, at).code == "decided_already"
         assert data_of(do(case, YES, at, MA)[-1])["final"] is True
-        assert case.decisions[0].decided_by == (GAO.name, MA.name)
+        assert case.decisions[0].decided_by == (GAO.id, MA.id)
 
     def test_the_deputy_may_as_well_once_the_time_has_lapsed(self) -> None:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
         assert "decide_credit" not in case.available_actions(REN, MONDAY + hours(12) + minutes(59))
         do(case, YES, MONDAY + hours(13), REN)
-        assert case.credits[0].approved_by == (REN.name,)
+        assert case.credits[0].approved_by == (REN.id,)
 
     def test_the_time_of_the_next_one_counts_from_when_it_is_his_turn(self) -> None:
         manager, director = POSTS
-        case = late(approvers=(manager, director.model_copy(update={"deputy": REN.name})))
+        case = late(approvers=(manager, director.model_copy(update={"deputy": REN.id})))
         asked = MONDAY + hours(13)
         do(case, YES, asked, GAO)
         refusal = refused(case, YES, REN, asked + minutes(59))
-        assert (refusal.code, refusal.accepted) == ("not_the_approver", (MA.name,))
+        assert (refusal.code, refusal.accepted) == ("not_the_approver", (MA.id,))
         do(case, YES, asked + hours(1), REN)
-        assert case.credits[0].approved_by == (GAO.name, REN.name)
+        assert case.credits[0].approved_by == (GAO.id, REN.id)
 
     def test_a_rejection_is_the_last_word(self) -> None:
         case = late(approvers=POSTS)
@@ -100,7 +100,7 @@ class TestDeciding:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
         do(case, YES, MONDAY + hours(12), ADMIN)
-        assert case.credits[0].approved_by == (ADMIN.name,)
+        assert case.credits[0].approved_by == (ADMIN.id,)
 
     def test_only_a_manager_and_only_one_that_waits(self) -> None:
         case = late()
@@ -156,7 +156,7 @@ class TestHearing:
         case = late(approvers=POSTS)
         case.ring(MONDAY + hours(12))
         event = do(case, YES, MONDAY + hours(12), GAO)[-1]
-        assert [notice.recipient for notice in notifications(case.number, event)] == [f"manager:{MA.name}"]
+        assert [notice.recipient for notice in notifications(case.number, event)] == [f"manager:{MA.id}"]
 
 
 class TestAfterTheEnd:

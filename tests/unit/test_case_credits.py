@@ -213,7 +213,7 @@ def unlocked_by_sending_it_back() -> tuple[Case, list[int]]:
     case = late(approvers=POSTS)
     do(case, Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
     do(case, BODIES["complete"], MONDAY + hours(2))
-    billing = Actor(name="Sun Hao", role=Role.CREW, department="billing")
+    billing = Actor(id="Sun Hao", role=Role.CREW, department="billing")
     for body in (SignFor(), Complete(result="Credited.")):
         do(case, body, MONDAY + hours(40), billing)
     do(case, BODIES["send_back"], MONDAY + hours(61))

@@ -237,7 +237,7 @@ class TestRecognise:
         assert (event.action, data_of(event)["possible_duplicates"]) == ("recognise", ["2609070000025"])
         assert (case.flags, case.state) == (("hardship", "possible_duplicate"), State.IN_PROGRESS)
         told = [notice.recipient for notice in notifications(case.number, event)]
-        assert told == [f"assignee:{CREW.name}", f"owner:{OWNER.name}"]
+        assert told == [f"assignee:{CREW.id}", f"owner:{OWNER.id}"]
         assert case.recognise(self.KNOWN, THEN) == ()
 
     def test_one_flag_that_is_known_does_not_hide_another(self) -> None:

@@ -318,7 +318,7 @@ class CaseMachine(RuleBasedStateMachine):
             if decided.of_credit:
                 continue
             assert decided.kind is None or (decided.amount is not None and decided.grounds and decided.reason)
-            assert decided.requested_by not in decided.decided_by or decided.requested_by == ACTORS[Role.ADMIN].name
+            assert decided.requested_by not in decided.decided_by or decided.requested_by == ACTORS[Role.ADMIN].id
         assert {"approved", "approval_rejected"} - {*self.case.flags}
 
     @invariant()

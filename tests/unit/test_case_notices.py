@@ -25,7 +25,7 @@ class TestWhatItSays:
             "fell_at": written(NOTICED),
             "service": {"name": "No water", "name_zh": "停水"},
             "registered_at": written(MONDAY),
-            "owner": OWNER.name,
+            "owner": OWNER.id,
             "addressees": [
                 {
                     "department": "repair",
@@ -54,7 +54,7 @@ class TestWhatItSays:
         do(case, BODIES["complete"], THEN)
         notice = self.document(case, "notice")
         assert [(to["department"], to["assignee"]) for to in data_of(notice)["addressees"]] == [
-            ("metering", OTHER_CREW.name)
+            ("metering", OTHER_CREW.id)
         ]
 
     def test_who_has_returned_his_part_is_not_blamed_for_it(self) -> None:
@@ -70,7 +70,7 @@ class TestWhatItSays:
         case = late(state)
         notice = self.document(case, "notice")
         assert data_of(notice)["addressees"] == []
-        assert [told.recipient for told in notifications(case.number, notice)] == [f"owner:{OWNER.name}"]
+        assert [told.recipient for told in notifications(case.number, notice)] == [f"owner:{OWNER.id}"]
 
 
 class TestWhoIsTold:
@@ -79,14 +79,14 @@ class TestWhoIsTold:
         return [notice.recipient for notice in notifications(case.number, event)]
 
     def test_of_a_notice_assignee_lead_and_owner(self) -> None:
-        assert self.told(late(), "notice") == ["assignee:Wu Gang", "lead:Tan Yong", f"owner:{OWNER.name}"]
+        assert self.told(late(), "notice") == ["assignee:Wu Gang", "lead:Tan Yong", f"owner:{OWNER.id}"]
 
     def test_of_a_criticism_the_whole_line_up(self) -> None:
         assert self.told(late(), "criticise") == [
             "lead:Tan Yong",
             "director:Luo Ping",
             "general_manager:Ma Jun",
-            f"owner:{OWNER.name}",
+            f"owner:{OWNER.id}",
             "supervisor",
         ]
 
@@ -96,7 +96,7 @@ class TestWhoIsTold:
             "lead:repair",
             "director",
             "general_manager",
-            f"owner:{OWNER.name}",
+            f"owner:{OWNER.id}",
             "supervisor",
         ]
 
@@ -104,7 +104,7 @@ class TestWhoIsTold:
         case = late(State.DISPATCHED)
         rungs = {data_of(event)["percent"]: event for event in case.ring(MONDAY + minutes(20))}
         told = {percent: notifications(case.number, event) for percent, event in rungs.items()}
-        assert [notice.recipient for notice in told[100]] == ["lead:Tan Yong", f"owner:{OWNER.name}", "supervisor"]
+        assert [notice.recipient for notice in told[100]] == ["lead:Tan Yong", f"owner:{OWNER.id}", "supervisor"]
         assert [notice.recipient for notice in told[150]] == ["director:Luo Ping"]
         assert [notice.recipient for notice in told[200]] == ["general_manager:Ma Jun"]
 
@@ -114,7 +114,7 @@ class TestWhoIsTold:
         events = case.ring(MONDAY + minutes(15))
         told = {data_of(event)["percent"]: event.recipients for event in events if data_of(event).get("part")}
         assert told[75] == ("department:metering", "lead:Deng Hui")
-        assert told[100] == ("lead:Deng Hui", f"owner:{OWNER.name}", "supervisor")
+        assert told[100] == ("lead:Deng Hui", f"owner:{OWNER.id}", "supervisor")
         assert told[150] == ("director",)
 
     def test_the_words_name_the_document(self) -> None:

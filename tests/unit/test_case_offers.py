@@ -154,7 +154,7 @@ class TestOwner:
     """Owner of the case with the key of a crew, who acts as owner if that is enough."""
 
     def owner(self, crew: Actor) -> Actor:
-        return Actor(name=OWNER.name, role=Role.CREW, department=crew.department)
+        return Actor(id=OWNER.id, role=Role.CREW, department=crew.department)
 
     def test_releases_a_part(self) -> None:
         case = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)

@@ -39,7 +39,7 @@ from tests.support.build import (
     refused,
 )
 
-BILLING = Actor(name="Deng Yan", role=Role.CREW, department="billing")
+BILLING = Actor(id="Deng Yan", role=Role.CREW, department="billing")
 INVOLVE = BODIES["involve"]
 COMPLETE = Complete(result="The valve was lifted.")
 
@@ -64,7 +64,7 @@ class TestInvolve:
         case = with_parts()
         (part,) = case.parts
         assert (part.department, part.task, part.state) == ("metering", "Read the meter.", PartState.DISPATCHED)
-        assert (case.state, case.department, case.assignee) == (State.IN_PROGRESS, "repair", CREW.name)
+        assert (case.state, case.department, case.assignee) == (State.IN_PROGRESS, "repair", CREW.id)
         promised = {clock.name: clock.due_at(case.calendar) for clock in case.clocks if clock.part}
         assert promised["acknowledge"] == THEN + minutes(10)
         assert set(promised) == {"acknowledge", "resolve"}
@@ -92,7 +92,7 @@ class TestInvolve:
         do(case, Dispatch(department="metering"), THEN)
         assert case.unfinished == ()
         do(case, BODIES["sign_for"], THEN, OTHER_CREW)
-        assert (case.state, case.assignee) == (State.IN_PROGRESS, OTHER_CREW.name)
+        assert (case.state, case.assignee) == (State.IN_PROGRESS, OTHER_CREW.id)
 
 
 class TestWork:
@@ -101,7 +101,7 @@ class TestWork:
         signed = one(do(case, BODIES["sign_for"], THEN, OTHER_CREW))
         assert (data_of(signed)["part"], data_of(signed)["department"]) == (1, "metering")
         assert (case.state, case.assignee) == (State.DISPATCHED, None)
-        assert (case.parts[0].state, case.parts[0].assignee) == (PartState.IN_PROGRESS, OTHER_CREW.name)
+        assert (case.parts[0].state, case.parts[0].assignee) == (PartState.IN_PROGRESS, OTHER_CREW.id)
         assert of_part(case, "acknowledge").status == "met"
         assert main(case, "acknowledge").status == "running"
 
@@ -333,5 +333,5 @@ class TestTold:
             if event.action == "escalate" and data_of(event).get("part")
             for notice in notifications(case.number, event)
         }
-        assert {"department:metering", "lead:metering", f"owner:{OWNER.name}", "supervisor"} == told
+        assert {"department:metering", "lead:metering", f"owner:{OWNER.id}", "supervisor"} == told
         assert case.sla == "missed"

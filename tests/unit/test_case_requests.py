@@ -77,7 +77,7 @@ class TestApproval:
         asked = case.approval
         assert asked is not None
         assert (asked.subject, asked.amount) == ("New pipes", Decimal("1250.50"))
-        assert (asked.requested_by, asked.requested_at) == (CREW.name, THEN)
+        assert (asked.requested_by, asked.requested_at) == (CREW.id, THEN)
         do(case, DecideApproval(approved=True), THEN)
         assert (case.state, case.approval, case.flags) == (State.IN_PROGRESS, None, ("approved",))
 
@@ -93,7 +93,7 @@ class TestExtension:
         do(case, RequestExtension(working_days=3, reason="Parts"), THEN)
         asked = case.extension
         assert asked is not None
-        assert (asked.working_days, asked.requested_by) == (3, CREW.name)
+        assert (asked.working_days, asked.requested_by) == (3, CREW.id)
         assert refused(case, BODIES["request_extension"]).code == "out_of_turn"
         before = {clock.name: clock.budget_seconds for clock in case.clocks}
         event = one(do(case, DecideExtension(approved=True), THEN))
@@ -125,7 +125,7 @@ class TestExtension:
 
     def test_nobody_decides_on_his_own(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        asker, same = (Actor(name="Wu Gang", role=role, department="repair") for role in (Role.CREW, Role.SUPERVISOR))
+        asker, same = (Actor(id="Wu Gang", role=role, department="repair") for role in (Role.CREW, Role.SUPERVISOR))
         do(case, BODIES["request_extension"], THEN, asker)
         refusal = refused(case, BODIES["decide_extension"], same)
         assert (refusal.kind, refusal.code, refusal.accepted) == ("forbidden", "own_request", ("another supervisor",))
@@ -179,11 +179,11 @@ class TestExtension:
 class TestHandOver:
     def test_is_recorded_and_the_new_owner_owns(self) -> None:
         case = case_in(State.PENDING_REPLY)
-        event = one(do(case, HandOver(owner=AGENT.name), THEN))
-        assert (case.owner, data_of(event)["previous_owner"]) == (AGENT.name, OWNER.name)
+        event = one(do(case, HandOver(owner=AGENT.id), THEN))
+        assert (case.owner, data_of(event)["previous_owner"]) == (AGENT.id, OWNER.id)
         assert refused(case, BODIES["reply"], OWNER).code == "wrong_role"
         do(case, BODIES["reply"], THEN, AGENT)
 
     def test_to_the_owner_is_none(self) -> None:
-        refusal = refused(case_in(State.DISPATCHED), HandOver(owner=OWNER.name))
+        refusal = refused(case_in(State.DISPATCHED), HandOver(owner=OWNER.id))
         assert (refusal.kind, refusal.code) == ("invalid", "same_owner")

@@ -184,7 +184,7 @@ class TestReply:
             written(REPLY_DUE),
             [],
         )
-        assert [told.recipient for told in notifications(case.number, notice)] == [f"owner:{OWNER.name}"]
+        assert [told.recipient for told in notifications(case.number, notice)] == [f"owner:{OWNER.id}"]
         told = notifications(case.number, notice)[0]
         assert "回复时限2026-09-15 09:00已过" in told.text_zh
         assert "was to be replied to by 2026-09-15 09:00" in told.text_en

@@ -115,7 +115,7 @@ class Stage:
 
     def _actor(self, person: Person) -> Actor:
         person = self._by or person
-        return Actor(name=person.name, role=person.role, department=person.department)
+        return Actor(id=person.name, role=person.role, department=person.department)
 
 
 def _item(event: Event) -> dict[str, Any]:

@@ -72,12 +72,12 @@ class FakeHotline:
         self.requests = 0
         self.dies_at: int | None = None
         self.step = STEP
-        self.actors: dict[str, Actor] = {ADMIN_KEY: Actor(name="admin", role=Role.ADMIN)}
+        self.actors: dict[str, Actor] = {ADMIN_KEY: Actor(id="admin", role=Role.ADMIN)}
         self._luck = random.Random(7)  # noqa: S311 - luck that can be repeated
 
     def make_key(self, person: Person) -> str:
         token = f"key-{len(self.actors)}"
-        self.actors[token] = Actor(name=person.name, role=person.role, department=person.department)
+        self.actors[token] = Actor(id=person.name, role=person.role, department=person.department)
         return token
 
     async def answer(self, request: httpx.Request) -> httpx.Response:

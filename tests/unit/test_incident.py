@@ -137,7 +137,7 @@ class TestPeople:
 
     def test_a_crew_without_a_department_acts_everywhere(self) -> None:
         incident = incident_in(IncidentState.DISPATCHED)
-        do(incident, SignForIncident(), actor=Actor(name="Ma Li", role=Role.CREW))
+        do(incident, SignForIncident(), actor=Actor(id="Ma Li", role=Role.CREW))
         assert (incident.state, incident.assignee) == (IncidentState.IN_PROGRESS, "Ma Li")
         assert incident.available_actions(OTHER_CREW) == ()
 
@@ -147,7 +147,7 @@ class TestPeople:
         do(signed[1], SignForIncident(assignee="Liang Wei"), CREW)
         do(signed[2], DispatchIncident(department="repair", assignee="Ou Yang"))
         do(signed[2], SignForIncident(), CREW)
-        assert [incident.assignee for incident in signed] == [CREW.name, "Liang Wei", CREW.name]
+        assert [incident.assignee for incident in signed] == [CREW.id, "Liang Wei", CREW.id]
 
     def test_another_dispatch_takes_it_from_the_department_that_had_it(self) -> None:
         incident = incident_in(IncidentState.IN_PROGRESS)
@@ -160,7 +160,7 @@ class TestLife:
         suspected, warned = Incident.open(opening(calls=11))
         declared, told = Incident.open(opening(DISPATCHER))
         assert (suspected.state, warned.action, warned.role) == ("suspected", "suspect", "system")
-        assert (declared.state, told.action, told.actor) == ("confirmed", "declare", DISPATCHER.name)
+        assert (declared.state, told.action, told.actor) == ("confirmed", "declare", DISPATCHER.id)
         assert warned.data.model_dump()["calls"] == 11
         assert (suspected.version, warned.seq, warned.from_state) == (1, 1, None)
         assert suspected.follow_up_percent == EVERYBODY

@@ -67,7 +67,7 @@ class TestLinking:
 
     @pytest.mark.parametrize("role", [Role.AGENT, Role.CREW, Role.CALLER, Role.MANAGER])
     def test_is_the_dispatcher_s_or_the_owner_s(self, role: Role) -> None:
-        somebody = Actor(name="somebody else", role=role)
+        somebody = Actor(id="somebody else", role=role)
         assert refused(case_in(State.REGISTERED), LINK, somebody).code in ("wrong_role", "not_the_owner")
         do(case_in(State.REGISTERED), LINK, THEN, OWNER)
 

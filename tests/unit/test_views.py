@@ -70,7 +70,7 @@ class TestCase:
         view = view_case(case, THEN)
         assert (view.number, view.state, view.version) == (case.number, State.IN_PROGRESS, 3)
         assert (view.service_code, view.priority, view.channel) == ("no_water", "P2", "phone")
-        assert (view.owner, view.department, view.assignee) == (OWNER.name, "repair", CREW.name)
+        assert (view.owner, view.department, view.assignee) == (OWNER.id, "repair", CREW.id)
         assert (view.caller, view.location) == (case.intake.caller, case.intake.location)
         assert view.description == case.intake.description
         assert (view.registered_at, view.next_due_at) == (MONDAY, MONDAY + hours(1))
@@ -89,7 +89,7 @@ class TestCase:
             "grounds": None,
             "approvers": [],
             "approved_by": [],
-            "requested_by": CREW.name,
+            "requested_by": CREW.id,
             "requested_at": "2026-09-07T01:03:00Z",
         }
 

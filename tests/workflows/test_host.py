@@ -92,7 +92,7 @@ class TestUpdates:
         assert cause.type == "conflict:out_of_turn"
         assert cause.details[0]["state"] == "registered"
         assert "dispatch" in cause.details[0]["accepted"]
-        crew = Actor(name="wu", role=Role.CREW)
+        crew = Actor(id="wu", role=Role.CREW)
         assert (await refusal(complaint, Dispatch(department="repair"), by=crew)).type == "forbidden:wrong_role"
         assert len(await events_of(complaint)) == before
 

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CONVERTER = DATA_CONVERTER.payload_converter
 FORGERY = "its signature is of something else"
-KEPT = Command(actor=Actor(name="nobody", role=Role.FOLLOW_UP), body=Comment(note="结案"), key="known")
+KEPT = Command(actor=Actor(id="nobody", role=Role.FOLLOW_UP), body=Comment(note="结案"), key="known")
 
 
 class Stolen(Interceptor, OutboundInterceptor):

@@ -16,8 +16,8 @@ from hotline.settings import DEFAULT_CATALOGUE
 
 NUMBER = "2608034711004"
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
-AGENT = Actor(name="陈美玲", role=Role.AGENT)
-CREW = Actor(name="梁伟", role=Role.CREW, department="repair")
+AGENT = Actor(id="陈美玲", role=Role.AGENT)
+CREW = Actor(id="梁伟", role=Role.CREW, department="repair")
 
 
 def notice() -> str:
@@ -39,7 +39,7 @@ def _document(kind: str) -> str:
     terms = catalogue.model_copy(update={"organisation": tuple(posts)}).terms("leak", "west", NOON)
     intake = Intake(service_code="leak", description="水表漏水。The meter leaks.")
     case, _ = Case.register(
-        Registration(number=NUMBER, at=NOON, actor=AGENT, owner=AGENT.name, intake=intake, terms=terms)
+        Registration(number=NUMBER, at=NOON, actor=AGENT, owner=AGENT.id, intake=intake, terms=terms)
     )
     case.apply(Command[Dispatch](actor=AGENT, body=Dispatch(department="repair")), NOON)
     case.apply(Command[SignFor](actor=CREW, body=SignFor()), NOON)

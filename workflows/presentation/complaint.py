@@ -19,7 +19,7 @@ _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused
 RECENT = 10
 """Entries of the timeline that the details show."""
 UNVERIFIED = " (未核实 unverified, from the Temporal UI)"
-ANYBODY = Actor(name="anybody", role=Role.ADMIN)
+ANYBODY = Actor(id="anybody", role=Role.ADMIN)
 """Reader of the Temporal UI, which shows what any role may do."""
 
 
@@ -61,7 +61,7 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
 def timeline_line(event: Event) -> str:
     """Return an event as one short line, without what people wrote."""
     kind = KINDS[event.action]
-    actor = f"{event.actor}{UNVERIFIED if event.unverified else ''}"
+    actor = f"{event.people.get(event.actor, event.actor)}{UNVERIFIED if event.unverified else ''}"
     return f"- {instant_text(event.at)} · {kind.zh} `{event.action}` · {actor} → {event.to_state}"
 
 
@@ -78,9 +78,9 @@ def details(case: CaseState, at: datetime, recent: Iterable[str]) -> str:
         "| 项目 | Item | |",
         "|---|---|---|",
         f"| 状态 | State | **{case.state.zh}** {case.state.value} |",
-        f"| 首问责任人 | Owner | {table_cell(case.owner)} |",
+        f"| 首问责任人 | Owner | {table_cell(case.name_of(case.owner))} |",
         f"| 部门 | Department | {case.department or '-'} |",
-        f"| 处理人 | Assignee | {table_cell(case.assignee)} |",
+        f"| 处理人 | Assignee | {table_cell(case.name_of(case.assignee))} |",
         f"| 轮次 | Cycle | {case.cycle} |",
         f"| 时限 | Service level | {_SLA_ZH[case.sla]} {case.sla} |",
         f"| 标记 | Flags | {', '.join(case.flags) or '-'} |",
@@ -117,7 +117,7 @@ def _waiting_rows(case: CaseState) -> list[str]:
     if case.approval:
         rows.append(f"| 报批 | Approval asked | {case.approval.amount or '-'} {case.terms.currency} |")
         if who := case.approval.turn:
-            rows.append(f"| 审批人 | Whose turn | {table_cell(who.holder or who.post)} |")
+            rows.append(f"| 审批人 | Whose turn | {table_cell(case.name_of(who.holder or who.post))} |")
     if owed := case.undecided_credits:
         total = sum(one.amount for one in owed)
         rows.append(f"| 待批补偿 | Credits to approve | {len(owed)}: {total} {case.terms.currency} |")
@@ -131,7 +131,8 @@ def _parts(case: CaseState) -> list[str]:
     if not case.parts:
         return []
     rows = [
-        f"| {part.serial} | {part.department} | {part.state.zh} {part.state} | {table_cell(part.assignee)} |"
+        f"| {part.serial} | {part.department} | {part.state.zh} {part.state} "
+        f"| {table_cell(case.name_of(part.assignee))} |"
         for part in case.parts
     ]
     head = ["### 部门联动 · Parts of other departments", "| # | 部门 Department | 状态 State | 处理人 Assignee |"]

@@ -35,7 +35,7 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     approval = case.approval
     if approval is None or actor.role is Role.ADMIN:
         return None
-    if actor.name == approval.requested_by:
+    if actor.id == approval.requested_by:
         return own_request(actor, "manager")
     lapsed = any(clock.name == APPROVE and clock.live and clock.missed_at for clock in case.clocks)
     return approval.objection(actor, lapsed=lapsed)

@@ -78,7 +78,7 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
         amount=owed.amount,
         currency=case.terms.currency,
         kind=CREDIT_KIND,
-        requested_by=SYSTEM.name,
+        requested_by=SYSTEM.id,
         turn=len(owed.approved_by) + 1,
         final=final,
         **paid,

@@ -34,7 +34,7 @@ def guard(action: Action, case: CaseState, _: Actor, __: datetime) -> NotPossibl
 def objection(case: CaseState, actor: Actor) -> Refused | None:
     """Refuse the person who has asked for it."""
     asked = case.extension
-    mine = asked and asked.requested_by == actor.name and actor.role is not Role.ADMIN
+    mine = asked and asked.requested_by == actor.id and actor.role is not Role.ADMIN
     return own_request(actor, "supervisor") if mine else None
 
 

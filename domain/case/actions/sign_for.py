@@ -21,7 +21,7 @@ class SignedFor(PartData, SignFor):
 
 def decide(_: CaseState, body: SignFor, actor: Actor, __: object) -> Decision:
     """Assign the case to the signer, unless another is named."""
-    return Decision(SignedFor.of(body, assignee=body.assignee or actor.name), State.IN_PROGRESS)
+    return Decision(SignedFor.of(body, assignee=body.assignee or actor.id), State.IN_PROGRESS)
 
 
 def evolve(case: CaseState, data: SignedFor, event: Event) -> None:

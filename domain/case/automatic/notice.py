@@ -25,6 +25,7 @@ class Addressee(EventData):
 
     department: str
     assignee: str | None
+    assignee_name: str | None = None
     name: str
     name_zh: str
     lead: str | None
@@ -98,7 +99,7 @@ def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
         "fell_at": falls_at,
         "service": Names.taken_from(case.terms),
         "registered_at": case.registered_at,
-        "owner": case.owner,
+        "owner": case.name_of(case.owner),
         "addressees": _late(case),
         "general_manager": case.terms.persons(None).get("general_manager"),
         "issuer": Names.taken_from(organisation) if organisation else None,
@@ -116,7 +117,9 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
 
 
 def _addressee(case: CaseState, department: str, assignee: str | None) -> Addressee:
-    return Addressee.taken_from(case.terms.unit(department), department=department, assignee=assignee)
+    name = case.people.get(assignee) if assignee else None
+    shown = {"assignee": assignee, **({"assignee_name": name} if name else {})}
+    return Addressee.taken_from(case.terms.unit(department), department=department, **shown)
 
 
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:

@@ -16,7 +16,7 @@ class SignForIncident(ActionBody):
 
 def decide(_: IncidentFields, body: SignForIncident, actor: Actor) -> SignForIncident:
     """Name the assignee."""
-    return SignForIncident.of(body, assignee=body.assignee or actor.name)
+    return SignForIncident.of(body, assignee=body.assignee or actor.id)
 
 
 ACTION = IncidentAction(
