@@ -18,6 +18,8 @@ from api.codes import ByName
 from api.guesses import Guesses
 from api.intake import IntakeService
 from api.metrics import Metrics
+from api.naming import Naming
+from api.people import People
 from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
 from api.security import BearerKey
@@ -32,9 +34,9 @@ from api.temporal.complaints import ComplaintClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
 from hotline import entry, process
+from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.serving_lock import ServingLock
-from hotline.keyring import TOKEN_SHAPE, Keyring
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.database import engine
@@ -61,12 +63,8 @@ def assemble(
 
     Raises:
         FileError: the catalogue cannot be used.
-        KeyringError: the file of keys cannot be read.
     """
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    keyring = Keyring(settings.keys_file)
-    # An unreadable file is reported at the start, not by the first request.
-    keyring.list()
     guesses = Guesses(settings.guesses_per_minute)
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
     temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check
@@ -81,6 +79,9 @@ def assemble(
     projection = ProjectionWriter(writer, sender, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
     recognition = Recognition(reader, complaints, projection)
+    kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
+    people = People(reader, writing, settings.people_seconds, clock, kept, keep)
+    naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
     storage = Storage([settings.data_dir], _files(settings))
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
     sql = SqlHealth(reader, writing, health.count_open_cases)
@@ -89,11 +90,15 @@ def assemble(
         hosts=hosts_of(settings),
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
-        bearer=BearerKey(keyring, TOKEN_SHAPE, guesses),
+        bearer=BearerKey(people, guesses),
+        people=people,
+        naming=naming,
         guesses=guesses,
         in_force=in_force,
         by_name=ByName(in_force),
-        intake=IntakeService(complaints, Backlog(client, settings.task_queue), in_force, reader, recognition, clock),
+        intake=IntakeService(
+            complaints, Backlog(client, settings.task_queue), in_force, reader, recognition, naming, clock
+        ),
         complaints=complaints,
         recognition=recognition,
         incidents=IncidentClient(*temporal),
@@ -108,6 +113,10 @@ def assemble(
         clock=clock,
         serving=ServingLock(settings.data_dir).serving,
     )
+
+
+def _read(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
 
 
 def _files(settings: Settings) -> dict[str, Path]:

@@ -26,6 +26,7 @@ from api.routes import (
     notices,
     operations,
     parts,
+    people,
     reference,
     reports,
 )
@@ -40,10 +41,12 @@ def create_app(backend: Backend) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         backend.in_force.record(backend.clock())
         await backend.reader.begin()
+        await backend.people.begin()
         async with backend.writer:
             yield
             await backend.clock_check.close()
             await backend.recognition.close()
+            await backend.people.close()
         backend.reader.close()
         backend.dead_letters.close()
 
@@ -74,7 +77,7 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.router.route_class = OnceRoute
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    records = (complaints, incidents, notices, parts, callers, caller_page, dead_letters)
+    records = (complaints, incidents, notices, parts, people, callers, caller_page, dead_letters)
     for part in (complaint_actions, *records, reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.

@@ -12,6 +12,8 @@ from api.guesses import Guesses
 from api.intake import IntakeService
 from api.metrics import Metrics
 from api.middleware import Serving
+from api.naming import Naming
+from api.people import People
 from api.problems import ProblemError, declare
 from api.readiness import ReadinessCheck
 from api.recognition import Recognition
@@ -50,6 +52,8 @@ class Backend:
     templates: Path | None
     body_limit_bytes: int
     bearer: BearerKey
+    people: People
+    naming: Naming
     guesses: Guesses
     in_force: CatalogueInForce
     by_name: ByName

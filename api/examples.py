@@ -26,7 +26,7 @@ from domain.customers.customer import CallerRecord, Customer, EarlierCase, Thank
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
 from domain.incident.opening import Opening, Scope
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Actor, Person, Role
 from domain.shared.command import Command
 from domain.shared.value import Coded
 from readmodel.dead_letters import DeadLetter
@@ -37,7 +37,7 @@ NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 
-AGENT = Actor(id="陈静", role=Role.AGENT)
+AGENT = Actor(id="10023", name="陈静", role=Role.AGENT)
 TERMS = Terms(
     service_code="no_water",
     name="No water",
@@ -111,7 +111,7 @@ def _of_case() -> dict[str, Any]:
 
 def _of_incident() -> dict[str, Any]:
     """Return the answers about an incident that is suspected and then confirmed."""
-    dispatcher = Actor(id="周敏", role=Role.DISPATCHER)
+    dispatcher = Actor(id="10031", name="周敏", role=Role.DISPATCHER)
     scope = Scope(services=("water_quality",), districts=("west",))
     since = NOON - timedelta(hours=2)
     opening = Opening(number=INCIDENT_NUMBER, at=NOON, title="water_quality · west", scope=scope, since=since, calls=11)
@@ -175,5 +175,6 @@ ANSWERS: dict[str, Any] = {
     ),
     "caller": CALLER,
     "services": SERVICES,
+    "people": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),
 }
 """Models or JSON of the documented answers, by the names of the examples."""

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from api.codes import CatalogueInForce
+from api.naming import Named, Naming
 from api.problems import WRONG_ROLE, ProblemError, declare, unavailable
 from api.recognition import Recognition
 from api.schemas import NewComplaint
@@ -57,6 +58,7 @@ class IntakeService:
     in_force: CatalogueInForce
     reader: Reader
     recognition: Recognition
+    naming: Naming
     clock: Callable[[], datetime]
 
     async def register(self, actor: Actor, body: NewComplaint, idempotency_key: str | None) -> Registered:
@@ -69,7 +71,7 @@ class IntakeService:
             digest=digest_of(body.model_dump_json()),
         )
         try:
-            owner, terms = _owner(actor, body), self._terms(body, at)
+            owner, terms = self._owner(actor, body), self._terms(body, at)
         except (ProblemError, UnknownCode):
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
                 return Registered(number)
@@ -79,7 +81,9 @@ class IntakeService:
         if sent:
             # As long as the same request may be under way under the number of yesterday.
             await asyncio.sleep(time_to_settle(at, zone).total_seconds())
-        intake = Intake.model_construct(**{name: getattr(body, name) for name in Intake.model_fields})
+        given = {name: getattr(body, name) for name in Intake.model_fields}
+        thanked = self.naming.known(body.thanked) if body.thanked else None
+        intake = Intake.model_construct(**given | {"thanked": thanked and thanked.id})
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
         looking = asyncio.ensure_future(self.reader.known(intake, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
@@ -89,7 +93,8 @@ class IntakeService:
             number="",
             at=at,
             actor=actor,
-            owner=owner,
+            owner=owner.id,
+            people=owner.people | (thanked.people if thanked else {}),
             intake=intake,
             terms=terms,
             incident=await self.reader.incident_covering(intake.service_code, intake.location.district),
@@ -124,6 +129,22 @@ class IntakeService:
                 return number
         return None
 
+    def _owner(self, actor: Actor, body: NewComplaint) -> Named:
+        """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
+        roles = {*TABLE["register"].roles, Role.ADMIN}
+        if actor.role not in roles:
+            accepted = sorted(role.value for role in roles)
+            detail = f"register is not for the role {actor.role}; it takes {' or '.join(accepted)}."
+            raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
+        if body.owner is None or body.owner in (actor.id, actor.name):
+            return Named(actor.id, actor.name)
+        if actor.role is not Role.ADMIN:
+            detail = (
+                f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
+            )
+            raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
+        return self.naming.first_owner(body.owner)
+
     def _terms(self, body: NewComplaint, at: datetime) -> Terms:
         """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
         terms = self.in_force.catalogue.terms(body.service_code, body.location.district, at)
@@ -133,17 +154,3 @@ class IntakeService:
 
 def _numbers(day: date, request: Request) -> Iterator[str]:
     return (number_of(day, request.key, draw) for draw in range(MOST_DRAWS))
-
-
-def _owner(actor: Actor, body: NewComplaint) -> str:
-    """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
-    roles = {*TABLE["register"].roles, Role.ADMIN}
-    if actor.role not in roles:
-        accepted = sorted(role.value for role in roles)
-        detail = f"register is not for the role {actor.role}; it takes {' or '.join(accepted)}."
-        raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
-    owner = body.owner or actor.id
-    if owner != actor.id and actor.role is not Role.ADMIN:
-        detail = f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."
-        raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
-    return owner

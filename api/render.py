@@ -11,7 +11,7 @@ from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
 from readmodel.dead_letters import DeadLetter
 from readmodel.parts import PartOfCase
@@ -64,6 +64,11 @@ def part(item: PartOfCase) -> bytes:
     """Return a part in the shape of `schemas.PartItem`."""
     case = {name: value for name, value in item._asdict().items() if name != "part"}
     return to_json({**item.part.model_dump(), **case, "links": links(item.number)})
+
+
+def person(item: Person) -> bytes:
+    """Return a person in the shape of `domain.shared.actors.Person`."""
+    return to_json(item.model_dump(include=set(Person.model_fields)))
 
 
 def dead_letter(item: DeadLetter) -> bytes:

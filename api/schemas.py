@@ -12,7 +12,7 @@ from domain.case.views import ActionName, CaseView
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.lifecycle import IncidentState
-from domain.shared.actors import Role
+from domain.shared.actors import Person, Role
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
 from domain.shared.value import Coded, omit_default
@@ -39,8 +39,9 @@ class EventItem(BaseModel, Generic[T]):
 
     seq: int = Field(description="1, 2, 3 ... in the order in which it happened.")
     at: datetime
-    actor: str
+    actor: str = Field(description="Id of the person, or `system`.")
     role: Role
+    people: dict[str, str] = omit_default({}, "Names of the people in it, by id, where they differ.")
     unverified: bool = omit_default(default=False, description="True: sent past the API, nobody checked by whom.")
     action: str
     from_state: Annotated[T | None, Field(alias="from")]
@@ -54,7 +55,9 @@ class NewComplaint(Intake):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [NEW_COMPLAINT]})
 
     priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
-    owner: Name | None = Field(default=None, description="Owner of the case; by default the acting agent.")
+    owner: Name | None = Field(
+        default=None, description="Owner of the case, by id or name; by default the acting agent."
+    )
 
 
 class Links(BaseModel):
@@ -220,6 +223,12 @@ class NoticeItem(BaseModel):
         description="Codes of the departments with unfinished work; empty if it is the owner's."
     )
     links: dict[str, str] = Field(description="`self` is the document, as a page; `complaint` is the case.")
+
+
+class PeoplePage(Page[Person]):
+    """People of the company, all on one page."""
+
+    next_cursor: None = None
 
 
 class NoticePage(Page[NoticeItem]):

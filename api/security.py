@@ -3,18 +3,22 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.guesses import TOO_MANY_GUESSES, Guesses
+from api.people import MalformedKeyError, People
 from api.problems import WRONG_ROLE, ProblemError, declare
+from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.shared.actors import Actor, Role
+from readmodel.people import TOKEN_SHAPE
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
-KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES)
+WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading alone")
+KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, READ_MODEL_UNAVAILABLE)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 STAFF = tuple(sorted(set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM}))
 """Roles that read lists, timelines and records of callers."""
@@ -22,71 +26,44 @@ MANAGEMENT = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
 """Roles that read reports and dead letters."""
 CHALLENGE = 'Bearer realm="hotline"'
 INVALID = f'{CHALLENGE}, error="invalid_token"'
+READING = ("GET", "HEAD")
 LONGEST_KEY = 200
 IDEMPOTENCY_KEY = "Idempotency-Key"
-
-
-class Key(Protocol):
-    """API key: its id, and the person who acts with it."""
-
-    @property
-    def id(self) -> str:
-        """Id of the key, unique for ever."""
-
-    @property
-    def name(self) -> str:
-        """Name of the person, as events record it."""
-
-    @property
-    def role(self) -> Role:
-        """Role in which the person acts."""
-
-    @property
-    def department(self) -> str | None:
-        """Code of the department that the person acts for; None if there is none."""
-
-
-class Keys(Protocol):
-    """API keys of the service."""
-
-    def owners(self) -> tuple[str, ...]:
-        """Return the names of the people who may own a case."""
-
-    def verify(self, token: str) -> Key | None:
-        """Return the key of this token, or None if unknown or revoked. Raises ValueError if malformed."""
 
 
 class BearerKey(HTTPBearer):
     """Security scheme of the interface: `Authorization: Bearer hk_...`.
 
     Args:
-        keys: the keys of the service.
-        shape: describes a token, for the documentation.
+        people: the people of the company, and their keys.
         guesses: counts wrong keys.
     """
 
-    def __init__(self, keys: Keys, shape: str, guesses: Guesses) -> None:
-        description = f"An API key: {shape}."
-        super().__init__(scheme_name="apiKey", bearerFormat=shape, description=description, auto_error=False)
-        self.keys = keys
+    def __init__(self, people: People, guesses: Guesses) -> None:
+        description = f"An API key: {TOKEN_SHAPE}."
+        super().__init__(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=description, auto_error=False)
+        self._people = people
         self._guesses = guesses
 
     async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
-        """Return who acts, by the key of the request. Raises ProblemError 401, or 429 after many wrong ones."""
+        """Return who acts, by the key of the request. Raises ProblemError 401, 403, or 429 after many wrong ones."""
         sent = await super().__call__(request)
         challenge = CHALLENGE if sent is None else INVALID
         headers = {"WWW-Authenticate": challenge}
         if sent is None:
             raise ProblemError(UNAUTHORIZED, "Send an API key: Authorization: Bearer hk_...", headers=headers)
         try:
-            key = self.keys.verify(sent.credentials)
-        except ValueError as error:
+            found = await self._people.verify(sent.credentials)
+        except MalformedKeyError as error:
             self._guesses.count(request, "malformed keys")
             raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
-        if key is None:
+        if found is None:
             self._guesses.count(request, "wrong keys")
-            raise ProblemError(UNAUTHORIZED, "The API key is unknown or has been revoked.", headers=headers)
-        return Actor(id=key.name, role=key.role, department=key.department)
+            raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
+        actor, scope = found
+        if scope == "read" and request.method not in READING:
+            raise ProblemError(WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"])
+        return actor
 
 
 def only_for(bearer: BearerKey, roles: Sequence[Role]) -> Callable[[Actor], Awaitable[Actor]]:

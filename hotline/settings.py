@@ -62,8 +62,14 @@ class Settings(BaseSettings):
     )
     """Database of the read model: `sqlite:///<path>` or `postgresql+psycopg://...`. Default: in the data folder."""
 
-    keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
-    """File of API keys, as `hotline key` keeps it. Default: in the data folder."""
+    people_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "people.json")
+    """File with the API's own copy of people and hashed keys, for a start while SQL is down."""
+
+    people_seconds: float = Field(default=5.0, ge=0.1, le=300)
+    """Seconds after which a revoked key or changed person counts in every API process, while SQL answers."""
+
+    unknown_people: Literal["allow", "refuse"] = "refuse"
+    """`allow` takes assignees, and first owners by an administrator, that nobody knows; `hotline up` sets it."""
 
     signing_keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "signing.json")
     """File of the keys that sign what workflows are sent; made when missing, the same for every API and worker."""

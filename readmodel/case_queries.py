@@ -10,7 +10,7 @@ from domain.case.intake import Registered
 from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
-from readmodel.database import ReadConnection
+from readmodel.database import ReadConnection, WriteConnection
 from readmodel.filters import CaseFilters
 from readmodel.paging import Page, Place, page_of
 from readmodel.search import find
@@ -33,6 +33,11 @@ def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, 
 def count_open(connection: ReadConnection) -> int:
     """Return the number of open cases."""
     return connection.scalar(_COUNT_OPEN) or 0
+
+
+def count_owned(connection: ReadConnection | WriteConnection, person: str) -> int:
+    """Return the number of open cases that a person owns."""
+    return connection.scalar(_COUNT_OPEN.where(cases.c.owner == person)) or 0
 
 
 def has_cases(connection: ReadConnection) -> bool:

@@ -1,7 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler.
+of deliveries; marks of the reconciler; people and their keys.
 """
 
 from itertools import combinations
@@ -27,6 +27,7 @@ from readmodel.types import Exact, JsonText, UtcDateTime, code
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
@@ -242,6 +243,34 @@ customers = Table(
     Column("phone_term", code(40), comment="readmodel.search_terms.phone_term", index=True),
 )
 """Registry of customers (客户档案), as it was imported last: one row an account."""
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", PERSON, primary_key=True),
+    Column("folded_id", PERSON, nullable=False, unique=True, comment="readmodel.people.folded"),
+    Column("name", String(80), nullable=False),
+    Column("role", CODE, nullable=False),
+    Column("department", CODE),
+    Column("districts", Text, nullable=False, comment="Codes, with commas between them."),
+    Column("added_at", UtcDateTime, nullable=False),
+    Column("left_at", UtcDateTime),
+)
+"""People of the company (人员). A row stays when its person leaves: the id is never given to another."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", CODE, primary_key=True),
+    Column("person", PERSON, ForeignKey("people.id"), nullable=False, index=True),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("scope", CODE, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+)
+"""API keys of people."""
 
 POSTGRESQL_ONLY: set[str | None] = set()
 """Names of indexes that SQLite does not have."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from api.backend import Backend
+from api.naming import KINDS
 from api.openapi import Operations
 from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
@@ -63,8 +64,9 @@ class ActionRoutes(Generic[OutcomeT]):
         act = self._endpoint(action.name, action.body, example)
         act.__doc__ = self._description(action)
         path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
-        of_codes = (UNKNOWN["department"],) if "department" in action.body.model_fields else ()
-        errors = (*self.errors, *map(kind_of, action.problems), *checked, *of_codes)
+        fields = action.body.model_fields
+        unknown = [kind for name, kind in {"department": UNKNOWN["department"], **KINDS}.items() if name in fields]
+        errors = (*self.errors, *map(kind_of, action.problems), *checked, *unknown)
         self.operations.post(path, summary, self.model, {200: self.example, 202: self.example}, errors)(act)
 
     def _endpoint(self, name: str, body_type: type[BaseModel], examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
@@ -78,10 +80,15 @@ class ActionRoutes(Generic[OutcomeT]):
         ) -> Response:
             wanted = self.number_in(number)
             refused = await refusal_of(self.check(self.backend, wanted, body, actor))
+            meant, people = body, dict[str, str]()
+            try:
+                meant, people = self.backend.naming.meant(body, actor)
+            except ProblemError as error:
+                refused = refused or error
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.
-            command = command_type.model_construct(actor=actor, body=body, key=sent, digest=digest)
+            command = command_type.model_construct(actor=actor, body=meant, people=people, key=sent, digest=digest)
             outcome = await self.client.act(wanted, name, command, refused)
             if outcome is None:
                 raise await self.gone(self.backend, wanted, name, actor)

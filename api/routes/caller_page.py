@@ -159,7 +159,7 @@ def _actor(link: Link) -> Actor:
     """Return the caller as actor, with the name of the person who made the link and could have used it."""
     if not link.made_by:
         return CALLER
-    return CALLER.model_copy(update={"name": f"{CALLER.name}, link by {link.made_by}"[:80]})
+    return CALLER.model_copy(update={"id": f"{CALLER.id}, link by {link.made_by}"[:80]})
 
 
 def _asked(view: CaseView, link: Link) -> bool:

@@ -17,7 +17,6 @@ from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from domain.case.actions import COMMANDS
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.lifecycle import OPEN, State
@@ -27,10 +26,8 @@ from domain.shared.event import ActionBody
 
 PREFIX = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
-UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
 _CHECKED_HERE = {
     "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
-    "hand_over": (UNKNOWN_OWNER,),
     "decide_credit": (CREDIT_LIMIT_REACHED,),
 }
 """Problems that `_check` raises, by action."""
@@ -75,12 +72,6 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
         await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
         await check_limit(backend, number, body.credit, actor)
-    # A role that may not hand over is refused by the case, and is not told the names. An administrator may do all.
-    if isinstance(body, HandOver) and actor.role in COMMANDS["hand_over"].roles:
-        owners = backend.bearer.keys.owners()
-        if body.owner not in owners:
-            detail = f"Nobody named {body.owner!r} has a key; accepted: {', '.join(owners)}."
-            raise ProblemError(UNKNOWN_OWNER, detail, accepted=list(owners))
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
 

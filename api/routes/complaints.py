@@ -1,6 +1,7 @@
 """Complaints: registration, lists, one complaint, and its timeline."""
 
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from api.security import STAFF
 from domain.case.views import CaseView
 from domain.shared.actors import Actor
 from readmodel.case_queries import get_case, list_cases
+from readmodel.filters import CaseFilters
 from readmodel.timelines import timeline
 
 
@@ -78,6 +80,12 @@ async def _made_before(backend: Backend, number: str, actor: Actor) -> tuple[Cas
     return backend.view(case, actor), committed
 
 
+def _filters(backend: Backend, wanted: Listing) -> CaseFilters:
+    """Return the filters, with the id of an owner who is given by name."""
+    filters = wanted.filters()
+    return replace(filters, owner=backend.naming.known(filters.owner).id) if filters.owner else filters
+
+
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         "/v1/complaints",
@@ -95,7 +103,9 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         No case comes twice or is left out between pages; what is registered meanwhile comes before the first.
         """
         area_code = backend.catalogue.area_code
-        page = await backend.reader.ask(list_cases, wanted.filters(), wanted.cursor, wanted.limit, area_code=area_code)
+        page = await backend.reader.ask(
+            list_cases, _filters(backend, wanted), wanted.cursor, wanted.limit, area_code=area_code
+        )
 
         return render.page((render.complaint(backend.view(case, actor)) for case in page.items), page.next_cursor)
 

@@ -137,7 +137,7 @@ class Listing(Paging):
     department: DepartmentCode | None = Field(
         default=None, description="Department that has it, by code or name.", examples=["repair"]
     )
-    owner: Name | None = Field(default=None, description="Name of the agent who owns it (首问责任人).")
+    owner: Name | None = Field(default=None, description="Id or name of the person who owns it (首问责任人).")
     service: ServiceCode | None = Field(default=None, description="Service, by code or name.", examples=["no_water"])
     district: DistrictCode | None = Field(default=None, description="District, by code or name.", examples=["west"])
     overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,10 +17,10 @@ from hotline.cli.shared import (
     TemporalPort,
     UiPort,
     checked_catalogue,
+    open_database,
     say,
     settings_with,
 )
-from hotline.keyring import Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
         message_log=None if url or settings.channels else settings.notification_log,
     )
     perform = perform_surge if surge else perform_day
-    played = partial(play, perform, options, key_file or settings.data_dir / "admin.key", settings.keys_file)
+    played = partial(play, perform, options, key_file or settings.data_dir / "admin.key", None if url else settings)
     raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
 
 
@@ -110,14 +111,16 @@ def number_of_cases(asked: int | None, *, surge: bool) -> int:
     return cases
 
 
-async def play(perform: "Perform", options: "Callable[..., DemoOptions]", key_file: Path, keys_file: Path) -> int:
+async def play(
+    perform: "Perform", options: "Callable[..., DemoOptions]", key_file: Path, settings: Settings | None
+) -> int:
     """Play against the service that runs; return 0 if every case is as planned, else 1.
 
     Args:
         perform: plays a day, or a surge.
         options: returns the options of the demo, given the administrator's key and a maker of further keys.
         key_file: file of the administrator's key.
-        keys_file: file of all keys, if the service runs on this machine.
+        settings: those of the service, if it runs on this machine.
 
     Raises:
         OperatorError: there is no key, or the service does not answer or refuses.
@@ -127,7 +130,7 @@ async def play(perform: "Perform", options: "Callable[..., DemoOptions]", key_fi
     from hotline.demo.client import Rejected, Unreachable
 
     admin_key = _admin_key(key_file)
-    chosen = options(admin_key=admin_key, make_key=_key_maker(keys_file, admin_key))
+    chosen = options(admin_key=admin_key, make_key=settings and _key_maker(settings, admin_key))
     try:
         return 0 if await perform(chosen, Console()) else 1
     except (Rejected, Unreachable, ValueError) as error:
@@ -164,23 +167,36 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
 
 
 def _admin_key(path: Path) -> str:
+    from readmodel.people import TOKEN, TOKEN_SHAPE
+
     try:
-        return path.read_text(encoding="utf-8").strip()
+        found = path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise OperatorError(
             f"the administrator's key {path} cannot be read ({error.strerror}); `hotline up` writes it into its data"
             " folder: name that with --data-dir, the file itself with --key-file, or start the service with --up"
         ) from error
+    if not TOKEN.fullmatch(found):
+        raise OperatorError(f"{path} holds no API key; an API key is {TOKEN_SHAPE}")
+    return found
 
 
-def _key_maker(file: Path, admin_key: str) -> "Callable[[Person], str] | None":
-    """Return a maker of keys, or None if the file is not that of the service. Raises KeyringError."""
-    ring = Keyring(file)
-    if ring.verify(admin_key) is None:
+def _key_maker(settings: Settings, admin_key: str) -> "Callable[[Person], str] | None":
+    """Return a maker of keys, or None if the database is not that of the service. Raises OperatorError."""
+    from domain.shared.actors import Person as Entry
+    from readmodel import people
+    from readmodel.database import writing
+
+    _, key_id, secret = admin_key.split("_", 2)
+    with open_database(settings) as database, writing(database) as connection:
+        keys = {key.id: key for key in people.directory(connection).keys}
+    if key_id not in keys or not keys[key_id].opens_with(secret):
         return None
 
     def make_key(person: "Person") -> str:
+        entry = Entry(id=person.name, name=person.name, role=person.role, department=person.department)
         # The text of the key that an earlier demo made is lost, or it would not be asked for.
-        return ring.create(person.name, person.role, person.department, namesakes="revoke")[1]
+        with open_database(settings) as database, writing(database) as connection:
+            return people.issue(connection, entry, datetime.now(UTC), replaces=True)[1]
 
     return make_key

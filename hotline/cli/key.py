@@ -1,55 +1,104 @@
-"""The commands `hotline key`: people who may act over HTTP, and their roles."""
+"""The commands `hotline key`: API keys, with which people act over HTTP."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from domain.shared.actors import Role
-from domain.shared.codes import UnknownCode
-from hotline.cli.shared import catalogue_in_force, minute, show_table
-from hotline.keyring import IssuedRole, Keyring, KeyringError
-from hotline.settings import Settings
+from hotline.cli import person
+from hotline.cli.shared import minute, open_database, show_table
+from readmodel.people import Scope, StaffRole
 
-app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people and their roles.")
+app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people.")
+
+KeyId = Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]
+ADMIN = "admin"
+"""Id of the administrator whose key `hotline key admin` writes."""
 
 
 @app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Name of the person who acts with the key; it is shown on every event.")],
-    role: Annotated[IssuedRole, typer.Option(help="Role of the person.")],
-    department: Annotated[
-        str | None, typer.Option(help="Department that the person acts for, by code or name; a crew needs one.")
-    ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Revoke the live key that has this name.")] = False,
+    person_id: Annotated[str, typer.Argument(metavar="PERSON", help="Id of the person who acts with the key.")],
+    role: Annotated[StaffRole | None, typer.Option(help="Adds the person in this role, if there is none yet.")] = None,
+    department: person.Department = None,
+    scope: Annotated[Scope, typer.Option(help="What the key is good for.")] = "all",
+    expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until the key stops to open.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Revoke the person's other keys.")] = False,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
-    if department is not None or role is Role.CREW:
-        department = _code(department)
-    ring = Keyring(Settings().keys_file)
-    key, token = ring.create(name, role, department, namesakes="revoke" if replace else "refuse")
-    typer.echo(f"key {key.id} for {key.name}, {key.role}{f' of {department}' if department else ''}", err=True)
+    from readmodel import people
+    from readmodel.database import writing
+
+    now = datetime.now(UTC)
+    added = person.checked(person_id, person_id, role, department, ()) if role else None
+    expires_at = now + timedelta(days=expires) if expires else None
+    with open_database() as database, writing(database) as connection:
+        if added:
+            person_id = people.add_if_new(connection, added, now).id
+        key, token = people.create_key(connection, person_id, now, scope=scope, expires_at=expires_at, replaces=replace)
+    typer.echo(f"key {key.id} for {key.person}", err=True)
     typer.echo(token)
 
 
 @app.command("list")
 def list_() -> None:
-    """Show every key, revoked ones too; secrets are not kept."""
-    keys = Keyring(Settings().keys_file).list()
-    rows = ((k.id, k.name, k.role, k.department or "", minute(k.created_at), minute(k.revoked_at)) for k in keys)
-    show_table(("id", "name", "role", "department", "created (UTC)", "revoked (UTC)"), rows)
+    """Show every key, also those that open no more; secrets are not kept."""
+    from readmodel.database import reading
+    from readmodel.people import directory
+
+    with open_database() as database, reading(database) as connection:
+        keys = directory(connection).keys
+    instants = ("created", "expires", "revoked", "last_used")
+    rows = ((k.id, k.person, k.scope, *(minute(getattr(k, f"{name}_at")) for name in instants)) for k in keys)
+    columns = (f"{name.replace('_', ' ')} (UTC)" for name in instants)
+    show_table(("id", "person", "scope", *columns), rows)
+
+
+@app.command("rotate")
+def rotate(
+    key_id: KeyId,
+    hours: Annotated[int, typer.Option(min=0, max=720, help="Hours for which the old key still opens.")] = 24,
+) -> None:
+    """Print a new key for the same person and scope; the old one opens for some hours more."""
+    from readmodel import people
+    from readmodel.database import writing
+
+    now = datetime.now(UTC)
+    with open_database() as database, writing(database) as connection:
+        key, token = people.rotate_key(connection, key_id, now, now + timedelta(hours=hours))
+    typer.echo(f"key {key.id} for {key.person}; {key_id} opens for {hours} hours more at most", err=True)
+    typer.echo(token)
 
 
 @app.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]) -> None:
-    """Revoke a key; a running API refuses it from the next request on."""
-    key = Keyring(Settings().keys_file).revoke(key_id)
-    typer.echo(f"key {key.id} of {key.name} is revoked")
+def revoke(key_id: KeyId) -> None:
+    """Revoke a key; every API process refuses it within HOTLINE_PEOPLE_SECONDS."""
+    from readmodel import people
+    from readmodel.database import writing
+
+    with open_database() as database, writing(database) as connection:
+        key = people.revoke_key(connection, key_id, datetime.now(UTC))
+    typer.echo(f"key {key.id} of {key.person} is revoked")
 
 
-def _code(department: str | None) -> str:
-    """Return the code of the department. Raises KeyringError if it is missing or the catalogue does not have it."""
-    try:
-        return catalogue_in_force().code("department", department or "")
-    except UnknownCode as unknown:
-        given = "a crew's key needs --department" if department is None else f"--department {department!r}"
-        raise KeyringError(f"{given}: {unknown}") from None
+@app.command("admin")
+def admin(
+    file: Annotated[Path, typer.Argument(help="The private file of the administrator's key.")],
+) -> None:
+    """Write an administrator's key into a file, unless it holds one that opens. `hotline up` does so at each start."""
+    from hotline.files.atomic import write_private
+    from readmodel import people
+    from readmodel.database import writing
+
+    now = datetime.now(UTC)
+    with open_database() as database, writing(database) as connection:
+        found = people.TOKEN.fullmatch(file.read_text(encoding="utf-8").strip()) if file.exists() else None
+        keys = {key.id: key for key in people.directory(connection).keys}
+        known = keys.get(found[1]) if found else None
+        if found and known and known.opens_with(found[2]) and known.is_live(now):
+            return
+        _, token = people.issue(connection, person.checked(ADMIN, ADMIN, Role.ADMIN, None, ()), now)
+        # Written before the commit: a key that is in SQL alone could not be used by anybody.
+        write_private(file, f"{token}\n")

@@ -49,12 +49,12 @@ def catalogue_in_force() -> "Catalogue":
 
 
 @contextmanager
-def migrated_database(*, read_only: bool = False) -> Iterator["Engine"]:
-    """Open the database of the settings, its tables up to date. Raises DBAPIError."""
+def migrated_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator["Engine"]:
+    """Open the database of the settings, or of the environment's, its tables up to date. Raises DBAPIError."""
     from readmodel.database import engine
     from readmodel.migrate import migrate
 
-    url = Settings().database_url
+    url = (settings or Settings()).database_url
     migrate(url)
     database = engine(url, read_only=read_only)
     try:
@@ -64,12 +64,12 @@ def migrated_database(*, read_only: bool = False) -> Iterator["Engine"]:
 
 
 @contextmanager
-def open_database() -> Iterator["Engine"]:
-    """Open the database of the settings, its tables up to date. Raises OperatorError if it fails, also in the block."""
+def open_database(settings: Settings | None = None) -> Iterator["Engine"]:
+    """Open the database as `migrated_database` does. Raises OperatorError if it fails, also in the block."""
     from sqlalchemy.exc import DBAPIError
 
     try:
-        with migrated_database() as database:
+        with migrated_database(settings) as database:
             yield database
     except DBAPIError as error:
         raise OperatorError(f"the database does not answer as it should: {error.orig}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from domain.shared.actors import Role
 from hotline.demo.bars import bars
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import Call, District, plan_day
@@ -131,12 +132,12 @@ def _announcement(journal: Journal, calls: Sequence[Call], options: DemoOptions)
 
 
 def keys_of(options: DemoOptions, staff: Staff) -> dict[str, str]:
-    """Return a key for each person, made once and kept for later runs in a private file."""
+    """Return a key for each of the staff, made once and kept for later runs in a private file."""
     if options.make_key is None:
         return {}
     path = options.folder / "keys.json"
     keys: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [person for person in staff.people if person.name not in keys]
+    missing = [person for person in staff.people if person.name not in keys and person.role is not Role.CALLER]
     keys |= {person.name: options.make_key(person) for person in missing}
     if missing:
         write_private(path, json.dumps(keys, ensure_ascii=False))

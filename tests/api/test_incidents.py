@@ -264,11 +264,6 @@ async def test_what_cannot_be_done_to_an_incident_is_said(api: Api) -> None:
     problem(await api.get("/v1/incidents/salt-tide"), 422, "invalid-request")
 
 
-@pytest.mark.parametrize("path", ["/v1/incidents", "/v1/incidents/i26080300014"])
-async def test_callers_read_no_incidents(api: Api, path: str) -> None:
-    problem(await api.get(path, "portal"), 403, "wrong-role")
-
-
 async def test_the_same_request_declares_one_incident(api: Api) -> None:
     body = {**DIRECTIONS, "districts": ["shenwan"]}
 

@@ -213,4 +213,3 @@ async def test_parts_of_several_states_are_one_list(on_both: Api) -> None:
 async def test_whose_parts_must_be_known(on_sqlite: Api) -> None:
     assert "metering" in problem(await on_sqlite.get("/v1/parts", "chen"), 422, "unknown-department")["accepted"]
     problem(await on_sqlite.get("/v1/parts", "chen", department="metering", cursor="x"), 422, "invalid-cursor")
-    problem(await on_sqlite.get("/v1/parts", "portal", department="metering"), 403, "wrong-role")

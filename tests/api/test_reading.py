@@ -121,7 +121,7 @@ async def test_a_number_that_no_case_has_is_not_found(on_sqlite: Api, path: str)
 
 
 async def test_the_catalogue_names_services_clocks_and_codes(on_sqlite: Api) -> None:
-    found = (await on_sqlite.get("/v1/services", "portal")).json()
+    found = (await on_sqlite.get("/v1/services", "wu")).json()
     burst = next(service for service in found["items"] if service["service_code"] == "burst_main")
     assert (burst["name_zh"], burst["priority"]) == ("爆管", "P1")
     assert {"name": "acknowledge", "calendar": "always", "budget_seconds": 300, "starts": "dispatch"} in burst["clocks"]
@@ -130,7 +130,7 @@ async def test_the_catalogue_names_services_clocks_and_codes(on_sqlite: Api) -> 
 
 
 async def test_the_lifecycle_is_the_table(on_sqlite: Api) -> None:
-    found = (await on_sqlite.get("/v1/lifecycle", "portal")).json()
+    found = (await on_sqlite.get("/v1/lifecycle", "wu")).json()
     rows = {row["action"]: row for row in found["actions"]}
     assert (rows["sign_for"]["name_zh"], rows["sign_for"]["from"], rows["sign_for"]["to"]) == (
         "签收",

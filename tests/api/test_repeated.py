@@ -1,6 +1,5 @@
 """A request sent again with its Idempotency-Key gets its first answer, whatever stands in its way by now."""
 
-import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -134,12 +133,14 @@ async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: Api, wi
     assert again["state"] == "withdrawn"
 
 
-async def test_answered_again_when_the_key_of_the_new_owner_is_revoked(on_sqlite: Api) -> None:
-    new, _ = on_sqlite.keyring.create("temp", Role.AGENT)
+async def test_answered_again_when_the_new_owner_has_left(on_sqlite: Api) -> None:
+    on_sqlite.directory.enter("lu", Role.AGENT)
+    await on_sqlite.backend.people.read_anew()
     path = f"/v1/complaints/{await on_sqlite.case_in('registered')}/actions/hand_over"
-    first = await sent(on_sqlite, path, {"owner": "temp"}, "xu", {"owner": "li"})
-    on_sqlite.keyring.revoke(new.id)
-    assert (await answered_again(on_sqlite, first, 422, "unknown-owner"))["owner"] == "temp"
+    first = await sent(on_sqlite, path, {"owner": "lu"}, "xu", {"owner": "li"})
+    on_sqlite.directory.leave("lu")
+    await on_sqlite.backend.people.read_anew()
+    assert (await answered_again(on_sqlite, first, 422, "unknown-owner"))["owner"] == "lu"
 
 
 async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite: Api) -> None:
@@ -202,11 +203,10 @@ async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(
 
 async def test_answered_again_when_the_key_may_name_no_other_owner_any_more(on_sqlite: Api) -> None:
     mine, call = key(), {**CALL, "owner": "li"}
-    _, on_sqlite.tokens["temp"] = on_sqlite.keyring.create("temp", Role.ADMIN)
+    on_sqlite.tokens["temp"] = on_sqlite.directory.enter("temp", Role.ADMIN)
     first = await on_sqlite.register(call, "temp", mine)
-    ring = json.loads(on_sqlite.settings.keys_file.read_text())
-    ring["keys"][-1]["role"] = Role.AGENT
-    on_sqlite.settings.keys_file.write_text(json.dumps(ring))
+    on_sqlite.directory.change("temp", role=Role.AGENT)
+    await on_sqlite.backend.people.read_anew()
     problem(await on_sqlite.register(call, "temp", key()), 403, "other-owner")
     again = await on_sqlite.register(call, "temp", mine)
     assert (again.status_code, again.json()["number"]) == (201, first.json()["number"])

@@ -12,17 +12,19 @@ LONG: dict[str, str] = {"service_code": "service_complaint"}
 
 
 async def test_nobody_decides_on_what_he_asked_for_himself(on_sqlite: Api) -> None:
-    """Wu has asked as a crew, and has a manager's key as well since."""
+    """Ou has asked as a crew, and is a manager since."""
     number = await on_sqlite.case_in("in_progress")
     asked = {"subject": "更换户内水管", "amount": "480.00", "kind": "funded_repair", "grounds": "低保户，独居。"}
     decided = {"approved": True, "reason": "情况属实。"}
-    assert (await on_sqlite.act(number, "request_approval", asked, "wu")).status_code == 200
-    _, on_sqlite.tokens["wu, promoted"] = on_sqlite.keyring.create("wu", Role.MANAGER, namesakes="keep")
-    refused = await on_sqlite.act(number, "decide_approval", decided, "wu, promoted")
+    on_sqlite.tokens["ou"] = on_sqlite.directory.enter("ou", Role.CREW, "repair")
+    assert (await on_sqlite.act(number, "request_approval", asked, "ou")).status_code == 200
+    on_sqlite.directory.change("ou", role=Role.MANAGER)
+    await on_sqlite.backend.people.read_anew()
+    refused = await on_sqlite.act(number, "decide_approval", decided, "ou")
     found = problem(refused, 403, "own-request")
-    assert "wu made this request and cannot decide on it" in found["detail"]
+    assert "ou made this request and cannot decide on it" in found["detail"]
     assert found["accepted"] == ["another manager"]
-    assert "decide_approval" not in (await on_sqlite.complaint(number, "wu, promoted"))["available_actions"]
+    assert "decide_approval" not in (await on_sqlite.complaint(number, "ou"))["available_actions"]
     assert (await on_sqlite.act(number, "decide_approval", decided, "gao")).json()["state"] == "in_progress"
 
 

@@ -242,7 +242,7 @@ def test_every_module_that_is_run_exists() -> None:
 
 def application() -> FastAPI:
     """The application, to be asked what it serves."""
-    return create_app(assemble(Settings(keys_file=Path("no-such-keys.json")), Client.__new__(Client)))
+    return create_app(assemble(Settings(), Client.__new__(Client)))
 
 
 def served() -> set[str]:

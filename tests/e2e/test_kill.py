@@ -27,9 +27,9 @@ from hotline.demo.play import PlayContext, play
 from hotline.demo.run import offers_of
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
-from hotline.keyring import Keyring
 from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.converter import DATA_CONVERTER
+from tests.support.directory import Directory
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
 
@@ -158,7 +158,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def keys(service: Service) -> dict[str, str]:
     """A key for everybody of the demo, by name."""
-    ring = Keyring(service.data_dir / "keys.json")
+    directory = Directory(f"sqlite:///{service.data_dir / 'hotline.db'}")
     departments = {
         "repair",
         "secondary_supply",
@@ -169,7 +169,9 @@ def keys(service: Service) -> dict[str, str]:
         "management",
     }
     return {
-        person.name: ring.create(person.name, person.role, person.department)[1] for person in Staff(departments).people
+        person.name: directory.enter(person.name, person.role, person.department)
+        for person in Staff(departments).people
+        if person.role is not Role.CALLER
     }
 
 

@@ -70,9 +70,9 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     assert open_to_others(service.data_dir) == []
     files = {path.relative_to(service.data_dir).as_posix() for path in service.data_dir.rglob("*")}
     databases = {f"{name}.db{more}" for name in ("hotline", "temporal") for more in ("", "-wal", "-shm")}
-    logs = {f"logs/{name}.log" for name in ("temporal", "migrate", "temporal-setup", "worker", "api")}
+    logs = {f"logs/{name}.log" for name in ("temporal", "migrate", "temporal-setup", "admin-key", "worker", "api")}
     catalogues = {"catalogues/in_force.json", "catalogues/lock", "catalogues/apply.lock"}
-    keys = {"keys.json", "keys.json.lock", "admin.key", "links.key", "signing.json", "signing.json.lock"}
+    keys = {"people.json", "admin.key", "links.key", "signing.json", "signing.json.lock"}
     assert files >= {"lock", "run.json", "notifications.log"} | databases | logs | catalogues | keys
 
 
@@ -187,7 +187,7 @@ def test_http_for_the_network_is_refused(command: str, taken: int, tmp_path: Pat
     done = subprocess.run(argv, cwd=ROOT, env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "HTTP on 0.0.0.0 is not encrypted" in done.stdout + done.stderr
-    assert not (tmp_path / "data" / "keys.json").exists()
+    assert not (tmp_path / "data" / "admin.key").exists()
 
 
 def test_the_api_serves_https(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from temporalio.client import Client
 import worker
 from api.__main__ import assemble
 from api.app import create_app
+from api.backend import Backend
 from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
-from hotline.keyring import Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.migrate import migrate
+from tests.support.directory import Directory
 
 Json = dict[str, Any]
 
@@ -40,7 +40,6 @@ PEOPLE: Mapping[str, tuple[Role, str | None]] = {
     "xu": (Role.SUPERVISOR, None),
     "gao": (Role.MANAGER, None),
     "he": (Role.FOLLOW_UP, None),
-    "portal": (Role.CALLER, None),
     "chief": (Role.ADMIN, None),
 }
 """Everybody who has a key, with role and department."""
@@ -81,7 +80,8 @@ class Api:
     settings: Settings
     temporal: Client
     clock: Clock
-    keyring: Keyring
+    directory: Directory
+    backend: Backend
     tokens: dict[str, str]
     http: httpx.AsyncClient
     registered: list[str] = field(default_factory=list)
@@ -152,21 +152,21 @@ async def running_api(
     temporal: Client, database_url: str, folder: Path, *, at_work: bool = True, **changes: Any
 ) -> AsyncIterator[Api]:
     """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
-    usual = {"courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE, "sandbox": True}
+    usual = {"courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE, "sandbox": True, "unknown_people": "allow"}
     queue = f"hotline-{uuid.uuid4().hex}"
     settings = Settings(data_dir=folder, database_url=database_url, **{"task_queue": queue, **usual, **changes})
-    migrate(database_url)
-    keyring = Keyring(settings.keys_file)
-    tokens = {name: keyring.create(name, role, department)[1] for name, (role, department) in PEOPLE.items()}
+    directory = Directory(database_url)
+    tokens = {name: directory.enter(name, role, department) for name, (role, department) in PEOPLE.items()}
     clock = Clock()
-    app = create_app(assemble(settings, temporal, clock))
+    backend = assemble(settings, temporal, clock)
+    app = create_app(backend)
     async with AsyncExitStack() as stack:
         if at_work:
             await stack.enter_async_context(worker.running(temporal, settings))
         url = await stack.enter_async_context(served(app))
         client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT)
         http = await stack.enter_async_context(client)
-        yield Api(url, app, settings, temporal, clock, keyring, tokens, http)
+        yield Api(url, app, settings, temporal, clock, directory, backend, tokens, http)
 
 
 class Agreed(ClockCheck):
@@ -189,12 +189,13 @@ async def further_api(
 ) -> AsyncIterator[Api]:
     """Another API process of the same service, with a clock of its own; keywords replace settings."""
     settings = made.settings.model_copy(update=changes)
-    app = create_app(assemble(settings, made.temporal, clock, check))
+    backend = assemble(settings, made.temporal, clock, check)
+    app = create_app(backend)
     async with (
         served(app) as url,
         httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,
     ):
-        yield replace(made, url=url, app=app, settings=settings, http=http)
+        yield replace(made, url=url, app=app, backend=backend, settings=settings, http=http)
 
 
 def api_on_its_day(made: Api, clock: Callable[[], datetime]) -> AbstractAsyncContextManager[Api]:

@@ -13,13 +13,20 @@ from hotline.cli import demo
 from hotline.cli import main as cli
 from hotline.demo.people import Person
 from hotline.demo.run import DemoOptions, perform
-from hotline.keyring import Keyring, ensure_admin_key
 from hotline.settings import Settings
+from tests.support.directory import Directory
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path)
+
+
+def administrator(settings: Settings) -> str:
+    """The administrator's key of a service that was prepared; it is in the file as well."""
+    key = Directory(settings.database_url).enter("admin", Role.ADMIN)
+    (settings.data_dir / "admin.key").write_text(f"{key}\n")
+    return key
 
 
 def options() -> "partial[DemoOptions]":
@@ -28,7 +35,7 @@ def options() -> "partial[DemoOptions]":
 
 
 async def play(settings: Settings) -> int:
-    return await demo.play(perform, options(), settings.data_dir / "admin.key", settings.keys_file)
+    return await demo.play(perform, options(), settings.data_dir / "admin.key", settings)
 
 
 class TestPlay:
@@ -37,7 +44,7 @@ class TestPlay:
             await play(settings)
 
     async def test_without_a_service_it_gives_up_at_the_deadline(self, settings: Settings) -> None:
-        ensure_admin_key(Keyring(settings.keys_file), settings.data_dir / "admin.key")
+        administrator(settings)
         with pytest.raises(OperatorError, match=r"no answer from http://127\.0\.0\.1:9/v1/services"):
             await play(settings)
 
@@ -48,26 +55,19 @@ class TestPlay:
 
 
 class TestKeys:
-    def test_people_get_keys_of_the_ring_that_the_service_asks(self, tmp_path: Path) -> None:
-        ring = Keyring(tmp_path / "keys.json")
-        _, admin_key = ring.create("admin", Role.ADMIN)
-        make_key = demo._key_maker(tmp_path / "keys.json", admin_key)
+    def test_people_of_the_demo_get_keys_of_the_service(self, settings: Settings) -> None:
+        make_key = demo._key_maker(settings, administrator(settings))
         assert make_key is not None
-        key = ring.verify(make_key(Person("容锦荣", Role.CREW, "repair")))
-        assert key is not None
-        assert (key.name, key.role, key.department) == ("容锦荣", Role.CREW, "repair")
+        lost, made = (make_key(Person("容锦荣", Role.CREW, "repair")) for _ in range(2))
+        found = Directory(settings.database_url).read()
+        [person] = [person for person in found.people if person.id == "容锦荣"]
+        assert (person.role, person.department) == (Role.CREW, "repair")
+        live = {key.id: key.revoked_at is None for key in found.keys}
+        assert (live[lost[3:11]], live[made[3:11]]) == (False, True)
 
-    def test_people_whose_keys_are_lost_get_new_ones_for_them(self, tmp_path: Path) -> None:
-        ring = Keyring(tmp_path / "keys.json")
-        make_key = demo._key_maker(tmp_path / "keys.json", ring.create("admin", Role.ADMIN)[1])
-        assert make_key is not None
-        person = Person("容锦荣", Role.CREW, "repair")
-        lost, made = make_key(person), make_key(person)
-        assert (ring.verify(lost), ring.verify(made) is None) == (None, False)
-
-    def test_another_service_keeps_its_ring_to_itself(self, tmp_path: Path) -> None:
-        _, elsewhere = Keyring(tmp_path / "there.json").create("admin", Role.ADMIN)
-        assert demo._key_maker(tmp_path / "here.json", elsewhere) is None
+    def test_another_service_keeps_its_directory_to_itself(self, settings: Settings, tmp_path: Path) -> None:
+        elsewhere = administrator(Settings(data_dir=tmp_path / "there"))
+        assert demo._key_maker(settings, elsewhere) is None
 
 
 class TestCommand:

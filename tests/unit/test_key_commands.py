@@ -1,7 +1,7 @@
-"""`hotline key create`: who may be given a key, and what is told to an operator who asks for another."""
+"""`hotline person` and `hotline key`: who is in the directory, who gets a key, and what an operator is told."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ from domain.shared.actors import Role
 from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
-from hotline.keyring import ISSUED_ROLES, Key, Keyring
 from hotline.settings import DEFAULT_CATALOGUE, Settings
+from readmodel import people
+from tests.support.directory import Directory
 
 
 @pytest.fixture(autouse=True)
@@ -21,28 +22,49 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("COLUMNS", "200")
 
 
-def create(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of `hotline key create ...`."""
-    monkeypatch.setattr(sys, "argv", ["hotline", "key", "create", *arguments])
-    with pytest.raises(SystemExit) as ended:
+def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of `hotline ...`."""
+    monkeypatch.setattr(sys, "argv", ["hotline", *arguments])
+    try:
         cli.main()
-    return int(ended.value.code or 0)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
 
 
-def kept() -> tuple[Key, ...]:
-    return Keyring(Settings().keys_file).list()
+def create(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    return run("key", "create", *arguments, monkeypatch=monkeypatch)
+
+
+def kept() -> people.Directory:
+    return Directory(Settings().database_url).read()
 
 
 @pytest.mark.parametrize("given", ["repair", "抢修", "Emergency repair crew"])
-def test_a_key_is_printed_alone_and_opens(
+def test_a_key_is_printed_alone_and_is_that_of_its_person(
     given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert create("梁伟", "--role", "crew", "--department", given, monkeypatch=monkeypatch) == 0
+    person = ("person", "add", "10023", "--name", "梁伟", "--role", "crew", "--department", given, "--district", "west")
+    assert run(*person, monkeypatch=monkeypatch) == 0
+    capsys.readouterr()
+    assert create("10023", "--expires", "30", monkeypatch=monkeypatch) == 0
     printed = capsys.readouterr()
-    key = Keyring(Settings().keys_file).verify(printed.out.strip())
-    assert key is not None
-    assert (key.name, key.role, key.department) == ("梁伟", Role.CREW, "repair")
-    assert "for 梁伟, crew of repair" in printed.err
+    [key], [found] = kept().keys, kept().people
+    assert (key.person, found.name, found.role, found.department) == ("10023", "梁伟", Role.CREW, "repair")
+    assert found.districts == ("west",)
+    match = people.TOKEN.fullmatch(printed.out.strip())
+    assert match is not None
+    assert match[1] == key.id
+    assert key.opens_with(match[2])
+    assert key.secret_sha256 not in printed.out
+    assert key.expires_at is not None
+    assert timedelta(days=29) < key.expires_at - datetime.now(UTC) <= timedelta(days=30)
+
+
+def test_a_person_is_added_with_the_first_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        assert create("梁伟", "--role", "crew", "--department", "repair", monkeypatch=monkeypatch) == 0
+    assert ([person.id for person in kept().people], len(kept().keys)) == (["梁伟"], 2)
 
 
 UNKNOWN = "there is no such department; accepted: repair (Emergency repair crew / 抢修队), "
@@ -51,7 +73,7 @@ UNKNOWN = "there is no such department; accepted: repair (Emergency repair crew 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["crew"], f"a crew's key needs --department: {UNKNOWN}"),
+        (["crew"], "a crew needs a department"),
         (["crew", "--department", "repairs"], f"--department 'repairs': {UNKNOWN}"),
         (["agent", "--department", "repairs"], f"--department 'repairs': {UNKNOWN}"),
     ],
@@ -61,7 +83,6 @@ def test_a_department_that_is_missing_or_unknown_is_refused(
 ) -> None:
     assert create("Wang", "--role", *arguments, monkeypatch=monkeypatch) == 2
     assert f"hotline: {said}" in capsys.readouterr().err
-    assert kept() == ()
 
 
 def test_departments_are_those_of_the_catalogue_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,36 +94,94 @@ def test_departments_are_those_of_the_catalogue_in_force(tmp_path: Path, monkeyp
     assert create("Wang", "--role", "crew", "--department", "tankers", monkeypatch=monkeypatch) == 0
 
 
-def test_a_second_key_of_one_name_needs_replace_which_revokes_the_first(
+@pytest.mark.parametrize(("first", "second"), [("Wang", "wang"), ("Ｗang", "Wang"), ("Ren\u00e9", "Rene\u0301")])
+def test_an_id_is_one_persons_whatever_its_case_and_width(
+    first: str, second: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create(first, "--role", "agent", monkeypatch=monkeypatch) == 0
+    assert create(second, "--role", "manager", monkeypatch=monkeypatch) == 2
+    assert ", agent; accepted: another id, or `hotline person change`" in capsys.readouterr().err
+    assert create(second, "--replace", monkeypatch=monkeypatch) == 0
+    assert [key.revoked_at is None for key in kept().keys] == [False, True]
+    assert {key.person for key in kept().keys} == {person.id for person in kept().people}
+
+
+def test_whoever_leaves_has_no_key_any_more_and_keeps_the_id(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert create("Wang", "--role", "agent", monkeypatch=monkeypatch) == 0
-    assert create("wang", "--role", "manager", monkeypatch=monkeypatch) == 2
-    (first,) = kept()
-    refused = f"Wang has a live key, {first.id} (agent); accepted: another name, or --replace, which revokes it"
-    assert refused in capsys.readouterr().err
-    assert create("wang", "--role", "manager", "--replace", monkeypatch=monkeypatch) == 0
-    assert [(key.role, key.revoked_at is None) for key in kept()] == [(Role.AGENT, False), (Role.MANAGER, True)]
+    assert run("person", "leave", "Wang", monkeypatch=monkeypatch) == 0
+    assert "Wang has left; open cases to hand over: 0" in capsys.readouterr().out
+    assert create("Wang", "--role", "agent", monkeypatch=monkeypatch) == 2
+    assert kept().keys[0].revoked_at is not None
+    assert run("person", "change", "Wang", "--role", "supervisor", monkeypatch=monkeypatch) == 0
+    assert create("Wang", monkeypatch=monkeypatch) == 0
 
 
-def test_help_lists_only_roles_that_can_be_issued() -> None:
+def test_a_rotated_key_opens_for_some_hours_beside_the_new_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create("Wang", "--role", "agent", "--scope", "read", monkeypatch=monkeypatch) == 0
+    [old] = kept().keys
+    capsys.readouterr()
+    assert run("key", "rotate", old.id, "--hours", "2", monkeypatch=monkeypatch) == 0
+    assert people.TOKEN.fullmatch(capsys.readouterr().out.strip())
+    now, [ending, new] = datetime.now(UTC), kept().keys
+    assert (ending.is_live(now), ending.is_live(now + timedelta(hours=3))) == (True, False)
+    assert (new.scope, new.is_live(now + timedelta(days=900))) == ("read", True)
+
+
+def test_the_administrators_key_is_made_once_and_anew_when_it_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "admin.key"
+    for _ in range(2):
+        assert run("key", "admin", str(file), monkeypatch=monkeypatch) == 0
+    [first] = kept().keys
+    assert file.stat().st_mode & 0o777 == 0o600
+    Directory(Settings().database_url).revoke(first.id)
+    assert run("key", "admin", str(file), monkeypatch=monkeypatch) == 0
+    assert [key.id for key in kept().keys if key.is_live(datetime.now(UTC))] == [file.read_text()[3:11]]
+
+
+def test_help_lists_only_roles_that_people_have() -> None:
     shown = CliRunner().invoke(cli.app, ["key", "create", "--help"]).output
-    assert {role for role in Role if role in shown} == ISSUED_ROLES == set(Role) - {Role.OWNER, Role.SYSTEM}
+    assert {role for role in Role if role in shown} == people.STAFF_ROLES
+    assert set(Role) - {Role.OWNER, Role.SYSTEM, Role.CALLER} == people.STAFF_ROLES
 
 
-@pytest.mark.parametrize("role", ["owner", "system", "nobody"])
-def test_a_role_that_is_not_issued_is_told_those_that_are(
+@pytest.mark.parametrize("role", ["owner", "system", "caller", "nobody"])
+def test_a_role_that_nobody_has_is_told_those_that_people_have(
     role: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert create("Wang", "--role", role, monkeypatch=monkeypatch) == 2
     told = capsys.readouterr().err
-    assert all(f"'{issued}'" in told for issued in ISSUED_ROLES)
+    assert all(f"'{had}'" in told for had in people.STAFF_ROLES)
 
 
-@pytest.mark.parametrize("name", ["system", "two\nlines", "\u200b", "Wang\u202egnaW"])
-def test_a_name_that_nobody_may_bear_is_refused(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("person", ["system", "ＳYSTEM", "?!", "\u200b", "Wang\u202egnaW", "x" * 81])
+def test_an_id_that_events_cannot_show_is_refused(person: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert create(person, "--role", "agent", monkeypatch=monkeypatch) == 2
+    assert kept() == people.Directory()
+
+
+def test_unknown_people_and_keys_are_told_where_to_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert create(name, "--role", "agent", monkeypatch=monkeypatch) == 2
-    assert "the name of a person" in capsys.readouterr().err
-    assert kept() == ()
+    assert create("Wang", monkeypatch=monkeypatch) == 2
+    assert "`hotline person list`" in capsys.readouterr().err
+    assert run("key", "revoke", "00000000", monkeypatch=monkeypatch) == 2
+    assert "`hotline key list`" in capsys.readouterr().err
+
+
+def test_people_are_written_again_after_sql_has_lost_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create("Wang", "--role", "agent", monkeypatch=monkeypatch) == 0
+    before = kept()
+    Settings().people_file.write_text(before.model_dump_json())
+    for file in (tmp_path / "data").glob("hotline.db*"):
+        file.unlink()
+    assert run("migrate", monkeypatch=monkeypatch) == 0
+    assert "1 people and their keys were lost, and are written again" in capsys.readouterr().out
+    assert kept() == before

@@ -25,7 +25,7 @@ def test_what_is_written_lies_in_the_data_folder() -> None:
     settings = Settings(data_dir=Path("/var/lib/hotline"))
 
     assert settings.database_url == "sqlite:////var/lib/hotline/hotline.db"
-    assert settings.keys_file == Path("/var/lib/hotline/keys.json")
+    assert settings.people_file == Path("/var/lib/hotline/people.json")
     assert settings.notification_log == Path("/var/lib/hotline/notifications.log")
 
 

@@ -21,7 +21,6 @@ import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
 from domain.shared.actors import Role
-from hotline.keyring import Keyring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents
 from tools.docs.saved_views import VIEWS, View
@@ -85,7 +84,7 @@ class Person:
     """A person with an API key."""
 
     def __init__(self, service: Service, name: str, role: Role, department: str | None = None) -> None:
-        _, key = Keyring(service.data_dir / "keys.json").create(name, role, department)
+        key = service.make_key(name, role.value, department)
         self._api = f"{service.api}/v1"
         self._headers = {"Authorization": f"Bearer {key}"}
 

@@ -1,0 +1,86 @@
+"""People whom a request names, by id or by shown name: the new owner of a case, and the person who works on it."""
+
+from http import HTTPStatus
+from typing import NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from api.people import People
+from api.problems import ProblemError, declare
+from domain.shared.actors import Actor, shown_name
+from readmodel.people import Member
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
+UNKNOWN_ASSIGNEE = declare("unknown-assignee", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown assignee")
+KINDS = {"owner": UNKNOWN_OWNER, "assignee": UNKNOWN_ASSIGNEE}
+"""Fields of a body that name a person, and the problem of one who is not known."""
+ACCEPTED = ["an id that GET /v1/people lists", "a name that only one person has"]
+
+
+class Named(NamedTuple):
+    """Person who is meant: the id and the shown name; for free text, the text and nothing."""
+
+    id: str
+    name: str = ""
+
+    @property
+    def people(self) -> dict[str, str]:
+        """The name by the id, where they differ."""
+        return {self.id: self.name} if self.name else {}
+
+
+class Naming:
+    """Finds the people whom requests name.
+
+    Args:
+        people: the directory.
+        takes_unknown: at a registration, and of assignees, a name that nobody in the directory has is taken as it is.
+    """
+
+    def __init__(self, people: People, *, takes_unknown: bool) -> None:
+        self._people = people
+        self._takes_unknown = takes_unknown
+
+    def first_owner(self, text: str) -> Named:
+        """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
+        return self._find("owner", text, takes_unknown=self._takes_unknown)
+
+    def _owner(self, text: str) -> Named:
+        return self._find("owner", text, takes_unknown=False)
+
+    def _assignee(self, text: str, body: BaseModel, actor: Actor) -> Named:
+        # Whoever names no department acts for the own one.
+        department = getattr(body, "department", None) or actor.department
+        return self._find("assignee", text, department, takes_unknown=self._takes_unknown)
+
+    def _find(self, field: str, text: str, department: str | None = None, *, takes_unknown: bool) -> Named:
+        found = self._people.named(text)
+        if not found and takes_unknown:
+            return Named(text)
+        if len(found) != 1:
+            whom = f"several people: {', '.join(person.id for person in found)}" if found else "nobody in the directory"
+            raise ProblemError(KINDS[field], f"{text!r} is {whom}.", accepted=ACCEPTED)
+        [person] = found
+        if department not in (None, person.department):
+            detail = f"{person.id} is of {person.department or 'no department'}, and the work is that of {department}."
+            raise ProblemError(KINDS[field], detail, accepted=[f"a person of {department}"])
+        return _named(person)
+
+    def known(self, text: str) -> Named:
+        """Return the one person who is meant, or else the text."""
+        found = self._people.named(text)
+        return _named(found[0]) if len(found) == 1 else Named(text)
+
+    def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
+        """Return the body with ids in place of names, and the names by id. Raises ProblemError 422."""
+        people: dict[str, str] = {}
+        for field in KINDS.keys() & body.model_fields_set:
+            if text := getattr(body, field):
+                named = self._assignee(text, body, actor) if field == "assignee" else self._owner(text)
+                body, people = body.model_copy(update={field: named.id}), people | named.people
+        return body, people
+
+
+def _named(person: Member) -> Named:
+    return Named(person.id, shown_name(person.id, person.name))

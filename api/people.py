@@ -1,0 +1,170 @@
+"""People and their keys, as one process of the API knows them: read from SQL again and again, kept while it is down.
+
+A key that is not known yet is looked for in SQL at once; a change counts in this process after `seconds` at the latest.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from pydantic import ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.problems import ProblemError
+from api.sql.reader import Reader, away
+from domain.shared.actors import Actor
+from readmodel.database import writing
+from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, Scope, directory, note_used
+
+log = logging.getLogger("hotline.api")
+
+NOTED_SECONDS = 60.0
+"""Time between two notes of when keys were used last."""
+
+
+class MalformedKeyError(ValueError):
+    """Error of a text that does not have the form of a key."""
+
+
+class People:
+    """Directory of people and keys.
+
+    Args:
+        reader: reads SQL.
+        engine: engine to note the use of keys with.
+        seconds: time after which a change counts, while SQL answers.
+        clock: returns the present instant.
+        kept: returns the copy of an earlier process, for a start while SQL is down; None if there is none.
+        keep: keeps a copy, in a private file.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        engine: Engine,
+        seconds: float,
+        clock: Callable[[], datetime],
+        kept: Callable[[], bytes | None],
+        keep: Callable[[str], None],
+    ) -> None:
+        self._reader = reader
+        self._engine = engine
+        self._seconds = seconds
+        self._clock = clock
+        self._kept = kept
+        self._keep = keep
+        self._directory: Directory | None = None
+        self._keys: dict[str, ApiKey] = {}
+        self._people: dict[str, Member] = {}
+        self._read_at = self._noted_at = float("-inf")
+        self._reading: asyncio.Task[bool] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._used: dict[str, datetime] = {}
+
+    async def begin(self) -> None:
+        """Read the directory, from the copy if SQL does not answer, and go on reading it."""
+        await asyncio.shield(self._read())
+        if self._directory is None and (text := self._kept()):
+            with suppress(ValidationError):
+                self._take(Directory.model_validate_json(text))
+        self._watching = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Note the last uses, and stop reading."""
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
+        await self._note_used()
+
+    async def verify(self, token: str) -> tuple[Actor, Scope] | None:
+        """Return who acts with this key, and what it is good for; None if unknown, wrong, expired or revoked.
+
+        Raises:
+            MalformedKeyError: the text does not have the form of a key.
+            ProblemError: the key is not known, and SQL does not answer.
+        """
+        if (match := TOKEN.fullmatch(token)) is None:
+            raise MalformedKeyError(f"an API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape")
+        key_id, secret = match.groups()
+        if key_id not in self._keys:
+            await self.read_anew()
+        key = self._keys.get(key_id)
+        # The comparison is made for an unknown id too, so that time does not tell which ids exist.
+        if not (key or _NOBODYS).opens_with(secret) or key is None or not key.is_live(now := self._clock()):
+            return None
+        person = self._people.get(key.person)
+        if person is None or person.left_at is not None:
+            return None
+        self._used[key.id] = now
+        return person.actor, key.scope
+
+    def named(self, text: str) -> tuple[Member, ...]:
+        """Return those who are meant by an id or a shown name: one, unless the name is nobody's or of several."""
+        return self._directory.named(text) if self._directory else ()
+
+    def present(self) -> tuple[Member, ...]:
+        """Return all who have not left."""
+        return tuple(person for person in self._people.values() if person.left_at is None)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds)
+            await asyncio.shield(self._read())
+            if time.monotonic() - self._noted_at >= NOTED_SECONDS:
+                await self._note_used()
+
+    async def read_anew(self) -> None:
+        """Read the directory as it is from now on. Raises ProblemError if SQL does not answer."""
+        asked_at = time.monotonic()
+        while self._read_at < asked_at:
+            if not await asyncio.shield(self._read()):
+                raise away("SQL does not answer, and this API key is not known without it.")
+
+    def _read(self) -> asyncio.Task[bool]:
+        """Return the read that is under way, or else begin one."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_once())
+        return self._reading
+
+    async def _read_once(self) -> bool:
+        """Return True if SQL has answered."""
+        began_at = time.monotonic()
+        try:
+            found = await self._reader.ask(directory)
+        except ProblemError:
+            return False
+        self._read_at = began_at
+        if found != self._directory:
+            self._take(found)
+            # Without anybody, as in an empty database, the copy of an earlier one is worth more.
+            if found.people:
+                await asyncio.to_thread(self._keep, found.model_dump_json(indent=1) + "\n")
+        return True
+
+    def _take(self, found: Directory) -> None:
+        self._directory = found
+        self._keys = {key.id: key for key in found.keys}
+        self._people = {person.id: person for person in found.people}
+
+    async def _note_used(self) -> None:
+        """Note when keys were used last; if SQL does not answer, the next time."""
+        used, self._noted_at = self._used, time.monotonic()
+        if not used:
+            return
+        self._used = {}
+        try:
+            await asyncio.to_thread(self._write_used, used)
+        except SQLAlchemyError as error:
+            log.warning("SQL does not take when keys were used last: %s", type(error).__name__)
+            self._used = used | self._used
+
+    def _write_used(self, used: dict[str, datetime]) -> None:
+        with writing(self._engine) as connection:
+            note_used(connection, [*used.items()])
+
+
+_NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime.min)  # noqa: DTZ901 - never shown

@@ -1,0 +1,46 @@
+"""People of the company (人员), so that a case can be handed to one of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from api import openapi, render
+from api.backend import Backend
+from api.problems import INVALID_REQUEST
+from api.schemas import PeoplePage
+from api.security import STAFF
+from domain.shared.actors import Actor
+from domain.shared.codes import DepartmentCode, DistrictCode
+from readmodel.people import StaffRole
+
+
+class PeopleListing(BaseModel, extra="forbid"):
+    """Filters of the list of people."""
+
+    role: StaffRole | None = Field(default=None, description="Only of this role.")
+    department: DepartmentCode | None = Field(default=None, description="Only of this department.")
+    district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operation that lists people."""
+    operations = openapi.Operations(router, backend.bearer, "reference")
+
+    @operations.get(
+        "/v1/people", "List the people of the company 人员", PeoplePage, "people", (INVALID_REQUEST,), STAFF
+    )
+    async def list_people(
+        wanted: Annotated[PeopleListing, Query(), backend.by_name],
+        _: Annotated[Actor, Depends(backend.bearer)],
+    ) -> Response:
+        """List people by id, without those who have left. Who has no districts works in all."""
+        found = [
+            person
+            for person in sorted(backend.people.present(), key=lambda person: person.id)
+            if wanted.role in (None, person.role)
+            and wanted.department in (None, person.department)
+            and (wanted.district is None or not person.districts or wanted.district in person.districts)
+        ]
+        return render.page(map(render.person, found), None)

@@ -1,0 +1,112 @@
+"""The commands `hotline person`: the people of the company, who act on cases."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from domain.shared.actors import Person
+from domain.shared.codes import Kind, UnknownCode
+from hotline.cli.shared import catalogue_in_force, minute, open_database, show_table
+from readmodel.people import PeopleError, StaffRole
+
+app = typer.Typer(name="person", no_args_is_help=True, help="The people of the company, who act on cases.")
+
+PersonId = Annotated[str, typer.Argument(help="The id that `hotline person list` shows.")]
+Department = Annotated[str | None, typer.Option(help="Department, by code or name; a crew needs one.")]
+Districts = Annotated[
+    list[str] | None, typer.Option("--district", help="District of the person's work, by code or name; repeatable.")
+]
+
+
+@app.command("add")
+def add(
+    person_id: Annotated[str, typer.Argument(metavar="ID", help="Staff number or login; it never changes.")],
+    role: Annotated[StaffRole, typer.Option(help="Role of the person.")],
+    name: Annotated[str | None, typer.Option(help="Name as it is shown; by default the id.")] = None,
+    department: Department = None,
+    district: Districts = None,
+) -> None:
+    """Add a person. `hotline key create` makes a key; with OIDC none is needed."""
+    from readmodel import people
+    from readmodel.database import writing
+
+    person = checked(person_id, name or person_id, role, department, district or ())
+    with open_database() as database, writing(database) as connection:
+        people.add(connection, person, datetime.now(UTC))
+    typer.echo(f"{person.id}: {person.name}, {person.role}")
+
+
+@app.command("list")
+def list_() -> None:
+    """Show all people, also those who have left."""
+    from readmodel.database import reading
+    from readmodel.people import directory
+
+    with open_database() as database, reading(database) as connection:
+        found = directory(connection).people
+    rows = ((p.id, p.name, p.role, p.department or "", " ".join(p.districts), minute(p.left_at)) for p in found)
+    show_table(("id", "name", "role", "department", "districts", "left (UTC)"), rows)
+
+
+@app.command("change")
+def change(
+    person_id: PersonId,
+    role: Annotated[StaffRole | None, typer.Option(help="Another role.")] = None,
+    name: Annotated[str | None, typer.Option(help="Another shown name.")] = None,
+    department: Department = None,
+    district: Districts = None,
+) -> None:
+    """Change a person. Keys stay good, and act for the person as changed; so does who has left and is back."""
+    from readmodel import people
+    from readmodel.database import writing
+
+    codes = _codes(department, district or ())
+    given = {"role": role, "name": name, **codes}
+    with open_database() as database, writing(database) as connection:
+        changes = {field: value for field, value in given.items() if value}
+        found = people.change(connection, person_id, left_at=None, **changes)
+    typer.echo(f"{found.id}: {found.name}, {found.role}")
+
+
+@app.command("leave")
+def leave(person_id: PersonId) -> None:
+    """Note that a person has left: every key is revoked, and nobody else ever gets the id."""
+    from readmodel import people
+    from readmodel.case_queries import count_owned
+    from readmodel.database import writing
+
+    with open_database() as database, writing(database) as connection:
+        left = people.leave(connection, person_id, datetime.now(UTC))
+        owned = count_owned(connection, left.id)
+    typer.echo(f"{left.id} has left; open cases to hand over: {owned}")
+
+
+def checked(person_id: str, name: str, role: StaffRole, department: str | None, districts: Sequence[str]) -> Person:
+    """Return the person. Raises PeopleError if an id or name cannot be shown, or a code is not in the catalogue."""
+    from pydantic import ValidationError
+
+    from domain.shared.explain import message
+
+    codes = _codes(department, districts)
+    try:
+        return Person(id=person_id, name=name, role=role, **codes)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise PeopleError(f"{fault['loc'][0]} {fault['input']!r}: {message(fault)}") from error
+
+
+def _codes(department: str | None, districts: Sequence[str]) -> dict[str, Any]:
+    if not department and not districts:
+        return {}
+    catalogue = catalogue_in_force()
+
+    def code(kind: Kind, given: str) -> str:
+        try:
+            return catalogue.code(kind, given)
+        except UnknownCode as unknown:
+            raise PeopleError(f"--{kind} {given!r}: {unknown}") from None
+
+    found = {"department": department and code("department", department)}
+    return found | {"districts": tuple(code("district", each) for each in districts)}

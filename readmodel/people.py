@@ -1,0 +1,267 @@
+"""People (人员) and their API keys: written by commands, read by every API process as one directory.
+
+A key is shown once, as `hk_<id>_<secret>`; SQL has the SHA-256 of the secret. The secret is 32 random bytes, so a slow
+password hash would add nothing but load.
+"""
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from pydantic import Field
+from sqlalchemy import exists, insert, select, update
+
+from domain.shared.actors import SYSTEM, Person, Role
+from domain.shared.operator_errors import OperatorError
+from domain.shared.value import Immutable
+from readmodel.database import ReadConnection, WriteConnection
+from readmodel.statements import row, upsert
+from readmodel.tables import api_keys, people
+
+TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
+StaffRole = Literal[
+    Role.ADMIN,
+    Role.AGENT,
+    Role.CREW,
+    Role.DISPATCHER,
+    Role.FOLLOW_UP,
+    Role.MANAGER,
+    Role.SUPERVISOR,
+]
+"""Roles that a person has: all but those of a case's owner, of callers, and of the service itself."""
+STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))
+Scope = Literal["all", "read"]
+"""Use of a key: for all that its person may do, or for reading alone."""
+
+
+class PeopleError(OperatorError):
+    """Error of an operation on people or keys; the text gives the reason and what is accepted."""
+
+
+class Member(Person):
+    """Person in the directory. Instants are UTC."""
+
+    added_at: datetime
+    left_at: datetime | None = None
+
+
+class ApiKey(Immutable):
+    """API key of a person. Instants are UTC; of `last_used_at`, the API notes one a minute."""
+
+    id: str
+    person: str
+    secret_sha256: str
+    scope: Scope = "all"
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def is_live(self, at: datetime) -> bool:
+        """Return True if the key opens at `at`."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def opens_with(self, secret: str) -> bool:
+        """Return True if this is the key's secret."""
+        return secrets.compare_digest(_digest(secret), self.secret_sha256)
+
+
+class Directory(Immutable):
+    """All people and keys, also those who have left and what was revoked, in the order in which they were made."""
+
+    people: tuple[Member, ...] = Field(default=())
+    keys: tuple[ApiKey, ...] = Field(default=())
+
+    def named(self, text: str) -> tuple[Member, ...]:
+        """Return those who are meant by an id, or else by a shown name, without those who have left."""
+        present = [person for person in self.people if person.left_at is None]
+        by_id = tuple(person for person in present if folded(person.id) == folded(text))
+        return by_id or tuple(person for person in present if folded(person.name) == folded(text))
+
+
+def directory(connection: ReadConnection | WriteConnection) -> Directory:
+    """Return all people and keys."""
+    members = connection.execute(select(people).order_by(people.c.added_at, people.c.id)).mappings()
+    keys = connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)).mappings()
+    return Directory(people=tuple(map(_member, members)), keys=tuple(map(_key, keys)))
+
+
+def restore(connection: WriteConnection, kept: Directory) -> int:
+    """Write the people and keys of a directory if SQL has none, as after its loss; return the number of people."""
+    if not kept.people or connection.scalar(select(exists().select_from(people))):
+        return 0
+    upsert(connection, people, [_person_row(person) for person in kept.people])
+    upsert(connection, api_keys, [row(api_keys, key) for key in kept.keys])
+    return len(kept.people)
+
+
+def add(connection: WriteConnection, person: Person, at: datetime) -> Member:
+    """Add a person. Raises PeopleError: the id is taken or cannot be shown, or the role needs a department."""
+    _check(person)
+    if known := _find(connection, person.id):
+        taken = f"{known.id} is {known.name}, {known.role}{f' of {known.department}' if known.department else ''}"
+        raise PeopleError(f"{taken}; accepted: another id, or `hotline person change`")
+    member = Member(**person.model_dump(), added_at=at)
+    connection.execute(insert(people), [_person_row(member)])
+    return member
+
+
+def add_if_new(connection: WriteConnection, person: Person, at: datetime) -> Member:
+    """Add a person, unless the very same is there. Raises PeopleError if another has the id, or role or department."""
+    known = _find(connection, person.id)
+    same = known and (known.role, known.department) == (person.role, person.department) and known.left_at is None
+    return known if known and same else add(connection, person, at)
+
+
+def change(connection: WriteConnection, person_id: str, **changes: Any) -> Member:  # noqa: ANN401 - values of its fields
+    """Change what is known of a person; the id stays. `left_at=None` takes back who had left. Raises PeopleError."""
+    member = get(connection, person_id).model_copy(update=changes)
+    _check(member)
+    upsert(connection, people, [_person_row(member)])
+    return member
+
+
+def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
+    """Note that a person has left, and revoke the keys. The id is never given to another. Raises PeopleError."""
+    member = change(connection, person_id, left_at=at)
+    mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
+    connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+    return member
+
+
+def get(connection: WriteConnection, person_id: str) -> Member:
+    """Return a person by the id, whatever its case and width. Raises PeopleError."""
+    if found := _find(connection, person_id):
+        return found
+    raise PeopleError(f"there is no person {person_id!r}; accepted: an id that `hotline person list` shows")
+
+
+def create_key(
+    connection: WriteConnection,
+    person_id: str,
+    at: datetime,
+    *,
+    scope: Scope = "all",
+    expires_at: datetime | None = None,
+    replaces: bool = False,
+) -> tuple[ApiKey, str]:
+    """Add a key for a person; return it and its text, which is not stored.
+
+    Args:
+        connection: where to write.
+        person_id: who acts with the key.
+        at: now.
+        scope: what the key is good for.
+        expires_at: when it stops to open; None for never.
+        replaces: revoke the person's other keys.
+
+    Raises:
+        PeopleError: there is no such person, or the person has left.
+    """
+    person = get(connection, person_id)
+    if person.left_at is not None:
+        raise PeopleError(
+            f"{person.id} has left; accepted: a person who has not, or `hotline person change`, which takes back"
+        )
+    if replaces:
+        mine = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
+        connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+    secret = secrets.token_urlsafe(32)
+    key = ApiKey(
+        id=secrets.token_hex(4),
+        person=person.id,
+        secret_sha256=_digest(secret),
+        scope=scope,
+        created_at=at,
+        expires_at=expires_at,
+    )
+    # An id that is taken by chance, one time in a million keys, is refused by its constraint.
+    connection.execute(insert(api_keys), [row(api_keys, key)])
+    return key, f"hk_{key.id}_{secret}"
+
+
+def issue(connection: WriteConnection, person: Person, at: datetime, **key: Any) -> tuple[ApiKey, str]:  # noqa: ANN401 - as `create_key`
+    """Add a person who is not there yet, and a key; see `add_if_new` and `create_key`. Raises PeopleError."""
+    return create_key(connection, add_if_new(connection, person, at).id, at, **key)
+
+
+def rotate_key(connection: WriteConnection, key_id: str, at: datetime, until: datetime) -> tuple[ApiKey, str]:
+    """Add a key like this one, which opens until then and no longer. Raises PeopleError."""
+    old = get_key(connection, key_id)
+    if not old.is_live(at):
+        raise PeopleError(f"the key {old.id} does not open any more; accepted: a live one, or `hotline key create`")
+    lasts = old.expires_at and at + (old.expires_at - old.created_at)
+    made = create_key(connection, old.person, at, scope=old.scope, expires_at=lasts)
+    ends_at = min(until, old.expires_at or until)
+    connection.execute(update(api_keys).where(api_keys.c.id == old.id).values(expires_at=ends_at))
+    return made
+
+
+def revoke_key(connection: WriteConnection, key_id: str, at: datetime) -> ApiKey:
+    """Revoke a key from now on; revoking it again changes nothing. Raises PeopleError."""
+    key = get_key(connection, key_id)
+    if key.revoked_at is None:
+        key = key.model_copy(update={"revoked_at": at})
+        upsert(connection, api_keys, [row(api_keys, key)])
+    return key
+
+
+def get_key(connection: WriteConnection, key_id: str) -> ApiKey:
+    """Return a key by its id. Raises PeopleError."""
+    found = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().one_or_none()
+    if found is None:
+        raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
+    return _key(found)
+
+
+def note_used(connection: WriteConnection, used: Sequence[tuple[str, datetime]]) -> None:
+    """Note when keys were used last."""
+    for key_id, at in used:
+        connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=at))
+
+
+def folded(text: str) -> str:
+    """Return an id or name without differences of case, width and encoding of accents."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def _find(connection: WriteConnection, person_id: str) -> Member | None:
+    found = connection.execute(select(people).where(people.c.folded_id == folded(person_id))).mappings().one_or_none()
+    return None if found is None else _member(found)
+
+
+def _key(found: Any) -> ApiKey:  # noqa: ANN401 - a row, column by column
+    return ApiKey.model_validate(dict(found))
+
+
+def _member(found: Any) -> Member:  # noqa: ANN401 - a row, column by column
+    return Member.model_validate({**found, "districts": _districts(found["districts"])})
+
+
+def _districts(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _person_row(person: Member) -> dict[str, Any]:
+    return row(people, person, folded_id=folded(person.id), districts=",".join(person.districts))
+
+
+def _check(person: Person) -> None:
+    """Raise PeopleError if events could not show the person, or if nothing would bound what a crew may do."""
+    if not any(character.isalnum() for character in person.id):
+        raise PeopleError("the id of a person has a letter or digit; accepted: a staff number or a login")
+    if folded(person.id) == folded(SYSTEM.id):
+        raise PeopleError(f"{SYSTEM.id} stands for the service itself on events; accepted: the id of a person")
+    if person.role not in STAFF_ROLES:
+        raise PeopleError(f"nobody has the role {person.role}; accepted: {', '.join(sorted(STAFF_ROLES))}")
+    if person.role is Role.CREW and person.department is None:
+        raise PeopleError("a crew needs a department: without one it would act for all")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""People: who acts is told by an id, and by nothing that somebody else may have as well; keys that end."""
+
+import asyncio
+import stat
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from domain.shared.actors import Role
+from tests.support.api import Api, further_api, problem
+from tests.support.hotline import until
+from workflows.presentation.complaint import workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def knock(api: Api, token: str, path: str = "/v1/services") -> httpx.Response:
+    return await api.http.get(path, headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_a_name_gives_nobody_the_rights_of_another(on_both: Api) -> None:
+    """A crew who is called as the owner of the case could reply to her caller."""
+    on_both.tokens["10023"] = on_both.directory.enter("10023", Role.AGENT, name="陈美玲")
+    on_both.tokens["40001"] = on_both.directory.enter("40001", Role.CREW, "repair", name="陈美玲")
+    number = (await on_both.register(by="10023")).json()["number"]
+    await on_both.act(number, "dispatch", {"department": "repair"}, "zhou")
+    await on_both.act(number, "sign_for", {}, "40001")
+    await on_both.act(number, "complete", {"result": "好了"}, "40001")
+    problem(await on_both.act(number, "reply", {"message": "好了"}, "40001"), 403, "wrong-role")
+    case = (await on_both.act(number, "reply", {"message": "好了"}, "10023")).json()
+    assert (case["owner"], case["assignee"]) == ("10023", "40001")
+    assert case["people"] == {"10023": "陈美玲", "40001": "陈美玲"}
+    items = (await on_both.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    assert [(item["actor"], item.get("people")) for item in items] == [
+        ("10023", {"10023": "陈美玲"}),
+        ("zhou", None),
+        *[("40001", {"40001": "陈美玲"})] * 2,
+        ("10023", {"10023": "陈美玲"}),
+    ]
+
+
+async def test_people_are_named_by_id_or_by_a_name_that_is_theirs_alone(on_sqlite: Api) -> None:
+    for person, name in (("20001", "苏敏仪"), ("20002", "苏敏"), ("20003", "苏敏")):
+        on_sqlite.directory.enter(person, Role.AGENT, name=name)
+    await on_sqlite.backend.people.read_anew()
+    number = await on_sqlite.case_in("registered")
+    found = problem(await on_sqlite.act(number, "hand_over", {"owner": "苏敏"}, "xu"), 422, "unknown-owner")
+    assert "20002, 20003" in found["detail"]
+    handed = (await on_sqlite.act(number, "hand_over", {"owner": " 苏敏仪"}, "xu")).json()
+    assert (handed["owner"], handed["people"]["20001"]) == ("20001", "苏敏仪")
+    for owner in ("20001", "苏敏仪"):
+        [case] = (await on_sqlite.get("/v1/complaints", owner=owner)).json()["items"]
+        assert case["number"] == number
+    handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
+    description = await handle.describe()
+    assert description.search_attributes["Owner"] == ["20001"]
+
+
+async def test_an_assignee_is_of_the_department(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    wrong = {"department": "repair", "assignee": "sun"}
+    found = problem(await on_sqlite.act(number, "dispatch", wrong, "zhou"), 422, "unknown-assignee")
+    assert (found["detail"], found["accepted"]) == (
+        "sun is of metering, and the work is that of repair.",
+        ["a person of repair"],
+    )
+    assert (await on_sqlite.act(number, "dispatch", {**wrong, "assignee": "wu"}, "zhou")).json()["assignee"] == "wu"
+    problem(await on_sqlite.act(number, "sign_for", {"assignee": "sun"}, "wu"), 422, "unknown-assignee")
+
+
+async def test_nobody_in_the_directory_is_refused_unless_that_is_allowed(on_sqlite: Api) -> None:
+    async with further_api(on_sqlite, now, unknown_people="refuse") as api:
+        number = (await api.register()).json()["number"]
+        to = {"department": "repair", "assignee": "老梁"}
+        problem(await api.act(number, "dispatch", to, "zhou"), 422, "unknown-assignee")
+        call = {"service_code": "leak", "description": "漏水", "owner": "老陈"}
+        problem(await api.register(call, "chief"), 422, "unknown-owner")
+    assert (await on_sqlite.act(number, "dispatch", to, "zhou")).json()["assignee"] == "老梁"
+
+
+async def test_a_new_key_opens_at_once_and_a_revoked_one_not_for_long_in_every_process(on_both: Api) -> None:
+    async with further_api(on_both, now, people_seconds=0.2) as other:
+        key, token = on_both.directory.issue("kang", Role.AGENT)
+        assert [(await knock(api, token)).status_code for api in (on_both, other)] == [200, 200]
+        on_both.directory.revoke(key.id)
+
+        await until(lambda: knock(other, token), lambda answer: answer.status_code == 401)
+    await on_both.backend.people.read_anew()
+    problem(await knock(on_both, token), 401, "unauthorized")
+
+
+async def test_a_key_ends_at_its_instant(on_sqlite: Api) -> None:
+    _, token = on_sqlite.directory.issue("kang", Role.AGENT, expires_at=now() + timedelta(hours=1))
+    assert (await knock(on_sqlite, token)).status_code == 200
+    async with further_api(on_sqlite, lambda: now() + timedelta(hours=1)) as later:
+        problem(await knock(later, token), 401, "unauthorized")
+
+
+async def test_a_key_for_reading_changes_nothing(on_sqlite: Api) -> None:
+    on_sqlite.tokens["reader"] = on_sqlite.directory.enter("kang", Role.AGENT, scope="read")
+    number = await on_sqlite.case_in("registered")
+    assert (await on_sqlite.get(f"/v1/complaints/{number}", "reader")).status_code == 200
+    problem(await on_sqlite.act(number, "comment", {"note": "你好"}, "reader"), 403, "wrong-scope")
+    problem(await on_sqlite.register(by="reader"), 403, "wrong-scope")
+    assert await on_sqlite.actions(number) == ["register"]
+
+
+async def test_the_last_use_of_a_key_is_noted(on_sqlite: Api) -> None:
+    key, token = on_sqlite.directory.issue("kang", Role.AGENT)
+    began_at = now()
+    async with further_api(on_sqlite, now) as api:
+        await knock(api, token)
+    [found] = [each for each in on_sqlite.directory.read().keys if each.id == key.id]
+    assert found.last_used_at is not None
+    assert began_at <= found.last_used_at <= now()
+
+
+async def test_sql_being_down_stops_nobody_who_is_known(on_sqlite: Api) -> None:
+    async with further_api(on_sqlite, now, database_url="sqlite:////nowhere/hotline.db", sql_wait_seconds=0.1) as api:
+        assert (await knock(api, on_sqlite.tokens["chen"])).status_code == 200
+        assert (await api.register()).status_code == 202
+        problem(await knock(api, on_sqlite.directory.enter("newcomer", Role.AGENT)), 503, "read-model-unavailable")
+    file = on_sqlite.settings.people_file
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert on_sqlite.tokens["chen"].rpartition("_")[2] not in file.read_text()
+
+
+async def test_wrong_keys_read_sql_no_oftener_than_they_are_answered(on_sqlite: Api) -> None:
+    """Requests that come together share a read."""
+    reads = 0
+    reader = on_sqlite.backend.people._reader
+    ask = reader.ask
+
+    async def counted(*args: object, **kwargs: object) -> object:
+        nonlocal reads
+        reads += 1
+        return await ask(*args, **kwargs)  # type: ignore[arg-type]
+
+    reader.ask = counted  # type: ignore[method-assign,assignment]
+    try:
+        answers = await asyncio.gather(*(knock(on_sqlite, f"hk_{number:08x}_" + "x" * 43) for number in range(20)))
+    finally:
+        reader.ask = ask  # type: ignore[method-assign]
+    assert {answer.status_code for answer in answers} <= {401, 429}
+    assert reads <= 10
+
+
+async def test_people_are_listed_by_role_department_and_district(on_sqlite: Api) -> None:
+    on_sqlite.directory.enter("30001", Role.CREW, "repair", name="卢伟明")
+    on_sqlite.directory.change("30001", districts=("west",))
+    await on_sqlite.backend.people.read_anew()
+
+    async def ids(**wanted: str) -> set[str]:
+        return {item["id"] for item in (await on_sqlite.get("/v1/people", "zhou", **wanted)).json()["items"]}
+
+    assert {"30001", "wu"} <= await ids(department="抢修队", district="west")
+    assert "30001" not in await ids(district="east")
+    assert {"wu", "sun", "30001"} <= await ids(role="crew")
+    assert "chen" not in await ids(role="crew")
+    on_sqlite.directory.leave("30001")
+    await on_sqlite.backend.people.read_anew()
+    assert "30001" not in await ids()
