@@ -96,7 +96,8 @@ class Service:
             ServiceError: a command failed, or the service was not ready within `READY_WITHIN_SECONDS`.
             OperatorError: a program ended again and again.
         """
-        self._supervisor.start(local_service.temporal(self._settings, self._environment))
+        ui = local_service.LOOPBACK, self._settings.ui_port
+        self._supervisor.start(local_service.temporal(self._settings, self._environment, ui))
         await self.hotline("migrate")
         # Until Temporal answers, it is started again.
         await self._supervisor.start(self._program("temporal-setup"), until_success=True)

@@ -113,13 +113,13 @@ class Settings(BaseSettings):
     """Address of the API in links to callers. Default: its own address."""
 
     allowed_hosts: str = Field(default="", pattern=r"^[A-Za-z0-9.:, -]*$")
-    """Further names and addresses that the API answers to, with commas between them, as a proxy or a probe asks for."""
+    """Further names and addresses that API and Temporal UI answer to, with commas between them, as a probe asks for."""
 
     guesses_per_minute: int = Field(default=60, ge=1, le=100_000)
     """Most wrong keys and links of one address within a minute that the API answers 401 or 404; further ones 429."""
 
     links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
-    """File of the secret that signs callers' links; made when missing, the same for every API process."""
+    """File of the secret that signs callers' links; made when missing, the same for every API and worker."""
 
     temporal_port: Port = 7233
     """TCP port of the Temporal development server that `hotline up` starts."""

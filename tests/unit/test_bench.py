@@ -51,7 +51,7 @@ async def test_a_reference_that_is_no_commit_is_refused_by_name(ref: str) -> Non
 
 def test_the_default_mode_of_sqlite_is_that_of_hotline_up(tmp_path: Path) -> None:
     default = parse([]).sqlite_synchronous
-    assert f"synchronous={default}" in temporal(Settings(data_dir=tmp_path), {}).argv
+    assert f"synchronous={default}" in temporal(Settings(data_dir=tmp_path), {}, ("127.0.0.1", 8233)).argv
     assert parse(["--sqlite-synchronous", "normal"]).sqlite_synchronous == "normal" != default
 
 
