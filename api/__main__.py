@@ -15,8 +15,8 @@ from activities.projection import SenderWriter
 from api.app import create_app
 from api.backend import Backend
 from api.codes import ByName
-from api.guesses import Guesses
 from api.intake import IntakeService
+from api.limits import TOO_MANY_ACTIONS, Limit, Limits
 from api.metrics import Metrics
 from api.naming import Naming
 from api.people import People
@@ -65,9 +65,10 @@ def assemble(
         FileError: the catalogue cannot be used.
     """
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    guesses = Guesses(settings.guesses_per_minute)
+    limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
+    actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
-    temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check
+    temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check, actions
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
     writing = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
@@ -90,10 +91,10 @@ def assemble(
         hosts=hosts_of(settings),
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
-        bearer=BearerKey(people, guesses),
+        bearer=BearerKey(people, limits),
         people=people,
         naming=naming,
-        guesses=guesses,
+        limits=limits,
         in_force=in_force,
         by_name=ByName(in_force),
         intake=IntakeService(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from activities.notifications.caller_links import Links
 from api.codes import ByName, CatalogueInForce
-from api.guesses import Guesses
 from api.intake import IntakeService
+from api.limits import Limits
 from api.metrics import Metrics
 from api.middleware import Serving
 from api.naming import Naming
@@ -54,7 +54,7 @@ class Backend:
     bearer: BearerKey
     people: People
     naming: Naming
-    guesses: Guesses
+    limits: Limits
     in_force: CatalogueInForce
     by_name: ByName
     intake: IntakeService

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from api.guesses import TOO_MANY_GUESSES, Guesses
+from api.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits
 from api.people import MalformedKeyError, People
 from api.problems import WRONG_ROLE, ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
@@ -18,7 +18,7 @@ from readmodel.people import TOKEN_SHAPE
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
 WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading alone")
-KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, READ_MODEL_UNAVAILABLE)
+KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, READ_MODEL_UNAVAILABLE)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 STAFF = tuple(sorted(set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM}))
 """Roles that read lists, timelines and records of callers."""
@@ -36,17 +36,17 @@ class BearerKey(HTTPBearer):
 
     Args:
         people: the people of the company, and their keys.
-        guesses: counts wrong keys.
+        limits: counts wrong keys, and the requests of each person.
     """
 
-    def __init__(self, people: People, guesses: Guesses) -> None:
+    def __init__(self, people: People, limits: Limits) -> None:
         description = f"An API key: {TOKEN_SHAPE}."
         super().__init__(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=description, auto_error=False)
         self._people = people
-        self._guesses = guesses
+        self._limits = limits
 
     async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
-        """Return who acts, by the key of the request. Raises ProblemError 401, 403, or 429 after many wrong ones."""
+        """Return who acts, by the key of the request. Raises ProblemError 401, 403, or 429 after many."""
         sent = await super().__call__(request)
         challenge = CHALLENGE if sent is None else INVALID
         headers = {"WWW-Authenticate": challenge}
@@ -55,12 +55,13 @@ class BearerKey(HTTPBearer):
         try:
             found = await self._people.verify(sent.credentials)
         except MalformedKeyError as error:
-            self._guesses.count(request, "malformed keys")
+            self._limits.guessed(request, "malformed keys")
             raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
         if found is None:
-            self._guesses.count(request, "wrong keys")
+            self._limits.guessed(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
         actor, scope = found
+        self._limits.asked(request, actor.id, actor.role)
         if scope == "read" and request.method not in READING:
             raise ProblemError(WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"])
         return actor

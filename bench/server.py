@@ -69,6 +69,7 @@ class Service:
         self._environment = clean_environment(
             HOTLINE_DATA_DIR=str(data_dir),
             HOTLINE_API_PORT=str(api),
+            HOTLINE_ACTIONS_PER_CASE="0",
             HOTLINE_TEMPORAL_FILE=str(local_service.temporal_file(self._settings)),
             TEMPORAL_ADDRESS=self.temporal_address,
             TEMPORAL_CONFIG_FILE=os.devnull,

@@ -118,6 +118,15 @@ class Settings(BaseSettings):
     guesses_per_minute: int = Field(default=60, ge=1, le=100_000)
     """Most wrong keys and links of one address within a minute that the API answers 401 or 404; further ones 429."""
 
+    writes_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+    """Most requests of one person within a minute that may change something; further ones 429. 0: no limit."""
+
+    reads_per_minute: int = Field(default=1200, ge=0, le=1_000_000)
+    """Most requests of one person within a minute that read; further ones 429. 0: no limit."""
+
+    actions_per_case: int = Field(default=30, ge=0, le=1_000_000)
+    """Most actions on one case or incident within a minute, whoever acts; further ones 429. 0: no limit."""
+
     links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
     """File of the secret that signs callers' links; made when missing, the same for every API and worker."""
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from api.backend import Backend
+from api.limits import TOO_MANY_ACTIONS
 from api.naming import KINDS
 from api.openapi import Operations
 from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
@@ -66,7 +67,7 @@ class ActionRoutes(Generic[OutcomeT]):
         path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
         fields = action.body.model_fields
         unknown = [kind for name, kind in {"department": UNKNOWN["department"], **KINDS}.items() if name in fields]
-        errors = (*self.errors, *map(kind_of, action.problems), *checked, *unknown)
+        errors = (*self.errors, TOO_MANY_ACTIONS, *map(kind_of, action.problems), *checked, *unknown)
         self.operations.post(path, summary, self.model, {200: self.example, 202: self.example}, errors)(act)
 
     def _endpoint(self, name: str, body_type: type[BaseModel], examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them

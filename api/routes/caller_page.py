@@ -114,7 +114,7 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
 def _too_many(backend: Backend, request: Request) -> ProblemError | None:
     """Count a link that this service has not made; return the problem of an address that has sent many."""
     try:
-        backend.guesses.count(request, "unknown links")
+        backend.limits.guessed(request, "unknown links")
     except ProblemError as many:
         return many
     return None

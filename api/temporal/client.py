@@ -22,9 +22,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.signatures import UNSIGNED
+from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.shared.command import Command
+from domain.shared.numbers import is_incident
 from workflows.clients.start import KeyReusedError
 from workflows.start_checks import INVALID_ARGUMENTS
 
@@ -54,6 +56,7 @@ class EntityClient(Generic[OutcomeT]):
         task_queue: queue of the workers.
         timeout_seconds: longest wait for an update.
         clock_check: check before anything is started or changed.
+        limit: limit of the actions on one entity. Refused ones do not count: they could lock out others.
         acknowledged: returns the version that SQL is known to have, if this process writes what an update returns.
     """
 
@@ -66,11 +69,13 @@ class EntityClient(Generic[OutcomeT]):
         task_queue: str,
         timeout_seconds: float,
         clock_check: ClockCheck,
+        limit: Limit,
         acknowledged: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         self._client = client
         self._acknowledged = acknowledged
         self._clock_check = clock_check
+        self._limit = limit
         self._task_queue = task_queue
         self._timeout = timeout_seconds
         self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
@@ -99,6 +104,8 @@ class EntityClient(Generic[OutcomeT]):
         await self._clock_check.require()
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
         async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
+            subject = f"{'incident' if is_incident(number) else 'case'} {number}"
+            self._limit.check(subject)
             # Known only now: the write of those who acted before may have ended meanwhile.
             update = self._handle(number).execute_update(
                 action,
@@ -108,9 +115,11 @@ class EntityClient(Generic[OutcomeT]):
                 rpc_timeout=timedelta(seconds=self._timeout),
             )
             try:
-                return await unless_gone(update)
+                outcome = await unless_gone(update)
             except WorkflowUpdateFailedError as error:
                 raise _refused_by(error) from None
+            self._limit.count(subject)
+            return outcome
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
         """Return the answer to a query; None if there is no such workflow. Raises ProblemError."""

@@ -1,9 +1,12 @@
 """The doors of the API: whom it answers, and what other sites get of it."""
 
+import asyncio
 import logging
 
 import pytest
 
+from api.limits import TOO_MANY_ACTIONS, Limit
+from api.problems import ProblemError
 from hotline.settings import Settings, hosts_of
 from tests.support.api import Api, further_api, problem
 
@@ -60,12 +63,12 @@ async def test_many_wrong_keys_of_one_address_are_told_and_refused(
             ]
         assert statuses == [401] + [429] * 8
         refused = await made.http.get("/v1/services", headers={"Authorization": wrong})
-        assert "more than 5 wrong keys" in problem(refused, 429, "too-many-guesses")["detail"]
+        assert "limit of 5 wrong keys" in problem(refused, 429, "too-many-guesses")["detail"]
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert (await made.get("/v1/services")).status_code == 200
-    assert [record.getMessage() for record in caplog.records if "127.0.0.1 sends" in record.getMessage()] == [
-        "127.0.0.1 sends wrong keys",
-        "127.0.0.1 sends malformed keys",
+    assert [record.getMessage() for record in caplog.records if "sends" in record.getMessage()] == [
+        "address 127.0.0.1 sends wrong keys",
+        "address 127.0.0.1 sends malformed keys",
     ]
 
 
@@ -80,4 +83,74 @@ async def test_many_guessed_links_of_one_address_are_told_and_refused(
         number = await made.case_in("registered")
         url = (await made.post(f"/v1/complaints/{number}/link", {})).json()["url"]
         assert (await made.http.get(f"/c/{url.rpartition('/')[2]}")).status_code == 200
-    assert [record.getMessage() for record in caplog.records] == ["127.0.0.1 sends unknown links"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "address 127.0.0.1 sends unknown links",
+        "address 127.0.0.1 has reached the limit of 3 wrong keys or links within a minute",
+    ]
+
+
+async def test_many_requests_of_one_person_are_told_and_refused(
+    on_sqlite: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Others go on, and so does an administrator, whose key imports."""
+    number = await on_sqlite.case_in("registered")
+    async with further_api(on_sqlite, on_sqlite.clock, writes_per_minute=3, reads_per_minute=4) as made:
+        with caplog.at_level(logging.WARNING, "hotline.api"):
+            written = [await made.register() for _ in range(5)]
+            read = [await made.get(f"/v1/complaints/{number}", by="wu") for _ in range(6)]
+        assert [answer.status_code for answer in written] == [201] * 3 + [429] * 2
+        assert [answer.status_code for answer in read] == [200] * 4 + [429] * 2
+        for refused in (written[-1], read[-1]):
+            problem(refused, 429, "too-many-requests")
+            assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert (await made.register(by="li")).status_code == 201
+        assert [(await made.register(by="chief")).status_code for _ in range(5)] == [201] * 5
+    chen, wu = (made.keyring.verify(made.tokens[name]) for name in ("chen", "wu"))
+    assert chen
+    assert wu
+    assert [record.getMessage() for record in caplog.records] == [
+        f"person {chen.id} has reached the limit of 3 requests that change something within a minute",
+        f"person {wu.id} has reached the limit of 4 requests that read within a minute",
+    ]
+
+
+async def test_many_actions_on_one_case_are_refused_whoever_acts(
+    on_sqlite: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each may notify the same people. What the case refuses does not count, or a stranger could lock others out."""
+    numbers = [await on_sqlite.case_in("dispatched") for _ in range(2)]
+    async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=3) as made:
+        refused = [await made.act(numbers[0], "complete", {"result": "?"}, by="portal") for _ in range(5)]
+        assert {answer.status_code for answer in refused} == {403}
+        with caplog.at_level(logging.WARNING, "hotline.api"):
+            people = ("portal", "chen", "chief", "portal", "chief")
+            urged = await asyncio.gather(*(made.act(numbers[0], "urge", by=person) for person in people))
+        assert sorted(answer.status_code for answer in urged) == [200] * 3 + [429] * 2
+        last = await made.act(numbers[0], "urge", by="portal")
+        problem(last, 429, "too-many-actions")
+        assert 1 <= int(last.headers["retry-after"]) <= 60
+        assert (await made.act(numbers[1], "urge", by="portal")).status_code == 200
+    assert (await on_sqlite.actions(numbers[0])).count("urge") == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        f"case {numbers[0]} has reached the limit of 3 actions within a minute"
+    ]
+
+
+async def test_zero_is_no_limit(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=0, reads_per_minute=0) as made:
+        assert {(await made.act(number, "urge", by="portal")).status_code for _ in range(40)} == {200}
+        assert (await made.get(f"/v1/complaints/{number}", by="wu")).status_code == 200
+
+
+async def test_a_minute_begins_with_the_first_that_is_counted() -> None:
+    now = 7.0
+    limit = Limit(TOO_MANY_ACTIONS, 1, "actions", lambda: now)
+    limit.count("case 1")
+    now = 66.5
+    with pytest.raises(ProblemError) as refused:
+        limit.check("case 1")
+    assert refused.value.headers == {"Retry-After": "1"}
+    limit.check("case 2")
+    now = 67.0
+    limit.check("case 1")

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
+from api.limits import TOO_MANY_ACTIONS, Limit
 from api.problems import ProblemError
 from api.storage import Storage
 from api.temporal.complaints import ComplaintClient
@@ -142,7 +143,9 @@ async def test_a_start_that_gets_no_answer_in_its_time_is_not_made_later(tempora
         client = await Client.connect(
             f"127.0.0.1:{way.port}", data_converter=temporal.data_converter, interceptors=[SIGNATURES]
         )
-        complaints = ComplaintClient(client, "nobody", timeout_seconds=8, clock_check=Agreed())
+        complaints = ComplaintClient(
+            client, "nobody", timeout_seconds=8, clock_check=Agreed(), limit=Limit(TOO_MANY_ACTIONS, 0, "actions")
+        )
         late, request = registration(number="2603090000017"), Request(key=uuid.uuid4().hex)
         await way.cut()
         with pytest.raises(ProblemError) as raised:
