@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import make_url
 from temporalio.client import Client
 
@@ -15,6 +16,7 @@ from activities.projection import SenderWriter
 from api.app import create_app
 from api.backend import Backend
 from api.codes import ByName
+from api.connections import ConnectionBounds, bounded_protocol
 from api.intake import IntakeService
 from api.limits import TOO_MANY_ACTIONS, Limit, Limits
 from api.metrics import Metrics
@@ -91,6 +93,7 @@ def assemble(
         hosts=hosts_of(settings),
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
+        request_seconds=settings.request_seconds,
         bearer=BearerKey(people, limits),
         people=people,
         naming=naming,
@@ -131,11 +134,18 @@ def _files(settings: Settings) -> dict[str, Path]:
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT, then end open requests."""
     require_encryption(settings)
-    config = uvicorn.Config(
-        create_app(assemble(settings, await connect(settings, lazy=True))),
+    app = create_app(assemble(settings, await connect(settings, lazy=True)))
+    await uvicorn.Server(server_config(app, settings)).serve()
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how the application is served."""
+    bounds = ConnectionBounds(settings.request_seconds, settings.connections, settings.connections_per_address)
+    return uvicorn.Config(
+        app,
         host=settings.api_host,
         port=settings.api_port,
-        http="httptools",
+        http=bounded_protocol(bounds),
         ws="none",
         access_log=False,
         log_config=None,
@@ -147,7 +157,6 @@ async def serve(settings: Settings) -> None:
         headers=[("strict-transport-security", "max-age=31536000")] if settings.tls_certificate else [],
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    await uvicorn.Server(config).serve()
 
 
 def main() -> None:

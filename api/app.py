@@ -66,7 +66,7 @@ def create_app(backend: Backend) -> FastAPI:
             Middleware(Watch, metrics=backend.metrics),
             Middleware(HostCheck, hosts=backend.hosts),
             Middleware(PeopleServed, serving=backend.serving),
-            Middleware(BodyLimit, limit=backend.body_limit_bytes),
+            Middleware(BodyLimit, limit=backend.body_limit_bytes, seconds=backend.request_seconds),
         ],
         exception_handlers={
             ProblemError: on_problem,

@@ -44,6 +44,7 @@ class Backend:
         hosts: names that the API answers to.
         templates: folder of the operator's templates, or None.
         body_limit_bytes: size of the largest body.
+        request_seconds: longest wait for a body.
         serving: returns the context of a request that changes something.
     """
 
@@ -51,6 +52,7 @@ class Backend:
     hosts: frozenset[str]
     templates: Path | None
     body_limit_bytes: int
+    request_seconds: float
     bearer: BearerKey
     people: People
     naming: Naming

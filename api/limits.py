@@ -20,6 +20,24 @@ TOO_MANY_ACTIONS = declare("too-many-actions", HTTPStatus.TOO_MANY_REQUESTS, "To
 WINDOW_SECONDS = 60.0
 
 
+class RareLog:
+    """Log with one line a minute for each subject and what it does."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends_at = -math.inf
+        self._told: set[tuple[str, str]] = set()
+
+    def tell(self, subject: str, what: str) -> None:
+        """Write the line, unless it was written within this minute."""
+        if (now := self._clock()) >= self._ends_at:
+            self._ends_at = now + WINDOW_SECONDS
+            self._told.clear()
+        if (subject, what) not in self._told:
+            self._told.add((subject, what))
+            log.warning("%s %s", subject, what)
+
+
 class Limit:
     """Counter of what each subject does within a minute, which begins with the first that is counted.
 
@@ -37,7 +55,7 @@ class Limit:
         self._clock = clock
         self._ends_at = -math.inf
         self._counts: Counter[str] = Counter()
-        self._told: set[tuple[str, str]] = set()
+        self._log = RareLog(clock)
 
     def check(self, subject: str) -> None:
         """Raise ProblemError 429 if the subject has reached the limit."""
@@ -45,7 +63,7 @@ class Limit:
         if not self._most or self._counts[subject] < self._most:
             return
         reached = f"has reached the limit of {self._most} {self._what} within a minute"
-        self.tell(subject, reached)
+        self._log.tell(subject, reached)
         seconds = math.ceil(self._ends_at - self._clock())
         headers = {"Retry-After": str(max(seconds, 1))}
         raise ProblemError(self._kind, f"The {subject} {reached}; send it again after the pause.", headers=headers)
@@ -55,18 +73,10 @@ class Limit:
         self._begin_minute()
         self._counts[subject] += 1
 
-    def tell(self, subject: str, what: str) -> None:
-        """Write one line a minute to the log for each subject and what it does."""
-        self._begin_minute()
-        if (subject, what) not in self._told:
-            self._told.add((subject, what))
-            log.warning("%s %s", subject, what)
-
     def _begin_minute(self) -> None:
         if (now := self._clock()) >= self._ends_at:
             self._ends_at = now + WINDOW_SECONDS
             self._counts.clear()
-            self._told.clear()
 
 
 class Limits:
@@ -79,6 +89,7 @@ class Limits:
     """
 
     def __init__(self, guesses: int, reads: int, writes: int) -> None:
+        self._log = RareLog()
         self._guesses = Limit(TOO_MANY_GUESSES, guesses, "wrong keys or links")
         self._reads = Limit(TOO_MANY_REQUESTS, reads, "requests that read")
         self._writes = Limit(TOO_MANY_REQUESTS, writes, "requests that change something")
@@ -86,7 +97,7 @@ class Limits:
     def guessed(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
         address = f"address {request.client.host if request.client else 'unknown'}"
-        self._guesses.tell(address, f"sends {what}")
+        self._log.tell(address, f"sends {what}")
         self._guesses.check(address)
         self._guesses.count(address)
 

@@ -1,12 +1,12 @@
 """Middleware of every request, as plain ASGI: metrics, a limit of the body, and a problem for every fault."""
 
+import asyncio
 import logging
 import re
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from asgi_correlation_id import correlation_id
 from starlette.datastructures import Headers
@@ -18,6 +18,7 @@ from api.problems import INTERNAL, ProblemError, declare
 log = logging.getLogger("hotline.api")
 
 BODY_TOO_LARGE = declare("body-too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large")
+TOO_SLOW = declare("request-timeout", HTTPStatus.REQUEST_TIMEOUT, "Request body too slow")
 WRONG_HOST = declare("wrong-host", HTTPStatus.MISDIRECTED_REQUEST, "Not the address of this service")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that a client may give its requests: a log can carry them as they are."""
@@ -83,21 +84,25 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        given = Headers(scope=scope).get("host") if scope["type"] == "http" else None
-        if given is None or _name_in(given) in self._hosts:
+        given = Headers(scope=scope).getlist("host") if scope["type"] == "http" else []
+        if all(_name_in(host) in self._hosts for host in given):
             await self._app(scope, receive, send)
             return
-        accepted = [*sorted(self._hosts), "a name in HOTLINE_ALLOWED_HOSTS"]
-        problem = ProblemError(WRONG_HOST, "The service does not answer to the name in `Host`.", accepted=accepted)
+        detail = "The service does not answer to what `Host` names. Its operator may add names: HOTLINE_ALLOWED_HOSTS."
+        problem = ProblemError(WRONG_HOST, detail, accepted=sorted(self._hosts))
         await problem.response()(scope, receive, send)
 
 
 def _name_in(host: str) -> str | None:
     """Return the name in a header `Host`, in lower case and without the port; None if it has no such form."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
+    form = _HOST.fullmatch(host)
+    if form is None or int(form["port"] or 0) > LAST_PORT:
         return None
+    return (form["name"] or form["v6"]).lower()
+
+
+_HOST = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(:(?P<port>[0-9]{1,5}))?")
+LAST_PORT = 65535
 
 
 class PeopleServed:
@@ -127,11 +132,12 @@ class PeopleServed:
 
 
 class BodyLimit:
-    """Limit of the bytes that are read of a body, also if its length was not announced."""
+    """Limit of the bytes that are read of a body, also if its length was not announced, and of the seconds it takes."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
         self._app = app
         self._limit = limit
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -142,13 +148,20 @@ class BodyLimit:
             await self._too_large().response()(scope, receive, send)
             return
         read = 0
+        late_at: float | None = asyncio.get_running_loop().time() + self._seconds
 
         async def bounded() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, late_at
+            try:
+                async with asyncio.timeout_at(late_at):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
             read += len(message.get("body", b""))
             if read > self._limit:
                 raise self._too_large()
+            if not message.get("more_body"):
+                late_at = None
             return message
 
         await self._app(scope, bounded, send)
@@ -156,3 +169,6 @@ class BodyLimit:
     def _too_large(self) -> ProblemError:
         most = f"{self._limit} bytes at most"
         return ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
+
+    def _too_slow(self) -> ProblemError:
+        return ProblemError(TOO_SLOW, f"The body has not arrived within {self._seconds:g} s; nothing was done.")

@@ -166,6 +166,15 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
     """Largest request body the API reads, in bytes."""
 
+    request_seconds: float = Field(default=10.0, gt=0, le=300)
+    """Seconds within which the head of a request must arrive, then its body, and then its answer be taken."""
+
+    connections: int = Field(default=800, ge=1, le=100_000)
+    """Most connections of one API process at the same time; keep it 200 below the limit of open files."""
+
+    connections_per_address: int = Field(default=256, ge=1, le=100_000)
+    """Most connections of one address at the same time; behind a proxy, all have the proxy's address."""
+
     projection_group_size: int = Field(default=64, ge=1, le=1000)
     """Most batches, a case's each, that the projection writes in one SQL transaction."""
 

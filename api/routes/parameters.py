@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.backend import COMPLAINT_NOT_FOUND
-from api.middleware import BODY_TOO_LARGE
+from api.middleware import BODY_TOO_LARGE, TOO_SLOW
 from api.problems import (
     BAD_REQUEST,
     INVALID_REQUEST,
@@ -50,6 +50,7 @@ POST_ERRORS = (
     BAD_REQUEST,
     WRONG_ROLE,
     BODY_TOO_LARGE,
+    TOO_SLOW,
     NO_JSON,
     INVALID_REQUEST,
     INVALID_IDEMPOTENCY_KEY,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,13 +14,25 @@ from tests.support.api import Api, further_api, problem
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+NOT_OURS = ["evil.example", "127.0.0.1.evil.example:80", "localhost.", "[", "127.0.0.2", "a b"]
+NO_HOST = [f"127.0.0.1{rest}" for rest in ("/x", "?x", "#x", ":x", ":", ":65536")] + ["evil@127.0.0.1", "::1", "[::1"]
+
+
 @pytest.mark.parametrize("path", ["/v1/complaints", "/openapi.json", "/docs", "/metrics", "/c/x", "/nowhere"])
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "localhost.", "[", "127.0.0.2", "a b"])
+@pytest.mark.parametrize("host", NOT_OURS + NO_HOST)
 async def test_a_request_for_another_name_is_refused(on_sqlite: Api, path: str, host: str) -> None:
     answer = await on_sqlite.http.get(path, headers={"Host": host, **on_sqlite.key("chief")})
     found = problem(answer, 421, "wrong-host")
-    assert "localhost" in found["accepted"]
+    assert found["accepted"] == ["127.0.0.1", "::1", "localhost"]
     assert "evil" not in answer.text
+
+
+async def test_every_name_must_be_one_of_the_service(on_sqlite: Api) -> None:
+    parts = urlsplit(on_sqlite.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 421 ")
+    writer.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8080", "LOCALHOST", "[::1]:8080"])

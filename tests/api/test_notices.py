@@ -109,7 +109,7 @@ async def test_without_the_library_only_pdf_is_refused(hasty: Api, late: str, mo
     monkeypatch.delitem(sys.modules, "api.documents.pdf", raising=False)
     (item, _) = await listed(hasty, late)
     async with (
-        served(create_app(assemble(hasty.settings, hasty.temporal))) as url,
+        served(create_app(assemble(hasty.settings, hasty.temporal)), hasty.settings) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
         plain = dataclasses.replace(hasty, http=http)

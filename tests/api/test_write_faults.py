@@ -64,7 +64,7 @@ async def reset(api: Api, number: str) -> WorkflowHandle[object, object]:
 async def process_with(backend: Backend, made: Api) -> AsyncIterator[Api]:
     """Another API process of the same service, with this backend."""
     async with (
-        served(create_app(backend)) as url,
+        served(create_app(backend), made.settings) as url,
         httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,
     ):
         yield replace(made, url=url, http=http)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 import worker
-from api.__main__ import assemble
+from api.__main__ import assemble, server_config
 from api.app import create_app
 from api.backend import Backend
 from api.temporal.clock import ClockCheck
@@ -167,7 +167,7 @@ async def running_api(
     async with AsyncExitStack() as stack:
         if at_work:
             await stack.enter_async_context(worker.running(temporal, settings))
-        url = await stack.enter_async_context(served(app))
+        url = await stack.enter_async_context(served(app, settings))
         client = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT)
         http = await stack.enter_async_context(client)
         yield Api(url, app, settings, temporal, clock, directory, backend, tokens, http)
@@ -196,7 +196,7 @@ async def further_api(
     backend = assemble(settings, made.temporal, clock, check)
     app = create_app(backend)
     async with (
-        served(app) as url,
+        served(app, settings) as url,
         httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=KEPT) as http,
     ):
         yield replace(made, url=url, app=app, backend=backend, settings=settings, http=http)
@@ -219,12 +219,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[str]:
+async def served(app: ASGIApp, settings: Settings) -> AsyncIterator[str]:
     """The application behind a real HTTP server; its URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, http="httptools", ws="none", lifespan="on", log_config=None, access_log=False)
-        server = _Server(config)
+        server = _Server(server_config(app, settings))
         task = asyncio.create_task(server.serve([listening]))
         while not server.started:
             assert not task.done(), task

@@ -1,0 +1,149 @@
+"""Connections that bring no request, or half of one: they end, and hold up nobody else."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.api import CALL, Api, further_api
+from tests.support.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+SOON = 0.3
+"""Seconds that a request may take in these tests."""
+HEAD = (
+    b"POST /v1/complaints HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\n"
+)
+
+
+class Wire(NamedTuple):
+    """A connection as a client has it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def to(cls, made: Api, stack: AsyncExitStack) -> "Wire":
+        parts = urlsplit(made.url)
+        wire = cls(*await asyncio.open_connection(parts.hostname, parts.port))
+        stack.callback(wire.writer.close)
+        return wire
+
+    async def rest(self) -> bytes:
+        """Return what comes until the server ends the connection; fails if it does not."""
+        async with asyncio.timeout(10):
+            try:
+                return await self.reader.read()
+            except ConnectionResetError:
+                return b""
+
+    async def drip(self, drops: bytes) -> None:
+        """Send these bytes one by one, again and again, until the server ends the connection."""
+        while not self.reader.at_eof() and not self.writer.is_closing():
+            for drop in drops:
+                self.writer.write(bytes([drop]))
+                try:
+                    await asyncio.wait_for(self.reader.read(1), SOON / 10)
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    return
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET /healthz HTTP/1.1\r\nHost: local"])
+async def test_a_connection_without_a_whole_head_is_closed(on_sqlite: Api, sent: bytes) -> None:
+    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
+        wire = await Wire.to(made, stack)
+        wire.writer.write(sent)
+        assert await wire.rest() == b""
+
+
+@pytest.mark.parametrize("drops", [b"\r\n", b"x"])
+async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(on_sqlite: Api, drops: bytes) -> None:
+    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
+        wire = await Wire.to(made, stack)
+        wire.writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in await wire.reader.readuntil(b"}")
+        if drops == b"x":
+            wire.writer.write(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        async with asyncio.timeout(10):
+            await wire.drip(drops)
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 900", b"Transfer-Encoding: chunked"])
+async def test_a_body_that_does_not_arrive_is_answered_408(on_sqlite: Api, length: bytes) -> None:
+    key = on_sqlite.tokens["chen"].encode()
+    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
+        wire = await Wire.to(made, stack)
+        wire.writer.write(HEAD % key + length + b"\r\n\r\n")
+        head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert b"connection: close" in head.lower()
+        assert b"urn:hotline:problem:request-timeout" in body
+
+
+async def test_the_rest_of_a_body_that_nobody_reads_is_not_waited_for(on_sqlite: Api) -> None:
+    """The answer is complete, so nothing in the application waits any more."""
+    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
+        wire = await Wire.to(made, stack)
+        wire.writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n")
+        assert b"200 OK" in await wire.reader.readuntil(b"}")
+        async with asyncio.timeout(10):
+            await wire.drip(b"x")
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(on_sqlite: Api) -> None:
+    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
+        wire = await Wire.to(made, stack)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport has it
+        asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        wire.writer.write(asked * 200)
+
+        async def is_gone() -> bool:
+            wire.writer.write(b"\r\n")
+            return wire.writer.is_closing()
+
+        await until(is_gone, bool)
+
+
+async def test_a_slow_request_within_its_time_is_answered(on_sqlite: Api) -> None:
+    async with further_api(on_sqlite, on_sqlite.clock, request_seconds=5) as made, AsyncExitStack() as stack:
+        wire = await Wire.to(made, stack)
+        body = b'{"service_code": "no_water", "description": "-", "location": {"district": "west"}}'
+        sent = HEAD % made.tokens["chen"].encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        for start in range(0, len(sent), 100):
+            wire.writer.write(sent[start : start + 100])
+            await wire.writer.drain()
+            await made.get("/healthz")
+        assert (await wire.reader.readline()).startswith(b"HTTP/1.1 201 ")
+
+
+async def test_one_address_cannot_hold_all_connections(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        further_api(on_sqlite, on_sqlite.clock, request_seconds=30, connections_per_address=20) as made,
+        AsyncExitStack() as stack,
+    ):
+        with caplog.at_level(logging.WARNING, "hotline.api"):
+            held = [await Wire.to(made, stack) for _ in range(20)]
+            beyond = [await Wire.to(made, stack) for _ in range(3)]
+            assert [await wire.rest() for wire in beyond] == [b""] * 3
+        held[0].writer.close()
+        await held[0].writer.wait_closed()
+        answer = await asyncio.wait_for(_first_answer(made), 10)
+        assert answer == 201
+    assert [record.getMessage() for record in caplog.records] == [
+        "address 127.0.0.1 is refused connections: accepted are 20 of one address, 800 in all"
+    ]
+
+
+async def _first_answer(made: Api) -> int:
+    """Return the status of a registration as soon as the server takes a connection again."""
+    while True:
+        try:
+            return (await made.register(CALL)).status_code
+        except httpx.TransportError:
+            continue
