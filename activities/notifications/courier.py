@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import getproxies
 
 import httpx
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.notifications.addresses import CheckedTransport
 from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
 from activities.notifications.delivery import DeliveryLoop, GiveUp, Pace, RoutingLoop
 from activities.notifications.routing import ChannelFile
@@ -80,7 +82,10 @@ async def courier(
     """Build the courier; its channels are closed at the end of the context."""
     channels, pace = config.channels, config.pace
     # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None)) as http:
+    unlimited = httpx.Limits(max_connections=None)
+    # A proxy of the environment resolves names by itself.
+    transport = None if getproxies() else CheckedTransport(unlimited)
+    async with httpx.AsyncClient(limits=unlimited, transport=transport) as http:
         resources = Resources(http, config.render, config.log_file)
         loops = [
             DeliveryLoop(

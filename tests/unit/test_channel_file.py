@@ -2,11 +2,9 @@
 
 import base64
 import pkgutil
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.email import NotifyEmail
@@ -15,10 +13,8 @@ from apprise.plugins.wecombot import NotifyWeComBot
 from pydantic import SecretStr, ValidationError
 
 from activities.notifications import channels
-from activities.notifications.addresses import ForbiddenAddressError, check_resolved
 from activities.notifications.channels import CONFIGS
 from activities.notifications.channels.apprise import AppriseConfig, AppriseSender
-from activities.notifications.channels.base import post
 from activities.notifications.routing import ChannelFile
 from domain.shared.operator_errors import FileError
 from hotline.files.channels import load_channels
@@ -229,19 +225,3 @@ def test_a_receiver_at_an_address_of_the_cloud_is_refused(host: str, tmp_path: P
 def test_apprise_sends_to_no_such_address_either(url: str) -> None:
     with pytest.raises(ValidationError, match="accepted: a receiver in your network"):
         AppriseConfig(kind="apprise", url=SecretStr(url))
-
-
-async def test_a_name_is_checked_when_it_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its operator may let it lead anywhere, and later somewhere else."""
-
-    def resolved(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
-        addresses = {"good.example": ["10.1.2.3"], "bad.example": ["10.1.2.3", "169.254.169.254"]}[host]
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolved)
-    await check_resolved("good.example")
-    with pytest.raises(ForbiddenAddressError):
-        await check_resolved("bad.example")
-    async with httpx.AsyncClient() as http:
-        with pytest.raises(ForbiddenAddressError):
-            await post(http, "http://bad.example/hook", {}, b"{}", 5)
