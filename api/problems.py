@@ -257,8 +257,8 @@ def _message(request: Request, fault: ErrorDetails) -> str:
 
 
 _PATTERNS = {
-    LINES: "Text without control characters, but for line ends and tabs, and without marks of direction",
-    ONE_LINE: "Text without control characters and marks of direction",
+    LINES: "Text without control characters but line ends and tabs, without hidden characters and marks of direction",
+    ONE_LINE: "Text without control characters, hidden characters and marks of direction",
     r"^[a-z][a-z0-9_]{0,39}$": "A code: a lower-case letter, then lower-case letters, digits or _, at most 40 in all",
     r"^\+?[0-9][0-9 -]{2,24}$": "A telephone number: 3 to 25 digits, spaces or dashes, + before them if need be",
     r"^[0-9A-Za-z-]{1,32}$": "An account number: 1 to 32 letters, digits or dashes",

@@ -31,9 +31,14 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator
 
 
 def _normalised(value: object) -> object:
-    """Return a text in the one form in which characters and line ends are kept (NFC); anything else as it is."""
+    """Return a text in the one form in which characters and line ends are kept (NFC); anything else as it is.
+
+    Raises PydanticCustomError if it has characters of tags.
+    """
     if not isinstance(value, str):
         return value
+    if _TAGS.search(value):
+        raise PydanticCustomError("hidden", "Text without hidden characters")
     return unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -46,12 +51,21 @@ _BREAKS = re.compile(r" *[\n\t][ \n\t]*")
 NORMALISED = BeforeValidator(_normalised)
 ON_ONE_LINE = BeforeValidator(_on_one_line)
 """The same for text that is shown among other words: what was written on several lines is joined."""
-_HIDDEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+_TAGS = re.compile("[\U000e0000-\U000e007f]")
+"""Invisible copies of ASCII, which machines read. Patterns of Python and ECMA-262 have no common way to write them."""
+_HIDDEN = (
+    r"\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufeff\uffa0\ufff9-\ufffb"
+)
+INVISIBLE = re.compile(f"[{_HIDDEN}\u180b-\u180f\ufe00-\ufe0f\U000e0000-\U000e01ef]")
+"""Characters that nobody sees: those that no text may have, tags, and variation selectors, by which two names differ
+that look the same. Texts may have the last: emoji and some scripts need them."""
 LINES = rf"^[^\x00-\x08\x0b-\x1f{_HIDDEN}]*$"
 """Pattern of text whose only control characters are line feed and tab. PostgreSQL keeps no NUL. Hidden characters,
-above all those that turn the direction of text, would show a reader something else than was written, on paper too."""
-ONE_LINE = rf"^[^\x00-\x1f{_HIDDEN}]*$"
-"""The same without line feed and tab."""
+above all those that turn the direction of text, would show a reader something else than was written, on paper too.
+Joiners (U+200C, U+200D) are kept, as emoji and some scripts need them."""
+ONE_LINE = rf"^[^\x00-\x1f\u200c\u200d{_HIDDEN}]*$"
+"""The same without line feed, tab and joiners, for what is looked up and compared: names, addresses, titles."""
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=LINES), NORMALISED
 ]
