@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
 from sqlalchemy import make_url
+from starlette.types import ASGIApp
 from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
@@ -138,7 +138,7 @@ async def serve(settings: Settings) -> None:
     await uvicorn.Server(server_config(app, settings)).serve()
 
 
-def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """Return how the application is served."""
     bounds = ConnectionBounds(settings.request_seconds, settings.connections, settings.connections_per_address)
     return uvicorn.Config(

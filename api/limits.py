@@ -3,11 +3,12 @@
 import logging
 import math
 import time
-from collections import Counter
-from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import Request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
 
 from api.problems import Kind, ProblemError, declare
 from domain.shared.actors import Role
@@ -17,66 +18,51 @@ log = logging.getLogger("hotline.api")
 TOO_MANY_GUESSES = declare("too-many-guesses", HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys or links")
 TOO_MANY_REQUESTS = declare("too-many-requests", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests of one person")
 TOO_MANY_ACTIONS = declare("too-many-actions", HTTPStatus.TOO_MANY_REQUESTS, "Too many actions on one case")
-WINDOW_SECONDS = 60.0
+_ONE_LINE = RateLimitItemPerMinute(1)
 
 
 class RareLog:
     """Log with one line a minute for each subject and what it does."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._ends_at = -math.inf
-        self._told: set[tuple[str, str]] = set()
+    def __init__(self) -> None:
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def tell(self, subject: str, what: str) -> None:
         """Write the line, unless it was written within this minute."""
-        if (now := self._clock()) >= self._ends_at:
-            self._ends_at = now + WINDOW_SECONDS
-            self._told.clear()
-        if (subject, what) not in self._told:
-            self._told.add((subject, what))
+        if self._limiter.hit(_ONE_LINE, subject, what):
             log.warning("%s %s", subject, what)
 
 
 class Limit:
-    """Counter of what each subject does within a minute, which begins with the first that is counted.
+    """Limit of what each subject does within a minute, which begins with the first that is counted.
 
     Args:
         kind: type of the problem beyond the limit.
         per_minute: most times within a minute; 0 for no limit.
         what: noun of what is counted, in the plural.
-        clock: returns seconds that never go back.
     """
 
-    def __init__(self, kind: Kind, per_minute: int, what: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kind: Kind, per_minute: int, what: str) -> None:
         self._kind = kind
-        self._most = per_minute
+        self._most = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._what = what
-        self._clock = clock
-        self._ends_at = -math.inf
-        self._counts: Counter[str] = Counter()
-        self._log = RareLog(clock)
+        self._log = RareLog()
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def check(self, subject: str) -> None:
         """Raise ProblemError 429 if the subject has reached the limit."""
-        self._begin_minute()
-        if not self._most or self._counts[subject] < self._most:
+        if self._most is None or self._limiter.test(self._most, subject):
             return
-        reached = f"has reached the limit of {self._most} {self._what} within a minute"
+        reached = f"has reached the limit of {self._most.amount} {self._what} within a minute"
         self._log.tell(subject, reached)
-        seconds = math.ceil(self._ends_at - self._clock())
+        seconds = math.ceil(self._limiter.get_window_stats(self._most, subject).reset_time - time.time())
         headers = {"Retry-After": str(max(seconds, 1))}
         raise ProblemError(self._kind, f"The {subject} {reached}; send it again after the pause.", headers=headers)
 
     def count(self, subject: str) -> None:
         """Count what the subject has done."""
-        self._begin_minute()
-        self._counts[subject] += 1
-
-    def _begin_minute(self) -> None:
-        if (now := self._clock()) >= self._ends_at:
-            self._ends_at = now + WINDOW_SECONDS
-            self._counts.clear()
+        if self._most:
+            self._limiter.hit(self._most, subject)
 
 
 class Limits:

@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.limits import TOO_MANY_ACTIONS, Limit
-from api.problems import ProblemError
 from hotline.settings import Settings, hosts_of
 from tests.support.api import Api, further_api, problem
 
@@ -118,12 +116,9 @@ async def test_many_requests_of_one_person_are_told_and_refused(
             assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert (await made.register(by="li")).status_code == 201
         assert [(await made.register(by="chief")).status_code for _ in range(5)] == [201] * 5
-    chen, wu = (made.keyring.verify(made.tokens[name]) for name in ("chen", "wu"))
-    assert chen
-    assert wu
     assert [record.getMessage() for record in caplog.records] == [
-        f"person {chen.id} has reached the limit of 3 requests that change something within a minute",
-        f"person {wu.id} has reached the limit of 4 requests that read within a minute",
+        "person chen has reached the limit of 3 requests that change something within a minute",
+        "person wu has reached the limit of 4 requests that read within a minute",
     ]
 
 
@@ -133,16 +128,16 @@ async def test_many_actions_on_one_case_are_refused_whoever_acts(
     """Each may notify the same people. What the case refuses does not count, or a stranger could lock others out."""
     numbers = [await on_sqlite.case_in("dispatched") for _ in range(2)]
     async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=3) as made:
-        refused = [await made.act(numbers[0], "complete", {"result": "?"}, by="portal") for _ in range(5)]
+        refused = [await made.act(numbers[0], "complete", {"result": "?"}, by="zhou") for _ in range(5)]
         assert {answer.status_code for answer in refused} == {403}
         with caplog.at_level(logging.WARNING, "hotline.api"):
-            people = ("portal", "chen", "chief", "portal", "chief")
+            people = ("xu", "chen", "chief", "li", "chief")
             urged = await asyncio.gather(*(made.act(numbers[0], "urge", by=person) for person in people))
         assert sorted(answer.status_code for answer in urged) == [200] * 3 + [429] * 2
-        last = await made.act(numbers[0], "urge", by="portal")
+        last = await made.act(numbers[0], "urge", by="chief")
         problem(last, 429, "too-many-actions")
         assert 1 <= int(last.headers["retry-after"]) <= 60
-        assert (await made.act(numbers[1], "urge", by="portal")).status_code == 200
+        assert (await made.act(numbers[1], "urge", by="chief")).status_code == 200
     assert (await on_sqlite.actions(numbers[0])).count("urge") == 3
     assert [record.getMessage() for record in caplog.records] == [
         f"case {numbers[0]} has reached the limit of 3 actions within a minute"
@@ -152,18 +147,5 @@ async def test_many_actions_on_one_case_are_refused_whoever_acts(
 async def test_zero_is_no_limit(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=0, reads_per_minute=0) as made:
-        assert {(await made.act(number, "urge", by="portal")).status_code for _ in range(40)} == {200}
+        assert {(await made.act(number, "urge", by="chief")).status_code for _ in range(40)} == {200}
         assert (await made.get(f"/v1/complaints/{number}", by="wu")).status_code == 200
-
-
-async def test_a_minute_begins_with_the_first_that_is_counted() -> None:
-    now = 7.0
-    limit = Limit(TOO_MANY_ACTIONS, 1, "actions", lambda: now)
-    limit.count("case 1")
-    now = 66.5
-    with pytest.raises(ProblemError) as refused:
-        limit.check("case 1")
-    assert refused.value.headers == {"Retry-After": "1"}
-    limit.check("case 2")
-    now = 67.0
-    limit.check("case 1")
