@@ -20,7 +20,6 @@ from activities.incident_teller import IncidentTeller
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
-from activities.notifications.routing import LOG_ONLY
 from activities.notifications.texts import Templates
 from activities.people_first import PeopleFirst
 from activities.projection import Projection, SenderWriter
@@ -33,6 +32,7 @@ from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
+from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
 from readmodel.database import engine
@@ -133,13 +133,12 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
     """Return the courier's configuration. Raises FileError."""
-    file = load_channels(settings.channels) if settings.channels else LOG_ONLY
-    channels = file.with_time_zone(in_force.catalogue.calendar.timezone)
-    links = Links(settings.links_secret_file)
+    channels = load_channels(settings.channels).with_time_zone(in_force.catalogue.calendar.timezone)
+    links = Links(SigningKeyFile(settings.link_keys_file))
 
     def link(delivery: Delivery) -> str:
         # Dated by the notification, so that one that is sent again has the same text.
-        token, _ = links.make(delivery.number, delivery.cycle, delivery.notification.created_at)
+        token = links.make(delivery.number, delivery.cycle, delivery.notification.created_at)
         return f"{settings.public_url}/c/{token}"
 
     zone = channels.quiet_hours.time_zone

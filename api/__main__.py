@@ -38,8 +38,10 @@ from api.temporal.incidents import IncidentClient
 from hotline import entry, process
 from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.settings import Settings, hosts_of, require_encryption
+from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
@@ -64,9 +66,13 @@ def assemble(
     `clock_check` compares the clock with Temporal's; None makes one.
 
     Raises:
-        FileError: the catalogue cannot be used.
+        FileError: the catalogue or the file of channels cannot be used.
+        SigningKeysError: the file of keys of links cannot be read.
     """
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    # An unreadable file is reported at the start, not by the first request.
+    link_keys = SigningKeyFile(settings.link_keys_file)
+    link_keys.find(b"")
     limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
     actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
@@ -89,7 +95,6 @@ def assemble(
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
     sql = SqlHealth(reader, writing, health.count_open_cases)
     return Backend(
-        public_url=settings.public_url,
         hosts=hosts_of(settings),
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
@@ -112,7 +117,8 @@ def assemble(
         dead_letters=DeadLetters(writing, clock),
         writer=writer,
         projection=projection,
-        links=Links(settings.links_secret_file),
+        links=Links(link_keys),
+        texts_callers=load_channels(settings.channels).texts_callers,
         metrics=metrics,
         clock=clock,
         serving=ServingLock(settings.data_dir).serving,

@@ -40,15 +40,14 @@ class Backend:
     """Parts of the service that the routes use; `api.__main__` makes them.
 
     Attributes:
-        public_url: address of the API for callers, without a slash at its end.
         hosts: names that the API answers to.
         templates: folder of the operator's templates, or None.
         body_limit_bytes: size of the largest body.
         request_seconds: longest wait for a body.
+        texts_callers: True if a channel sends to the telephones of callers.
         serving: returns the context of a request that changes something.
     """
 
-    public_url: str
     hosts: frozenset[str]
     templates: Path | None
     body_limit_bytes: int
@@ -70,6 +69,7 @@ class Backend:
     writer: GroupWriter
     projection: ProjectionWriter
     links: Links
+    texts_callers: bool
     metrics: Metrics
     clock: Callable[[], datetime]
     serving: Serving

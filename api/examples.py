@@ -10,7 +10,6 @@ from api import render
 from api.documents.documents import SAMPLE
 from api.schemas import (
     NEW_COMPLAINT,
-    CallersLink,
     ResentLetter,
     ServiceItem,
     Services,
@@ -169,10 +168,6 @@ SERVICES = Services(
 ANSWERS: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
-    "link": CallersLink(
-        url="https://hotline.example.com/c/WyIyNjA4MDM0NzExMDAzIiwxLDE3ODU3MzY4MDBd.c2lnbmVk",
-        expires_at=NOON + timedelta(days=14),
-    ),
     "caller": CALLER,
     "services": SERVICES,
     "people": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),

@@ -167,13 +167,6 @@ class IncidentTimeline(Page[IncidentTimelineItem]):
     """Events, the oldest first."""
 
 
-class CallersLink(BaseModel):
-    """Link to a case, for the caller and nobody else."""
-
-    url: str = Field(examples=["https://hotline.example.com/c/WyIyNjA4MDM0NzExMDAzIiwxLDE3ODU3MzY4MDBd.c2lnbmVk"])
-    expires_at: datetime
-
-
 class TimelineItem(EventItem[State]):
     """Event of a case (处理记录): an action of a person, or an event of time, with `system` as its actor."""
 

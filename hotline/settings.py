@@ -127,8 +127,8 @@ class Settings(BaseSettings):
     actions_per_case: int = Field(default=30, ge=0, le=1_000_000)
     """Most actions on one case or incident within a minute, whoever acts; further ones 429. 0: no limit."""
 
-    links_secret_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.key")
-    """File of the secret that signs callers' links; made when missing, the same for every API and worker."""
+    link_keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.json")
+    """File of the keys that encrypt callers' links; made when missing, the same for every API and worker."""
 
     temporal_port: Port = 7233
     """TCP port of the Temporal development server that `hotline up` starts."""

@@ -1,13 +1,15 @@
-"""The keys with which the service signs what it sends to its workflows, in one private file.
+"""The keys that sign what the service sends to its workflows, and those that encrypt callers' links, in a file each.
 
 API processes and workers share the file; the first that needs it makes it. The newest key signs. Older ones stay: what
-they signed before, above all the starts of cases, is checked for as long as the cases are kept.
+they signed before, above all the starts of cases, is checked for as long as the cases are kept. Links expire, and their
+keys with them.
 """
 
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from filelock import FileLock
@@ -63,10 +65,17 @@ class SigningKeyFile:
         self.newest()
         return self._read()
 
-    def rotate(self) -> KeyEntry:
-        """Add a key, which signs from now on, and return it. Raises SigningKeysError."""
+    def rotate(self, valid: timedelta | None = None) -> KeyEntry:
+        """Add a key, which signs from now on, and return it. Raises SigningKeysError.
+
+        Keys that were replaced longer ago than `valid` are dropped: all that they signed has expired. None keeps all.
+        """
         with self._lock():
-            return self._add(self._read())
+            keys = self._read()
+            if valid is not None:
+                expired_at = self._clock() - valid
+                keys = (*(key for key, later in pairwise(keys) if later.created_at > expired_at), *keys[-1:])
+            return self._add(keys)
 
     def _made(self) -> dict[bytes, SigningKey]:
         with self._lock():

@@ -1,26 +1,28 @@
-"""Callers' links: signed tokens that hold case number, cycle and expiry.
+"""Callers' links: encrypted tokens that hold case number, cycle and the instant of the link.
 
-No link is stored. A link is used up by the caller's answer, because the case then waits for none in that cycle.
+No link is stored, and only the service can read one. A case tells which of its links count: those that are younger than
+the last revocation (作废链接).
 """
 
-import os
-import secrets
-from contextlib import suppress
+import base64
+import struct
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
-from itsdangerous import BadSignature, URLSafeSerializer
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from activities.signatures import SigningKeys
 
 VALID = timedelta(days=14)
 """Time for which a link is valid."""
-SECRET_BYTES = 32
+KEY_ID_BYTES = 4
+_CONTENT = struct.Struct(">QIHH")
+"""Number, second and millisecond of the link, cycle. The key's id is before it, the code (MAC) as well: 36 bytes."""
 
 
 class LinkError(Exception):
-    """Error for a token that is expired (`expired`) or was not signed by this service."""
+    """Error for a token that is expired (`expired`) or that no key of this service has made."""
 
     def __init__(self, *, expired: bool) -> None:
         super().__init__("expired" if expired else "unknown")
@@ -32,48 +34,41 @@ class Link(NamedTuple):
 
     number: str
     cycle: int
-    expires_at: datetime
-    made_by: str | None = None
-    """Name on the key of the person who made it; None if the courier made it for a notification."""
+    made_at: datetime
 
 
 class Links:
-    """Signer and reader of links. The secret is in a file, created when it is first needed."""
+    """Maker and reader of links.
 
-    def __init__(self, secret_file: Path) -> None:
-        self._file = secret_file
+    Args:
+        keys: keys of links; the newest encrypts, all decrypt.
+    """
 
-    def make(self, number: str, cycle: int, at: datetime, made_by: str | None = None) -> tuple[str, datetime]:
-        """Return the token of a link for this cycle of the case, and the instant at which it expires."""
-        expires_at = (at + VALID).replace(microsecond=0)
-        maker = () if made_by is None else (made_by,)
-        return str(self._signer.dumps([number, cycle, int(expires_at.timestamp()), *maker])), expires_at
+    def __init__(self, keys: SigningKeys) -> None:
+        self._keys = keys
+
+    def make(self, number: str, cycle: int, at: datetime) -> str:
+        """Return the token of a link for this cycle of the case, of 48 characters; the same for the same arguments."""
+        key = self._keys.newest()
+        content = _CONTENT.pack(int(number), int(at.timestamp()), at.microsecond // 1000, cycle)
+        # AES-SIV needs no nonce: a notification that is sent again has the same link.
+        return _written(key.id + AESSIV(key.secret).encrypt(content, None))
 
     def read(self, text: str, at: datetime) -> Link:
         """Return the content of a token. Raises LinkError if it is forged or expired."""
         try:
-            number, cycle, expires, *maker = self._signer.loads(text)
-        except BadSignature:
+            token = base64.urlsafe_b64decode(text)
+            # A token is written in one way only: the decoder skips what it does not know.
+            key = self._keys.find(token[:KEY_ID_BYTES]) if _written(token) == text else None
+            content = AESSIV(key.secret).decrypt(token[KEY_ID_BYTES:], None) if key else b""
+            number, second, millisecond, cycle = _CONTENT.unpack(content)
+        except (ValueError, InvalidTag, struct.error):
             raise LinkError(expired=False) from None
-        link = Link(number, cycle, datetime.fromtimestamp(expires, UTC), *maker)
-        if at >= link.expires_at:
+        made_at = datetime.fromtimestamp(second, UTC) + timedelta(milliseconds=millisecond)
+        if at >= made_at + VALID:
             raise LinkError(expired=True)
-        return link
-
-    @cached_property
-    def _signer(self) -> URLSafeSerializer:
-        return URLSafeSerializer(_secret(self._file), salt="caller's link")
+        return Link(f"{number:013}", cycle, made_at)
 
 
-def _secret(file: Path) -> str:
-    """Return the secret in the file, created by the first process that needs it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Only its owner may read a temporary file.
-    with NamedTemporaryFile("w", dir=file.parent) as made, suppress(FileExistsError):
-        made.write(secrets.token_hex(SECRET_BYTES))
-        made.flush()
-        # After a power cut the file must not be an empty secret.
-        os.fsync(made.fileno())
-        # Unlike a rename, a hard link does not replace a file that another process created meanwhile.
-        os.link(made.name, file)
-    return file.read_text()
+def _written(token: bytes) -> str:
+    return base64.urlsafe_b64encode(token).decode()

@@ -46,9 +46,10 @@ class CourierConfig(NamedTuple):
     log_file: Path
     pace: Pace = Pace()
 
-    def render(self, delivery: Delivery) -> RenderedNotification:
-        """Return the delivery in words, in the language of its route."""
-        return self.templates.render(delivery, self.channels.language(delivery.notification.recipient))
+    def render(self, delivery: Delivery, *, to_phone: bool = False) -> RenderedNotification:
+        """Return the delivery in words, in the language of its route; see Templates."""
+        language = self.channels.language(delivery.notification.recipient)
+        return self.templates.render(delivery, language, to_phone=to_phone)
 
 
 class Courier:
@@ -91,7 +92,9 @@ async def courier(
             DeliveryLoop(
                 writer,
                 name,
-                table.channel(name, resources),
+                table.channel(
+                    name, Resources(http, partial(config.render, to_phone=table.needs_phone), config.log_file)
+                ),
                 partial(channels.quiet_until, name),
                 give_up,
                 # A crash leaves a whole batch in doubt, so a remote channel takes no more than it sends at once.

@@ -110,6 +110,11 @@ class ChannelFile(ConfigTable):
         names = [*(route.channels if route else ()), *copies]
         return [name for name in dict.fromkeys(names) if has_phone or not self.channels[name].needs_phone]
 
+    @property
+    def texts_callers(self) -> bool:
+        """True if a channel sends to the telephones of callers."""
+        return any(self.channels[name].needs_phone for name in self.channels_to("caller:", has_phone=True))
+
     def language(self, recipient: str) -> Language:
         """Return the language of the route to a recipient; both languages if its route was removed meanwhile."""
         route = self._route(recipient)

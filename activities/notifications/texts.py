@@ -63,7 +63,7 @@ class Templates:
     Args:
         folder: folder of the operator's templates, laid out like `templates/`; None for the built-in ones.
         time_zone: time zone of the instants in texts.
-        link: returns the address of the caller's page, for a delivery to a caller.
+        link: returns the address of the caller's page, for a delivery to a caller's telephone.
         hotline: returns the number that callers dial; empty if the catalogue names none.
 
     Raises:
@@ -86,29 +86,33 @@ class Templates:
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
-        sample = self._fields(_SAMPLE)
+        sample = self._fields(_SAMPLE, "")
         for name in self._environment.list_templates(filter_func=lambda name: not name.startswith(DOCUMENTS)):
             accepted = None if _PATH.fullmatch(name) else f"{', '.join(NEEDED)}, and a kind in place of default"
             problems += template_problems(self._environment, name, sample, accepted)
         if problems:
             raise FileError(problems)
 
-    def render(self, delivery: Delivery, language: Language) -> RenderedNotification:
-        """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English."""
+    def render(self, delivery: Delivery, language: Language, *, to_phone: bool = False) -> RenderedNotification:
+        """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English.
+
+        The caller's link is in it only if it is sent to the caller's telephone (`to_phone`): others could use it.
+        """
         notification = delivery.notification
         audience = "caller" if is_caller(notification.recipient) else "staff"
-        subject = self._in(language, ["subject"], delivery).replace("\n", " · ")
-        text = self._in(language, [f"{audience}/{notification.kind}", f"{audience}/default"], delivery)
+        link = self._link(delivery) if self._link and to_phone and audience == "caller" else ""
+        fields = self._fields(delivery, link)
+        subject = self._in(language, ["subject"], fields).replace("\n", " · ")
+        text = self._in(language, [f"{audience}/{notification.kind}", f"{audience}/default"], fields)
         facts = (notification.key, notification.number, notification.kind, notification.recipient)
         return RenderedNotification(*facts, notification.created_at, subject, text, delivery.phone)
 
-    def _in(self, language: Language, stems: list[str], delivery: Delivery) -> str:
+    def _in(self, language: Language, stems: list[str], fields: Mapping[str, str]) -> str:
         languages = ["zh", "en"] if language == "both" else [language]
-        fields = self._fields(delivery)
         found = (self._environment.select_template([f"{stem}.{each}.txt" for stem in stems]) for each in languages)
         return "\n".join(template.render(fields).strip() for template in found)
 
-    def _fields(self, delivery: Delivery) -> Mapping[str, str]:
+    def _fields(self, delivery: Delivery, link: str) -> Mapping[str, str]:
         """Return the fields of the templates."""
         notification = delivery.notification
         matter_zh, matter = ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")
@@ -125,7 +129,7 @@ class Templates:
             "state": delivery.state,
             "said": delivery.said,
             "hotline": self._hotline(),
-            "link": self._link(delivery) if self._link and is_caller(notification.recipient) else "",
+            "link": link,
             "at": notification.created_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M"),
         }
 

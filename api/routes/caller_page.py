@@ -1,44 +1,54 @@
-"""Caller's page: a signed link opens it; it shows the state of a case and takes the answer to the follow-up (回访)."""
+"""Caller's page: a link opens it; it shows the state of a case, and the caller acts on the case by its forms."""
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import parse_qsl
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from activities.notifications.caller_links import Link, LinkError
-from api import openapi, render
 from api.backend import Backend
 from api.problems import ProblemError
-from api.routes.parameters import FIND_ERRORS, CaseNumber
-from api.schemas import CallersLink
 from api.security import digest_of
-from domain.case.actions.follow_up import ACTION as FOLLOW_UP
+from domain.case.actions import ACTION_OF
+from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.reopen import Reopen
+from domain.case.actions.urge import Urge
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
+from domain.shared.event import ActionBody
 
-log = logging.getLogger("hotline.api")
-
-MAKERS = (Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR, Role.ADMIN)
-"""Roles that make links by hand. The crew is not among them: with a link it could answer for the caller."""
-CALLER = Actor(id="来电人 caller", role=Role.FOLLOW_UP, department=None)
-"""Caller who answers by a link, with the rights of the follow-up staff."""
+CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
+"""Caller, who acts by a link and in no other way."""
 HEADERS = {
     "X-Robots-Tag": "noindex",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
 }
+SAME_SITE = frozenset({"same-origin", "none"})
+"""Values of `Sec-Fetch-Site` of a form that this page has sent."""
+BODIES: Mapping[str, Callable[[str | None], ActionBody]] = {
+    "satisfied": lambda words: FollowUp(outcome="satisfied", note=words),
+    "dissatisfied": lambda words: FollowUp(outcome="dissatisfied", note=words),
+    "reopen": lambda words: Reopen.model_validate({"reason": words}),
+    "comment": lambda words: Comment.model_validate({"note": words}),
+    "urge": lambda words: Urge(note=words),
+}
+"""Bodies of the buttons, made of what the caller has typed; they raise ValidationError."""
+ANSWERS = ("satisfied", "dissatisfied")
 _PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parents[1] / "pages"), undefined=StrictUndefined, autoescape=True
+    loader=FileSystemLoader(Path(__file__).parents[1] / "pages"),
+    undefined=StrictUndefined,
+    autoescape=True,
+    trim_blocks=True,
 )
 STATE_FOR_CALLERS = {
     State.REGISTERED: ("已受理", "registered"),
@@ -57,27 +67,7 @@ STATE_FOR_CALLERS = {
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operation that makes links, and the page that they open."""
-    operations = openapi.Operations(router, backend.bearer, "callers")
-
-    @operations.post(
-        "/v1/complaints/{number}/link",
-        "Make a link for the caller 来电人链接",
-        CallersLink,
-        {201: "link"},
-        FIND_ERRORS,
-        MAKERS,
-    )
-    async def make_link(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """Make a link that shows the state of the case for 14 days and takes one answer to this cycle's follow-up.
-
-        The log names the person who made it, and so does the timeline, as actor of an answer that comes by it.
-        """
-        view = await backend.case(number, actor)
-        text, expires_at = backend.links.make(number, view.cycle, backend.clock(), made_by=actor.id)
-        log.info("a link to case %s was made by %s", number, actor.id)
-        link = CallersLink(url=f"{backend.public_url}/c/{text}", expires_at=expires_at)
-        return render.model(link, HTTPStatus.CREATED)
+    """Add the page that links open."""
 
     @router.api_route("/c/{link}", methods=["GET", "POST"], include_in_schema=False)
     async def show(link: str, request: Request) -> Response:
@@ -85,85 +75,100 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 async def _page(backend: Backend, text: str, request: Request) -> Response:
-    """Return the page, after the caller's answer was taken if a form was sent that holds one."""
-    form = dict(parse_qsl((await request.body()).decode(errors="replace"))) if request.method == "POST" else None
+    """Return the page, after the case has taken what a form says if one was sent."""
     zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
-    words, problem = (form or {}).get("words", "").strip(), None
+    form = dict(parse_qsl((await request.body()).decode(errors="replace"))) if request.method == "POST" else None
+    if form is not None and _is_of_another_site(request, backend):
+        return _html(HTTPStatus.FORBIDDEN, zh, "elsewhere")
     try:
         link = backend.links.read(text, backend.clock())
-        view = await (backend.find(link.number, CALLER) if form is None else _current(backend, link))
-        if form is not None and view is not None and _asked(view, link):
-            body = _parse(form, words)
-            problem = None if body else "words"
-            view = await _take(backend, link, text, body) if body else view
+        view = await _current(backend, link, must_be_live=form is not None)
+        if view is None:
+            return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
+        if view.links_revoked_at is not None and link.made_at <= view.links_revoked_at:
+            return _html(HTTPStatus.GONE, zh, "revoked")
+        problem, done = None, None
+        if form is not None:
+            view, problem = await _take(backend, view, link, form)
+            done = None if problem else form["act"]
     except LinkError as error:
-        status = HTTPStatus.GONE if error.expired else HTTPStatus.NOT_FOUND
-        if many := None if error.expired else _too_many(backend, request):
-            return _html(HTTPStatus.TOO_MANY_REQUESTS, many.headers, zh=zh, problem="away", asked=False, words="")
-        return _html(status, zh=zh, problem="expired" if error.expired else "unknown")
+        return _no_link(backend, request, error, zh)
     except ProblemError as error:
-        # The text stays on the page. The answer may have arrived: sent again it counts once.
-        fields = {"problem": "away", "asked": form is not None, "words": words}
-        return _html(HTTPStatus(error.problem.status), error.headers, zh=zh, **fields)
-    if view is None:
-        return _html(HTTPStatus.NOT_FOUND, zh=zh, problem="unknown")
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
-    return _html(status, zh=zh, problem=problem, words=words, **_fields(backend, view, link))
+        # The text stays on the page. It may have arrived: sent again it counts once.
+        again = form or {}
+        fields = {"offers": [again.get("act")], "version": again.get("version"), "words": _words(again)}
+        return _html(HTTPStatus(error.problem.status), zh, "away", error.headers, **fields)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem == "words" else HTTPStatus.OK
+    words = _words(form) if form and problem else ""
+    return _html(status, zh, problem, words=words, done=done, **_fields(backend, view, link))
 
 
-def _too_many(backend: Backend, request: Request) -> ProblemError | None:
-    """Count a link that this service has not made; return the problem of an address that has sent many."""
+def _is_of_another_site(request: Request, backend: Backend) -> bool:
+    """Return True if a page of another site has sent this form; browsers say so, and only browsers matter here."""
+    if site := request.headers.get("sec-fetch-site"):
+        return site not in SAME_SITE
+    # Browsers leave that header out where HTTP is not encrypted, and older ones always.
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).hostname not in backend.hosts
+
+
+def _no_link(backend: Backend, request: Request, error: LinkError, zh: bool) -> Response:
+    """Return the page of a link that has expired or that this service has not made; the latter are counted."""
+    if error.expired:
+        return _html(HTTPStatus.GONE, zh, "expired")
     try:
         backend.limits.guessed(request, "unknown links")
     except ProblemError as many:
-        return many
-    return None
+        return _html(HTTPStatus.TOO_MANY_REQUESTS, zh, "away", many.headers, offers=[])
+    return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
 
 
-async def _current(backend: Backend, link: Link) -> CaseView | None:
+async def _current(backend: Backend, link: Link, *, must_be_live: bool) -> CaseView | None:
     """Return the case from its workflow, as SQL may be down or behind; from SQL if the workflow has ended.
 
-    Raises ProblemError if neither answers.
+    Raises ProblemError if neither answers, or if the workflow does not and the case `must_be_live`.
     """
-    view = await backend.complaints.case(link.number, CALLER)
+    try:
+        view = await backend.complaints.case(link.number, CALLER)
+    except ProblemError:
+        if must_be_live:
+            raise
+        view = None
     return view if view is not None else await backend.find(link.number, CALLER)
 
 
-def _parse(form: Mapping[str, str], words: str) -> FollowUp | None:
-    """Return the caller's answer; None if the form holds none that is valid."""
+async def _take(backend: Backend, view: CaseView, link: Link, form: Mapping[str, str]) -> tuple[CaseView, str | None]:
+    """Return the case after what this form says, and the problem if it was not taken. Raises ProblemError."""
     try:
-        body = FollowUp.model_validate({"outcome": form.get("outcome"), "note": words or None})
-    except ValidationError:
-        return None
-    return None if body.outcome == "unreachable" else body
-
-
-async def _take(backend: Backend, link: Link, text: str, body: FollowUp) -> CaseView | None:
-    """Return the case after this answer, which counts once, by any link or telephone. Raises ProblemError."""
-    key = f"link-{digest_of(text)}"
-    digest = digest_of(body.model_dump_json())
-    command = Command[FollowUp](actor=_actor(link), body=body, key=key, digest=digest)
+        body = BODIES[form.get("act", "")](_words(form) or None)
+    except (KeyError, ValidationError):
+        return view, "words"
+    if isinstance(body, FollowUp) and view.cycle != link.cycle:
+        return view, "answered"
+    command = _command(backend, body, form.get("version", ""))
     try:
-        outcome = await backend.complaints.act(link.number, FOLLOW_UP.name, command)
+        outcome = await backend.complaints.act(link.number, ACTION_OF[type(body)].name, command)
     except ProblemError as error:
-        if error.problem.status == HTTPStatus.CONFLICT:
-            return await _current(backend, link)
-        raise
+        if error.problem.status not in (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN):
+            raise
+        outcome = None
     if outcome is None:
-        return await _current(backend, link)
-    view, _ = await backend.projected(link.number, outcome, CALLER)
-    return view
+        current = await _current(backend, link, must_be_live=True)
+        return current or view, "answered" if isinstance(body, FollowUp) else "moved"
+    after, _ = await backend.projected(link.number, outcome, CALLER)
+    return after, None if outcome.digest == command.digest else "urged"
 
 
-def _actor(link: Link) -> Actor:
-    """Return the caller as actor, with the name of the person who made the link and could have used it."""
-    if not link.made_by:
-        return CALLER
-    return CALLER.model_copy(update={"id": f"{CALLER.id}, link by {link.made_by}"[:80]})
+def _command(backend: Backend, body: ActionBody, version: str) -> Command[Any]:
+    """Return the command of a form. Its key makes it count once, as often as it is sent; an urging, once a day."""
+    digest = digest_of(body.model_dump_json())
+    once = str(backend.catalogue.calendar.local_date(backend.clock())) if isinstance(body, Urge) else version + digest
+    key = f"link-{digest_of(f'{ACTION_OF[type(body)].name} {once}')}"
+    return Command(actor=CALLER, body=body, key=key, digest=digest)
 
 
-def _asked(view: CaseView, link: Link) -> bool:
-    return view.state is State.PENDING_FOLLOW_UP and view.cycle == link.cycle
+def _words(form: Mapping[str, str]) -> str:
+    return form.get("words", "").strip()
 
 
 def _fields(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
@@ -171,16 +176,30 @@ def _fields(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
     services = (service for service in backend.catalogue.services if service.code == view.service_code)
     return {
         "case": view,
+        "version": view.version,
         # The operator may have taken the service out of the catalogue since the call.
         "service": next(services, None),
         "registered_on": str(backend.catalogue.calendar.local_date(view.registered_at)),
         "state": STATE_FOR_CALLERS[view.state],
-        "asked": _asked(view, link),
+        "offers": _offers(view, link),
         "answered": link.cycle in view.answered_cycles,
         "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
     }
 
 
-def _html(status: HTTPStatus, more: Mapping[str, str] | None = None, **values: Any) -> Response:  # noqa: ANN401 - fields of the page
-    page = _PAGES.get_template("caller_page.html").render(**values)
+def _offers(view: CaseView, link: Link) -> list[str]:
+    """Return the buttons of the page: a link answers the follow-up of its own cycle only."""
+    if "follow_up" in view.available_actions and view.cycle == link.cycle:
+        return [*ANSWERS, "comment"]
+    return [name for name in BODIES if name in view.available_actions]
+
+
+def _html(
+    status: HTTPStatus,
+    zh: bool,
+    problem: str | None,
+    more: Mapping[str, str] | None = None,
+    **values: Any,  # noqa: ANN401 - fields of the page
+) -> Response:
+    page = _PAGES.get_template("caller_page.html").render(zh=zh, problem=problem, **values)
     return HTMLResponse(page, status, headers={**HEADERS, **(more or {})})

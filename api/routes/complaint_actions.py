@@ -19,6 +19,7 @@ from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.send_link import SendLink
 from domain.case.lifecycle import OPEN, State
 from domain.case.views import Outcome
 from domain.shared.actors import Actor
@@ -26,9 +27,11 @@ from domain.shared.event import ActionBody
 
 PREFIX = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
+NO_TEXT_MESSAGES = declare("no-text-messages", HTTPStatus.CONFLICT, "No channel to callers' telephones")
 _CHECKED_HERE = {
     "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
     "decide_credit": (CREDIT_LIMIT_REACHED,),
+    "send_link": (NO_TEXT_MESSAGES,),
 }
 """Problems that `_check` raises, by action."""
 
@@ -72,6 +75,9 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
         await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
         await check_limit(backend, number, body.credit, actor)
+    if isinstance(body, SendLink) and not backend.texts_callers:
+        detail = "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
+        raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
 

@@ -90,6 +90,7 @@ class Progress(BaseModel):
     `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
     `incident` is the one cause that the case shares with others (并案), `settled` the result of its end for this case.
     `answered_cycles` are those in which the caller was asked how it went, and said it.
+    Links to the caller's page that were made until `links_revoked_at` open nothing.
     """
 
     state: State = State.REGISTERED
@@ -108,6 +109,7 @@ class Progress(BaseModel):
     follow_up_attempts: int = 0
     dissatisfactions: int = 0
     answered_cycles: tuple[int, ...] = omit_default(())
+    links_revoked_at: datetime | None = omit_default(None)
     extensions: int = 0
     approval: Approval | None = None
     extension: Extension | None = None

@@ -72,6 +72,9 @@ class CaseView(Immutable):
     answered_cycles: tuple[int, ...] = Field(
         default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
     )
+    links_revoked_at: datetime | None = Field(
+        default=None, description="Links to the caller's page that were made until then open nothing (作废链接)."
+    )
     approval: Approval | None
     decisions: tuple[Decided, ...] = Field(default=(), description="What came of every approval asked for (报批).")
     extension: Extension | None

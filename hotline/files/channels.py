@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from activities.notifications.channels import CONFIGS
-from activities.notifications.routing import ChannelFile
+from activities.notifications.routing import LOG_ONLY, ChannelFile
 from domain.shared.explain import causes, explain, key_at, table_at
 from domain.shared.operator_errors import FileError
 from hotline.files.toml import read_toml
@@ -17,8 +17,13 @@ from hotline.files.toml import read_toml
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def load_channels(path: Path, environment: Mapping[str, str] = os.environ) -> ChannelFile:
-    """Return the content of this file; each `${NAME}` in its texts becomes that variable. Raises FileError."""
+def load_channels(path: Path | None, environment: Mapping[str, str] = os.environ) -> ChannelFile:
+    """Return the content of this file; each `${NAME}` in its texts becomes that variable. Raises FileError.
+
+    Without a file the log is the only channel.
+    """
+    if path is None:
+        return LOG_ONLY
     problems: list[str] = []
     filled = _fill(read_toml(path), environment, "", problems)
     try:

@@ -1,21 +1,20 @@
-"""The caller's page: a link shows one case, takes one answer, and cannot be forged."""
+"""The caller's page: a link shows one case, and the caller acts on it as the lifecycle allows."""
 
-import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from activities.notifications.caller_links import VALID, Link, LinkError, Links
+from activities.notifications.caller_links import VALID
 from api.routes.caller_page import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
-from tests.support.api import Api, Json, problem
+from tests.support.api import Api, Json
 from tests.support.browser import launched, needs_chromium
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,16 +30,24 @@ async def replied(api: Api) -> str:
     return number
 
 
-async def link_path(api: Api, number: str, by: str = "chen") -> str:
-    """The path of a new link."""
-    answer = await api.post(f"/v1/complaints/{number}/link", None, by)
-    assert answer.status_code == HTTPStatus.CREATED, answer.text
-    return httpx.URL(answer.json()["url"]).path
+async def events(api: Api, number: str, action: str) -> list[Json]:
+    items = (await api.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+    return [item for item in items if item["action"] == action]
 
 
 async def follow_ups(api: Api, number: str) -> list[Json]:
-    items = (await api.get(f"/v1/complaints/{number}/timeline")).json()["items"]
-    return [item for item in items if item["action"] == "follow_up"]
+    return await events(api, number, "follow_up")
+
+
+def buttons(page: httpx.Response) -> list[str]:
+    """The buttons of the page, in their order."""
+    return re.findall(r'name="act" value="(\w+)"', page.text)
+
+
+def version(page: httpx.Response) -> str:
+    """The version of the case that the form of a page is for."""
+    (found,) = re.findall(r'name="version" value="(\d+)"', page.text)
+    return str(found)
 
 
 async def say(api: Api, path: str, **said: str) -> httpx.Response:
@@ -49,14 +56,14 @@ async def say(api: Api, path: str, **said: str) -> httpx.Response:
 
 async def test_the_page_shows_the_state_in_the_readers_language(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("in_progress")
-    path = await link_path(on_sqlite, number)
+    path = on_sqlite.link(number)
     chinese = await on_sqlite.http.get(path, headers=CHINESE)
     english = await on_sqlite.http.get(path, headers=ENGLISH)
     for page, words in ((chinese, ("停水/无水", "处理中")), (english, ("No water", "In progress"))):
         assert page.status_code == HTTPStatus.OK
         assert number in page.text
         assert all(word in page.text for word in words)
-        assert "<form" not in page.text
+        assert buttons(page) == ["comment", "urge"]
         assert page.headers["cache-control"] == "no-store"
         assert page.headers["referrer-policy"] == "no-referrer"
 
@@ -66,30 +73,30 @@ async def test_nothing_personal_is_on_the_page(on_sqlite: Api) -> None:
     place = {"district": "west", "address": "下闸新村3号"}
     body = {"service_code": "no_water", "description": "家里没水", "caller": caller, "location": place}
     number = (await on_sqlite.register(body)).json()["number"]
-    page = (await on_sqlite.http.get(await link_path(on_sqlite, number))).text
+    page = (await on_sqlite.http.get(on_sqlite.link(number))).text
     assert not any(word in page for word in (*caller.values(), "下闸新村", "家里没水"))
 
 
 async def test_an_answer_counts_once(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
-    path = await link_path(on_sqlite, number)
+    path = on_sqlite.link(number)
     assert "满意" in (await on_sqlite.http.get(path, headers=CHINESE)).text
-    first = await say(on_sqlite, path, outcome="satisfied", words="谢谢师傅")
+    first = await say(on_sqlite, path, act="satisfied", words="谢谢师傅")
     assert (first.status_code, "感谢您的评价" in first.text) == (HTTPStatus.OK, True)
-    again = await say(on_sqlite, path, outcome="dissatisfied")
+    again = await say(on_sqlite, path, act="dissatisfied")
     assert (again.status_code, "感谢您的评价" in again.text) == (HTTPStatus.OK, True)
-    assert "<form" not in again.text
+    assert buttons(again) == ["reopen", "comment"]
     case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"]) == ("closed", 1)
     (answered,) = await follow_ups(on_sqlite, number)
     assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
-    assert answered["actor"] == "来电人 caller, link by chen"
+    assert (answered["actor"], answered["role"]) == ("来电人 caller", "caller")
 
 
 async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
-    path = await link_path(on_sqlite, number)
-    page = await say(on_sqlite, path, outcome="dissatisfied", words="还是没水")
+    path = on_sqlite.link(number)
+    page = await say(on_sqlite, path, act="dissatisfied", words="还是没水")
     assert ("已通知处理部门" in page.text, "感谢您的评价" in page.text) == (True, True)
     case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"], case["flags"]) == ("dispatched", 2, ["reworked"])
@@ -99,8 +106,8 @@ async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sq
         ("chen", "reply", {"message": "好了"}),
     ):
         assert (await on_sqlite.act(number, action, body, who)).status_code == HTTPStatus.OK
-    page = await say(on_sqlite, path, outcome="satisfied")
-    assert ("<form" in page.text, "请用最近收到的链接评价" in page.text) == (False, True)
+    page = await say(on_sqlite, path, act="satisfied")
+    assert (buttons(page), "请用最近收到的链接评价" in page.text) == (["comment", "urge"], True)
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
 
@@ -132,84 +139,123 @@ async def test_a_caller_who_is_not_asked_is_not_thanked(
 ) -> None:
     number = await road(on_sqlite)
     assert (await on_sqlite.complaint(number))["state"] == state
-    page = (await on_sqlite.http.get(await link_path(on_sqlite, number), headers=CHINESE)).text
+    page = (await on_sqlite.http.get(on_sqlite.link(number), headers=CHINESE)).text
     assert STATE_FOR_CALLERS[State(state)][0] in page
-    assert not any(word in page for word in ("感谢", "评价", "<form"))
+    assert not any(word in page for word in ("感谢", "评价", "satisfied"))
 
 
 async def test_a_caller_is_not_thanked_for_a_cycle_without_answer(on_sqlite: Api) -> None:
     """Closed unanswered and reopened, the case has moved on without him."""
     number = await unreachable(on_sqlite)
-    path = await link_path(on_sqlite, number)
+    path = on_sqlite.link(number)
     assert (await on_sqlite.act(number, "reopen", {"reason": "又没水"}, "chen")).status_code == HTTPStatus.OK
     page = (await on_sqlite.http.get(path, headers=CHINESE)).text
     assert ("已通知处理部门" in page, "感谢" in page) == (True, False)
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"outcome": "unreachable"}, {"outcome": "maybe"}, {"outcome": "satisfied", "words": "好" * 2001}]
+    "said",
+    [
+        {},
+        {"act": "unreachable"},
+        {"act": "maybe", "words": "好"},
+        {"act": "satisfied", "words": "好" * 2001},
+        {"act": "comment"},
+        {"act": "comment", "words": " \n"},
+    ],
 )
 async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(on_sqlite: Api, said: dict[str, str]) -> None:
     number = await replied(on_sqlite)
-    page = await say(on_sqlite, await link_path(on_sqlite, number), **said)
+    page = await say(on_sqlite, on_sqlite.link(number), **said)
     assert (page.status_code, 'role="alert"' in page.text, "<form" in page.text) == (422, True, True)
-    assert said.get("words", "") in page.text
+    assert said.get("words", "").strip() in page.text
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
 
 async def test_an_expired_link_takes_no_answer(on_sqlite: Api) -> None:
-    path = await link_path(on_sqlite, await replied(on_sqlite))
+    path = on_sqlite.link(await replied(on_sqlite))
     on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
     try:
-        late = await say(on_sqlite, path, outcome="satisfied")
+        late = await say(on_sqlite, path, act="satisfied")
     finally:
         on_sqlite.clock.fixed = None
     assert (late.status_code, "已过期" in late.text) == (HTTPStatus.GONE, True)
 
 
 async def test_a_forged_link_is_not_found(on_sqlite: Api) -> None:
-    path = await link_path(on_sqlite, await replied(on_sqlite))
+    path = on_sqlite.link(await replied(on_sqlite))
     for wrong in ("/c/1", f"{path}x", path[:-1], path.replace("/c/", "/c/x"), "/c/2608034711004"):
         page = await on_sqlite.http.get(wrong, headers=ENGLISH)
         assert (page.status_code, "opens nothing" in page.text) == (HTTPStatus.NOT_FOUND, True)
 
 
-async def test_a_link_is_for_an_existing_case_and_not_made_by_the_crew(on_sqlite: Api) -> None:
-    """By a link a crew could answer for the caller."""
+async def test_a_caller_urges_once_a_day(on_sqlite: Api) -> None:
+    """A stolen link cannot flood a department."""
+    number = await on_sqlite.case_in("in_progress")
+    path = on_sqlite.link(number)
+    first = await say(on_sqlite, path, act="urge", words="家里有老人", version="3")
+    again = await say(on_sqlite, path, act="urge", version=version(first))
+    other = await say(on_sqlite, on_sqlite.link(number), act="urge", words="水还没来", version="99")
+    assert ["已催办，" in page.text for page in (first, again, other)] == [True, False, False]
+    assert ["今天已经催办" in page.text for page in (first, again, other)] == [False, True, True]
+    assert "水还没来</textarea>" in other.text
+    (urged,) = await events(on_sqlite, number, "urge")
+    assert (urged["actor"], urged["role"], urged["data"]) == ("来电人 caller", "caller", {"note": "家里有老人"})
+    assert (await on_sqlite.complaint(number))["flags"] == ["urged"]
+
+
+async def test_what_a_caller_adds_counts_once_for_each_form(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    path = on_sqlite.link(number)
+    form = {"act": "comment", "words": "六点后在家", "version": version(await on_sqlite.http.get(path))}
+    pages = [await say(on_sqlite, path, **form) for _ in range(3)]
+    assert ["已收到您补充的情况" in page.text for page in pages] == [True] * 3
+    assert [item["data"]["note"] for item in await events(on_sqlite, number, "comment")] == ["六点后在家"]
+    await say(on_sqlite, path, **{**form, "words": "带上梯子"})
+    await say(on_sqlite, path, **{**form, "version": version(pages[-1])})
+    notes = [item["data"]["note"] for item in await events(on_sqlite, number, "comment")]
+    assert notes == ["六点后在家", "带上梯子", "六点后在家"]
+
+
+async def test_a_caller_reopens_within_the_window(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
-    for who in ("wu", "zhou", "gao"):
-        problem(await on_sqlite.post(f"/v1/complaints/{number}/link", None, who), 403, "wrong-role")
-    for who in ("chen", "he", "xu", "chief"):
-        await link_path(on_sqlite, number, who)
-    problem(await on_sqlite.post("/v1/complaints/2001010000008/link", None, "chen"), 404, "complaint-not-found")
+    path = on_sqlite.link(number)
+    page = await say(on_sqlite, path, act="satisfied")
+    form = {"act": "reopen", "words": "又没水了", "version": version(page)}
+    assert (await say(on_sqlite, path, act="reopen")).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    for _ in range(2):
+        page = await say(on_sqlite, path, **form)
+        assert ("已收到，将重新处理" in page.text, buttons(page)) == (True, ["comment", "urge"])
+    case = await on_sqlite.complaint(number)
+    assert (case["state"], case["cycle"], case["flags"]) == ("dispatched", 2, ["reopened"])
+    late = await say(on_sqlite, path, act="reopen", words="还是没水", version=version(page))
+    assert ("状态已经变化" in late.text, "还是没水</textarea>" in late.text) == (True, True)
 
 
-async def test_processes_with_one_secret_file_read_each_others_links(tmp_path: Path) -> None:
-    one, same, other = (Links(tmp_path / name / "links.key") for name in ("a", "a", "b"))
-    text, expires_at = one.make("2608034711004", 2, NOON)
-    assert same.read(text, NOON) == Link("2608034711004", 2, expires_at)
-    assert (tmp_path / "a" / "links.key").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(LinkError) as unknown:
-        other.read(text, NOON)
-    assert not unknown.value.expired
-    with pytest.raises(LinkError) as late:
-        one.read(text, expires_at)
-    assert late.value.expired
+async def test_nothing_can_be_done_to_a_case_that_has_ended(on_sqlite: Api) -> None:
+    number = await withdrawn(on_sqlite)
+    page = await say(on_sqlite, on_sqlite.link(number), act="comment", words="又没水了")
+    assert ("状态已经变化" in page.text, "<form" in page.text) == (True, False)
 
 
-async def test_the_log_says_who_made_a_link_and_not_the_link(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
-    number = await replied(on_sqlite)
-    with caplog.at_level(logging.INFO, "hotline.api"):
-        path = await link_path(on_sqlite, number)
-    assert f"a link to case {number} was made by chen" in caplog.messages
-    assert path.removeprefix("/c/") not in caplog.text
-
-
-async def test_a_link_in_a_notification_names_no_maker(on_sqlite: Api) -> None:
-    number = await replied(on_sqlite)
-    text, _ = Links(on_sqlite.settings.links_secret_file).make(number, 1, datetime.now(UTC))
-    await say(on_sqlite, f"/c/{text}", outcome="satisfied")
-    assert (await follow_ups(on_sqlite, number))[0]["actor"] == "来电人 caller"
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+async def test_a_form_of_another_site_is_refused(on_sqlite: Api, headers: dict[str, str]) -> None:
+    number = await on_sqlite.case_in("in_progress")
+    path = on_sqlite.link(number)
+    page = await on_sqlite.http.post(path, data={"act": "urge"}, headers=CHINESE | headers)
+    assert (page.status_code, "其他网站" in page.text) == (HTTPStatus.FORBIDDEN, True)
+    own = {"Sec-Fetch-Site": "same-origin", "Origin": "https://hotline.example"}
+    for mine in (own, {"Origin": str(on_sqlite.http.base_url)}):
+        assert (await on_sqlite.http.post(path, data={"act": "urge"}, headers=mine)).status_code == HTTPStatus.OK
+    assert len(await events(on_sqlite, number, "urge")) == 1
 
 
 WORDS = {
@@ -218,7 +264,7 @@ WORDS = {
         "label": "您的意见",
         "satisfied": "满意",
         "dissatisfied": "不满意，请重新处理",
-        "alert": "请选择满意或不满意",
+        "alert": "请写明内容",
         "thanks": "感谢您的评价。",
         "expired": "链接已过期",
         "unknown": "链接无效",
@@ -229,7 +275,7 @@ WORDS = {
         "label": "Your words",
         "satisfied": "Satisfied",
         "dissatisfied": "Not satisfied: please do it again",
-        "alert": "Say whether you are satisfied",
+        "alert": "Write what you want to tell us",
         "thanks": "Thank you for your answer.",
         "expired": "This link has expired",
         "unknown": "This link opens nothing",
@@ -256,7 +302,7 @@ async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: st
     """A second visit finds the answer; what was typed is text everywhere."""
     words: Any = WORDS[locale]
     number = await replied(on_sqlite)
-    address = f"{on_sqlite.http.base_url}{await link_path(on_sqlite, number)}"
+    address = f"{on_sqlite.http.base_url}{on_sqlite.link(number)}"
     async with telephone(locale) as page:
         await page.goto(address)
         await expect(page.get_by_text(number)).to_be_visible()
@@ -273,7 +319,7 @@ async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: st
         for _ in range(2):
             await expect(page.get_by_role("status")).to_have_text(words["thanks"])
             await expect(page.get_by_text(words["moved"][state], exact=True)).to_be_visible()
-            assert await page.locator("form").count() == 0
+            assert await page.get_by_role("button", name=words[outcome], exact=True).count() == 0
             await page.goto(address)
     assert (await on_sqlite.complaint(number))["state"] == state
     assert [event["data"]["note"] for event in await follow_ups(on_sqlite, number)] == [TYPED]
@@ -283,7 +329,7 @@ async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: st
 @needs_chromium
 @pytest.mark.parametrize("locale", WORDS)
 async def test_a_telephones_browser_shows_that_a_link_is_invalid(on_sqlite: Api, locale: str) -> None:
-    path = await link_path(on_sqlite, await replied(on_sqlite))
+    path = on_sqlite.link(await replied(on_sqlite))
     async with telephone(locale) as page:
         await page.goto(f"{on_sqlite.http.base_url}{path}x")
         await expect(page.get_by_text(str(WORDS[locale]["unknown"]))).to_be_visible()

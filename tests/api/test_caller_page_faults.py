@@ -12,15 +12,15 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 import worker
-from activities.notifications.caller_links import Links
 from readmodel.database import engine
-from tests.api.test_caller_page import CHINESE, follow_ups, link_path, say
+from tests.api.test_caller_page import CHINESE, buttons, follow_ups, say
 from tests.support.api import Api, running_api
 from tests.support.hotline import until
 from tests.support.outage import down
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+ASKED = ["satisfied", "dissatisfied", "comment"]
 OK, AWAY = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -57,17 +57,17 @@ async def test_with_sql_down_the_page_shows_the_state_and_takes_the_answer(
 ) -> None:
     async with impatient_api(temporal, database_url, tmp_path) as (made, database):
         at_work, waiting = await made.case_in("in_progress"), await replied(made)
-        paths = [await link_path(made, number) for number in (at_work, waiting)]
+        paths = [made.link(number) for number in (at_work, waiting)]
         with down(database):
             pages = [await made.http.get(path, headers=CHINESE) for path in paths]
             assert [page.status_code for page in pages] == [OK, OK]
-            assert ("处理中" in pages[0].text, "<form" in pages[0].text) == (True, False)
-            assert ("等待您的评价" in pages[1].text, "<form" in pages[1].text) == (True, True)
-            first = await say(made, paths[1], outcome="satisfied", words="谢谢师傅")
+            assert ("处理中" in pages[0].text, buttons(pages[0])) == (True, ["comment", "urge"])
+            assert ("等待您的评价" in pages[1].text, buttons(pages[1])) == (True, ASKED)
+            first = await say(made, paths[1], act="satisfied", words="谢谢师傅")
             # On SQLite lists go on showing what they showed before: the page must not ask anew.
-            again = await say(made, paths[1], outcome="dissatisfied")
+            again = await say(made, paths[1], act="dissatisfied")
             for page in (first, again):
-                assert (page.status_code, "办结" in page.text, "<form" in page.text) == (OK, True, False)
+                assert (page.status_code, "办结" in page.text, buttons(page)) == (OK, True, ["reopen", "comment"])
                 assert "感谢您的评价" in page.text
         (answered,) = await until(lambda: follow_ups(made, waiting), bool)
         assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
@@ -79,7 +79,7 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
     """The caller has answered by telephone, and the case came to its second follow-up, unseen by SQL."""
     async with impatient_api(temporal, sqlite_url, tmp_path) as (made, database):
         number = await replied(made)
-        path = await link_path(made, number)
+        path = made.link(number)
         with down(database):
             for who, action, body in (
                 ("he", "follow_up", {"outcome": "dissatisfied"}),
@@ -88,7 +88,7 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
                 ("chen", "reply", {"message": "好了"}),
             ):
                 assert (await made.act(number, action, body, who)).status_code == HTTPStatus.ACCEPTED
-            assert "<form" not in (await say(made, path, outcome="satisfied")).text
+            assert buttons(await say(made, path, act="satisfied")) == ["comment", "urge"]
         # SQL may be given the four actions one after the other.
         reached = ("pending_follow_up", 2)
         await until(lambda: made.complaint(number), lambda seen: (seen["state"], seen["cycle"]) == reached)
@@ -101,15 +101,15 @@ async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once
     async with impatient_api(temporal, sqlite_url, tmp_path, at_work=False, update_timeout_seconds=5.0) as (made, _):
         async with worker.running(temporal, made.settings):
             number = await replied(made)
-            path = await link_path(made, number)
-        assert "<form" in (await made.http.get(path, headers=CHINESE)).text
-        page = await say(made, path, outcome="satisfied", words="谢谢师傅")
+            path = made.link(number)
+        assert buttons(await made.http.get(path, headers=CHINESE)) == ASKED
+        page = await say(made, path, act="satisfied", words="谢谢师傅")
         come_again(page)
-        assert ("<form" in page.text, "谢谢师傅" in page.text, 'role="alert"' in page.text) == (True, True, True)
+        assert (buttons(page), "谢谢师傅" in page.text, 'role="alert"' in page.text) == (["satisfied"], True, True)
         async with worker.running(temporal, made.settings):
 
             async def sent() -> httpx.Response:
-                return await say(made, path, outcome="satisfied", words="谢谢师傅")
+                return await say(made, path, act="satisfied", words="谢谢师傅")
 
             assert "感谢您的评价" in (await until(sent, lambda page: page.status_code == OK)).text
             assert len(await until(lambda: follow_ups(made, number), bool)) == 1
@@ -121,7 +121,7 @@ async def test_with_all_down_the_page_says_when_to_retry(temporal: Client, tmp_p
         database,
     ):
         number = (await made.register()).json()["number"]
-        path = f"/c/{Links(made.settings.links_secret_file).make(number, 1, made.clock())[0]}"
+        path = made.link(number)
         with down(database):
             page = await made.http.get(path, headers=CHINESE)
             come_again(page)

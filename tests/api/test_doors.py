@@ -92,8 +92,7 @@ async def test_many_guessed_links_of_one_address_are_told_and_refused(
         assert [answer.status_code for answer in answers] == [404] * 3 + [429] * 2
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         number = await made.case_in("registered")
-        url = (await made.post(f"/v1/complaints/{number}/link", {})).json()["url"]
-        assert (await made.http.get(f"/c/{url.rpartition('/')[2]}")).status_code == 200
+        assert (await made.http.get(made.link(number))).status_code == 200
     assert [record.getMessage() for record in caplog.records] == [
         "address 127.0.0.1 sends unknown links",
         "address 127.0.0.1 has reached the limit of 3 wrong keys or links within a minute",

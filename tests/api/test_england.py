@@ -144,7 +144,6 @@ async def test_what_the_caller_sees_is_dated_by_the_day_in_london(british: Api) 
         number = (await api.register(CALL)).json()["number"]
     assert number.startswith("260701")
     british.clock.fixed = evening
-    link = (await british.post(f"/v1/complaints/{number}/link", {})).json()["url"]
-    page = await british.http.get(f"/c/{link.rpartition('/')[2]}")
+    page = await british.http.get(british.link(number, at=evening))
     assert "2026-07-01" in page.text
     assert "2026-07-02" not in page.text

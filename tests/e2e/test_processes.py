@@ -60,7 +60,6 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     case.act(DISPATCHER, "dispatch", department="repair")
     case.act(CREW, "sign_for")
     case.told()
-    assert hotline.ask("POST", f"/complaints/{case.number}/link", AGENT, {}).is_success
     hotline.close()
     new = tmp_path / "new.toml"
     new.write_text(f'extends = "{DEFAULT_CATALOGUE}"\nname = "Another"\n', encoding="utf-8")
@@ -73,7 +72,7 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     programs = ("temporal", "migrate", "temporal-setup", "temporal-ui", "admin-key", "worker", "api")
     logs = {f"logs/{name}.log" for name in programs}
     catalogues = {"catalogues/in_force.json", "catalogues/lock", "catalogues/apply.lock"}
-    keys = {"people.json", "admin.key", "links.key", "signing.json", "signing.json.lock"}
+    keys = {"people.json", "admin.key", "signing.json", "signing.json.lock"}
     assert files >= {"lock", "run.json", "notifications.log"} | databases | logs | catalogues | keys
 
 

@@ -30,7 +30,9 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.resume import Resume
 from domain.case.actions.return_ import Return
+from domain.case.actions.revoke_links import RevokeLinks
 from domain.case.actions.send_back import SendBack
+from domain.case.actions.send_link import SendLink
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.supervise import Supervise
 from domain.case.actions.suspend import Suspend
@@ -39,7 +41,7 @@ from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.undelivered import Undelivered
-from domain.case.intake import IntakeFlag
+from domain.case.intake import Caller, Intake, IntakeFlag
 from domain.catalogue.terms import Credit, Edition
 from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
@@ -238,6 +240,13 @@ async def no_change_of_state(hotline: Hotline) -> Complaint:
     notes = (Comment(note="用户催促"), Urge(), Supervise(), HandOver(owner="li"), asked, DecideExtension(approved=True))
     complaint = await play(await hotline.start("service_complaint"), *TO_CREW, *notes, *DONE, SATISFIED)
     return await ended(complaint, hours=73)
+
+
+@path
+async def link_sent_and_revoked(hotline: Hotline) -> Complaint:
+    intake = Intake(service_code="no_water", description="家里没水", caller=Caller(phone="0760 8823 7777"))
+    steps = (SendLink(), RevokeLinks(note="手机丢失"), *TO_CREW, *DONE, SATISFIED)
+    return await ended(await play(await hotline.start(intake=intake), *steps), hours=73)
 
 
 @path

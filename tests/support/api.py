@@ -18,12 +18,14 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 import worker
+from activities.notifications.caller_links import Links
 from api.__main__ import assemble, server_config
 from api.app import create_app
 from api.backend import Backend
 from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
+from hotline.signing_keys import SigningKeyFile
 from tests.support.directory import Directory
 
 Json = dict[str, Any]
@@ -106,6 +108,11 @@ class Api:
         self, number: str, action: str, body: Json | None = None, by: str = "chief", key: str | None = None
     ) -> httpx.Response:
         return await self.post(f"/v1/complaints/{number}/actions/{action}", body or {}, by, key)
+
+    def link(self, number: str, cycle: int = 1, at: datetime | None = None) -> str:
+        """The path of a link, as the caller gets it."""
+        links = Links(SigningKeyFile(self.settings.link_keys_file))
+        return f"/c/{links.make(number, cycle, at or datetime.now(UTC))}"
 
     async def case_in(self, state: str, **changes: Any) -> str:
         """The number of a new case of Chen's that has come to this state."""

@@ -86,7 +86,7 @@ OTHER_CREW = Actor(id="Sun Hao", role=Role.CREW, department="metering")
 SUPERVISOR = Actor(id="Xu Lan", role=Role.SUPERVISOR)
 MANAGER = Actor(id="Gao Feng", role=Role.MANAGER)
 FOLLOW_UP = Actor(id="He Yun", role=Role.FOLLOW_UP)
-CALLER = Actor(id="wechat", role=Role.CALLER)
+CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
 ADMIN = Actor(id="root", role=Role.ADMIN)
 
 ACTORS = {

@@ -201,10 +201,10 @@ class TestReopen:
         last = WINDOW - hours(1)
         assert case.next_deadline() == WINDOW
         assert case.is_active(last)
-        assert case.available_actions(AGENT, last) == ("reopen", "comment")
+        assert case.available_actions(AGENT, last) == ("reopen", "comment", "send_link", "revoke_links")
         assert not case.is_active(WINDOW)
         assert case.available_actions(AGENT, WINDOW) == ()
-        for action in ("reopen", "comment"):
+        for action in ("reopen", "comment", "send_link", "revoke_links"):
             refusal = refused(case, BODIES[action], at=WINDOW)
             assert (refusal.kind, refusal.code, refusal.accepted) == ("conflict", "out_of_turn", ())
 

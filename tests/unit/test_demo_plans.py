@@ -207,6 +207,8 @@ def _refusal(case: Case, command: Command[Any], at: datetime) -> str | None:
 
 NOT_PLAYED = {
     "decide_credit": "the demo's catalogue, as the company's, owes nobody a credit",
+    "revoke_links": "no caller of the demo has a link",
+    "send_link": "the demo has no gateway for text messages",
     "link_incident": "the surge has a play of its own",
 }
 """Actions that the plans leave out, with the reason."""

@@ -55,6 +55,8 @@ TOLD = {
     "withdraw": [DEPARTMENT, OWNER],
     "comment": [],
     "urge": [DEPARTMENT],
+    "send_link": [f"caller:{NUMBER}"],
+    "revoke_links": [OWNER],
     "supervise": [DEPARTMENT, OWNER],
     "request_extension": ["supervisor"],
     "decide_extension": [DEPARTMENT],

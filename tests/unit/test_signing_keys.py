@@ -48,11 +48,17 @@ def test_a_file_broken_by_hand_stops_no_running_process(path: Path) -> None:
     assert (keys.newest(), keys.find(key.id)) == (key, key)
 
 
-def test_the_commands_show_no_secret(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOTLINE_SIGNING_KEYS_FILE", str(path))
-    rotated = CliRunner().invoke(app, ["signing", "rotate"])
-    listed = CliRunner().invoke(app, ["signing", "list"])
+@pytest.mark.parametrize(
+    ("group", "setting", "does"),
+    [("signing", "HOTLINE_SIGNING_KEYS_FILE", "signs"), ("links", "HOTLINE_LINK_KEYS_FILE", "encrypts")],
+)
+def test_the_commands_show_no_secret(
+    path: Path, monkeypatch: pytest.MonkeyPatch, group: str, setting: str, does: str
+) -> None:
+    monkeypatch.setenv(setting, str(path))
+    rotated = CliRunner().invoke(app, [group, "rotate"])
+    listed = CliRunner().invoke(app, [group, "list"])
     newest = SigningKeyFile(path).newest()
-    assert rotated.output == f"key {newest.id.hex()} signs from now on\n"
+    assert rotated.output == f"key {newest.id.hex()} {does} from now on\n"
     assert newest.id.hex() in listed.output
     assert newest.secret.hex() not in listed.output

@@ -13,6 +13,7 @@ from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.notifications import NEWS, PREFIX
 from domain.shared.operator_errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
+from hotline.signing_keys import SigningKeyFile
 from readmodel.deliveries import Delivery
 from readmodel.notifications import Notification
 from tests.support.build import INCIDENT
@@ -75,7 +76,7 @@ def test_the_number_of_an_incident_is_headed_as_one() -> None:
     assert Templates().render(about, "both").subject == f"突发事件{INCIDENT} 确认 · Incident {INCIDENT}: confirm"
 
 
-@pytest.mark.parametrize("kind", sorted({NEWS} | {"answer", "refuse", "reply"}))
+@pytest.mark.parametrize("kind", sorted({NEWS} | {"answer", "refuse", "reply", "send_link"}))
 def test_every_kind_told_to_callers_has_its_own_template(kind: str) -> None:
     words = Templates(link=lambda _: "https://example.com/c/x", hotline=lambda: "88238777")
     for language in ("zh", "en"):
@@ -84,11 +85,16 @@ def test_every_kind_told_to_callers_has_its_own_template(kind: str) -> None:
         assert [fact for fact in (NUMBER, "88238777") if fact not in told] == []
 
 
-def test_a_caller_gets_a_link_and_staff_get_none() -> None:
+def test_a_callers_telephone_gets_a_link_and_nobody_else_does() -> None:
     words = Templates(link=lambda delivery: f"https://example.com/c/{delivery.number}-{delivery.cycle}")
     for language in ("zh", "en"):
-        assert f"https://example.com/c/{NUMBER}-1" in words.render(delivery(), language).text
-    assert "example.com" not in words.render(delivery("supervisor"), "both").text
+        for kind in ("reply", "send_link"):
+            assert (
+                f"https://example.com/c/{NUMBER}-1" in words.render(delivery(kind=kind), language, to_phone=True).text
+            )
+            # As a copy, say, or for a route of callers to a mail: whoever reads it could act as the caller.
+            assert "example.com" not in words.render(delivery(kind=kind), language).text
+    assert "example.com" not in words.render(delivery("supervisor"), "both", to_phone=True).text
 
 
 @pytest.mark.parametrize("kind", ["answer", "refuse", "reply", "urge"])
@@ -173,12 +179,10 @@ def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_link_opens_the_callers_page_and_is_the_same_when_sent_again(tmp_path: Path) -> None:
-    channels = tmp_path / "channels.toml"
-    routes = '[[routes]]\nto = "caller:*"\nchannels = ["log"]\n'
-    channels.write_text(f'[channels.log]\nkind = "log"\n\n{routes}', "utf-8")
-    settings = Settings(data_dir=tmp_path, channels=channels, public_url="https://hotline.example.com")
+    settings = Settings(data_dir=tmp_path, public_url="https://hotline.example.com")
     config = config_of(settings)
-    rendered = config.render(delivery())
+    rendered = config.render(delivery(), to_phone=True)
     (link,) = re.findall(r"https://hotline\.example\.com/c/(\S+)", rendered.text)[:1]
-    assert Links(settings.links_secret_file).read(link, delivery().notification.created_at)[:2] == (NUMBER, 1)
-    assert config.render(delivery()) == rendered
+    at = delivery().notification.created_at
+    assert Links(SigningKeyFile(settings.link_keys_file)).read(link, at) == (NUMBER, 1, at)
+    assert config.render(delivery(), to_phone=True) == rendered

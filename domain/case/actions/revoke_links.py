@@ -1,0 +1,33 @@
+"""revoke_links 作废链接: the links to the case that have been made until now open nothing any more."""
+
+from domain.case.events import Event
+from domain.case.guards import while_active
+from domain.case.kind import Action
+from domain.case.lifecycle import OPEN, State
+from domain.case.state import CaseState
+from domain.shared.actors import Role
+from domain.shared.event import ActionBody
+
+
+class RevokeLinks(ActionBody):
+    """作废链接."""
+
+
+def evolve(case: CaseState, _: RevokeLinks, event: Event) -> None:
+    """Note the instant: links made until then do not count."""
+    case.links_revoked_at = event.at
+
+
+ACTION = Action(
+    name="revoke_links",
+    zh="作废链接",
+    description="The caller's links so far open nothing any more.",
+    roles={Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR},
+    sources=OPEN | {State.CLOSED},
+    body=RevokeLinks,
+    example=RevokeLinks(note="The telephone was lost."),
+    guard=while_active,
+    offers=lambda case, *_: case.intake.caller.phone is not None,
+    evolve=evolve,
+    notifies=("owner",),
+)

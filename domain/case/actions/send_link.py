@@ -1,0 +1,38 @@
+"""send_link 发送链接: the caller gets a link to the case, by a text message that nobody else sees."""
+
+from datetime import datetime
+
+from domain.case.guards import while_active
+from domain.case.kind import Action, NotPossible
+from domain.case.lifecycle import OPEN, State
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType
+from domain.shared.event import ActionBody
+
+NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number")
+
+
+class SendLink(ActionBody):
+    """发送链接."""
+
+
+def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+    """Refuse if there is no telephone to send it to, or once nobody can act on the case any more."""
+    if case.intake.caller.phone is None:
+        return NotPossible(NO_TELEPHONE, "it has no telephone number of the caller, so there is none to send a link to")
+    return while_active(action, case, actor, at)
+
+
+ACTION = Action(
+    name="send_link",
+    zh="发送链接",
+    description="The caller gets a link to the case as a text message.",
+    roles={Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR},
+    sources=OPEN | {State.CLOSED},
+    body=SendLink,
+    example=SendLink(note="The caller asks for it."),
+    problems=(NO_TELEPHONE,),
+    guard=guard,
+    notifies=("caller",),
+)

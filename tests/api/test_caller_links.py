@@ -1,0 +1,112 @@
+"""Links to the caller's page: the caller's telephone alone gets one, and staff can revoke them."""
+
+import json
+import re
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from readmodel.database import engine
+from readmodel.writer import GroupWriter
+from tests.api.test_caller_page import CHINESE, ENGLISH, events, say
+from tests.support.api import CALL, Api, problem, running_api
+from tests.support.channels import CALLER, CourierHarness, sms, webhook
+from tests.support.hotline import until
+from tests.support.outage import down
+from tests.support.receivers import Receiver, receiver
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def registered(made: Api, phone: str | None = "138 0013 8000") -> str:
+    """A new case."""
+    return str((await made.register({**CALL, "caller": {"phone": phone}})).json()["number"])
+
+
+def opened(page: str) -> bool:
+    return "工单号" in page
+
+
+async def test_only_the_callers_telephone_gets_the_link(temporal: Client, tmp_path: Path, sqlite_url: str) -> None:
+    """An agent cannot close her own case as satisfied: she has a link sent, and does not see it."""
+    database = engine(sqlite_url)
+    async with receiver() as gateway, GroupWriter(database) as writer:
+        harness = CourierHarness(database, writer, tmp_path)
+        harness.write(sms(gateway), webhook(gateway, copies=True), CALLER.format(["sms"]))
+        async with running_api(temporal, sqlite_url, tmp_path, channels=harness.file) as made:
+            number = await registered(made)
+            answers = [await made.act(number, "send_link", {}, by) for by in ("chen", "he", "xu")]
+            assert [(each.status_code, each.json()["version"]) for each in answers] == [(200, 2), (200, 3), (200, 4)]
+            async with harness.running():
+                texts, copies = await sent(gateway, "/sms", 3), await sent(gateway, "/hook", 3)
+            assert len(set(texts)) == 3
+            for text in texts:
+                (path,) = re.findall(rf"{made.settings.public_url}(/c/\S+)", text)
+                assert number in (await made.http.get(path, headers=CHINESE)).text
+            staff = [*copies, (await made.get(f"/v1/complaints/{number}/timeline")).text]
+            assert not [text for text in (*staff, *(each.text for each in answers)) if "/c/" in text]
+    database.dispose()
+
+
+async def sent(gateway: Receiver, path: str, count: int) -> list[str]:
+    """The texts about links that came to this path of the gateway, once there are so many."""
+
+    async def found() -> list[str]:
+        bodies = [json.loads(each.body) for each in gateway.requests if each.path == path]
+        texts = [body.get("text") or body["data"]["text"] for body in bodies]
+        return [text for text in texts if "请勿转发" in text]
+
+    return await until(found, lambda texts: len(texts) == count)
+
+
+async def test_no_link_is_sent_where_none_can_arrive(temporal: Client, tmp_path: Path, sqlite_url: str) -> None:
+    async with receiver() as gateway:
+        channels = tmp_path / "channels.toml"
+        channels.write_text(f"{sms(gateway)}\n{CALLER.format(['sms'])}", "utf-8")
+        async with running_api(temporal, sqlite_url, tmp_path, channels=channels) as made:
+            number = await registered(made, None)
+            found = problem(await made.act(number, "send_link", {}, "chen"), 409, "no-telephone")
+            assert "send_link" not in found["available_actions"]
+            problem(await made.act(number, "send_link", {}, "wu"), 403, "wrong-role")
+
+
+async def test_without_a_channel_to_telephones_no_link_is_sent(on_sqlite: Api) -> None:
+    number = await registered(on_sqlite)
+    found = problem(await on_sqlite.act(number, "send_link", {}, "chen"), 409, "no-text-messages")
+    assert found["accepted"] == ["a route of caller:* to such a channel"]
+    assert await on_sqlite.actions(number) == ["register"]
+
+
+async def test_no_interface_makes_a_link_for_staff(on_sqlite: Api) -> None:
+    number = await registered(on_sqlite)
+    problem(await on_sqlite.post(f"/v1/complaints/{number}/link", None, "chen"), 404, "not-found")
+
+
+async def test_a_revoked_link_opens_nothing(on_sqlite: Api) -> None:
+    number = await registered(on_sqlite)
+    path = on_sqlite.link(number)
+    assert opened((await on_sqlite.http.get(path, headers=CHINESE)).text)
+    revoked = await on_sqlite.act(number, "revoke_links", {"note": "手机丢失"}, "chen")
+    assert (revoked.status_code, revoked.json()["links_revoked_at"] is None) == (HTTPStatus.OK, False)
+    for answer in (await on_sqlite.http.get(path, headers=CHINESE), await say(on_sqlite, path, act="urge")):
+        assert (answer.status_code, "链接已作废" in answer.text) == (HTTPStatus.GONE, True)
+    english = await on_sqlite.http.get(path, headers=ENGLISH)
+    assert ("has been withdrawn" in english.text, number in english.text) == (True, False)
+    assert await events(on_sqlite, number, "urge") == []
+    assert opened((await on_sqlite.http.get(on_sqlite.link(number), headers=CHINESE)).text)
+    problem(await on_sqlite.act(number, "revoke_links", {}, "wu"), 403, "wrong-role")
+
+
+async def test_links_are_revoked_while_sql_is_down(temporal: Client, tmp_path: Path, database_url: str) -> None:
+    async with running_api(temporal, database_url, tmp_path, sql_wait_seconds=0.3) as made:
+        number = await registered(made)
+        path = made.link(number)
+        database = engine(database_url)
+        with down(database):
+            assert (await made.act(number, "revoke_links", {}, "xu")).status_code == HTTPStatus.ACCEPTED
+            # On SQLite lists go on showing what they showed before: the case itself tells.
+            page = await made.http.get(path, headers=CHINESE)
+            assert (page.status_code, "链接已作废" in page.text) == (HTTPStatus.GONE, True)
+        database.dispose()
