@@ -234,7 +234,7 @@ _REPEATED = (
     Plan(
         "reopened",
         "重开",
-        (*DONE, say(Role.CALLER, Reopen(reason="同样的问题又出现了。")), *REST),
+        (*DONE, say(Role.AGENT, Reopen(reason="同样的问题又出现了。")), *REST),
         cycle=2,
         flags=frozenset({"reopened"}),
         weight=3,
@@ -291,7 +291,7 @@ _MANAGED = (
     Plan(
         "urged",
         "催办",
-        (dispatch(), say(Role.CALLER, Urge(note="来电人再次催促。")), *REST),
+        (dispatch(), say(Role.AGENT, Urge(note="来电人再次催促。")), *REST),
         flags=frozenset({"urged"}),
         weight=3,
     ),

@@ -21,8 +21,6 @@ _OTHERS = {
     Role.SUPERVISOR: ("麦志坚", "苏敏仪"),
     Role.MANAGER: ("郭建华", "罗永康"),
     Role.FOLLOW_UP: ("邓小芬", "萧月娥"),
-    # What a caller does without an agent goes through the company's own web page.
-    Role.CALLER: ("网上服务厅",),
 }
 _CREW_SURNAMES = "卢杜钟阮容余甘简"
 _CREW_GIVEN_NAMES = ("伟明", "锦荣", "炳坤")

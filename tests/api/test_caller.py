@@ -328,7 +328,7 @@ async def test_only_thanks_name_a_person_thanked(on_sqlite: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/complaints/{number}/caller", "/v1/customers/0420013"])
-async def test_records_are_for_staff(on_sqlite: Api, path: str) -> None:
+async def test_records_need_a_key(on_sqlite: Api, path: str) -> None:
     number = await on_sqlite.case_in("registered")
     assert (await on_sqlite.http.get(path.format(number=number))).status_code == 401
 
