@@ -87,7 +87,6 @@ async def courier(
     # A proxy of the environment resolves names by itself.
     transport = None if getproxies() else CheckedTransport(unlimited)
     async with httpx.AsyncClient(limits=unlimited, transport=transport) as http:
-        resources = Resources(http, config.render, config.log_file)
         loops = [
             DeliveryLoop(
                 writer,

@@ -315,7 +315,10 @@ async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: st
         await expect(page.get_by_role("alert")).to_contain_text(words["alert"])
         await expect(page.get_by_label(words["label"])).to_have_value(TYPED)
         assert await page.locator("b").count() == 0
-        await page.get_by_role("button", name=words[outcome], exact=True).click()
+        async with page.expect_request(lambda request: request.method == "POST") as sent:
+            await page.get_by_role("button", name=words[outcome], exact=True).click()
+        # Without TLS a browser sends nothing else by which a form of another site is known.
+        assert await (await sent.value).header_value("origin") == str(on_sqlite.http.base_url).rstrip("/")
         for _ in range(2):
             await expect(page.get_by_role("status")).to_have_text(words["thanks"])
             await expect(page.get_by_text(words["moved"][state], exact=True)).to_be_visible()

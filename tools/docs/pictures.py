@@ -20,7 +20,9 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
+from activities.notifications.caller_links import Links
 from domain.shared.actors import Role
+from hotline.signing_keys import SigningKeyFile
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents
 from tools.docs.saved_views import VIEWS, View
@@ -106,10 +108,6 @@ class Person:
         """Carry out an action on an incident."""
         self._post(f"incidents/{number}/actions/{action}", body)
 
-    def link(self, number: str) -> str:
-        """Make a link for the caller and return its address."""
-        return str(self._post(f"complaints/{number}/link", {})["url"])
-
     def see(self, number: str) -> dict[str, Any]:
         """Return the case."""
         return self._ask("GET", f"complaints/{number}")
@@ -148,7 +146,8 @@ def play(service: Service, callers: int = 12) -> Stage:
     parts = _granny_li(service, agent, crew)
     incident = _tide(service, agent, callers)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    return Stage(late, paused, parts, agent.link(asked), incident)
+    token = Links(SigningKeyFile(service.data_dir / "links.json")).make(asked, 1, datetime.now(UTC))
+    return Stage(late, paused, parts, f"{service.api}/c/{token}", incident)
 
 
 def _granny_li(service: Service, agent: Person, crew: Person) -> str:
@@ -289,8 +288,7 @@ def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
             if locale == "zh-CN":
                 page.get_by_role("button", name="满意", exact=True).click()
                 page.get_by_role("status").wait_for()
-                page.set_viewport_size({"width": 390, "height": 440})
-                page.screenshot(path=folder / "caller-page-answered.png")
+                page.screenshot(path=folder / "caller-page-answered.png", full_page=True)
 
 
 def main() -> None:
