@@ -21,9 +21,10 @@ from jinja2 import (
     meta,
     nodes,
 )
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2.exceptions import SecurityError
 
-from activities.notifications.channels.base import RenderedNotification
+from activities.notifications.channels.base import DeliveryError, RenderedNotification
+from activities.notifications.limited_templates import LimitedEnvironment
 from activities.notifications.routing import Language, is_caller
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case import notifications
@@ -82,7 +83,7 @@ class Templates:
         self._zone = ZoneInfo(time_zone)
         loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN_TEMPLATES) if place is not None]
         # Plain text has nothing to escape.
-        self._environment = SandboxedEnvironment(
+        self._environment = LimitedEnvironment(
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, auto_reload=False
         )
         problems = [] if folder is None or folder.is_dir() else [f"{folder}: is no folder; accepted: one of templates"]
@@ -97,6 +98,8 @@ class Templates:
         """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English.
 
         The caller's link is in it only if it is sent to the caller's telephone (`to_phone`): others could use it.
+
+        Raises TemplateError, or DeliveryError if a template takes too many steps.
         """
         notification = delivery.notification
         audience = "caller" if is_caller(notification.recipient) else "staff"
@@ -110,7 +113,10 @@ class Templates:
     def _in(self, language: Language, stems: list[str], fields: Mapping[str, str]) -> str:
         languages = ["zh", "en"] if language == "both" else [language]
         found = (self._environment.select_template([f"{stem}.{each}.txt" for stem in stems]) for each in languages)
-        return "\n".join(template.render(fields).strip() for template in found)
+        try:
+            return "\n".join(template.render(fields).strip() for template in found)
+        except SecurityError as error:
+            raise DeliveryError(f"its template {error}") from None
 
     def _fields(self, delivery: Delivery, link: str) -> Mapping[str, str]:
         """Return the fields of the templates."""
@@ -160,5 +166,5 @@ def template_problems(
         yield f"{name}: is no UTF-8 text ({error.reason}); accepted: a template in UTF-8"
     except TemplateSyntaxError as error:
         yield f"{file}: line {error.lineno}: {error.message}"
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         yield f"{file}: cannot be filled in: {error}"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
 
+from activities.notifications.limited_templates import LimitedEnvironment
 from activities.notifications.texts import DOCUMENTS, template_problems
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.automatic.notice import DOCUMENT_EN, KEPT_EN, Addressee, Criticised, Noticed, document_of
@@ -65,7 +65,7 @@ class Documents:
 
     def __init__(self, folder: Path | None = None) -> None:
         loaders = [FileSystemLoader(place, encoding="utf-8") for place in (folder, OWN_TEMPLATES) if place is not None]
-        self._environment = SandboxedEnvironment(
+        self._environment = LimitedEnvironment(
             loader=ChoiceLoader(loaders), undefined=StrictUndefined, autoescape=True, auto_reload=False
         )
         names = [name for name in self._environment.list_templates() if name.startswith(DOCUMENTS)]

@@ -183,6 +183,11 @@ class TestTemplates:
                 "notice.html: line 1: there is no field caller; accepted: document_number",
             ),
             ("notice.html", "{% if", "documents/notice.html: line 1: "),
+            (
+                "notice.html",
+                "{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}",
+                "documents/notice.html: cannot be filled in: takes more than 20,000 steps",
+            ),
             ("warning.html", "x", "warning.html: is no template's name; accepted: documents/criticise.html"),
         ],
     )

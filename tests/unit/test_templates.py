@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from activities.notifications.caller_links import Links
+from activities.notifications.channels.base import DeliveryError
 from activities.notifications.texts import KIND_ZH, Templates
 from domain.case.actions import TABLE
 from domain.incident.incident import INCIDENT_KINDS
@@ -172,6 +173,70 @@ def test_an_unknown_field_is_reported_with_file_line_and_fields(tmp_path: Path) 
 )
 def test_other_problems_are_reported(tmp_path: Path, name: str, text: str, problem: str) -> None:
     assert problem in told(write(tmp_path, name, text))
+
+
+NESTED = "{% for a in range(900) %}" * 3 + "x" + "{% endfor %}" * 3
+ENDLESS = [
+    NESTED,
+    NESTED.replace("range(900)", "text_zh * 100"),
+    "{% for a in range(99999) recursive %}{{ loop(range(99999)) }}{% endfor %}",
+    "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "{% include 'caller/reply.zh.txt' %}{% include 'caller/reply.zh.txt' %}",
+    "{% for a in range(900) %}{{ range(99999)|sum }}{% endfor %}",
+    "{{ lipsum(n=10000000) }}",
+    "{{ 9 ** 9 ** 9 }}",
+    "{{ (9 ** 9 ** 9) > 1 }}",
+    "{{ 'x' * 10000000000 }}",
+    "{{ ([number] * 100000) | join * 100000 }}",
+    "{{ '%10000000000d' % 1 }}",
+    "{{ '{:10000000000}'.format(1) }}",
+    "{{ number|center(10000000000) }}",
+    "{{ number.ljust(10000000000) }}",
+    "{{ [1]|slice(10000000000)|list|length }}",
+    "{% set x = number %}" + "{% set x = x ~ x %}" * 60 + "{{ x }}",
+    "{% set x = number %}" + "{% set x = x + x %}" * 60 + "{{ x }}",
+    "{% set x = number %}" + "{% set x %}{{ x }}{{ x }}{% endset %}" * 60 + "{{ x }}",
+    "{% set x = number %}" + "{% set x = [x, x, x]|join %}" * 60 + "{{ x }}",
+    "{% set x = number %}" + "{% set x = [x, x] %}" * 60 + "{{ x }}",
+    "{% set x = number %}" + "{% set x = {1: x, 2: x} %}" * 60 + "{{ x|string }}",
+    "{{ ([text_zh * 10000] * 10000)|join }}",
+]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ENDLESS)
+def test_a_template_without_end_is_reported_at_the_start(tmp_path: Path, text: str) -> None:
+    assert "caller/reply.zh.txt: cannot be filled in: " in told(write(tmp_path, "caller/reply.zh.txt", text))
+
+
+@pytest.mark.timeout(20)
+def test_a_template_that_only_some_notification_makes_endless_fails_for_that_one(tmp_path: Path) -> None:
+    """Its delivery fails, with a reason that operators see; the others go on."""
+    words = Templates(write(tmp_path, "caller/reply.zh.txt", f"{{% if said %}}{NESTED}{{% endif %}}{{{{ number }}}}"))
+    assert words.render(delivery(), "zh").text == NUMBER
+    with pytest.raises(DeliveryError, match="its template takes more than 20,000 steps; accepted: "):
+        words.render(delivery()._replace(said="已修好"), "zh")
+    assert words.render(delivery(), "zh").text == NUMBER
+
+
+def test_a_template_may_use_what_ends(tmp_path: Path) -> None:
+    text = (
+        "{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}{% set all = [number, kind] %}"
+        "{% for each in all %}{{ loop.index }}/{{ loop.length }} {{ twice(each) }}{% if not loop.last %}, {% endif %}"
+        "{% endfor %} {{ all|join('+') }} {{ state|default('-', true) }} {{ 7 * 6 % 5 }} {{ kind|upper ~ '!' }}"
+    )
+    shown = Templates(write(tmp_path, "caller/reply.zh.txt", text)).render(delivery(), "zh").text
+    assert shown.startswith(f"1/2 {NUMBER}{NUMBER}, 2/2 replyreply {NUMBER}+reply ")
+    assert shown.endswith(" 2 REPLY!")
+
+
+def test_a_template_has_no_filter_that_formats(tmp_path: Path) -> None:
+    assert "No filter named 'format'" in told(write(tmp_path, "caller/reply.zh.txt", "{{ '%10000000000d'|format(1) }}"))
+
+
+def test_a_template_changes_no_field(tmp_path: Path) -> None:
+    assert "cannot be filled in: " in told(write(tmp_path, "caller/reply.zh.txt", "{{ [1].append(2) }}"))
 
 
 def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
