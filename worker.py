@@ -47,6 +47,7 @@ from workflows.courier import CourierWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.incident import incident_id
 from workflows.presentation.search_attributes import CHANGED_AT
 from workflows.reconciler import ReconcilerWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
@@ -94,6 +95,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         people = PeopleFirst(ServingLock(settings.data_dir).is_held)
         updates = CaseUpdates(of_cases, people, client, workflow_id)
         incidents = Incidents(writer, reader, updates)
+        teller = IncidentTeller(client, incident_id)
         rollout = CatalogueRollout(reader, updates)
         of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
         workflows = CaseWorkflows(client, people, workflow_id(""), of_type, CHANGED_AT)
@@ -114,7 +116,9 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 incidents.gather,
                 incidents.settle,
                 incidents.relink,
-                IncidentTeller(client).tell,
+                incidents.find_unlinked,
+                teller.tell,
+                teller.merge,
                 reconciler.reconcile,
             ],
             interceptors=[people],

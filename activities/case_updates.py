@@ -1,11 +1,13 @@
-"""Updates that an activity sends to many cases, a few at a time, and the writing of what they return."""
+"""Updates and queries that an activity sends to many cases, and the writing of what they return."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from temporalio.client import Client
+from pydantic import BaseModel
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.fan_out import GENTLE, Ask, Pace, fan_out
 from activities.people_first import PeopleFirst
@@ -15,8 +17,14 @@ ANSWER_SECONDS = 8.0
 """Longest wait for a case; another worker takes over from one that died sooner."""
 
 
+class _Linked(BaseModel):
+    """Part of a case that tells its incident."""
+
+    incident: str | None = None
+
+
 class CaseUpdates:
-    """Sender of the updates of incidents and rollouts.
+    """Sender of the updates and queries of incidents and rollouts.
 
     Args:
         sender: writes the batches that cases return.
@@ -42,6 +50,18 @@ class CaseUpdates:
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
             return await handle.execute_update(name, argument, result_type=answer, id=once)
+
+    async def is_linked(self, number: str, *incidents: str | None) -> bool:
+        """Ask the case if it is linked to one of these; True also if it does not answer, False if there is none."""
+        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                case: _Linked = await handle.query("case", result_type=_Linked)
+        except RPCError as error:
+            return error.status is not RPCStatusCode.NOT_FOUND
+        except (WorkflowQueryFailedError, TimeoutError):
+            return True
+        return case.incident in incidents
 
     async def for_each(
         self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE

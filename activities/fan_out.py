@@ -101,7 +101,7 @@ async def _answer(ask: Ask, number: str) -> Answer:
     try:
         return await ask(number)
     except (WorkflowUpdateFailedError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        if _is_refusal(error):
+        if is_refusal(error):
             return REFUSED, None
         # The SDK turns the cancellation of a task of the group into an error of its own.
         if (task := asyncio.current_task()) and task.cancelling():
@@ -118,7 +118,7 @@ async def _answer(ask: Ask, number: str) -> Answer:
         raise
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Return True if the case itself says no. Otherwise its worker, of another release, cannot read the update."""
+def is_refusal(error: Exception) -> bool:
+    """Return True if the case or incident itself says no. Otherwise its worker, of another release, cannot read the update."""
     cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
     return isinstance(cause, ApplicationError) and ":" in (cause.type or "")

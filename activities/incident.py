@@ -15,7 +15,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import SETTLE, Settled, Settlement
 from domain.case.incident_link import OVER
 from domain.case.views import Outcome
-from domain.incident.batch import BatchResult, Gathered, Gathering, IncidentBatch, Relinking, Settling, sampled
+from domain.incident.batch import Asking, BatchResult, Gathered, Gathering, IncidentBatch, Relinking, Settling, sampled
 from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM
 from domain.shared.command import Command
@@ -51,10 +51,30 @@ class Incidents:
 
     @activity.defn(name="inform_callers")
     async def inform(self, news: News) -> None:
-        """Write a notification for the caller of each case; the courier sends them."""
+        """Write a notification for the caller of each case; the courier sends them.
+
+        A case that SQL shows as not linked is asked itself: SQL may lag, and who told the incident is not known.
+        """
         for start in range(0, len(news.numbers), SLICE):
-            await self._write(partial(incidents.inform, news=news, numbers=news.numbers[start : start + SLICE]))
+            numbers = news.numbers[start : start + SLICE]
+            doubtful = await read(self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers))
+            unlinked = await self._unlinked(doubtful, news.incident)
+            told = [number for number in numbers if number not in unlinked]
+            await self._write(partial(incidents.inform, news=news, numbers=told))
             activity.heartbeat()
+
+    @activity.defn(name="find_unlinked_cases")
+    async def find_unlinked(self, asking: Asking) -> tuple[str, ...]:
+        """Return those of the cases that say that they are not linked to the incident."""
+        return await self._unlinked(asking.numbers, asking.incident)
+
+    async def _unlinked(self, numbers: Sequence[str], incident: str) -> tuple[str, ...]:
+        found = []
+        for number in numbers:
+            if not await self._cases.is_linked(number, incident):
+                found.append(number)
+            activity.heartbeat()
+        return tuple(found)
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
@@ -85,18 +105,26 @@ class Incidents:
 
     @activity.defn(name="relink_cases")
     async def relink(self, relinking: Relinking) -> BatchResult:
-        """Link the cases to another incident, or to none; return the count of each answer."""
+        """Link the cases to another incident, or to none; return the count of each answer.
+
+        A case that is linked to neither was linked elsewhere since, or never said that it is linked here.
+        """
         why = f"{relinking.incident}->{relinking.to}"
-        answers, silent = await self._link_all(relinking.numbers, relinking.to, why)
+        answers, silent = await self._link_all(relinking.numbers, relinking.to, why, leaves=relinking.incident)
         return BatchResult(counts=answers, silent=silent)
 
     async def _link_all(
-        self, numbers: Sequence[str], incident: str | None, why: str
+        self, numbers: Sequence[str], incident: str | None, why: str, leaves: str | None = None
     ) -> tuple[Counter[str], tuple[str, ...]]:
-        """Link cases by updates with keys, so that a case knows it if it is asked again."""
+        """Link cases by updates with keys, so that a case knows it if it is asked again.
+
+        `leaves`: only cases that are linked to this incident, or that were asked before.
+        """
         there = await self._versions(numbers)
 
         async def ask(number: str) -> Answer:
+            if leaves and not await self._cases.is_linked(number, leaves, incident):
+                return OVER, None
             key = f"{why}-{incident}-{number}"
             body = LinkIncident(incident=incident)
             command = Command(actor=SYSTEM, body=body, key=key, digest=key, acknowledged=there.get(number, 0))

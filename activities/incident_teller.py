@@ -1,21 +1,27 @@
-"""Local activity by which cases tell an incident that they belong to it, or do so no longer."""
+"""Messages to incidents: a case belongs to one, or does so no longer; another incident is merged into it."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.fan_out import is_refusal
+from domain.incident.automatic import ABSORB
+from domain.incident.batch import Absorbed
 from domain.shared.value import Immutable
 
 SIGNAL_TIMEOUT = timedelta(seconds=4)
 """Longest wait for one answer of Temporal: shorter than an attempt of the activity."""
+UPDATE_SECONDS = 8.0
+"""Longest wait for the answer of an incident; the activity is tried again."""
 
 
 class Told(Immutable):
-    """Incident by its workflow id, the signal to send to it, and the number of the case."""
+    """Incident, the signal to send to it, and the number of the case."""
 
     incident: str
     signal: str
@@ -23,13 +29,19 @@ class Told(Immutable):
 
 
 class IncidentTeller:
-    """Sender of signals. What cases tell an incident while a signal to it is under way goes together in the next one.
+    """Sender of signals and updates to incidents.
 
-    20,000 calls about one burst main would otherwise keep its incident busy with as many signals.
+    What cases tell an incident while a signal to it is under way goes together in the next one: 20,000 calls about one
+    burst main would otherwise keep its incident busy with as many signals.
+
+    Args:
+        client: client of Temporal.
+        workflow_id: returns the workflow id of an incident's number.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, workflow_id: Callable[[str], str]) -> None:
         self._client = client
+        self._workflow_id = workflow_id
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._next: dict[tuple[str, str], tuple[list[str], asyncio.Task[bool]]] = {}
 
@@ -43,12 +55,33 @@ class IncidentTeller:
         numbers.append(told.number)
         return await asyncio.shield(sent)
 
+    @activity.defn(name="merge_incident")
+    async def merge(self, absorbed: Absorbed) -> bool:
+        """Return True once the other incident has the scope, False if that has ended.
+
+        Raises TimeoutError, RPCError, WorkflowUpdateFailedError: it does not answer; the activity is tried again.
+        """
+        handle = self._client.get_workflow_handle(self._workflow_id(absorbed.into))
+        try:
+            async with asyncio.timeout(UPDATE_SECONDS):
+                await handle.execute_update(ABSORB.name, absorbed, id=f"{ABSORB.name}-{absorbed.incident}")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        except WorkflowUpdateFailedError as error:
+            if not is_refusal(error):
+                raise
+            return False
+        return True
+
     async def _send(self, key: tuple[str, str]) -> bool:
         incident, signal = key
         async with self._turns.setdefault(key, asyncio.Lock()):
             numbers, _ = self._next.pop(key)
             try:
-                await self._client.get_workflow_handle(incident).signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT)
+                handle = self._client.get_workflow_handle(self._workflow_id(incident))
+                await handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise

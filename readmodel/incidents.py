@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pydantic_core import to_json
-from sqlalchemy import JSON, Text, cast, func, select, type_coerce
+from sqlalchemy import JSON, Text, cast, func, or_, select, type_coerce
 
 from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
@@ -57,6 +57,12 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, s
     notices = news_notifications(news, (number for number in numbers if number not in apart))
     rows = [notification_row(number, news.seq, news.at, notice, sent=sent) for number, notice in notices.items()]
     insert_missing(connection, notifications, rows)
+
+
+def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> list[str]:
+    """Return those of these cases that SQL shows as linked to no incident or to another one."""
+    other = or_(cases.c.incident.is_(None), cases.c.incident != incident)
+    return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
 
 
 def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:

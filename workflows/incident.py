@@ -11,24 +11,25 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.incident import BATCH, Incidents
+    from activities.incident_teller import IncidentTeller
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.inform import Inform
     from domain.incident.automatic import ABSORB
-    from domain.incident.batch import Gathering, IncidentBatch, Relinking, Settling
+    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, Relinking, Settling
     from domain.incident.incident import Incident
     from domain.incident.kind import IncidentEvent
     from domain.incident.lifecycle import ENDS, IncidentState
     from domain.incident.notifications import News
     from domain.shared.actors import Actor
     from domain.shared.command import Command
+    from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.event import BaseEvent
     from workflows.entity import LOWEST, RETRY, EntityWorkflow
-    from workflows.messages import Absorbed, Done, IncidentOutcome, IncidentStart
-    from workflows.presentation.incident import incident_details, incident_id, incident_search_attributes
+    from workflows.messages import Done, IncidentOutcome, IncidentStart
+    from workflows.presentation.incident import incident_details, incident_search_attributes
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
     from workflows.updates import INCIDENT_UPDATES, with_updates
@@ -67,6 +68,7 @@ class IncidentWorkflow(EntityWorkflow):
         self._second_search: asyncio.Task[None] | None = None
         self._waiting = dict.fromkeys(start.waiting)
         self._silent = set[str]()
+        self._doubtful, self._asked = dict[str, None](), dict[str, None]()  # are said to belong to it no longer
         self._counts = Counter(start.counts)
         self._absorbed = start.absorbed
         self._names = start.names
@@ -128,6 +130,8 @@ class IncidentWorkflow(EntityWorkflow):
             return self._merge_into_other()
         if incident.end and self._waiting:
             return self._settle_or_relink()
+        if self._doubtful and not incident.end:
+            return self._ask_doubtful()
         if incident.state in ENDS and _SQL not in self._tasks and not self._news and not self._may_search():
             return self._finish()
         return None
@@ -147,13 +151,12 @@ class IncidentWorkflow(EntityWorkflow):
 
     async def _merge_into_other(self) -> None:
         """Hand the scope to the other incident; if that has ended, this one goes on as before."""
-        other = workflow.get_external_workflow_handle(incident_id(str(self._incident.into)))
-        try:
-            await other.signal("absorb", Absorbed(incident=self._incident.number, scope=self._incident.scope))
-        except FailureError:
-            self._note(self._incident.fail_merge(workflow.now()))
-        else:
+        incident, into = self._incident, str(self._incident.into)
+        absorbed = Absorbed(incident=incident.number, into=into, scope=incident.scope)
+        if await self._execute(IncidentTeller.merge, absorbed, f"is merged 并入 {into}"):
             self._absorbed = True
+        else:
+            self._note(incident.fail_merge(workflow.now()))
 
     async def _settle_or_relink(self) -> None:
         numbers = tuple(self._waiting)[:BATCH]
@@ -184,6 +187,17 @@ class IncidentWorkflow(EntityWorkflow):
             self._silent.clear()
         self._wake()
 
+    async def _ask_doubtful(self) -> None:
+        """Forget the cases that say themselves that they are not linked to it."""
+        numbers = tuple(self._doubtful)[:BATCH]
+        self._asked = {number: self._doubtful.pop(number) for number in numbers}
+        asking = Asking(incident=self._incident.number, numbers=numbers)
+        unlinked = await self._execute(Incidents.find_unlinked, asking, f"asks {len(numbers)} cases 核对工单")
+        # Those that were linked again meanwhile are asked no longer.
+        for number in self._asked.keys() & unlinked:
+            self._waiting.pop(number, None)
+        self._wake()
+
     async def _finish(self) -> None:
         self._note(self._incident.finish(workflow.now(), dict(self._counts)))
 
@@ -204,24 +218,32 @@ class IncidentWorkflow(EntityWorkflow):
         done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
         return self._outcome(done, actor)
 
-    @workflow.signal(description="Cases belong to it. 工单并入")
+    @workflow.signal(description="Cases say that they belong to it. 工单并入")
     def linked(self, numbers: list[str] | None = None) -> None:
-        """Keep the numbers of the cases."""
-        self._waiting |= dict.fromkeys(numbers or ())
-        self._wake()
-
-    @workflow.signal(description="Cases belong to it no longer. 工单撤出")
-    def unlinked(self, numbers: list[str] | None = None) -> None:
-        """Forget the numbers of the cases."""
+        """Keep the numbers. Nobody has signed the signal: a case that is not linked refuses what the incident does."""
         for number in numbers or ():
-            self._waiting.pop(number, None)
+            self._waiting[number] = None
+            self._doubtful.pop(number, None)
+            self._asked.pop(number, None)
         self._wake()
 
-    @workflow.signal(description="Another incident was merged into this one. 其他事件并入")
-    def absorb(self, absorbed: Absorbed | None = None) -> None:
+    @workflow.signal(description="Cases say that they belong to it no longer. 工单撤出")
+    def unlinked(self, numbers: list[str] | None = None) -> None:
+        """Have the cases asked. Nobody has signed the signal; at the end, every case is asked in any case."""
+        self._doubtful |= {number: None for number in numbers or () if number in self._waiting}
+        self._wake()
+
+    @workflow.update(description="Another incident was merged into this one. 其他事件并入")
+    def absorb(self, absorbed: Absorbed) -> None:
         """Widen the scope by that of the other incident."""
-        if absorbed:
-            self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
+        self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
+
+    @absorb.validator
+    def check_absorb(self, absorbed: Absorbed) -> None:
+        """Refuse it if this incident is over, or is not the one that is meant. Raises ApplicationError."""
+        number = self._incident.number
+        if absorbed.into != number or self._incident.over:
+            raise self._refusal(Refused(OUT_OF_TURN, f"The incident {number} is over, or not {absorbed.into}."))
 
     def _keep(self, *events: BaseEvent) -> None:
         super()._keep(*events)

@@ -11,7 +11,6 @@ from temporalio import workflow
 
 from activities.incident_teller import IncidentTeller, Told
 from workflows.entity import PUBLISH_TIMEOUT, RETRY
-from workflows.presentation.incident import incident_id
 
 LINKED, UNLINKED = "linked", "unlinked"
 
@@ -50,7 +49,7 @@ class IncidentLink:
         """Return False if the incident has ended."""
         return await workflow.execute_local_activity_method(
             IncidentTeller.tell,
-            Told(incident=incident_id(incident), signal=signal, number=self._number),
+            Told(incident=incident, signal=signal, number=self._number),
             start_to_close_timeout=PUBLISH_TIMEOUT,
             retry_policy=RETRY,
             summary=f"{signal} {incident}",

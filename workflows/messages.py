@@ -13,7 +13,7 @@ from domain.case.intake import Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
-from domain.incident.opening import Opening, Scope
+from domain.incident.opening import Opening
 from domain.shared.value import Immutable, Start, omit_default
 
 
@@ -70,13 +70,6 @@ class IncidentStart(EntityStart):
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
     names: Names = Names()
-
-
-class Absorbed(Immutable):
-    """An incident that was merged into another, and its scope."""
-
-    incident: str
-    scope: Scope
 
 
 class IncidentOutcome(BaseModel):

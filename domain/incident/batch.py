@@ -60,6 +60,21 @@ class Relinking(Immutable):
     numbers: tuple[str, ...]
 
 
+class Absorbed(Immutable):
+    """Incident that is merged into another, `into`, and its scope."""
+
+    incident: str
+    into: str
+    scope: Scope
+
+
+class Asking(Immutable):
+    """Cases that are asked if they are linked to the incident."""
+
+    incident: str
+    numbers: tuple[str, ...]
+
+
 def sampled(incident: str, number: str, percent: int) -> bool:
     """Return True if this case is among so many percent of the incident's; always the same for one case."""
     draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])

@@ -100,7 +100,7 @@ async def incident_absorbing(hotline: Hotline) -> Cause:
 async def incident_signalled_by_hand(hotline: Hotline) -> Cause:
     """From the Temporal UI, without arguments: nothing happens."""
     cause = await declare(hotline, "shaxi")
-    for signal in ("linked", "unlinked", "absorb"):
+    for signal in ("linked", "unlinked"):
         await cause.handle.signal(signal)
     await cause.act(OVER)
     return await ended(cause)

@@ -25,6 +25,7 @@ NEVER_ENTERED = {
         "entity.EntityWorkflow._check_acknowledged",
         "entity.EntityWorkflow._refusal",
         "entity.EntityWorkflow.check",
+        "incident.IncidentWorkflow.check_absorb",
         "updates._update.check",
     },
     "a start that is refused makes no case, and no history of one": {

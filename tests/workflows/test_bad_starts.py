@@ -131,9 +131,11 @@ async def test_a_signal_with_wrong_arguments_stops_nothing(hotline: Hotline, arg
     await complaint.handle.signal("publish", args=arguments)
     assert (await complaint.act(BODIES["dispatch"])).version == 2
     cause = await declare(hotline, "henglan")
-    for signal in ("linked", "unlinked", "absorb"):
+    for signal in ("linked", "unlinked"):
         await cause.handle.signal(signal, args=arguments)
     assert (await cause.act(DispatchIncident(department="repair"))).incident.state == "dispatched"
+    with pytest.raises(WorkflowUpdateFailedError):
+        await cause.handle.execute_update("absorb", args=arguments)
     await cause.act(OVER)
 
 

@@ -294,7 +294,7 @@ class TestWhatStaffSee:
         await linked(hotline, cause, 1)
         described = (await metadata(cause.handle)).definition
         updates = {each.name: each.description for each in described.update_definitions}
-        assert set(updates) == {*INCIDENT_COMMANDS}
+        assert set(updates) == {*INCIDENT_COMMANDS, "absorb"}
         assert all(updates.values())
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(each.description for each in others if not each.name.startswith("__"))

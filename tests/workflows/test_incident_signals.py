@@ -1,0 +1,97 @@
+"""Signals to incidents are not signed: they are hints, and change no case, whoever sends them."""
+
+from functools import partial
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from activities.signatures import UNSIGNED
+from domain.case.actions.link_incident import LinkIncident
+from domain.incident.actions.dismiss import Dismiss
+from domain.incident.actions.inform import Inform
+from domain.incident.actions.merge import Merge
+from domain.incident.batch import Absorbed
+from domain.incident.opening import Scope
+from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
+from tests.support.hotline import Complaint, Hotline, until
+from tests.support.signing import with_interceptors
+from tests.workflows.test_incident import completed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def signalled(hotline: Hotline, cause: Cause, signal: str, *complaints: Complaint) -> None:
+    """Send a signal as whoever reaches Temporal's port can."""
+    handle = with_interceptors(hotline.client).get_workflow_handle(cause.handle.id)
+    await handle.signal(signal, [complaint.number for complaint in complaints])
+
+
+async def test_a_case_that_says_nothing_of_the_kind_stays_with_its_incident(hotline: Hotline) -> None:
+    cause = await declare(hotline, "west")
+    stays, leaves = await linked(hotline, cause, 2)
+    await signalled(hotline, cause, "unlinked", stays)
+    await until(partial(completed, cause, "find_unlinked_cases"), lambda asked: asked == 1)
+    assert (await cause.seen()).waiting == 2
+    await leaves.act(LinkIncident(incident=None))
+    await cause.waits_for(1)
+    await cause.act(OVER)
+    await replied(stays)
+    assert (await cause.published("declare", "resolve", "finish"))[-1]["data"] == '{"settled":1}'
+
+
+async def test_a_case_that_is_not_linked_hears_nothing_and_is_not_settled(hotline: Hotline) -> None:
+    cause, other = await declare(hotline, "shiqi"), await declare(hotline, "shiqi")
+    [own], [elsewhere] = await linked(hotline, cause, 1), await linked(hotline, other, 1)
+    stranger = await hotline.start(district="gangkou")
+    await stranger.published(1)
+    await signalled(hotline, cause, "linked", stranger, elsewhere)
+    await cause.waits_for(3)
+    await cause.act(Inform(message="正在抢修"))
+    await until(partial(told, own, "incident_inform"), lambda rows: len(rows) == 1)
+    await cause.act(OVER)
+    await cause.published("declare", "inform", "resolve", "finish")
+    for complaint in (stranger, elsewhere):
+        assert await told(complaint, "incident_inform") == []
+        assert await actions(complaint) == ["register"]
+    await other.act(Dismiss(reason="误报"))
+
+
+async def test_callers_are_told_though_sql_does_not_show_the_link_yet(hotline: Hotline) -> None:
+    """The case is asked itself."""
+    cause = await declare(hotline, "huangpu")
+    complaint = await hotline.start(district="gangkou")
+    await complaint.act(LinkIncident(incident=cause.number), unwritten=True)
+    await cause.waits_for(1)
+    await cause.act(Inform(message="正在抢修"))
+    await until(partial(told, complaint, "incident_inform"), lambda rows: len(rows) == 1)
+    await cause.act(OVER)
+
+
+@pytest.mark.parametrize("merged", [True, False])
+async def test_a_case_that_is_not_linked_goes_nowhere_with_the_others(hotline: Hotline, merged: bool) -> None:
+    cause, into, other = [await declare(hotline, "dongfeng") for _ in range(3)]
+    [own], [elsewhere] = await linked(hotline, cause, 1), await linked(hotline, other, 1)
+    stranger = await hotline.start(district="gangkou")
+    await signalled(hotline, cause, "linked", stranger, elsewhere)
+    await cause.waits_for(3)
+    await cause.act(Merge(into=into.number) if merged else Dismiss(reason="误报"))
+    await cause.in_state("merged" if merged else "dismissed")
+    assert (await own.view()).incident == (into.number if merged else None)
+    assert [(await each.view()).incident for each in (stranger, elsewhere)] == [None, other.number]
+    for each in (into, other):
+        await each.act(Dismiss(reason="误报"))
+
+
+async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
+    cause = await declare(hotline, "nantou")
+    handle = with_interceptors(hotline.client).get_workflow_handle(cause.handle.id)
+    scope = Scope(services=("no_water", "leak"), districts=("west", "gangkou"))
+    absorbed = Absorbed(incident="i26080347119", into=cause.number, scope=scope)
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update("absorb", absorbed)
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == UNSIGNED
+    await handle.signal("absorb", absorbed)
+    assert (await cause.seen()).incident.scope.districts == ("nantou",)
+    await cause.act(OVER)
