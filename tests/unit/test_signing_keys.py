@@ -2,6 +2,7 @@
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,55 @@ def test_the_commands_show_no_secret(
     assert rotated.output == f"key {newest.id.hex()} {does} from now on\n"
     assert newest.id.hex() in listed.output
     assert newest.secret.hex() not in listed.output
+
+
+def test_a_key_may_sign_later_and_is_known_at_once(path: Path) -> None:
+    """The file is copied to other machines meanwhile."""
+    now = datetime(2026, 8, 3, tzinfo=UTC)
+    instants = [now]
+    keys = SigningKeyFile(path, lambda: instants[-1])
+    old = keys.newest()
+    added = keys.rotate(timedelta(minutes=10))
+    found = keys.find(bytes.fromhex(added.id))
+    assert found
+    instants.append(now + timedelta(minutes=9))
+    assert keys.newest() == old
+    instants.append(now + timedelta(minutes=10))
+    assert keys.newest() == found
+
+
+def test_keys_of_a_backup_are_merged_in_the_order_of_their_making(path: Path, tmp_path: Path) -> None:
+    backup = tmp_path / "backup.json"
+    lost = [SigningKeyFile(backup).rotate().id for _ in range(2)]
+    present = SigningKeyFile(path)
+    newest = present.newest()
+    assert [key.id for key in present.merge(backup)] == lost
+    assert [key.id for key in present.list()] == [*lost, newest.id.hex()]
+    assert present.newest() == newest
+    assert present.merge(backup) == ()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_merged_is_refused_in_words(path: Path, tmp_path: Path) -> None:
+    keys, other = SigningKeyFile(path), tmp_path / "other.json"
+    kept = keys.newest()
+    with pytest.raises(SigningKeysError, match=r"there is no file .*other\.json"):
+        keys.merge(other)
+    other.write_text("[]")
+    with pytest.raises(SigningKeysError, match=r"other\.json is not a file of signing keys"):
+        keys.merge(other)
+    other.write_text(path.read_text().replace(kept.secret.hex(), "0" * 64))
+    with pytest.raises(SigningKeysError, match=f"other secrets of the keys {kept.id.hex()}"):
+        keys.merge(other)
+    assert keys.newest() == kept
+
+
+def test_the_commands_rotate_later_and_merge(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_SIGNING_KEYS_FILE", str(path))
+    backup = tmp_path / "backup.json"
+    lost = SigningKeyFile(backup).newest().id.hex()
+    merged = [CliRunner().invoke(app, ["signing", "merge", str(backup)]).output for _ in range(2)]
+    assert merged == [f"added: {lost}\n", "no key was missing\n"]
+    rotated = CliRunner().invoke(app, ["signing", "rotate", "--in", "10"]).output
+    assert f"{SigningKeyFile(path).list()[-1].signs_from:%Y-%m-%d %H:%M} UTC" in rotated
+    assert SigningKeyFile(path).newest().id.hex() == lost
