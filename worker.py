@@ -51,6 +51,7 @@ from workflows.presentation.incident import incident_id
 from workflows.presentation.search_attributes import CHANGED_AT
 from workflows.reconciler import ReconcilerWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
+from workflows.unknown import UnknownWorkflow
 
 log = logging.getLogger("hotline.worker")
 
@@ -104,7 +105,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=WORKFLOWS,
+            workflows=[*WORKFLOWS, UnknownWorkflow],
             activities=[
                 Projection(writer).publish,
                 sender.deliver_notifications,

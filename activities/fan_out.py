@@ -119,6 +119,6 @@ async def _answer(ask: Ask, number: str) -> Answer:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Return True if the case or incident itself says no. Otherwise its worker, of another release, cannot read the update."""
+    """Return True if the workflow itself says no. Otherwise its worker, of another release, cannot read the update."""
     cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
     return isinstance(cause, ApplicationError) and ":" in (cause.type or "")

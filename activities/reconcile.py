@@ -30,6 +30,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.case_workflows import CHUNK, CaseWorkflows, Seen
+from activities.history_errors import UnreadableError
 from activities.projection import SenderWriter, read
 from activities.shift import Shift, now, shift
 from domain.shared.value import Immutable
@@ -70,17 +71,13 @@ class Repairs(NamedTuple):
 
     `case` writes the case of this number; SQL once had every change up to this instant. It returns False if something
     is left that the case publishes by itself. It raises DivergedError if SQL has other events than Temporal,
-    NotRegisteredError if the history has not all that it takes, UnreadableError if another release has written it.
+    NotRegisteredError if the history has not all that it takes, UnreadableError if it cannot be read.
 
     `incidents` writes incidents that SQL has lost, or shows as they were; it returns their number.
     """
 
     case: Callable[[str, datetime | None], Awaitable[bool]]
     incidents: Callable[[], Awaitable[int]]
-
-
-class UnreadableError(Exception):
-    """Error for a history that this release cannot read, or that the service has not started."""
 
 
 class _ShiftOverError(Exception):
@@ -104,17 +101,17 @@ class Report(Immutable):
     swept_at: AwareDatetime | None = None
     lost: dict[str, Lost] = Field(default={})
     lost_count: int = 0
+    not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
     fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
-    in_sql_until: AwareDatetime | None = Field(
-        default=None, description="SQL once had every change up to this instant."
-    )
+    in_sql_until: AwareDatetime | None = Field(default=None, description="SQL once had every change until then.")
 
     def __str__(self) -> str:
         """Return the report as a line for the Temporal UI."""
-        lost = ", ".join(f"{number} ({why})" for number, why in self.lost.items()) or "-"
+        named = (", ".join(map("{0[0]} ({0[1]})".format, each.items())) for each in (self.lost, self.not_begun))
+        lost, not_begun = (each or "-" for each in named)
         return (
             f"比对 compared {self.compared} · 补写 published {self.published} · 重建 repaired {self.repaired}"
-            f" · 流程丢失 lost {self.lost_count}: {lost}"
+            f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}"
         )
 
 
@@ -156,6 +153,7 @@ class Reconciler:
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
         self._diverged: set[str] = set()
+        self._not_begun: dict[str, str] = {}
         self._done = Counter[str]()
         self._faults: dict[str, str] = {}
         self._failures = Counter[str]()
@@ -257,6 +255,7 @@ class Reconciler:
             swept_at=self._swept_at,
             lost=dict(islice(self._lost.items(), NAMED)),
             lost_count=len(self._lost),
+            not_begun=dict(islice(self._not_begun.items(), NAMED)),
             fault=next(iter(self._faults.values()), None),
             in_sql_until=self._in_sql_until,
         )
@@ -283,8 +282,8 @@ class Reconciler:
 
     def _forget(self, number: str) -> None:
         """Expect nothing of the case any more."""
-        self._told.pop(number, None)
-        self._behind.pop(number, None)
+        for expected in (self._told, self._behind, self._not_begun):
+            expected.pop(number, None)
 
     async def _complete(self, number: str, seen: Seen, found: Held) -> None:
         """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
@@ -328,11 +327,12 @@ class Reconciler:
             self._forget(number)
             logger.warning("a case cannot be written: %s", error)
         except UnreadableError as error:
-            logger.warning("the history of case %s is of another release: %s", number, error)
+            logger.warning("case %s cannot be written from its history: %s", number, error)
             if found:
                 self._faults["history"] = type(error).__name__
-            else:  # garbage, started by hand
+            else:
                 self._forget(number)
+                self._not_begun[number] = type(error).__name__
 
     async def _sweep(self, current: Shift) -> None:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
@@ -342,6 +342,7 @@ class Reconciler:
         """
         began_at, loss_seen_at = now(), self._loss_seen_at
         self._faults.pop("history", None)
+        self._not_begun.clear()
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.incidents()
         running = await self._compare_all(self._workflows.running(), current)

@@ -1,8 +1,9 @@
 """Signatures of starts and updates: a workflow acts for the service, and for nobody else who reaches Temporal's port.
 
 Every client of the service signs what it sends, in a header that Temporal keeps with it. A worker checks an update
-before it is accepted, and never at replay. The signature of a start goes along with the activities of its workflow; an
-activity of a workflow that was started past the service does nothing. A worker signs the next run of a workflow.
+before it is accepted, and never at replay; and a start in the first task. The signature of a start goes along with the
+activities of its workflow, which check it too: whoever answers workflow tasks of their own may ask for any activity.
+A worker signs the next run of a workflow.
 """
 
 import hashlib
@@ -11,10 +12,9 @@ import logging
 import struct
 import threading
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from operator import is_
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from temporalio import activity, client, worker, workflow
@@ -39,8 +39,12 @@ _ENCODING = {"encoding": b"binary/plain"}
 _SAID = struct.Struct(">4sQ16s")
 """The id of the key, the instant in milliseconds, and the digest of the arguments; their code (MAC) follows."""
 _CODE_BYTES = 16
-KEPT = 16
-"""Values of a thread whose payloads are remembered: more than one activation decodes before it looks at a start."""
+_STARTED_BY = {
+    "ComplaintWorkflow": "Register over the HTTP API: POST /v1/complaints.",
+    "IncidentWorkflow": "Declare it over the HTTP API: POST /v1/incidents.",
+    "CatalogueRolloutWorkflow": "Run the command `hotline catalogue apply`.",
+}
+_ACTED_ON_BY = {"ComplaintWorkflow": "/v1/complaints", "IncidentWorkflow": "/v1/incidents"}
 _decoded = threading.local()
 _FAULT_OF_UPDATE, _FAULT_OF_START = "signatures_fault_of_update", "signatures_fault_of_start"
 _SIGNATURE = "signatures_signature"
@@ -64,7 +68,10 @@ class SigningKeys(Protocol):
 
 
 class UndecidedError(Exception):
-    """Error for a signature that cannot be judged here: of an unknown key, or of what another release has encoded."""
+    """Error for what cannot be judged here: the signing key or the type of the workflow is unknown.
+
+    The task is tried again, later each time: the service may have started it, so it does not fail.
+    """
 
 
 class Subject(NamedTuple):
@@ -116,7 +123,7 @@ class Signatures(client.Interceptor, worker.Interceptor):
     ) -> type[worker.WorkflowInboundInterceptor]:
         """Return the interceptor of each run."""
         input.unsafe_extern_functions[_FAULT_OF_UPDATE] = self._fault_of_update
-        input.unsafe_extern_functions[_FAULT_OF_START] = self._fault_of_start
+        input.unsafe_extern_functions[_FAULT_OF_START] = self.fault
         input.unsafe_extern_functions[_SIGNATURE] = self._signature
         return _ChecksRuns
 
@@ -179,13 +186,6 @@ class Signatures(client.Interceptor, worker.Interceptor):
         except UndecidedError as error:
             return str(error)
 
-    def _fault_of_start(self, subject: Subject, signature: Payload | None, arguments: Sequence[Payload]) -> str | None:
-        if fault := self.fault(subject, signature):
-            return fault
-        if signature and not is_of(signature, arguments):
-            raise UndecidedError("its signature is of other arguments, or another release has started it")
-        return None
-
 
 def digest(arguments: Sequence[Payload]) -> bytes:
     """Return a digest of encoded arguments."""
@@ -240,9 +240,11 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
         super().init(self._outbound)
 
     async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
-        if fault := fault_of_start(input.args):
-            message = f"Not started by the service: {fault}. Register over the HTTP API: POST /v1/complaints."
-            raise ApplicationError(message, type=UNSIGNED, non_retryable=True)
+        made = workflow.instance()
+        if isinstance(made, NotStarted):
+            raise made.failure
+        if not isinstance(made, ChecksStart) and (failure := failure_of_start(input.args)):
+            raise failure
         self._outbound.headers = {name: sent for name, sent in input.headers.items() if name == HEADER}
         return await super().execute_workflow(input)
 
@@ -250,10 +252,10 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
         subject = Subject(workflow.info().workflow_id, input.update, input.id)
         fault_of, is_command = workflow.extern_functions()[_FAULT_OF_UPDATE], _is_command(input.args)
         if fault := fault_of(subject, input.headers.get(HEADER), _encoded(input.args), is_command=is_command):
-            message = (
-                f"Not accepted: {fault}. Act over the HTTP API: POST /v1/complaints/NUMBER/actions/{input.update}."
-            )
-            raise ApplicationError(message, type=UNSIGNED, non_retryable=True)
+            route = _ACTED_ON_BY.get(workflow.info().workflow_type)
+            over = f"Act over the HTTP API: POST {route}/NUMBER/actions/{input.update}."
+            instead = over if is_command and route else "The service alone sends it."
+            raise ApplicationError(f"Not accepted: {fault}. {instead}", type=UNSIGNED, non_retryable=True)
         super().handle_update_validator(input)
 
     async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - as above
@@ -269,18 +271,18 @@ class _HandsOn(worker.WorkflowOutboundInterceptor):
     headers: Mapping[str, Payload] = {}
 
     def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.headers = self.headers
+        input.headers = {**input.headers, **self.headers}
         return super().start_activity(input)
 
     def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.headers = self.headers
+        input.headers = {**input.headers, **self.headers}
         return super().start_local_activity(input)
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
         if sign := workflow.extern_functions().get(_SIGNATURE):  # else a replay in a test
             arguments = _encoded(input.args)
             input.args = [*map(RawValue, arguments)]
-            input.headers = {HEADER: sign(Subject(workflow.info().workflow_id), arguments)}
+            input.headers = {**input.headers, HEADER: sign(Subject(workflow.info().workflow_id), arguments)}
         super().continue_as_new(input)
 
 
@@ -308,31 +310,36 @@ def signatures_of(of: client.Client) -> Signatures:
     raise LookupError("the client has no signatures")
 
 
-def fault_of_start(arguments: Sequence[object]) -> str | None:
-    """Return why the service cannot have started the present run with these arguments; None if it has.
+def failure_of_start(arguments: Sequence[object]) -> Exception | None:
+    """Return why the present run does not begin: the service cannot have started it so, or it cannot be told here.
 
-    A later run is signed by the worker of the run before: Temporal also starts runs by itself, of a cron for example.
-
-    Raises UndecidedError if the key is unknown here, or the arguments may be of another release; a replay goes on.
+    None if the service has started it. A later run is signed by the worker of the run before: Temporal also starts
+    runs by itself, of a cron for example. A replay goes on if the key was lost since.
     """
     info, fault_of = workflow.info(), workflow.extern_functions().get(_FAULT_OF_START)
-    signature = info.headers.get(HEADER)
     if fault_of is None:  # a replay in a test
         return None
     try:
-        found: str | None = fault_of(Subject(info.workflow_id), signature, _encoded(arguments))
-    except UndecidedError:
-        if not workflow.unsafe.is_replaying():
-            raise
-        return None
-    return found
+        fault = fault_of(Subject(info.workflow_id), info.headers.get(HEADER), _encoded(arguments))
+    except UndecidedError as error:
+        return None if workflow.unsafe.is_replaying() else error
+    instead = _STARTED_BY.get(info.workflow_type, "The service alone starts it.")
+    message = f"Not started by the service: {fault}. {instead}"
+    return ApplicationError(message, type=UNSIGNED, non_retryable=True) if fault else None
 
 
-def is_started_by_the_service(arguments: Sequence[object]) -> bool:
-    """Return True if `fault_of_start` finds no fault; False also if it cannot tell."""
-    with suppress(UndecidedError):
-        return fault_of_start(arguments) is None
-    return False
+class ChecksStart:
+    """Base of workflows whose `__new__` asks `failure_of_start`: nothing is computed for one that is refused."""
+
+
+class NotStarted:
+    """Object in place of that of a workflow that does not begin: it raises the reason, whatever is asked of it."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    def __getattr__(self, _: str) -> NoReturn:
+        raise self.failure
 
 
 def _is_command(arguments: Sequence[object]) -> bool:
@@ -343,14 +350,19 @@ def _unverified(command: Command[Any]) -> Command[Any]:
     return command.model_copy(update={"actor": command.actor.model_copy(update={"unverified": True})})
 
 
-def remember(values: Sequence[object], payloads: Sequence[Payload]) -> None:
-    """Keep, for this thread, what these values were decoded from: encoded anew, unset fields may differ."""
-    vars(_decoded).setdefault("kept", deque(maxlen=KEPT)).extend(zip(values, payloads, strict=True))
+def remember(values: Sequence[object], payloads: Sequence[Payload], *, is_start: bool) -> None:
+    """Keep, for this thread, what these values were decoded from: encoded anew, unset fields may differ.
+
+    Signals that come with a start are decoded between it and its check, so it has a place of its own.
+    """
+    setattr(_decoded, "start" if is_start else "other", (values, payloads))
 
 
-def _encoded(arguments: Sequence[object]) -> Sequence[Payload]:
+def _encoded(arguments: Sequence[Any]) -> Sequence[Payload]:
     """Return what these arguments were decoded from just now, or else encode them."""
-    kept = vars(_decoded).get("kept", ())
-    found = [next((payload for value, payload in kept if value is argument), None) for argument in arguments]
-    sent = [payload for payload in found if payload is not None]
-    return sent if len(sent) == len(found) else workflow.payload_converter().to_payloads(arguments)
+    if len(arguments) == 1 and isinstance(arguments[0], list):  # of a workflow of any type, not decoded
+        arguments = arguments[0]
+    for values, payloads in vars(_decoded).values():
+        if len(values) == len(arguments) and all(map(is_, values, arguments)):
+            return payloads  # type: ignore[no-any-return]  # as `remember` has kept them
+    return workflow.payload_converter().to_payloads(arguments)

@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.reconcile import UnreadableError
+from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
 from activities.signatures import HEADER, Subject, UndecidedError, signatures_of
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
@@ -28,7 +28,7 @@ from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
-from workflows.start_checks import is_start, misdated
+from workflows.start_checks import Undecoded, clock_failure, is_start
 
 WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
 """Type of the argument of each activity that writes to SQL, by the name of the activity."""
@@ -127,7 +127,7 @@ async def _registration(converter: DataConverter, event: HistoryEvent) -> list[P
     arguments = await _decode(converter, only, ComplaintStart) if only else []
     if start.continued_execution_run_id or not is_start(arguments):
         return []
-    if misdated(arguments[0], event.event_time.ToDatetime(UTC)):
+    if clock_failure(arguments[0], event.event_time.ToDatetime(UTC)):
         return []
     case, events = Case.register(arguments[0].source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
@@ -151,10 +151,13 @@ async def _acknowledged(converter: DataConverter, event: HistoryEvent) -> int:
 
 async def _decode(converter: DataConverter, payloads: Sequence[Payload], kind: type) -> list[Any]:
     try:
-        return await converter.decode(payloads, [kind])
+        found = await converter.decode(payloads, [kind])
     except (ValidationError, RuntimeError, KeyError) as error:
         # Nothing is quoted: it may be personal.
         raise UnreadableError(f"a {kind.__name__} cannot be read: {type(error).__name__}") from None
+    if isinstance(found[0], Undecoded):
+        raise UnreadableError(f"a {kind.__name__} cannot be read")
+    return found
 
 
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[HistoryEvent]:
@@ -172,12 +175,12 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
 
 
 def _check_start(client: Client, event: HistoryEvent) -> None:
-    """Raise UnreadableError if a run was started past the service."""
+    """Raise ForeignError if a run was started past the service, UnknownKeyError if that cannot be told."""
     start = event.workflow_execution_started_event_attributes
     signature = start.header.fields.get(HEADER, None)
     try:
         fault = signatures_of(client).fault(Subject(start.workflow_id), signature, start.input.payloads)
     except UndecidedError as error:
-        raise UnreadableError(str(error)) from None
+        raise UnknownKeyError(str(error)) from None
     if fault:
-        raise UnreadableError(f"it was started past the service: {fault}")
+        raise ForeignError(f"it was started past the service: {fault}")

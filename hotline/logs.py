@@ -4,11 +4,20 @@ Entries name cases by number and people by the name of their key; callers, addre
 """
 
 import logging
+import math
 import sys
+import time
 
 import structlog
 
+from activities.signatures import UndecidedError
 from hotline.settings import Settings
+
+AGAIN_SECONDS = 600.0
+"""Pause before the log tells again what cannot be judged here."""
+MOST_TOLD = 1000
+"""Such entries that are remembered."""
+_told_at: dict[str, float] = {}
 
 
 def configure(settings: Settings) -> None:
@@ -35,4 +44,23 @@ def configure(settings: Settings) -> None:
             ],
         )
     )
+    handler.addFilter(shorten)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+
+
+def shorten(record: logging.LogRecord) -> bool:
+    """Tell what cannot be judged here in one line, and again after a while: it is tried for as long as it lasts.
+
+    Return False if it was told lately.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, UndecidedError):
+        return True
+    record.msg, record.args, record.exc_info = f"{record.getMessage()}: {error}", (), None
+    now = time.monotonic()
+    if now - _told_at.get(record.msg, -math.inf) < AGAIN_SECONDS:
+        return False
+    if len(_told_at) >= MOST_TOLD:
+        _told_at.clear()
+    _told_at[record.msg] = now
+    return True

@@ -23,8 +23,9 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
 from activities.incident import SLICE
-from activities.reconcile import UnreadableError, is_ahead
+from activities.reconcile import is_ahead
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.notifications import News
@@ -55,8 +56,9 @@ class Rebuilt(NamedTuple):
     """Result of a rebuild.
 
     `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know; `reset` those of which SQL
-    has other events; `unreadable` those whose history another release has written. `kept` is the number of cases that
-    SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
+    has other events; `unreadable` those whose history another release has written; `foreign` those that the service has
+    not started; `unknown_key` those whose start is signed with a key that is not in the file. `kept` is the number of
+    cases that SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
     """
 
     cases: int
@@ -64,6 +66,8 @@ class Rebuilt(NamedTuple):
     lost: tuple[str, ...]
     reset: tuple[str, ...]
     unreadable: tuple[str, ...]
+    foreign: tuple[str, ...]
+    unknown_key: tuple[str, ...]
     incidents: int
     kept: int
     kept_open: int
@@ -88,22 +92,20 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         batches += written.batches
         failed |= written.failed
         progress(done, len(runs))
-    incidents_found = await chains(client, IncidentWorkflow)
-    for incident in incidents_found.values():
-        await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
-    lost, reset, unreadable = (
-        tuple(one for one, error in failed.items() if isinstance(error, kind))
-        for kind in (NotRegisteredError, DivergedError, UnreadableError)
+    cases = len(runs) - len(failed)
+    incidents_found = 0
+    for one, incident in (await chains(client, IncidentWorkflow)).items():
+        try:
+            await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
+            incidents_found += 1
+        except UnreadableError as error:
+            failed[one] = error
+    kinds = (NotRegisteredError, DivergedError, UnreadableError, ForeignError, UnknownKeyError)
+    lost, reset, unreadable, foreign, unknown_key = (
+        tuple(one for one, error in failed.items() if type(error) is kind) for kind in kinds
     )
     return Rebuilt(
-        len(runs) - len(failed),
-        batches,
-        lost,
-        reset,
-        unreadable,
-        len(incidents_found),
-        kept,
-        kept_open,
+        cases, batches, lost, reset, unreadable, foreign, unknown_key, incidents_found, kept=kept, kept_open=kept_open
     )
 
 

@@ -15,6 +15,7 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
+from activities.signatures import ChecksStart, NotStarted, failure_of_start
 from domain.shared.actors import Actor
 from domain.shared.command import Command
 from domain.shared.errors import BEHIND_SQL, Refused
@@ -22,7 +23,7 @@ from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
 from workflows.presentation.search_attributes import Values, changes
-from workflows.start_checks import starts
+from workflows.start_checks import unreadable
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
@@ -60,7 +61,7 @@ class Entity(Protocol):
         """Note that a cancellation of the workflow was requested."""
 
 
-class EntityWorkflow:
+class EntityWorkflow(ChecksStart):
     """Base of a workflow that keeps one entity.
 
     Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that
@@ -74,11 +75,9 @@ class EntityWorkflow:
     """
 
     def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - whatever was sent
-        """Return an instance; for arguments that cannot start it an object that Python calls no `__init__` of.
-
-        Its `run`, which is `checked`, and the interceptor before it refuse them.
-        """
-        return super().__new__(cls) if starts(arguments) else object()  # type: ignore[return-value]  # no __init__
+        """Return an instance; for arguments that do not start it an object that Python calls no `__init__` of."""
+        failure = failure_of_start(arguments) or unreadable(arguments)
+        return NotStarted(failure) if failure else super().__new__(cls)  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from activities.signatures import is_started_by_the_service
 from domain.case.intake import Registration
 from domain.incident.opening import Opening
 from domain.shared.value import Start
@@ -40,8 +39,8 @@ def checked(run: Callable[[Any, Any], Coroutine[Any, Any, T]]) -> Callable[..., 
     async def checked_run(self: object, *arguments: Any) -> T:  # noqa: ANN401 - whatever was sent
         given = arguments or (parameter.default,)
         started = workflow.info().workflow_start_time
-        failure = misdated(given[0], started) if is_start(given) else _unreadable(parameter.annotation, arguments)
-        return await (_fail(failure) if failure else run(self, *given))
+        failure = unreadable(given) or clock_failure(given[0], started)
+        return await (_refuse(failure) if failure else run(self, *given))
 
     return checked_run
 
@@ -51,19 +50,28 @@ def is_start(arguments: Sequence[object]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], Start)
 
 
-def starts(arguments: Sequence[object]) -> bool:
-    """Return True if the present run can begin with these arguments; if not, the interceptor before `run` says why."""
-    return is_start(arguments) and is_started_by_the_service(arguments)
+def unreadable(arguments: Sequence[object]) -> RuntimeError | None:
+    """Return the error of a start message that this worker cannot read; None if it can.
+
+    It fails the task alone: the service has started the workflow, so a worker of its release knows the message.
+    """
+    return None if is_start(arguments) else RuntimeError(_explanation(arguments))
 
 
-def misdated(start: Start, started: datetime) -> ApplicationError | None:
+def _explanation(arguments: Sequence[object]) -> str:
+    if len(arguments) == 1 and isinstance(arguments[0], Undecoded):
+        return arguments[0].message
+    return "Not started. Accepted: exactly one argument, a start message."
+
+
+def clock_failure(start: Start, started: datetime) -> ApplicationError | None:
     """Return the failure of the first run of an entity whose registration or opening is of another time than that."""
     source: Any = getattr(start, "source", None)
     is_off = isinstance(source, Registration | Opening) and abs(source.at - started) > CLOCK_TOLERANCE
-    return _misdated(source.at, started) if is_off else None
+    return _clock_off(source.at, started) if is_off else None
 
 
-def _misdated(at: datetime, started: datetime) -> ApplicationError:
+def _clock_off(at: datetime, started: datetime) -> ApplicationError:
     message = (
         f"Not started: the message is of {at.isoformat(timespec='seconds')}, but Temporal started the workflow at"
         f" {started.isoformat(timespec='seconds')}. At most {CLOCK_TOLERANCE.total_seconds():.0f} s are accepted."
@@ -72,16 +80,5 @@ def _misdated(at: datetime, started: datetime) -> ApplicationError:
     return ApplicationError(message, type="ClockOff", non_retryable=True)
 
 
-def _unreadable(kind: type[Start], arguments: Sequence[Any]) -> RuntimeError:
-    """Return the error of a start message that this worker cannot read.
-
-    It fails the task alone: the service has started the workflow, so a worker of its release knows the message.
-    """
-    if len(arguments) == 1 and isinstance(arguments[0], Undecoded):
-        return RuntimeError(arguments[0].message)
-    accepted = f"{kind.__name__} ({', '.join(kind.model_fields)})"
-    return RuntimeError(f"Not started: {len(arguments)} arguments. Accepted: exactly one JSON object, a {accepted}.")
-
-
-async def _fail(failure: Exception) -> NoReturn:
+async def _refuse(failure: Exception) -> NoReturn:
     raise failure

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
+    WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
@@ -122,11 +123,17 @@ class EntityClient(Generic[OutcomeT]):
             return outcome
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
-        """Return the answer to a query; None if there is no such workflow. Raises ProblemError."""
+        """Return the answer to a query; None if there is no such workflow, or its start failed. Raises ProblemError."""
         timeout = timedelta(seconds=self._query_timeout)
-        asked = self._handle(number).query(query, args=arguments, result_type=answer, rpc_timeout=timeout)
+        handle = self._handle(number)
+        asked = handle.query(query, args=arguments, result_type=answer, rpc_timeout=timeout)
         async with answering(self._query_timeout, what):
-            return await unless_gone(asked)
+            try:
+                return await unless_gone(asked)
+            except WorkflowQueryFailedError:
+                if (await handle.describe(rpc_timeout=timeout)).status is not WorkflowExecutionStatus.FAILED:
+                    raise
+                return None
 
 
 async def unless_gone(call: Awaitable[T]) -> T | None:

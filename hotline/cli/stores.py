@@ -81,6 +81,11 @@ def rebuild() -> None:
         typer.echo(f"left as SQL has them, as their workflows were reset: {', '.join(found.reset)}", err=True)
     if found.unreadable:
         typer.echo(f"left, as another release has written their histories: {', '.join(found.unreadable)}", err=True)
+    if found.foreign:
+        typer.echo(f"left, as the service has not started them: {', '.join(found.foreign)}", err=True)
+    if found.unknown_key:
+        file = Settings().signing_keys_file
+        typer.echo(f"left, as {file} has not the keys that signed them: {', '.join(found.unknown_key)}", err=True)
     if found.lost:
         lost = ", ".join(found.lost)
         raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")

@@ -74,17 +74,27 @@ class Converter(PydanticPayloadConverter):
         """
         try:
             values = super().from_payloads(payloads, type_hints)
-        except ValidationError as error:
-            kind = type_hints[0] if type_hints and len(type_hints) == 1 else None
-            if not (isinstance(kind, type) and issubclass(kind, (Start, Command))):
-                raise
-            message = _explain(kind, error)
-            if issubclass(kind, Start):
-                return [Undecoded(f"Not started: {message}")]
-            raise ApplicationError(f"Not accepted: {message}", type=INVALID_ARGUMENTS, non_retryable=True) from None
-        if values and isinstance(values[0], (Start, Command)):
-            remember(values, payloads)
+        except (ValidationError, KeyError, RuntimeError) as error:
+            values = [_undecoded(type_hints, error)] * len(payloads)
+        if values:
+            remember(values, payloads, is_start=isinstance(values[0], (Start, Undecoded)))
         return values
+
+
+def _undecoded(type_hints: list[type] | None, error: Exception) -> Undecoded:
+    """Return what takes the place of a start message; the SDK gives no types if the number of arguments is wrong.
+
+    Raises ApplicationError for a command, and the error itself for all else.
+    """
+    kind = type_hints[0] if type_hints and len(type_hints) == 1 else None
+    if not type_hints:
+        return Undecoded("Not started: another number of arguments is accepted.")
+    if not (isinstance(kind, type) and issubclass(kind, (Start, Command))):
+        raise error
+    message = _explain(kind, error) if isinstance(error, ValidationError) else "an unknown encoding."
+    if issubclass(kind, Command):
+        raise ApplicationError(f"Not accepted: {message}", type=INVALID_ARGUMENTS, non_retryable=True) from None
+    return Undecoded(f"Not started: {message}")
 
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:

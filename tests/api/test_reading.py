@@ -1,11 +1,15 @@
 """Lists, pages, filters, timelines, on both databases; and what stands in for SQL."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowFailureError
 
 from tests.support.api import CALL, Api, problem
+from tests.support.hotline import number_at
+from tests.support.signing import with_interceptors
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -140,3 +144,24 @@ async def test_the_lifecycle_is_the_table(on_sqlite: Api) -> None:
     assert rows["sign_for"]["roles"] == ["crew"]
     assert all(row["offered"] for row in rows.values())
     assert found["mermaid"].startswith("stateDiagram-v2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "number", "action"),
+    [
+        ("ComplaintWorkflow", "complaints", number_at(datetime(2020, 1, 1, tzinfo=UTC), 7), {"note": "结案"}),
+        ("IncidentWorkflow", "incidents", "i20010100009", {"message": "结案"}),
+    ],
+)
+async def test_a_workflow_whose_start_was_refused_is_not_found(
+    on_sqlite: Api, kind: str, path: str, number: str, action: dict[str, str]
+) -> None:
+    """Somebody has started it past the service: it is neither read nor acted on."""
+    client, queue = with_interceptors(on_sqlite.temporal), on_sqlite.settings.task_queue
+    forged = await client.start_workflow(kind, id=f"{path[:-1]}-{number}", task_queue=queue)
+    with pytest.raises(WorkflowFailureError):
+        await forged.result()
+    problem(await on_sqlite.get(f"/v1/{path}/{number}"), 404, f"{path[:-1]}-not-found")
+    name = "comment" if path == "complaints" else "inform"
+    answer = await on_sqlite.post(f"/v1/{path}/{number}/actions/{name}", action, key=uuid.uuid4().hex)
+    problem(answer, 404, f"{path[:-1]}-not-found")

@@ -29,9 +29,10 @@ NEVER_ENTERED = {
         "updates._update.check",
     },
     "a start that is refused makes no case, and no history of one": {
-        "start_checks._fail",
-        "start_checks._misdated",
-        "start_checks._unreadable",
+        "start_checks._clock_off",
+        "start_checks._explanation",
+        "start_checks._refuse",
+        "unknown.UnknownWorkflow.run",
     },
     "API and worker compute it before they start a workflow": {
         "incident.incident_summary",

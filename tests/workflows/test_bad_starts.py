@@ -14,7 +14,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from activities.reconcile import Report, UnreadableError
+from activities.history_errors import ForeignError, UnreadableError
+from activities.reconcile import Report
 from activities.signatures import UNSIGNED
 from domain.incident.actions.dispatch import DispatchIncident
 from hotline.histories import chains
@@ -79,7 +80,15 @@ async def failure(hotline: Hotline, client: Client, workflow: str, *arguments: A
     return cause
 
 
-@pytest.mark.parametrize("workflow", ["ComplaintWorkflow", "IncidentWorkflow", "CatalogueRolloutWorkflow"])
+INSTEAD = {
+    "ComplaintWorkflow": "Register over the HTTP API: POST /v1/complaints.",
+    "IncidentWorkflow": "Declare it over the HTTP API: POST /v1/incidents.",
+    "CatalogueRolloutWorkflow": "Run the command `hotline catalogue apply`.",
+    "CourierWorkflow": "The service alone starts it.",
+}
+
+
+@pytest.mark.parametrize("workflow", INSTEAD)
 @pytest.mark.parametrize("arguments", GARBAGE.values(), ids=GARBAGE)
 async def test_garbage_fails_at_once(
     hotline: Hotline, workflow: str, arguments: list[Any], caplog: pytest.LogCaptureFixture
@@ -88,7 +97,7 @@ async def test_garbage_fails_at_once(
     with caplog.at_level(logging.INFO):
         cause = await failure(hotline, with_interceptors(hotline.client), workflow, *arguments)
     assert cause.type == UNSIGNED
-    assert "it is not signed. Register over the HTTP API: POST /v1/complaints" in cause.message
+    assert f"it is not signed. {INSTEAD[workflow]}" in cause.message
     assert len([record for record in caplog.records if record.name.startswith("temporalio")]) <= 1
     assert cases_in(hotline) == before
 
@@ -106,7 +115,7 @@ async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline:
     """Its history is read like any other, by the reconciler and by a rebuild."""
     number = hotline.registration().number
     await ended_unseen(hotline, with_interceptors(hotline.client), number, *arguments)
-    with pytest.raises(UnreadableError, match="past the service: it is not signed"):
+    with pytest.raises(ForeignError, match="past the service: it is not signed"):
         await repair_case(hotline.client, hotline.engine, number, None)
 
 

@@ -5,17 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import RawValue
 
 from activities import reconcile
-from activities.reconcile import UnreadableError
+from activities.history_errors import UnreadableError
+from activities.signatures import SigningKey
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from hotline import rebuild
 from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
 from tests.support.hotline import Hotline, until
+from tests.support.signing import KEY, signatures_by, with_interceptors
 from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
@@ -77,3 +79,26 @@ async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reco
         return await in_sql_until(reconciled.client)
 
     await until(later, lambda known: bool(known and known >= began_at + 2 * reconcile.GRACE))
+
+
+async def test_a_start_that_is_signed_with_an_unknown_key_is_listed_as_such(reconciled: Hotline) -> None:
+    """The service may have started it: it neither fails nor stops the comparison of others."""
+    client = with_interceptors(reconciled.client, signatures_by(SigningKey(b"othr", KEY.secret)))
+    registration = reconciled.registration()
+    handle = await client.start_workflow(
+        ComplaintWorkflow.run,
+        ComplaintStart(source=registration),
+        id=workflow_id(registration.number),
+        task_queue=reconciled.settings.task_queue,
+    )
+
+    async def listed() -> str | None:
+        report = await last_report(reconciled.client)
+        return report.not_begun.get(registration.number) if report else None
+
+    await until(listed, lambda why: why == "UnknownKeyError")
+    report = await last_report(reconciled.client)
+    assert report
+    assert (report.fault, f"{registration.number} (UnknownKeyError)" in str(report)) == (None, True)
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    await handle.terminate()

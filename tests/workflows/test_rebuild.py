@@ -16,7 +16,8 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.reconcile import UnreadableError
+from activities.history_errors import UnreadableError
+from activities.signatures import SigningKey
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -32,9 +33,12 @@ from hotline.rebuild import in_sql_until, rebuild
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.rows import execute
+from tests.support.signing import KEY, signatures_by, with_interceptors
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
+from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.incident import incident_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -307,3 +311,22 @@ async def test_a_case_whose_history_cannot_be_read_is_named_and_stops_no_other(
     found = await rebuild(hotline.client, owner)
     assert (found.unreadable, found.lost, found.reset) == ((complaint.handle.id,), (), ())
     assert rows(owner) == before
+
+
+async def test_workflows_that_the_service_has_not_started_are_named_as_such(hotline: Hotline, owner: Engine) -> None:
+    """Ended before a worker saw them; an incident as well stops nothing."""
+    unknown = signatures_by(SigningKey(b"othr", KEY.secret))
+    case, newer = (workflow_id(hotline.registration().number) for _ in range(2))
+    for interceptors, kind, name in (
+        ((), "ComplaintWorkflow", case),
+        ((), "IncidentWorkflow", incident_id("i20010100009")),
+        ((unknown,), "ComplaintWorkflow", newer),
+    ):
+        client = with_interceptors(hotline.client, *interceptors)
+        await (await client.start_workflow(kind, {"x": 1}, id=name, task_queue="nobody-polls-it")).terminate()
+    await until(lambda: chains(hotline.client, IncidentWorkflow), lambda found: incident_id("i20010100009") in found)
+    await until(lambda: chains(hotline.client), lambda found: {case, newer} <= found.keys())
+    found = await rebuild(hotline.client, owner)
+    assert {case, incident_id("i20010100009")} <= {*found.foreign}
+    assert newer in found.unknown_key
+    assert not {case, newer} & {*found.unreadable}

@@ -1,11 +1,13 @@
 """Whoever reaches Temporal's port acts in nobody's name: only what the service has signed starts or changes a case."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from temporalio import worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.update.v1 import Input
@@ -22,6 +24,7 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from activities.signatures import HEADER, UNSIGNED, Signatures, SigningKey
 from domain.case.actions.comment import Comment
@@ -29,6 +32,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
+from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import IntakeFlag
 from domain.case.views import Outcome
@@ -96,6 +100,27 @@ async def signature_of(complaint: Complaint, *, update: bool) -> Payload:
     return first.workflow_execution_started_event_attributes.header.fields[HEADER]
 
 
+class HandsOn(Stolen, worker.Interceptor):
+    """Interceptor that also hands the signature to the activities of its worker's workflows."""
+
+    def workflow_interceptor_class(
+        self,
+        input: worker.WorkflowInterceptorClassInput,  # noqa: A002, ARG002 - the SDK's name
+    ) -> type[worker.WorkflowInboundInterceptor]:
+        headers = {HEADER: self._signature}
+
+        class Outbound(worker.WorkflowOutboundInterceptor):
+            def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+                input.headers = headers
+                return super().start_activity(input)
+
+        class Inbound(worker.WorkflowInboundInterceptor):
+            def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
+                super().init(Outbound(outbound))
+
+        return Inbound
+
+
 OTHERS = [
     (signatures_by(SigningKey(KEY.id, b"guessed")), FORGERY),
     (signatures_by(SigningKey(b"othr", KEY.secret)), "key 6f746872, which this process does not have"),
@@ -161,7 +186,10 @@ async def rejected(handle: WorkflowHandle[Any, Any]) -> str:
     """Wait until the workflow has failed in its first task, and asked for nothing before; return why."""
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
-    assert [event.event_type for event in (await handle.fetch_history()).events][3:] == [
+    kinds = [event.event_type for event in (await handle.fetch_history()).events]
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in kinds
+    assert kinds[-3:] == [
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
         EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
     ]
@@ -218,12 +246,56 @@ async def test_the_signature_of_one_start_is_good_for_no_other(hotline: Hotline)
     assert FORGERY in await rejected(await started(client, hotline, _start(hotline)))
 
 
-async def test_a_start_with_other_words_than_were_signed_does_nothing(hotline: Hotline) -> None:
-    """Under the id of a case that was ended. A newer release may have started it, so that it waits for one."""
+@pytest.mark.parametrize("words", ["other", "unreadable", "more"])
+async def test_a_start_with_other_words_than_were_signed_fails(hotline: Hotline, words: str) -> None:
+    """Under the id of a case that was ended, whose signature is in its history."""
     complaint = await hotline.start()
     await complaint.handle.terminate()
     client = with_interceptors(hotline.client, Stolen(await signature_of(complaint, update=False)))
-    handle = await started(client, hotline, _start(hotline, number=complaint.number))
+    start = _start(hotline, number=complaint.number)
+    arguments: dict[str, list[Any]] = {"other": [start], "unreadable": [{"x": 1}], "more": [start, 2]}
+    handle = await client.start_workflow(
+        "ComplaintWorkflow", args=arguments[words], id=complaint.handle.id, task_queue=hotline.settings.task_queue
+    )
+    assert "its signature is of other arguments" in await rejected(handle)
+
+
+@pytest.mark.parametrize(
+    ("kind", "signal", "instead"),
+    [
+        ("ComplaintWorkflow", "publish", "Register over the HTTP API: POST /v1/complaints."),
+        ("IncidentWorkflow", "linked", "Declare it over the HTTP API: POST /v1/incidents."),
+    ],
+)
+async def test_a_signal_that_comes_with_a_forged_start_does_not_hide_the_reason(
+    hotline: Hotline, kind: str, signal: str, instead: str
+) -> None:
+    handle = await with_interceptors(hotline.client).start_workflow(
+        kind,
+        _start(hotline),
+        id=f"forged-{uuid.uuid4().hex}",
+        task_queue=hotline.settings.task_queue,
+        start_signal=signal,
+        start_signal_args=[["2608034711004"]],
+    )
+    assert f"it is not signed. {instead}" in await rejected(handle)
+
+
+async def test_a_workflow_of_an_unknown_type_fails_unless_the_service_has_started_it(hotline: Hotline) -> None:
+    """A newer release may have the type: then the workflow waits for its worker."""
+    clients = with_interceptors(hotline.client), hotline.client
+    forged, newer = [
+        await client.start_workflow(
+            "NoSuchWorkflow", {"x": 1}, id=f"no-such-{uuid.uuid4().hex}", task_queue=hotline.settings.task_queue
+        )
+        for client in clients
+    ]
+    assert "it is not signed. The service alone starts it." in await rejected(forged)
+    await _waits(newer)
+
+
+async def _waits(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wait until the first task has failed; the workflow runs, and is ended."""
 
     async def kinds() -> list[int]:
         return [event.event_type for event in (await handle.fetch_history()).events]
@@ -231,6 +303,43 @@ async def test_a_start_with_other_words_than_were_signed_does_nothing(hotline: H
     seen = await until(kinds, lambda found: EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED in found)
     assert EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED not in seen
     await handle.terminate()
+
+
+@workflow.defn(name="Forger", sandboxed=False)
+class Forger:
+    """Workflow of somebody else's worker, which asks the worker of the service to project what it likes."""
+
+    @workflow.run
+    async def run(self, batch: ProjectionBatch, queue: str) -> None:
+        await workflow.execute_activity(
+            "publish", batch, task_queue=queue, start_to_close_timeout=timedelta(seconds=10)
+        )
+
+
+@pytest.mark.parametrize("stolen", [False, True])
+async def test_the_worker_projects_nothing_for_a_workflow_of_somebody_elses_worker(
+    hotline: Hotline, stolen: bool
+) -> None:
+    """Its workflow tasks are answered without a check of the start; the activity checks by itself."""
+    registration = hotline.registration()
+    case, events = Case.register(registration)
+    batch = ProjectionBatch.of(case, events, case.registered_at)
+    signature = await signature_of(await hotline.start(), update=False)
+    client = with_interceptors(hotline.client, *([HandsOn(signature)] if stolen else []))
+    async with Worker(client, task_queue="somebody-elses", workflows=[Forger]):
+        handle = await client.start_workflow(
+            Forger.run,
+            args=[batch, hotline.settings.task_queue],
+            id=workflow_id(registration.number),
+            task_queue="somebody-elses",
+        )
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    cause = failed.value.cause.__cause__
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == UNSIGNED
+    named = hotline.client.get_workflow_handle_for(ComplaintWorkflow.run, handle.id)
+    assert await Complaint(hotline, registration.number, named).rows("cases") == []
 
 
 def _start(hotline: Hotline, **changes: Any) -> ComplaintStart:
