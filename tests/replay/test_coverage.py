@@ -35,6 +35,7 @@ NEVER_ENTERED = {
         "unknown.UnknownWorkflow.run",
     },
     "API and worker compute it before they start a workflow": {
+        "incident.incident_id",
         "incident.incident_summary",
         "messages.Names.of",
         "complaint.summary",

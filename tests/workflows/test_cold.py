@@ -30,6 +30,7 @@ from domain.case.intake import IntakeFlag
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
+from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening, Scope
@@ -196,3 +197,24 @@ async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_hi
             await rests(incident)
     await incident.result()
     await replays(incident)
+
+
+async def test_an_incident_that_asks_its_cases_and_is_merged_goes_on_from_its_history(cold: Hotline) -> None:
+    """A signal says that the case has left, while SQL is waited for: the incident asks, and the case has not."""
+    incident, other = await begun(cold, "asks"), await begun(cold, "absorbs")
+    complaint = await cold.start(incident=number_of(incident))
+    await until(lambda: incident.query(IncidentWorkflow.incident), lambda seen: seen.waiting == 1)
+    for body in (Inform(message="-"), Inform(message="-")):
+        with busy(cold.engine):
+            await incident.execute_update("inform", Command(actor=ADMIN, body=body), result_type=IncidentOutcome)
+            await incident.signal("unlinked", [complaint.number])
+            await incident.query(IncidentWorkflow.incident)
+        await rests(incident)
+        assert (await incident.query(IncidentWorkflow.incident)).waiting == 1
+    await incident.execute_update("merge", Command(actor=ADMIN, body=Merge(into=number_of(other))))
+    await incident.result()
+    await until(lambda: other.query(IncidentWorkflow.incident), lambda seen: seen.waiting == 1)
+    await other.execute_update("resolve", Command(actor=ADMIN, body=Resolve(result="-", message="-")))
+    await other.result()
+    for each in (incident, other):
+        await replays(each)

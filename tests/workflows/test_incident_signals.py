@@ -13,8 +13,9 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.batch import Absorbed
 from domain.incident.opening import Scope
+from domain.shared.command import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
-from tests.support.hotline import Complaint, Hotline, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from tests.support.signing import with_interceptors
 from tests.workflows.test_incident import completed
 
@@ -88,10 +89,16 @@ async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
     handle = with_interceptors(hotline.client).get_workflow_handle(cause.handle.id)
     scope = Scope(services=("no_water", "leak"), districts=("west", "gangkou"))
     absorbed = Absorbed(incident="i26080347119", into=cause.number, scope=scope)
-    with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await handle.execute_update("absorb", absorbed)
-    assert isinstance(refused.value.cause, ApplicationError)
-    assert refused.value.cause.type == UNSIGNED
+    by_hand = Command(actor=ADMIN, body=Inform(message="已恢复供水"))
+    for update, argument, instead in (
+        ("absorb", absorbed, "The service alone sends it."),
+        ("inform", by_hand, "Act over the HTTP API: POST /v1/incidents/NUMBER/actions/inform."),
+    ):
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(update, argument)
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert refused.value.cause.type == UNSIGNED
+        assert f"it is not signed. {instead}" in refused.value.cause.message
     await handle.signal("absorb", absorbed)
     assert (await cause.seen()).incident.scope.districts == ("nantou",)
     await cause.act(OVER)
