@@ -123,7 +123,7 @@ class Signatures(client.Interceptor, worker.Interceptor):
     ) -> type[worker.WorkflowInboundInterceptor]:
         """Return the interceptor of each run."""
         input.unsafe_extern_functions[_FAULT_OF_UPDATE] = self._fault_of_update
-        input.unsafe_extern_functions[_FAULT_OF_START] = self.fault
+        input.unsafe_extern_functions[_FAULT_OF_START] = self._fault_of_start
         input.unsafe_extern_functions[_SIGNATURE] = self._signature
         return _ChecksRuns
 
@@ -186,15 +186,24 @@ class Signatures(client.Interceptor, worker.Interceptor):
         except UndecidedError as error:
             return str(error)
 
+    def _fault_of_start(
+        self, subject: Subject, signature: Payload | None, arguments: Sequence[Payload], *, as_sent: bool
+    ) -> str | None:
+        fault = self.fault(subject, signature, arguments if as_sent else None)
+        if not fault and not is_of(signature, arguments):
+            # Encoded anew: another release may have sent fields that this one does not know.
+            raise UndecidedError("what it was started with cannot be compared with its signature")
+        return fault
+
 
 def digest(arguments: Sequence[Payload]) -> bytes:
     """Return a digest of encoded arguments."""
     return hashlib.sha256(b"\n".join(each.data for each in arguments)).digest()[:16]
 
 
-def is_of(signature: Payload, arguments: Sequence[Payload]) -> bool:
+def is_of(signature: Payload | None, arguments: Sequence[Payload]) -> bool:
     """Return True if the signature, whoever made it, is of these arguments."""
-    return signature.data[: _SAID.size].endswith(digest(arguments))
+    return signature is not None and signature.data[: _SAID.size].endswith(digest(arguments))
 
 
 def _code(key: SigningKey, subject: Subject, said: bytes) -> bytes:
@@ -319,8 +328,10 @@ def failure_of_start(arguments: Sequence[object]) -> Exception | None:
     info, fault_of = workflow.info(), workflow.extern_functions().get(_FAULT_OF_START)
     if fault_of is None:  # a replay in a test
         return None
+    sent = _decoded_from(arguments)
     try:
-        fault = fault_of(Subject(info.workflow_id), info.headers.get(HEADER), _encoded(arguments))
+        subject, signature = Subject(info.workflow_id), info.headers.get(HEADER)
+        fault = fault_of(subject, signature, _encoded(arguments), as_sent=sent is not None)
     except UndecidedError as error:
         return None if workflow.unsafe.is_replaying() else error
     instead = _STARTED_BY.get(info.workflow_type, "The service alone starts it.")
@@ -360,9 +371,14 @@ def remember(values: Sequence[object], payloads: Sequence[Payload], *, is_start:
 
 def _encoded(arguments: Sequence[Any]) -> Sequence[Payload]:
     """Return what these arguments were decoded from just now, or else encode them."""
+    return _decoded_from(arguments) or workflow.payload_converter().to_payloads(arguments)
+
+
+def _decoded_from(arguments: Sequence[Any]) -> Sequence[Payload] | None:
+    """Return what these arguments were decoded from just now; None if that is not known."""
     if len(arguments) == 1 and isinstance(arguments[0], list):  # of a workflow of any type, not decoded
         arguments = arguments[0]
     for values, payloads in vars(_decoded).values():
         if len(values) == len(arguments) and all(map(is_, values, arguments)):
             return payloads  # type: ignore[no-any-return]  # as `remember` has kept them
-    return workflow.payload_converter().to_payloads(arguments)
+    return None if arguments else ()

@@ -170,7 +170,7 @@ async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_round
             scheduled = event.activity_task_scheduled_event_attributes
             if scheduled.activity_type.name:
                 rounds[scheduled.activity_type.name] = scheduled.priority.priority_key
-    behind_all = dict.fromkeys(("gather_cases", "inform_callers", "relink_cases", "settle_cases"), 5)
+    behind_all = dict.fromkeys(("gather_cases", "inform_callers", "merge_incident", "relink_cases", "settle_cases"), 5)
     assert rounds == {"publish_incident": 0, **behind_all}
 
 
