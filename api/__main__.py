@@ -20,6 +20,9 @@ from api.connections import ConnectionBounds, bounded_protocol
 from api.intake import IntakeService
 from api.limits import TOO_MANY_ACTIONS, Limit, Limits
 from api.metrics import Metrics
+from api.oidc.claims import ClaimMap
+from api.oidc.issuer import Issuer
+from api.oidc.tokens import Tokens
 from api.naming import Naming
 from api.people import People
 from api.readiness import ReadinessCheck, checks
@@ -99,7 +102,7 @@ def assemble(
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
         request_seconds=settings.request_seconds,
-        bearer=BearerKey(people, limits),
+        bearer=BearerKey(people, limits, _tokens(settings, in_force)),
         people=people,
         naming=naming,
         limits=limits,
@@ -127,6 +130,21 @@ def assemble(
 
 def _read(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
+
+
+def _tokens(settings: Settings, in_force: CatalogueInForce) -> Tokens | None:
+    """Return the access tokens that are accepted; None without an issuer."""
+    if settings.oidc_issuer is None:
+        return None
+    claims = ClaimMap(
+        person=settings.oidc_person_claim,
+        name=settings.oidc_name_claim,
+        role=settings.oidc_role_claim,
+        department=settings.oidc_department_claim,
+        roles=settings.oidc_roles,
+        departments=lambda: in_force.catalogue.departments,
+    )
+    return Tokens(Issuer(settings.oidc_issuer), settings.oidc_audience, claims)
 
 
 def _files(settings: Settings) -> dict[str, Path]:

@@ -82,5 +82,5 @@ def create_app(backend: Backend) -> FastAPI:
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
-    app.openapi = openapi.described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = openapi.described(app, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app

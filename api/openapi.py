@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from api import examples
 from api.middleware import WRONG_HOST
+from api.oidc.tokens import Tokens
 from api.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
 from api.security import KEY_ERRORS, BearerKey, only_for
 from domain.shared.actors import Role
@@ -119,8 +120,8 @@ def errors_of(*kinds: Kind) -> Responses:
     return {status: _problems([*found.values()]) for status, found in by_status.items()}
 
 
-def described(app: FastAPI) -> Callable[[], Json]:
-    """Return the application's `openapi` with the examples, and the schema of problems."""
+def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
+    """Return the application's `openapi` with the examples, the schema of problems, and tokens as another way in."""
     framework = app.openapi
 
     def openapi() -> Json:
@@ -130,10 +131,21 @@ def described(app: FastAPI) -> Callable[[], Json]:
             components["examples"] = SHARED
             problem = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
             components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+            if tokens:
+                _add_tokens(document, tokens.discovery_url)
             app.openapi_schema = document
         return app.openapi_schema
 
     return openapi
+
+
+def _add_tokens(document: Json, discovery_url: str) -> None:
+    described = {"type": "openIdConnect", "openIdConnectUrl": discovery_url, "description": "An access token."}
+    document["components"]["securitySchemes"]["openIdConnect"] = described
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "security" in operation:
+                operation["security"].append({"openIdConnect": []})
 
 
 def _problems(kinds: Sequence[Kind]) -> Json:

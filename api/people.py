@@ -18,7 +18,7 @@ from api.problems import ProblemError
 from api.sql.reader import Reader, away
 from domain.shared.actors import Actor
 from readmodel.database import writing
-from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, Scope, directory, note_used
+from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, Scope, directory, folded, note_used
 
 log = logging.getLogger("hotline.api")
 
@@ -96,7 +96,7 @@ class People:
         # The comparison is made for an unknown id too, so that time does not tell which ids exist.
         if not (key or _NOBODYS).opens_with(secret) or key is None or not key.is_live(now := self._clock()):
             return None
-        person = self._people.get(key.person)
+        person = self.get(key.person)
         if person is None or person.left_at is not None:
             return None
         self._used[key.id] = now
@@ -105,6 +105,10 @@ class People:
     def named(self, text: str) -> tuple[Member, ...]:
         """Return those who are meant by an id or a shown name: one, unless the name is nobody's or of several."""
         return self._directory.named(text) if self._directory else ()
+
+    def get(self, person_id: str) -> Member | None:
+        """Return the person with this id, whatever its case and width, also one who has left; None if there is none."""
+        return self._people.get(folded(person_id))
 
     def present(self) -> tuple[Member, ...]:
         """Return all who have not left."""
@@ -148,7 +152,7 @@ class People:
     def _take(self, found: Directory) -> None:
         self._directory = found
         self._keys = {key.id: key for key in found.keys}
-        self._people = {person.id: person for person in found.people}
+        self._people = {folded(person.id): person for person in found.people}
 
     async def _note_used(self) -> None:
         """Note when keys were used last; if SQL does not answer, the next time."""

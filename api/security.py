@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits
+from api.oidc.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
 from api.people import MalformedKeyError, People
 from api.problems import WRONG_ROLE, ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
@@ -18,13 +19,12 @@ from readmodel.people import TOKEN_SHAPE
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
 WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading alone")
-KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, READ_MODEL_UNAVAILABLE)
+KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, READ_MODEL_UNAVAILABLE, *TOKEN_ERRORS)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 STAFF = tuple(sorted(set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM}))
 """Roles that read lists, timelines and records of callers."""
 MANAGEMENT = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
 """Roles that read reports and dead letters."""
-CHALLENGE = 'Bearer realm="hotline"'
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 READING = ("GET", "HEAD")
 LONGEST_KEY = 200
@@ -32,28 +32,39 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class BearerKey(HTTPBearer):
-    """Security scheme of the interface: `Authorization: Bearer hk_...`.
+    """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer.
 
     Args:
         people: the people of the company, and their keys.
-        limits: counts wrong keys, and the requests of each person.
+        limits: counts wrong keys and tokens, and the requests of each person.
+        tokens: the access tokens that are accepted too; None if there are none.
     """
 
-    def __init__(self, people: People, limits: Limits) -> None:
+    def __init__(self, people: People, limits: Limits, tokens: Tokens | None = None) -> None:
         description = f"An API key: {TOKEN_SHAPE}."
         super().__init__(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=description, auto_error=False)
+        self.tokens = tokens
         self._people = people
         self._limits = limits
 
     async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
-        """Return who acts, by the key of the request. Raises ProblemError 401, 403, or 429 after many."""
+        """Return who acts, by the key or token of the request. Raises ProblemError 401, 403, or 429 after many."""
         sent = await super().__call__(request)
-        challenge = CHALLENGE if sent is None else INVALID
-        headers = {"WWW-Authenticate": challenge}
         if sent is None:
-            raise ProblemError(UNAUTHORIZED, "Send an API key: Authorization: Bearer hk_...", headers=headers)
+            other = f", or an access token of {self.tokens.issuer}" if self.tokens else ""
+            detail = f"Send an API key: Authorization: Bearer hk_...{other}"
+            raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": CHALLENGE})
+        if self.tokens and not sent.credentials.startswith("hk_"):
+            actor = await self._bearer_of_token(self.tokens, request, sent.credentials)
+        else:
+            actor = await self._holder_of_key(request, sent.credentials)
+        self._limits.asked(request, actor.id, actor.role)
+        return actor
+
+    async def _holder_of_key(self, request: Request, token: str) -> Actor:
+        headers = {"WWW-Authenticate": INVALID}
         try:
-            found = await self._people.verify(sent.credentials)
+            found = await self._people.verify(token)
         except MalformedKeyError as error:
             self._limits.guessed(request, "malformed keys")
             raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
@@ -61,10 +72,24 @@ class BearerKey(HTTPBearer):
             self._limits.guessed(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
         actor, scope = found
-        self._limits.asked(request, actor.id, actor.role)
         if scope == "read" and request.method not in READING:
             raise ProblemError(WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"])
         return actor
+
+    async def _bearer_of_token(self, tokens: Tokens, request: Request, token: str) -> Actor:
+        """Return who acts: the person of the directory with the same id, if there is one, in the token's role."""
+        try:
+            actor = await tokens.verify(token)
+        except ProblemError as refused:
+            if refused.problem.status == HTTPStatus.UNAUTHORIZED:
+                self._limits.guessed(request, "wrong tokens")
+            raise
+        person = self._people.get(actor.id)
+        if person is None:
+            return actor
+        if person.left_at is not None:
+            raise ProblemError(INVALID_TOKEN, f"{person.id} has left.", headers={"WWW-Authenticate": INVALID})
+        return actor.model_copy(update={"id": person.id, "name": person.actor.name})
 
 
 def only_for(bearer: BearerKey, roles: Sequence[Role]) -> Callable[[Actor], Awaitable[Actor]]:

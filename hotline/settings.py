@@ -3,15 +3,17 @@
 How to reach Temporal is not among them: that is `TEMPORAL_ADDRESS` and its relatives (`hotline.temporal.connection`).
 """
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.shared.actors import Role
 from domain.shared.explain import message
 from domain.shared.operator_errors import OperatorError
 
@@ -35,6 +37,33 @@ def _known_database(url: str) -> str:
     return url
 
 
+def _encrypted_or_here(url: str) -> str:
+    if not ISSUER.fullmatch(url) or not (url.startswith("https:") or _is_loopback(urlsplit(url).hostname or "")):
+        raise ValueError("should be https://host/path, or http:// with a loopback address, without a query")
+    return url
+
+
+def _given_with_issuer(audience: str, info: ValidationInfo) -> str:
+    if info.data.get("oidc_issuer") and not audience:
+        raise ValueError("should be set, as HOTLINE_OIDC_ISSUER is")
+    return audience
+
+
+def _roles_by_value(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    entries = [entry.rpartition("=") for entry in text.split(",")]
+    roles = {(value or role).strip(): role.strip() for value, _, role in entries}
+    if len(roles) < len(entries) or not all(roles) or not set(roles.values()) <= TOKEN_ROLES.keys():
+        accepted = ", ".join(TOKEN_ROLES)
+        raise ValueError(f"should be role or value=role with commas between them, each value once; roles: {accepted}")
+    return {value: TOKEN_ROLES[role] for value, role in roles.items()}
+
+
+ISSUER = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[!$-;=A-\[\]_a-z~]*)?")
+TOKEN_ROLES = {role.value: role for role in Role if role not in (Role.CALLER, Role.OWNER, Role.SYSTEM)}
+"""Roles that an access token may give."""
+ClaimName = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,200}$")]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -126,6 +155,31 @@ class Settings(BaseSettings):
 
     actions_per_case: int = Field(default=30, ge=0, le=1_000_000)
     """Most actions on one case or incident within a minute, whoever acts; further ones 429. 0: no limit."""
+
+    oidc_issuer: Annotated[str, AfterValidator(_encrypted_or_here)] | None = None
+    """OIDC issuer whose access tokens are accepted beside API keys, exactly as its tokens name it in `iss`."""
+
+    oidc_audience: Annotated[str, AfterValidator(_given_with_issuer)] = Field(
+        default="", pattern=r"^[!#-\[\]-~]{0,200}$", validate_default=True
+    )
+    """The service, as access tokens must name it in `aud`. Needed with HOTLINE_OIDC_ISSUER."""
+
+    oidc_person_claim: ClaimName = "sub"
+    """Claim of the person's id, which nobody may change for themselves. A dotted path leads into nested claims."""
+
+    oidc_name_claim: ClaimName = "name"
+    """Claim of the name that is shown."""
+
+    oidc_role_claim: ClaimName = "hotline_role"
+    """Claim of the role: text or a list, for example `realm_access.roles`."""
+
+    oidc_roles: Annotated[dict[str, Role], NoDecode, BeforeValidator(_roles_by_value)] = Field(
+        default="agent,crew,dispatcher,follow_up,supervisor,manager,admin", validate_default=True
+    )
+    """Roles by value of the claim, as `role` or `value=role`. Of several in a token, the first named here counts."""
+
+    oidc_department_claim: ClaimName = "hotline_department"
+    """Claim of the department, by code or full name of the catalogue. A crew needs it."""
 
     link_keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.json")
     """File of the keys that encrypt callers' links; made when missing, the same for every API and worker."""

@@ -1,0 +1,1 @@
+"""Access tokens of an OIDC issuer: their signature, their claims, and the keys of the issuer."""

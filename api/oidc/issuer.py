@@ -1,0 +1,141 @@
+"""Keys of an OIDC issuer, read over HTTP and kept."""
+
+import asyncio
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from jwt import PyJWK, PyJWKSet
+from pydantic import BaseModel
+
+from activities.notifications.addresses import check_resolved
+
+log = logging.getLogger("hotline.api")
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Accepted algorithms. None has a secret that the service would share with those who sign."""
+FRESH_SECONDS = 300.0
+"""Age from which the keys are read again: a key that the issuer has withdrawn is accepted no longer than that."""
+KEPT_SECONDS = 4 * 3600.0
+"""Age up to which the keys are used while the issuer does not answer."""
+PAUSE_SECONDS = 10.0
+"""Least time between two readings, whatever keys the tokens name."""
+WITHIN_SECONDS = 5.0
+"""Longest reading."""
+LARGEST_BYTES = 262_144
+"""Largest answer that is read."""
+LONGEST_REASON = 300
+"""Most characters of an error that the log tells: it may quote the answer."""
+
+
+class IssuerUnavailableError(Exception):
+    """Error of keys that cannot be read, and of which none are kept."""
+
+
+class _Discovery(BaseModel):
+    issuer: str
+    jwks_uri: str
+
+
+class Issuer:
+    """Issuer of tokens, with its keys. One reading serves all who wait for it.
+
+    Args:
+        url: the issuer, as its tokens name it; `https`, or `http` on loopback.
+        monotonic: returns seconds of a clock that nobody sets.
+    """
+
+    def __init__(self, url: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.url = url
+        self.discovery_url = f"{url.removesuffix('/')}/.well-known/openid-configuration"
+        self._monotonic = monotonic
+        # Made once, as it reads files.
+        self._tls = httpx.create_ssl_context()
+        self._keys: Mapping[str, PyJWK] = {}
+        self._read_at = self._tried_at = -math.inf
+        self._failing = False
+        self._reading: asyncio.Task[None] | None = None
+
+    async def key(self, key_id: str) -> PyJWK | None:
+        """Return the key of this id; None if the issuer has none.
+
+        Raises IssuerUnavailableError if there are no keys to look in.
+        """
+        is_old = self._age() > FRESH_SECONDS
+        if key_id not in self._keys or self._age() > KEPT_SECONDS or (is_old and not self._failing):
+            if reading := self._begin():
+                # One client that hangs up must not end the reading of the others.
+                await asyncio.shield(reading)
+        elif is_old:
+            # The keys are good for hours: nobody waits for an issuer that has not answered.
+            self._begin()
+        if self._age() > KEPT_SECONDS:
+            raise IssuerUnavailableError
+        return self._keys.get(key_id)
+
+    def _age(self) -> float:
+        return self._monotonic() - self._read_at
+
+    def _begin(self) -> asyncio.Task[None] | None:
+        """Return the reading that is under way, a new one, or None so soon after the last."""
+        if self._reading is None and self._monotonic() - self._tried_at >= PAUSE_SECONDS:
+            self._tried_at = self._monotonic()
+            self._reading = asyncio.create_task(self._read())
+        return self._reading
+
+    async def _read(self) -> None:
+        begun_at = self._monotonic()
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                self._keys, self._read_at = await self._fetch_keys(), begun_at
+            self._failing = False
+        except Exception as error:  # noqa: BLE001 - whatever the issuer answers, the keys read before are kept
+            self._failing = True
+            reason = " ".join(str(error).split())[:LONGEST_REASON]
+            log.warning("the keys of %s cannot be read: %s: %s", self.url, type(error).__name__, reason)
+        finally:
+            self._reading = None
+
+    async def _fetch_keys(self) -> Mapping[str, PyJWK]:
+        """Return the keys for signatures, by id. Raises ValueError, OSError, httpx.HTTPError or PyJWTError."""
+        tls, headers = self._tls, {"Accept-Encoding": "identity"}
+        async with httpx.AsyncClient(verify=tls, headers=headers, timeout=WITHIN_SECONDS) as http:
+            found = _Discovery.model_validate(await _get(http, self.discovery_url))
+            if found.issuer != self.url:
+                raise ValueError(f"the issuer calls itself {found.issuer!r}")
+            wanted = urlsplit(found.jwks_uri)
+            if wanted.scheme != "https" and wanted[:2] != urlsplit(self.url)[:2]:
+                raise ValueError("jwks_uri is not encrypted; accepted: https")
+            keys = PyJWKSet.from_dict(await _get(http, found.jwks_uri)).keys
+        usable = {
+            key.key_id: key
+            for key in keys
+            if key.key_id and key.algorithm_name in ALGORITHMS and key.public_key_use in (None, "sig")
+        }
+        if not usable:
+            raise ValueError(f"no key has an id and is for signatures by {', '.join(ALGORITHMS)}")
+        return usable
+
+
+async def _get(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    """Return the JSON object at this address. Raises ValueError, OSError or httpx.HTTPError."""
+    await check_resolved(urlsplit(url).hostname or "")
+    content = b""
+    async with http.stream("GET", url, follow_redirects=False) as response:
+        if response.status_code != HTTPStatus.OK:
+            raise ValueError(f"{url} answers {response.status_code}")
+        # As sent: what is unpacked could be far larger.
+        async for part in response.aiter_raw():
+            content += part
+            if len(content) > LARGEST_BYTES:
+                raise ValueError(f"{url} answers with more than {LARGEST_BYTES} bytes")
+    found = json.loads(content)
+    if not isinstance(found, dict):
+        raise ValueError(f"{url} answers with something else than an object")  # noqa: TRY004 - from another machine
+    return found

@@ -1,0 +1,160 @@
+"""A real OIDC issuer on loopback: discovery, keys that change, and an endpoint that gives tokens for a password."""
+
+import asyncio
+import base64
+import hmac
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+import httpx
+import jwt
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import get_default_algorithms
+
+LOOPBACK = "127.0.0.1"
+AUDIENCE = "hotline"
+PASSWORD = "open sesame"
+DISCOVERY, KEYS, TOKEN = "/realms/water/.well-known/openid-configuration", "/realms/water/keys", "/realms/water/token"
+
+Json = dict[str, Any]
+Answer = Callable[[], Awaitable[web.StreamResponse]]
+
+
+@cache
+def private_key(algorithm: str, _name: str, bits: int = 2048) -> Any:
+    """The key of this name for this algorithm. It is made once, as RSA keys take a while."""
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    if algorithm == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+class Issuer:
+    """Issuer whose keys, people and behaviour a test changes."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.private: dict[str, tuple[str, Any]] = {}
+        """Algorithm and key by id; the last one signs."""
+        self.published: dict[str, Json] = {}
+        self.people: dict[str, Json] = {}
+        """Claims by the name that somebody signs in with."""
+        self.described: Json = {}
+        """Members of the discovery that differ from the usual ones."""
+        self.answer_keys: Answer | None = None
+        self.requests: Counter[str] = Counter()
+        self.stopped = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    def new_key(self, key_id: str, algorithm: str = "RS256", **described: Any) -> None:
+        """Publish a key that signs from now on."""
+        key = private_key(algorithm, key_id)
+        public = get_default_algorithms()[algorithm].to_jwk(key.public_key(), as_dict=True)
+        self.private[key_id] = algorithm, key
+        self.published[key_id] = {**public, "kid": key_id, "use": "sig", "alg": algorithm, **described}
+
+    def withdraw(self, key_id: str) -> None:
+        """Publish the key no longer. What it has signed stays signed."""
+        del self.published[key_id]
+
+    def claims(self, **changes: Any) -> Json:
+        """The claims of a good token. None leaves a claim out."""
+        now = int(time.time())
+        usual = {"iss": self.url, "aud": AUDIENCE, "sub": "10482", "iat": now, "exp": now + 300, "typ": "Bearer"}
+        return {name: value for name, value in (usual | changes).items() if value is not None}
+
+    def sign(self, header: Json | None = None, key_id: str = "", **claims: Any) -> str:
+        """A token with these claims, by the last key or that of this id."""
+        key_id = key_id or list(self.private)[-1]
+        algorithm, key = self.private[key_id]
+        return jwt.encode(self.claims(**claims), key, algorithm, {"kid": key_id, **(header or {})})
+
+    async def token(self, name: str) -> str:
+        """The access token that somebody gets who signs in."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            form = {"grant_type": "password", "username": name, "password": PASSWORD}
+            answer = await http.post(self.url.removesuffix("/realms/water") + TOKEN, data=form)
+        given: str = answer.raise_for_status().json()["access_token"]
+        return given
+
+    async def start(self, port: int = 0) -> None:
+        """Listen, on the same port as before if it was stopped."""
+        app = web.Application()
+        app.router.add_get(DISCOVERY, self._discovery)
+        app.router.add_get(KEYS, self._keys)
+        app.router.add_post(TOKEN, self._token)
+        self.stopped.clear()
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, LOOPBACK, port, reuse_address=True).start()
+        self.url = f"http://{LOOPBACK}:{self._runner.addresses[0][1]}/realms/water"
+
+    async def restart(self) -> None:
+        await self.start(httpx.URL(self.url).port or 0)
+
+    async def stop(self) -> None:
+        """Listen no longer."""
+        self.stopped.set()
+        if self._runner:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def hang(self) -> web.StreamResponse:
+        """Answer nothing until the issuer stops."""
+        await self.stopped.wait()
+        return web.Response()
+
+    async def _discovery(self, request: web.Request) -> web.StreamResponse:
+        self.requests[request.path] += 1
+        origin = self.url.removesuffix("/realms/water")
+        usual = {"issuer": self.url, "jwks_uri": origin + KEYS, "token_endpoint": origin + TOKEN}
+        return web.json_response(usual | self.described)
+
+    async def _keys(self, request: web.Request) -> web.StreamResponse:
+        self.requests[request.path] += 1
+        if self.answer_keys:
+            return await self.answer_keys()
+        return web.json_response({"keys": list(self.published.values())})
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        claims = self.people.get(str(form["username"])) if form["password"] == PASSWORD else None
+        if claims is None:
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        return web.json_response({"access_token": self.sign(**claims), "token_type": "Bearer", "expires_in": 300})
+
+
+@asynccontextmanager
+async def running_issuer() -> AsyncIterator[Issuer]:
+    """Run an issuer with one RSA key."""
+    made = Issuer()
+    made.new_key("first")
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+def unsigned(claims: Json) -> str:
+    """A token that says it needs no signature."""
+    return jwt.encode(claims, None, "none", {"kid": "first"})  # type: ignore[arg-type]  # there is no key
+
+
+def shared_secret(claims: Json, key_id: str, secret: bytes) -> str:
+    """A token with this secret, which its maker takes from what is published."""
+    header = {"alg": "HS256", "kid": key_id, "typ": "JWT"}
+    signed = ".".join(segment(json.dumps(part).encode()) for part in (header, claims))
+    return f"{signed}.{segment(hmac.digest(secret, signed.encode(), 'sha256'))}"
+
+
+def segment(content: bytes) -> str:
+    """A part of a token."""
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
