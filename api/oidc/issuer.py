@@ -68,13 +68,12 @@ class Issuer:
         Raises IssuerUnavailableError if there are no keys to look in.
         """
         is_old = self._age() > FRESH_SECONDS
-        if key_id not in self._keys or self._age() > KEPT_SECONDS or (is_old and not self._failing):
-            if reading := self._begin():
-                # One client that hangs up must not end the reading of the others.
-                await asyncio.shield(reading)
-        elif is_old:
-            # The keys are good for hours: nobody waits for an issuer that has not answered.
-            self._begin()
+        # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
+        is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
+        reading = self._begin() if is_old or key_id not in self._keys else None
+        if reading and (key_id not in self._keys or self._age() > KEPT_SECONDS or not is_silent):
+            # One client that hangs up must not end the reading of the others.
+            await asyncio.shield(reading)
         if self._age() > KEPT_SECONDS:
             raise IssuerUnavailableError
         return self._keys.get(key_id)
@@ -105,7 +104,7 @@ class Issuer:
     async def _fetch_keys(self) -> Mapping[str, PyJWK]:
         """Return the keys for signatures, by id. Raises ValueError, OSError, httpx.HTTPError or PyJWTError."""
         tls, headers = self._tls, {"Accept-Encoding": "identity"}
-        async with httpx.AsyncClient(verify=tls, headers=headers, timeout=WITHIN_SECONDS) as http:
+        async with httpx.AsyncClient(verify=tls, headers=headers) as http:
             found = _Discovery.model_validate(await _get(http, self.discovery_url))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")
@@ -127,7 +126,7 @@ async def _get(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
     """Return the JSON object at this address. Raises ValueError, OSError or httpx.HTTPError."""
     await check_resolved(urlsplit(url).hostname or "")
     content = b""
-    async with http.stream("GET", url, follow_redirects=False) as response:
+    async with http.stream("GET", url, follow_redirects=False, timeout=None) as response:
         if response.status_code != HTTPStatus.OK:
             raise ValueError(f"{url} answers {response.status_code}")
         # As sent: what is unpacked could be far larger.

@@ -229,6 +229,22 @@ async def test_keys_read_last_go_on_for_four_hours_without_the_issuer(
     await tokens.verify(token)
 
 
+async def test_a_withdrawn_key_is_refused_once_the_issuer_answers_again(
+    issuer: Issuer, tokens: Tokens, clock: Clock
+) -> None:
+    """Also by the first request after hours in which there was none."""
+    token = issuer.sign(**AGENT)
+    await tokens.verify(token)
+    await issuer.stop()
+    clock.seconds = FRESH_SECONDS + 1
+    await tokens.verify(token)
+    await issuer.restart()
+    issuer.new_key("second")
+    issuer.withdraw("first")
+    clock.seconds += FRESH_SECONDS + 1
+    assert "(kid)" in str(await refused(tokens, token))
+
+
 async def test_nobody_waits_for_a_silent_issuer_while_keys_are_kept(
     issuer: Issuer, tokens: Tokens, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +278,8 @@ async def test_many_unknown_keys_cause_few_readings(issuer: Issuer, tokens: Toke
     unknown = [issuer.sign({"kid": f"guess-{place}"}, **AGENT) for place in range(1000)]
     answers = await asyncio.gather(*map(tokens.verify, unknown), return_exceptions=True)
     assert {str(answer) for answer in answers} == {"The access token names a key (kid) that its issuer does not have."}
+    for token in unknown[:20]:
+        await refused(tokens, token)
     await tokens.verify(good)
     assert issuer.requests[KEYS] == 2
 

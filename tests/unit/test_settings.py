@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings, SettingsError, require_encryption, variable
 from tests.support.tls import CERTIFICATE, TLS_KEY
 
@@ -77,6 +78,63 @@ def test_a_refusal_names_variable_value_and_what_is_accepted(
     assert str(refused.value).startswith(f"HOTLINE_{field.upper()}: ")
     assert accepted in str(refused.value)
     assert repr(value) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://id.example.com",
+        "https://id.example.com:8443/realms/water",
+        "https://tenant.eu.auth0.com/",
+        "http://localhost:8180/realms/water",
+        "http://[::1]:8180/realms/water",
+    ],
+)
+def test_an_issuer_is_encrypted_or_on_loopback(url: str) -> None:
+    assert Settings(oidc_issuer=url, oidc_audience="hotline").oidc_issuer == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://id.example.com",
+        "http://127.0.0.1.example.com",
+        "id.example.com",
+        "file:///etc/passwd",
+        "https://",
+        "https://user:secret@id.example.com",
+        "https://id.example.com?realm=water",
+        "https://id.example.com/#water",
+        'https://id.example.com/"water',
+        "https://id.example.com/a b",
+    ],
+)
+def test_any_other_issuer_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="HOTLINE_OIDC_ISSUER: should be https"):
+        Settings(oidc_issuer=url, oidc_audience="hotline")
+
+
+def test_an_issuer_needs_an_audience() -> None:
+    with pytest.raises(SettingsError, match="HOTLINE_OIDC_AUDIENCE: should be set"):
+        Settings(oidc_issuer="https://id.example.com")
+
+
+def test_roles_of_tokens_are_named_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_OIDC_ROLES", "/hotline/crew=crew, cn=agents=agent, admin")
+    assert list(Settings().oidc_roles.items()) == [
+        ("/hotline/crew", Role.CREW),
+        ("cn=agents", Role.AGENT),
+        ("admin", Role.ADMIN),
+    ]
+
+
+@pytest.mark.parametrize(
+    "roles", ["caller", "x=owner", "x=system", "x=", "x=agent,x=crew", "agent,,crew", "Agent", " "]
+)
+def test_other_roles_of_tokens_are_refused(monkeypatch: pytest.MonkeyPatch, roles: str) -> None:
+    monkeypatch.setenv("HOTLINE_OIDC_ROLES", roles)
+    with pytest.raises(SettingsError, match=r"HOTLINE_OIDC_ROLES: should be role or value=role .*roles: agent"):
+        Settings()
 
 
 def test_a_refused_database_is_not_quoted_for_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
