@@ -20,10 +20,10 @@ from api.connections import ConnectionBounds, bounded_protocol
 from api.intake import IntakeService
 from api.limits import TOO_MANY_ACTIONS, Limit, Limits
 from api.metrics import Metrics
+from api.naming import Naming
 from api.oidc.claims import ClaimMap
 from api.oidc.issuer import Issuer
 from api.oidc.tokens import Tokens
-from api.naming import Naming
 from api.people import People
 from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
