@@ -65,13 +65,13 @@ def test_a_key_goes_when_all_of_its_links_have_expired(tmp_path: Path) -> None:
     now += timedelta(days=30)
     late = links.make(NUMBER, 1, now)
     # The first key has made links until now, so it stays as long as these are valid.
-    file.rotate(VALID)
+    file.rotate(valid=VALID)
     assert links.read(late, now).made_at == now
     now += VALID - timedelta(seconds=1)
-    file.rotate(VALID)
+    file.rotate(valid=VALID)
     assert (len(file.list()), links.read(late, now).number) == (3, NUMBER)
     now += timedelta(seconds=2)
-    file.rotate(VALID)
+    file.rotate(valid=VALID)
     assert len(file.list()) == 3
     with pytest.raises(LinkError) as dropped:
         links.read(first, NOON)
