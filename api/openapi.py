@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -133,6 +134,9 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
             components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
             if tokens:
                 _add_tokens(document, tokens.discovery_url)
+            for path, operations in document["paths"].items():
+                _say_what_is_sent(operations)
+                _link(operations, document["paths"].get(f"{path}/{{number}}", {}))
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -148,6 +152,38 @@ def _add_tokens(document: Json, discovery_url: str) -> None:
                 operation["security"].append({"openIdConnect": []})
 
 
+def _say_what_is_sent(operations: Json) -> None:
+    """Take null out of the types of parameters: it can be left out, and not sent."""
+    for parameter in (each for operation in operations.values() for each in operation.get("parameters", ())):
+        schema = parameter["schema"]
+        given = [kind for kind in schema.pop("anyOf", ()) if kind["type"] != "null"]
+        parameter["schema"] = {**(given[0] if given else {}), **schema}
+
+
+def _link(operations: Json, made: Json) -> None:
+    """Link what an operation makes to the operation that reads it."""
+    if "post" in operations and "get" in made:
+        read = made["get"]["operationId"]
+        operations["post"]["responses"]["201"] |= {
+            **_header("Location", "Path of what was made.", type="string"),
+            "links": {read: {"operationId": read, "parameters": {"number": "$response.body#/number"}}},
+        }
+
+
+def _header(name: str, description: str, **schema: Any) -> Json:  # noqa: ANN401 - JSON
+    """Return the documentation of a header that the answer always has."""
+    return {"headers": {name: {"required": True, "description": description, "schema": schema}}}
+
+
+_RETRY_AFTER = _header("Retry-After", "Seconds until the request may be sent again.", type="integer", minimum=1)
+_HEADERS: Mapping[int, Json] = {
+    HTTPStatus.UNAUTHORIZED: _header("WWW-Authenticate", "Challenge of RFC 6750.", type="string"),
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
+    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
+}
+"""Headers of errors by status."""
+
+
 def _problems(kinds: Sequence[Kind]) -> Json:
     shown = {
         kind.slug: {
@@ -158,5 +194,6 @@ def _problems(kinds: Sequence[Kind]) -> Json:
     }
     return {
         "description": "; ".join(kind.title for kind in kinds),
+        **_HEADERS.get(kinds[0].status, {}),
         "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA.format(model="Problem")}, "examples": shown}},
     }

@@ -20,7 +20,7 @@ from api.routes.parameters import (
     CaseNumber,
     IdempotencyKey,
     Listing,
-    Paging,
+    TimelinePaging,
     after_seq,
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
@@ -123,7 +123,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         STAFF,
     )
     async def get_timeline(
-        number: CaseNumber, paging: Annotated[Paging, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
+        number: CaseNumber, paging: Annotated[TimelinePaging, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
         """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
         after = after_seq(paging.cursor)

@@ -35,7 +35,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         MANAGEMENT,
     )
     async def resend_letter(
-        key: Annotated[str, Path(description="The `key` of the letter.", examples=["2608034711004-7-supervisor"])],
+        key: Annotated[
+            str, Path(min_length=1, description="The `key` of the letter.", examples=["2608034711004-7-supervisor"])
+        ],
     ) -> Response:
         """Send it again by the channels as they are configured now, except those that had accepted it."""
         await backend.dead_letters.resend(key)

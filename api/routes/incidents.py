@@ -21,7 +21,7 @@ from api.problems import (
     declare,
 )
 from api.routes.action_routes import ActionRoutes
-from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, after_seq
+from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import STAFF, digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
@@ -173,7 +173,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         (*_READ, INVALID_CURSOR),
         STAFF,
     )
-    async def get_incident_timeline(number: IncidentNumber, paging: Annotated[Paging, Query()]) -> Response:
+    async def get_incident_timeline(number: IncidentNumber, paging: Annotated[TimelinePaging, Query()]) -> Response:
         """List the events of an incident, the oldest first; those of the system have the actor `system`."""
         after = after_seq(paging.cursor)
         if not await backend.reader.ask(incidents.versions, [number]):

@@ -35,6 +35,8 @@ from readmodel.paging import BadCursorError
 from readmodel.reconciliation import Lost
 
 LONGEST_PAGE = 200
+LONGEST_SEQ = 9
+"""Digits of the number of an event, which SQL keeps in 31 bits."""
 USUAL_PAGE = 50
 
 INVALID_NUMBER = declare("invalid-number", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number")
@@ -70,9 +72,17 @@ def number_in(text: str) -> str:
 
 
 NumberText = Annotated[
-    str, Path(alias="number", description=f"The case number (工单号): {ACCEPTED}.", examples=["2608034711004"])
+    str,
+    Path(
+        alias="number",
+        description=f"The case number (工单号): {ACCEPTED}.",
+        examples=["2608034711004"],
+        json_schema_extra={"pattern": "^[ -]*([0-9][ -]*){13}$"},
+    ),
 ]
 CaseNumber = Annotated[NumberText, AfterValidator(number_in)]
+_VISIBLE = "[!-~¡-¬®-ÿ]"
+"""Characters of Latin-1, as which HTTP reads a header, that are printed. Spaces around a header are no part of it."""
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -82,6 +92,7 @@ IdempotencyKey = Annotated[
             " with its key and body is carried out at most once."
         ),
         examples=["3f8c2b6e-6c53-4b52-9a57-0a3f6f3c1d11"],
+        json_schema_extra={"pattern": rf"^{_VISIBLE}([ {_VISIBLE[1:-1]}]{{0,{LONGEST_KEY - 2}}}{_VISIBLE})?$"},
     ),
 ]
 
@@ -110,23 +121,37 @@ class OnceRoute(APIRoute):
         return once
 
 
+def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`
+    return Field(
+        default=None,
+        max_length=longest,
+        description="`next_cursor` of the page before; leave it out for the first page.",
+        json_schema_extra={"pattern": pattern},
+    )
+
+
+_PLACE = "^[A-Za-z0-9_-]+$"
+
+
 class Paging(BaseModel):
     """Page of a list. Unknown parameters are refused, so that a typing error does not list everything."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
-    cursor: str | None = Field(
-        default=None, max_length=100, description="`next_cursor` of the page before; leave it out for the first page."
-    )
+    cursor: str | None = _cursor(100, _PLACE)
 
 
 class LongPaging(Paging):
     """Page of a list of notifications: their keys, and so the cursors, are longer than numbers."""
 
-    cursor: str | None = Field(
-        default=None, max_length=600, description="`next_cursor` of the page before; leave it out for the first page."
-    )
+    cursor: str | None = _cursor(600, _PLACE)
+
+
+class TimelinePaging(Paging):
+    """Page of a timeline: its cursors are numbers of events."""
+
+    cursor: str | None = _cursor(100, f"^[0-9]{{1,{LONGEST_SEQ}}}$")
 
 
 class Listing(Paging):
@@ -165,6 +190,6 @@ def after_seq(cursor: str | None) -> int:
     """Return the event after which a page of a timeline begins. Raises ProblemError."""
     if cursor is None:
         return 0
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > len(str(2**31)) - 1:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > LONGEST_SEQ:
         raise bad_cursor(str(BadCursorError()))
     return int(cursor)

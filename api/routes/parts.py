@@ -22,7 +22,9 @@ class PartListing(Paging):
     """Filters of a list of parts."""
 
     department: DepartmentCode | None = Field(
-        default=None, description="The department, by code or name; by default the one of your key."
+        default=None,
+        description="The department, by code or name; by default the one of your key.",
+        examples=["repair"],
     )
     state: tuple[PartState, ...] = Field(
         default=(), description="State of the part; repeat it for several states.", examples=[["dispatched"]]

@@ -1,15 +1,27 @@
 """Amounts of money, as the catalogue and the requests for approval state them."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 ZERO = Decimal("0.00")
 
 # `abs` makes 0 of minus zero, which `ge=0` lets pass.
 _TWO_PLACES = AfterValidator(lambda amount: abs(amount.quantize(ZERO)))
 
-Money = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2), _TWO_PLACES]
+_AS_GIVEN: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 9_999_999_999.99, "multipleOf": 0.01},
+        {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$"},
+    ]
+}
+"""Schema of an amount in a request; pydantic's own permits texts that it refuses."""
+Money = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=12, decimal_places=2),
+    _TWO_PLACES,
+    WithJsonSchema(_AS_GIVEN, mode="validation"),
+]
 """An amount with exactly two decimal places, whether it was given as `860`, `"860.0"` or `"860.00"`."""
 PositiveMoney = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2), _TWO_PLACES]

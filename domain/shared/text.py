@@ -5,19 +5,11 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-
-def _in_utc(instant: datetime) -> datetime:
-    # At the ends of what datetime knows there may be no such instant; in UTC the year may be another than as written.
-    if not 1 < instant.year < 9999 or not 1 < (utc := instant.astimezone(UTC)).year < 9999:  # noqa: PLR2004 - as said
-        raise ValueError("the year must be from 2 to 9998, in UTC as well")
-    return utc
-
-
-RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
-NO_INSTANT = "An instant is RFC 3339 text with its zone, for example {example}"
+RFC_3339 = re.compile(r"2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+NO_INSTANT = "An instant is RFC 3339 text with its zone, in the years 2000 to 2999, for example {example}"
 
 
 def _written_out(value: object) -> object:
@@ -27,7 +19,12 @@ def _written_out(value: object) -> object:
     raise PydanticCustomError("instant", NO_INSTANT, {"example": "2026-12-01T10:00:00+08:00"})
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written_out),
+    AfterValidator(lambda instant: instant.astimezone(UTC)),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^2[0-9]{3}-"}, mode="validation"),
+]
 
 
 def _normalised(value: object) -> object:
@@ -64,14 +61,39 @@ LINES = rf"^[^\x00-\x08\x0b-\x1f{_HIDDEN}]*$"
 """Pattern of text whose only control characters are line feed and tab. PostgreSQL keeps no NUL. Hidden characters,
 above all those that turn the direction of text, would show a reader something else than was written, on paper too.
 Joiners (U+200C, U+200D) are kept, as emoji and some scripts need them."""
-ONE_LINE = rf"^[^\x00-\x1f\u200c\u200d{_HIDDEN}]*$"
+JOINERS = r"\u200c\u200d"
+ONE_LINE = rf"^[^\x00-\x1f{JOINERS}{_HIDDEN}]*$"
 """The same without line feed, tab and joiners, for what is looked up and compared: names, addresses, titles."""
+
+
+def as_sent(longest: int, least: int = 1, refused: str = "") -> WithJsonSchema:
+    """Return the schema of a text of a request, which is normalised and stripped before it is checked.
+
+    `refused` are characters that it must not have besides hidden ones.
+    """
+    hidden = _HIDDEN + refused
+    any_ = rf"[^\x00-\x08\x0b\x0c\x0e-\x1f{hidden}]*"
+    pattern = rf"^{any_}[^\x00-\x20{hidden}\s]{any_}$" if least else f"^{any_}$"
+    lengths = {"minLength": least, "maxLength": longest}
+    return WithJsonSchema({"type": "string", **lengths, "pattern": pattern}, "validation")
+
+
 Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=LINES), NORMALISED
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=LINES),
+    NORMALISED,
+    as_sent(2000),
 ]
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=ONE_LINE), ON_ONE_LINE
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=ONE_LINE),
+    ON_ONE_LINE,
+    as_sent(80, refused=JOINERS),
 ]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
-IncidentNumber = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^i[0-9]{11}$")]
+IncidentNumber = Annotated[
+    str,
+    # The pattern is checked before the letter is made small.
+    StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[iI][0-9]{11}$"),
+]

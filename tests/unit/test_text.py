@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.case.intake import Location
 from domain.customers.customer import Customer
-from domain.shared.text import LINES, ONE_LINE, Name, Text
+from domain.shared.text import LINES, ONE_LINE, IncidentNumber, Name, Text
 
 TEXT, NAME = TypeAdapter(Text), TypeAdapter(Name)
 HIDDEN = [
@@ -86,3 +86,8 @@ def test_the_ends_of_lines_and_the_forms_of_a_character_are_one() -> None:
 @pytest.mark.parametrize("said", ["梁伟\n已批准", "梁伟\r\n\t已批准", "梁伟 \t 已批准"])
 def test_a_name_is_shown_on_one_line(said: str) -> None:
     assert NAME.validate_python(said) == "梁伟 已批准"
+
+
+@pytest.mark.parametrize("said", ["i26080347119", "I26080347119", " I26080347119 "])
+def test_the_number_of_an_incident_is_one_in_capitals_too(said: str) -> None:
+    assert TypeAdapter(IncidentNumber).validate_python(said) == "i26080347119"

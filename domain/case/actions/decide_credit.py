@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import Clock
@@ -23,6 +23,15 @@ NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting fo
 
 class DecideCredit(ActionBody):
     """补偿审批: one of the credits that the company owes, by its serial; a rejection with its reason, or a note."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {
+                "properties": {"approved": {"const": True}, "ground": {"type": "string"}},
+                "required": ["approved", "ground"],
+            }
+        }
+    )
 
     credit: Annotated[int, Field(ge=1)]
     approved: bool
