@@ -1,0 +1,199 @@
+"""The OpenAPI document is true: Schemathesis makes requests of it, and compares the answers with it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import schemathesis
+from schemathesis import Case, CheckContext, HookContext, Response
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.engine import events, from_schema
+from schemathesis.generation.meta import TestPhase
+
+from api.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, PREFIX
+from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
+from domain.shared.actors import Role
+from hotline.settings import DEFAULT_CATALOGUE
+from tests.support.schema_cases import CATALOGUE, Subjects
+from tests.support.service import Service
+
+pytestmark = pytest.mark.e2e
+
+Json = dict[str, Any]
+AnyCase = Case[Any]
+
+AGENT = "陈静"
+"""Person to whom cases are handed over in the documented example."""
+OF_FORM = {"invalid-request", "malformed-json", "bad-request", "unsupported-media-type", "body-too-large"}
+"""Problems of requests that the document does not permit. All others depend on what is stored, or on the catalogue."""
+FEW, MANY = 3, 30
+"""Random requests for each operation, besides those that Schemathesis computes from the document."""
+
+
+class Walk(NamedTuple):
+    """Requests for every operation with the key of one role: answers by operation and status, and what was wrong."""
+
+    role: Role
+    operations: list[str]
+    answers: Counter[tuple[str, int]]
+    failures: list[str]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("schema")
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(CATALOGUE.format(usual=DEFAULT_CATALOGUE), "utf-8")
+    # Schemathesis tries wrong keys as well.
+    with Service(folder, catalogue, {"HOTLINE_GUESSES_PER_MINUTE": "100000"}) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def keys(service: Service) -> dict[Role, str]:
+    return {Role.ADMIN: service.admin_key, Role.AGENT: service.make_key(AGENT, "agent")}
+
+
+@pytest.fixture(scope="module")
+def districts() -> Iterator[str]:
+    return iter(["east", "south", "shiqi", "torch"])
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((role, most), marks=marks, id=f"{role}-{most}")
+        for most, marks in ((FEW, ()), (MANY, (pytest.mark.slow,)))
+        for role in (Role.ADMIN, Role.AGENT)
+    ],
+)
+def walk(request: pytest.FixtureRequest, service: Service, keys: dict[Role, str], districts: Iterator[str]) -> Walk:
+    """A walk of one role, with the same requests at every run."""
+    role, most = request.param
+    subjects = Subjects(service, role, AGENT if role is Role.AGENT else None, next(districts))
+    document: Json = httpx.get(f"{service.api}/openapi.json", trust_env=False).json()
+    config = schemathesis.Config.from_dict(settings(service.api, keys[role], most))
+    schema = schemathesis.openapi.from_dict(document, config=config)
+    operations = sorted(operation["operationId"] for path in document["paths"].values() for operation in path.values())
+    made = Walk(role, operations, Counter(), [])
+    with aimed(subjects, made.answers):
+        made.failures.extend(failure for event in from_schema(schema).execute() for failure in failures_of(event))
+    return made
+
+
+def settings(url: str, key: str, most: int) -> Json:
+    """The settings of Schemathesis. A short walk has no request that the document does not permit, but random ones."""
+    short: Json = {
+        "coverage": {"generation": {"mode": "positive"}, "unexpected-methods": []},
+        "stateful": {"enabled": False},
+    }
+    return {
+        "seed": 1,
+        "base-url": url,
+        "headers": {"Authorization": f"Bearer {key}"},
+        "continue-on-failure": True,
+        "generation": {"deterministic": True, "max-examples": most, "no-shrink": True, "database": "none"},
+        "phases": short if most == FEW else {},
+        # `is_accepted_if_documented` does it, and knows the problems that depend on what is stored.
+        "checks": {"positive_data_acceptance": {"enabled": False}},
+    }
+
+
+@contextmanager
+def aimed(subjects: Subjects, answers: Counter[tuple[str, int]]) -> Iterator[None]:
+    """Send requests to real cases and incidents within the block, and count the answers."""
+
+    def before_call(_: HookContext, case: AnyCase, kwargs: Json) -> None:  # noqa: ARG001 - by name, as the hook is called
+        assert case.meta is not None
+        negative = case.meta.is_negative_at
+        if case.meta.phase.name is not TestPhase.STATEFUL and not negative(ParameterLocation.PATH):
+            case.path_parameters |= subjects.in_path(operation_id(case), case.operation.path)
+        if isinstance(case.body, dict) and not negative(ParameterLocation.BODY):
+            case.body |= subjects.in_body(case.body)
+        key = case.headers.get(IDEMPOTENCY_KEY)
+        # One that came with another body is refused. The longest stay as they are.
+        if key and len(key) < LONGEST_KEY - 8 and not negative(ParameterLocation.HEADER):
+            case.headers[IDEMPOTENCY_KEY] = f"{key}-{answers.total()}"
+
+    def after_call(_: HookContext, case: AnyCase, response: Response) -> None:
+        answers[operation_id(case), response.status_code] += 1
+        if is_done(response.status_code):
+            subjects.use_up(operation_id(case))
+
+    schemathesis.hook(before_call)
+    schemathesis.hook(after_call)
+    try:
+        yield
+    finally:
+        schemathesis.hooks.unregister(before_call)
+        schemathesis.hooks.unregister(after_call)
+
+
+def operation_id(case: AnyCase) -> str:
+    found: str = case.operation.definition.raw["operationId"]
+    return found
+
+
+def is_done(status: int) -> bool:
+    return httpx.codes.is_success(status)
+
+
+def failures_of(event: events.EngineEvent) -> Iterator[str]:
+    """Each fault that was found, with the request that shows it and its answer."""
+    if isinstance(event, (events.NonFatalError, events.FatalError, events.Interrupted)):
+        yield str(event)
+    if isinstance(event, events.ScenarioFinished):
+        for case_id, checks in event.recorder.checks.items():
+            answer = event.recorder.interactions[case_id].response
+            for found in (check.failure_info for check in checks if check.failure_info):
+                told = f"{found.failure.title}: {found.failure.message}"
+                yield f"{event.recorder.label}: {told}\n{found.code_sample}\n{answer.text if answer else ''}"
+
+
+def slug_of(response: Response) -> str | None:
+    """Return the last part of a problem's type; None if the answer is no problem."""
+    if MEDIA_TYPE not in response.headers.get("content-type", [""]):
+        return None
+    slug: str = response.json()["type"].removeprefix(PREFIX)
+    return slug
+
+
+@schemathesis.check
+def problem_is_documented(_: CheckContext, response: Response, case: AnyCase) -> None:
+    """Hold a problem to the types that the document has for this operation and status."""
+    slug = slug_of(response)
+    if slug in (None, NOT_FOUND.slug, NO_METHOD.slug):  # the path or method is that of no operation
+        return
+    answer = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    documented = answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+    if slug not in documented:
+        raise AssertionError(f"{slug} is none of {', '.join(documented)}")
+
+
+@schemathesis.check
+def is_accepted_if_documented(_: CheckContext, response: Response, case: AnyCase) -> None:
+    """Hold the service to what the document permits: its form is never refused."""
+    assert case.meta is not None
+    slug = slug_of(response)
+    if case.meta.generation.mode.is_positive and slug in OF_FORM:
+        raise AssertionError(f"the document permits it, and it is answered with {slug}")
+
+
+def test_answers_are_as_documented(walk: Walk) -> None:
+    if walk.failures:
+        pytest.fail("\n\n".join(walk.failures), pytrace=False)
+
+
+def test_every_operation_is_reached(walk: Walk) -> None:
+    """Each succeeds at least once, unless the role may not do it."""
+    not_reached = []
+    for name in walk.operations:
+        counts = {status: count for (operation, status), count in sorted(walk.answers.items()) if operation == name}
+        print(f"{name:24}{sum(counts.values()):6}  {counts}")  # noqa: T201 - `-s` shows that all are walked
+        forbidden = walk.role is not Role.ADMIN and httpx.codes.FORBIDDEN in counts
+        if not forbidden and not any(map(is_done, counts)):
+            not_reached.append(name)
+    assert not_reached == []

@@ -1,0 +1,180 @@
+"""Cases and incidents on which the operations of the OpenAPI document can succeed."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import cycle
+from typing import Any
+
+import httpx
+from pydantic_core import to_json
+from sqlalchemy import update
+
+from api.documents.documents import SAMPLE
+from domain.case.actions import COMMANDS
+from domain.case.intake import THANKS
+from domain.incident.actions import INCIDENT_COMMANDS
+from domain.shared.actors import Role
+from hotline.files.catalogue import load_catalogue
+from hotline.files.customers import load_customers
+from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.customers import keep
+from readmodel.database import engine, writing
+from readmodel.notifications import DEAD
+from readmodel.statements import insert_missing, row
+from readmodel.tables import events, notifications
+from tests.support.people import CUSTOMERS
+from tests.support.service import Service, wait_until
+
+Json = dict[str, Any]
+
+CATALOGUE = """
+extends = "{usual}"
+
+[findings]
+payment_late = {{ name = "Payment late", name_zh = "补偿逾期支付" }}
+
+[[credits]]
+name = "Payment late"
+name_zh = "补偿逾期支付"
+finding = "payment_late"
+amount = "40.00"
+source = "I"
+"""
+"""The usual catalogue, with a credit that can be owed at once."""
+SERVICE = "service_complaint"
+"""A case of it can be extended by days, as its promises are long."""
+_AT_WORK = ("dispatch", "sign_for")
+_DONE = (*_AT_WORK, "complete")
+BEFORE: Mapping[str, tuple[str, ...]] = {
+    "sign_for": ("dispatch",),
+    "return": _AT_WORK,
+    "reject_return": (*_AT_WORK, "return"),
+    "arrive": _AT_WORK,
+    "suspend": _AT_WORK,
+    "resume": (*_AT_WORK, "suspend"),
+    "request_approval": _AT_WORK,
+    "decide_approval": (*_AT_WORK, "request_approval"),
+    "complete": _AT_WORK,
+    "send_back": _DONE,
+    "reply": _DONE,
+    "follow_up": (*_DONE, "reply"),
+    "reopen": (*_DONE, "reply", "follow_up"),
+    "request_extension": _AT_WORK,
+    "decide_extension": (*_AT_WORK, "request_extension"),
+    "involve": _AT_WORK,
+    "release": (*_AT_WORK, "involve"),
+    "decide_credit": _DONE,
+    "incident_sign_for": ("dispatch",),
+}
+"""Actions that bring a new case, or a new incident, to where an operation can succeed; the others need none."""
+_OTHERWISE: Mapping[str, Json] = {"complete": {"findings": ["payment_late"]}, "suspend": {"wake_at": None}}
+"""Fields in which what is done before differs from the documented example."""
+AT_ONCE = 8
+_CALLS = 11
+"""Calls from one district, of which the last raises the suspicion of an incident."""
+
+
+class Subjects:
+    """Cases and incidents that requests are about: for each operation first one on which it can succeed, then any.
+
+    Args:
+        service: the running service.
+        role: role of the key that the requests carry.
+        owner: owner of the cases; None for the administrator, whose key makes everything here.
+        district: a district from which nobody has called.
+    """
+
+    def __init__(self, service: Service, role: Role, owner: str | None, district: str) -> None:
+        headers = {"Authorization": f"Bearer {service.admin_key}"}
+        self._owner = owner
+        may = {role, Role.OWNER}
+        with (
+            httpx.Client(base_url=f"{service.api}/v1", headers=headers, timeout=30, trust_env=False) as self._http,
+            ThreadPoolExecutor(AT_ONCE) as several,
+        ):
+            fresh = {
+                name: several.submit(self._case, *BEFORE.get(name, ()))
+                for name, action in COMMANDS.items()
+                if role is Role.ADMIN or may & action.roles
+            }
+            if role is Role.ADMIN:
+                fresh |= {
+                    name: several.submit(self._declare, *BEFORE.get(name, ()))
+                    for name in map("incident_{}".format, INCIDENT_COMMANDS)
+                }
+                fresh["incident_confirm"] = several.submit(self._suspect, district)
+            self._fresh = {name: number.result() for name, number in fresh.items()}
+            self._cases = cycle([self._case(), self._case(*_AT_WORK), self._case(*_DONE)])
+            self.incident, self._other = self._declare(), self._declare()
+            self._noticed, self._letter = self._case(), f"{self._case()}-1-dispatcher"
+        _write(service, self._noticed, self._letter)
+
+    def in_path(self, operation_id: str, path: str) -> Json:
+        """Return the values of the path for the next request to this operation."""
+        if operation_id == "resend_letter":
+            return {"key": self._letter}
+        if operation_id == "get_notice":
+            return {"number": self._noticed, "seq": SAMPLE.seq}
+        if "{number}" not in path:
+            return {}
+        usual = self.incident if path.startswith("/v1/incidents/") else next(self._cases)
+        return {"number": self._fresh.get(operation_id, usual)}
+
+    def in_body(self, body: Json) -> Json:
+        """Return the fields that a body needs besides those that the document permits.
+
+        The document cannot say which incidents there are, nor that thanks for a person are given to the service of
+        thanks: each service may be given by its names as well.
+        """
+        incidents = {name: self._other for name in ("incident", "into") if body.get(name)}
+        return incidents | ({"service_code": THANKS} if body.get("thanked") else {})
+
+    def use_up(self, operation_id: str) -> None:
+        """Note that the operation has succeeded: the next requests are about others."""
+        self._fresh.pop(operation_id, None)
+
+    def _post(self, path: str, body: Any) -> Json:
+        answer = self._http.post(path, content=to_json(body), headers={"Content-Type": "application/json"})
+        assert answer.is_success, (path, answer.text)
+        found: Json = answer.json()
+        return found
+
+    def _case(self, *actions: str) -> str:
+        body = {"service_code": SERVICE, "description": "态度不好", "owner": self._owner}
+        return self._brought(self._post("/complaints", body)["number"], *actions)
+
+    def _declare(self, *actions: str) -> str:
+        body = {"title": "咸潮", "services": ["water_quality"], "districts": ["west"]}
+        return self._brought(self._post("/incidents", body)["number"], *actions)
+
+    def _suspect(self, district: str) -> str:
+        call = {"service_code": "no_water", "description": "家里没水", "location": {"district": district}}
+        for _ in range(_CALLS):
+            self._post("/complaints", call)
+
+        def found() -> list[str]:
+            items = self._http.get("/incidents", params={"state": "suspected"}).json()["items"]
+            return [item["number"] for item in items if item["districts"] == [district]]
+
+        wait_until(lambda: bool(found()), lambda: f"no incident is suspected in {district}")
+        return found()[0]
+
+    def _brought(self, number: str, *names: str) -> str:
+        """Return the number of a case or incident, on which these actions have been taken."""
+        for name in names:
+            kind, table = ("incidents", INCIDENT_COMMANDS) if number.startswith("i") else ("complaints", COMMANDS)
+            body = table[name].example.model_dump(mode="json") | _OTHERWISE.get(name, {})
+            self._post(f"/{kind}/{number}/actions/{name}", body)
+        return number
+
+
+def _write(service: Service, noticed: str, letter: str) -> None:
+    """Add to SQL what else takes days: a notice of one case, a notification that was given up, and the customers."""
+    database = engine(f"sqlite:///{service.data_dir / 'hotline.db'}")
+    died = {"status": DEAD, "dead_at": datetime.now(UTC), "next_try_at": None}
+    with writing(database) as connection:
+        insert_missing(connection, events, [row(events, SAMPLE, number=noticed, data=to_json(SAMPLE.data).decode())])
+        connection.execute(update(notifications).where(notifications.c.key == letter).values(died))
+        keep(connection, load_customers(CUSTOMERS, "utf-8", load_catalogue(DEFAULT_CATALOGUE)), "0760")
+    database.dispose()
