@@ -75,7 +75,7 @@ def walk(request: pytest.FixtureRequest, service: Service, keys: dict[Role, str]
     role, most = request.param
     subjects = Subjects(service, role, AGENT if role is Role.AGENT else None, next(districts))
     document: Json = httpx.get(f"{service.api}/openapi.json", trust_env=False).json()
-    config = schemathesis.Config.from_dict(settings(service.api, keys[role], most))
+    config = schemathesis.Config.from_dict(settings(service.api, keys[role], role, most))
     schema = schemathesis.openapi.from_dict(document, config=config)
     operations = sorted(operation["operationId"] for path in document["paths"].values() for operation in path.values())
     made = Walk(role, operations, Counter(), [])
@@ -84,10 +84,19 @@ def walk(request: pytest.FixtureRequest, service: Service, keys: dict[Role, str]
     return made
 
 
-def settings(url: str, key: str, most: int) -> Json:
-    """The settings of Schemathesis. A short walk has no request that the document does not permit, but random ones."""
+def settings(url: str, key: str, role: Role, most: int) -> Json:
+    """The settings of Schemathesis. A short walk has the limits of what is permitted once, and few random requests."""
+    # Numbers of earlier answers would repeat each request: `Subjects` gives better ones.
+    alone: Json = {"extra-data-sources": {"responses": False}}
     short: Json = {
-        "coverage": {"generation": {"mode": "positive"}, "unexpected-methods": []},
+        "examples": alone,
+        "fuzzing": alone,
+        "coverage": alone
+        | {
+            "enabled": role is Role.ADMIN,
+            "generation": {"mode": "positive"},
+            "unexpected-methods": [],
+        },
         "stateful": {"enabled": False},
     }
     return {
@@ -97,7 +106,7 @@ def settings(url: str, key: str, most: int) -> Json:
         "continue-on-failure": True,
         "generation": {"deterministic": True, "max-examples": most, "no-shrink": True, "database": "none"},
         "phases": short if most == FEW else {},
-        # `is_accepted_if_documented` does it, and knows the problems that depend on what is stored.
+        # `is_accepted_if_documented` takes its place, and knows the problems that depend on what is stored.
         "checks": {"positive_data_acceptance": {"enabled": False}},
     }
 
