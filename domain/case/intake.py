@@ -9,7 +9,7 @@ from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.event import EventData
-from domain.shared.text import ON_ONE_LINE, ONE_LINE, AccountNo, Instant, Name, Phone, Text, as_sent
+from domain.shared.text import JOINERS, ON_ONE_LINE, ONE_LINE, AccountNo, Instant, Name, Phone, Text, as_sent
 from domain.shared.value import Immutable, Value, omit_default
 
 
@@ -30,7 +30,7 @@ class Location(Value):
             str,
             StringConstraints(strip_whitespace=True, max_length=200, pattern=ONE_LINE),
             ON_ONE_LINE,
-            as_sent(200, 0),
+            as_sent(200, 0, JOINERS),
         ]
         | None
     ) = None

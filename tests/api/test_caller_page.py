@@ -90,7 +90,11 @@ async def test_an_answer_counts_once(on_sqlite: Api) -> None:
     assert (case["state"], case["cycle"]) == ("closed", 1)
     (answered,) = await follow_ups(on_sqlite, number)
     assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
-    assert (answered["actor"], answered["role"]) == ("来电人 caller", "caller")
+    assert (answered["actor"], answered["role"], answered["people"]) == (
+        "caller",
+        "caller",
+        {"caller": "来电人 caller"},
+    )
 
 
 async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sqlite: Api) -> None:
@@ -200,7 +204,7 @@ async def test_a_caller_urges_once_a_day(on_sqlite: Api) -> None:
     assert ["今天已经催办" in page.text for page in (first, again, other)] == [False, True, True]
     assert "水还没来</textarea>" in other.text
     (urged,) = await events(on_sqlite, number, "urge")
-    assert (urged["actor"], urged["role"], urged["data"]) == ("来电人 caller", "caller", {"note": "家里有老人"})
+    assert (urged["actor"], urged["role"], urged["data"]) == ("caller", "caller", {"note": "家里有老人"})
     assert (await on_sqlite.complaint(number))["flags"] == ["urged"]
 
 

@@ -23,7 +23,6 @@ from tests.support.build import (
     ADMIN,
     AGENT,
     BODIES,
-    CALLER,
     CREW,
     DISPATCHER,
     MONDAY,
@@ -220,7 +219,7 @@ class TestComment:
     def test_changes_nothing_but_the_version(self, state: State) -> None:
         case = case_in(state)
         before = case.model_dump(exclude={"version"})
-        do(case, Comment(note="The caller rang again."), MONDAY, CALLER)
+        do(case, Comment(note="The caller rang again."), MONDAY, AGENT)
         assert case.model_dump(exclude={"version"}) == before
 
 
