@@ -12,6 +12,7 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.acting import Acting
 from activities.case_updates import CaseUpdates
 from activities.case_workflows import CaseWorkflows
 from activities.catalogue_rollout import CatalogueRollout
@@ -121,6 +122,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 teller.tell,
                 teller.merge,
                 reconciler.reconcile,
+                Acting(reader).find_actor,
             ],
             interceptors=[people],
             workflow_runner=runner(sandbox=settings.sandbox),

@@ -21,13 +21,17 @@ from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
+from activities.acting import FIND_ACTOR, NOBODY
+from domain.shared.actors import Actor
 from domain.shared.command import Command
 
 log = logging.getLogger("hotline.worker")
 
 HEADER = "signature"
+LOOKUP = timedelta(seconds=5)
+"""Longest wait for the directory of people, before an action from the Temporal UI fails."""
 VALID = timedelta(minutes=5)
 """Time for which a signed update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
@@ -265,12 +269,14 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
             over = f"Act over the HTTP API: POST {route}/NUMBER/actions/{input.update}."
             instead = over if is_command and route else "The service alone sends it."
             raise ApplicationError(f"Not accepted: {fault}. {instead}", type=UNSIGNED, non_retryable=True)
-        super().handle_update_validator(input)
+        if HEADER in input.headers or not is_command:  # else who acts is looked up first
+            super().handle_update_validator(input)
 
     async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - as above
         # The history tells it, so that a replay needs no key.
         if HEADER not in input.headers and _is_command(input.args):
-            input.args = [_unverified(input.args[0])]
+            input.args = [await _by_person(input.args[0])]
+            super().handle_update_validator(input)
         return await super().handle_update_handler(input)
 
 
@@ -357,8 +363,17 @@ def _is_command(arguments: Sequence[object]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], Command)
 
 
-def _unverified(command: Command[Any]) -> Command[Any]:
-    return command.model_copy(update={"actor": command.actor.model_copy(update={"unverified": True})})
+async def _by_person(command: Command[Any]) -> Command[Any]:
+    """Return the command by the person whom it names, unverified. Raises ApplicationError if there is none."""
+    try:
+        found = await workflow.execute_local_activity(
+            FIND_ACTOR, command.actor.id, result_type=Actor, schedule_to_close_timeout=LOOKUP
+        )
+    except ActivityError as error:
+        cause = error.cause if isinstance(error.cause, ApplicationError) else None
+        message = cause.message if cause and cause.type == NOBODY else "The directory does not answer; try again."
+        raise ApplicationError(message, type=UNSIGNED, non_retryable=True) from error
+    return command.model_copy(update={"actor": found.model_copy(update={"unverified": True})})
 
 
 def remember(values: Sequence[object], payloads: Sequence[Payload], *, is_start: bool) -> None:

@@ -103,7 +103,7 @@ def restore(connection: WriteConnection, kept: Directory) -> int:
 def add(connection: WriteConnection, person: Person, at: datetime) -> Member:
     """Add a person. Raises PeopleError: the id is taken or cannot be shown, or the role needs a department."""
     _check(person)
-    if known := _find(connection, person.id):
+    if known := find(connection, person.id):
         taken = f"{known.id} is {known.name}, {known.role}{f' of {known.department}' if known.department else ''}"
         raise PeopleError(f"{taken}; accepted: another id, or `hotline person change`")
     member = Member(**person.model_dump(), added_at=at)
@@ -113,7 +113,7 @@ def add(connection: WriteConnection, person: Person, at: datetime) -> Member:
 
 def add_if_new(connection: WriteConnection, person: Person, at: datetime) -> Member:
     """Add a person, unless the very same is there. Raises PeopleError if another has the id, or role or department."""
-    known = _find(connection, person.id)
+    known = find(connection, person.id)
     same = known and (known.role, known.department) == (person.role, person.department) and known.left_at is None
     return known if known and same else add(connection, person, at)
 
@@ -136,7 +136,7 @@ def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
 
 def get(connection: WriteConnection, person_id: str) -> Member:
     """Return a person by the id, whatever its case and width. Raises PeopleError."""
-    if found := _find(connection, person_id):
+    if found := find(connection, person_id):
         return found
     raise PeopleError(f"there is no person {person_id!r}; accepted: an id that `hotline person list` shows")
 
@@ -230,7 +230,8 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
-def _find(connection: WriteConnection, person_id: str) -> Member | None:
+def find(connection: ReadConnection | WriteConnection, person_id: str) -> Member | None:
+    """Return a person by the id, whatever its case and width; None if there is none."""
     found = connection.execute(select(people).where(people.c.folded_id == folded(person_id))).mappings().one_or_none()
     return None if found is None else _member(found)
 
