@@ -116,8 +116,8 @@ async def returned(converter: DataConverter, event: HistoryEvent) -> list[Projec
     done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
     if not done:
         return []
-    [answer] = await _decode(converter, done, Returned)
-    return [answer.batch] if answer.batch else []
+    [answer] = await _decode(converter, done, Returned | None)
+    return [answer.batch] if answer and answer.batch else []
 
 
 async def _registration(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:

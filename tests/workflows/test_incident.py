@@ -124,7 +124,7 @@ async def leaves(complaint: Complaint) -> None:
     """The case takes itself out of its incident, tells the dispatcher, and shows that."""
     assert (await until(complaint.view, lambda view: view.version == 2)).incident is None
     left = (await complaint.published(2))[1]
-    assert (left["action"], left["actor"]) == ("link_incident", SYSTEM.name)
+    assert (left["action"], left["actor"]) == ("link_incident", SYSTEM.id)
     [notice] = await complaint.rows("notifications")
     assert (notice["recipient"], notice["kind"]) == ("dispatcher", "link_incident")
     await until(partial(shown_incident, complaint), lambda incident: incident is None)
