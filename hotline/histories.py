@@ -114,10 +114,10 @@ async def returned(converter: DataConverter, event: HistoryEvent) -> list[Projec
     if event.workflow_execution_started_event_attributes.workflow_type.name == ComplaintWorkflow.__name__:
         return await _registration(converter, event)
     done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
-    if not done:
+    if not done or done[0].metadata.get("encoding") == b"binary/null":
         return []
-    [answer] = await _decode(converter, done, Returned | None)
-    return [answer.batch] if answer and answer.batch else []
+    [answer] = await _decode(converter, done, Returned)
+    return [answer.batch] if answer.batch else []
 
 
 async def _registration(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
