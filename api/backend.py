@@ -17,6 +17,7 @@ from api.people import People
 from api.problems import ProblemError, declare
 from api.readiness import ReadinessCheck
 from api.recognition import Recognition
+from api.rights import require_reach
 from api.security import BearerKey
 from api.sql.dead_letters import DeadLetters
 from api.sql.projection import ProjectionWriter
@@ -28,8 +29,9 @@ from domain.case.case import Case
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, Outcome, view_case
 from domain.catalogue.catalogue import Catalogue
+from domain.rights.rights import Right
 from domain.shared.actors import Actor
-from readmodel.case_queries import get_case, versions
+from readmodel.case_queries import get_case
 from readmodel.writer import GroupWriter
 
 COMPLAINT_NOT_FOUND = declare("complaint-not-found", HTTPStatus.NOT_FOUND, "Complaint not found")
@@ -82,7 +84,7 @@ class Backend:
     async def find(self, number: str, actor: Actor) -> CaseView | None:
         """Return the case as the actor sees it, from SQL or else from its workflow; None if there is no such case.
 
-        Raises ProblemError if neither answers.
+        No right is asked for: to answer with a case, take `case`. Raises ProblemError if neither answers.
         """
         case, down = None, None
         try:
@@ -95,11 +97,12 @@ class Backend:
             raise down
         return view
 
-    async def case(self, number: str, actor: Actor) -> CaseView:
-        """Return the case as the owner of the key sees it. Raises ProblemError."""
+    async def case(self, number: str, actor: Actor, right: Right) -> CaseView:
+        """Return the case as the actor sees it. Raises ProblemError, also if the right does not reach it."""
         view = await self.find(number, actor)
         if view is None:
             raise not_found(number)
+        require_reach(right, actor, number, view)
         return view
 
     def view(self, case: Case, actor: Actor) -> CaseView:
@@ -107,12 +110,15 @@ class Backend:
         now = self.clock()
         return view_case(case, now, available_actions(case, actor, now))
 
-    async def require_in_sql(self, number: str, actor: Actor) -> None:
-        """Raise ProblemError if there is no such case, or if SQL does not show it yet."""
-        if await self.reader.ask(versions, [number]):
-            return
-        if await self.complaints.case(number, actor) is None:
+    async def case_in_sql(self, number: str, actor: Actor, right: Right) -> Case:
+        """Return the case from SQL. Raises ProblemError, also if SQL does not show it yet."""
+        if case := await self.reader.ask(get_case, number):
+            require_reach(right, actor, number, case)
+            return case
+        view = await self.complaints.case(number, actor)
+        if view is None:
             raise not_found(number)
+        require_reach(right, actor, number, view)
         raise away(f"The complaint {number} is there, but SQL does not show it yet.")
 
     async def projected(self, number: str, outcome: Outcome, actor: Actor) -> tuple[CaseView, bool]:

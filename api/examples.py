@@ -70,7 +70,7 @@ REGISTRATION = Registration(
 
 
 def _complaint(case: Case, at: datetime) -> Any:  # noqa: ANN401 - JSON
-    return from_json(render.complaint(view_case(case, at, case.available_actions(AGENT, at))))
+    return from_json(render.complaint(view_case(case, at, case.available_actions(AGENT, at)), AGENT))
 
 
 def _page(item: Any, next_cursor: str | None = None) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -100,10 +100,10 @@ def _of_case() -> dict[str, Any]:
         "complaint": complaint,
         "registered": registered,
         "complaints": _page(complaint, Place(NOON, NUMBER).cursor()),
-        "timeline": _page(from_json(render.timeline_item(dispatched))),
-        "parts": _page(from_json(render.part(part))),
+        "timeline": _page(from_json(render.timeline_item(dispatched, AGENT))),
+        "parts": _page(from_json(render.part(part, AGENT))),
         "notices": _page(from_json(render.notice(NUMBER, SAMPLE))),
-        "letters": _page(from_json(render.dead_letter(dead_letter))),
+        "letters": _page(from_json(render.dead_letter(dead_letter, AGENT))),
         "resent": ResentLetter(key=dead_letter.key, status="due"),
     }
 
@@ -121,7 +121,7 @@ def _of_incident() -> dict[str, Any]:
     return {
         "incident": from_json(render.incident(incident, counts, dispatcher)),
         "incidents": _page(from_json(render.incident(incident, {}, dispatcher))),
-        "incident_timeline": _page(from_json(render.timeline_item(suspected))),
+        "incident_timeline": _page(from_json(render.timeline_item(suspected, AGENT))),
     }
 
 

@@ -13,8 +13,9 @@ from api import examples
 from api.middleware import WRONG_HOST
 from api.oidc.tokens import Tokens
 from api.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
-from api.security import KEY_ERRORS, BearerKey, only_for
-from domain.shared.actors import Role
+from api.rights import only_with
+from api.security import KEY_ERRORS, BearerKey
+from domain.rights.rights import Right
 
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
@@ -22,8 +23,10 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Example = str | tuple[str, BaseModel]
 Kinds = Sequence[Kind]
 Model = type[BaseModel]
-Roles = Sequence[Role]
 
+RIGHT = "x-right"
+"""Field of an operation in the document: the right that it takes, as `GET /v1/roles` names it."""
+GUARD_ERRORS = (*KEY_ERRORS, WRONG_ROLE)
 DESCRIPTIONS = {
     200: "Done, and lists show it; the answer is the present state.",
     201: "Durable, and lists show it.",
@@ -66,8 +69,8 @@ ABOUT = """A water company's complaint hotline (供水热线). A complaint is du
 class Operations:
     """Decorators of the operations of one tag, for which a key is needed.
 
-    Their arguments: the path, a summary of one line, the shape of the answers, examples of them, the problems besides
-    those of every key, and the roles that are permitted; without any, every role is.
+    Their arguments: the path, a summary of one line, the right that the operation takes, the shape of the answers,
+    examples of them, and the problems besides those of every key.
     """
 
     router: APIRouter
@@ -75,32 +78,36 @@ class Operations:
     tag: str
 
     def get(  # noqa: D102 - as the class says
-        self, path: str, summary: str, model: Model, shown: Example, errors: Kinds = (), only: Roles = ()
+        self, path: str, summary: str, right: Right, model: Model, shown: Example, errors: Kinds = ()
     ) -> Decorator:
-        return self.router.get(path, **self._documented(summary, model, {200: shown}, errors, only))
+        return self.router.get(path, **self._documented(summary, right, model, {200: shown}, errors))
 
     def post(  # noqa: D102 - as the class says; `shown` has an example for each status, the usual one first
-        self, path: str, summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds = (), only: Roles = ()
+        self, path: str, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds = ()
     ) -> Decorator:
-        return self.router.post(path, **self._documented(summary, model, shown, errors, only))
+        return self.router.post(path, **self._documented(summary, right, model, shown, errors))
 
     def _documented(
-        self, summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds, only: Roles
+        self, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds
     ) -> dict[str, Any]:
         texts = DESCRIPTIONS if len(shown) > 1 else {}
         answers = {
             status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each)}
             for status, each in shown.items()
         }
-        refused = (*KEY_ERRORS, WRONG_ROLE) if only else KEY_ERRORS
         return {
             "tags": [self.tag],
             "summary": summary,
             "response_model": model,
             "status_code": next(iter(shown)),
-            "responses": {**answers, **errors_of(*refused, *errors)},
-            "dependencies": [Depends(only_for(self.bearer, only))] if only else [],
+            "responses": {**answers, **errors_of(*GUARD_ERRORS, *errors)},
+            **guarded(self.bearer, right),
         }
+
+
+def guarded(bearer: BearerKey, right: Right) -> dict[str, Any]:
+    """Return the arguments of an operation that takes a right."""
+    return {"dependencies": [Depends(only_with(bearer, right))], "openapi_extra": {RIGHT: right.name}}
 
 
 def example(description: str, *shown: Example) -> Json:

@@ -130,14 +130,18 @@ def _unknown_code(error: UnknownCode) -> ProblemError:
 
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
-    """Return the refusal of a case or incident, with its state. The code may be one that this version does not know."""
+    """Return the refusal of a case or incident, with its state. The code may be one that this version does not know.
+
+    Who may not act is not told the state.
+    """
     slug = code.replace("_", "-")
+    state, version = (None, None) if kind == "forbidden" else (facts.get("state"), facts.get("version"))
     accepted = list(facts.get("accepted", ()))
     return ProblemError(
         Kind(slug, STATUS[kind], KINDS.get(slug, OTHER).title),
         message,
-        state=facts.get("state"),
-        version=facts.get("version"),
+        state=state,
+        version=version,
         accepted=accepted,
         available_actions=accepted if kind == "conflict" else None,
     )

@@ -1,7 +1,8 @@
-"""Answers as JSON. They are written of valid objects, so they are not validated again."""
+"""Answers as JSON, masked for their reader. They are written of valid objects, so they are not validated again."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_json
@@ -9,8 +10,10 @@ from starlette.responses import Response
 
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
+from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
+from domain.rights.masking import masked, masks_for
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
 from readmodel.dead_letters import DeadLetter
@@ -20,9 +23,15 @@ JSON = "application/json"
 _CASE = TypeAdapter(CaseView)
 
 
-def complaint(view: CaseView) -> bytes:
-    """Return the case with its links, in the shape of `schemas.Complaint`."""
-    return b'%b,"links":%b}' % (_CASE.dump_json(view)[:-1], to_json(links(view.number)))
+def complaint(view: CaseView, reader: Actor) -> bytes:
+    """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`."""
+    masks, names = masks_for(reader.role, ended=view.state in ENDED), list[str]()
+    if masks:
+        shown, names = masked(_CASE.dump_python(view, mode="json"), masks)
+        written = to_json(shown)
+    else:
+        written = _CASE.dump_json(view)
+    return b'%b,"masked":%b,"links":%b}' % (written[:-1], to_json(names), to_json(links(view.number)))
 
 
 def links(number: str) -> dict[str, str]:
@@ -37,10 +46,20 @@ def links(number: str) -> dict[str, str]:
     }
 
 
-def timeline_item(event: BaseEvent) -> bytes:
-    """Return an event in the shape of `schemas.TimelineItem` or `schemas.IncidentTimelineItem`."""
-    shown = event.model_dump(exclude={"from_state": True, "to_state": True, "recipients": True, "data": {"terms"}})
-    return to_json({**shown, "from": event.from_state, "to": event.to_state})
+def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) -> bytes:
+    """Return an event in the shape of `schemas.TimelineItem` or `schemas.IncidentTimelineItem`.
+
+    `case` is the present state of the case.
+    """
+    shown = event.model_dump(
+        mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": {"terms"}}
+    )
+    return _masked({**shown, "from": event.from_state, "to": event.to_state}, reader, case)
+
+
+def record(content: BaseModel, reader: Actor, case: State | None = None) -> bytes:
+    """Return a record of callers; `case` is the present state of the case by which it is read."""
+    return _masked(content.model_dump(mode="json"), reader, case)
 
 
 def notice(number: str, event: Event) -> bytes:
@@ -60,10 +79,10 @@ def notice(number: str, event: Event) -> bytes:
     return to_json(item)
 
 
-def part(item: PartOfCase) -> bytes:
+def part(item: PartOfCase, reader: Actor) -> bytes:
     """Return a part in the shape of `schemas.PartItem`."""
     case = {name: value for name, value in item._asdict().items() if name != "part"}
-    return to_json({**item.part.model_dump(), **case, "links": links(item.number)})
+    return _masked({**item.part.model_dump(), **case, "links": links(item.number)}, reader, item.case_state)
 
 
 def person(item: Person) -> bytes:
@@ -71,9 +90,9 @@ def person(item: Person) -> bytes:
     return to_json(item.model_dump(include=set(Person.model_fields)))
 
 
-def dead_letter(item: DeadLetter) -> bytes:
+def dead_letter(item: DeadLetter, reader: Actor) -> bytes:
     """Return a dead letter in the shape of `schemas.Letter`."""
-    return to_json(item._asdict())
+    return _masked(item._asdict(), reader, None)
 
 
 def incident(item: Incident, cases: Mapping[str, int], actor: Actor) -> bytes:
@@ -89,6 +108,12 @@ def incident(item: Incident, cases: Mapping[str, int], actor: Actor) -> bytes:
     counted = {"cases": sum(cases.values()), "cases_by_state": dict(cases)}
     available = item.available_actions(actor)
     return to_json({**shown, **item.scope.model_dump(), **counted, "available_actions": available, "links": links})
+
+
+def _masked(content: Any, reader: Actor, case: State | str | None) -> bytes:  # noqa: ANN401 - JSON
+    """Return JSON of a case in this state as the reader may see it; without a state, as of one that has ended."""
+    shown, _ = masked(content, masks_for(reader.role, ended=case is None or case in ENDED))
+    return to_json(shown)
 
 
 def page(items: Iterable[bytes], next_cursor: str | int | None) -> Response:

@@ -12,6 +12,8 @@ from domain.case.views import ActionName, CaseView
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.lifecycle import IncidentState
+from domain.rights.masking import Sight
+from domain.rights.rights import Reach
 from domain.shared.actors import Person, Role
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
@@ -73,6 +75,9 @@ class Links(BaseModel):
 class Complaint(CaseView):
     """Complaint at one version (工单)."""
 
+    masked: list[str] = Field(
+        description="Fields of the caller that your role sees masked (脱敏).", examples=[["caller.phone"]]
+    )
     links: Links
 
 
@@ -283,6 +288,39 @@ class Lifecycle(BaseModel):
     roles: list[Named]
     actions: list[LifecycleRow]
     mermaid: str = Field(description="The table as a Mermaid state diagram.")
+
+
+class RightRow(BaseModel):
+    """Right, or action, with the roles that have it."""
+
+    name: str = Field(examples=["read_cases"])
+    name_zh: str
+    description: str
+    reach: dict[Role, Reach] = Field(
+        description="By role. `any`: every case. `department`: those that its department has, or has a part in."
+        " `own`: those of which the person is the owner, or the caller."
+    )
+    routes: list[str] = Field(description="Operations that it opens.", examples=[["GET /v1/complaints"]])
+
+
+class PersonalDataRow(BaseModel):
+    """Kind of personal data, and who sees it."""
+
+    name: str
+    name_zh: str
+    fields: list[str] = Field(description="Fields that hold it, wherever they stand.", examples=[["caller.phone"]])
+    sight: dict[Role, Sight] = Field(
+        description="By role: `clear`; `masked`; `while_open`, clear until the case has ended."
+    )
+
+
+class Roles(BaseModel):
+    """Roles, and the rights of each (权限)."""
+
+    roles: list[Named]
+    rights: list[RightRow]
+    actions: list[RightRow] = Field(description="Actions on cases, and on incidents: `incident_...`.")
+    personal_data: list[PersonalDataRow] = Field(description="What is masked for whom (脱敏).")
 
 
 class Health(BaseModel):

@@ -1,19 +1,17 @@
-"""Authentication by API key, and the roles that may read."""
+"""Authentication by API key."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.security import HTTPBearer
 
 from api.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits
 from api.oidc.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
 from api.people import MalformedKeyError, People
-from api.problems import WRONG_ROLE, ProblemError, declare
+from api.problems import ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Actor
 from readmodel.people import TOKEN_SHAPE
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
@@ -21,10 +19,6 @@ MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API
 WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading alone")
 KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, READ_MODEL_UNAVAILABLE, *TOKEN_ERRORS)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
-STAFF = tuple(sorted(set(Role) - {Role.CALLER, Role.OWNER, Role.SYSTEM}))
-"""Roles that read lists, timelines and records of callers."""
-MANAGEMENT = (Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
-"""Roles that read reports and dead letters."""
 INVALID = f'{CHALLENGE}, error="invalid_token"'
 READING = ("GET", "HEAD")
 LONGEST_KEY = 200
@@ -90,19 +84,6 @@ class BearerKey(HTTPBearer):
         if person.left_at is not None:
             raise ProblemError(INVALID_TOKEN, f"{person.id} has left.", headers={"WWW-Authenticate": INVALID})
         return actor.model_copy(update={"id": person.id, "name": person.actor.name})
-
-
-def only_for(bearer: BearerKey, roles: Sequence[Role]) -> Callable[[Actor], Awaitable[Actor]]:
-    """Return a dependency that refuses the keys of other roles."""
-    accepted = [role.value for role in roles]
-
-    async def check(actor: Annotated[Actor, Depends(bearer)]) -> Actor:
-        if actor.role not in roles:
-            hint = " A caller's key reads one case, by its number." if actor.role is Role.CALLER else ""
-            raise ProblemError(WRONG_ROLE, f"This is for the roles {', '.join(accepted)}.{hint}", accepted=accepted)
-        return actor
-
-    return check
 
 
 def request_key(actor: Actor, given: str | None) -> str:

@@ -31,7 +31,7 @@ from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
-from readmodel.search_terms import search_terms
+from readmodel.search_terms import impersonal_terms, search_terms
 from readmodel.tables import cases, events, search_words
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
@@ -154,7 +154,9 @@ class Data:
             "cycle": 1,
             "data": data,
         }
-        found = [{"word": term, "registered_at": at, "number": number} for term in search_terms(number, intake)]
+        impersonal, of_case = impersonal_terms(number, intake), {"registered_at": at, "number": number}
+        terms = search_terms(number, intake)
+        found = [{"word": term, "personal": term not in impersonal, **of_case} for term in terms]
         return Row(
             _line(CASE_COLUMNS, values), _line(EVENT_COLUMNS, event), [_line(TERM_COLUMNS, one) for one in found]
         )

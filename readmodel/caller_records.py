@@ -20,12 +20,18 @@ _ROWS = 10 * MOST
 """Most rows that are read for them: several terms may find one case, and one term cases of others."""
 
 
-def caller_record(connection: ReadConnection, caller: Caller, before: Place, area_code: str = "") -> CallerRecord:
-    """Return the record of a caller before the case of a place. `area_code` is that of telephones without one."""
+def caller_record(
+    connection: ReadConnection, caller: Caller, before: Place, area_code: str = "", department: str | None = None
+) -> CallerRecord:
+    """Return the record of a caller before the case of a place. `area_code` is that of telephones without one.
+
+    If a department is given, only cases that it has are in it.
+    """
     customer = customer_of(connection, caller, area_code)
     earlier = tuple_(search_words.c.registered_at, search_words.c.number) < before.bound()
     callers = [caller] if customer is None else [caller, _registered(connection, customer, area_code)]
-    return _record(connection, customer, CallerIdentity(area_code, *callers), earlier)
+    conditions = [earlier] if department is None else [earlier, cases.c.department == department]
+    return _record(connection, customer, CallerIdentity(area_code, *callers), *conditions)
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:

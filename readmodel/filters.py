@@ -23,6 +23,8 @@ class ColumnFilters:
 class CaseFilters(ColumnFilters):
     """Filters of a list of cases; None, and no states, let all pass. `readmodel.search_terms` cuts `q` into terms.
 
+    `impersonal`: `q` finds nothing by a caller's name, telephone or account.
+
     Few cases are overdue, of one incident or lost: these are found by indexes of such cases only.
     """
 
@@ -30,6 +32,7 @@ class CaseFilters(ColumnFilters):
     incident: str | None = None
     lost: str | None = None
     q: str | None = None
+    impersonal: bool = False
 
     def by_state(self) -> list["CaseFilters"]:
         """Return filters of at most one state each, with the same cases in total: an index serves one state."""

@@ -27,7 +27,7 @@ from domain.case.progress import Progress
 from readmodel.database import WriteConnection
 from readmodel.decisions import HUNDREDTHS
 from readmodel.notifications import notification_row
-from readmodel.search_terms import search_terms
+from readmodel.search_terms import impersonal_terms, search_terms
 from readmodel.statements import RowValues, event_row, insert_missing, row, upsert
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
 
@@ -227,5 +227,7 @@ def _decision_rows(number: str, event: Event) -> list[RowValues]:
 
 def _search_rows(batch: ProjectionBatch) -> list[RowValues]:
     registered, data = _registration(batch)
+    impersonal = impersonal_terms(batch.number, data.intake)
+    of_case = {"registered_at": registered.at, "number": batch.number}
     terms = sorted(search_terms(batch.number, data.intake))
-    return [{"word": term, "registered_at": registered.at, "number": batch.number} for term in terms]
+    return [{"word": term, "personal": term not in impersonal, **of_case} for term in terms]

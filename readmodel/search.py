@@ -113,7 +113,7 @@ def _from(columns: Columns, begin: Place) -> ColumnElement[bool]:
 
 def _criteria(filters: CaseFilters, terms: Sequence[str], after: Place | None) -> dict[str | None, Select[Any]]:
     """Return the statement of each term, and under None that of the filters if an index serves them."""
-    criteria: dict[str | None, Select[Any]] = {term: _of_term(term, after) for term in terms}
+    criteria: dict[str | None, Select[Any]] = {term: _of_term(term, filters, after) for term in terms}
     narrow = _conditions(filters, narrow=True)
     if terms and 0 < len(narrow) <= MOST_INDEXED:
         criteria[None] = _list(cases.c, after, *narrow)
@@ -143,9 +143,13 @@ def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) 
     return Place(*connection.execute(oldest.limit(1)).one())
 
 
-def _of_term(term: str, after: Place | None) -> Select[Any]:
+def _of_term(term: str, filters: CaseFilters, after: Place | None) -> Select[Any]:
     words = search_words.alias()
-    return _list(words.c, after, words.c.word == term)
+    return _list(words.c, after, *_is_term(words.c, term, filters))
+
+
+def _is_term(words: Columns, term: str, filters: CaseFilters) -> list[ColumnElement[bool]]:
+    return [words.word == term, *([words.personal == false()] if filters.impersonal else [])]
 
 
 def _looked_up(
@@ -157,13 +161,14 @@ def _looked_up(
     if first.term is None:
         statement = _list(columns, after, *conditions)
     else:
-        statement = _list(columns, after, columns.word == first.term)
+        statement = _list(columns, after, *_is_term(columns, first.term, filters))
         if conditions:
             statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
     for criterion in criteria:
         if criterion.term is not None and criterion is not first:
             other = search_words.alias()
-            statement = statement.where(_has_row(other.c.word == criterion.term, *_same(other.c, columns)))
+            is_term = _is_term(other.c, criterion.term, filters)
+            statement = statement.where(_has_row(*is_term, *_same(other.c, columns)))
     return statement
 
 
@@ -180,11 +185,11 @@ def _merged(criteria: Sequence[_Criterion], filters: CaseFilters, begin: Place) 
     """Return a statement that merges all criteria, each from the place at which the last of them begins."""
     terms = [criterion.term for criterion in criteria if criterion.term is not None]
     first = search_words.alias()
-    statement = _list(first.c, None, first.c.word == terms[0], _from(first.c, begin))
+    statement = _list(first.c, None, *_is_term(first.c, terms[0], filters), _from(first.c, begin))
     for term in terms[1:]:
         other = search_words.alias()
         statement = statement.join(other, and_(*_same(other.c, first.c)))
-        statement = statement.where(other.c.word == term, _from(other.c, begin))
+        statement = statement.where(*_is_term(other.c, term, filters), _from(other.c, begin))
     if narrow := _conditions(filters, narrow=True):
         statement = statement.join(cases, and_(*_same(cases.c, first.c))).where(*narrow, _from(cases.c, begin))
     if filters.overdue is False:

@@ -9,7 +9,7 @@ signs, and so are their last four digits. A whole address is a term too, so that
 import re
 import unicodedata
 
-from domain.case.intake import Intake
+from domain.case.intake import Caller, Intake
 
 LONGEST = 40
 """Most characters of a term; a longer one is cut, and found by its beginning."""
@@ -40,6 +40,11 @@ def search_terms(number: str, intake: Intake) -> frozenset[str]:
     if place := address_term(intake.location.address):
         found.add(place)
     return frozenset(found)
+
+
+def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
+    """Return the terms of a case that do not come from its caller."""
+    return search_terms(number, intake.model_copy(update={"caller": Caller.model_construct()}))
 
 
 def account_term(account_no: str) -> str:

@@ -222,6 +222,7 @@ search_words = Table(
     Column("word", code(40), primary_key=True),
     Column("registered_at", UtcDateTime, primary_key=True),
     _number(),
+    Column("personal", Boolean, nullable=False, comment="Of the caller, and of nothing else in the case."),
     sqlite_with_rowid=False,
 )
 """Index of search terms (`readmodel.search_terms`), written when the case is registered."""

@@ -18,6 +18,7 @@ from api.routes.parameters import IdempotencyKey
 from api.security import digest_of, request_key
 from api.temporal.client import KEY_REUSED, EntityClient
 from domain.case.views import Outcome
+from domain.rights.rights import right_to
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
@@ -68,7 +69,8 @@ class ActionRoutes(Generic[OutcomeT]):
         fields = action.body.model_fields
         unknown = [kind for name, kind in {"department": UNKNOWN["department"], **KINDS}.items() if name in fields]
         errors = (*self.errors, TOO_MANY_ACTIONS, *map(kind_of, action.problems), *checked, *unknown)
-        self.operations.post(path, summary, self.model, {200: self.example, 202: self.example}, errors)(act)
+        shown = {200: self.example, 202: self.example}
+        self.operations.post(path, summary, right_to(action), self.model, shown, errors)(act)
 
     def _endpoint(self, name: str, body_type: type[BaseModel], examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
         command_type: type[Command[Any]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only

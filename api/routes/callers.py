@@ -9,10 +9,11 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend
 from api.problems import INVALID_REQUEST, ProblemError, declare
+from api.rights import department_within
 from api.routes.parameters import FIND_ERRORS, CaseNumber
-from api.security import STAFF
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import CallerRecord
+from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS
 from domain.shared.actors import Actor
 from domain.shared.text import AccountNo
 from readmodel.caller_records import caller_record, customer_record
@@ -28,31 +29,37 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     @operations.get(
         "/v1/complaints/{number}/caller",
         "Read what is known of a complaint's caller",
+        READ_CALLERS,
         CallerRecord,
         "caller",
         FIND_ERRORS,
-        STAFF,
     )
     async def get_caller(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """Read the customer of the account, or else of the telephone, with earlier cases and thanks (表扬)."""
-        case = await backend.case(number, actor)
+        """Read the customer of the account, or else of the telephone, with earlier cases and thanks (表扬).
+
+        A crew sees those of its department.
+        """
+        case = await backend.case(number, actor, READ_CALLERS)
         place, area_code = Place(case.registered_at, number), backend.catalogue.area_code
-        return render.model(await backend.reader.ask(caller_record, case.caller, place, area_code))
+        department = department_within(READ_CALLERS, actor, None)
+        record = await backend.reader.ask(caller_record, case.caller, place, area_code, department)
+        return render.answer(render.record(record, actor, case.state))
 
     @operations.get(
         "/v1/customers/{account_no}",
         "Read what is known of a customer",
+        READ_CUSTOMERS,
         CallerRecord,
         "caller",
         (CUSTOMER_NOT_FOUND, INVALID_REQUEST, READ_MODEL_UNAVAILABLE),
-        STAFF,
     )
     async def get_customer(
         account_no: Annotated[AccountNo, Path(description="The account (户号).", examples=["0420013"])],
+        actor: Annotated[Actor, Depends(backend.bearer)],
     ) -> Response:
         """Read the customer as the registry has it, with the latest cases and the thanks (表扬)."""
         record = await backend.reader.ask(customer_record, account_no, backend.catalogue.area_code)
         if record is None:
             detail = f"The registry has no account {account_no}. `hotline customers import` adds it."
             raise ProblemError(CUSTOMER_NOT_FOUND, detail)
-        return render.model(record)
+        return render.answer(render.record(record, actor))

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.problems import BEHIND_SQL, OTHER_DEPARTMENT, OUT_OF_TURN, ProblemError, declare
+from api.problems import BEHIND_SQL, OUT_OF_TURN, ProblemError, declare
+from api.rights import require_reach
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
@@ -22,6 +23,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.lifecycle import OPEN, State
 from domain.case.views import Outcome
+from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.event import ActionBody
 
@@ -51,7 +53,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         model=Complaint,
         example="complaint",
         reused="This Idempotency-Key was already used on this case, for the action {} or with another body.",
-        errors=(*POST_ERRORS, *CASE_ERRORS, OTHER_DEPARTMENT, OUT_OF_TURN, BEHIND_SQL),
+        errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL),
         check=_check,
         gone=_gone,
         answer=_answer,
@@ -87,6 +89,7 @@ async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> Pro
     view = await backend.find(number, actor)
     if view is None:
         return not_found(number)
+    require_reach(READ_CASES, actor, number, view)
     if view.state in OPEN:
         detail = f"SQL has the case {number} as {view.state} (version {view.version}), and no workflow runs for it."
         return ProblemError(BEHIND_SQL, detail, accepted=[], state=view.state, version=view.version)
@@ -98,4 +101,6 @@ async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> Pro
 
 async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor) -> Response:
     view, shown = await backend.projected(number, outcome, actor)
-    return render.answer(render.complaint(view), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+    # Meanwhile another department may have the case, or when the request is repeated.
+    require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
+    return render.answer(render.complaint(view, actor), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
 from api import openapi, render
@@ -10,9 +10,10 @@ from api.backend import Backend
 from api.problems import INVALID_REQUEST
 from api.routes.parameters import LIST_ERRORS, LongPaging
 from api.schemas import Letters, ResentLetter
-from api.security import MANAGEMENT
 from api.sql.dead_letters import NOT_A_DEAD_LETTER, NOTIFICATION_NOT_FOUND
 from api.sql.reader import READ_MODEL_UNAVAILABLE
+from domain.rights.rights import RESEND_LETTERS
+from domain.shared.actors import Actor
 from readmodel.dead_letters import dead_letters
 
 
@@ -20,19 +21,21 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the operations on dead letters."""
     operations = openapi.Operations(router, backend.bearer, "letters")
 
-    @operations.get("/v1/letters", "List dead letters 未送达", Letters, "letters", LIST_ERRORS, MANAGEMENT)
-    async def list_letters(paging: Annotated[LongPaging, Query()]) -> Response:
+    @operations.get("/v1/letters", "List dead letters 未送达", RESEND_LETTERS, Letters, "letters", LIST_ERRORS)
+    async def list_letters(
+        paging: Annotated[LongPaging, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
+    ) -> Response:
         """List notifications that were given up after their last try, with the reason of that try."""
         page = await backend.reader.ask(dead_letters, paging.cursor, paging.limit)
-        return render.page(map(render.dead_letter, page.items), page.next_cursor)
+        return render.page((render.dead_letter(item, actor) for item in page.items), page.next_cursor)
 
     @operations.post(
         "/v1/letters/{key:path}/resend",
         "Send a dead letter again 重发",
+        RESEND_LETTERS,
         ResentLetter,
         {202: "resent"},
         (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, NOTIFICATION_NOT_FOUND, NOT_A_DEAD_LETTER),
-        MANAGEMENT,
     )
     async def resend_letter(
         key: Annotated[

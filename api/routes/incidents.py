@@ -23,7 +23,7 @@ from api.problems import (
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
 from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
-from api.security import STAFF, digest_of, request_key
+from api.security import digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
@@ -35,7 +35,8 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening, Scope
-from domain.shared.actors import Actor, Role
+from domain.rights.rights import DECLARE, READ_INCIDENTS
+from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 from readmodel import incidents
@@ -45,7 +46,6 @@ from workflows.messages import IncidentOutcome, Names
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 _READ = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, INCIDENT_NOT_FOUND)
-DECLARERS = (Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN)
 _POSTED = (*POST_ERRORS, UNKNOWN["service"], UNKNOWN["district"])
 _CHECKED_HERE = {"merge": (UNKNOWN_INCIDENT, INCIDENT_CLOSED)}
 """Problems that `_check` raises, by action."""
@@ -100,10 +100,10 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
     @operations.post(
         "/v1/incidents",
         "上报 declare: an incident that is known before the telephone tells",
+        DECLARE,
         IncidentItem,
         {201: "incident", 202: "incident"},
         _POSTED,
-        DECLARERS,
     )
     async def declare_incident(
         body: Annotated[NewIncident, backend.by_name],
@@ -142,7 +142,7 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.get("/v1/incidents", "List incidents", IncidentPage, "incidents", LIST_ERRORS, STAFF)
+    @operations.get("/v1/incidents", "List incidents", READ_INCIDENTS, IncidentPage, "incidents", LIST_ERRORS)
     async def list_incidents(
         wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
@@ -155,10 +155,10 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         PREFIX,
         "Read one incident, and how far it is with its cases",
+        READ_INCIDENTS,
         IncidentItem,
         "incident",
         (*_READ, *TEMPORAL_ERRORS),
-        STAFF,
     )
     async def get_incident(number: IncidentNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
@@ -168,18 +168,22 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         f"{PREFIX}/timeline",
         "Read what happened to an incident",
+        READ_INCIDENTS,
         IncidentTimeline,
         "incident_timeline",
         (*_READ, INVALID_CURSOR),
-        STAFF,
     )
-    async def get_incident_timeline(number: IncidentNumber, paging: Annotated[TimelinePaging, Query()]) -> Response:
+    async def get_incident_timeline(
+        number: IncidentNumber,
+        paging: Annotated[TimelinePaging, Query()],
+        actor: Annotated[Actor, Depends(backend.bearer)],
+    ) -> Response:
         """List the events of an incident, the oldest first; those of the system have the actor `system`."""
         after = after_seq(paging.cursor)
         if not await backend.reader.ask(incidents.versions, [number]):
             raise _not_found(number)
         page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
-        return render.page(map(render.timeline_item, page.items), page.next_seq)
+        return render.page((render.timeline_item(event, actor) for event in page.items), page.next_seq)
 
 
 async def _check(backend: Backend, _: str, body: ActionBody, actor: Actor) -> None:

@@ -14,10 +14,10 @@ from werkzeug.http import parse_accept_header
 from api import openapi, render
 from api.backend import Backend
 from api.documents.documents import Documents
-from api.problems import INVALID_REQUEST, WRONG_ROLE, ProblemError, declare
+from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import CASE_ERRORS, CaseNumber
 from api.schemas import NoticePage
-from api.security import KEY_ERRORS, STAFF, only_for
+from domain.rights.rights import READ_NOTICES
 from domain.shared.actors import Actor
 from readmodel.timelines import documents as documents_of
 
@@ -41,14 +41,14 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
     @operations.get(
         "/v1/complaints/{number}/notices",
         "List the notices of a case 催办通知书、通报批评",
+        READ_NOTICES,
         NoticePage,
         "notices",
         CASE_ERRORS,
-        STAFF,
     )
     async def list_notices(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
-        await backend.require_in_sql(number, actor)
+        await backend.case_in_sql(number, actor, READ_NOTICES)
         found = await backend.reader.ask(documents_of, number)
         return render.page((render.notice(number, event) for event in found), None)
 
@@ -61,15 +61,13 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
         tags=[TAG],
         summary="Read or print a notice 催办通知书、通报批评",
         response_class=HTMLResponse,
-        dependencies=[Depends(only_for(backend.bearer, STAFF))],
+        **openapi.guarded(backend.bearer, READ_NOTICES),
         responses={
             200: {
                 "description": "A page of A4 in Chinese and English.",
                 "content": {PDF: {"schema": {"type": "string", "format": "binary"}}},
             },
-            **openapi.errors_of(
-                *KEY_ERRORS, WRONG_ROLE, *CASE_ERRORS, NOTICE_NOT_FOUND, INVALID_REQUEST, NOT_ACCEPTABLE
-            ),
+            **openapi.errors_of(*openapi.GUARD_ERRORS, *CASE_ERRORS, NOTICE_NOT_FOUND, INVALID_REQUEST, NOT_ACCEPTABLE),
         },
     )
     async def get_notice(
@@ -79,7 +77,7 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
         accept: Annotated[str, Header(include_in_schema=False)] = HTML,
     ) -> Response:
         """Return the document as it was issued: nothing that happens later changes it."""
-        await backend.require_in_sql(number, actor)
+        await backend.case_in_sql(number, actor, READ_NOTICES)
         there = {event.seq: event for event in await backend.reader.ask(documents_of, number)}
         if seq not in there:
             accepted = [str(known) for known in there]

@@ -16,7 +16,7 @@ from api.problems import (
     INVALID_REQUEST,
     MALFORMED_JSON,
     NO_JSON,
-    WRONG_ROLE,
+    OTHER_DEPARTMENT,
     FieldError,
     ProblemError,
     declare,
@@ -40,7 +40,7 @@ LONGEST_SEQ = 9
 USUAL_PAGE = 50
 
 INVALID_NUMBER = declare("invalid-number", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number")
-CASE_ERRORS = (COMPLAINT_NOT_FOUND, INVALID_NUMBER, READ_MODEL_UNAVAILABLE)
+CASE_ERRORS = (COMPLAINT_NOT_FOUND, INVALID_NUMBER, READ_MODEL_UNAVAILABLE, OTHER_DEPARTMENT)
 """Problems of reading a case from SQL."""
 FIND_ERRORS = (*CASE_ERRORS, *TEMPORAL_ERRORS)
 """Problems of reading a case from SQL or its workflow."""
@@ -50,7 +50,6 @@ POST_ERRORS = (
     *KEY_ERRORS,
     MALFORMED_JSON,
     BAD_REQUEST,
-    WRONG_ROLE,
     BODY_TOO_LARGE,
     TOO_SLOW,
     NO_JSON,

@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.problems import UNKNOWN, ProblemError
+from api.problems import OTHER_DEPARTMENT, UNKNOWN, ProblemError
+from api.rights import department_within
 from api.routes.parameters import LIST_ERRORS, Paging
 from api.schemas import PartPage
-from api.security import STAFF
 from domain.case.parts import PartState
+from domain.rights.rights import READ_PARTS
 from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
 from readmodel.parts import list_parts as parts_of
@@ -38,18 +39,18 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     @operations.get(
         "/v1/parts",
         "List the parts of a department (协办)",
+        READ_PARTS,
         PartPage,
         "parts",
-        (*LIST_ERRORS, UNKNOWN["department"]),
-        STAFF,
+        (*LIST_ERRORS, UNKNOWN["department"], OTHER_DEPARTMENT),
     )
     async def list_parts(
         wanted: Annotated[PartListing, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
         """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
-        department = wanted.department or actor.department
+        department = department_within(READ_PARTS, actor, wanted.department) or actor.department
         if department is None:
             detail = "Your key has no department: name one with the parameter `department`."
             raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
         page = await backend.reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
-        return render.page(map(render.part, page.items), page.next_cursor)
+        return render.page((render.part(item, actor) for item in page.items), page.next_cursor)

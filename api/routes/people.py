@@ -10,7 +10,7 @@ from api import openapi, render
 from api.backend import Backend
 from api.problems import INVALID_REQUEST
 from api.schemas import PeoplePage
-from api.security import STAFF
+from domain.rights.rights import READ_REFERENCE
 from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, DistrictCode
 from readmodel.people import StaffRole
@@ -29,7 +29,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     operations = openapi.Operations(router, backend.bearer, "reference")
 
     @operations.get(
-        "/v1/people", "List the people of the company 人员", PeoplePage, "people", (INVALID_REQUEST,), STAFF
+        "/v1/people", "List the people of the company 人员", READ_REFERENCE, PeoplePage, "people", (INVALID_REQUEST,)
     )
     async def list_people(
         wanted: Annotated[PeopleListing, Query(), backend.by_name],

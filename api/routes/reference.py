@@ -1,17 +1,22 @@
-"""Catalogue of services and lifecycle table."""
+"""Catalogue of services, lifecycle table, and rights."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from api import openapi, render
 from api.backend import Backend
-from api.schemas import Lifecycle, LifecycleRow, Named, Services
+from api.schemas import Lifecycle, LifecycleRow, Named, PersonalDataRow, RightRow, Roles, Services
 from domain.case.actions import ACTIONS
 from domain.case.diagram import mermaid
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
+from domain.rights.masking import PERSONAL_DATA
+from domain.rights.rights import ACTION_RIGHTS, READ_CASES, READ_REFERENCE, RIGHTS, Right
 from domain.shared.actors import Actor, Role
 
 
@@ -21,15 +26,58 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     table = lifecycle()
     written = table.model_dump_json(by_alias=True).encode()
 
-    @operations.get("/v1/services", "The catalogue 服务目录", Services, "services")
+    @operations.get("/v1/services", "The catalogue 服务目录", READ_REFERENCE, Services, "services")
     async def list_services(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
         return render.answer(services(backend.catalogue))
 
-    @operations.get("/v1/lifecycle", "The lifecycle table 流程", Lifecycle, ("lifecycle", table))
+    @operations.get("/v1/lifecycle", "The lifecycle table 流程", READ_REFERENCE, Lifecycle, ("lifecycle", table))
     async def get_lifecycle(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Return states, roles, and for each action its roles, and the states it leads from and to."""
         return render.answer(written)
+
+    @operations.get("/v1/roles", "Roles and their rights 角色与权限", READ_REFERENCE, Roles, ("roles", roles([])))
+    async def get_roles(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
+        """Return who may do what: each right with its roles, its reach and its routes, and which fields are masked.
+
+        A role that a right or an action does not name does not have it.
+        """
+        return render.model(roles(router.routes))
+
+
+def roles(routes: Sequence[BaseRoute]) -> Roles:
+    """Return the rights with those of these routes that they open, in the shape of `schemas.Roles`."""
+    opened: dict[str, list[str]] = {}
+    for route in routes:
+        if isinstance(route, APIRoute) and (right := (route.openapi_extra or {}).get(openapi.RIGHT)):
+            opened.setdefault(right, []).extend(
+                f"{method} {route.path_format}" for method in sorted(route.methods or ())
+            )
+
+    def row(right: Right) -> RightRow:
+        return RightRow(
+            name=right.name,
+            name_zh=right.zh,
+            description=right.description,
+            reach=dict(right.reach),
+            routes=opened.get(right.name, []),
+        )
+
+    fields = [
+        PersonalDataRow(
+            name=kind.name,
+            name_zh=kind.zh,
+            fields=[*kind.fields],
+            sight={role: kind.sight_of(role) for role in READ_CASES.reach},
+        )
+        for kind in PERSONAL_DATA
+    ]
+    return Roles(
+        roles=[Named(code=role, name_zh=role.zh) for role in Role],
+        rights=[*map(row, RIGHTS)],
+        actions=[*map(row, ACTION_RIGHTS)],
+        personal_data=fields,
+    )
 
 
 def services(catalogue: Catalogue) -> bytes:

@@ -5,16 +5,17 @@ from decimal import Decimal
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
 from api.problems import INVALID_REQUEST
-from api.security import MANAGEMENT
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import Thanks
+from domain.rights.rights import READ_REPORTS
+from domain.shared.actors import Actor
 from domain.shared.money import ZERO
 from domain.shared.text import Name
 from readmodel.caller_records import thanks_between
@@ -83,7 +84,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     operations = openapi.Operations(router, backend.bearer, "reports")
 
     @operations.get(
-        "/v1/reports/approvals", "Money decided in a month 审批月报", Money, ("money", MONEY), ERRORS, MANAGEMENT
+        "/v1/reports/approvals", "Money decided in a month 审批月报", READ_REPORTS, Money, ("money", MONEY), ERRORS
     )
     async def report_approvals(month: Month) -> Response:
         """Sum what management approved and rejected, by the month of the last decision."""
@@ -96,13 +97,14 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     @operations.get(
         "/v1/reports/thanks",
         "Thanks of a month, by person 表扬月报",
+        READ_REPORTS,
         MonthOfThanks,
         ("thanks", THANKS),
         ERRORS,
-        MANAGEMENT,
     )
     async def report_thanks(
         month: Month,
+        actor: Annotated[Actor, Depends(backend.bearer)],
         thanked: Annotated[
             Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
         ] = None,
@@ -114,7 +116,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
                 given.setdefault(thanks.thanked, []).append(thanks)
         people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
         items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
-        return render.model(MonthOfThanks(month=month, items=items))
+        return render.answer(render.record(MonthOfThanks(month=month, items=items), actor))
 
 
 def _zone(backend: Backend) -> ZoneInfo:

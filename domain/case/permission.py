@@ -41,9 +41,10 @@ def forbidden(action: Action, case: CaseState, actor: Actor, department: str | N
     mine = actor.department
     if actor.role not in action.roles:
         return action.wrong_role(actor)
-    theirs = str(case.department if department == mine else department)
-    message = f"The work is that of the department {theirs}; your key acts for {mine}."
-    return Refused(OTHER_DEPARTMENT, message, (theirs,))
+    theirs = case.department if department == mine else department
+    whose = f"that of the department {theirs}" if theirs else "with no department yet"
+    message = f"The work is {whose}; your key acts for {mine}."
+    return Refused(OTHER_DEPARTMENT, message, (theirs or "a case of your department",))
 
 
 def no_such_part(case: CaseState, department: str | None) -> Refused:
@@ -65,4 +66,4 @@ def _is_foreign(case: CaseState, actor: Actor, department: str | None) -> bool:
     mine = actor.department
     if actor.role is not Role.CREW or mine is None:
         return False
-    return department not in (None, mine) or (case.department not in (None, mine) and case.part_of(mine) is None)
+    return department not in (None, mine) or (case.department != mine and case.part_of(mine) is None)

@@ -90,14 +90,14 @@ class Incident(IncidentFields):
     def _objection(self, action: IncidentAction, actor: Actor) -> Refused | None:
         if actor.role not in {*action.roles, Role.ADMIN}:
             return action.wrong_role(actor)
+        if actor.role is Role.CREW and actor.department not in (None, self.department):
+            message = f"The incident is with the department {self.department}; your key acts for {actor.department}."
+            return Refused(OTHER_DEPARTMENT, message, (str(self.department),))
         if self.state not in action.sources:
             message = f"The incident {self.number} is {self.state}, and {action.name} is not possible now."
             rows = INCIDENT_COMMANDS.items()
             offered = (n for n, row in rows if self.state in row.sources and actor.role in {*row.roles, Role.ADMIN})
             return Refused(OUT_OF_TURN, message, tuple(offered))
-        if actor.role is Role.CREW and actor.department not in (None, self.department):
-            message = f"The incident is with the department {self.department}; your key acts for {actor.department}."
-            return Refused(OTHER_DEPARTMENT, message, (str(self.department),))
         return None
 
     def _happen(

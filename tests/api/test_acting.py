@@ -39,7 +39,7 @@ async def test_a_case_is_handed_over_to_somebody_who_could_reply(on_sqlite: Api)
     number = await on_sqlite.case_in("registered")
     found = problem(await on_sqlite.act(number, "hand_over", {"owner": "No Such Person"}, "xu"), 422, "unknown-owner")
     assert "an id that GET /v1/people lists" in found["accepted"]
-    told = problem(await on_sqlite.act(number, "hand_over", {"owner": "No Such Person"}, "wu"), 403, "wrong-role")
+    told = problem(await on_sqlite.act(number, "hand_over", {"owner": "No Such Person"}, "he"), 403, "wrong-role")
     assert told["accepted"] == ["supervisor"]
     for owner in ("li", "chief"):
         assert (await on_sqlite.act(number, "hand_over", {"owner": owner}, "xu")).json()["owner"] == owner

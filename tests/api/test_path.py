@@ -42,11 +42,11 @@ async def test_a_case_from_the_call_to_the_follow_up(on_both: Api) -> None:
 
 async def test_an_answer_shows_what_its_reader_may_do(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
-    readers = ("wu", "sun", "he")
+    readers = ("wu", "xu", "he")
     told = {by: whenever((await on_sqlite.complaint(number, by))["available_actions"]) for by in readers}
     assert told == {
         "wu": ["sign_for", "return", "comment"],
-        "sun": [],
+        "xu": ["comment", "urge", "supervise", "hand_over"],
         "he": ["comment"],
     }
     answer = await on_sqlite.act(number, "sign_for", {}, "wu")

@@ -1,6 +1,5 @@
 """Nothing that people set, call or read goes undocumented, and nothing is documented that is gone."""
 
-import dataclasses
 import importlib.util
 import re
 from collections.abc import Callable
@@ -21,8 +20,10 @@ from api.__main__ import assemble
 from api.app import create_app
 from api.documents.documents import Documents
 from api.metrics import Metrics
+from api.openapi import RIGHT
 from api.problems import KINDS, PREFIX
 from api.routes.caller_page import STATE_FOR_CALLERS
+from api.routes.parameters import Listing
 from api.schemas import NewComplaint
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.request_approval import RequestApproval
@@ -42,7 +43,6 @@ from domain.shared.operator_errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
-from readmodel.filters import CaseFilters
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from tools.docs.saved_views import VIEWS
 from workflows.presentation import search_attributes
@@ -266,12 +266,24 @@ def test_every_route_is_documented_and_no_other() -> None:
     assert mentioned <= routes
 
 
+def test_the_right_of_every_route_is_documented() -> None:
+    table = section(page("docs/api.md"), "Routes")
+    documented = dict(zip(column(table, 0), cells(table, 1)[1:], strict=True))
+    taken = {
+        f"{method.upper()} {path}": f"`{operation[RIGHT]}`"
+        for path, methods in application().openapi()["paths"].items()
+        for method, operation in methods.items()
+        if RIGHT in operation and "/actions/" not in path
+    }
+    assert {route: right for route, right in documented.items() if route in taken} == taken
+
+
 def test_every_action_has_its_body_documented() -> None:
     assert column(section(page("docs/api.md"), "Acting"), 0) == [action.name for action in ACTIONS][1:]
 
 
 def test_every_filter_of_the_list_is_documented() -> None:
-    known = {field.name.removesuffix("_code") for field in dataclasses.fields(CaseFilters)} | {"limit", "cursor"}
+    known = set(Listing.model_fields)
     missing = known - names(section(page("docs/api.md"), "Lists"))
     assert not missing, f"docs/api.md, Lists, does not name the filters {missing}"
 

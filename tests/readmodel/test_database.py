@@ -20,7 +20,7 @@ def test_a_reader_cannot_write(reader: Engine) -> None:
 def test_a_transaction_that_fails_leaves_nothing(database: Engine) -> None:
     def write_and_fail() -> None:
         with writing(database) as connection:
-            connection.execute(text("INSERT INTO search_words SELECT 'x', registered_at, number FROM cases"))
+            connection.execute(text("INSERT INTO search_words SELECT 'x', registered_at, number, false FROM cases"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -41,7 +41,7 @@ def test_instants_without_utc_are_refused(database: Engine, instant: datetime) -
 
 
 def test_a_child_row_needs_its_case(database: Engine) -> None:
-    insert = "INSERT INTO search_words (word, registered_at, number) VALUES ('x', '2026-09-07 00:00:00+00:00', '1')"
+    insert = "INSERT INTO search_words VALUES ('x', '2026-09-07 00:00:00+00:00', '1', false)"
     with pytest.raises(DBAPIError, match=r"(?i)foreign key"), writing(database) as connection:
         connection.execute(text(insert))
 

@@ -8,6 +8,7 @@ from readmodel.search_terms import (
     MOST,
     address_term,
     alternatives,
+    impersonal_terms,
     phone_term,
     phone_terms,
     query_terms,
@@ -48,6 +49,16 @@ NUMBER = "2609070000017"
 def test_found(q: str) -> None:
     assert query_terms(q)
     assert query_terms(q) <= search_terms(NUMBER, INTAKE)
+
+
+@pytest.mark.parametrize("q", ["下闸", "block b", NUMBER])
+def test_places_and_numbers_are_impersonal(q: str) -> None:
+    assert query_terms(q) <= impersonal_terms(NUMBER, INTAKE)
+
+
+@pytest.mark.parametrize("q", ["欧阳", "anna", "8000", "13800138000", "A-0017"])
+def test_what_comes_from_the_caller_is_personal(q: str) -> None:
+    assert not query_terms(q) & impersonal_terms(NUMBER, INTAKE)
 
 
 @pytest.mark.parametrize("q", ["村下", "138", "ann", "water", "0138", "下闸村", "闸新 新下"])

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.docs import chain, incidents, keys, outages, saved_views, tables
+from tools.docs import chain, incidents, keys, outages, rights, saved_views, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -28,6 +28,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "incident-diagram": incidents.diagram,
     "incident-actions": incidents.actions,
     "problems": tables.problems,
+    "rights": rights.rights,
+    "action-rights": rights.actions,
+    "personal-data": rights.personal_data,
     "search-attributes": tables.search_attributes,
     "saved-views": saved_views.table,
     "outages": outages.outages,

@@ -1,0 +1,83 @@
+"""Rights as they are enforced: the role at each operation, the reach where a case or a list is read."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends
+
+from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
+from api.security import BearerKey
+from domain.case.lifecycle import ENDED, OPEN, State
+from domain.rights.masking import masks_for
+from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
+from domain.shared.actors import Actor
+from domain.shared.numbers import NumberError, parse_number
+from readmodel.filters import CaseFilters
+
+MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked fields")
+
+
+def only_with(bearer: BearerKey, right: Right) -> Callable[[Actor], Awaitable[Actor]]:
+    """Return a dependency that refuses the keys of roles without the right, or without the one that it needs first."""
+    needed = right.needs or right
+    accepted = [role.value for role in needed.reach]
+
+    async def check(actor: Annotated[Actor, Depends(bearer)]) -> Actor:
+        if actor.role not in needed.reach:
+            detail = f"{needed.name} is not for the role {actor.role}; it takes {' or '.join(accepted)}."
+            raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
+        return actor
+
+    return check
+
+
+def require_reach(right: Right, actor: Actor, number: str, case: CaseOfSomebody, done: str = "") -> None:
+    """Raise ProblemError if the person's right does not reach this case; its detail starts with what was done."""
+    if not reaches(right, actor, case):
+        detail = f"{done}The case {number} is with another department than yours, {actor.department}."
+        raise ProblemError(OTHER_DEPARTMENT, detail, accepted=["a case of your department, or with a part of it"])
+
+
+def department_within(right: Right, actor: Actor, asked: str | None) -> str | None:
+    """Return the department that a list is narrowed to: the one asked for, or the only one that the right reaches.
+
+    None for all departments. Raises ProblemError if another is asked for.
+    """
+    if right.reach[actor.role] is Reach.ANY:
+        return asked
+    mine = actor.department
+    if mine is None or asked not in (None, mine):
+        detail = f"Your key lists the department {mine} only, not {asked or 'others'}."
+        raise ProblemError(OTHER_DEPARTMENT, detail, accepted=[mine] if mine else [])
+    return mine
+
+
+def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
+    """Return filters by which a search confirms no guess of what its reader sees masked. Raises ProblemError.
+
+    Who sees addresses clear searches in numbers and addresses, all others in the cases that are all clear to them.
+    """
+    hidden = masks_for(actor.role, ended=True)
+    if filters.q is None or not hidden:
+        return filters
+    if "location.address" not in hidden or _is_number(filters.q):
+        return replace(filters, impersonal=True)
+    states = () if masks_for(actor.role, ended=False) else _open(filters.state)
+    if not states:
+        detail = f"Callers' data are masked for the role {actor.role} in such cases: q takes a whole case number there."
+        raise ProblemError(MASKED_SEARCH, detail, accepted=["a case number"])
+    return replace(filters, state=states)
+
+
+def _open(states: tuple[State, ...]) -> tuple[State, ...]:
+    return tuple(state for state in states if state not in ENDED) if states else tuple(sorted(OPEN))
+
+
+def _is_number(q: str) -> bool:
+    try:
+        parse_number(q)
+    except NumberError:
+        return False
+    return True

@@ -1,0 +1,163 @@
+"""Rights: what a role may read or do, and how far. Whoever changes a right changes one row here.
+
+Routes, `GET /v1/roles`, the documentation and tests read this table. Rights to actions are computed from the roles in
+the modules of the actions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from domain.case.actions import COMMANDS, register
+from domain.case.parts import Part
+from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
+from domain.shared.actors import Actor, Role
+from domain.shared.event import AnyAction
+from domain.shared.value import NamedCode
+
+
+class Reach(NamedCode):
+    """Cases that a right is about: those of the person, those of the department and its parts, or all."""
+
+    OWN = "own", "本人"
+    DEPARTMENT = "department", "本部门"
+    ANY = "any", "全部"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right:
+    """Right, with its reach for each role that has it. The administrator has every right.
+
+    A right with `needs` is to an action: the case or incident decides who may do it. Everybody needs that other right
+    too, as the answer is the case.
+    """
+
+    name: str
+    zh: str
+    description: str
+    reach: Mapping[Role, Reach]
+    needs: "Right | None" = None
+
+
+class CaseOfSomebody(Protocol):
+    """Facts of a case that decide whose it is."""
+
+    @property
+    def department(self) -> str | None:
+        """Department that has the case."""
+
+    @property
+    def cycle(self) -> int:
+        """Present cycle."""
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """Parts of further departments."""
+
+
+def reaches(right: Right, actor: Actor, case: CaseOfSomebody) -> bool:
+    """Return True if this person has the right to read this case.
+
+    A department reads the cases that it has, and those in which it has or had a part in the present cycle.
+    """
+    reach, mine = right.reach.get(actor.role), actor.department
+    if reach is Reach.DEPARTMENT and mine is not None:
+        return mine in {case.department, *(part.department for part in case.parts if part.cycle == case.cycle)}
+    return reach is Reach.ANY
+
+
+def _any(*roles: Role) -> Mapping[Role, Reach]:
+    return dict.fromkeys((*roles, Role.ADMIN), Reach.ANY)
+
+
+_OFFICE = _any(Role.AGENT, Role.DISPATCHER, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP)
+_STAFF = {**_OFFICE, Role.CREW: Reach.ANY}
+_OFFICE_AND_DEPARTMENT = {**_OFFICE, Role.CREW: Reach.DEPARTMENT}
+
+READ_CASES = Right(
+    name="read_cases",
+    zh="查阅工单",
+    description="Cases, their lists and timelines. Whoever acts on a case needs it for the answer.",
+    reach=_OFFICE_AND_DEPARTMENT,
+)
+READ_NOTICES = Right(
+    name="read_notices",
+    zh="查阅通知书",
+    description="Notices of urging and criticisms of a case.",
+    reach=_OFFICE_AND_DEPARTMENT,
+)
+READ_CALLERS = Right(
+    name="read_callers",
+    zh="查阅来电人",
+    description="The caller of a case: customer, earlier cases, thanks.",
+    reach=_OFFICE_AND_DEPARTMENT,
+)
+READ_CUSTOMERS = Right(
+    name="read_customers",
+    zh="查阅客户档案",
+    description="Any customer, by the account.",
+    reach=_any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
+)
+READ_PARTS = Right(
+    name="read_parts",
+    zh="查阅协办",
+    description="Lists of the parts of a department.",
+    reach=_OFFICE_AND_DEPARTMENT,
+)
+READ_INCIDENTS = Right(
+    name="read_incidents",
+    zh="查阅突发事件",
+    description="Incidents hold no personal data, and a crew on the road needs those of other departments too.",
+    reach=_STAFF,
+)
+READ_REPORTS = Right(
+    name="read_reports",
+    zh="查阅报表",
+    description="Reports of a month.",
+    reach=_any(Role.SUPERVISOR, Role.MANAGER),
+)
+RESEND_LETTERS = Right(
+    name="resend_letters",
+    zh="处理未送达",
+    description="Dead letters: list them, and send them again.",
+    reach=_any(Role.SUPERVISOR, Role.MANAGER),
+)
+READ_REFERENCE = Right(
+    name="read_reference",
+    zh="查阅目录与流程",
+    description="The catalogue, the lifecycle, the people of the company, and this table.",
+    reach=_STAFF,
+)
+RIGHTS = (
+    READ_CASES,
+    READ_NOTICES,
+    READ_CALLERS,
+    READ_CUSTOMERS,
+    READ_PARTS,
+    READ_INCIDENTS,
+    READ_REPORTS,
+    RESEND_LETTERS,
+    READ_REFERENCE,
+)
+"""Rights to routes that are no actions."""
+_REACH_OF_ACTIONS = {Role.OWNER: Reach.OWN, Role.CALLER: Reach.OWN, Role.CREW: Reach.DEPARTMENT}
+
+
+def right_to(action: AnyAction) -> Right:
+    """Return the right to an action: owners and callers do it to their own case, crews to their department's."""
+    of_incident = INCIDENT_TABLE.get(action.name) is action
+    roles = [role for role in Role if role in {*action.roles, Role.ADMIN} - {Role.SYSTEM}]
+    return Right(
+        name=f"incident_{action.name}" if of_incident else action.name,
+        zh=action.zh,
+        description=action.description,
+        reach={role: _REACH_OF_ACTIONS.get(role, Reach.ANY) for role in roles},
+        needs=READ_INCIDENTS if of_incident else READ_CASES,
+    )
+
+
+REGISTER = replace(right_to(register.ACTION), needs=None)
+DECLARE = replace(right_to(declare.ACTION), needs=None)
+_COMMANDS: Sequence[AnyAction] = (*COMMANDS.values(), *INCIDENT_COMMANDS.values())
+ACTION_RIGHTS = (REGISTER, DECLARE, *map(right_to, _COMMANDS))
+"""Rights to actions; the first two begin a case or incident, which cannot decide about them yet."""

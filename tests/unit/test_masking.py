@@ -1,0 +1,79 @@
+"""Masking: what is left of callers' personal data, and for whom."""
+
+from collections.abc import Callable
+
+import pytest
+
+from domain.rights.masking import (
+    PERSONAL_DATA,
+    Sight,
+    mask_account,
+    mask_address,
+    mask_name,
+    mask_phone,
+    mask_words,
+    masked,
+    masks_for,
+)
+from domain.shared.actors import Role
+
+MASKED = [
+    (mask_name, "陈先生", "陈*生"),
+    (mask_name, "陈梅", "陈*"),
+    (mask_name, "欧阳小明", "欧**明"),
+    (mask_name, "陈", "*"),
+    (mask_name, "Mary Turner", "M**y T****r"),
+    (mask_name, "Mr. Ho", "M*. H*"),
+    (mask_phone, "13800138000", "138****8000"),
+    (mask_phone, "138 0013 8000", "138****8000"),
+    (mask_phone, "+86 138-0013-8000", "138****8000"),
+    (mask_phone, "0760 8823 7777", "**********77"),
+    (mask_phone, "88237777", "******77"),
+    (mask_phone, "(0760)88238777转8", "***********78"),
+    (mask_phone, "120", "**0"),
+    (mask_account, "0420013", "*****13"),
+    (mask_account, "HW-00-420013", "*********013"),
+    (mask_account, "7", "*"),
+    (mask_address, "下闸新村 3 号", "下闸新村 ***"),
+    (mask_address, "石岐区悦来南路十二号二楼", "石岐区悦来南路***"),
+    (mask_address, "三乡镇市场旁", "三乡镇***"),
+    (mask_address, "Rose Court, Flat 2", "Rose Court, Flat ***"),
+    (mask_address, "12 High Street", "***"),
+    (mask_address, "家", "***"),
+    (mask_words, "请打13800138000，或2608034711004", "请打138****8000，或2608034711004"),
+]
+
+
+@pytest.mark.parametrize(("mask", "text", "left"), MASKED)
+def test_what_is_left_of_a_text(mask: Callable[[str], str], text: str, left: str) -> None:
+    assert mask(text) == left
+
+
+def test_fields_are_masked_wherever_they_stand_and_named_once() -> None:
+    caller = {"name": "陈先生", "phone": "13800138000", "account_no": None}
+    content = {"items": [{"data": {"intake": {"caller": caller}}}, {"caller": caller}], "name": "陈先生"}
+    shown, names = masked(content, masks_for(Role.MANAGER, ended=False))
+    left = {"name": "陈*生", "phone": "138****8000", "account_no": None}
+    assert shown == {"items": [{"data": {"intake": {"caller": left}}}, {"caller": left}], "name": "陈先生"}
+    assert names == ["caller.name", "caller.phone"]
+    assert caller["name"] == "陈先生"
+
+
+def test_who_sees_everything_clear_gets_the_very_same() -> None:
+    content = {"caller": {"name": "陈先生"}, "description": "13800138000"}
+    assert masked(content, masks_for(Role.AGENT, ended=True)) == (content, [])
+
+
+def test_a_crew_sees_the_caller_until_the_case_has_ended() -> None:
+    assert not masks_for(Role.CREW, ended=False)
+    assert {"caller.phone", "location.address", "location.lat"} <= masks_for(Role.CREW, ended=True).keys()
+
+
+def test_a_dispatcher_sees_the_place_alone() -> None:
+    assert masks_for(Role.DISPATCHER, ended=False).keys() >= {"caller.name", "caller.phone", "caller.account_no"}
+    assert not any(field.startswith("location.") for field in masks_for(Role.DISPATCHER, ended=True))
+
+
+@pytest.mark.parametrize("role", [Role.MANAGER, Role.CALLER])
+def test_a_role_that_no_row_names_sees_nothing_clear(role: Role) -> None:
+    assert {kind.sight_of(role) for kind in PERSONAL_DATA} == {Sight.MASKED}

@@ -1,0 +1,39 @@
+"""Tables of the page about rights and masking."""
+
+from collections.abc import Sequence
+
+from domain.rights.masking import PERSONAL_DATA
+from domain.rights.rights import ACTION_RIGHTS, READ_CASES, RIGHTS, Right
+from domain.shared.actors import Role
+from tools.docs.tables import table
+
+KEYED = tuple(role for role in Role if role in READ_CASES.reach)
+"""Roles that have keys."""
+
+
+def rights() -> str:
+    """Return the rights that are no actions: their meaning, and their reach by role."""
+    meanings = table(("right", "中文", "meaning"), ((f"`{each.name}`", each.zh, each.description) for each in RIGHTS))
+    return f"{meanings}\n{_by_role(KEYED, RIGHTS)}"
+
+
+def actions() -> str:
+    """Return the actions, with their reach by role."""
+    used = {role for right in ACTION_RIGHTS for role in right.reach}
+    return _by_role([role for role in Role if role in used], ACTION_RIGHTS)
+
+
+def personal_data() -> str:
+    """Return the kinds of personal data: their fields, and who sees them."""
+    fields = ((f"`{kind.name}`", kind.zh, ", ".join(f"`{each}`" for each in kind.fields)) for kind in PERSONAL_DATA)
+    seen = ((f"`{kind.name}`", *(kind.sight_of(role).replace("_", " ") for role in KEYED)) for kind in PERSONAL_DATA)
+    return f"{table(('data', '中文', 'fields'), fields)}\n{table(('data', *_heads(KEYED)), seen)}"
+
+
+def _by_role(roles: Sequence[Role], rights: Sequence[Right]) -> str:
+    rows = ((f"`{each.name}`", *(each.reach.get(role, "-") for role in roles)) for each in rights)
+    return table(("right", *_heads(roles)), rows)
+
+
+def _heads(roles: Sequence[Role]) -> list[str]:
+    return [f"`{role}`" for role in roles]
