@@ -22,7 +22,7 @@ MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked
 def only_with(bearer: BearerKey, right: Right) -> Callable[[Actor], Awaitable[Actor]]:
     """Return a dependency that refuses the keys of roles without the right, or without the one that it needs first."""
     needed = right.needs or right
-    accepted = [role.value for role in needed.reach]
+    accepted = sorted(role.value for role in needed.reach)
 
     async def check(actor: Annotated[Actor, Depends(bearer)]) -> Actor:
         if actor.role not in needed.reach:

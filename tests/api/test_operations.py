@@ -54,7 +54,7 @@ async def test_requests_are_counted_by_route_without_any_number(on_sqlite: Api) 
     series = 'hotline_http_requests_total{method="POST",route="/v1/complaints/{number}/actions/arrive",status="409"}'
     number = await on_sqlite.case_in("registered")
     before = await metrics(on_sqlite)
-    await on_sqlite.act(number, "arrive", {}, "wu")
+    await on_sqlite.act(number, "arrive", {}, "chief")
     await on_sqlite.get(f"/nowhere/{number}")
     after = await metrics(on_sqlite)
     assert value(after, series) == value(before, series) + 1

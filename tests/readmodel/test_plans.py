@@ -27,6 +27,7 @@ VALUES: dict[str, Any] = {
     "incident": "salt-tide",
     "lost": "ended",
     "q": "新村",
+    "impersonal": True,
 }
 COUNT = 400
 
@@ -83,7 +84,7 @@ def test_a_list_is_read_from_an_index_in_its_order(
     assert "Sort" not in found[-1]
     if len(names) == 2 and {*names} <= {*FILTERED_COLUMNS}:
         assert f"ix_cases_{'_'.join(names)}" in found[-1]
-    if "q" in names and len(names) == 2 and rare == 0:
+    if "q" in names and len({*names} - {"impersonal"}) == 2 and rare == 0:
         assert "Merge Join" in found[-1]
 
 
