@@ -129,7 +129,7 @@ async def test_a_month_that_is_none_is_refused(on_sqlite: Api, month: str) -> No
 
 async def test_the_report_is_for_those_who_answer_for_the_money(on_sqlite: Api) -> None:
     found = problem(await on_sqlite.get("/v1/reports/approvals", "wu", month="2026-08"), 403, "wrong-role")
-    assert found["accepted"] == ["supervisor", "manager", "admin"]
+    assert found["accepted"] == ["admin", "manager", "supervisor"]
 
 
 @pytest.mark.parametrize(
