@@ -68,7 +68,7 @@ async def test_an_unknown_key_is_not_found(on_sqlite: Api, key: str) -> None:
 @pytest.mark.parametrize("who", ["chen", "zhou", "wu", "he"])
 async def test_dead_letters_are_for_supervisors_and_managers(on_sqlite: Api, who: str) -> None:
     told = problem(await on_sqlite.get("/v1/letters", by=who), 403, "wrong-role")
-    assert told["accepted"] == ["supervisor", "manager", "admin"]
+    assert told["accepted"] == ["admin", "manager", "supervisor"]
     problem(await on_sqlite.post("/v1/letters/x/resend", None, by=who), 403, "wrong-role")
 
 
