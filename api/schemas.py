@@ -148,6 +148,7 @@ class IncidentItem(BaseModel):
     version: int = Field(description="Number of its last event.")
     department: str | None = Field(description="Department that all of its cases were dispatched to.")
     assignee: str | None = Field(description="Person of that department who has it.")
+    people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
     expected_at: datetime | None = Field(description="Time at which water is expected back.")
     news: str | None = Field(description="Latest message to the callers.")
     result: str | None = Field(description="Result: the work that was done.")

@@ -63,7 +63,7 @@ class ActionRoutes(Generic[OutcomeT]):
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
         example = {"usual": {"summary": action.zh, "value": action.example.model_dump(mode="json")}}
-        act = self._endpoint(action.name, action.body, example)
+        act = self._endpoint(action, example)
         act.__doc__ = self._description(action)
         path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
         fields = action.body.model_fields
@@ -72,7 +72,9 @@ class ActionRoutes(Generic[OutcomeT]):
         shown = {200: self.example, 202: self.example}
         self.operations.post(path, summary, right_to(action), self.model, shown, errors)(act)
 
-    def _endpoint(self, name: str, body_type: type[BaseModel], examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
+    def _endpoint(self, action: AnyAction, examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
+        name, body_type = action.name, action.body
+        able = set(Role) if Role.OWNER in action.roles else {*action.roles, Role.ADMIN}
         command_type: type[Command[Any]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
 
         async def act(
@@ -82,12 +84,14 @@ class ActionRoutes(Generic[OutcomeT]):
             idempotency_key: IdempotencyKey = None,
         ) -> Response:
             wanted = self.number_in(number)
-            refused = await refusal_of(self.check(self.backend, wanted, body, actor))
-            meant, people = body, dict[str, str]()
-            try:
-                meant, people = self.backend.naming.meant(body, actor)
-            except ProblemError as error:
-                refused = refused or error
+            refused, meant, people = None, body, dict[str, str]()
+            # The case refuses all others, who are told nothing else.
+            if actor.role in able:
+                refused = await refusal_of(self.check(self.backend, wanted, body, actor))
+                try:
+                    meant, people = self.backend.naming.meant(body, actor)
+                except ProblemError as error:
+                    refused = refused or error
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.

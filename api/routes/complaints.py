@@ -106,7 +106,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         lists its department's cases. Who sees callers' data masked cannot search in them.
         """
         department = department_within(READ_CASES, actor, wanted.department)
-        filters = search_within(actor, replace(wanted.filters(), department=department))
+        filters = search_within(actor, replace(_filters(backend, wanted), department=department))
         area_code = backend.catalogue.area_code
         page = await backend.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code)
         items = (render.complaint(backend.view(case, actor), actor) for case in page.items)

@@ -1,6 +1,7 @@
 """Private files that are replaced atomically, and locks."""
 
 import os
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,7 +15,7 @@ Stamp = tuple[int, int, int]
 
 def write_private(path: Path, text: str) -> None:
     """Replace the file at `path` atomically by one that only its owner may read; it is on the disk afterwards."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    aside = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_native_id()}.new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
         file.write(text)

@@ -51,6 +51,8 @@ PLACES: list[tuple[str, str, Json, str]] = [
     ("district", "/v1/complaints", {"district": "@"}, "query.district"),
     ("department", "/v1/complaints", {"department": "@"}, "query.department"),
     ("department", "/v1/parts", {"department": "@"}, "query.department"),
+    ("department", "/v1/people", {"department": "@"}, "query.department"),
+    ("district", "/v1/people", {"district": "@"}, "query.district"),
 ]
 """Kind, address, body or parameters with @ for the code, and the field that it is."""
 SHOWN = {
@@ -146,7 +148,8 @@ async def test_every_field_of_a_code_is_among_them(on_sqlite: Api) -> None:
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 fields = schemas[body["schema"]["$ref"].rpartition("/")[2]]["properties"]
                 found |= {(address, f"body.{name}") for name in fields}
-    assert not [name for name in ("Location", "NewIncident", "Involve") if "[a-z]" in str(schemas[name])]
+    taking = ("Location-Input", "NewIncident", "Involve")
+    assert not [name for name in taking if "[a-z]" in str(schemas[name])]
     names = {"service_code", "service", "services", "district", "districts", "department", "takes_over"}
     of_codes = {(path, field) for path, field in found if field.rpartition(".")[2] in names}
     assert {(path, field.rstrip(".01")) for _, path, _, field in PLACES} == of_codes

@@ -86,7 +86,7 @@ async def test_many_bad_tokens_of_one_address_are_told_and_refused(
     assert (await api.get("/v1/services", "mei")).status_code == 200
     # A token without a role is nobody's guess.
     assert (await api.get("/v1/services", "ghost")).status_code == 403
-    assert "127.0.0.1 sends wrong tokens" in caplog.messages
+    assert "address 127.0.0.1 sends wrong tokens" in caplog.messages
     assert bad not in caplog.text
 
 

@@ -233,11 +233,14 @@ async def test_dead_letters_are_no_fault_of_the_courier(own_temporal: Client, tm
 
 
 async def test_a_postgresql_that_only_reads_is_told(own_temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
-    """As a standby does after a failover."""
-    database = engine(postgresql_url)
-    with database.begin() as connection:
-        connection.execute(text(f"ALTER DATABASE {database.url.database} SET default_transaction_read_only = on"))
-    database.dispose()
+    """As a standby does after a failover, which ends all connections."""
     async with whole(own_temporal, tmp_path, postgresql_url) as made:
+        database = engine(postgresql_url)
+        name = database.url.database
+        with database.begin() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+            others = "FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"), {"name": name})
+        database.dispose()
         found = await becomes(made, "sql", ok=False)
         assert "cannot be written to" in found["detail"]

@@ -10,6 +10,8 @@ from starlette.routing import Route
 from api.openapi import RIGHT
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
+from domain.shared.actors import Role
+from readmodel.people import PeopleError
 from tests.support.api import CALL, PEOPLE, Api, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -170,14 +172,10 @@ async def test_an_ended_case_tells_its_state_to_no_other_department(on_sqlite: A
     problem(await on_sqlite.act(number, "comment", {"note": "?"}, "sun"), 403, "other-department")
 
 
-async def test_a_callers_key_opens_nothing(on_sqlite: Api) -> None:
+async def test_nobody_gets_a_callers_key(on_sqlite: Api) -> None:
     """It read any case whole, by its number."""
-    number = await on_sqlite.case_in("dispatched", **CALLER)
-    for path in ("", "/timeline", "/caller"):
-        problem(await on_sqlite.get(f"/v1/complaints/{number}{path}", "portal"), 403, "wrong-role")
-    refused = problem(await on_sqlite.act(number, "urge", {}, "portal"), 403, "wrong-role")
-    assert "agent" in refused["accepted"]
-    assert "caller" not in refused["accepted"]
+    with pytest.raises(PeopleError, match="nobody has the role caller"):
+        on_sqlite.directory.enter("portal", Role.CALLER)
 
 
 async def test_a_crew_sees_earlier_cases_of_its_own_department_only(on_sqlite: Api) -> None:
