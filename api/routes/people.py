@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.problems import INVALID_REQUEST
+from api.problems import INVALID_REQUEST, UNKNOWN
 from api.schemas import PeoplePage
 from domain.rights.rights import READ_REFERENCE
 from domain.shared.actors import Actor
@@ -29,7 +29,12 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     operations = openapi.Operations(router, backend.bearer, "reference")
 
     @operations.get(
-        "/v1/people", "List the people of the company 人员", READ_REFERENCE, PeoplePage, "people", (INVALID_REQUEST,)
+        "/v1/people",
+        "List the people of the company 人员",
+        READ_REFERENCE,
+        PeoplePage,
+        "people",
+        (INVALID_REQUEST, UNKNOWN["department"], UNKNOWN["district"]),
     )
     async def list_people(
         wanted: Annotated[PeopleListing, Query(), backend.by_name],

@@ -103,7 +103,7 @@ async def test_many_requests_of_one_person_are_told_and_refused(
     on_sqlite: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Others go on, and so does an administrator, whose key imports."""
-    number = await on_sqlite.case_in("registered")
+    number = await on_sqlite.case_in("dispatched")
     async with further_api(on_sqlite, on_sqlite.clock, writes_per_minute=3, reads_per_minute=4) as made:
         with caplog.at_level(logging.WARNING, "hotline.api"):
             written = [await made.register() for _ in range(5)]

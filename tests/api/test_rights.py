@@ -105,8 +105,10 @@ async def test_every_route_answers_every_role_as_the_table_says(on_sqlite: Api) 
             if (answer.status_code != httpx.codes.FORBIDDEN) is not table.allows(OWNER, person, right, route):
                 wrong.append(f"{person} {route}: {answer.status_code} {answer.text[:200]}")
             # The next one meets what this one met.
-            if answer.is_success and "/actions/" in route:
-                number, incident = await on_sqlite.case_in("dispatched"), await incident_with_repair(on_sqlite)
+            if answer.is_success and "/complaints/{number}/actions/" in route:
+                number = await on_sqlite.case_in("dispatched")
+            if answer.is_success and ("/incidents/{number}/actions/" in route or route.endswith("link_incident")):
+                incident = await incident_with_repair(on_sqlite)
     print(f"walked {walked - len(wrong)} of {walked}")  # noqa: T201 - read with `-s`
     assert not wrong, "\n".join(wrong)
     assert walked == len(table.routes) * len(PEOPLE)

@@ -17,7 +17,7 @@ from api.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, PREFIX
 from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
 from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.support.schema_cases import CATALOGUE, Subjects
+from tests.support.schema_cases import CATALOGUE, CHANNELS, Subjects
 from tests.support.service import Service
 
 pytestmark = pytest.mark.e2e
@@ -31,6 +31,9 @@ OF_FORM = {"invalid-request", "malformed-json", "bad-request", "unsupported-medi
 """Problems of requests that the document does not permit. All others depend on what is stored, or on the catalogue."""
 FEW, MANY = 3, 30
 """Random requests for each operation, besides those that Schemathesis computes from the document."""
+
+SHORT = (Role.ADMIN, FEW)
+"""The walk that is no slow test."""
 
 
 class Walk(NamedTuple):
@@ -47,8 +50,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("schema")
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(CATALOGUE.format(usual=DEFAULT_CATALOGUE), "utf-8")
+    channels = folder / "channels.toml"
+    channels.write_text(CHANNELS, "utf-8")
     # Schemathesis tries wrong keys as well.
-    with Service(folder, catalogue, {"HOTLINE_GUESSES_PER_MINUTE": "100000"}) as service:
+    more = {"HOTLINE_GUESSES_PER_MINUTE": "100000", "HOTLINE_CHANNELS": str(channels)}
+    with Service(folder, catalogue, more) as service:
         yield service
 
 
@@ -65,8 +71,8 @@ def districts() -> Iterator[str]:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((role, most), marks=marks, id=f"{role}-{most}")
-        for most, marks in ((FEW, ()), (MANY, (pytest.mark.slow,)))
+        pytest.param((role, most), marks=() if (role, most) == SHORT else pytest.mark.slow, id=f"{role}-{most}")
+        for most in (FEW, MANY)
         for role in (Role.ADMIN, Role.AGENT)
     ],
 )

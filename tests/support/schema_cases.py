@@ -21,7 +21,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
 from readmodel.notifications import DEAD
-from readmodel.statements import insert_missing, row
+from readmodel.statements import event_row, insert_missing
 from readmodel.tables import events, notifications
 from tests.support.people import CUSTOMERS
 from tests.support.service import Service, wait_until
@@ -42,6 +42,16 @@ amount = "40.00"
 source = "I"
 """
 """The usual catalogue, with a credit that can be owed at once."""
+CHANNELS = """
+[channels.sms]
+kind = "sms"
+url = "http://127.0.0.1:9/sms"
+
+[[routes]]
+to = "caller:*"
+channels = ["sms"]
+"""
+"""A channel to callers' telephones, behind which there is nobody."""
 SERVICE = "service_complaint"
 """A case of it can be extended by days, as its promises are long."""
 _AT_WORK = ("dispatch", "sign_for")
@@ -141,7 +151,12 @@ class Subjects:
         return found
 
     def _case(self, *actions: str) -> str:
-        body = {"service_code": SERVICE, "description": "态度不好", "owner": self._owner}
+        body = {
+            "service_code": SERVICE,
+            "description": "态度不好",
+            "owner": self._owner,
+            "caller": {"phone": "88230001"},
+        }
         return self._brought(self._post("/complaints", body)["number"], *actions)
 
     def _declare(self, *actions: str) -> str:
@@ -174,7 +189,7 @@ def _write(service: Service, noticed: str, letter: str) -> None:
     database = engine(f"sqlite:///{service.data_dir / 'hotline.db'}")
     died = {"status": DEAD, "dead_at": datetime.now(UTC), "next_try_at": None}
     with writing(database) as connection:
-        insert_missing(connection, events, [row(events, SAMPLE, number=noticed, data=to_json(SAMPLE.data).decode())])
+        insert_missing(connection, events, [event_row(events, noticed, SAMPLE)])
         connection.execute(update(notifications).where(notifications.c.key == letter).values(died))
         keep(connection, load_customers(CUSTOMERS, "utf-8", load_catalogue(DEFAULT_CATALOGUE)), "0760")
     database.dispose()
