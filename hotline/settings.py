@@ -147,10 +147,10 @@ class Settings(BaseSettings):
     guesses_per_minute: int = Field(default=60, ge=1, le=100_000)
     """Most wrong keys and links of one address within a minute that the API answers 401 or 404; further ones 429."""
 
-    writes_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+    writes_per_minute: int = Field(default=240, ge=0, le=1_000_000)
     """Most requests of one person within a minute that may change something; further ones 429. 0: no limit."""
 
-    reads_per_minute: int = Field(default=1200, ge=0, le=1_000_000)
+    reads_per_minute: int = Field(default=600, ge=0, le=1_000_000)
     """Most requests of one person within a minute that read; further ones 429. 0: no limit."""
 
     actions_per_case: int = Field(default=30, ge=0, le=1_000_000)

@@ -175,7 +175,7 @@ class Post(Value):
         default=(), description="codes of [departments]; the general manager has all"
     )
     holder: str | None = Field(
-        default=None, min_length=1, description="the name on the key; nobody, where it is left out"
+        default=None, min_length=1, description="the id of a person; nobody, where it is left out"
     )
     source: Sources
 
@@ -191,7 +191,7 @@ class ApproverNorm(Value):
     """One post that decides (审批) up to an amount; above it, the next one does as well, in turn."""
 
     post: str = Field(min_length=1, description="what the post is called, in Chinese and English")
-    holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
+    holder: str | None = Field(default=None, description="the id of a person; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="decides as well once the time has lapsed")
     up_to: Money = Field(description='as a text: "1000.00"')
     within: Duration

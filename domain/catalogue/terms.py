@@ -80,14 +80,14 @@ class Approver(Value):
 
     post: str = Field(min_length=1, description="what the post is called")
     up_to: Money = Field(description="Above it, the next decides as well.")
-    holder: str | None = Field(default=None, description="the name on the key; any manager, where nobody is named")
+    holder: str | None = Field(default=None, description="the id of a person; any manager, where nobody is named")
     deputy: str | None = Field(default=None, description="who may decide as well once the approver's time has lapsed")
     calendar: CalendarKind = "working"
     budget_seconds: Seconds = Field(description="Seconds of the calendar that the decision may take.")
 
 
 class Unit(Coded):
-    """A department of the organisation chart. Persons by the names on their keys; None: the post alone is told."""
+    """A department of the organisation chart. Persons by their ids; None: the post alone is told."""
 
     lead: str | None = None
     director: str | None = None

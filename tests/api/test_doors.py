@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
@@ -119,6 +120,16 @@ async def test_many_requests_of_one_person_are_told_and_refused(
         "person chen has reached the limit of 3 requests that change something within a minute",
         "person wu has reached the limit of 4 requests that read within a minute",
     ]
+
+
+async def test_by_default_nobody_registers_300_within_a_minute(on_sqlite: Api) -> None:
+    """300 registrations in 9 s by one key were all taken."""
+    defaults = {name: Settings.model_fields[name].default for name in ("writes_per_minute", "reads_per_minute")}
+    async with further_api(on_sqlite, on_sqlite.clock, None, **defaults) as made:
+        answers = [await made.register({"service_code": "no_water"}) for _ in range(300)]
+    counts = Counter(answer.status_code for answer in answers)
+    assert counts == {422: defaults["writes_per_minute"], 429: 300 - defaults["writes_per_minute"]}
+    assert defaults["writes_per_minute"] < 300
 
 
 async def test_many_actions_on_one_case_are_refused_whoever_acts(

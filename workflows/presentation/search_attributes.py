@@ -25,7 +25,7 @@ REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {
     SERVICE: "Code of the service in the catalogue.",
     DISTRICT: "Code of the district, if it is known.",
     DEPARTMENT: "Code of the department that has the case.",
-    OWNER: "The owner's name, as on the key.",
+    OWNER: "The owner's id.",
     PRIORITY: "`P1` to `P5`.",
     SLA: "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
     INCIDENT: "Number of the incident that the case is linked to; of an incident, its own number.",

@@ -34,7 +34,7 @@ def notifies(_: CaseState, data: Registered, __: Event) -> Addressees:
 
 
 def holders(case: CaseState, data: Registered) -> tuple[Holder, ...]:
-    """Return the person who is thanked, reached as the holder of a case is, by the name on the key."""
+    """Return the person who is thanked, reached as the holder of a case is, by the id."""
     return tuple(each._replace(assignee=data.intake.thanked or each.assignee) for each in holders_of(case, data))
 
 
