@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError
 from api.sql.reader import Reader, away
-from domain.shared.actors import Actor
+from domain.shared.actors import SYSTEM, Actor
 from readmodel.database import writing
 from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, Scope, directory, folded, note_used
 
@@ -58,7 +58,7 @@ class People:
         self._kept = kept
         self._keep = keep
         self._directory: Directory | None = None
-        self._keys: dict[str, ApiKey] = {}
+        self._keys: dict[str, tuple[ApiKey, Actor]] = {}
         self._people: dict[str, Member] = {}
         self._read_at = self._noted_at = float("-inf")
         self._reading: asyncio.Task[bool] | None = None
@@ -92,15 +92,13 @@ class People:
         key_id, secret = match.groups()
         if key_id not in self._keys:
             await self.read_anew()
-        key = self._keys.get(key_id)
         # The comparison is made for an unknown id too, so that time does not tell which ids exist.
-        if not (key or _NOBODYS).opens_with(secret) or key is None or not key.is_live(now := self._clock()):
-            return None
-        person = self.get(key.person)
-        if person is None or person.left_at is not None:
+        key, actor = self._keys.get(key_id, _NOBODYS)
+        now = self._clock()
+        if not key.opens_with(secret) or not key.is_live(now):
             return None
         self._used[key.id] = now
-        return person.actor, key.scope
+        return actor, key.scope
 
     def named(self, text: str) -> tuple[Member, ...]:
         """Return those who are meant by an id or a shown name: one, unless the name is nobody's or of several."""
@@ -151,7 +149,9 @@ class People:
 
     def _take(self, found: Directory) -> None:
         self._directory = found
-        self._keys = {key.id: key for key in found.keys}
+        actors = {person.id: person.actor for person in found.people}
+        # Who leaves has no live key.
+        self._keys = {key.id: (key, actors[key.person]) for key in found.keys}
         self._people = {folded(person.id): person for person in found.people}
 
     async def _note_used(self) -> None:
@@ -171,4 +171,4 @@ class People:
             note_used(connection, [*used.items()])
 
 
-_NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime.min)  # noqa: DTZ901 - never shown
+_NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime.min), SYSTEM  # noqa: DTZ901 - opens nothing

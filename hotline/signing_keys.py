@@ -6,7 +6,9 @@ Links expire, and their keys with them.
 """
 
 import logging
+import math
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -24,6 +26,8 @@ from hotline.files.atomic import Stamp, file_stamp, write_private
 
 ID_BYTES = 4
 SECRET_BYTES = 32
+LOOK_SECONDS = 1.0
+"""Time between two looks at the file: a look at each signature would cost as much as the signature."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class SigningKeyFile:
         self._clock = clock
         # Stamp and keys are replaced together, so that threads need no lock.
         self._known: tuple[Stamp | None, dict[bytes, _Key]] = (None, {})
+        self._look_at = -math.inf
 
     def newest(self) -> SigningKey:
         """Return the key that signs: the last one whose time has come. Raises SigningKeysError."""
@@ -73,7 +78,7 @@ class SigningKeyFile:
 
     def find(self, key_id: bytes) -> SigningKey | None:
         """Return the key with this id, also if it signs no longer; None if unknown. Raises SigningKeysError."""
-        found = self._current().get(key_id)
+        found = self._current().get(key_id) or self._current(at_once=True).get(key_id)
         return found and found.key
 
     def list(self) -> tuple[KeyEntry, ...]:
@@ -113,13 +118,14 @@ class SigningKeyFile:
         with self._lock():
             if not _read(self._path):
                 self._add(())
-        return self._current()
+        return self._current(at_once=True)
 
     def _add(self, keys: tuple[KeyEntry, ...], after: timedelta = timedelta(0)) -> KeyEntry:
         now = self._clock()
         names = {"id": secrets.token_hex(ID_BYTES), "secret": secrets.token_hex(SECRET_BYTES)}
         made = KeyEntry(**names, created_at=now, signs_from=now + after)
         self._write((*keys, made))
+        self._current(at_once=True)
         return made
 
     def _write(self, keys: Iterable[KeyEntry]) -> None:
@@ -129,8 +135,12 @@ class SigningKeyFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(f"{self._path}.lock")
 
-    def _current(self) -> dict[bytes, _Key]:
-        """Return the keys of the file, read again if it has changed."""
+    def _current(self, *, at_once: bool = False) -> dict[bytes, _Key]:
+        """Return the keys of the file, read again if it has changed: at once, or within LOOK_SECONDS."""
+        now = time.monotonic()
+        if not at_once and now < self._look_at:
+            return self._known[1]
+        self._look_at = now + LOOK_SECONDS
         stamp = file_stamp(self._path)
         known_stamp, keys = self._known
         # A process that has read the file goes on without it.
