@@ -1,10 +1,12 @@
 """Rights: every route for every role, as the published table says; what is masked; and attacks that fail."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 from starlette.routing import Route
 
 from api.openapi import RIGHT
@@ -253,3 +255,25 @@ async def test_a_crew_finds_callers_of_open_cases_only(on_sqlite: Api) -> None:
         number
     ]
     problem(await on_sqlite.get("/v1/complaints", "wu", q=phone, state="closed"), 403, "masked-search")
+
+
+async def test_rights_need_no_further_read_of_sql(on_sqlite: Api) -> None:
+    """The key, the reach and what is masked are known without SQL: a crew's request asks it as often as anybody's."""
+    number, asked = await on_sqlite.case_in("dispatched", **CALLER), Counter[tuple[str, str]]()
+    current = ("", "")
+
+    def count(*_: object) -> None:
+        asked[current] += 1
+
+    engine = on_sqlite.backend.reader._engine
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        for by in ("chief", "wu"):
+            for path in (f"/v1/complaints/{number}", f"/v1/complaints/{number}/timeline", "/v1/complaints"):
+                current = (by, path)
+                assert (await on_sqlite.get(path, by)).status_code == httpx.codes.OK
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+    by_path = [{by: asked[by, path] for by in ("chief", "wu")} for _, path in asked]
+    assert all(counts["wu"] == counts["chief"] for counts in by_path)
+    assert asked["wu", f"/v1/complaints/{number}"] <= 2
