@@ -26,9 +26,7 @@ class Acting:
         """Return the person as actor. Raises ApplicationError if nobody has this id, or has left."""
         found = await asyncio.to_thread(self._find, person_id)
         if found is None or found.left_at is not None:
-            message = (
-                f"Nobody in the directory has the id {person_id!r}; accepted: one that `hotline person list` shows."
-            )
+            message = f"Nobody in the directory has the id {person_id!r}; accepted: a person who has not left."
             raise ApplicationError(message, type=NOBODY, non_retryable=True)
         return found.actor
 

@@ -63,6 +63,7 @@ class People:
         self._read_at = self._noted_at = float("-inf")
         self._reading: asyncio.Task[bool] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._noting: asyncio.Task[None] | None = None
         self._used: dict[str, datetime] = {}
 
     async def begin(self) -> None:
@@ -78,6 +79,8 @@ class People:
         if self._watching:
             self._watching.cancel()
             await asyncio.wait({self._watching})
+        if self._noting:
+            await asyncio.wait({self._noting})
         await self._note_used()
 
     async def verify(self, token: str) -> tuple[Actor, Scope] | None:
@@ -92,7 +95,6 @@ class People:
         key_id, secret = match.groups()
         if key_id not in self._keys:
             await self.read_anew()
-        # The comparison is made for an unknown id too, so that time does not tell which ids exist.
         key, actor = self._keys.get(key_id, _NOBODYS)
         now = self._clock()
         if not key.opens_with(secret) or not key.is_live(now):
@@ -115,9 +117,14 @@ class People:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._seconds)
-            await asyncio.shield(self._read())
+            try:
+                await asyncio.shield(self._read())
+            except Exception:
+                # Revoked keys must not go on because of one bad read.
+                log.exception("people and keys could not be read; they are as they were")
             if time.monotonic() - self._noted_at >= NOTED_SECONDS:
-                await self._note_used()
+                # By itself: a lock of SQL must not hold up the next read.
+                self._noting = asyncio.create_task(self._note_used())
 
     async def read_anew(self) -> None:
         """Read the directory as it is from now on. Raises ProblemError if SQL does not answer."""
@@ -140,11 +147,13 @@ class People:
         except ProblemError:
             return False
         self._read_at = began_at
-        if found != self._directory:
+        # Without anybody, as in a database that was lost, what is known is worth more.
+        if found != self._directory and (found.people or not self._people):
             self._take(found)
-            # Without anybody, as in an empty database, the copy of an earlier one is worth more.
-            if found.people:
+            try:
                 await asyncio.to_thread(self._keep, found.model_dump_json(indent=1) + "\n")
+            except OSError as error:
+                log.error("the copy of people and keys cannot be written: %s", error.strerror)  # noqa: TRY400 - one line will do
         return True
 
     def _take(self, found: Directory) -> None:

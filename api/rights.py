@@ -20,7 +20,7 @@ MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked
 
 
 def only_with(bearer: BearerKey, right: Right) -> Callable[[Actor], Awaitable[Actor]]:
-    """Return a dependency that refuses the keys of roles without the right, or without the one that it needs first."""
+    """Return a dependency that refuses roles without the right; for an action, without the right to read its answer."""
     needed = right.needs or right
     accepted = sorted(role.value for role in needed.reach)
 
@@ -49,7 +49,7 @@ def department_within(right: Right, actor: Actor, asked: str | None) -> str | No
         return asked
     mine = actor.department
     if mine is None or asked not in (None, mine):
-        detail = f"Your key lists the department {mine} only, not {asked or 'others'}."
+        detail = f"You list the department {mine} only, not {asked or 'others'}."
         raise ProblemError(OTHER_DEPARTMENT, detail, accepted=[mine] if mine else [])
     return mine
 

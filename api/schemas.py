@@ -157,7 +157,7 @@ class IncidentItem(BaseModel):
     closed_at: datetime | None = Field(description="Time at which the last of its cases was settled.")
     cases: int = Field(description="Number of its cases, as SQL shows them; 0 in lists.")
     cases_by_state: dict[State, int] = Field(description="The same by state; empty in lists.")
-    available_actions: list[IncidentActionName] = Field(description="Actions that your key permits now.")
+    available_actions: list[IncidentActionName] = Field(description="Actions that your role permits now.")
     links: IncidentLinks
 
 

@@ -1,4 +1,4 @@
-"""Authentication by API key."""
+"""Authentication by API key or access token, and the ids of requests."""
 
 import hashlib
 from http import HTTPStatus

@@ -1,6 +1,6 @@
 """Logging of every process: one line per entry, as text or JSON, on standard error.
 
-Entries name cases by number and people by the name of their key; callers, addresses and bodies are never logged.
+Entries name cases by number and people by id; callers, addresses and bodies are never logged.
 """
 
 import logging

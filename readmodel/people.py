@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 from sqlalchemy import exists, insert, select, update
 
-from domain.shared.actors import SYSTEM, Person, Role
+from domain.shared.actors import RESERVED, Person, Role
 from domain.shared.operator_errors import OperatorError
 from domain.shared.value import Immutable
 from readmodel.database import ReadConnection, WriteConnection
@@ -63,7 +63,7 @@ class ApiKey(Immutable):
     last_used_at: datetime | None = None
 
     def is_live(self, at: datetime) -> bool:
-        """Return True if the key opens at `at`."""
+        """Return True if the key is valid at `at`."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     def opens_with(self, secret: str) -> bool:
@@ -86,8 +86,9 @@ class Directory(Immutable):
 
 def directory(connection: ReadConnection | WriteConnection) -> Directory:
     """Return all people and keys."""
+    # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
+    keys = connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)).mappings().all()
     members = connection.execute(select(people).order_by(people.c.added_at, people.c.id)).mappings()
-    keys = connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)).mappings()
     return Directory(people=tuple(map(_member, members)), keys=tuple(map(_key, keys)))
 
 
@@ -119,8 +120,11 @@ def add_if_new(connection: WriteConnection, person: Person, at: datetime) -> Mem
 
 
 def change(connection: WriteConnection, person_id: str, **changes: Any) -> Member:  # noqa: ANN401 - values of its fields
-    """Change what is known of a person; the id stays. `left_at=None` takes back who had left. Raises PeopleError."""
-    member = get(connection, person_id).model_copy(update=changes)
+    """Change what is known of a person; the id stays. `left_at=None` takes back who had left.
+
+    Raises PeopleError, and ValidationError for a name that cannot be shown.
+    """
+    member = Member.model_validate({**get(connection, person_id).model_dump(), **changes})
     _check(member)
     upsert(connection, people, [_person_row(member)])
     return member
@@ -157,7 +161,7 @@ def create_key(
         person_id: who acts with the key.
         at: now.
         scope: what the key is good for.
-        expires_at: when it stops to open; None for never.
+        expires_at: when it expires; None for never.
         replaces: revoke the person's other keys.
 
     Raises:
@@ -165,9 +169,7 @@ def create_key(
     """
     person = get(connection, person_id)
     if person.left_at is not None:
-        raise PeopleError(
-            f"{person.id} has left; accepted: a person who has not, or `hotline person change`, which takes back"
-        )
+        raise PeopleError(f"{person.id} has left; accepted: a person who has not; `hotline person back` takes back")
     if replaces:
         mine = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
         connection.execute(update(api_keys).where(mine).values(revoked_at=at))
@@ -191,10 +193,10 @@ def issue(connection: WriteConnection, person: Person, at: datetime, **key: Any)
 
 
 def rotate_key(connection: WriteConnection, key_id: str, at: datetime, until: datetime) -> tuple[ApiKey, str]:
-    """Add a key like this one, which opens until then and no longer. Raises PeopleError."""
+    """Add a key like this one, which expires at `until`. Raises PeopleError."""
     old = get_key(connection, key_id)
     if not old.is_live(at):
-        raise PeopleError(f"the key {old.id} does not open any more; accepted: a live one, or `hotline key create`")
+        raise PeopleError(f"the key {old.id} is not valid any more; accepted: a live one, or `hotline key create`")
     lasts = old.expires_at and at + (old.expires_at - old.created_at)
     made = create_key(connection, old.person, at, scope=old.scope, expires_at=lasts)
     ends_at = min(until, old.expires_at or until)
@@ -256,8 +258,8 @@ def _check(person: Person) -> None:
     """Raise PeopleError if events could not show the person, or if nothing would bound what a crew may do."""
     if not any(character.isalnum() for character in person.id):
         raise PeopleError("the id of a person has a letter or digit; accepted: a staff number or a login")
-    if folded(person.id) == folded(SYSTEM.id):
-        raise PeopleError(f"{SYSTEM.id} stands for the service itself on events; accepted: the id of a person")
+    if folded(person.id) in RESERVED:
+        raise PeopleError(f"{person.id} stands for the service or a caller on events; accepted: the id of a person")
     if person.role not in STAFF_ROLES:
         raise PeopleError(f"nobody has the role {person.role}; accepted: {', '.join(sorted(STAFF_ROLES))}")
     if person.role is Role.CREW and person.department is None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from api.problems import ProblemError, declare
-from domain.shared.actors import SYSTEM, Actor, Person, PersonId, Role
+from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
 from domain.shared.text import Name
 from domain.shared.value import Coded
 
@@ -50,10 +50,10 @@ class ClaimMap:
         given = _value(claims, self.person)
         person = _valid(_PERSON_ID, given)
         # Any other form of an id would be another person's, or look like it.
-        if person is None or person != given or not person.isprintable() or _folded(person) == SYSTEM.id:
+        if person is None or person != given or not person.isprintable() or _folded(person) in RESERVED:
             detail = (
                 f"The claim {self.person} of the token names no person; accepted: 1 to 80 visible characters,"
-                f" without spaces around them and not {SYSTEM.id}."
+                f" without spaces around them and none of {', '.join(sorted(RESERVED))}."
             )
             raise ProblemError(NO_ROLE, detail)
         return person

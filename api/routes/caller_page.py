@@ -23,12 +23,10 @@ from domain.case.actions.reopen import Reopen
 from domain.case.actions.urge import Urge
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import CALLER
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
 
-CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
-"""Caller, who acts by a link and in no other way."""
 HEADERS = {
     "X-Robots-Tag": "noindex",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",

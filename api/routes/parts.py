@@ -24,7 +24,7 @@ class PartListing(Paging):
 
     department: DepartmentCode | None = Field(
         default=None,
-        description="The department, by code or name; by default the one of your key.",
+        description="The department, by code or name; by default your own.",
         examples=["repair"],
     )
     state: tuple[PartState, ...] = Field(

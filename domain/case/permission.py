@@ -43,7 +43,7 @@ def forbidden(action: Action, case: CaseState, actor: Actor, department: str | N
         return action.wrong_role(actor)
     theirs = case.department if department == mine else department
     whose = f"that of the department {theirs}" if theirs else "with no department yet"
-    message = f"The work is {whose}; your key acts for {mine}."
+    message = f"The work is {whose}; you act for {mine}."
     return Refused(OTHER_DEPARTMENT, message, (theirs or "a case of your department",))
 
 

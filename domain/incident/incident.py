@@ -91,7 +91,7 @@ class Incident(IncidentFields):
         if actor.role not in {*action.roles, Role.ADMIN}:
             return action.wrong_role(actor)
         if actor.role is Role.CREW and actor.department not in (None, self.department):
-            message = f"The incident is with the department {self.department}; your key acts for {actor.department}."
+            message = f"The incident is with the department {self.department}; you act for {actor.department}."
             return Refused(OTHER_DEPARTMENT, message, (str(self.department),))
         if self.state not in action.sources:
             message = f"The incident {self.number} is {self.state}, and {action.name} is not possible now."

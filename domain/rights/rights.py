@@ -56,7 +56,7 @@ class CaseOfSomebody(Protocol):
 
 
 def reaches(right: Right, actor: Actor, case: CaseOfSomebody) -> bool:
-    """Return True if this person has the right to read this case.
+    """Return True if this person's right reaches this case; no right to read is for the own cases alone.
 
     A department reads the cases that it has, and those in which it has or had a part in the present cycle.
     """

@@ -23,7 +23,7 @@ class Role(NamedCode):
 
 
 PersonId = Name
-"""Id of a person: a staff number or a login. It never changes and is never given to another; the shown name may be."""
+"""Id of a person: a staff number or a login. It never changes, as the shown name may; no other person ever gets it."""
 
 
 class Person(Immutable):
@@ -42,12 +42,12 @@ class Person(Immutable):
 
 
 class Actor(Immutable):
-    """Person or system that acts: taken from the key or token, never from the body."""
+    """Person or system that acts: as the key, token or link tells; in the Temporal UI, as the body does, unverified."""
 
     id: PersonId
     name: str = omit_default("", "As it is shown, where that is not the id.")
     role: Role
-    department: Code | None = Field(default=None, description="Set for a crew's key: it acts on its own cases only.")
+    department: Code | None = Field(default=None, description="Of the person; a crew acts for it alone.")
     unverified: bool = omit_default(default=False, description="Nobody has checked who it is.")
 
     @property
@@ -62,3 +62,7 @@ def shown_name(person_id: str, name: str) -> str:
 
 
 SYSTEM = Actor(id="system", role=Role.SYSTEM)
+CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
+"""Caller, who acts by a link and in no other way."""
+RESERVED = frozenset({SYSTEM.id, CALLER.id})
+"""Ids that no person has: events name the service and callers by them."""

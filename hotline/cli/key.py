@@ -24,7 +24,7 @@ def create(
     role: Annotated[StaffRole | None, typer.Option(help="Adds the person in this role, if there is none yet.")] = None,
     department: person.Department = None,
     scope: Annotated[Scope, typer.Option(help="What the key is good for.")] = "all",
-    expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until the key stops to open.")] = None,
+    expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until the key expires.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Revoke the person's other keys.")] = False,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
@@ -44,7 +44,7 @@ def create(
 
 @app.command("list")
 def list_() -> None:
-    """Show every key, also those that open no more; secrets are not kept."""
+    """Show every key, also those that are valid no more; secrets are not kept."""
     from readmodel.database import reading
     from readmodel.people import directory
 
@@ -59,16 +59,16 @@ def list_() -> None:
 @app.command("rotate")
 def rotate(
     key_id: KeyId,
-    hours: Annotated[int, typer.Option(min=0, max=720, help="Hours for which the old key still opens.")] = 24,
+    hours: Annotated[int, typer.Option(min=0, max=720, help="Hours for which the old key stays valid.")] = 24,
 ) -> None:
-    """Print a new key for the same person and scope; the old one opens for some hours more."""
+    """Print a new key for the same person and scope; the old one stays valid for some hours."""
     from readmodel import people
     from readmodel.database import writing
 
     now = datetime.now(UTC)
     with open_database() as database, writing(database) as connection:
         key, token = people.rotate_key(connection, key_id, now, now + timedelta(hours=hours))
-    typer.echo(f"key {key.id} for {key.person}; {key_id} opens for {hours} hours more at most", err=True)
+    typer.echo(f"key {key.id} for {key.person}; {key_id} stays valid for {hours} hours at most", err=True)
     typer.echo(token)
 
 
@@ -87,7 +87,7 @@ def revoke(key_id: KeyId) -> None:
 def admin(
     file: Annotated[Path, typer.Argument(help="The private file of the administrator's key.")],
 ) -> None:
-    """Write an administrator's key into a file, unless it holds one that opens. `hotline up` does so at each start."""
+    """Write an administrator's key into a file, unless it holds a valid one. `hotline up` does so at each start."""
     from hotline.files.atomic import write_private
     from readmodel import people
     from readmodel.database import writing

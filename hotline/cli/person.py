@@ -1,6 +1,7 @@
 """The commands `hotline person`: the people of the company, who act on cases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -57,16 +58,28 @@ def change(
     name: Annotated[str | None, typer.Option(help="Another shown name.")] = None,
     department: Department = None,
     district: Districts = None,
+    everywhere: Annotated[bool, typer.Option("--everywhere", help="No districts any more.")] = False,
 ) -> None:
-    """Change a person. Keys stay good, and act for the person as changed; so does who has left and is back."""
+    """Change a person. Keys stay valid, and act for the person as changed. `--department ""` takes it away."""
     from readmodel import people
     from readmodel.database import writing
 
     codes = _codes(department, district or ())
-    given = {"role": role, "name": name, **codes}
+    changes: dict[str, Any] = {field: value for field, value in {"role": role, "name": name, **codes}.items() if value}
+    changes |= ({"department": None} if department == "" else {}) | ({"districts": ()} if everywhere else {})
+    with _named_faults(), open_database() as database, writing(database) as connection:
+        found = people.change(connection, person_id, **changes)
+    typer.echo(f"{found.id}: {found.name}, {found.role}")
+
+
+@app.command("back")
+def back(person_id: PersonId) -> None:
+    """Take back a person who had left. Keys that were revoked stay revoked."""
+    from readmodel import people
+    from readmodel.database import writing
+
     with open_database() as database, writing(database) as connection:
-        changes = {field: value for field, value in given.items() if value}
-        found = people.change(connection, person_id, left_at=None, **changes)
+        found = people.change(connection, person_id, left_at=None)
     typer.echo(f"{found.id}: {found.name}, {found.role}")
 
 
@@ -85,13 +98,20 @@ def leave(person_id: PersonId) -> None:
 
 def checked(person_id: str, name: str, role: StaffRole, department: str | None, districts: Sequence[str]) -> Person:
     """Return the person. Raises PeopleError if an id or name cannot be shown, or a code is not in the catalogue."""
+    codes = _codes(department, districts)
+    with _named_faults():
+        return Person(id=person_id, name=name, role=role, **codes)
+
+
+@contextmanager
+def _named_faults() -> Iterator[None]:
+    """Raise PeopleError for a field that is not valid."""
     from pydantic import ValidationError
 
     from domain.shared.explain import message
 
-    codes = _codes(department, districts)
     try:
-        return Person(id=person_id, name=name, role=role, **codes)
+        yield
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise PeopleError(f"{fault['loc'][0]} {fault['input']!r}: {message(fault)}") from error

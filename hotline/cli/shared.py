@@ -54,13 +54,36 @@ def migrated_database(settings: Settings | None = None, *, read_only: bool = Fal
     from readmodel.database import engine
     from readmodel.migrate import migrate
 
-    url = (settings or Settings()).database_url
-    migrate(url)
-    database = engine(url, read_only=read_only)
+    settings = settings or Settings()
+    migrate(settings.database_url)
+    _restore_people(settings)
+    database = engine(settings.database_url, read_only=read_only)
     try:
         yield database
     finally:
         database.dispose()
+
+
+def _restore_people(settings: Settings) -> None:
+    """Write people and keys again from the API's own copy if SQL has lost them all. Raises OperatorError."""
+    from pydantic import ValidationError
+
+    from readmodel.database import engine, writing
+    from readmodel.people import Directory, restore
+
+    kept = settings.people_file
+    if not kept.exists():
+        return
+    database = engine(settings.database_url)
+    try:
+        with writing(database) as connection:
+            restored = restore(connection, Directory.model_validate_json(kept.read_bytes()))
+    except ValidationError as error:
+        raise OperatorError(f"{kept} is no copy of people and keys; move it away: {error}") from error
+    finally:
+        database.dispose()
+    if restored:
+        typer.echo(f"{restored} people and their keys were lost, and are written again from {kept}", err=True)
 
 
 @contextmanager

@@ -20,29 +20,14 @@ app = typer.Typer()
 
 @app.command()
 def migrate() -> None:
-    """Bring the tables of the read model up to date. Repeating it does no harm.
-
-    If SQL has lost all people, they and their keys are written again from the API's own copy.
-    """
-    from pydantic import ValidationError
+    """Bring the tables of the read model up to date. Repeating it does no harm."""
     from sqlalchemy.exc import DBAPIError
 
-    from readmodel.database import writing
-    from readmodel.people import Directory, restore
-
-    settings = Settings()
-    kept = settings.people_file
     try:
-        with migrated_database() as database, writing(database) as connection:
-            found = Directory.model_validate_json(kept.read_bytes()) if kept.exists() else Directory()
-            restored = restore(connection, found)
+        with migrated_database():
+            typer.echo("the read model is up to date")
     except DBAPIError as error:
         raise OperatorError(f"the database does not take the migrations: {error.orig}") from error
-    except ValidationError as error:
-        raise OperatorError(f"{kept} is no copy of people and keys; move it away: {error}") from error
-    typer.echo("the read model is up to date")
-    if restored:
-        typer.echo(f"{restored} people and their keys were lost, and are written again from {kept}")
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """Proxy before the embedded Temporal UI, which would answer to any name in `Host` and so to any web page.
 
-`hotline up` runs it as `python -m hotline.local.ui_proxy ADDRESS`, with the address at which the UI listens. A page of
-the service's own is a route before the last one of `create_app`.
+`hotline up` runs it as `python -m hotline.local.ui_proxy ADDRESS`, with the address at which the UI listens.
 """
 
 import sys

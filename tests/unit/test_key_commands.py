@@ -115,6 +115,8 @@ def test_whoever_leaves_has_no_key_any_more_and_keeps_the_id(
     assert create("Wang", "--role", "agent", monkeypatch=monkeypatch) == 2
     assert kept().keys[0].revoked_at is not None
     assert run("person", "change", "Wang", "--role", "supervisor", monkeypatch=monkeypatch) == 0
+    assert create("Wang", monkeypatch=monkeypatch) == 2
+    assert run("person", "back", "Wang", monkeypatch=monkeypatch) == 0
     assert create("Wang", monkeypatch=monkeypatch) == 0
 
 
@@ -159,7 +161,7 @@ def test_a_role_that_nobody_has_is_told_those_that_people_have(
     assert all(f"'{had}'" in told for had in people.STAFF_ROLES)
 
 
-@pytest.mark.parametrize("person", ["system", "ＳYSTEM", "?!", "\u200b", "Wang\u202egnaW", "x" * 81])
+@pytest.mark.parametrize("person", ["system", "ＳYSTEM", "caller", "?!", "\u200b", "Wang\u202egnaW", "x" * 81])
 def test_an_id_that_events_cannot_show_is_refused(person: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert create(person, "--role", "agent", monkeypatch=monkeypatch) == 2
     assert kept() == people.Directory()
@@ -182,6 +184,16 @@ def test_people_are_written_again_after_sql_has_lost_them(
     Settings().people_file.write_text(before.model_dump_json())
     for file in (tmp_path / "data").glob("hotline.db*"):
         file.unlink()
-    assert run("migrate", monkeypatch=monkeypatch) == 0
-    assert "1 people and their keys were lost, and are written again" in capsys.readouterr().out
+    # Whichever command comes first.
+    assert run("person", "list", monkeypatch=monkeypatch) == 0
+    assert "1 people and their keys were lost, and are written again" in capsys.readouterr().err
     assert kept() == before
+
+
+def test_a_changed_name_is_checked_as_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert create("Wang", "--role", "agent", "--department", "repair", monkeypatch=monkeypatch) == 0
+    for name in ("Wang\u202egnaW", "x" * 81):
+        assert run("person", "change", "Wang", "--name", name, monkeypatch=monkeypatch) == 2
+    assert run("person", "change", "Wang", "--name", "王\n芳", "--department", "", monkeypatch=monkeypatch) == 0
+    [person] = kept().people
+    assert (person.name, person.department) == ("王 芳", None)

@@ -84,8 +84,8 @@ VIEWS = (
     View(
         "My cases",
         "我的工单",
-        f'{RUNNING} AND Owner = "your name" AND State != "closed"',
-        "Put your name, as on your key.",
+        f'{RUNNING} AND Owner = "your id" AND State != "closed"',
+        "Put your id, as `hotline person list` shows it.",
     ),
     View("Waiting for the caller", "等待来电人", f'{RUNNING} AND State = "suspended"', "Suspended cases."),
     View("Awaiting approval", "待审批", f'{RUNNING} AND State = "awaiting_approval"', "Management has to decide."),

@@ -57,7 +57,7 @@ This page is generated from the transition table in `domain/case/`. The service 
 {meanings}
 ### Transitions
 
-The owner of a case may carry out the actions of `owner`, in addition to those of the role of their key. The
+The owner of a case may carry out the actions of `owner`, in addition to those of their role. The
 administrator may act in every role. Some actions have further conditions ([guards](#conditions-of-time)).
 
 {transitions}

@@ -28,7 +28,7 @@ class HandedOver(HandOver):
 def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
     """Refuse the owner of the case."""
     if body.owner == case.owner:
-        raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another agent's name",))
+        raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
     return Decision(HandedOver.of(body, previous_owner=case.owner))
 
 
