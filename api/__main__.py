@@ -158,6 +158,8 @@ def _files(settings: Settings) -> dict[str, Path]:
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT, then end open requests."""
     require_encryption(settings)
+    # Made at once, so that a backup finds it.
+    SigningKeyFile(settings.link_keys_file).newest()
     app = create_app(assemble(settings, await connect(settings, lazy=True)))
     await uvicorn.Server(server_config(app, settings)).serve()
 

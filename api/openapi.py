@@ -163,7 +163,7 @@ def _say_what_is_sent(operations: Json) -> None:
     """Take null out of the types of parameters: it can be left out, and not sent."""
     for parameter in (each for operation in operations.values() for each in operation.get("parameters", ())):
         schema = parameter["schema"]
-        given = [kind for kind in schema.pop("anyOf", ()) if kind["type"] != "null"]
+        given = [kind for kind in schema.pop("anyOf", ()) if kind.get("type") != "null"]
         parameter["schema"] = {**(given[0] if given else {}), **schema}
 
 

@@ -35,9 +35,10 @@ def count_open(connection: ReadConnection) -> int:
     return connection.scalar(_COUNT_OPEN) or 0
 
 
-def count_owned(connection: ReadConnection | WriteConnection, person: str) -> int:
-    """Return the number of open cases that a person owns."""
-    return connection.scalar(_COUNT_OPEN.where(cases.c.owner == person)) or 0
+def count_of(connection: ReadConnection | WriteConnection, person: str) -> tuple[int, int]:
+    """Return the number of open cases that a person owns, and of those that the person works on."""
+    owned, assigned = (_COUNT_OPEN.where(column == person) for column in (cases.c.owner, cases.c.assignee))
+    return connection.scalar(owned) or 0, connection.scalar(assigned) or 0
 
 
 def has_cases(connection: ReadConnection) -> bool:

@@ -131,8 +131,15 @@ def change(connection: WriteConnection, person_id: str, **changes: Any) -> Membe
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
-    """Note that a person has left, and revoke the keys. The id is never given to another. Raises PeopleError."""
-    member = change(connection, person_id, left_at=at)
+    """Note that a person has left, and revoke the keys. The id is never given to another.
+
+    Raises PeopleError, also for the last administrator.
+    """
+    member = get(connection, person_id)
+    others = people.c.left_at.is_(None) & (people.c.role == Role.ADMIN) & (people.c.id != member.id)
+    if member.role is Role.ADMIN and not connection.scalar(select(exists().where(others))):
+        raise PeopleError(f"{member.id} is the last administrator; accepted: somebody else, or add another one first")
+    change(connection, member.id, left_at=at)
     mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
     connection.execute(update(api_keys).where(mine).values(revoked_at=at))
     return member

@@ -80,20 +80,20 @@ def back(person_id: PersonId) -> None:
 
     with open_database() as database, writing(database) as connection:
         found = people.change(connection, person_id, left_at=None)
-    typer.echo(f"{found.id}: {found.name}, {found.role}")
+    typer.echo(f"{found.id} is back: {found.name}, {found.role}; `hotline key create` makes a key")
 
 
 @app.command("leave")
 def leave(person_id: PersonId) -> None:
     """Note that a person has left: every key is revoked, and nobody else ever gets the id."""
     from readmodel import people
-    from readmodel.case_queries import count_owned
+    from readmodel.case_queries import count_of
     from readmodel.database import writing
 
     with open_database() as database, writing(database) as connection:
         left = people.leave(connection, person_id, datetime.now(UTC))
-        owned = count_owned(connection, left.id)
-    typer.echo(f"{left.id} has left; open cases to hand over: {owned}")
+        owned, assigned = count_of(connection, left.id)
+    typer.echo(f"{left.id} has left; open cases to hand over: {owned}, to assign to another: {assigned}")
 
 
 def checked(person_id: str, name: str, role: StaffRole, department: str | None, districts: Sequence[str]) -> Person:

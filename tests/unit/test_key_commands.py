@@ -111,7 +111,7 @@ def test_whoever_leaves_has_no_key_any_more_and_keeps_the_id(
 ) -> None:
     assert create("Wang", "--role", "agent", monkeypatch=monkeypatch) == 0
     assert run("person", "leave", "Wang", monkeypatch=monkeypatch) == 0
-    assert "Wang has left; open cases to hand over: 0" in capsys.readouterr().out
+    assert "Wang has left; open cases to hand over: 0, to assign to another: 0" in capsys.readouterr().out
     assert create("Wang", "--role", "agent", monkeypatch=monkeypatch) == 2
     assert kept().keys[0].revoked_at is not None
     assert run("person", "change", "Wang", "--role", "supervisor", monkeypatch=monkeypatch) == 0
@@ -133,7 +133,7 @@ def test_a_rotated_key_opens_for_some_hours_beside_the_new_one(
     assert (new.scope, new.is_live(now + timedelta(days=900))) == ("read", True)
 
 
-def test_the_administrators_key_is_made_once_and_anew_when_it_opens_nothing(
+def test_the_administrator_has_a_key_and_gets_another_when_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "admin.key"
@@ -141,6 +141,11 @@ def test_the_administrators_key_is_made_once_and_anew_when_it_opens_nothing(
         assert run("key", "admin", str(file), monkeypatch=monkeypatch) == 0
     [first] = kept().keys
     assert file.stat().st_mode & 0o777 == 0o600
+    # It was moved to a safe place.
+    moved = file.rename(tmp_path / "safe")
+    assert run("key", "admin", str(file), monkeypatch=monkeypatch) == 0
+    assert not file.exists()
+    assert moved.read_text()[3:11] == first.id
     Directory(Settings().database_url).revoke(first.id)
     assert run("key", "admin", str(file), monkeypatch=monkeypatch) == 0
     assert [key.id for key in kept().keys if key.is_live(datetime.now(UTC))] == [file.read_text()[3:11]]
@@ -197,3 +202,13 @@ def test_a_changed_name_is_checked_as_a_new_one(monkeypatch: pytest.MonkeyPatch)
     assert run("person", "change", "Wang", "--name", "王\n芳", "--department", "", monkeypatch=monkeypatch) == 0
     [person] = kept().people
     assert (person.name, person.department) == ("王 芳", None)
+
+
+def test_the_last_administrator_does_not_leave(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("key", "admin", monkeypatch=monkeypatch) == 0
+    assert run("person", "leave", "admin", monkeypatch=monkeypatch) == 2
+    assert "the last administrator" in capsys.readouterr().err
+    assert run("person", "add", "chief", "--role", "admin", monkeypatch=monkeypatch) == 0
+    assert run("person", "leave", "admin", monkeypatch=monkeypatch) == 0
