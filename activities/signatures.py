@@ -373,7 +373,8 @@ async def _by_person(command: Command[Any]) -> Command[Any]:
         cause = error.cause if isinstance(error.cause, ApplicationError) else None
         message = cause.message if cause and cause.type == NOBODY else "The directory does not answer; try again."
         raise ApplicationError(message, type=UNSIGNED, non_retryable=True) from error
-    return command.model_copy(update={"actor": found.model_copy(update={"unverified": True})})
+    # What else a sender of the service tells, its key and what it has written to SQL, is not believed.
+    return type(command)(actor=found.model_copy(update={"unverified": True}), body=command.body)
 
 
 def remember(values: Sequence[object], payloads: Sequence[Payload], *, is_start: bool) -> None:

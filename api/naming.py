@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from api.people import People
 from api.problems import ProblemError, declare
-from domain.shared.actors import Actor, shown_name
+from domain.shared.actors import Actor, Role, shown_name
 from readmodel.people import Member
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -47,7 +47,12 @@ class Naming:
         return self._find("owner", text, takes_unknown=self._takes_unknown)
 
     def _owner(self, text: str) -> Named:
-        return self._find("owner", text, takes_unknown=False)
+        found = self._find("owner", text, takes_unknown=False)
+        person = self._people.get(found.id)
+        if person and person.role is Role.CREW:
+            detail = f"{person.id} is of a crew, which reads the cases of its department alone and owns none."
+            raise ProblemError(UNKNOWN_OWNER, detail, accepted=["an agent"])
+        return found
 
     def _assignee(self, text: str, body: BaseModel, actor: Actor) -> Named:
         # Whoever names no department acts for the own one.

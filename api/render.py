@@ -14,6 +14,7 @@ from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
 from domain.rights.masking import masked, masks_for
+from domain.rights.rights import READ_CASES, Reach
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
 from readmodel.dead_letters import DeadLetter
@@ -25,6 +26,8 @@ _CASE = TypeAdapter(CaseView)
 
 def complaint(view: CaseView, reader: Actor) -> bytes:
     """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`."""
+    if _reads_one_department(reader):
+        view = view.model_copy(update={"possible_duplicates": ()})
     masks, names = masks_for(reader.role, ended=view.state in ENDED), list[str]()
     if masks:
         shown, names = masked(_CASE.dump_python(view, mode="json"), masks)
@@ -32,6 +35,11 @@ def complaint(view: CaseView, reader: Actor) -> bytes:
     else:
         written = _CASE.dump_json(view)
     return b'%b,"masked":%b,"links":%b}' % (written[:-1], to_json(names), to_json(links(view.number)))
+
+
+def _reads_one_department(reader: Actor) -> bool:
+    """Return True if numbers of other cases are not for this reader: they may be of other departments."""
+    return READ_CASES.reach.get(reader.role) is Reach.DEPARTMENT
 
 
 def links(number: str) -> dict[str, str]:
@@ -51,8 +59,9 @@ def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) ->
 
     `case` is the present state of the case.
     """
+    hidden = {"terms", "possible_duplicates"} if _reads_one_department(reader) else {"terms"}
     shown = event.model_dump(
-        mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": {"terms"}}
+        mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": hidden}
     )
     return _masked({**shown, "from": event.from_state, "to": event.to_state}, reader, case)
 

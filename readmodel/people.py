@@ -17,6 +17,7 @@ from sqlalchemy import exists, insert, select, update
 
 from domain.shared.actors import RESERVED, Person, Role
 from domain.shared.operator_errors import OperatorError
+from domain.shared.text import INVISIBLE
 from domain.shared.value import Immutable
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import row, upsert
@@ -79,9 +80,11 @@ class Directory(Immutable):
 
     def named(self, text: str) -> tuple[Member, ...]:
         """Return those who are meant by an id, or else by a shown name, without those who have left."""
-        present = [person for person in self.people if person.left_at is None]
-        by_id = tuple(person for person in present if folded(person.id) == folded(text))
-        return by_id or tuple(person for person in present if folded(person.name) == folded(text))
+        wanted = folded(text)
+        # The id of somebody who has left is nobody else's name.
+        by_id = [person for person in self.people if folded(person.id) == wanted]
+        found = by_id or [person for person in self.people if folded(person.name) == wanted]
+        return tuple(person for person in found if person.left_at is None)
 
 
 def directory(connection: ReadConnection | WriteConnection) -> Directory:
@@ -263,8 +266,8 @@ def _person_row(person: Member) -> dict[str, Any]:
 
 def _check(person: Person) -> None:
     """Raise PeopleError if events could not show the person, or if nothing would bound what a crew may do."""
-    if not any(character.isalnum() for character in person.id):
-        raise PeopleError("the id of a person has a letter or digit; accepted: a staff number or a login")
+    if not any(character.isalnum() for character in person.id) or INVISIBLE.search(person.id):
+        raise PeopleError("the id of a person has a letter or digit, and nothing invisible; accepted: a staff number")
     if folded(person.id) in RESERVED:
         raise PeopleError(f"{person.id} stands for the service or a caller on events; accepted: the id of a person")
     if person.role not in STAFF_ROLES:

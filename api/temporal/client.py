@@ -26,6 +26,7 @@ from activities.signatures import UNSIGNED
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
+from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.numbers import is_incident
 from workflows.clients.start import KeyReusedError
@@ -106,6 +107,8 @@ class EntityClient(Generic[OutcomeT]):
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
         async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
             subject = f"{'incident' if is_incident(number) else 'case'} {number}"
+            if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
+                subject = f"caller of {subject}"
             self._limit.check(subject)
             # Known only now: the write of those who acted before may have ended meanwhile.
             update = self._handle(number).execute_update(

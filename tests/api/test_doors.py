@@ -154,6 +154,15 @@ async def test_many_actions_on_one_case_are_refused_whoever_acts(
     ]
 
 
+async def test_a_caller_does_not_use_up_what_the_staff_may_do(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=2) as made:
+        said = [await made.http.post(made.link(number), data={"act": "comment", "words": str(n)}) for n in range(4)]
+        assert [answer.status_code for answer in said[:2]] == [200] * 2
+        assert (await made.act(number, "dispatch", {"department": "repair"}, "zhou")).status_code == 200
+    assert (await on_sqlite.actions(number)).count("comment") == 2
+
+
 async def test_zero_is_no_limit(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=0, reads_per_minute=0) as made:

@@ -165,3 +165,7 @@ async def test_people_are_listed_by_role_department_and_district(on_sqlite: Api)
     on_sqlite.directory.leave("30001")
     await on_sqlite.backend.people.read_anew()
     assert "30001" not in await ids()
+    # Nobody else is meant by the id of somebody who has left.
+    on_sqlite.directory.enter("30009", Role.AGENT, name="30001")
+    await on_sqlite.backend.people.read_anew()
+    assert on_sqlite.backend.people.named("30001") == ()

@@ -277,3 +277,19 @@ async def test_rights_need_no_further_read_of_sql(on_sqlite: Api) -> None:
     by_path = [{by: asked[by, path] for by in ("chief", "wu")} for _, path in asked]
     assert all(counts["wu"] == counts["chief"] for counts in by_path)
     assert asked["wu", f"/v1/complaints/{number}"] <= 2
+
+
+async def test_a_case_is_handed_over_to_no_crew(on_sqlite: Api) -> None:
+    """It could act as the owner on a case of another department, and not read the answer."""
+    number = await on_sqlite.case_in("in_progress")
+    found = problem(await on_sqlite.act(number, "hand_over", {"owner": "sun"}, "xu"), 422, "unknown-owner")
+    assert found["accepted"] == ["an agent"]
+
+
+async def test_a_crew_learns_no_numbers_of_cases_that_may_be_the_same_matter(on_sqlite: Api) -> None:
+    """They may be of other departments."""
+    place = {"location": {"district": "west", "address": "孙文西路步行街 8 号"}}
+    first, second = [await on_sqlite.case_in("dispatched", **place) for _ in range(2)]
+    assert first in (await on_sqlite.complaint(second))["possible_duplicates"]
+    for path in ("", "/timeline"):
+        assert first not in (await on_sqlite.get(f"/v1/complaints/{second}{path}", "wu")).text

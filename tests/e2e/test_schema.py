@@ -52,8 +52,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     catalogue.write_text(CATALOGUE.format(usual=DEFAULT_CATALOGUE), "utf-8")
     channels = folder / "channels.toml"
     channels.write_text(CHANNELS, "utf-8")
-    # Schemathesis tries wrong keys as well.
-    more = {"HOTLINE_GUESSES_PER_MINUTE": "100000", "HOTLINE_CHANNELS": str(channels)}
+    # Schemathesis tries wrong keys as well, and asks more than a person does.
+    unlimited = dict.fromkeys(
+        ("HOTLINE_READS_PER_MINUTE", "HOTLINE_WRITES_PER_MINUTE", "HOTLINE_ACTIONS_PER_CASE"), "0"
+    )
+    more = unlimited | {"HOTLINE_GUESSES_PER_MINUTE": "100000", "HOTLINE_CHANNELS": str(channels)}
     with Service(folder, catalogue, more) as service:
         yield service
 

@@ -56,6 +56,12 @@ async def test_what_comes_from_the_temporal_ui_is_taken_on_request_and_marked(
         assert [bool(row["unverified"]) for row in rows] == [False, False, True]
         assert [(row["actor"], row["role"]) for row in rows][-1] == ("10031", "dispatcher")
         assert f"周敏{UNVERIFIED}" in (await metadata(complaint.handle)).current_details
+        # Nor are a key, names, and what SQL is said to have, believed.
+        told = Command(actor=pretended, body=Comment(note="?"), key="of-another", people={"10031": "?"}, acknowledged=3)
+        await unsigned.execute_update("comment", told)
+        [*_, last] = await complaint.published(4)
+        assert (last["action"], last["people"]) == ("comment", '{"10031":"周敏"}')
+        assert await complaint.handle.query("done", args=["of-another", pretended]) is None
         directory.leave("10031")
         assert "Nobody in the directory" in await failed(ui, complaint, "comment", {"as": "10031", "note": "?"})
         # A replay asks no directory: who it was stands in the history.
