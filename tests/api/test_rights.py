@@ -96,6 +96,7 @@ async def test_every_operation_takes_a_right_that_is_published(on_sqlite: Api) -
     assert {path for path in hidden if not path.startswith(PAGE)} == HIDDEN
 
 
+@pytest.mark.slow
 async def test_every_route_answers_every_role_as_the_table_says(on_sqlite: Api) -> None:
     """Each route is asked by each role, by crews of the department and of another, by the owner and another agent."""
     table, walked, wrong = Table((await on_sqlite.get("/v1/roles")).json()), 0, list[str]()
