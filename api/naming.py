@@ -44,10 +44,25 @@ class Naming:
 
     def first_owner(self, text: str) -> Named:
         """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
-        return self._find("owner", text, takes_unknown=self._takes_unknown)
+        return self._owner(text, takes_unknown=self._takes_unknown)
 
-    def _owner(self, text: str) -> Named:
-        found = self._find("owner", text, takes_unknown=False)
+    def known(self, text: str) -> Named:
+        """Return the one person who is meant, or else the text."""
+        found = self._people.named(text)
+        return _named(found[0]) if len(found) == 1 else Named(text)
+
+    def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
+        """Return the body with ids in place of names, and the names by id. Raises ProblemError 422."""
+        people: dict[str, str] = {}
+        for field in KINDS.keys() & body.model_fields_set:
+            if text := getattr(body, field):
+                is_owner = field == "owner"
+                named = self._owner(text, takes_unknown=False) if is_owner else self._assignee(text, body, actor)
+                body, people = body.model_copy(update={field: named.id}), people | named.people
+        return body, people
+
+    def _owner(self, text: str, *, takes_unknown: bool) -> Named:
+        found = self._find("owner", text, takes_unknown=takes_unknown)
         person = self._people.get(found.id)
         if person and person.role is Role.CREW:
             detail = f"{person.id} is of a crew, which reads the cases of its department alone and owns none."
@@ -71,20 +86,6 @@ class Naming:
             detail = f"{person.id} is of {person.department or 'no department'}, and the work is that of {department}."
             raise ProblemError(KINDS[field], detail, accepted=[f"a person of {department}"])
         return _named(person)
-
-    def known(self, text: str) -> Named:
-        """Return the one person who is meant, or else the text."""
-        found = self._people.named(text)
-        return _named(found[0]) if len(found) == 1 else Named(text)
-
-    def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
-        """Return the body with ids in place of names, and the names by id. Raises ProblemError 422."""
-        people: dict[str, str] = {}
-        for field in KINDS.keys() & body.model_fields_set:
-            if text := getattr(body, field):
-                named = self._assignee(text, body, actor) if field == "assignee" else self._owner(text)
-                body, people = body.model_copy(update={field: named.id}), people | named.people
-        return body, people
 
 
 def _named(person: Member) -> Named:
