@@ -1,6 +1,5 @@
 """Claims of an access token, mapped to a person of the company, a role and a department."""
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from api.problems import ProblemError, declare
 from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
 from domain.shared.text import Name
 from domain.shared.value import Coded
+from readmodel.people import folded
 
 NO_ROLE = declare("no-role", HTTPStatus.FORBIDDEN, "No role for this token")
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
@@ -50,7 +50,7 @@ class ClaimMap:
         given = _value(claims, self.person)
         person = _valid(_PERSON_ID, given)
         # Any other form of an id would be another person's, or look like it.
-        if person is None or person != given or not person.isprintable() or _folded(person) in RESERVED:
+        if person is None or person != given or not person.isprintable() or folded(person) in RESERVED:
             detail = (
                 f"The claim {self.person} of the token names no person; accepted: 1 to 80 visible characters,"
                 f" without spaces around them and none of {', '.join(sorted(RESERVED))}."
@@ -100,7 +100,3 @@ def _valid(kind: TypeAdapter[str], given: object) -> str | None:
         return kind.validate_python(given)
     except ValidationError:
         return None
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
