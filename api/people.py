@@ -147,8 +147,8 @@ class People:
         except ProblemError:
             return False
         self._read_at = began_at
-        # Without anybody, as in a database that was lost, what is known is worth more.
-        if found != self._directory and (found.people or not self._people):
+        # Without anybody, as in a database that was lost, what is known is worth more, and so is its copy.
+        if found.people and found != self._directory:
             self._take(found)
             try:
                 await asyncio.to_thread(self._keep, found.model_dump_json(indent=1) + "\n")

@@ -11,14 +11,15 @@ from api.backend import Backend
 from api.problems import INVALID_REQUEST, UNKNOWN
 from api.schemas import PeoplePage
 from domain.rights.rights import READ_REFERENCE
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, DistrictCode
+from readmodel.people import StaffRole
 
 
 class PeopleListing(BaseModel, extra="forbid"):
     """Filters of the list of people."""
 
-    role: Role | None = Field(default=None, description="Only of this role.")
+    role: StaffRole | None = Field(default=None, description="Only of this role.")
     department: DepartmentCode | None = Field(default=None, description="Only of this department.")
     district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
 
