@@ -65,8 +65,8 @@ class Naming:
         found = self._find("owner", text, takes_unknown=takes_unknown)
         person = self._people.get(found.id)
         if person and person.role is Role.CREW:
-            detail = f"{person.id} is of a crew, which reads the cases of its department alone and owns none."
-            raise ProblemError(UNKNOWN_OWNER, detail, accepted=["an agent"])
+            detail = f"{person.id} is of a crew, which works for its department and owns no case."
+            raise ProblemError(UNKNOWN_OWNER, detail, accepted=["a person of no crew"])
         return found
 
     def _assignee(self, text: str, body: BaseModel, actor: Actor) -> Named:
@@ -76,7 +76,7 @@ class Naming:
 
     def _find(self, field: str, text: str, department: str | None = None, *, takes_unknown: bool) -> Named:
         found = self._people.named(text)
-        if not found and takes_unknown:
+        if not found and takes_unknown and not self._people.was_of_somebody(text):
             return Named(text)
         if len(found) != 1:
             whom = f"several people: {', '.join(person.id for person in found)}" if found else "nobody in the directory"

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError
 from api.sql.reader import Reader, away
-from domain.shared.actors import SYSTEM, Actor
+from domain.shared.actors import RESERVED, SYSTEM, Actor
 from readmodel.database import writing
 from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, Scope, directory, folded, note_used
 
@@ -109,6 +109,13 @@ class People:
     def get(self, person_id: str) -> Member | None:
         """Return the person with this id, whatever its case and width, also one who has left; None if there is none."""
         return self._people.get(folded(person_id))
+
+    def was_of_somebody(self, text: str) -> bool:
+        """Return True if this is the id or name of a person, also of one who has left, or stands for nobody at all."""
+        wanted = folded(text)
+        return wanted in RESERVED or any(
+            wanted in (folded(each.id), folded(each.name)) for each in self._people.values()
+        )
 
     def present(self) -> tuple[Member, ...]:
         """Return all who have not left."""

@@ -125,10 +125,17 @@ def add_if_new(connection: WriteConnection, person: Person, at: datetime) -> Mem
 def change(connection: WriteConnection, person_id: str, **changes: Any) -> Member:  # noqa: ANN401 - values of its fields
     """Change what is known of a person; the id stays. `left_at=None` takes back who had left.
 
-    Raises PeopleError, and ValidationError for a name that cannot be shown.
+    Raises PeopleError, also for the last administrator, and ValidationError for a name that cannot be shown.
     """
-    member = Member.model_validate({**get(connection, person_id).model_dump(), **changes})
+    known = get(connection, person_id)
+    member = Member.model_validate({**known.model_dump(), **changes})
     _check(member)
+    if _is_administrator(known) and not _is_administrator(member):
+        others = people.c.left_at.is_(None) & (people.c.role == Role.ADMIN) & (people.c.id != member.id)
+        if not connection.scalar(select(exists().where(others))):
+            raise PeopleError(
+                f"{member.id} is the last administrator; accepted: somebody else, or add another one first"
+            )
     upsert(connection, people, [_person_row(member)])
     return member
 
@@ -138,11 +145,7 @@ def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
 
     Raises PeopleError, also for the last administrator.
     """
-    member = get(connection, person_id)
-    others = people.c.left_at.is_(None) & (people.c.role == Role.ADMIN) & (people.c.id != member.id)
-    if member.role is Role.ADMIN and not connection.scalar(select(exists().where(others))):
-        raise PeopleError(f"{member.id} is the last administrator; accepted: somebody else, or add another one first")
-    change(connection, member.id, left_at=at)
+    member = change(connection, person_id, left_at=at)
     mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
     connection.execute(update(api_keys).where(mine).values(revoked_at=at))
     return member
@@ -262,6 +265,10 @@ def _districts(text: str) -> tuple[str, ...]:
 
 def _person_row(person: Member) -> dict[str, Any]:
     return row(people, person, folded_id=folded(person.id), districts=",".join(person.districts))
+
+
+def _is_administrator(person: Member) -> bool:
+    return person.role is Role.ADMIN and person.left_at is None
 
 
 def _check(person: Person) -> None:

@@ -1,12 +1,24 @@
 """Fixtures that every folder of tests may ask for."""
 
 import gc
-import os
+from typing import Any
+
+from temporalio.worker._workflow import _WorkflowWorker
 
 pytest_plugins = ["tests.support.databases", "tests.support.temporal"]
 
-# A machine that stands still for two seconds is no deadlock, for which the SDK would break off workflow and worker.
-os.environ["TEMPORAL_DEBUG"] = "1"
+PATIENCE_SECONDS = 60.0
+"""Time after which the SDK breaks off a workflow. A busy machine may stand still for longer than its own two seconds,
+and a worker whose workflow was broken off in a bad moment never ends."""
+_begin = _WorkflowWorker.__init__
+
+
+def _begin_patiently(self: Any, *args: Any, **kwargs: Any) -> None:
+    _begin(self, *args, **kwargs)
+    self._deadlock_timeout_seconds = PATIENCE_SECONDS
+
+
+_WorkflowWorker.__init__ = _begin_patiently  # type: ignore[method-assign]  # the SDK has no setting for it
 
 
 def pytest_collection_finish() -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import stat
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
 from domain.shared.actors import Role
+from readmodel.migrate import migrate
 from tests.support.api import Api, further_api, problem
 from tests.support.hotline import until
 from workflows.presentation.complaint import workflow_id
@@ -81,6 +83,29 @@ async def test_nobody_in_the_directory_is_refused_unless_that_is_allowed(on_sqli
         call = {"service_code": "leak", "description": "漏水", "owner": "老陈"}
         problem(await api.register(call, "chief"), 422, "unknown-owner")
     assert (await on_sqlite.act(number, "dispatch", to, "zhou")).json()["assignee"] == "老梁"
+
+
+async def test_no_free_text_is_the_name_of_somebody_who_has_left(on_sqlite: Api) -> None:
+    """The case would be theirs when they are back."""
+    on_sqlite.directory.enter("50001", Role.CREW, "repair", name="老曾")
+    on_sqlite.directory.leave("50001")
+    await on_sqlite.backend.people.read_anew()
+    number = await on_sqlite.case_in("registered")
+    for name in ("50001", "老曾", "caller"):
+        to = {"department": "repair", "assignee": name}
+        problem(await on_sqlite.act(number, "dispatch", to, "zhou"), 422, "unknown-assignee")
+        call = {"service_code": "leak", "description": "漏水", "owner": name}
+        problem(await on_sqlite.register(call, "chief"), 422, "unknown-owner")
+
+
+async def test_sql_that_has_lost_everybody_takes_nobodys_key_and_no_copy(on_sqlite: Api, tmp_path: Path) -> None:
+    """A process that starts on an empty database wrote over the copy, from which people are written again."""
+    empty = f"sqlite:///{tmp_path / 'hotline.db'}"
+    migrate(empty)
+    before = on_sqlite.settings.people_file.read_text()
+    async with further_api(on_sqlite, now, database_url=empty) as api:
+        assert (await knock(api, on_sqlite.tokens["chen"])).status_code == 200
+    assert on_sqlite.settings.people_file.read_text() == before
 
 
 async def test_a_new_key_opens_at_once_and_a_revoked_one_not_for_long_in_every_process(on_both: Api) -> None:

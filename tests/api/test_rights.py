@@ -284,7 +284,7 @@ async def test_a_case_is_handed_over_to_no_crew(on_sqlite: Api) -> None:
     """It could act as the owner on a case of another department, and not read the answer."""
     number = await on_sqlite.case_in("in_progress")
     found = problem(await on_sqlite.act(number, "hand_over", {"owner": "sun"}, "xu"), 422, "unknown-owner")
-    assert found["accepted"] == ["an agent"]
+    assert found["accepted"] == ["a person of no crew"]
 
 
 async def test_a_crew_learns_no_numbers_of_cases_that_may_be_the_same_matter(on_sqlite: Api) -> None:

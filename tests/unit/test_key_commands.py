@@ -210,5 +210,9 @@ def test_the_last_administrator_does_not_leave(
     assert run("key", "admin", monkeypatch=monkeypatch) == 0
     assert run("person", "leave", "admin", monkeypatch=monkeypatch) == 2
     assert "the last administrator" in capsys.readouterr().err
+    assert run("person", "change", "admin", "--role", "agent", monkeypatch=monkeypatch) == 2
     assert run("person", "add", "chief", "--role", "admin", monkeypatch=monkeypatch) == 0
     assert run("person", "leave", "admin", monkeypatch=monkeypatch) == 0
+    # The service starts without it.
+    assert run("key", "admin", monkeypatch=monkeypatch) == 0
+    assert "hotline key create chief" in capsys.readouterr().err

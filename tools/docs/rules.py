@@ -20,7 +20,7 @@ REFUSED = (
     ("催办 `urge`", "By agents and supervisors: before the promise expires. By callers: at any time.", "urge-too-late"),
     ("督办 `supervise`", "Once in a cycle.", "already-supervised"),
     ("移交 `hand_over`", "To another person than the owner (422).", "same-owner"),
-    ("", "To a person of the directory (422).", "unknown-owner"),
+    ("", "To a person of the directory who is of no crew (422).", "unknown-owner"),
 )
 """Actions with their condition, and the problem type of a refusal."""
 
