@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     """Most requests of one person within a minute that read; further ones 429. 0: no limit."""
 
     actions_per_case: int = Field(default=30, ge=0, le=1_000_000)
-    """Most actions of staff on one case or incident within a minute, and as many of its caller; then 429. 0: no limit."""
+    """Most actions of staff on one case or incident in a minute, and as many of its caller; then 429. 0: no limit."""
 
     oidc_issuer: Annotated[str, AfterValidator(_encrypted_or_here)] | None = None
     """OIDC issuer whose access tokens are accepted beside API keys, exactly as its tokens name it in `iss`."""
