@@ -73,8 +73,8 @@ def assemble(
         SigningKeysError: the file of keys of links cannot be read.
     """
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    # An unreadable file is reported at the start, not by the first request.
     link_keys = SigningKeyFile(settings.link_keys_file)
+    # An unreadable file is reported at the start, not by the first request.
     link_keys.find(b"")
     limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
     actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
@@ -158,8 +158,11 @@ def _files(settings: Settings) -> dict[str, Path]:
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT, then end open requests."""
     require_encryption(settings)
-    # Made at once, so that a backup finds it.
-    SigningKeyFile(settings.link_keys_file).newest()
+    try:
+        # Made at once, so that a backup finds it.
+        SigningKeyFile(settings.link_keys_file).newest()
+    except OSError as error:
+        log.warning("the keys of links cannot be written: %s", error.strerror)
     app = create_app(assemble(settings, await connect(settings, lazy=True)))
     await uvicorn.Server(server_config(app, settings)).serve()
 

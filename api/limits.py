@@ -82,10 +82,13 @@ class Limits:
 
     def guessed(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
-        address = f"address {request.client.host if request.client else 'unknown'}"
-        self._log.tell(address, f"sends {what}")
-        self._guesses.check(address)
-        self._guesses.count(address)
+        self._log.tell(_address(request), f"sends {what}")
+        self.check_guesses(request)
+        self._guesses.count(_address(request))
+
+    def check_guesses(self, request: Request) -> None:
+        """Raise ProblemError 429 if the address of this request has sent too many wrong keys or links."""
+        self._guesses.check(_address(request))
 
     def asked(self, request: Request, person: str, role: Role) -> None:
         """Count a request of a person, by id. Raises ProblemError 429 after too many.
@@ -98,3 +101,7 @@ class Limits:
         subject = f"person {person}"
         limit.check(subject)
         limit.count(subject)
+
+
+def _address(request: Request) -> str:
+    return f"address {request.client.host if request.client else 'unknown'}"

@@ -62,30 +62,34 @@ class Naming:
         return body, people
 
     def _owner(self, text: str, *, takes_unknown: bool) -> Named:
-        found = self._find("owner", text, takes_unknown=takes_unknown)
-        person = self._people.get(found.id)
-        if person and person.role is Role.CREW:
+        person = self._find("owner", text, takes_unknown=takes_unknown)
+        if person is None:
+            return Named(text)
+        if person.role is Role.CREW:
             detail = f"{person.id} is of a crew, which works for its department and owns no case."
             raise ProblemError(UNKNOWN_OWNER, detail, accepted=["a person of no crew"])
-        return found
+        return _named(person)
 
     def _assignee(self, text: str, body: BaseModel, actor: Actor) -> Named:
         # Whoever names no department acts for the own one.
         department = getattr(body, "department", None) or actor.department
-        return self._find("assignee", text, department, takes_unknown=self._takes_unknown)
+        person = self._find("assignee", text, takes_unknown=self._takes_unknown)
+        if person is None:
+            return Named(text)
+        if department not in (None, person.department):
+            detail = f"{person.id} is of {person.department or 'no department'}, and the work is that of {department}."
+            raise ProblemError(UNKNOWN_ASSIGNEE, detail, accepted=[f"a person of {department}"])
+        return _named(person)
 
-    def _find(self, field: str, text: str, department: str | None = None, *, takes_unknown: bool) -> Named:
+    def _find(self, field: str, text: str, *, takes_unknown: bool) -> Member | None:
+        """Return the one person who is meant; None for text that is taken as it is. Raises ProblemError 422."""
         found = self._people.named(text)
         if not found and takes_unknown and not self._people.was_of_somebody(text):
-            return Named(text)
+            return None
         if len(found) != 1:
             whom = f"several people: {', '.join(person.id for person in found)}" if found else "nobody in the directory"
             raise ProblemError(KINDS[field], f"{text!r} is {whom}.", accepted=ACCEPTED)
-        [person] = found
-        if department not in (None, person.department):
-            detail = f"{person.id} is of {person.department or 'no department'}, and the work is that of {department}."
-            raise ProblemError(KINDS[field], detail, accepted=[f"a person of {department}"])
-        return _named(person)
+        return found[0]
 
 
 def _named(person: Member) -> Named:

@@ -58,6 +58,7 @@ class People:
         self._kept = kept
         self._keep = keep
         self._directory: Directory | None = None
+        self._unkept = False
         self._keys: dict[str, tuple[ApiKey, Actor]] = {}
         self._people: dict[str, Member] = {}
         self._read_at = self._noted_at = float("-inf")
@@ -83,8 +84,10 @@ class People:
             await asyncio.wait({self._noting})
         await self._note_used()
 
-    async def verify(self, token: str) -> tuple[Actor, Scope] | None:
+    async def verify(self, token: str, before_read: Callable[[], None]) -> tuple[Actor, Scope] | None:
         """Return who acts with this key, and what it is good for; None if unknown, wrong, expired or revoked.
+
+        `before_read` is called before SQL is asked for a key that is not known, and may raise.
 
         Raises:
             MalformedKeyError: the text does not have the form of a key.
@@ -94,6 +97,7 @@ class People:
             raise MalformedKeyError(f"an API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape")
         key_id, secret = match.groups()
         if key_id not in self._keys:
+            before_read()
             await self.read_anew()
         key, actor = self._keys.get(key_id, _NOBODYS)
         now = self._clock()
@@ -129,7 +133,7 @@ class People:
             except Exception:
                 # Revoked keys must not go on because of one bad read.
                 log.exception("people and keys could not be read; they are as they were")
-            if time.monotonic() - self._noted_at >= NOTED_SECONDS:
+            if time.monotonic() - self._noted_at >= NOTED_SECONDS and (self._noting is None or self._noting.done()):
                 # By itself: a lock of SQL must not hold up the next read.
                 self._noting = asyncio.create_task(self._note_used())
 
@@ -157,8 +161,11 @@ class People:
         # Without anybody, as in a database that was lost, what is known is worth more, and so is its copy.
         if found.people and found != self._directory:
             self._take(found)
+            self._unkept = True
+        if self._unkept:
             try:
                 await asyncio.to_thread(self._keep, found.model_dump_json(indent=1) + "\n")
+                self._unkept = False
             except OSError as error:
                 log.error("the copy of people and keys cannot be written: %s", error.strerror)  # noqa: TRY400 - one line will do
         return True
@@ -166,8 +173,8 @@ class People:
     def _take(self, found: Directory) -> None:
         self._directory = found
         actors = {person.id: person.actor for person in found.people}
-        # Who leaves has no live key.
-        self._keys = {key.id: (key, actors[key.person]) for key in found.keys}
+        # Who leaves has no live key; who cannot be read has none either.
+        self._keys = {key.id: (key, actors[key.person]) for key in found.keys if key.person in actors}
         self._people = {folded(person.id): person for person in found.people}
 
     async def _note_used(self) -> None:
@@ -184,7 +191,7 @@ class People:
 
     def _write_used(self, used: dict[str, datetime]) -> None:
         with writing(self._engine) as connection:
-            note_used(connection, [*used.items()])
+            note_used(connection, used)
 
 
 _NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime.min), SYSTEM  # noqa: DTZ901 - opens nothing

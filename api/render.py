@@ -26,15 +26,15 @@ _CASE = TypeAdapter(CaseView)
 
 def complaint(view: CaseView, reader: Actor) -> bytes:
     """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`."""
-    if _reads_one_department(reader):
-        view = view.model_copy(update={"possible_duplicates": ()})
-    masks, names = masks_for(reader.role, ended=view.state in ENDED), list[str]()
-    if masks:
+    hidden = list[str]()
+    if _reads_one_department(reader) and view.possible_duplicates:
+        view, hidden = view.model_copy(update={"possible_duplicates": ()}), ["possible_duplicates"]
+    if masks := masks_for(reader.role, ended=view.state in ENDED):
         shown, names = masked(_CASE.dump_python(view, mode="json"), masks)
-        written = to_json(shown)
+        written, hidden = to_json(shown), [*names, *hidden]
     else:
         written = _CASE.dump_json(view)
-    return b'%b,"masked":%b,"links":%b}' % (written[:-1], to_json(names), to_json(links(view.number)))
+    return b'%b,"masked":%b,"links":%b}' % (written[:-1], to_json(hidden), to_json(links(view.number)))
 
 
 def _reads_one_department(reader: Actor) -> bool:

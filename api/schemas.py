@@ -76,7 +76,7 @@ class Complaint(CaseView):
     """Complaint at one version (工单)."""
 
     masked: list[str] = Field(
-        description="Fields of the caller that your role sees masked (脱敏).", examples=[["caller.phone"]]
+        description="Fields that your role sees masked (脱敏) or empty.", examples=[["caller.phone"]]
     )
     links: Links
 

@@ -58,7 +58,7 @@ class BearerKey(HTTPBearer):
     async def _holder_of_key(self, request: Request, token: str) -> Actor:
         headers = {"WWW-Authenticate": INVALID}
         try:
-            found = await self._people.verify(token)
+            found = await self._people.verify(token, lambda: self._limits.check_guesses(request))
         except MalformedKeyError as error:
             self._limits.guessed(request, "malformed keys")
             raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None

@@ -5,15 +5,16 @@ password hash would add nothing but load.
 """
 
 import hashlib
+import logging
 import re
 import secrets
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import Field
-from sqlalchemy import exists, insert, select, update
+from pydantic import Field, ValidationError
+from sqlalchemy import exists, insert, or_, select, update
 
 from domain.shared.actors import RESERVED, Person, Role
 from domain.shared.operator_errors import OperatorError
@@ -22,6 +23,8 @@ from domain.shared.value import Immutable
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import row, upsert
 from readmodel.tables import api_keys, people
+
+log = logging.getLogger("hotline.people")
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
@@ -36,6 +39,7 @@ StaffRole = Literal[
 ]
 """Roles that a person has: all but those of a case's owner, of callers, and of the service itself."""
 STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))
+_Row = TypeVar("_Row", bound=Immutable)
 Scope = Literal["all", "read"]
 """Use of a key: for all that its person may do, or for reading alone."""
 
@@ -88,20 +92,25 @@ class Directory(Immutable):
 
 
 def directory(connection: ReadConnection | WriteConnection) -> Directory:
-    """Return all people and keys."""
+    """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
     # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
     keys = connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)).mappings().all()
     members = connection.execute(select(people).order_by(people.c.added_at, people.c.id)).mappings()
-    return Directory(people=tuple(map(_member, members)), keys=tuple(map(_key, keys)))
+    return Directory(people=tuple(_readable(_member, members)), keys=tuple(_readable(_key, keys)))
 
 
 def restore(connection: WriteConnection, kept: Directory) -> int:
     """Write the people and keys of a directory if SQL has none, as after its loss; return the number of people."""
-    if not kept.people or connection.scalar(select(exists().select_from(people))):
+    if not kept.people or has_people(connection):
         return 0
     upsert(connection, people, [_person_row(person) for person in kept.people])
     upsert(connection, api_keys, [row(api_keys, key) for key in kept.keys])
     return len(kept.people)
+
+
+def has_people(connection: ReadConnection | WriteConnection) -> bool:
+    """Return True if there is a person, also one who has left."""
+    return bool(connection.scalar(select(exists().select_from(people))))
 
 
 def add(connection: WriteConnection, person: Person, at: datetime) -> Member:
@@ -141,11 +150,11 @@ def change(connection: WriteConnection, person_id: str, **changes: Any) -> Membe
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
-    """Note that a person has left, and revoke the keys. The id is never given to another.
+    """Note that a person has left, and revoke the keys; once more changes nothing. The id is never given to another.
 
     Raises PeopleError, also for the last administrator.
     """
-    member = change(connection, person_id, left_at=at)
+    member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
     mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
     connection.execute(update(api_keys).where(mine).values(revoked_at=at))
     return member
@@ -206,7 +215,7 @@ def issue(connection: WriteConnection, person: Person, at: datetime, **key: Any)
 
 
 def rotate_key(connection: WriteConnection, key_id: str, at: datetime, until: datetime) -> tuple[ApiKey, str]:
-    """Add a key like this one, which expires at `until`. Raises PeopleError."""
+    """Add a key like this one, and let this one expire at `until`. Raises PeopleError."""
     old = get_key(connection, key_id)
     if not old.is_live(at):
         raise PeopleError(f"the key {old.id} is not valid any more; accepted: a live one, or `hotline key create`")
@@ -234,10 +243,12 @@ def get_key(connection: WriteConnection, key_id: str) -> ApiKey:
     return _key(found)
 
 
-def note_used(connection: WriteConnection, used: Sequence[tuple[str, datetime]]) -> None:
-    """Note when keys were used last."""
-    for key_id, at in used:
-        connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=at))
+def note_used(connection: WriteConnection, used: Mapping[str, datetime]) -> None:
+    """Note when keys were used last; another process may have noted a later use."""
+    # In one order: two processes that lock the same rows must not wait for each other.
+    for key_id, at in sorted(used.items()):
+        earlier = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < at)
+        connection.execute(update(api_keys).where(api_keys.c.id == key_id, earlier).values(last_used_at=at))
 
 
 def folded(text: str) -> str:
@@ -249,6 +260,15 @@ def find(connection: ReadConnection | WriteConnection, person_id: str) -> Member
     """Return a person by the id, whatever its case and width; None if there is none."""
     found = connection.execute(select(people).where(people.c.folded_id == folded(person_id))).mappings().one_or_none()
     return None if found is None else _member(found)
+
+
+def _readable(read: Callable[[Any], _Row], rows: Iterable[Any]) -> Iterator[_Row]:
+    """Yield what each row holds, but for those that another release or somebody's SQL has made unreadable."""
+    for each in rows:
+        try:
+            yield read(each)
+        except ValidationError as error:
+            log.error("the row %s of people and keys cannot be read: %s", each["id"], error.errors()[0]["msg"])  # noqa: TRY400 - one line will do
 
 
 def _key(found: Any) -> ApiKey:  # noqa: ANN401 - a row, column by column

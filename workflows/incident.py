@@ -45,7 +45,7 @@ SECOND_SEARCH = timedelta(seconds=15)
 
 _WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORB.name)
 """Events after which cases of the scope are searched for."""
-_SQL, _CASES = "work that needs SQL", "work on cases"
+_SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
 """Names of the tasks."""
 
 
@@ -86,7 +86,9 @@ class IncidentWorkflow(EntityWorkflow):
             self._continue_as_new_if_suggested(ready=self._idle())
             self._inform_callers_or_search_cases()
             self._act_on_cases()
-            self._publish(Incidents.publish, self._batch)
+            # The answers of doubtful cases may come with an update or, at a replay, before it.
+            if _ASKING not in self._tasks:
+                self._publish(Incidents.publish, self._batch)
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _over(self) -> bool:
@@ -120,7 +122,11 @@ class IncidentWorkflow(EntityWorkflow):
 
     def _act_on_cases(self) -> None:
         """Begin what the end of the incident means for its cases, one batch at a time. It does not wait for SQL."""
-        if _CASES not in self._tasks and (step := self._next_step()):
+        if self._tasks.keys() & {_ASKING, _CASES}:
+            return
+        if self._doubtful and not self._incident.end:
+            self._begin(_ASKING, self._ask_doubtful())
+        elif step := self._next_step():
             self._begin(_CASES, step)
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
@@ -130,8 +136,6 @@ class IncidentWorkflow(EntityWorkflow):
             return self._merge_into_other()
         if incident.end and self._waiting:
             return self._settle_or_relink()
-        if self._doubtful and not incident.end:
-            return self._ask_doubtful()
         if incident.state in ENDS and _SQL not in self._tasks and not self._news and not self._may_search():
             return self._finish()
         return None

@@ -31,7 +31,8 @@ def roles_held(action: Action, case: CaseState, actor: Actor, department: str | 
     if actor.role is Role.ADMIN:
         return roles
     mine = set() if _is_foreign(case, actor, department) else {actor.role}
-    return roles & (mine | {Role.OWNER} if actor.id == case.owner else mine)
+    # A crew owns no case, also if the owner joined one since.
+    return roles & (mine | {Role.OWNER} if actor.id == case.owner and actor.role is not Role.CREW else mine)
 
 
 def forbidden(action: Action, case: CaseState, actor: Actor, department: str | None) -> Refused | None:

@@ -43,10 +43,6 @@ class CaseOfSomebody(Protocol):
     """Facts of a case that decide whose it is."""
 
     @property
-    def owner(self) -> str:
-        """Id of the person who owns the case."""
-
-    @property
     def department(self) -> str | None:
         """Department that has the case."""
 
@@ -62,12 +58,9 @@ class CaseOfSomebody(Protocol):
 def reaches(right: Right, actor: Actor, case: CaseOfSomebody) -> bool:
     """Return True if this person's right reaches this case.
 
-    A department reads the cases that it has, and those in which it has or had a part in the present cycle; whoever owns
-    a case reads it as well.
+    A department reads the cases that it has, and those in which it has or had a part in the present cycle.
     """
     reach, mine = right.reach.get(actor.role), actor.department
-    if reach is Reach.DEPARTMENT and actor.id == case.owner:
-        return True
     if reach is Reach.DEPARTMENT and mine is not None:
         return mine in {case.department, *(part.department for part in case.parts if part.cycle == case.cycle)}
     return reach is Reach.ANY

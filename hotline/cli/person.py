@@ -64,9 +64,12 @@ def change(
     from readmodel import people
     from readmodel.database import writing
 
-    codes = _codes(department, district or ())
-    changes: dict[str, Any] = {field: value for field, value in {"role": role, "name": name, **codes}.items() if value}
-    changes |= ({"department": None} if department == "" else {}) | ({"districts": ()} if everywhere else {})
+    changes: dict[str, Any] = {"role": role, "name": name, **_codes(department, district or ())}
+    changes = {field: value for field, value in changes.items() if value}
+    if department == "":
+        changes["department"] = None
+    if everywhere:
+        changes["districts"] = ()
     with _named_faults(), open_database() as database, writing(database) as connection:
         found = people.change(connection, person_id, **changes)
     typer.echo(f"{found.id}: {found.name}, {found.role}")
@@ -79,6 +82,8 @@ def back(person_id: PersonId) -> None:
     from readmodel.database import writing
 
     with open_database() as database, writing(database) as connection:
+        if people.get(connection, person_id).left_at is None:
+            raise PeopleError(f"{person_id} has not left; accepted: a person who has")
         found = people.change(connection, person_id, left_at=None)
     typer.echo(f"{found.id} is back: {found.name}, {found.role}; `hotline key create` makes a key")
 

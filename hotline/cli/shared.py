@@ -68,16 +68,19 @@ def _restore_people(settings: Settings) -> None:
     """Write people and keys again from the API's own copy if SQL has lost them all. Raises OperatorError."""
     from pydantic import ValidationError
 
-    from readmodel.database import engine, writing
-    from readmodel.people import Directory, restore
+    from readmodel.database import engine, reading, writing
+    from readmodel.people import Directory, has_people, restore
 
     kept = settings.people_file
-    if not kept.exists():
-        return
     database = engine(settings.database_url)
     try:
+        with reading(database) as connection:
+            if has_people(connection) or not kept.exists():
+                return
         with writing(database) as connection:
             restored = restore(connection, Directory.model_validate_json(kept.read_bytes()))
+    except OSError as error:
+        raise OperatorError(f"{kept} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise OperatorError(f"{kept} is no copy of people and keys; move it away: {error}") from error
     finally:

@@ -1,15 +1,19 @@
 """People: who acts is told by an id, and by nothing that somebody else may have as well; keys that end."""
 
 import asyncio
+import logging
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from domain.shared.actors import Role
+from readmodel.database import engine, writing
 from readmodel.migrate import migrate
+from readmodel.people import note_used
 from tests.support.api import Api, further_api, problem
 from tests.support.hotline import until
 from workflows.presentation.complaint import workflow_id
@@ -108,6 +112,36 @@ async def test_sql_that_has_lost_everybody_takes_nobodys_key_and_no_copy(on_sqli
     assert on_sqlite.settings.people_file.read_text() == before
 
 
+async def test_the_copy_is_written_again_after_a_failure(on_sqlite: Api, tmp_path: Path) -> None:
+    file = tmp_path / "gone" / "people.json"
+    file.parent.write_text("a file where the folder was")
+    async with further_api(on_sqlite, now, people_file=file, people_seconds=0.05) as api:
+        assert (await knock(api, on_sqlite.tokens["chen"])).status_code == 200
+        file.parent.unlink()
+        file.parent.mkdir()
+        await until(lambda: asyncio.to_thread(file.exists), bool)
+
+
+async def test_who_cannot_be_read_in_sql_opens_nothing_and_stops_nobody(
+    on_both: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, token = on_both.directory.issue("kang", Role.AGENT)
+    other, stays = on_both.directory.issue("niu", Role.AGENT)
+    on_both.directory.revoke(other.id)
+    database = engine(on_both.settings.database_url)
+    with writing(database) as sql:
+        sql.execute(text("UPDATE people SET role = 'boss' WHERE id = 'kang'"))
+    with caplog.at_level(logging.ERROR):
+        await on_both.backend.people.read_anew()
+    with writing(database) as sql:
+        sql.execute(text("DELETE FROM api_keys WHERE person = 'kang'"))
+        sql.execute(text("DELETE FROM people WHERE id = 'kang'"))
+    database.dispose()
+    assert "the row kang of people and keys cannot be read" in caplog.text
+    answers = [(await knock(on_both, each)).status_code for each in (token, stays, on_both.tokens["chen"])]
+    assert answers == [401, 401, 200]
+
+
 async def test_a_new_key_opens_at_once_and_a_revoked_one_not_for_long_in_every_process(on_both: Api) -> None:
     async with further_api(on_both, now, people_seconds=0.2) as other:
         key, token = on_both.directory.issue("kang", Role.AGENT)
@@ -145,6 +179,17 @@ async def test_the_last_use_of_a_key_is_noted(on_sqlite: Api) -> None:
     assert began_at <= found.last_used_at <= now()
 
 
+async def test_a_later_use_is_not_overwritten_by_another_process(on_both: Api) -> None:
+    key, _ = on_both.directory.issue("kang", Role.AGENT)
+    database, at = engine(on_both.settings.database_url), now()
+    with writing(database) as sql:
+        for minutes in (1, 2, 0):
+            note_used(sql, {key.id: at + timedelta(minutes=minutes)})
+    database.dispose()
+    [found] = [each for each in on_both.directory.read().keys if each.id == key.id]
+    assert found.last_used_at == at + timedelta(minutes=2)
+
+
 async def test_sql_being_down_stops_nobody_who_is_known(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, now, database_url="sqlite:////nowhere/hotline.db", sql_wait_seconds=0.1) as api:
         assert (await knock(api, on_sqlite.tokens["chen"])).status_code == 200
@@ -173,6 +218,15 @@ async def test_wrong_keys_read_sql_no_oftener_than_they_are_answered(on_sqlite: 
         reader.ask = ask  # type: ignore[method-assign]
     assert {answer.status_code for answer in answers} <= {401, 429}
     assert reads <= 10
+
+
+async def test_an_address_beyond_its_guesses_reads_sql_no_more(on_sqlite: Api) -> None:
+    async with further_api(on_sqlite, now, guesses_per_minute=3) as api:
+        answers = [await knock(api, f"hk_{number:08x}_" + "x" * 43) for number in range(3)]
+        assert {answer.status_code for answer in answers} == {401}
+        _, token = on_sqlite.directory.issue("kang", Role.AGENT)
+        problem(await knock(api, token), 429, "too-many-guesses")
+        assert (await knock(api, on_sqlite.tokens["chen"])).status_code == 200
 
 
 async def test_people_are_listed_by_role_department_and_district(on_sqlite: Api) -> None:

@@ -188,9 +188,11 @@ async def test_a_crew_sees_earlier_cases_of_its_own_department_only(on_sqlite: A
     metering = await on_sqlite.case_in("registered", **account)
     await on_sqlite.act(metering, "dispatch", {"department": "metering"})
     repair, last = [await on_sqlite.case_in("dispatched", **account) for _ in range(2)]
-    for by, seen in (("wu", [repair]), ("chen", [repair, metering])):
+    for by, seen, told in (("wu", [repair], []), ("chen", [repair, metering], [repair, metering])):
         record = (await on_sqlite.get(f"/v1/complaints/{last}/caller", by)).json()
         assert [case["number"] for case in record["earlier_cases"]] == seen
+        case = (await on_sqlite.get(f"/v1/complaints/{last}", by)).json()
+        assert (case["possible_duplicates"], "possible_duplicates" in case["masked"]) == (told, not told)
 
 
 async def answers_about(api: Api, number: str, by: str) -> list[httpx.Response]:
@@ -221,7 +223,7 @@ async def test_no_answer_of_a_masked_role_holds_the_caller(on_both: Api, by: str
     assert case["description"] == "请打138****8000找我"
     hidden = ["caller.name", "caller.phone", "caller.account_no"]
     hidden += [] if shown else ["location.address", "location.lat", "location.lng"]
-    assert case["masked"] == hidden
+    assert [field for field in case["masked"] if field != "possible_duplicates"] == hidden
     assert answers[1].json()["items"][0]["data"]["intake"]["caller"] == case["caller"]
 
 

@@ -36,7 +36,7 @@ from tests.support.build import (
     minutes,
     refused,
 )
-from tests.support.offers import ANY_CREW, DEPARTMENTS, PEOPLE, STRANGER, bodies
+from tests.support.offers import DEPARTMENTS, PEOPLE, STRANGER, bodies
 
 INVOLVE, SIGN_FOR, COMPLETE, RETURN = (BODIES[action] for action in ("involve", "sign_for", "complete", "return"))
 PART_ROAD: dict[PartState, tuple[tuple[ActionBody, Actor], ...]] = {
@@ -151,25 +151,24 @@ class TestOfAnotherDepartment:
 
 
 class TestOwner:
-    """Owner of the case with the key of a crew, who acts as owner if that is enough."""
-
-    def owner(self, crew: Actor) -> Actor:
-        return Actor(id=OWNER.id, role=Role.CREW, department=crew.department)
+    """Owner of the case, who is of no crew."""
 
     def test_releases_a_part(self) -> None:
         case = with_part(State.IN_PROGRESS, PartState.IN_PROGRESS)
-        (event,) = do(case, BODIES["release"], THEN, self.owner(CREW))
+        (event,) = do(case, BODIES["release"], THEN, OWNER)
         assert (event.role, case.parts[0].state) == (Role.OWNER, PartState.RELEASED)
 
     def test_sends_back_a_part(self) -> None:
         case = with_part(State.PENDING_REPLY, PartState.COMPLETED)
-        (event,) = do(case, SendBack(department="metering", reason="Which?"), THEN, self.owner(STRANGER))
+        (event,) = do(case, SendBack(department="metering", reason="Which?"), THEN, OWNER)
         assert (event.role, case.parts[0].state) == (Role.OWNER, PartState.IN_PROGRESS)
 
-    def test_acts_on_a_case_of_another_department_as_owner(self) -> None:
-        for crew, role in ((STRANGER, Role.OWNER), (CREW, Role.CREW), (ANY_CREW, Role.CREW)):
-            (event,) = do(case_in(State.IN_PROGRESS), BODIES["suspend"], THEN, self.owner(crew))
-            assert event.role is role
+    def test_of_a_crew_acts_for_its_department_alone(self) -> None:
+        stranger, crew = (Actor(id=OWNER.id, role=Role.CREW, department=each.department) for each in (STRANGER, CREW))
+        assert refused(case_in(State.PENDING_REPLY), BODIES["reply"], crew).code == "wrong_role"
+        assert refused(case_in(State.IN_PROGRESS), BODIES["suspend"], stranger).code == "other_department"
+        (event,) = do(case_in(State.IN_PROGRESS), BODIES["suspend"], THEN, crew)
+        assert event.role is Role.CREW
 
 
 def test_a_part_is_returned_within_its_own_time() -> None:

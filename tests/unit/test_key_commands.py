@@ -116,8 +116,31 @@ def test_whoever_leaves_has_no_key_any_more_and_keeps_the_id(
     assert kept().keys[0].revoked_at is not None
     assert run("person", "change", "Wang", "--role", "supervisor", monkeypatch=monkeypatch) == 0
     assert create("Wang", monkeypatch=monkeypatch) == 2
+    left_at = kept().people[0].left_at
+    assert run("person", "leave", "Wang", monkeypatch=monkeypatch) == 0
+    assert kept().people[0].left_at == left_at
     assert run("person", "back", "Wang", monkeypatch=monkeypatch) == 0
     assert create("Wang", monkeypatch=monkeypatch) == 0
+    capsys.readouterr()
+    assert run("person", "back", "Wang", monkeypatch=monkeypatch) == 2
+    assert "Wang has not left" in capsys.readouterr().err
+
+
+def test_a_broken_copy_of_people_blocks_no_command_while_sql_has_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create("Wang", "--role", "agent", monkeypatch=monkeypatch) == 0
+    Settings().people_file.write_text("{")
+    assert run("key", "list", monkeypatch=monkeypatch) == 0
+    sql = Settings().data_dir / "hotline.db"
+    for each in sql.parent.glob("hotline.db*"):
+        each.unlink()
+    assert run("key", "list", monkeypatch=monkeypatch) == 2
+    assert "people.json is no copy of people and keys; move it away" in capsys.readouterr().err
+    Settings().people_file.unlink()
+    Settings().people_file.mkdir()
+    assert run("key", "list", monkeypatch=monkeypatch) == 2
+    assert "people.json cannot be read: Is a directory" in capsys.readouterr().err
 
 
 def test_a_rotated_key_opens_for_some_hours_beside_the_new_one(

@@ -1,5 +1,6 @@
 """A worker that remembers nothing: every task is computed from the whole history, as when too many cases are open."""
 
+import asyncio
 import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from activities.case_updates import CaseUpdates
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -78,14 +80,14 @@ def number_of(incident: WorkflowHandle[Any, Any]) -> str:
     return incident.id.removeprefix(incident_id(""))
 
 
-async def rests(handle: WorkflowHandle[Any, Any]) -> None:
-    """Nothing is asked for, and nothing waits to be computed."""
+async def rests(handle: WorkflowHandle[Any, Any], activities: int = 0) -> None:
+    """No more than so many activities are asked for, and nothing waits to be computed."""
 
     async def look() -> tuple[int, bool]:
         described = (await handle.describe()).raw_description
         return len(described.pending_activities), described.HasField("pending_workflow_task")
 
-    await until(look, lambda pending: pending == (0, False))
+    await until(look, lambda pending: pending == (activities, False))
 
 
 async def test_a_case_that_is_forgotten_after_each_step_goes_on_from_its_history(cold: Hotline) -> None:
@@ -218,3 +220,33 @@ async def test_an_incident_that_asks_its_cases_and_is_merged_goes_on_from_its_hi
     await other.result()
     for each in (incident, other):
         await replays(each)
+
+
+@pytest.mark.parametrize("end", ["merge", "resolve"])
+async def test_an_incident_that_ends_when_a_case_has_answered_goes_on_from_its_history(
+    cold: Hotline, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """SQL answers, then the case: neither asks for anything, so the second answer may come together with the update."""
+    may_answer, is_linked = asyncio.Event(), CaseUpdates.is_linked
+
+    async def late(*question: Any) -> bool:
+        await may_answer.wait()
+        return await is_linked(*question)
+
+    monkeypatch.setattr(CaseUpdates, "is_linked", late)
+    incident, other = await begun(cold, f"answered_{end}"), await begun(cold, f"other_{end}")
+    complaint = await cold.start(incident=number_of(incident))
+    await until(lambda: incident.query(IncidentWorkflow.incident), lambda seen: seen.waiting == 1)
+    with busy(cold.engine):
+        await incident.execute_update(
+            "inform", Command(actor=ADMIN, body=Inform(message="-")), result_type=IncidentOutcome
+        )
+        await incident.signal("unlinked", [complaint.number])
+        await rests(incident, activities=2)
+    await rests(incident, activities=1)
+    may_answer.set()
+    await rests(incident)
+    ends = {"merge": Merge(into=number_of(other)), "resolve": Resolve(result="-", message="-")}
+    await incident.execute_update(end, Command(actor=ADMIN, body=ends[end]), result_type=IncidentOutcome)
+    await incident.result()
+    await replays(incident)
