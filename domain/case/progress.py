@@ -109,6 +109,8 @@ class Progress(BaseModel):
     follow_up_attempts: int = 0
     dissatisfactions: int = 0
     answered_cycles: tuple[int, ...] = omit_default(())
+    result: str | None = omit_default(None, "What the department that has the case did, as it said last.")
+    reply: str | None = omit_default(None, "What the caller was told last, by a reply or during the call.")
     links_revoked_at: datetime | None = omit_default(None)
     extensions: int = 0
     approval: Approval | None = None

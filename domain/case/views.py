@@ -72,6 +72,8 @@ class CaseView(Immutable):
     answered_cycles: tuple[int, ...] = Field(
         default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
     )
+    result: str | None = Field(default=None, description="What its department did, as it said last (处理结果).")
+    reply: str | None = Field(default=None, description="What the caller was told last (回复内容).")
     links_revoked_at: datetime | None = Field(
         default=None, description="Links to the caller's page that were made until then open nothing (作废链接)."
     )

@@ -165,3 +165,13 @@ async def test_a_workflow_whose_start_was_refused_is_not_found(
     name = "comment" if path == "complaints" else "inform"
     answer = await on_sqlite.post(f"/v1/{path}/{number}/actions/{name}", action, key=uuid.uuid4().hex)
     problem(answer, 404, f"{path[:-1]}-not-found")
+
+
+async def test_result_and_reply_are_read_on_the_case(on_both: Api) -> None:
+    number = await on_both.case_in("in_progress")
+    assert [(await on_both.complaint(number))[field] for field in ("result", "reply")] == [None, None]
+    done = (await on_both.act(number, "complete", {"result": "阀芯脱落,已装好"}, "wu")).json()
+    assert (done["result"], done["reply"]) == ("阀芯脱落,已装好", None)
+    await on_both.act(number, "reply", {"message": "供水已恢复"}, "chen")
+    read = await on_both.complaint(number)
+    assert (read["result"], read["reply"]) == ("阀芯脱落,已装好", "供水已恢复")

@@ -30,8 +30,9 @@ def decide(case: CaseState, body: Answer, _: Actor, at: datetime) -> Decision:
     return Decision(Answered.of(body, reopen_ends_at=reopen_ends_at(case, at)), State.CLOSED)
 
 
-def evolve(case: CaseState, _: Answered, event: Event) -> None:
+def evolve(case: CaseState, data: Answered, event: Event) -> None:
     """Keep the owner's promises; the department's no longer apply."""
+    case.reply = data.message
     case.stop_clocks(event.at, "resolve", "reply")
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.start_clocks(event.at, "reply")

@@ -57,6 +57,7 @@ def evolve(case: CaseState, data: Completed, event: Event) -> None:
     """Stop the department's clocks, and `resolve` unless a part is unfinished."""
     case.extension = None
     case.completed = True
+    case.result = data.result
     case.stop_clocks(event.at, *DEPARTMENT)
     _finish(case, data, event)
 

@@ -19,8 +19,9 @@ class Replied(Reply, OfIncident, MayClose):
     """Reply, by the owner or by the incident that the case is linked to."""
 
 
-def evolve(case: CaseState, _: Replied, event: Event) -> None:
+def evolve(case: CaseState, data: Replied, event: Event) -> None:
     """Keep the promise to reply; the follow-up is promised from now on."""
+    case.reply = data.message
     case.stop_clocks(event.at, "reply")
     case.start_clocks(event.at, "reply")
 
