@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ARGS ?=
 
-# Three workers keep two cores busy, as tests wait for servers. A file keeps to one worker, so that it starts them once.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Four workers keep two cores busy, as tests wait for servers. A file keeps to one worker, so that it starts them once.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 CODE := worker.py activities api bench domain hotline readmodel tests tools workflows
 
 .PHONY: help

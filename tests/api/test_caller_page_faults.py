@@ -95,6 +95,7 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
         assert len(await follow_ups(made, number)) == 1
 
 
+@pytest.mark.slow
 async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:

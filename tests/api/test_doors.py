@@ -122,6 +122,7 @@ async def test_many_requests_of_one_person_are_told_and_refused(
     ]
 
 
+@pytest.mark.slow
 async def test_by_default_nobody_registers_300_within_a_minute(on_sqlite: Api) -> None:
     """300 registrations in 9 s by one key were all taken."""
     defaults = {name: Settings.model_fields[name].default for name in ("writes_per_minute", "reads_per_minute")}

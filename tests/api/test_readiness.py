@@ -191,6 +191,7 @@ async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(
         await becomes(made, "courier", ok=True)
 
 
+@pytest.mark.slow
 async def test_a_comparison_that_fails_is_told(
     own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.service import Service, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CASES = 300
 AT_ONCE = 20
@@ -71,7 +71,6 @@ SHORT = {"HOTLINE_UPDATE_TIMEOUT_SECONDS": "1", "HOTLINE_RECONCILE_SECONDS": "1"
 """Settings of the command alone: it waits as long for registrations that are under way."""
 
 
-@pytest.mark.slow
 def test_applying_a_catalogue_reaches_every_open_case_once_despite_a_kill(service: Service, new: Path) -> None:
     cases = asyncio.run(register(service, CASES))
     shown = service.run("catalogue", "apply", str(new), "--dry-run")

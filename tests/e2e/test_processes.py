@@ -23,7 +23,7 @@ from tests.support.people import AGENT, CREW, CUSTOMERS, DISPATCHER, Hotline
 from tests.support.service import Service, environment, wait_until
 from tests.support.tls import CERTIFICATE, TLS_KEY
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 AT_ONCE = 4
 CLI = "hotline.cli.main"
@@ -49,7 +49,6 @@ def open_to_others(folder: Path) -> list[str]:
     return [f"{path}: {mode:o}" for path, mode in found.items() if mode & 0o077]
 
 
-@pytest.mark.slow
 def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path: Path) -> None:
     hotline = Hotline(service)
     hotline.import_customers()
@@ -155,7 +154,6 @@ def test_the_embedded_temporal_lists_with_and_without_an_index(service: Service,
 
 
 @pytest.mark.parametrize(("reached", "code", "times"), [(True, 0, 20), (False, 2, 4)])
-@pytest.mark.slow
 def test_a_command_that_talked_to_temporal_ends_in_order(
     service: Service, reached: bool, code: int, times: int
 ) -> None:

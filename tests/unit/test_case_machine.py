@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import note
+from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -373,4 +373,10 @@ class CaseMachine(RuleBasedStateMachine):
         assert type(view).model_validate_json(view.model_dump_json(exclude_unset=True)) == view
 
 
-TestCaseMachine = CaseMachine.TestCase
+class TestCaseMachine(CaseMachine.TestCase):  # type: ignore[valid-type,misc]  # made by hypothesis
+    settings = settings(max_examples=20)
+
+
+@pytest.mark.slow
+class TestCaseMachineAtLength(CaseMachine.TestCase):  # type: ignore[valid-type,misc]  # as above
+    pass

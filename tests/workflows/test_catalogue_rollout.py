@@ -182,6 +182,7 @@ async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(ho
     assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]
 
 
+@pytest.mark.slow
 async def test_continue_as_new_carries_cursor_and_counts(tmp_path: Path) -> None:
     limit = "limit.historyCount.suggestContinueAsNew=25"
     async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:

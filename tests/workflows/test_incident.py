@@ -210,6 +210,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, concerned: Callable[[Any], object
     return written
 
 
+@pytest.mark.slow
 class TestLongLife:
     async def test_continue_as_new_carries_everything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A low suggestion limit changes runs while it is open, and between the portions when it ends."""

@@ -26,6 +26,7 @@ from workflows.presentation.complaint import workflow_id
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.mark.slow
 async def test_a_history_that_cannot_be_read_is_reported_and_stops_nothing(
     reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

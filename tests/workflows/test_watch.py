@@ -114,6 +114,7 @@ async def test_calls_that_an_open_incident_explains_raise_no_suspicion(
         assert (await suspected.seen()).incident.scope.districts == ("huangpu",)
 
 
+@pytest.mark.slow
 async def test_sql_that_is_down_is_waited_for(server: WorkflowEnvironment, tmp_path: Path) -> None:
     async with watched(server, tmp_path) as (hotline, watch):
         await call(hotline, ENOUGH - 1, "sanjiao")

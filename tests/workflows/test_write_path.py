@@ -285,7 +285,7 @@ async def leaves_the_same_rows(service: Service, first: str, plan: list[Act | St
 orders = st.lists(st.integers(0, 40), max_size=8)
 
 
-@settings(examples, max_examples=12)
+@settings(examples, max_examples=4)
 @given(first=fates, plan=plans, order=orders)
 async def test_any_interleaving_of_writers_leaves_the_rows_of_one(
     service: Service, first: str, plan: list[Act | Step], order: list[int]
