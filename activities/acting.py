@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from domain.shared.actors import Actor
 from readmodel.database import reading
-from readmodel.people import Member, find
+from readmodel.people import Member, PeopleError, find
 
 FIND_ACTOR = "find_actor"
 NOBODY = "Nobody"
@@ -24,7 +24,10 @@ class Acting:
     @activity.defn(name=FIND_ACTOR)
     async def find_actor(self, person_id: str) -> Actor:
         """Return the person as actor. Raises ApplicationError if nobody has this id, or has left."""
-        found = await asyncio.to_thread(self._find, person_id)
+        try:
+            found = await asyncio.to_thread(self._find, person_id)
+        except PeopleError as error:
+            raise ApplicationError(f"Not accepted: {error}.", type=NOBODY, non_retryable=True) from error
         if found is None or found.left_at is not None:
             message = f"Nobody in the directory has the id {person_id!r}; accepted: a person who has not left."
             raise ApplicationError(message, type=NOBODY, non_retryable=True)

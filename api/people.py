@@ -7,8 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -18,7 +17,18 @@ from api.problems import ProblemError
 from api.sql.reader import Reader, away
 from domain.shared.actors import RESERVED, SYSTEM, Actor
 from readmodel.database import writing
-from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, Scope, directory, folded, note_used
+from readmodel.people import (
+    TOKEN,
+    TOKEN_SHAPE,
+    ApiKey,
+    Directory,
+    Member,
+    Scope,
+    directory,
+    folded,
+    has_people,
+    note_used,
+)
 
 log = logging.getLogger("hotline.api")
 
@@ -70,9 +80,11 @@ class People:
     async def begin(self) -> None:
         """Read the directory, from the copy if SQL does not answer, and go on reading it."""
         await asyncio.shield(self._read())
-        if self._directory is None and (text := self._kept()):
-            with suppress(ValidationError):
-                self._take(Directory.model_validate_json(text))
+        if self._directory is None:
+            try:
+                self._take(Directory.model_validate_json(self._kept() or b"{}"))
+            except (OSError, ValidationError) as error:
+                log.error("the copy of people and keys cannot be read: %s", type(error).__name__)  # noqa: TRY400 - one line will do
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -159,12 +171,13 @@ class People:
             return False
         self._read_at = began_at
         # Without anybody, as in a database that was lost, what is known is worth more, and so is its copy.
-        if found.people and found != self._directory:
+        is_lost = not found.people and not await self._reader.ask(has_people)
+        if found != self._directory and not is_lost:
             self._take(found)
-            self._unkept = True
-        if self._unkept:
+            self._unkept = bool(found.people)
+        if self._unkept and self._directory:
             try:
-                await asyncio.to_thread(self._keep, found.model_dump_json(indent=1) + "\n")
+                await asyncio.to_thread(self._keep, self._directory.model_dump_json(indent=1) + "\n")
                 self._unkept = False
             except OSError as error:
                 log.error("the copy of people and keys cannot be written: %s", error.strerror)  # noqa: TRY400 - one line will do
@@ -194,4 +207,5 @@ class People:
             note_used(connection, used)
 
 
-_NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime.min), SYSTEM  # noqa: DTZ901 - opens nothing
+_NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime(2000, 1, 1, tzinfo=UTC)), SYSTEM
+"""Key that opens nothing."""

@@ -9,16 +9,16 @@ import logging
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
-from sqlalchemy import exists, insert, or_, select, update
+from sqlalchemy import Column, Table, exists, insert, or_, select, update
 
 from domain.shared.actors import RESERVED, Person, Role
 from domain.shared.operator_errors import OperatorError
-from domain.shared.text import INVISIBLE
+from domain.shared.text import INVISIBLE, Instant
 from domain.shared.value import Immutable
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import row, upsert
@@ -51,8 +51,8 @@ class PeopleError(OperatorError):
 class Member(Person):
     """Person in the directory. Instants are UTC."""
 
-    added_at: datetime
-    left_at: datetime | None = None
+    added_at: Instant
+    left_at: Instant | None = None
 
 
 class ApiKey(Immutable):
@@ -60,12 +60,12 @@ class ApiKey(Immutable):
 
     id: str
     person: str
-    secret_sha256: str
+    secret_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     scope: Scope = "all"
-    created_at: datetime
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
-    last_used_at: datetime | None = None
+    created_at: Instant
+    expires_at: Instant | None = None
+    revoked_at: Instant | None = None
+    last_used_at: Instant | None = None
 
     def is_live(self, at: datetime) -> bool:
         """Return True if the key is valid at `at`."""
@@ -94,9 +94,8 @@ class Directory(Immutable):
 def directory(connection: ReadConnection | WriteConnection) -> Directory:
     """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
     # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
-    keys = connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)).mappings().all()
-    members = connection.execute(select(people).order_by(people.c.added_at, people.c.id)).mappings()
-    return Directory(people=tuple(_readable(_member, members)), keys=tuple(_readable(_key, keys)))
+    keys = tuple(_readable(connection, api_keys, api_keys.c.created_at, _key))
+    return Directory(people=tuple(_readable(connection, people, people.c.added_at, _member)), keys=keys)
 
 
 def restore(connection: WriteConnection, kept: Directory) -> int:
@@ -237,10 +236,14 @@ def revoke_key(connection: WriteConnection, key_id: str, at: datetime) -> ApiKey
 
 def get_key(connection: WriteConnection, key_id: str) -> ApiKey:
     """Return a key by its id. Raises PeopleError."""
-    found = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().one_or_none()
-    if found is None:
-        raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
-    return _key(found)
+    try:
+        found = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().one_or_none()
+        if found is None:
+            raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
+        return _key(found)
+    except (ValueError, TypeError) as error:
+        reason = _in_one_line(error)
+        raise PeopleError(f"the row of the key {key_id!r} cannot be read; mend it in SQL: {reason}") from error
 
 
 def note_used(connection: WriteConnection, used: Mapping[str, datetime]) -> None:
@@ -257,18 +260,40 @@ def folded(text: str) -> str:
 
 
 def find(connection: ReadConnection | WriteConnection, person_id: str) -> Member | None:
-    """Return a person by the id, whatever its case and width; None if there is none."""
-    found = connection.execute(select(people).where(people.c.folded_id == folded(person_id))).mappings().one_or_none()
-    return None if found is None else _member(found)
+    """Return a person by the id, whatever its case and width; None if there is none.
+
+    Raises PeopleError if the row cannot be read.
+    """
+    statement = select(people).where(people.c.folded_id == folded(person_id))
+    try:
+        found = connection.execute(statement).mappings().one_or_none()
+        return None if found is None else _member(found)
+    except (ValueError, TypeError, PeopleError) as error:
+        reason = _in_one_line(error)
+        raise PeopleError(f"the row of {person_id!r} in people cannot be read; mend it in SQL: {reason}") from error
 
 
-def _readable(read: Callable[[Any], _Row], rows: Iterable[Any]) -> Iterator[_Row]:
+def _readable(
+    connection: ReadConnection | WriteConnection, table: Table, order: Column[Any], read: Callable[[Any], _Row]
+) -> Iterator[_Row]:
     """Yield what each row holds, but for those that another release or somebody's SQL has made unreadable."""
-    for each in rows:
+    try:
+        whole = [*map(read, connection.execute(select(table).order_by(order, table.c.id)).mappings())]
+    except Exception as error:  # noqa: BLE001 - of any type: the driver's, a column's, ours
+        log.warning("people and keys are read one by one: %s", type(error).__name__)
+    else:
+        yield from whole
+        return
+    # One bad value fails the whole statement; whom it is about must not decide for all others.
+    for row_id in connection.scalars(select(table.c.id).order_by(table.c.id)).all():
         try:
-            yield read(each)
-        except ValidationError as error:
-            log.error("the row %s of people and keys cannot be read: %s", each["id"], error.errors()[0]["msg"])  # noqa: TRY400 - one line will do
+            yield read(connection.execute(select(table).where(table.c.id == row_id)).mappings().one())
+        except Exception as error:  # noqa: BLE001 - as above
+            log.error("the row %s of %s cannot be read: %s", row_id, table.name, _in_one_line(error))  # noqa: TRY400 - one line will do
+
+
+def _in_one_line(error: Exception) -> str:
+    return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error).partition("\n")[0]
 
 
 def _key(found: Any) -> ApiKey:  # noqa: ANN401 - a row, column by column
@@ -276,7 +301,10 @@ def _key(found: Any) -> ApiKey:  # noqa: ANN401 - a row, column by column
 
 
 def _member(found: Any) -> Member:  # noqa: ANN401 - a row, column by column
-    return Member.model_validate({**found, "districts": _districts(found["districts"])})
+    """Return the person of a row. Raises ValidationError, and PeopleError for one whom `add` would not take."""
+    member = Member.model_validate({**found, "districts": _districts(found["districts"])})
+    _check(member)
+    return member
 
 
 def _districts(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ activities act on a batch of cases at a time, at a low priority (`urgency` is th
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -65,7 +65,8 @@ class IncidentWorkflow(EntityWorkflow):
         self._news: list[News] = []
         self._search_after: str | None = "" if start.gather else None
         self._second_search_due = start.gather
-        self._second_search: asyncio.Task[None] | None = None
+        self._second_search_at: datetime | None = None
+        self._second_searches: list[asyncio.Task[None]] = []
         self._waiting = dict.fromkeys(start.waiting)
         self._silent = set[str]()
         self._doubtful, self._asked = dict[str, None](), dict[str, None]()  # are said to belong to it no longer
@@ -98,13 +99,18 @@ class IncidentWorkflow(EntityWorkflow):
         return super()._idle() and not self._news
 
     def _plan_second_search(self) -> None:
-        if self._second_search_due and self._second_search is None:
+        # A timer whose time has passed is none, as in `DeadlineTimer`: an update may come before its event.
+        now, running = workflow.now(), self._second_search_at
+        if self._second_search_due and (running is None or running <= now):
             self._second_search_due = False
-            self._second_search = asyncio.create_task(self._search_again())
+            self._second_search_at = now + SECOND_SEARCH
+            self._second_searches = [*self._searches_ahead(), asyncio.create_task(self._search_again())]
+
+    def _searches_ahead(self) -> list[asyncio.Task[None]]:
+        return [task for task in self._second_searches if not task.done()]
 
     async def _search_again(self) -> None:
         await workflow.sleep(SECOND_SEARCH, summary="looks for cases again 再次归集")
-        self._second_search = None
         self._search_after = ""
         self._wake()
 
@@ -294,7 +300,7 @@ class IncidentWorkflow(EntityWorkflow):
             counts=dict(self._counts),
             seen=self._seen,
             changed_at=self._changed_at,
-            gather=self._search_after is not None or self._second_search is not None,
+            gather=self._search_after is not None or bool(self._searches_ahead()),
             absorbed=self._absorbed,
             names=self._names,
         )

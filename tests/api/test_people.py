@@ -15,6 +15,7 @@ from readmodel.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.people import note_used
 from tests.support.api import Api, further_api, problem
+from tests.support.directory import Directory
 from tests.support.hotline import until
 from workflows.presentation.complaint import workflow_id
 
@@ -120,26 +121,69 @@ async def test_the_copy_is_written_again_after_a_failure(on_sqlite: Api, tmp_pat
         file.parent.unlink()
         file.parent.mkdir()
         await until(lambda: asyncio.to_thread(file.exists), bool)
+        assert '"chen"' in file.read_text()
 
 
+async def test_a_copy_that_cannot_be_read_stops_no_api(on_sqlite: Api, tmp_path: Path) -> None:
+    file = tmp_path / "people.json"
+    file.mkdir()
+    away = "sqlite:////nowhere/hotline.db"
+    async with further_api(on_sqlite, now, database_url=away, people_file=file, sql_wait_seconds=0.1) as api:
+        assert (await api.http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("broken", ["role = 'boss'", "role = 'owner'", "role = 'crew', department = NULL", "name = ''"])
 async def test_who_cannot_be_read_in_sql_opens_nothing_and_stops_nobody(
-    on_both: Api, caplog: pytest.LogCaptureFixture
+    on_both: Api, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
     _, token = on_both.directory.issue("kang", Role.AGENT)
     other, stays = on_both.directory.issue("niu", Role.AGENT)
     on_both.directory.revoke(other.id)
     database = engine(on_both.settings.database_url)
     with writing(database) as sql:
-        sql.execute(text("UPDATE people SET role = 'boss' WHERE id = 'kang'"))
+        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kang'"))  # noqa: S608 - ours
     with caplog.at_level(logging.ERROR):
         await on_both.backend.people.read_anew()
+    assert "the row kang of people cannot be read" in caplog.text
+    answers = [(await knock(on_both, each)).status_code for each in (token, stays, on_both.tokens["chen"])]
     with writing(database) as sql:
         sql.execute(text("DELETE FROM api_keys WHERE person = 'kang'"))
         sql.execute(text("DELETE FROM people WHERE id = 'kang'"))
     database.dispose()
-    assert "the row kang of people and keys cannot be read" in caplog.text
-    answers = [(await knock(on_both, each)).status_code for each in (token, stays, on_both.tokens["chen"])]
     assert answers == [401, 401, 200]
+
+
+@pytest.mark.parametrize("broken", ["added_at = 'yesterday'", "districts = x'fffe'"])
+async def test_a_value_that_sqlite_took_and_nobody_reads_stops_nobody(on_sqlite: Api, broken: str) -> None:
+    """The whole statement fails of one such value."""
+    _, token = on_sqlite.directory.issue("kang", Role.AGENT)
+    other, revoked = on_sqlite.directory.issue("niu", Role.AGENT)
+    database = engine(on_sqlite.settings.database_url)
+    with writing(database) as sql:
+        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kang'"))  # noqa: S608 - ours
+    on_sqlite.directory.revoke(other.id)
+    await on_sqlite.backend.people.read_anew()
+    answers = [(await knock(on_sqlite, each)).status_code for each in (token, revoked, on_sqlite.tokens["chen"])]
+    with writing(database) as sql:
+        sql.execute(text("DELETE FROM api_keys WHERE person = 'kang'"))
+        sql.execute(text("DELETE FROM people WHERE id = 'kang'"))
+    database.dispose()
+    assert answers == [401, 401, 200]
+
+
+async def test_nobody_is_let_in_if_nobody_can_be_read(on_sqlite: Api, tmp_path: Path) -> None:
+    alone = f"sqlite:///{tmp_path / 'hotline.db'}"
+    directory, file = Directory(alone), tmp_path / "people.json"
+    _, token = directory.issue("chief", Role.ADMIN)
+    async with further_api(on_sqlite, now, database_url=alone, people_file=file) as api:
+        assert (await knock(api, token)).status_code == 200
+        kept, database = file.read_text(), engine(alone)
+        with writing(database) as sql:
+            sql.execute(text("UPDATE people SET role = 'nonsense'"))
+        database.dispose()
+        await api.backend.people.read_anew()
+        assert (await knock(api, token)).status_code == 401
+    assert file.read_text() == kept
 
 
 async def test_a_new_key_opens_at_once_and_a_revoked_one_not_for_long_in_every_process(on_both: Api) -> None:

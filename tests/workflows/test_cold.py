@@ -3,9 +3,12 @@
 import asyncio
 import itertools
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +41,7 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening, Scope
 from domain.shared.command import Command
 from hotline.temporal.converter import DATA_CONVERTER
+from readmodel import incidents
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.clients.incident import start_incident
@@ -250,3 +254,40 @@ async def test_an_incident_that_ends_when_a_case_has_answered_goes_on_from_its_h
     await incident.execute_update(end, Command(actor=ADMIN, body=ends[end]), result_type=IncidentOutcome)
     await incident.result()
     await replays(incident)
+
+
+async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_on_from_its_history(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timer of its second search asks for nothing during the first one: it may come together with the update."""
+    monkeypatch.setattr("workflows.incident.SECOND_SEARCH", timedelta(seconds=1))  # which the sandbox would not see
+    settings: dict[str, Any] = {"max_cached_workflows": 0, "task_queue": "second search", "sandbox": False}
+    async with running_hotline(server, tmp_path, **settings) as cold:
+        other = await begun(cold, "merged")
+        await rests(other)
+        may_find, candidates = threading.Event(), incidents.candidates
+
+        def late(*question: Any) -> Any:
+            may_find.wait(60)
+            return candidates(*question)
+
+        monkeypatch.setattr(incidents, "candidates", late)
+        incident = await begun(cold, "takes")
+        await rests(incident, activities=1)
+        for number in ("9000000000001", "9000000000002"):
+            await incident.signal("linked", [number])
+            await rests(incident, activities=1)
+        await until(partial(has_fired, incident), bool)
+        await rests(incident, activities=1)
+        merge = Command(actor=ADMIN, body=Merge(into=number_of(incident)))
+        await other.execute_update("merge", merge, result_type=IncidentOutcome)
+        await until(lambda: incident.query(IncidentWorkflow.incident), lambda seen: seen.incident.version > 1)
+        may_find.set()
+        await other.result()
+        await rests(incident)
+        await replays(incident)
+
+
+async def has_fired(handle: WorkflowHandle[Any, Any]) -> bool:
+    history = await handle.fetch_history()
+    return any(event.HasField("timer_fired_event_attributes") for event in history.events)
