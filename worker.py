@@ -14,7 +14,6 @@ from temporalio.worker import Worker
 
 from activities.acting import Acting
 from activities.case_updates import CaseUpdates
-from activities.case_workflows import CaseWorkflows
 from activities.catalogue_rollout import CatalogueRollout
 from activities.incident import Incidents
 from activities.incident_teller import IncidentTeller
@@ -40,6 +39,7 @@ from readmodel.database import engine
 from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
+from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
@@ -49,7 +49,6 @@ from workflows.incident import IncidentWorkflow
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.incident import incident_id
-from workflows.presentation.search_attributes import CHANGED_AT
 from workflows.reconciler import ReconcilerWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
 from workflows.unknown import UnknownWorkflow
@@ -99,8 +98,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         incidents = Incidents(writer, reader, updates)
         teller = IncidentTeller(client, incident_id)
         rollout = CatalogueRollout(reader, updates)
-        of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{settings.task_queue}"'
-        workflows = CaseWorkflows(client, people, workflow_id(""), of_type, CHANGED_AT)
+        workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
         worker = Worker(

@@ -21,7 +21,6 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from pydantic import AwareDatetime, Field
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
@@ -32,8 +31,8 @@ from temporalio.service import RPCError
 from activities.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.history_errors import UnreadableError
 from activities.projection import SenderWriter, read
+from activities.reconcile_report import NAMED, Report
 from activities.shift import Shift, now, shift
-from domain.shared.value import Immutable
 from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.reconciliation import Held, Lost
@@ -61,8 +60,6 @@ AGAIN_SECONDS = 5.0
 """Pause after a look or sweep that failed."""
 REPORTED = 4
 """Failures in a row after which they are reported."""
-NAMED = 20
-"""Lost cases that the report names."""
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -90,29 +87,6 @@ class _Told(NamedTuple):
     seen: Seen
     at: datetime
     pause: timedelta
-
-
-class Report(Immutable):
-    """Work of the reconciler in its shift, and the lost cases of the last sweep, some by number."""
-
-    compared: int = 0
-    published: int = 0
-    repaired: int = 0
-    swept_at: AwareDatetime | None = None
-    lost: dict[str, Lost] = Field(default={})
-    lost_count: int = 0
-    not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
-    fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
-    in_sql_until: AwareDatetime | None = Field(default=None, description="SQL once had every change until then.")
-
-    def __str__(self) -> str:
-        """Return the report as a line for the Temporal UI."""
-        named = (", ".join(map("{0[0]} ({0[1]})".format, each.items())) for each in (self.lost, self.not_begun))
-        lost, not_begun = (each or "-" for each in named)
-        return (
-            f"比对 compared {self.compared} · 补写 published {self.published} · 重建 repaired {self.repaired}"
-            f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}"
-        )
 
 
 class Reconciler:
@@ -230,6 +204,8 @@ class Reconciler:
             await _pause(current, PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
+        if not self._sweeping:  # a rebuild removes marks
+            self._lost = await read(self._engine, reconciliation.lost_cases)
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
@@ -321,7 +297,6 @@ class Reconciler:
         except DivergedError:
             self._forget(number)
             self._diverged.add(number)
-            self._lost[number] = "reset"
             await self._writer.run(partial(reconciliation.mark, reasons={number: "reset"}))
         except NotRegisteredError as error:
             self._forget(number)
@@ -353,16 +328,20 @@ class Reconciler:
         after = ""
         while held := await read(self._engine, partial(reconciliation.open_cases, after=after, limit=CHUNK)):
             after = max(held)
+            found: dict[str, Lost] = {}
             for number, changed_at in held.items():
                 # The list may lag behind: a case is asked itself before it is reported.
                 if number not in running or running[number] < changed_at:
                     reason = await self._loss(number, changed_at)
-                    lost |= {number: reason} if reason else {}
+                    found |= {number: reason} if reason else {}
+            # At once: a rebuild may start them again before the end of the sweep, and remove the mark.
+            await self._writer.run(partial(reconciliation.mark, reasons=found))
+            lost |= found
             await _pause(current, PAUSE_SECONDS)
-        lost |= dict.fromkeys(sorted(self._diverged), "reset")
-        before = await read(self._engine, reconciliation.lost_cases)
-        await self._writer.run(partial(reconciliation.mark, reasons={**dict.fromkeys(before), **lost}))
-        self._lost = lost
+        self._lost = await read(self._engine, reconciliation.lost_cases)
+        back = self._lost.keys() - lost.keys() - self._diverged
+        await self._writer.run(partial(reconciliation.mark, reasons=dict.fromkeys(back)))
+        self._lost = {number: why for number, why in self._lost.items() if number not in back}
         self._swept_at = began_at
         if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
             self._loss_seen_at = None

@@ -60,6 +60,7 @@ def kind_of(problem: ProblemType) -> Kind:
 OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL = map(
     kind_of, (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT, errors.BEHIND_SQL)
 )
+WORKFLOW_LOST = declare("workflow-lost", HTTPStatus.CONFLICT, "Workflow lost")
 _ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS)
 for _refusal in (refusal for action in _ACTIONS for refusal in action.problems):
     kind_of(_refusal)
@@ -145,6 +146,15 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
         accepted=accepted,
         available_actions=accepted if kind == "conflict" else None,
     )
+
+
+def workflow_lost(number: str, standing: str, version: int, state: str | None = None) -> ProblemError:
+    """Return the problem of a case or incident that is not over, and whose workflow is gone; an operator repairs it."""
+    detail = (
+        f"{number} is {standing} (version {version}) in SQL, and has lost its workflow: nothing was done. An operator"
+        f" brings it back by `hotline rebuild workflows --case {number}`; then send the same again."
+    )
+    return ProblemError(WORKFLOW_LOST, detail, accepted=[], state=state, version=version)
 
 
 def unavailable(kind: Kind, detail: str, retry_after: int) -> ProblemError:

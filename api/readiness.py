@@ -141,7 +141,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
         return shifts
     named = ", ".join(f"{number} ({why})" for number, why in islice(lost.items(), NAMED))
     lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
-    remedy = f"See docs/how-run.md, Lost workflows; they are listed by {lists}."
+    remedy = f"Run `hotline rebuild workflows`, or `--case NUMBER` with it for one; they are listed by {lists}."
     detail = f"{len(lost)} open cases have lost their workflow: {named}"
     return Component(ok=False, detail=detail, remedy=remedy)
 

@@ -23,10 +23,11 @@ from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
 from domain.incident.notifications import News
+from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
+from workflows.messages import ComplaintStart, Done
 from workflows.presentation.complaint import workflow_id
 from workflows.start_checks import Undecoded, clock_failure, is_start
 
@@ -35,11 +36,24 @@ WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": Inci
 
 
 class CaseHistory(NamedTuple):
-    """Batches of a case, in order; the version that SQL is known to have had; and if the case still runs."""
+    """Batches of a case, in order; the version that SQL is known to have had; and if the case still runs.
+
+    `rebuilt` is the version with which a rebuild from SQL started the workflow anew, after `before` of the batches; 0
+    if none did.
+    """
 
     batches: list[ProjectionBatch]
     acknowledged: int
     runs: bool
+    rebuilt: int = 0
+    before: int = 0
+
+    def beyond(self, version: int) -> "CaseHistory":
+        """Return the history without the runs before a rebuild, if SQL has this version and so what they had.
+
+        A run that was reset has other events than SQL, which the rebuild has dropped.
+        """
+        return self._replace(batches=self.batches[self.before :]) if version >= self.rebuilt else self
 
 
 class IncidentHistory(NamedTuple):
@@ -56,9 +70,24 @@ class IncidentHistory(NamedTuple):
 
 
 class _Sent(BaseModel):
-    """Part of an update that tells what its sender knew SQL to have."""
+    """Part of an update that tells what its sender knew SQL to have, and its key."""
 
     acknowledged: int | None = None
+    key: str = ""
+    digest: str = ""
+
+
+class _Answered(BaseModel):
+    """Part of the answer to a command: what was done, and the version that it led to."""
+
+    action: str = ""
+    version: int = 0
+
+
+class _CarriedOver(BaseModel):
+    """Part of a start message: the keys that earlier runs knew."""
+
+    seen: dict[str, Done] = {}
 
 
 async def chains(
@@ -81,14 +110,18 @@ async def chains(
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
     """Return what these runs of a case hold. Raises UnreadableError."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
+    rebuilt = before = 0
     async for event in _events(client, runs):
+        # A reset copies the start: the run before it goes on with the same version.
+        if (version := await _rebuilt_with(client.data_converter, event)) > rebuilt:
+            rebuilt, before = version, len(batches)
         batches += await returned(client.data_converter, event)
         if scheduled := await _written(client.data_converter, event):
             batches += scheduled
             under_way[event.event_id] = scheduled[-1].case.version
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(client.data_converter, event))
-    return CaseHistory(batches, acknowledged, _still_runs(runs))
+    return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before)
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
@@ -104,6 +137,31 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
 
 def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:
     return any(run.status is WorkflowExecutionStatus.RUNNING for run in runs)
+
+
+async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: Sequence[BaseEvent]) -> dict[str, Done]:
+    """Return the keys of the commands that these runs have carried out, if they led to these events.
+
+    `events` are those of the case or incident in SQL, from the first one on. Raises UnreadableError.
+    """
+    converter, sent, seen = client.data_converter, dict[int, _Sent](), dict[str, Done]()
+    async for event in _events(client, runs):
+        if started := event.workflow_execution_started_event_attributes.input.payloads:
+            [carried] = await _decode(converter, started[:1], _CarriedOver)
+            seen |= carried.seen
+        request = event.workflow_execution_update_accepted_event_attributes.accepted_request
+        # What the Temporal UI sends tells no key.
+        if request.input.args.payloads and HEADER in request.input.header.fields:
+            [sent[event.event_id]] = await _decode(converter, request.input.args.payloads[:1], _Sent)
+        completed = event.workflow_execution_update_completed_event_attributes
+        command = sent.get(completed.accepted_event_id)
+        if command and command.key and completed.outcome.success.payloads:
+            [answer] = await _decode(converter, completed.outcome.success.payloads, _Answered)
+            if 0 < answer.version <= len(events) and events[answer.version - 1].action == answer.action:
+                at = events[answer.version - 1].at
+                done = Done(action=answer.action, digest=command.digest, version=answer.version, done_at=at)
+                seen[command.key] = done
+    return seen
 
 
 async def returned(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
@@ -122,15 +180,27 @@ async def returned(converter: DataConverter, event: HistoryEvent) -> list[Projec
 
 async def _registration(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
     """Return the first batch; none of a later run, and none of a start that a worker would refuse."""
+    start = await _first_start(converter, event)
+    if not start or isinstance(start.source, Case) or clock_failure(start, event.event_time.ToDatetime(UTC)):
+        return []
+    case, events = Case.register(start.source)
+    return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
+
+
+async def _rebuilt_with(converter: DataConverter, event: HistoryEvent) -> int:
+    """Return the version with which a rebuild from SQL started a run; 0 for any other event."""
+    if event.workflow_execution_started_event_attributes.workflow_type.name != ComplaintWorkflow.__name__:
+        return 0
+    start = await _first_start(converter, event)
+    return start.source.version if start and isinstance(start.source, Case) else 0
+
+
+async def _first_start(converter: DataConverter, event: HistoryEvent) -> ComplaintStart | None:
+    """Return the start message of a run that continues no other; None of any other, or if it is none."""
     start = event.workflow_execution_started_event_attributes
     only = start.input.payloads if len(start.input.payloads) == 1 else ()
     arguments = await _decode(converter, only, ComplaintStart) if only else []
-    if start.continued_execution_run_id or not is_start(arguments):
-        return []
-    if clock_failure(arguments[0], event.event_time.ToDatetime(UTC)):
-        return []
-    case, events = Case.register(arguments[0].source)
-    return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
+    return None if start.continued_execution_run_id or not is_start(arguments) else arguments[0]
 
 
 async def _written(converter: DataConverter, event: HistoryEvent) -> list[Any]:

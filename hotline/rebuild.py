@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
@@ -164,21 +165,31 @@ async def in_sql_until(client: Client) -> datetime | None:
     return report.in_sql_until if report and not is_ahead(report.in_sql_until) else None
 
 
-async def repair_case(client: Client, engine: Engine, number: str, until: datetime | None) -> bool:
+async def repair_case(
+    client: Client, engine: Engine, number: str, until: datetime | None, latest: WorkflowExecution | None = None
+) -> bool:
     """Write one case from its history, as `rebuild` does; return False if something is left to the case.
 
-    SQL once had every change `until` this instant.
+    SQL once had every change `until` this instant. `latest` is its latest run as it is now, where Temporal's list must
+    not lag behind.
 
     Raises NotRegisteredError if Temporal has deleted the case, or the beginning that SQL lacks, DivergedError if SQL
     has other events than Temporal, UnreadableError, and what `rebuild` raises.
     """
-    runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
+    runs: _Runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
+    if latest:
+        runs = {latest.id: with_latest(runs.get(latest.id, ()), latest)}
     if not runs:
         raise NotRegisteredError(f"Temporal has no workflow of {number}")
     written = await _rebuild_cases(client, engine, runs, until)
     for error in written.failed.values():
         raise error
     return not written.left
+
+
+def with_latest(listed: Sequence[WorkflowExecution], latest: WorkflowExecution) -> list[WorkflowExecution]:
+    """Return the runs of a workflow, the latest one as it is now: no earlier one runs, whatever the list says."""
+    return [*(replace(run, status=latest.status) for run in listed if run.run_id != latest.run_id), latest]
 
 
 async def repair_incidents(client: Client, engine: Engine) -> int:
@@ -220,6 +231,7 @@ async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: dat
     """Write these cases. What SQL never had is left to a case that runs; it once had every change `until` then."""
     histories, unreadable = await _histories(client, runs)
     there = await _read(engine, lambda connection: _versions(connection, runs))
+    histories = {one: history.beyond(there.get(one, 0)) for one, history in histories.items()}
     plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
     failed = unreadable | await asyncio.to_thread(_write, engine, plans)
     empty = [one for one, history in histories.items() if not (history.batches or one in there)]

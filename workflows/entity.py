@@ -142,7 +142,10 @@ class EntityWorkflow(ChecksStart):
         """Raise ApplicationError if SQL has more than the workflow, which was reset or replaced."""
         own = self._entity.version
         if version > own:
-            message = f"SQL has version {version}, its workflow {own}: the workflow was reset or replaced."
+            message = (
+                f"SQL has version {version}, its workflow {own}: the workflow was reset or replaced. An operator brings"
+                " it back by `hotline rebuild workflows --case NUMBER`."
+            )
             raise self._refusal(Refused(BEHIND_SQL, message))
 
     def _refusal(self, refused: Refused) -> ApplicationError:

@@ -3,7 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reconcile import Reconciler, Report
+    from activities.reconcile import Reconciler
+    from activities.reconcile_report import Report
     from domain.shared.value import Start
     from workflows.shifts import run_shifts
     from workflows.start_checks import checked

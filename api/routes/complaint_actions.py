@@ -1,5 +1,6 @@
 """The actions on complaints: one operation for each action of the lifecycle table."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.problems import BEHIND_SQL, OUT_OF_TURN, ProblemError, declare
+from api.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemError, declare, workflow_lost
 from api.rights import require_reach
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
@@ -22,7 +23,7 @@ from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.lifecycle import OPEN, State
-from domain.case.views import Outcome
+from domain.case.views import CaseView, Outcome
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.event import ActionBody
@@ -53,7 +54,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         model=Complaint,
         example="complaint",
         reused="This Idempotency-Key was already used on this case, for the action {} or with another body.",
-        errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL),
+        errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST),
         check=_check,
         gone=_gone,
         answer=_answer,
@@ -85,11 +86,13 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
 
 
 async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> ProblemError:
-    """Return the reason why no workflow took the action: there never was such a case, or it is over."""
+    """Return the reason why no workflow took the action: there is no such case, it is over, or its workflow is lost."""
     view = await backend.find(number, actor)
     if view is None:
         return not_found(number)
     require_reach(READ_CASES, actor, number, view)
+    if not _is_over(view, backend.clock()) and await backend.complaints.is_lost(number):
+        return workflow_lost(number, view.state, view.version, view.state)
     if view.state in OPEN:
         detail = f"SQL has the case {number} as {view.state} (version {view.version}), and no workflow runs for it."
         return ProblemError(BEHIND_SQL, detail, accepted=[], state=view.state, version=view.version)
@@ -97,6 +100,12 @@ async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> Pro
         f"The case {number} is {view.state} (version {view.version}) and has ended; {action} is not possible any more."
     )
     return ProblemError(OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[])
+
+
+def _is_over(view: CaseView, at: datetime) -> bool:
+    """Return True once nothing can happen to the case any more, as `Progress.is_over`."""
+    reopenable = view.reopen_ends_at is not None and at < view.reopen_ends_at
+    return view.state not in OPEN and not reopenable and all(owed.approved is not None for owed in view.credits)
 
 
 async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor) -> Response:

@@ -17,8 +17,10 @@ from api.problems import (
     OTHER_DEPARTMENT,
     OUT_OF_TURN,
     UNKNOWN,
+    WORKFLOW_LOST,
     ProblemError,
     declare,
+    workflow_lost,
 )
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
@@ -87,7 +89,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         model=IncidentItem,
         example="incident",
         reused="This Idempotency-Key was already used on this incident, for the action {} or with another body.",
-        errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT),
+        errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT, WORKFLOW_LOST),
         check=_check,
         gone=_gone,
         answer=_acted,
@@ -260,5 +262,7 @@ async def _gone(backend: Backend, number: str, action: str, _: Actor) -> Problem
     incident = await backend.reader.ask(incidents.get, number)
     if incident is None:
         return _not_found(number)
+    if not incident.over and await backend.incidents.is_lost(number):
+        return workflow_lost(number, incident.state, incident.version)
     detail = f"The incident {number} is {incident.state} and over; {action} is not possible any more."
     return ProblemError(OUT_OF_TURN, detail, accepted=[], version=incident.version)

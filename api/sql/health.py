@@ -48,7 +48,7 @@ class SqlHealth:
         try:
             await self._reader.look(versions, ["0"])
         except SQLAlchemyError:
-            remedy = "Start the database, or run `hotline migrate` if its tables are missing, then `hotline rebuild`."
+            remedy = "Start the database; if tables are missing, `hotline migrate`, then `hotline rebuild readmodel`."
             return Component(ok=False, detail="does not answer, or its tables are missing", remedy=remedy)
         try:
             async with asyncio.timeout(LOCK_SECONDS):
@@ -80,10 +80,8 @@ class SqlHealth:
         detail = f"SQL has {held} open cases, Temporal runs {running}"
         if not _differ(running, held):
             return Component(ok=True, detail=detail)
-        behind = "Run `hotline rebuild`: lists lack cases, or show them in an earlier state."
-        lost = (
-            "Restore Temporal's database from a backup: cases that it does not run take no action and keep no promise."
-        )
+        behind = "Run `hotline rebuild readmodel`: lists lack cases, or show them in an earlier state."
+        lost = "Run `hotline rebuild workflows`: cases that Temporal does not run take no action and keep no promise."
         return Component(ok=False, detail=detail, remedy=behind if held < running else lost)
 
     async def _counts(self) -> tuple[int, int]:

@@ -116,7 +116,7 @@ def _behind_sql(batch: ProjectionBatch) -> ProblemError:
     """Return the problem of a batch that SQL will never take."""
     detail = (
         f"SQL has other events of the case {batch.number}: its workflow was reset or replaced. What was sent is in"
-        f" Temporal alone, as version {batch.case.version}; lists and reports keep what SQL has. Do not send it again:"
-        " register the case anew, with a note of this number, or have Temporal's database restored."
+        f" Temporal alone, as version {batch.case.version}; lists and reports keep what SQL has. An operator brings the"
+        f" case back as SQL has it by `hotline rebuild workflows --case {batch.number}`; then send it again."
     )
     return ProblemError(BEHIND_SQL, detail, state=batch.case.state, version=batch.case.version, accepted=[])

@@ -99,6 +99,16 @@ class EntityClient(Generic[OutcomeT]):
             raise refused
         return found
 
+    async def is_lost(self, number: str) -> bool:
+        """Return True if no workflow has the id, or its last run was ended by hand. Raises ProblemError."""
+        timeout = timedelta(seconds=self._query_timeout)
+        async with answering(self._query_timeout, "The workflow"):
+            found = await unless_gone(self._handle(number).describe(rpc_timeout=timeout))
+        return found is None or found.status not in (
+            WorkflowExecutionStatus.RUNNING,
+            WorkflowExecutionStatus.COMPLETED,
+        )
+
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(type(self).workflow_id(number))
 

@@ -15,11 +15,11 @@ from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor
 from domain.shared.instants import to_milliseconds
+from workflows.clients.complaint import options_of
 from workflows.clients.start import Request, find_started, start_once
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
-from workflows.presentation.search_attributes import typed
+from workflows.presentation.complaint import workflow_id
 
 
 class ComplaintClient(EntityClient[Outcome]):
@@ -41,11 +41,8 @@ class ComplaintClient(EntityClient[Outcome]):
                 ComplaintWorkflow.run,
                 # The caller of this function writes the first version to SQL.
                 ComplaintStart(source=registration, sender_version=case.version),
-                id=workflow_id(registration.number),
                 task_queue=self._task_queue,
-                static_summary=summary(case),
-                search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
-                priority=urgency(case),
+                **options_of(case, to_milliseconds(case.registered_at)),
                 rpc_timeout=timedelta(seconds=within),
             )
 

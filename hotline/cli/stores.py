@@ -1,14 +1,17 @@
-"""The commands that prepare SQL and Temporal: `hotline migrate`, `hotline rebuild` and `hotline temporal-setup`."""
+"""The commands on SQL and Temporal: `hotline migrate`, `rebuild` and `temporal-setup`."""
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from domain.shared.numbers import NumberError, is_incident, parse_number
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import migrated_database
+from hotline.cli.shared import catalogue_in_force, migrated_database
 from hotline.settings import Settings
 
 RETENTION_DAYS = 30
@@ -16,6 +19,10 @@ RETENTION_DAYS = 30
 RETENTION_HELP = f"Days that ended histories are kept. Without it, less than {RETENTION_DAYS} is raised to that."
 
 app = typer.Typer()
+rebuilds = typer.Typer(
+    name="rebuild", no_args_is_help=True, help="Rebuild what one of the two stores has lost from the other one."
+)
+app.add_typer(rebuilds)
 
 
 @app.command()
@@ -30,12 +37,10 @@ def migrate() -> None:
         raise OperatorError(f"the database does not take the migrations: {error.orig}") from error
 
 
-@app.command()
-def rebuild() -> None:
+@rebuilds.command("readmodel")
+def rebuild_readmodel() -> None:
     """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
     from rich.progress import Progress
-    from sqlalchemy.exc import DBAPIError
-    from temporalio.service import RPCError
 
     from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
@@ -53,10 +58,8 @@ def rebuild() -> None:
             done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
             return done, missing
 
-    try:
+    with _rebuilding():
         found, missing = asyncio.run(rebuilt())
-    except (RuntimeError, RPCError, DBAPIError) as error:
-        raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
     typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
     typer.echo(f"kept: {found.kept} cases that Temporal no longer has, {found.kept_open} of them open")
@@ -74,6 +77,62 @@ def rebuild() -> None:
     if found.lost:
         lost = ", ".join(found.lost)
         raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")
+
+
+@rebuilds.command("workflows")
+def rebuild_workflows(
+    case: Annotated[str | None, typer.Option(metavar="NUMBER", help="One case or incident; by default all.")] = None,
+) -> None:
+    """Rebuild lost workflows from SQL: of cases and incidents that were terminated, deleted or reset."""
+    from rich.progress import Progress
+
+    from hotline.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
+    from hotline.temporal.connection import connect
+    from workflows.messages import Names
+
+    number = case and _number(case)
+
+    async def rebuilt() -> Rebuilt:
+        settings = Settings()
+        with Progress() as progress, migrated_database() as database:
+            task = progress.add_task("workflows", total=None)
+            client = await connect(settings)
+            names = lambda: Names.of(catalogue_in_force())  # noqa: E731
+            rebuild = WorkflowRebuild(client, database, settings.task_queue, names)
+            if number is None:
+                return await rebuild.all(lambda done, of: progress.update(task, completed=done, total=of))
+            try:
+                return Rebuilt({await rebuild.one(number): 1}, {})
+            except NotRebuiltError as error:
+                return Rebuilt({}, {number: str(error)})
+
+    with _rebuilding():
+        found = asyncio.run(rebuilt())
+    said = {STARTED: "were started", RUNS: "ran already and were left", OVER: "are over and need none"}
+    typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in said.items())}")
+    if found.failed:
+        reasons = "".join(f"\n  {number}: {why}" for number, why in sorted(found.failed.items()))
+        raise OperatorError(f"{len(found.failed)} workflows could not be rebuilt:{reasons}")
+
+
+def _number(text: str) -> str:
+    """Return the number of a case or incident. Raises OperatorError."""
+    try:
+        return text if is_incident(text) else parse_number(text)
+    except NumberError as error:
+        raise OperatorError(f"--case {text}: {error}") from error
+
+
+@contextmanager
+def _rebuilding() -> Iterator[None]:
+    """Raise an OperatorError if one of the two stores does not answer."""
+    from sqlalchemy.exc import DBAPIError
+    from temporalio.service import RPCError
+
+    try:
+        yield
+    except (RuntimeError, RPCError, DBAPIError) as error:
+        raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
 
 
 @app.command("temporal-setup")

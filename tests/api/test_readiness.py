@@ -151,7 +151,7 @@ async def test_an_emptied_read_model_is_told_until_it_is_rebuilt(own_temporal: C
                 connection.execute(table.delete())
         found = await becomes(made, "read_model", ok=False)
         assert found["detail"] == "SQL has 0 open cases, Temporal runs 1"
-        assert "hotline rebuild" in found["remedy"]
+        assert "hotline rebuild readmodel" in found["remedy"]
         await rebuild(own_temporal, database)
         await becomes(made, "read_model", ok=True)
         database.dispose()
@@ -163,7 +163,7 @@ async def test_open_cases_that_temporal_does_not_run_are_told(own_temporal: Clie
         await end(own_temporal, workflow_id(await made.case_in("registered")))
         found = await becomes(made, "read_model", ok=False)
         assert found["detail"] == "SQL has 1 open cases, Temporal runs 0"
-        assert "backup" in found["remedy"]
+        assert "hotline rebuild workflows" in found["remedy"]
 
 
 async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: Client, tmp_path: Path) -> None:
@@ -177,6 +177,7 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
         found = await becomes(made, "reconciler", ok=False)
         assert found["detail"] == f"1 open cases have lost their workflow: {number} (reset)"
         assert "lost=reset" in found["remedy"]
+        assert "hotline rebuild workflows" in found["remedy"]
         await end(own_temporal, workflow_id(number))
 
 

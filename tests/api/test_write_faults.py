@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +26,18 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.views import Outcome
 from domain.shared.command import Command
 from hotline.histories import read_case
+from hotline.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.database import engine, writing
 from readmodel.tables import metadata
+from tests.support import lost
 from tests.support.api import KEPT, Api, further_api, problem, running_api, served
 from tests.support.batches import project
 from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from tests.support.signing import signatures_by, with_interceptors
+from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.incident import incident_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -108,7 +112,7 @@ async def test_events_after_a_reset_are_answered_409_and_do_not_mix_with_those_t
             answer = await other.act(number, "dispatch", {"department": "metering"}, "zhou", key="once")
             found = problem(answer, 409, "behind-sql")
             assert (found["state"], found["version"]) == ("dispatched", 2)
-            assert "register the case anew" in found["detail"]
+            assert f"hotline rebuild workflows --case {number}" in found["detail"]
         after = await other.complaint(number)
         assert (after["version"], after["department"]) == (2, "repair")
         assert await other.actions(number) == ["register", "dispatch"]
@@ -138,12 +142,50 @@ async def test_a_process_that_remembers_a_version_does_not_append_another_histor
     await run.terminate()
 
 
-async def test_an_action_on_a_case_whose_workflow_was_terminated_is_answered_409(on_sqlite: Api) -> None:
+async def rebuilt(api: Api, number: str) -> str:
+    """Rebuild the workflow of a case or incident, as the command does."""
+    database, names = engine(api.settings.database_url), Names.of(api.backend.catalogue)
+    try:
+        return await WorkflowRebuild(api.temporal, database, api.settings.task_queue, lambda: names).one(number)
+    finally:
+        database.dispose()
+
+
+@pytest.mark.parametrize("loss", [lost.terminate, lost.delete])
+async def test_an_action_on_a_case_that_has_lost_its_workflow_says_how_to_bring_it_back(
+    on_sqlite: Api, loss: Callable[[Client, str], Awaitable[None]]
+) -> None:
+    """This API process remembers its version. After the command, the same request is carried out."""
     number = await on_sqlite.case_in("dispatched")
-    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).terminate()
-    found = problem(await on_sqlite.act(number, "sign_for", {}, "wu"), 409, "behind-sql")
+    await loss(on_sqlite.temporal, workflow_id(number))
+    found = problem(await on_sqlite.act(number, "sign_for", {}, "wu", key="once"), 409, "workflow-lost")
     assert (found["state"], found["version"], found["accepted"]) == ("dispatched", 2, [])
-    assert "no workflow runs for it" in found["detail"]
+    assert f"`hotline rebuild workflows --case {number}`" in found["detail"]
+    assert await rebuilt(on_sqlite, number) == STARTED
+    answer = await on_sqlite.act(number, "sign_for", {}, "wu", key="once")
+    assert (answer.status_code, answer.json()["version"]) == (200, 3)
+
+
+async def test_a_closed_case_that_may_be_reopened_can_lose_its_workflow_too(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("pending_reply")
+    for action, body in (("reply", {"message": "好了"}), ("follow_up", {"outcome": "satisfied"})):
+        assert (await on_sqlite.act(number, action, body)).status_code == 200
+    await lost.delete(on_sqlite.temporal, workflow_id(number))
+    problem(await on_sqlite.act(number, "reopen", {"reason": "又停水了"}), 409, "workflow-lost")
+    assert await rebuilt(on_sqlite, number) == STARTED
+    assert (await on_sqlite.act(number, "reopen", {"reason": "又停水了"})).status_code == 200
+
+
+async def test_an_incident_that_has_lost_its_workflow_is_not_called_over(on_sqlite: Api) -> None:
+    body = {"title": "爆管", "services": ["no_water"], "districts": ["nantou"]}
+    number = (await on_sqlite.post("/v1/incidents", body, "zhou")).json()["number"]
+    await lost.delete(on_sqlite.temporal, incident_id(number))
+    path = f"/v1/incidents/{number}/actions/dispatch"
+    found = problem(await on_sqlite.post(path, {"department": "repair"}), 409, "workflow-lost")
+    assert f"--case {number}" in found["detail"]
+    assert await rebuilt(on_sqlite, number) == STARTED
+    assert (await on_sqlite.post(path, {"department": "repair"})).status_code == 200
+    await lost.terminate(on_sqlite.temporal, incident_id(number))
 
 
 async def test_an_action_on_a_case_that_sql_has_lost_is_answered_202_and_not_half_written(on_both: Api) -> None:

@@ -108,9 +108,9 @@ def test_a_lost_file_of_temporal_and_a_frozen_worker_are_told(tmp_path: Path) ->
 def test_a_rebuild_says_what_it_cannot_bring_back(tmp_path: Path) -> None:
     with Service(tmp_path) as service:
         assert register(service) == 201
-        assert "kept: 0 cases that Temporal no longer has" in (first := service.run("rebuild"))
+        assert "kept: 0 cases that Temporal no longer has" in (first := service.run("rebuild", "readmodel"))
         assert "was empty" not in first
-        new = service.run("rebuild", HOTLINE_DATABASE_URL=f"sqlite:///{tmp_path / 'new.db'}")
+        new = service.run("rebuild", "readmodel", HOTLINE_DATABASE_URL=f"sqlite:///{tmp_path / 'new.db'}")
         assert "the read model was empty: cases that ended over 30 days ago are in backups alone" in new
         assert "1 cases are in the read model" in new
 

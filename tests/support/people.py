@@ -72,7 +72,7 @@ class Hotline:
 
     def rebuild(self) -> str:
         """Run the command; what it says."""
-        return self._service.run("rebuild")
+        return self._service.run("rebuild", "readmodel")
 
     def close(self) -> None:
         self._http.close()

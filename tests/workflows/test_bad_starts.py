@@ -15,7 +15,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.history_errors import ForeignError, UnreadableError
-from activities.reconcile import Report
+from activities.reconcile_report import Report
 from activities.signatures import UNSIGNED
 from domain.incident.actions.dispatch import DispatchIncident
 from hotline.histories import chains

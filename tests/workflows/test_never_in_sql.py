@@ -19,7 +19,8 @@ from activities import reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.incident import Incidents
 from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Repairs, Report
+from activities.reconcile import Reconciler, Repairs
+from activities.reconcile_report import Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.batch import ProjectionBatch

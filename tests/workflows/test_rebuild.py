@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, text
-from temporalio.api.common.v1 import WorkflowExecution as Execution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.history_errors import UnreadableError
 from activities.signatures import SigningKey
@@ -32,6 +29,7 @@ from hotline.histories import CaseHistory, chains, read_case
 from hotline.rebuild import in_sql_until, rebuild
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
+from tests.support.lost import delete
 from tests.support.rows import execute
 from tests.support.signing import KEY, signatures_by, with_interceptors
 from tests.support.temporal import temporal_server
@@ -217,7 +215,7 @@ async def test_cases_that_temporal_no_longer_has_are_kept_and_counted(
 ) -> None:
     """A closed one past the retention, and an open one, whose workflow was deleted. Temporal's list lacks a third."""
     deleted = await hotline.start()
-    await delete(hotline, deleted)
+    await delete(hotline.client, deleted.handle.id)
     await rebuild(hotline.client, owner)
     # What no command has acknowledged is left to its case.
     await all_told(hotline, complaints)
@@ -233,22 +231,6 @@ async def test_cases_that_temporal_no_longer_has_are_kept_and_counted(
     assert rows(owner) == before
     tables = ("notifications", "search_words", "clocks", "events", "cases")
     execute(owner, *(f"DELETE FROM {each} WHERE number = :number" for each in tables), number=deleted.number)  # noqa: S608
-
-
-async def delete(hotline: Hotline, complaint: Complaint) -> None:
-    """Delete the workflow of the case, and wait until Temporal does not have it any more."""
-    execution = Execution(workflow_id=complaint.handle.id)
-    request = DeleteWorkflowExecutionRequest(namespace=hotline.client.namespace, workflow_execution=execution)
-    await hotline.client.workflow_service.delete_workflow_execution(request)
-
-    async def is_gone() -> bool:
-        try:
-            await complaint.handle.describe()
-        except RPCError as error:
-            return error.status is RPCStatusCode.NOT_FOUND
-        return False
-
-    await until(is_gone, bool)
 
 
 async def test_a_comment_more_is_all_that_is_new(hotline: Hotline, owner: Engine, complaints: list[Complaint]) -> None:

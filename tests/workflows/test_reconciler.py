@@ -1,7 +1,6 @@
 """The reconciler on a real server: SQL catches up with Temporal unasked, and lost workflows are reported."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,9 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
-from temporalio.api.common.v1 import WorkflowExecution as Execution
-from temporalio.api.enums.v1 import ResetReapplyExcludeType
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -19,24 +15,28 @@ from temporalio.testing import ActivityEnvironment
 from activities import case_workflows, reconcile
 from activities.case_workflows import CaseWorkflows, Seen
 from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Repairs, Report
+from activities.reconcile import Reconciler, Repairs
+from activities.reconcile_report import Report
 from activities.shift import Shift
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from hotline.rebuild import in_sql_until
+from hotline.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.case_queries import list_cases
 from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, metadata, running_hotline, until
+from tests.support.lost import delete, reset
 from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.rows import execute
 from tests.support.signing import with_interceptors
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
+from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT, typed
 
@@ -62,19 +62,9 @@ def forget(engine: Engine, complaint: Complaint) -> None:
     execute(engine, *deletions, number=complaint.number)
 
 
-async def reset(hotline: Hotline, complaint: Complaint) -> None:
-    """Reset the case to its first task, as the Temporal UI does if updates are left out."""
-    history = await complaint.handle.fetch_history()
-    completed = [each for each in history.events if each.HasField("workflow_task_completed_event_attributes")]
-    request = ResetWorkflowExecutionRequest(
-        namespace=hotline.client.namespace,
-        workflow_execution=Execution(workflow_id=complaint.handle.id),
-        reason="a slip of the hand",
-        workflow_task_finish_event_id=completed[0].event_id,
-        request_id=uuid.uuid4().hex,
-        reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
-    )
-    await hotline.client.workflow_service.reset_workflow_execution(request)
+async def reset_to_start(hotline: Hotline, complaint: Complaint) -> None:
+    """Reset the case to its first task."""
+    await reset(hotline.client, complaint.handle.id)
     complaint.handle = hotline.client.get_workflow_handle_for(ComplaintWorkflow.run, complaint.handle.id)
 
 
@@ -303,12 +293,12 @@ class TestLost:
         assert complaint.number in [case.number for case in listed.items]
         reconciler = hotline.client.get_workflow_handle(RECONCILER.id)
         await until(lambda: metadata(reconciler), lambda shown: complaint.number in shown.current_details)
+        shown = await metadata(reconciler)
+        assert "hotline rebuild workflows --case" in shown.current_details
 
     async def test_a_deleted_case_is_marked(self, hotline: Hotline) -> None:
         complaint = await hotline.start()
-        execution = Execution(workflow_id=complaint.handle.id)
-        request = DeleteWorkflowExecutionRequest(namespace=hotline.client.namespace, workflow_execution=execution)
-        await hotline.client.workflow_service.delete_workflow_execution(request)
+        await delete(hotline.client, complaint.handle.id)
         await until(complaint.lost, lambda mark: mark == "missing")
 
     async def test_a_reset_case_is_marked_and_refuses_commands_until_sql_agrees(self, hotline: Hotline) -> None:
@@ -316,7 +306,7 @@ class TestLost:
         complaint = await hotline.start()
         await complaint.act(Dispatch(department="repair"))
         await complaint.act(SignFor())
-        await reset(hotline, complaint)
+        await reset_to_start(hotline, complaint)
         await until(complaint.lost, lambda mark: mark == "reset")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await complaint.act(Comment(note="再催"))
@@ -330,6 +320,19 @@ class TestLost:
         complaint = await hotline.start()
         execute(owner, "UPDATE cases SET lost = 'missing' WHERE number = :number", number=complaint.number)
         await until(complaint.lost, lambda mark: mark is None)
+
+    async def test_a_rebuilt_case_is_reported_no_longer_before_the_next_sweep(
+        self, hotline: Hotline, owner: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        complaint = await hotline.start()
+        await complaint.handle.terminate("a slip of the hand")
+        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number in seen.lost))
+        monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
+        names = Names.of(hotline.catalogue)
+        rebuild = WorkflowRebuild(hotline.client, owner, hotline.settings.task_queue, lambda: names)
+        assert await rebuild.one(complaint.number) == STARTED
+        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number not in seen.lost))
+        assert await complaint.lost() is None
 
 
 async def test_a_sweep_pauses_between_pages_of_cases(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:

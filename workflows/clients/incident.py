@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from temporalio.client import Client
 from temporalio.common import Priority
@@ -52,11 +52,8 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
                 request,
                 IncidentWorkflow.run,
                 IncidentStart(source=opening.model_copy(update={"number": number}), names=names),
-                id=incident_id(number),
                 task_queue=task_queue,
-                static_summary=incident_summary(incident, names),
-                search_attributes=typed(incident_search_attributes(incident)),
-                priority=URGENT,
+                **options_of(incident, names),
                 rpc_timeout=min(RPC_TIMEOUT, left),
             )
             if started:
@@ -64,6 +61,16 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
             if await find_started(client, request, [number], incident_id):
                 return Started(incident, event, again=True)
     raise NoNumberError(f"none of {MOST_DRAWS} numbers was free")
+
+
+def options_of(incident: Incident, names: Names) -> dict[str, Any]:
+    """Return the options of `Client.start_workflow` for an incident."""
+    return {
+        "id": incident_id(incident.number),
+        "static_summary": incident_summary(incident, names),
+        "search_attributes": typed(incident_search_attributes(incident)),
+        "priority": URGENT,
+    }
 
 
 async def find_incident(client: Client, request: Request, *days: date) -> str | None:

@@ -7,7 +7,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.reconcile import Report
+from activities.reconcile_report import Report
 from workflows.courier import CourierWorkflow
 from workflows.reconciler import ReconcilerWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
-from temporalio.client import Client
-from temporalio.common import WorkflowIDReusePolicy
+from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -35,18 +35,29 @@ async def start_once(client: Client, request: Request, run: Any, start: BaseMode
 
     `options` are those of `Client.start_workflow`.
     """
+    return await _start(client, request, run, start, id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE, **options)
+
+
+async def start_again(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
+    """Start a workflow under an id that had one. Returns False if one runs. Raises what the client raises.
+
+    `request` is the one that started the first, as far as it is known.
+    """
+    return await _start(client, request, run, start, id_conflict_policy=WorkflowIDConflictPolicy.FAIL, **options)
+
+
+async def _start(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
     try:
-        await client.start_workflow(
-            run,
-            start,
-            memo={MEMO: request},
-            task_timeout=TASK_TIMEOUT,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            **options,
-        )
+        await client.start_workflow(run, start, memo={MEMO: request}, task_timeout=TASK_TIMEOUT, **options)
     except WorkflowAlreadyStartedError:
         return False
     return True
+
+
+async def request_of(found: WorkflowExecutionDescription) -> Request:
+    """Return the request that started this workflow; one with an empty key if the memo has none."""
+    request: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
+    return request
 
 
 async def find_started(
@@ -64,7 +75,7 @@ async def find_started(
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
-        starter: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
+        starter = await request_of(found)
         if starter.key == request.key:
             if starter.digest != request.digest:
                 raise KeyReusedError(number)

@@ -1,0 +1,36 @@
+"""Report of the reconciler: its figures, and the cases whose workflow is lost."""
+
+from pydantic import AwareDatetime, Field
+
+from domain.shared.value import Immutable
+from readmodel.reconciliation import Lost
+
+NAMED = 20
+"""Lost cases that the report names."""
+REMEDY = (
+    " · 修复 to bring them back: `hotline rebuild workflows`, one of them: `hotline rebuild workflows --case NUMBER`"
+)
+"""Commands that bring lost cases back, for the Temporal UI."""
+
+
+class Report(Immutable):
+    """Work of the reconciler in its shift, and the cases that are marked as lost, some by number."""
+
+    compared: int = 0
+    published: int = 0
+    repaired: int = 0
+    swept_at: AwareDatetime | None = None
+    lost: dict[str, Lost] = Field(default={})
+    lost_count: int = 0
+    not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
+    fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
+    in_sql_until: AwareDatetime | None = Field(default=None, description="SQL once had every change until then.")
+
+    def __str__(self) -> str:
+        """Return the report as a line for the Temporal UI."""
+        named = (", ".join(map("{0[0]} ({0[1]})".format, each.items())) for each in (self.lost, self.not_begun))
+        lost, not_begun = (each or "-" for each in named)
+        return (
+            f"比对 compared {self.compared} · 补写 published {self.published} · 重建 repaired {self.repaired}"
+            f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}{REMEDY if self.lost else ''}"
+        )

@@ -1,0 +1,272 @@
+"""Rebuild of lost workflows from SQL: of cases and incidents that are not over, and that Temporal does not run.
+
+A workflow is lost if somebody terminated, deleted or reset it, or if Temporal has lost its database. The case is folded
+from its events, and a workflow is started from it. Clocks are ledgers, so rungs that fell due meanwhile ring once, and
+none rings again; notifications that were sent are rows. What a terminated run has told nobody is written to SQL first.
+
+A workflow that runs and agrees with SQL is never touched, and of two rebuilds at once one finds it running.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy import Engine
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.history_errors import ForeignError, UnreadableError
+from activities.people_first import PeopleFirst
+from domain.shared.event import BaseEvent
+from domain.shared.numbers import is_incident
+from domain.shared.value import Start
+from hotline.histories import chains, keys_seen
+from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
+from readmodel.database import ReadConnection, reading, writing
+from readmodel.projection import DivergedError, NotRegisteredError
+from readmodel.reconciliation import mark
+from readmodel.recorded import RecordedCase, active_cases, active_incidents, recorded_case, recorded_incident
+from workflows.clients import complaint, incident
+from workflows.clients.start import Request, request_of, start_again
+from workflows.complaint import ComplaintWorkflow
+from workflows.entity import KEYS_KEPT, MOST_KEYS
+from workflows.incident import IncidentWorkflow
+from workflows.messages import Done, IncidentStart, Names
+from workflows.presentation.complaint import workflow_id
+from workflows.presentation.incident import incident_id
+from workflows.presentation.search_attributes import CHANGED_AT
+
+AT_ONCE = 8
+"""Workflows that are started at the same time."""
+REPLACED = "hotline rebuild workflows: it was reset, and SQL has more or other events"
+"""Reason with which a reset run is terminated."""
+STARTED, RUNS, OVER = "started", "runs", "over"
+"""Results for a case or incident: its workflow was started, ran already, or is not needed any more."""
+
+T = TypeVar("T")
+
+
+class NotRebuiltError(Exception):
+    """Error for a case or incident whose workflow cannot be rebuilt; the text says why."""
+
+
+class Rebuilt(NamedTuple):
+    """Numbers of cases and incidents by their result, and why the others could not be rebuilt, by number."""
+
+    counts: Mapping[str, int]
+    failed: Mapping[str, str]
+
+
+class WorkflowRebuild:
+    """Rebuild of workflows.
+
+    Args:
+        client: client of Temporal, which signs what it starts.
+        engine: engine of the read model, to write.
+        task_queue: queue of the workers.
+        names: returns the names of the catalogue in force, which an incident shows.
+    """
+
+    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], Names]) -> None:
+        self._client = client
+        self._engine = engine
+        self._task_queue = task_queue
+        self._names = names
+        self._workflows = complaint.case_workflows(client, PeopleFirst(), task_queue)
+        self._until: datetime | None = None
+
+    async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
+        """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
+
+        A case that runs is looked at only if it is marked as reset. Raises RPCError and DBAPIError; what was started
+        stays, and a further call goes on from there.
+        """
+        self._until = await in_sql_until(self._client)
+        await repair_incidents(self._client, self._engine)
+        found = await self._read(active_incidents)
+        active = await self._read(partial(active_cases, at=_now()))
+        running = {number async for chunk in self._workflows.running() for number in chunk}
+        lost = [number for number, why in active.items() if number not in running or why == "reset"]
+        counts, failed = Counter[str](), dict[str, str]()
+
+        async def attempt(number: str) -> None:
+            try:
+                counts[await (self.incident if is_incident(number) else self.case)(number)] += 1
+            except NotRebuiltError as error:
+                failed[number] = str(error)
+            progress(counts.total() + len(failed), len(found) + len(lost))
+
+        for numbers in (found, lost):
+            await _for_each(numbers, attempt)
+        return Rebuilt(counts, failed)
+
+    async def one(self, number: str) -> str:
+        """Rebuild the workflow of one case or incident; return the result. The incident of a case comes first.
+
+        Raises NotRebuiltError, RPCError and DBAPIError.
+        """
+        self._until = await in_sql_until(self._client)
+        if is_incident(number):
+            return await self.incident(number)
+        recorded = await self._recorded(recorded_case, number)
+        if recorded.case.incident and not recorded.case.settled:
+            with suppress(NotRebuiltError):  # the case leaves an incident that it cannot tell
+                await self.incident(recorded.case.incident)
+        return await self.case(number)
+
+    async def case(self, number: str) -> str:
+        """Rebuild the workflow of a case; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
+        recorded = await self._recorded(recorded_case, number)
+        latest = await self._latest(workflow_id(number))
+        if latest:
+            agrees = await self._agrees(number, latest, recorded.changed_at)
+            if latest.status is WorkflowExecutionStatus.RUNNING:
+                if not agrees:
+                    await self._terminate(latest)
+                    return await self.case(number)
+                await self._unmark(recorded)
+                return RUNS
+            if agrees and latest.status is WorkflowExecutionStatus.COMPLETED:
+                return OVER
+            recorded = await self._recorded(recorded_case, number)
+        case = recorded.case
+        if case.is_over(_now()):
+            return OVER
+        seen = await self._keys(ComplaintWorkflow, latest, recorded.events)
+        start = complaint.start_from(case, recorded.events, recorded.changed_at, seen)
+        options = complaint.options_of(case, recorded.changed_at)
+        result = await self._start(latest, ComplaintWorkflow.run, start, **options)
+        await self._unmark(recorded)
+        return result
+
+    async def incident(self, number: str) -> str:
+        """Rebuild the workflow of an incident; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
+        latest = await self._latest(incident_id(number))
+        if latest and latest.status is WorkflowExecutionStatus.RUNNING:
+            return RUNS
+        found = await self._recorded(recorded_incident, number)
+        if found.incident.over:
+            return OVER
+        names = self._names()
+        start = IncidentStart(
+            source=found.incident,
+            waiting=tuple(found.waiting),
+            counts=found.counts,
+            seen=await self._keys(IncidentWorkflow, latest, found.events),
+            sender_version=found.incident.version,
+            changed_at=found.events[-1].at,
+            gather=True,
+            absorbed=found.absorbed,
+            names=names,
+        )
+        return await self._start(latest, IncidentWorkflow.run, start, **incident.options_of(found.incident, names))
+
+    async def _latest(self, one: str) -> WorkflowExecutionDescription | None:
+        """Return the latest run of a workflow; None if Temporal has none, or only one that was refused at its start."""
+        try:
+            found = await self._client.get_workflow_handle(one).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+        return None if found.status is WorkflowExecutionStatus.FAILED else found
+
+    async def _agrees(self, number: str, latest: WorkflowExecutionDescription, changed_at: datetime) -> bool:
+        """Return False if SQL has more than the workflow, or other events. What SQL lacks of it is written first.
+
+        Raises NotRebuiltError if its history cannot be read, as SQL may lack what it holds.
+        """
+        runs = latest.status is WorkflowExecutionStatus.RUNNING
+        try:
+            await repair_case(self._client, self._engine, number, self._until, latest)
+        except DivergedError:
+            return False
+        except NotRegisteredError:  # Temporal has deleted its beginning
+            pass
+        except ForeignError:
+            if runs:
+                raise NotRebuiltError("a workflow that the service has not started runs under its id") from None
+        except UnreadableError as error:
+            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
+        return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
+
+    async def _terminate(self, latest: WorkflowExecutionDescription) -> None:
+        with suppress(RPCError):  # it has ended meanwhile, or Temporal tells so next
+            await self._client.get_workflow_handle(latest.id, run_id=latest.run_id).terminate(reason=REPLACED)
+
+    async def _keys(
+        self, workflow: type, latest: WorkflowExecutionDescription | None, events: Sequence[BaseEvent]
+    ) -> dict[str, Done]:
+        """Return the keys that the lost workflow still knew, as far as Temporal has its history."""
+        if latest is None:
+            return {}
+        listed = await chains(self._client, workflow, f'AND WorkflowId = "{latest.id}"')
+        try:
+            seen = await keys_seen(self._client, with_latest(listed.get(latest.id, ()), latest), events)
+        except UnreadableError:
+            return {}
+        fresh = [(key, done) for key, done in seen.items() if _now() - done.done_at <= KEYS_KEPT]
+        return dict(sorted(fresh, key=lambda each: each[1].done_at)[-MOST_KEYS:])
+
+    async def _start(self, latest: WorkflowExecutionDescription | None, run: Any, start: Start, **options: Any) -> str:  # noqa: ANN401 - those of the SDK
+        request = await request_of(latest) if latest else Request(key="")
+        try:
+            started = await start_again(self._client, request, run, start, task_queue=self._task_queue, **options)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+                raise
+            raise NotRebuiltError(f"Temporal does not take it: {error}") from None
+        return STARTED if started else RUNS
+
+    async def _unmark(self, recorded: RecordedCase) -> None:
+        """Remove the mark of a lost workflow."""
+
+        def write() -> None:
+            with writing(self._engine) as connection:
+                mark(connection, {recorded.case.number: None})
+
+        if recorded.lost:
+            await asyncio.to_thread(write)
+
+    async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
+        """Return what SQL has recorded. Raises NotRebuiltError if that is nothing, or not all."""
+        try:
+            found = await self._read(lambda connection: query(connection, number))
+        except ValueError as error:
+            why = type(error).__name__ if isinstance(error, ValidationError) else error
+            raise NotRebuiltError(f"SQL does not have all of its events: {why}") from None
+        if found is None:
+            raise NotRebuiltError("SQL does not have it")
+        return found
+
+    async def _read(self, query: Callable[[ReadConnection], T]) -> T:
+        def run() -> T:
+            with reading(self._engine) as connection:
+                return query(connection)
+
+        return await asyncio.to_thread(run)
+
+
+async def _for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
+    """Do the work for each, a few at a time."""
+    waiting = iter(numbers)
+
+    async def in_turn() -> None:
+        for number in waiting:
+            await work(number)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.create_task(in_turn())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,106 @@
+"""Cases and incidents as SQL has recorded them: what a rebuild starts their workflows from."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import JSON, ColumnElement, Text, and_, cast, or_, select, type_coerce
+
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.lifecycle import OPEN
+from domain.case.state import CREDIT_WAITS
+from domain.incident.automatic import ABSORB, Widened
+from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
+from readmodel import incidents
+from readmodel.database import ReadConnection
+from readmodel.reconciliation import Lost
+from readmodel.tables import cases, incident_events
+from readmodel.tables import incidents as incident_rows
+from readmodel.timelines import incident_timeline, timeline
+
+_PROGRESS = type_coerce(cases.c.document, JSON)
+
+
+class RecordedCase(NamedTuple):
+    """Case with its events, when it changed last, and how its workflow was lost, if that is marked."""
+
+    case: Case
+    events: Sequence[Event]
+    changed_at: datetime
+    lost: Lost | None
+
+
+class RecordedIncident(NamedTuple):
+    """Incident with its events.
+
+    `waiting` are the linked cases that it has not settled, `counts` those that it has, by result. `absorbed`: the
+    incident that it is merged into knows of it.
+    """
+
+    incident: Incident
+    events: Sequence[IncidentEvent]
+    waiting: Sequence[str]
+    counts: dict[str, int]
+    absorbed: bool
+
+
+def is_active(at: datetime) -> ColumnElement[bool]:
+    """Return the condition for a case that is not over at `at`: something can still happen to it."""
+    reopenable = _PROGRESS["reopen_ends_at"].as_string() > at.isoformat()
+    undecided = cast(cases.c.flags, Text).like(f'%"{CREDIT_WAITS}"%')
+    ended = and_(cases.c.closed_at.is_not(None), or_(reopenable, undecided))
+    return or_(cases.c.state.in_(sorted(state.value for state in OPEN)), ended)
+
+
+def active_cases(connection: ReadConnection, at: datetime) -> dict[str, Lost | None]:
+    """Return the cases that are not over at `at`, in order, and how the workflow of each was lost, if it is marked."""
+    statement = select(cases.c.number, cases.c.lost).where(is_active(at)).order_by(cases.c.number)
+    return {row.number: row.lost for row in connection.execute(statement)}
+
+
+def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | None:
+    """Return the case, folded from its events; None if there is none. Raises ValueError if SQL lacks an event."""
+    statement = select(cases.c.version, cases.c.changed_at, cases.c.lost).where(cases.c.number == number)
+    if (row := connection.execute(statement).first()) is None:
+        return None
+    events = timeline(connection, number).items
+    case = Case.fold(events)
+    if case.version != row.version:
+        raise ValueError(f"SQL has {case.version} of {row.version} events")
+    return RecordedCase(case, events, row.changed_at, row.lost)
+
+
+def active_incidents(connection: ReadConnection) -> list[str]:
+    """Return the numbers of the incidents that are not over, in order."""
+    numbers = select(incident_rows.c.number).where(incident_rows.c.closed_at.is_(None))
+    return list(connection.scalars(numbers.order_by(incident_rows.c.number)))
+
+
+def recorded_incident(connection: ReadConnection, number: str) -> RecordedIncident | None:
+    """Return the incident; None if there is none. Raises ValueError if SQL lacks an event."""
+    if (incident := incidents.get(connection, number)) is None:
+        return None
+    events = incident_timeline(connection, number, 0).items
+    if len(events) != incident.version:
+        raise ValueError(f"SQL has {len(events)} of {incident.version} events")
+    settled = _PROGRESS["settled"].as_string()
+    linked = connection.execute(
+        select(cases.c.number, settled.label("settled")).where(cases.c.incident == number).order_by(cases.c.number)
+    ).all()
+    return RecordedIncident(
+        incident,
+        events,
+        waiting=[row.number for row in linked if row.settled is None],
+        counts=dict(Counter(row.settled for row in linked if row.settled is not None)),
+        absorbed=incident.into is not None and _has_absorbed(connection, incident.into, number),
+    )
+
+
+def _has_absorbed(connection: ReadConnection, into: str, number: str) -> bool:
+    statement = select(incident_events.c.data).where(
+        incident_events.c.number == into, incident_events.c.action == ABSORB.name
+    )
+    return any(Widened.model_validate_json(data).incident == number for data in connection.scalars(statement))

@@ -1,0 +1,61 @@
+"""Workflows that are lost, each in the way in which somebody loses one by a click."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.enums.v1 import ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.support.hotline import until
+
+
+async def terminate(client: Client, workflow: str) -> None:
+    """Terminate the workflow."""
+    await client.get_workflow_handle(workflow).terminate("a slip of the hand")
+
+
+async def delete(client: Client, workflow: str) -> None:
+    """Delete the workflow, and wait until Temporal does not have it any more."""
+    request = DeleteWorkflowExecutionRequest(
+        namespace=client.namespace, workflow_execution=Execution(workflow_id=workflow)
+    )
+    await client.workflow_service.delete_workflow_execution(request)
+
+    async def is_gone() -> bool:
+        try:
+            await client.get_workflow_handle(workflow).describe()
+        except RPCError as error:
+            return error.status is RPCStatusCode.NOT_FOUND
+        return False
+
+    await until(is_gone, bool)
+
+
+async def reset(client: Client, workflow: str) -> None:
+    """Reset the workflow to its first task, as the Temporal UI does if updates are left out."""
+
+    async def completed_tasks() -> list[int]:
+        events = (await client.get_workflow_handle(workflow).fetch_history()).events
+        return [each.event_id for each in events if each.HasField("workflow_task_completed_event_attributes")]
+
+    first, *_ = await until(completed_tasks, bool)
+    request = ResetWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=Execution(workflow_id=workflow),
+        reason="a slip of the hand",
+        workflow_task_finish_event_id=first,
+        request_id=uuid.uuid4().hex,
+        reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
+    )
+    await client.workflow_service.reset_workflow_execution(request)
+
+
+LOSSES: Mapping[str, Callable[[Client, str], Awaitable[None]]] = {
+    "ended": terminate,
+    "missing": delete,
+    "reset": reset,
+}
+"""Ways to lose a workflow, by the mark that the reconciler gives its case."""

@@ -1,0 +1,48 @@
+"""Workflows of cases: their list, what every start has, and the start from a case that SQL has recorded."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.case_workflows import CaseWorkflows
+from activities.people_first import PeopleFirst
+from domain.case.case import Case
+from domain.case.events import Event
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart, Done
+from workflows.presentation.complaint import RECENT, search_attributes, summary, timeline_line, urgency, workflow_id
+from workflows.presentation.search_attributes import CHANGED_AT, typed
+
+
+def case_workflows(client: Client, people: PeopleFirst, task_queue: str) -> CaseWorkflows:
+    """Return the list of the workflows of cases on a task queue; see `CaseWorkflows`."""
+    of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{task_queue}"'
+    return CaseWorkflows(client, people, workflow_id(""), of_type, CHANGED_AT)
+
+
+def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
+    """Return the options of `Client.start_workflow` for a case that changed last at this instant."""
+    return {
+        "id": workflow_id(case.number),
+        "static_summary": summary(case),
+        "search_attributes": typed(search_attributes(case, changed_at)),
+        "priority": urgency(case),
+    }
+
+
+def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: Mapping[str, Done]) -> ComplaintStart:
+    """Return the start message of a case all of whose events are in SQL. `seen` are the keys that it is to know.
+
+    The case tells its incident again that it belongs to it, unless the incident has settled it.
+    """
+    return ComplaintStart(
+        source=case,
+        seen=dict(seen),
+        sender_version=case.version,
+        changed_at=changed_at,
+        changes={case.version: changed_at},
+        recent=tuple(map(timeline_line, events[-RECENT:])),
+        linked_incident=case.incident if case.settled else None,
+    )
