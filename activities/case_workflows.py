@@ -1,10 +1,12 @@
 """Workflows of cases as Temporal lists and describes them, for the reconciler."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -24,11 +26,12 @@ RUNNING = WorkflowExecutionStatus.RUNNING
 
 
 class Seen(NamedTuple):
-    """The latest run of a case: when the case changed last, the run's status, and its start."""
+    """The latest run of a case: when the case changed last, the run's status, its start, and its search attributes."""
 
     changed_at: datetime
     status: WorkflowExecutionStatus
     started_at: datetime
+    shown: Mapping[str, Payload] = MappingProxyType({})
 
     @property
     def runs(self) -> bool:
@@ -134,4 +137,5 @@ class CaseWorkflows:
         # One that was started by hand has no such attribute before its first change.
         shown = found.search_attributes.indexed_fields.get(self._key.name)
         changed_at = datetime.fromisoformat(json.loads(shown.data)) if shown and shown.data else started_at
-        return Seen(changed_at, WorkflowExecutionStatus(found.status), started_at)
+        status = WorkflowExecutionStatus(found.status)
+        return Seen(changed_at, status, started_at, found.search_attributes.indexed_fields)

@@ -1,4 +1,4 @@
-"""The commands on SQL and Temporal: `hotline migrate`, `rebuild` and `temporal-setup`."""
+"""The commands on SQL and Temporal: `hotline migrate`, `rebuild`, `verify` and `temporal-setup`."""
 
 import asyncio
 import sqlite3
@@ -11,7 +11,7 @@ import typer
 
 from domain.shared.numbers import NumberError, is_incident, parse_number
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, migrated_database
+from hotline.cli.shared import catalogue_in_force, migrated_database, show_table
 from hotline.settings import Settings
 
 RETENTION_DAYS = 30
@@ -58,7 +58,7 @@ def rebuild_readmodel() -> None:
             done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
             return done, missing
 
-    with _rebuilding():
+    with _reaching_both("not rebuilt"):
         found, missing = asyncio.run(rebuilt())
     typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
@@ -106,13 +106,41 @@ def rebuild_workflows(
             except NotRebuiltError as error:
                 return Rebuilt({}, {number: str(error)})
 
-    with _rebuilding():
+    with _reaching_both("not rebuilt"):
         found = asyncio.run(rebuilt())
     said = {STARTED: "were started", RUNS: "ran already and were left", OVER: "are over and need none"}
     typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in said.items())}")
     if found.failed:
         reasons = "".join(f"\n  {number}: {why}" for number, why in sorted(found.failed.items()))
         raise OperatorError(f"{len(found.failed)} workflows could not be rebuilt:{reasons}")
+
+
+@app.command()
+def verify() -> None:
+    """Compare SQL with Temporal, case by case, and print every difference; exit code 1 if there is any."""
+    from rich.progress import Progress
+
+    from hotline.temporal.connection import connect
+    from hotline.verify import Verified
+    from hotline.verify import verify as compare
+
+    async def verified() -> Verified:
+        settings = Settings()
+        with Progress() as progress, migrated_database() as database:
+            task = progress.add_task("workflows", total=None)
+            client = await connect(settings)
+            return await compare(
+                client, database, settings.task_queue, lambda done: progress.update(task, completed=done)
+            )
+
+    with _reaching_both("not compared"):
+        found = asyncio.run(verified())
+    typer.echo(f"{found.compared} cases and {found.incidents} open incidents were compared")
+    typer.echo(f"not compared: {found.past_retention} ended cases that Temporal no longer has")
+    if found.differences:
+        show_table(("number", "what", "SQL", "Temporal"), found.differences)
+        typer.echo(f"{len({each.number for each in found.differences})} cases or incidents differ", err=True)
+        raise typer.Exit(1)
 
 
 def _number(text: str) -> str:
@@ -124,15 +152,15 @@ def _number(text: str) -> str:
 
 
 @contextmanager
-def _rebuilding() -> Iterator[None]:
-    """Raise an OperatorError if one of the two stores does not answer."""
+def _reaching_both(failed: str) -> Iterator[None]:
+    """Raise an OperatorError, which begins with `failed`, if one of the two stores does not answer."""
     from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError
 
     try:
         yield
     except (RuntimeError, RPCError, DBAPIError) as error:
-        raise OperatorError(f"not rebuilt: {error.orig if isinstance(error, DBAPIError) else error}") from error
+        raise OperatorError(f"{failed}: {error.orig if isinstance(error, DBAPIError) else error}") from error
 
 
 @app.command("temporal-setup")

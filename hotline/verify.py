@@ -1,0 +1,212 @@
+"""Comparison of the two stores, case by case: SQL's rows with the search attributes of workflows in Temporal's list.
+
+To ask each workflow would take a worker a replay for each case. Search attributes hold what lists show, and
+`ChangedAt`, which is later with every version, stands for the version. The list may lag behind: before a difference is
+reported, the workflow is described, which is exact, and SQL is read again.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Engine
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
+
+from activities.case_workflows import Seen
+from activities.people_first import PeopleFirst
+from domain.shared.instants import to_milliseconds
+from readmodel import incidents
+from readmodel.database import ReadConnection, reading
+from readmodel.facts import CaseFacts, all_facts, facts_of
+from readmodel.recorded import active_incidents
+from workflows.clients.complaint import case_workflows
+from workflows.incident import IncidentWorkflow
+from workflows.presentation import search_attributes as keys
+from workflows.presentation.incident import incident_id
+
+TRIES = 3
+"""Comparisons of one case before a difference is reported: it may change meanwhile."""
+PAUSE_SECONDS = 1.0
+_ATTRIBUTES: Mapping[str, SearchAttributeKey[Any]] = {
+    "state": keys.STATE,
+    "service": keys.SERVICE,
+    "district": keys.DISTRICT,
+    "department": keys.DEPARTMENT,
+    "owner": keys.OWNER,
+    "priority": keys.PRIORITY,
+    "sla": keys.SLA,
+    "incident": keys.INCIDENT,
+    "next_due_at": keys.NEXT_DUE_AT,
+    "flags": keys.FLAGS,
+    "involved": keys.INVOLVED,
+    "changed_at": keys.CHANGED_AT,
+}
+_LISTS, _INSTANTS = ("flags", "involved"), ("next_due_at", "changed_at")
+T = TypeVar("T")
+
+
+class Difference(NamedTuple):
+    """Fact of a case or incident that the two stores have otherwise."""
+
+    number: str
+    what: str
+    in_sql: str
+    in_temporal: str
+
+
+class Verified(NamedTuple):
+    """Result of a comparison.
+
+    `compared` counts cases that both stores have, `past_retention` ended ones that Temporal no longer has, `incidents`
+    those that are not over.
+    """
+
+    compared: int
+    past_retention: int
+    incidents: int
+    differences: list[Difference]
+
+
+class _InTemporal(NamedTuple):
+    """Latest run of a case: its status, its start, and its search attributes in the order of `_ATTRIBUTES`."""
+
+    status: WorkflowExecutionStatus
+    started_at: datetime
+    facts: tuple[Any, ...]
+
+
+async def verify(
+    client: Client, engine: Engine, task_queue: str, progress: Callable[[int], None] = lambda _: None
+) -> Verified:
+    """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
+    workflows = case_workflows(client, PeopleFirst(), task_queue)
+    there = dict[str, _InTemporal]()
+    for chunks in (workflows.running(), workflows.ended()):
+        async for chunk in chunks:
+            for number, seen in chunk.items():
+                run = _in_temporal(seen)
+                if number not in there or _is_later(run, there[number]):
+                    there[number] = run
+            progress(len(there))
+    compared, past, doubtful = await asyncio.to_thread(_compare_all, engine, there)
+
+    async def confirm(number: str) -> list[Difference]:
+        found = list[Difference]()
+        for _ in range(TRIES):
+            seen = await workflows.get(number)
+            facts = await _read(engine, partial(facts_of, at=_now(), number=number))
+            found = [*_differences(number, facts, _in_temporal(seen) if seen else None)]
+            if not found:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        return found
+
+    differences = list[Difference]()
+    for start in range(0, len(doubtful), 32):
+        for found in await asyncio.gather(*map(confirm, doubtful[start : start + 32])):
+            differences += found
+    count, of_incidents = await _verify_incidents(client, engine)
+    return Verified(compared, past, count, differences + of_incidents)
+
+
+def _compare_all(engine: Engine, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
+    """Return the number of cases in both stores, of those past the retention, and the cases that seem to differ."""
+    compared, past, doubtful, left = 0, 0, list[str](), {*there}
+    with reading(engine) as connection:
+        for number, facts in all_facts(connection, _now()):
+            left.discard(number)
+            seen = there.get(number)
+            compared += seen is not None
+            past += seen is None and not facts.active
+            if any(_differences(number, facts, seen)):
+                doubtful.append(number)
+    return compared, past, [*doubtful, *sorted(left)]
+
+
+def _differences(number: str, facts: CaseFacts | None, seen: _InTemporal | None) -> Iterator[Difference]:
+    if facts is None:
+        if seen:
+            yield Difference(number, "case", "-", _status(seen))
+        return
+    if facts.events != facts.version:
+        yield Difference(number, "events", str(facts.events), str(facts.version))
+    is_lost = seen is None or seen.status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+    if is_lost and facts.active:
+        yield Difference(number, "workflow", facts.state, _status(seen))
+    elif seen:
+        for name, other in zip(_ATTRIBUTES, seen.facts, strict=True):
+            if (one := _comparable(getattr(facts, name))) != other:
+                yield Difference(number, name, _text(one), _text(other))
+
+
+def _status(seen: _InTemporal | None) -> str:
+    return seen.status.name.lower() if seen else "-"
+
+
+def _in_temporal(seen: Seen) -> _InTemporal:
+    return _InTemporal(seen.status, seen.started_at, tuple(_shown(seen, name) for name in _ATTRIBUTES))
+
+
+def _is_later(one: _InTemporal, other: _InTemporal) -> bool:
+    """Return True if this run takes the place of the other: it runs, or began later and the other does not run."""
+    runs = WorkflowExecutionStatus.RUNNING
+    return one.status is runs or (other.status is not runs and one.started_at > other.started_at)
+
+
+def _shown(seen: Seen, name: str) -> Any:  # noqa: ANN401 - of any type
+    shown = seen.shown.get(_ATTRIBUTES[name].name)
+    value = json.loads(shown.data) if shown and shown.data else None
+    if value and name in _INSTANTS:
+        value = datetime.fromisoformat(value)
+    # Temporal gives a list of one as its only value.
+    return _comparable(tuple([value] if isinstance(value, str) else value or ()) if name in _LISTS else value)
+
+
+def _comparable(value: Any) -> Any:  # noqa: ANN401 - of any type
+    """Return the value in the precision and order in which both stores can have it."""
+    if isinstance(value, datetime):
+        return to_milliseconds(value)
+    return tuple(sorted(value)) if isinstance(value, tuple) else value
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - of any type
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    return (", ".join(value) if isinstance(value, tuple) else value) or "-"
+
+
+async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[Difference]]:
+    """Compare the incidents that are not over, in either store."""
+    running = {
+        found.id.removeprefix(incident_id("")): found.typed_search_attributes
+        async for found in client.list_workflows(
+            f'WorkflowType = "{IncidentWorkflow.__name__}" AND ExecutionStatus = "Running"'
+        )
+    }
+    active = await _read(engine, active_incidents)
+    differences = list[Difference]()
+    for number in sorted({*running, *active}):
+        incident = await _read(engine, partial(incidents.get, number=number))
+        shown = running.get(number)
+        if incident is None or shown is None:
+            sides = incident.state if incident else "-", str(shown.get(keys.STATE)) if shown else "-"
+            differences.append(Difference(number, "incident" if shown else "workflow", *sides))
+        elif incident.state != shown.get(keys.STATE):
+            differences.append(Difference(number, "state", incident.state, str(shown.get(keys.STATE))))
+    return len(active), differences
+
+
+async def _read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
+    def run() -> T:
+        with reading(engine) as connection:
+            return query(connection)
+
+    return await asyncio.to_thread(run)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

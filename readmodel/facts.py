@@ -1,0 +1,78 @@
+"""Facts of cases that lists show, as SQL has them, for a comparison with Temporal's search attributes."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+from sqlalchemy import Row, Select, func, select
+
+from domain.case.parts import UNFINISHED
+from readmodel.case_queries import PAGE
+from readmodel.database import ReadConnection
+from readmodel.recorded import is_active
+from readmodel.tables import cases, events, parts
+
+
+class CaseFacts(NamedTuple):
+    """Facts of one case. `events` is their number, `active` False once nothing can happen to the case any more.
+
+    The fields up to `changed_at` are those of its search attributes. `changed_at` is later with every version.
+    """
+
+    state: str
+    service: str
+    district: str | None
+    department: str | None
+    owner: str
+    priority: str
+    sla: str
+    incident: str | None
+    next_due_at: datetime | None
+    flags: tuple[str, ...]
+    involved: tuple[str, ...]
+    changed_at: datetime
+    version: int
+    events: int
+    active: bool
+
+
+def all_facts(connection: ReadConnection, at: datetime) -> Iterator[tuple[str, CaseFacts]]:
+    """Yield number and facts of every case at `at`, in order, without holding all of them in memory."""
+    involved = defaultdict[str, list[str]](list)
+    for part in connection.execute(_PARTS):
+        involved[part.number].append(part.department)
+    rows = connection.execute(_statement(at).order_by(cases.c.number).execution_options(yield_per=PAGE))
+    return ((row.number, _facts(row, involved.get(row.number, ()))) for row in rows)
+
+
+def facts_of(connection: ReadConnection, at: datetime, number: str) -> CaseFacts | None:
+    """Return the facts of one case at `at`; None if it has no row."""
+    row = connection.execute(_statement(at).where(cases.c.number == number)).first()
+    involved = [part.department for part in connection.execute(_PARTS.where(parts.c.number == number))]
+    return _facts(row, involved) if row else None
+
+
+_PARTS = (
+    select(parts.c.number, parts.c.department)
+    .where(parts.c.state.in_(sorted(UNFINISHED)))
+    .order_by(parts.c.number, parts.c.serial)
+)
+
+
+def _statement(at: datetime) -> Select[Any]:
+    counted = select(func.count()).where(events.c.number == cases.c.number).scalar_subquery()
+    names = ("state", "district", "department", "owner", "priority", "sla", "incident", "next_due_at", "flags")
+    return select(
+        cases.c.number,
+        cases.c.service_code.label("service"),
+        *(cases.c[name] for name in (*names, "changed_at", "version")),
+        counted.label("events"),
+        is_active(at).label("active"),
+    )
+
+
+def _facts(row: Row[Any], involved: Any) -> CaseFacts:  # noqa: ANN401 - a sequence of texts
+    given = {name: getattr(row, name) for name in CaseFacts._fields if name not in ("flags", "involved", "active")}
+    return CaseFacts(**given, flags=tuple(from_json(row.flags)), involved=tuple(involved), active=bool(row.active))
