@@ -12,7 +12,7 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.acting import Acting
+from activities.acting import PeopleFinder
 from activities.case_updates import CaseUpdates
 from activities.catalogue_rollout import CatalogueRollout
 from activities.incident import Incidents
@@ -25,6 +25,7 @@ from activities.people_first import PeopleFirst
 from activities.projection import Projection, SenderWriter
 from activities.reconcile import Reconciler, Repairs
 from activities.surge_watch import SurgeWatch, Suspect
+from activities.unsigned import UnsignedCommands
 from domain.incident.opening import Opening
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
@@ -120,9 +121,9 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 teller.tell,
                 teller.merge,
                 reconciler.reconcile,
-                Acting(reader).find_actor,
+                PeopleFinder(reader, takes_unknown=settings.unknown_people == "allow").find_actor,
             ],
-            interceptors=[people],
+            interceptors=[UnsignedCommands(lambda kind, code: getattr(in_force.catalogue, kind)(code).code), people],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,

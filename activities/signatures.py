@@ -21,17 +21,13 @@ from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
-from activities.acting import FIND_ACTOR, NOBODY
-from domain.shared.actors import Actor
-from domain.shared.command import Command
+from activities.command_faults import action_meant
 
 log = logging.getLogger("hotline.worker")
 
 HEADER = "signature"
-LOOKUP = timedelta(seconds=5)
-"""Longest wait for the directory of people, before an action from the Temporal UI fails."""
 VALID = timedelta(minutes=5)
 """Time for which a signed update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
@@ -263,21 +259,15 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
 
     def handle_update_validator(self, input: worker.HandleUpdateInput) -> None:  # noqa: A002 - as above
         subject = Subject(workflow.info().workflow_id, input.update, input.id)
-        fault_of, is_command = workflow.extern_functions()[_FAULT_OF_UPDATE], _is_command(input.args)
-        if fault := fault_of(subject, input.headers.get(HEADER), _encoded(input.args), is_command=is_command):
-            route = _ACTED_ON_BY.get(workflow.info().workflow_type)
-            over = f"Act over the HTTP API: POST {route}/NUMBER/actions/{input.update}."
-            instead = over if is_command and route else "The service alone sends it."
-            raise ApplicationError(f"Not accepted: {fault}. {instead}", type=UNSIGNED, non_retryable=True)
-        if HEADER in input.headers or not is_command:  # else who acts is looked up first
-            super().handle_update_validator(input)
-
-    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - as above
-        # The history tells it, so that a replay needs no key.
-        if HEADER not in input.headers and _is_command(input.args):
-            input.args = [await _by_person(input.args[0])]
-            super().handle_update_validator(input)
-        return await super().handle_update_handler(input)
+        fault_of, is_command = workflow.extern_functions()[_FAULT_OF_UPDATE], action_meant(input.update) is not None
+        if fault := fault_of(subject, input.headers.get(HEADER), encoded(input.args), is_command=is_command):
+            instead = "只有本系统可以发送", "The service alone sends it."
+            if is_command:
+                path = f"POST {_ACTED_ON_BY[workflow.info().workflow_type]}/NUMBER/actions/{input.update}"
+                instead = f"请通过 HTTP 接口办理（{path}）", f"Act over the HTTP API: {path}."
+            message = f"未办理：没有本系统的有效签名，{instead[0]}。Not accepted: {fault}. {instead[1]}"
+            raise ApplicationError(message, type=UNSIGNED, non_retryable=True)
+        super().handle_update_validator(input)
 
 
 class _HandsOn(worker.WorkflowOutboundInterceptor):
@@ -295,7 +285,7 @@ class _HandsOn(worker.WorkflowOutboundInterceptor):
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
         if sign := workflow.extern_functions().get(_SIGNATURE):  # else a replay in a test
-            arguments = _encoded(input.args)
+            arguments = encoded(input.args)
             input.args = [*map(RawValue, arguments)]
             input.headers = {**input.headers, HEADER: sign(Subject(workflow.info().workflow_id), arguments)}
         super().continue_as_new(input)
@@ -337,7 +327,7 @@ def failure_of_start(arguments: Sequence[object]) -> Exception | None:
     sent = _decoded_from(arguments)
     try:
         subject, signature = Subject(info.workflow_id), info.headers.get(HEADER)
-        fault = fault_of(subject, signature, _encoded(arguments), as_sent=sent is not None)
+        fault = fault_of(subject, signature, encoded(arguments), as_sent=sent is not None)
     except UndecidedError as error:
         return None if workflow.unsafe.is_replaying() else error
     instead = _STARTED_BY.get(info.workflow_type, "The service alone starts it.")
@@ -359,24 +349,6 @@ class NotStarted:
         raise self.failure
 
 
-def _is_command(arguments: Sequence[object]) -> bool:
-    return len(arguments) == 1 and isinstance(arguments[0], Command)
-
-
-async def _by_person(command: Command[Any]) -> Command[Any]:
-    """Return the command by the person whom it names, unverified. Raises ApplicationError if there is none."""
-    try:
-        found = await workflow.execute_local_activity(
-            FIND_ACTOR, command.actor.id, result_type=Actor, schedule_to_close_timeout=LOOKUP
-        )
-    except ActivityError as error:
-        cause = error.cause if isinstance(error.cause, ApplicationError) else None
-        message = cause.message if cause and cause.type == NOBODY else "The directory does not answer; try again."
-        raise ApplicationError(message, type=UNSIGNED, non_retryable=True) from error
-    # What else a sender of the service tells, its key and what it has written to SQL, is not believed.
-    return type(command)(actor=found.model_copy(update={"unverified": True}), body=command.body)
-
-
 def remember(values: Sequence[object], payloads: Sequence[Payload], *, is_start: bool) -> None:
     """Keep, for this thread, what these values were decoded from: encoded anew, unset fields may differ.
 
@@ -385,7 +357,7 @@ def remember(values: Sequence[object], payloads: Sequence[Payload], *, is_start:
     setattr(_decoded, "start" if is_start else "other", (values, payloads))
 
 
-def _encoded(arguments: Sequence[Any]) -> Sequence[Payload]:
+def encoded(arguments: Sequence[Any]) -> Sequence[Payload]:
     """Return what these arguments were decoded from just now, or else encode them."""
     return _decoded_from(arguments) or workflow.payload_converter().to_payloads(arguments)
 

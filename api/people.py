@@ -128,10 +128,7 @@ class People:
 
     def was_of_somebody(self, text: str) -> bool:
         """Return True if this is the id or name of a person, also of one who has left, or stands for nobody at all."""
-        wanted = folded(text)
-        return wanted in RESERVED or any(
-            wanted in (folded(each.id), folded(each.name)) for each in self._people.values()
-        )
+        return self._directory.has_had(text) if self._directory else folded(text) in RESERVED
 
     def present(self) -> tuple[Member, ...]:
         """Return all who have not left."""

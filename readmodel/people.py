@@ -90,6 +90,11 @@ class Directory(Immutable):
         found = by_id or [person for person in self.people if folded(person.name) == wanted]
         return tuple(person for person in found if person.left_at is None)
 
+    def has_had(self, text: str) -> bool:
+        """Return True if this is the id or name of a person, also of one who has left, or stands for nobody at all."""
+        wanted = folded(text)
+        return wanted in RESERVED or any(wanted in (folded(each.id), folded(each.name)) for each in self.people)
+
 
 def directory(connection: ReadConnection | WriteConnection) -> Directory:
     """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""

@@ -22,6 +22,7 @@ from domain.shared.errors import BEHIND_SQL, Refused
 from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
+from workflows.presentation.refusals import bilingual
 from workflows.presentation.search_attributes import Values, changes
 from workflows.start_checks import unreadable
 
@@ -118,7 +119,7 @@ class EntityWorkflow(ChecksStart):
         try:
             self._entity.check(command, workflow.now())
         except Refused as refused:
-            raise self._refusal(refused) from refused
+            raise self._refusal(refused, in_both_languages=command.actor.unverified) from None
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:
         """Handle an update of the table; a command whose key was seen is not carried out again."""
@@ -148,9 +149,9 @@ class EntityWorkflow(ChecksStart):
             )
             raise self._refusal(Refused(BEHIND_SQL, message))
 
-    def _refusal(self, refused: Refused) -> ApplicationError:
+    def _refusal(self, refused: Refused, *, in_both_languages: bool = False) -> ApplicationError:
         return ApplicationError(
-            refused.message,
+            bilingual(refused) if in_both_languages else refused.message,
             {"accepted": refused.accepted, "state": self._entity.state, "version": self._entity.version},
             type=f"{refused.kind}:{refused.code}",
             non_retryable=True,

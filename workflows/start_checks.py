@@ -17,8 +17,6 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 """Largest accepted difference: more than the API accepts (60 s), and than a start with its retries takes."""
 MEMO = "request"
 """Key of the memo by which the service marks the workflows that it starts: cases, incidents and rollouts."""
-INVALID_ARGUMENTS = "InvalidArguments"
-"""Type of the failure of a workflow or update whose arguments cannot be read."""
 T = TypeVar("T")
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 
+from activities.command_faults import example
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.command import Command
@@ -42,6 +43,11 @@ class Update(workflow.UpdateMethodMultiParam[..., Any]):
 _ALIKE = inspect.Signature()
 
 
+def describe(action: AnyAction) -> str:
+    """Return what the list of updates in the Temporal UI shows of an action: what it does, and what to send."""
+    return f"{action.zh}: {action.description} 示例 Example: {example(action)}"
+
+
 def _update(action: AnyAction) -> Update:
     name = action.name
 
@@ -56,7 +62,7 @@ def _update(action: AnyAction) -> Update:
         # The SDK decodes by annotation, and takes a first parameter for `self` only if it has none.
         function.__annotations__["command"] = Command.__class_getitem__(action.body)
         del function.__annotations__["self"]
-    made: Any = workflow.update(name=name, description=f"{action.zh}: {action.description}")(handle)
+    made: Any = workflow.update(name=name, description=describe(action))(handle)
     update = Update(name, made)
     update.validator(check)
     for function in (handle, check):

@@ -22,6 +22,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.command_faults import INVALID_ARGUMENTS
 from activities.signatures import UNSIGNED
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
@@ -30,7 +31,6 @@ from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.numbers import is_incident
 from workflows.clients.start import KeyReusedError
-from workflows.start_checks import INVALID_ARGUMENTS
 
 log = logging.getLogger("hotline.api")
 

@@ -17,11 +17,15 @@ from domain.shared.value import Immutable, omit_default
 
 CREDIT_KIND = "credit"
 """The kind of a decision on a credit, in the state of cases and in reports."""
-OWN_REQUEST = ProblemType("forbidden", "own_request", "Decision on one's own request")
-DECIDED_ALREADY = ProblemType("forbidden", "decided_already", "Second decision by the same approver")
-NOT_THE_APPROVER = ProblemType("forbidden", "not_the_approver", "Turn of another approver")
-AMOUNT_TOO_HIGH = ProblemType("invalid", "amount_too_high", "Amount above every approver's limit")
-REASON_NEEDED = ProblemType("invalid", "reason_needed", "Decision without a reason")
+OWN_REQUEST = ProblemType("forbidden", "own_request", "Decision on one's own request", "不能审批本人提出的申请")
+DECIDED_ALREADY = ProblemType(
+    "forbidden", "decided_already", "Second decision by the same approver", "同一审批人不能重复审批"
+)
+NOT_THE_APPROVER = ProblemType("forbidden", "not_the_approver", "Turn of another approver", "现不由您审批")
+AMOUNT_TOO_HIGH = ProblemType(
+    "invalid", "amount_too_high", "Amount above every approver's limit", "金额超过所有审批人的权限"
+)
+REASON_NEEDED = ProblemType("invalid", "reason_needed", "Decision without a reason", "涉及金额的审批须说明理由")
 TURNS = (DECIDED_ALREADY, NOT_THE_APPROVER, REASON_NEEDED)
 """Refusals of every decision that several approvers take in turn."""
 

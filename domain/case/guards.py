@@ -9,7 +9,7 @@ from domain.case.state import CaseState
 from domain.shared.actors import Actor
 from domain.shared.errors import OUT_OF_TURN, ProblemType
 
-RETURN_TOO_LATE = ProblemType("conflict", "return_too_late", "Return after its time limit")
+RETURN_TOO_LATE = ProblemType("conflict", "return_too_late", "Return after its time limit", "已过退单时限")
 
 
 def not_possible(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:

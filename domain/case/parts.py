@@ -14,7 +14,9 @@ from domain.shared.errors import ProblemType
 from domain.shared.event import ActionBody
 from domain.shared.value import Immutable, NamedCode
 
-NO_SUCH_PART = ProblemType("invalid", "no_such_part", "Department without a part in the case")
+NO_SUCH_PART = ProblemType(
+    "invalid", "no_such_part", "Department without a part in the case", "该部门没有此工单的协办任务"
+)
 
 
 class PartState(NamedCode):

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 
 class ProblemType(NamedTuple):
-    """Type of a refusal: whose mistake it is, a stable code, and a title that clients show.
+    """Type of a refusal: whose mistake it is, a stable code, and a title that clients show, in English and Chinese.
 
     `kind` is `forbidden` (the person), `conflict` (the state) or `invalid` (the words).
     """
@@ -12,6 +12,7 @@ class ProblemType(NamedTuple):
     kind: Literal["conflict", "forbidden", "invalid"]
     code: str
     title: str
+    zh: str
 
 
 class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
@@ -21,14 +22,15 @@ class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
         super().__init__(message)
         self.kind = problem.kind
         self.code = problem.code
+        self.zh = problem.zh
         self.message = message
         self.accepted = accepted
 
 
-WRONG_ROLE = ProblemType("forbidden", "wrong_role", "Role not permitted")
-OTHER_DEPARTMENT = ProblemType("forbidden", "other_department", "Case of another department")
-OUT_OF_TURN = ProblemType("conflict", "out_of_turn", "Action not allowed in this state")
-BEHIND_SQL = ProblemType("conflict", "behind_sql", "Workflow behind the read model")
+WRONG_ROLE = ProblemType("forbidden", "wrong_role", "Role not permitted", "您的角色无权办理此事项")
+OTHER_DEPARTMENT = ProblemType("forbidden", "other_department", "Case of another department", "不归您所在的部门办理")
+OUT_OF_TURN = ProblemType("conflict", "out_of_turn", "Action not allowed in this state", "当前状态不能办理此事项")
+BEHIND_SQL = ProblemType("conflict", "behind_sql", "Workflow behind the read model", "工作流落后于数据库")
 """The types that every action may be refused with; others are declared where they are raised."""
-SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged")
+SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "所填突发事件与现有的相同")
 """For a case that is linked to the incident already, and for an incident merged into itself."""

@@ -1,6 +1,6 @@
 """Data converter of every client, worker and replay."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -8,20 +8,24 @@ from google.protobuf.message import Message
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import (
     BinaryPlainPayloadConverter,
     BinaryProtoPayloadConverter,
     DataConverter,
+    DefaultFailureConverter,
     EncodingPayloadConverter,
     JSONProtoPayloadConverter,
+    PayloadConverter,
 )
 from temporalio.exceptions import ApplicationError
 
+from activities.command_faults import Unreadable
 from activities.signatures import remember
 from domain.shared.command import Command
 from domain.shared.value import Start
-from workflows.start_checks import INVALID_ARGUMENTS, Undecoded
+from workflows.start_checks import Undecoded
 
 MOST_FAULTS = 5
 """Faults that a message names."""
@@ -55,10 +59,11 @@ class _Checked(EncodingPayloadConverter):
 
 
 class Converter(PydanticPayloadConverter):
-    """Payload converter that says what is accepted if the argument of a start or of an action cannot be decoded.
+    """Payload converter that puts a value of its own in place of a start message or command that cannot be decoded.
 
-    Every other value raises pydantic's ValidationError: a fault of ours never ends a case. The result of an activity
-    then fails the workflow task, which is tried again; an update of the service is refused; the SDK drops a signal.
+    The checks of starts and updates say what is accepted. Every other value raises pydantic's ValidationError: a fault
+    of ours never ends a case. The result of an activity then fails the workflow task, which is tried again; an update
+    of the service is refused; the SDK drops a signal.
     """
 
     def __init__(self, options: ToJsonOptions) -> None:
@@ -68,10 +73,7 @@ class Converter(PydanticPayloadConverter):
         }
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        """Decode payloads. A start message that cannot be decoded becomes `Undecoded`.
-
-        Raises ApplicationError, which refuses the update, for a command that cannot be decoded.
-        """
+        """Decode payloads. A start message that cannot be decoded becomes `Undecoded`, a command `Unreadable`."""
         try:
             values = super().from_payloads(payloads, type_hints)
         except (ValidationError, KeyError, RuntimeError) as error:
@@ -81,26 +83,27 @@ class Converter(PydanticPayloadConverter):
         return values
 
 
-def _undecoded(type_hints: list[type] | None, error: Exception) -> Undecoded:
-    """Return what takes the place of a start message; the SDK gives no types if the number of arguments is wrong.
+def _undecoded(type_hints: list[type] | None, error: Exception) -> Undecoded | Unreadable:
+    """Return what takes the place of a start message or command; a wrong number of arguments comes without types.
 
-    Raises ApplicationError for a command, and the error itself for all else.
+    Raises the error itself for all else.
     """
     kind = type_hints[0] if type_hints and len(type_hints) == 1 else None
     if not type_hints:
         return Undecoded("Not started: another number of arguments is accepted.")
-    if not (isinstance(kind, type) and issubclass(kind, (Start, Command))):
+    if isinstance(kind, type) and issubclass(kind, Command):
+        return Unreadable()
+    if not (isinstance(kind, type) and issubclass(kind, Start)):
         raise error
     message = _explain(kind, error) if isinstance(error, ValidationError) else "an unknown encoding."
-    if issubclass(kind, Command):
-        raise ApplicationError(f"Not accepted: {message}", type=INVALID_ARGUMENTS, non_retryable=True) from None
     return Undecoded(f"Not started: {message}")
 
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     """Return what is wrong with the argument and what is accepted, without any value that was sent."""
     faults = dict.fromkeys(map(_fault, error.errors(include_url=False, include_input=False)))
-    return f"{'; '.join(islice(faults, MOST_FAULTS))}. Accepted: one JSON object, a {_fields(kind)}."
+    fields = ", ".join(kind.model_fields)
+    return f"{'; '.join(islice(faults, MOST_FAULTS))}. Accepted: one JSON object, a {kind.__name__} ({fields})."
 
 
 def _fault(fault: ErrorDetails) -> str:
@@ -112,11 +115,17 @@ def _fault(fault: ErrorDetails) -> str:
     return f"{place}: {'not accepted' if fault['type'] in _QUOTES_INPUT else fault['msg']}"
 
 
-def _fields(kind: type[BaseModel]) -> str:
-    """Return the name of the model with its fields, those of a command's body as well."""
-    nested: Mapping[str, Any] = {"body": kind.model_fields["body"].annotation} if issubclass(kind, Command) else {}
-    fields = (f"{name}: {_fields(nested[name])}" if name in nested else name for name in kind.model_fields)
-    return f"{kind.__name__} ({', '.join(fields)})"
+class FailureConverter(DefaultFailureConverter):
+    """Failure converter that leaves out the stack trace of an ApplicationError that is not tried again.
+
+    The service raises it to refuse something, and its message says what is accepted: people read it in the Temporal UI.
+    """
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """Convert the exception."""
+        super().to_failure(exception, payload_converter, failure)
+        if isinstance(exception, ApplicationError) and exception.non_retryable:
+            failure.ClearField("stack_trace")
 
 
 _CONVERTER = Converter(ToJsonOptions(exclude_unset=True))
@@ -127,7 +136,10 @@ def _converter() -> PydanticPayloadConverter:
     return _CONVERTER
 
 
-DATA_CONVERTER = DataConverter(payload_converter_class=_converter)  # type: ignore[arg-type]  # it is only called
+DATA_CONVERTER = DataConverter(
+    payload_converter_class=_converter,  # type: ignore[arg-type]  # it is only called
+    failure_converter_class=FailureConverter,
+)
 """Data converter of every client, worker and replay. Unset fields, a tenth of a history, are left out of its JSON.
 
 A default that a model mutates in place is not sent.

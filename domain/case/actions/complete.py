@@ -16,8 +16,8 @@ from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
 from domain.shared.value import omit_default
 
-NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing")
-UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding")
+NOT_APPROVED = ProblemType("conflict", "not_approved", "Decision of management missing", "尚未取得领导审批")
+UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding", "没有这个查实事项")
 
 
 class Complete(PartBody):

@@ -18,7 +18,7 @@ from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 from domain.shared.value import omit_default
 
-NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision")
+NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision", "没有这笔待审批的补偿")
 
 
 class DecideCredit(ActionBody):

@@ -11,7 +11,9 @@ from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import ActionBody
 
-EXTENSION_EXPIRED = ProblemType("conflict", "extension_expired", "Extension granted after the expiry")
+EXTENSION_EXPIRED = ProblemType(
+    "conflict", "extension_expired", "Extension granted after the expiry", "时限已过，不能再批准延期"
+)
 
 
 class DecideExtension(ActionBody):

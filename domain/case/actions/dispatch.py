@@ -15,7 +15,7 @@ from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Name
 
-SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged")
+SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")
 
 
 class Dispatch(ActionBody):

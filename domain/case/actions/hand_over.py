@@ -10,7 +10,7 @@ from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import ActionBody
 from domain.shared.text import Name
 
-SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged")
+SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged", "首问责任人未变更")
 
 
 class HandOver(ActionBody):

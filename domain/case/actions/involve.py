@@ -15,7 +15,9 @@ from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
-ALREADY_INVOLVED = ProblemType("invalid", "already_involved", "Department already at work on the case")
+ALREADY_INVOLVED = ProblemType(
+    "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"
+)
 CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
 """Promises of a further department: the times that the service promises, counted from its involvement."""
 

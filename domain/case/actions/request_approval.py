@@ -19,7 +19,7 @@ from domain.shared.event import ActionBody
 from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 
-REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing")
+REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing", "报批缺少金额或依据")
 
 
 class RequestApproval(ActionBody):

@@ -13,9 +13,11 @@ from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import Reasoned
 
-EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up")
-EXTENSION_TOO_LATE = ProblemType("conflict", "extension_too_late", "Request for an extension after its time limit")
-EXTENSION_TOO_LONG = ProblemType("invalid", "extension_too_long", "Extension too long")
+EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up", "本轮延期次数已用完")
+EXTENSION_TOO_LATE = ProblemType(
+    "conflict", "extension_too_late", "Request for an extension after its time limit", "已过延期申请时限"
+)
+EXTENSION_TOO_LONG = ProblemType("invalid", "extension_too_long", "Extension too long", "延期天数超过上限")
 
 
 class RequestExtension(Reasoned):

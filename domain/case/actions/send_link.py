@@ -10,7 +10,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 from domain.shared.event import ActionBody
 
-NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number")
+NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")
 
 
 class SendLink(ActionBody):

@@ -11,7 +11,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 from domain.shared.event import ActionBody, EventData
 
-ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised")
+ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised", "工单已在督办中")
 
 
 class Supervise(ActionBody):

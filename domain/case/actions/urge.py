@@ -10,7 +10,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 from domain.shared.event import ActionBody
 
-URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry")
+URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限")
 
 
 class Urge(ActionBody):
