@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.case_updates import CaseUpdates
 from activities.fan_out import BRISK, SILENT, Answer
+from activities.internal_updates import CATALOGUE_CHANGE
 from activities.projection import read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
 from domain.case.batch import Returned
@@ -74,7 +75,7 @@ class CatalogueRollout:
         rollout = RolloutTerms(change.catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
         info = activity.info()
-        update_id = f"catalogue_change-{info.workflow_run_id}"
+        update_id = f"{CATALOGUE_CHANGE}-{info.workflow_run_id}"
 
         async def ask(number: str) -> Answer:
             if not (case := cases.get(number)):
@@ -96,7 +97,7 @@ class CatalogueRollout:
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> Answer:
         try:
-            returned: Returned = await self._cases.send(number, "catalogue_change", new, Returned, update_id)
+            returned: Returned = await self._cases.send(number, CATALOGUE_CHANGE, new, Returned, update_id)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
                 return SAME, None

@@ -10,9 +10,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.case_updates import CaseUpdates
 from activities.fan_out import GONE, Answer
+from activities.internal_updates import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
-from domain.case.automatic.settle import SETTLE, Settled, Settlement
+from domain.case.automatic.settle import Settled, Settlement
 from domain.case.incident_link import OVER
 from domain.case.views import Outcome
 from domain.incident.batch import Asking, BatchResult, Gathered, Gathering, IncidentBatch, Relinking, Settling, sampled

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.fan_out import is_refusal
-from domain.incident.automatic import ABSORB
+from activities.internal_updates import ABSORB
 from domain.incident.batch import Absorbed
 from domain.shared.value import Immutable
 
@@ -64,7 +64,7 @@ class IncidentTeller:
         handle = self._client.get_workflow_handle(self._workflow_id(absorbed.into))
         try:
             async with asyncio.timeout(UPDATE_SECONDS):
-                await handle.execute_update(ABSORB.name, absorbed, id=f"{ABSORB.name}-{absorbed.incident}")
+                await handle.execute_update(ABSORB, absorbed, id=f"{ABSORB}-{absorbed.incident}")
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.internal_updates import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
     from activities.projection import Projection
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
     from domain.case.automatic.recognise import KNOWN, Recognised, is_news
@@ -94,7 +95,10 @@ class ComplaintWorkflow(EntityWorkflow):
         now = workflow.now()
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
-    @workflow.update(description="A notification of this case did not get through; the case is flagged. 通知未送达")
+    @workflow.update(
+        name=UNDELIVERED,
+        description="内部 Internal: A notification was not delivered. 通知未送达",
+    )
     def undelivered(self, notification: Undelivered) -> Returned:
         """Flag the case, which publishes it."""
         self._note(*self._case.undelivered(notification.key, workflow.now()))
@@ -106,7 +110,7 @@ class ComplaintWorkflow(EntityWorkflow):
         if FLAG in self._case.flags:
             raise ApplicationError("It is flagged already.", type=KNOWN, non_retryable=True)
 
-    @workflow.update(description="What is known of the caller came too late for the intake. 补充识别")
+    @workflow.update(name=RECOGNISE, description="内部 Internal: The caller was recognised after the intake. 补充识别")
     def recognise(self, known: Recognised) -> Returned:
         """Tell the case what is known of its caller; return the batch for the sender to write."""
         self._note(*self._case.recognise(known, workflow.now()))
@@ -118,7 +122,10 @@ class ComplaintWorkflow(EntityWorkflow):
         if not is_news(self._case, known, workflow.now()):
             raise ApplicationError("It is known already, or the case is over.", type=KNOWN, non_retryable=True)
 
-    @workflow.update(description="The incident that the case is linked to is over: complete it and reply. 随事件办结")
+    @workflow.update(
+        name=SETTLE,
+        description="内部 Internal: The incident of the case has ended. 随事件办结",
+    )
     def settle(self, settlement: Settlement) -> Settled:
         """Return the outcome: `settled`, `kept` or `over`, and the batch for the incident to write."""
         self._acknowledge(settlement.acknowledged)
@@ -130,7 +137,10 @@ class ComplaintWorkflow(EntityWorkflow):
         """Refuse to go on from a version that the case does not have. Raises ApplicationError."""
         self._check_acknowledged(settlement.acknowledged)
 
-    @workflow.update(description="A new catalogue is in force: the case is held to its terms. 改用新服务目录")
+    @workflow.update(
+        name=CATALOGUE_CHANGE,
+        description="内部 Internal: A new catalogue is in force. 改用新服务目录",
+    )
     def catalogue_change(self, new: NewTerms) -> Returned:
         """Change the terms of the case; return the batch for the rollout to write."""
         self._acknowledge(new.acknowledged)
@@ -144,7 +154,7 @@ class ComplaintWorkflow(EntityWorkflow):
         if not is_change(self._case, new, workflow.now()):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 
-    @workflow.signal(description="SQL lacks something of this case: the case writes it itself. 自行写入")
+    @workflow.signal(description="内部 Internal: SQL lacks something of this case: the case writes it itself. 自行写入")
     def publish(self, _: object = None) -> None:
         """Publish the outbox, including what the sender of an update was to write."""
         self._sender_version = 0

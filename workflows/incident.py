@@ -15,9 +15,10 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.incident import BATCH, Incidents
     from activities.incident_teller import IncidentTeller
+    from activities.internal_updates import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.inform import Inform
-    from domain.incident.automatic import ABSORB
+    from domain.incident.automatic import ABSORB as ABSORBED
     from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, Relinking, Settling
     from domain.incident.incident import Incident
     from domain.incident.kind import IncidentEvent
@@ -43,7 +44,7 @@ LATER = timedelta(minutes=5)
 SECOND_SEARCH = timedelta(seconds=15)
 """Pause before the second search: then SQL shows cases that were registered while the incident was confirmed."""
 
-_WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORB.name)
+_WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORBED.name)
 """Events after which cases of the scope are searched for."""
 _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
 """Names of the tasks."""
@@ -228,7 +229,7 @@ class IncidentWorkflow(EntityWorkflow):
         done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
         return self._outcome(done, actor)
 
-    @workflow.signal(description="Cases say that they belong to it. 工单并入")
+    @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
     def linked(self, numbers: list[str] | None = None) -> None:
         """Keep the numbers. Nobody has signed the signal: a case that is not linked refuses what the incident does."""
         for number in numbers or ():
@@ -237,13 +238,13 @@ class IncidentWorkflow(EntityWorkflow):
             self._asked.pop(number, None)
         self._wake()
 
-    @workflow.signal(description="Cases say that they belong to it no longer. 工单撤出")
+    @workflow.signal(description="内部 Internal: Cases say that they belong to it no longer. 工单撤出")
     def unlinked(self, numbers: list[str] | None = None) -> None:
         """Have the cases asked. Nobody has signed the signal; at the end, every case is asked in any case."""
         self._doubtful |= {number: None for number in numbers or () if number in self._waiting}
         self._wake()
 
-    @workflow.update(description="Another incident was merged into this one. 其他事件并入")
+    @workflow.update(name=ABSORB, description="内部 Internal: Another incident was merged into this one. 其他事件并入")
     def absorb(self, absorbed: Absorbed) -> None:
         """Widen the scope by that of the other incident."""
         self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))

@@ -15,6 +15,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.internal_updates import UNDELIVERED
 from activities.notifications.addresses import CheckedTransport
 from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
 from activities.notifications.delivery import DeliveryLoop, GiveUp, Pace, RoutingLoop
@@ -106,12 +107,12 @@ async def courier(
 
 
 def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
-    """Return a function that tells a case by the update `undelivered`, if its workflow runs and does not know it."""
+    """Return a function that tells a case by an update, if its workflow runs and does not know it."""
 
     async def tell(number: str, key: str) -> None:
         handle, once = client.get_workflow_handle(workflow_id(number)), f"undelivered-{key}"
         try:
-            await handle.execute_update("undelivered", Undelivered(key=key), id=once, rpc_timeout=TELL_TIMEOUT)
+            await handle.execute_update(UNDELIVERED, Undelivered(key=key), id=once, rpc_timeout=TELL_TIMEOUT)
         except WorkflowUpdateFailedError as error:
             logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)
         except RPCError as error:

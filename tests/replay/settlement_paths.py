@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 
+from activities.internal_updates import SETTLE
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.resume import Resume
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.settle import SETTLE, Settled, Settlement
+from domain.case.automatic.settle import Settled, Settlement
 from domain.case.incident_link import OVER, SETTLED
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_ACTION_OF

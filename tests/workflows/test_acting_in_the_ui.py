@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
+from activities.internal_updates import UNDELIVERED
 from activities.signatures import Signatures, SigningKey
 from activities.unsigned import UnsignedCommands
 from domain.case.actions import COMMANDS
@@ -271,6 +272,6 @@ async def test_what_comes_from_the_temporal_ui_is_taken_on_request_and_marked(
     assert "is nobody in the directory" in await failed(ui, complaint, "comment", {"as": "10034", "note": "?"})
     # The service itself sends these alone.
     own = Undelivered(key="a-notification")
-    assert "not signed" in await refused(ui, complaint, "undelivered", own)
+    assert "not signed" in await refused(ui, complaint, UNDELIVERED, own)
     forged = with_interceptors(hotline.client, signatures_by(SigningKey(KEY.id, b"guessed")))
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)

@@ -15,6 +15,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.history_errors import ForeignError, UnreadableError
+from activities.internal_updates import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE
 from activities.reconcile_report import Report
 from activities.signatures import UNSIGNED
 from domain.incident.actions.dispatch import DispatchIncident
@@ -147,7 +148,7 @@ async def test_a_signal_with_wrong_arguments_stops_nothing(hotline: Hotline, arg
         await cause.handle.signal(signal, args=arguments)
     assert (await cause.act(DispatchIncident(department="repair"))).incident.state == "dispatched"
     with pytest.raises(WorkflowUpdateFailedError):
-        await cause.handle.execute_update("absorb", args=arguments)
+        await cause.handle.execute_update(ABSORB, args=arguments)
     await cause.act(OVER)
 
 
@@ -181,7 +182,7 @@ async def test_an_incident_of_another_day_fails(hotline: Hotline, off: timedelta
 
 
 @pytest.mark.parametrize("arguments", [[], [None], [{}], [{}, 2, 3], [BYTES], [MESSAGE], [NO_MESSAGE]])
-@pytest.mark.parametrize("update", ["settle", "recognise", "catalogue_change"])
+@pytest.mark.parametrize("update", [SETTLE, RECOGNISE, CATALOGUE_CHANGE])
 async def test_an_update_of_the_service_with_wrong_arguments_is_refused(
     hotline: Hotline, update: str, arguments: list[Any]
 ) -> None:

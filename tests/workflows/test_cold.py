@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from activities.case_updates import CaseUpdates
+from activities.internal_updates import SETTLE
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -29,7 +30,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.recognise import Recognised
-from domain.case.automatic.settle import SETTLE, Settled, Settlement
+from domain.case.automatic.settle import Settled, Settlement
 from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
 from domain.incident.actions import INCIDENT_ACTION_OF

@@ -17,6 +17,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from activities.internal_updates import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
 from domain.case.actions import COMMANDS
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -26,7 +27,6 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.settle import SETTLE
 from domain.case.lifecycle import State
 from domain.case.views import Outcome
 from domain.catalogue.terms import Promise
@@ -78,11 +78,15 @@ class TestUpdates:
         described = (await metadata((await hotline.start()).handle)).definition
         updates = {each.name: each.description for each in described.update_definitions}
         # The others are no action of anybody's: a new catalogue, an incident that is over, a caller known late ...
-        own = {"catalogue_change", SETTLE, "recognise", "undelivered"}
+        own = {CATALOGUE_CHANGE, SETTLE, RECOGNISE, UNDELIVERED}
         assert set(updates) == {*(action for action in COMMANDS)} | own
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(updates.values())
         assert all(each.description for each in others if not each.name.startswith("__"))
+        # The Temporal UI lists names with descriptions, in the order of the names.
+        assert own == {name for name in updates if name.startswith("internal_")}
+        signals = [each.description for each in described.signal_definitions if not each.name.startswith("__")]
+        assert all(each.startswith("内部 Internal: ") for each in [*signals, *map(updates.__getitem__, own)])
 
     async def test_a_refusal_says_what_would_be_accepted_and_leaves_no_trace(self, hotline: Hotline) -> None:
         complaint = await hotline.start()

@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.incident import Incidents
+from activities.internal_updates import ABSORB
 from domain.case.actions.answer import Answer
 from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
@@ -295,7 +296,7 @@ class TestWhatStaffSee:
         await linked(hotline, cause, 1)
         described = (await metadata(cause.handle)).definition
         updates = {each.name: each.description for each in described.update_definitions}
-        assert set(updates) == {*INCIDENT_COMMANDS, "absorb"}
+        assert set(updates) == {*INCIDENT_COMMANDS, ABSORB}
         assert all(updates.values())
         others = [*described.query_definitions, *described.signal_definitions]
         assert all(each.description for each in others if not each.name.startswith("__"))

@@ -14,6 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.case_updates import CaseUpdates
 from activities.fan_out import Pace
+from activities.internal_updates import SETTLE
 from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
@@ -94,7 +95,7 @@ class Freeze:
         send = CaseUpdates.send
 
         async def freezing(cases: CaseUpdates, number: str, name: str, *rest: Any) -> Any:
-            if name == "settle":
+            if name == SETTLE:
                 self.asked.append(number)
                 if len(self.asked) == at:
                     self.frozen.set()

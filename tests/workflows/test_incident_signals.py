@@ -6,6 +6,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from activities.internal_updates import ABSORB
 from activities.signatures import UNSIGNED
 from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
@@ -91,7 +92,7 @@ async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
     absorbed = Absorbed(incident="i26080347119", into=cause.number, scope=scope)
     by_hand = Command(actor=ADMIN, body=Inform(message="已恢复供水"))
     for update, argument, instead in (
-        ("absorb", absorbed, "The service alone sends it."),
+        (ABSORB, absorbed, "The service alone sends it."),
         ("inform", by_hand, "Act over the HTTP API: POST /v1/incidents/NUMBER/actions/inform."),
     ):
         with pytest.raises(WorkflowUpdateFailedError) as refused:
@@ -99,6 +100,6 @@ async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
         assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == UNSIGNED
         assert f"it is not signed. {instead}" in refused.value.cause.message
-    await handle.signal("absorb", absorbed)
+    await handle.signal(ABSORB, absorbed)
     assert (await cause.seen()).incident.scope.districts == ("nantou",)
     await cause.act(OVER)

@@ -26,6 +26,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.internal_updates import RECOGNISE, SETTLE, UNDELIVERED
 from activities.signatures import HEADER, UNSIGNED, Signatures, SigningKey
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
@@ -145,9 +146,9 @@ async def test_a_command_that_the_service_has_not_signed_is_refused(
     [
         ("comment", KEPT),
         ("follow_up", Command(actor=KEPT.actor, body=FollowUp(outcome="satisfied"))),
-        ("undelivered", Undelivered(key="a-notification")),
-        ("recognise", Recognised(flags=(IntakeFlag.REPEAT_CALLER,))),
-        ("settle", Settlement(incident="i26112700015", result="已修复", message="已恢复供水")),
+        (UNDELIVERED, Undelivered(key="a-notification")),
+        (RECOGNISE, Recognised(flags=(IntakeFlag.REPEAT_CALLER,))),
+        (SETTLE, Settlement(incident="i26112700015", result="已修复", message="已恢复供水")),
     ],
 )
 async def test_an_update_without_a_signature_is_refused(hotline: Hotline, name: str, argument: Any) -> None:

@@ -12,9 +12,6 @@ from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
 from domain.shared.value import Immutable, omit_default
 
-SETTLE = "settle"
-"""The update of a settlement; its id is this and the incident's number."""
-
 
 class Settlement(Immutable):
     """End of an incident for a case: what was done, what the caller is told, and if the case is followed up."""
