@@ -28,6 +28,9 @@ NEVER_ENTERED = {
         "incident.IncidentWorkflow.check_absorb",
         "updates._update.check",
     },
+    "unsigned actions, as from the Temporal UI, are replayed in tests/workflows/test_acting_in_the_ui.py": {
+        "refusals.bilingual",
+    },
     "a start that is refused makes no case, and no history of one": {
         "start_checks._clock_off",
         "start_checks._explanation",
@@ -49,6 +52,7 @@ NEVER_ENTERED = {
         "updates.Update.__init__",
         "updates.Update.validator",
         "updates._update",
+        "updates.describe",
         "updates.with_updates",
         "updates.with_updates.give",
     },

@@ -219,6 +219,7 @@ async def test_a_replay_looks_at_no_catalogue_and_asks_no_directory(open_hotline
     await ui.get_workflow_handle(complaint.handle.id).execute_update(
         "dispatch", {"as": "10031", "department": "repair"}
     )
+    await failed(ui, complaint, "supervise", {"as": "10031"})
     history = await complaint.handle.fetch_history()
     asked = list[tuple[str, str]]()
 
