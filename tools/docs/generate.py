@@ -7,8 +7,11 @@ Some pages are generated as a whole. Other pages are written by hand and contain
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from domain.case.actions import COMMANDS
+from domain.incident.actions import INCIDENT_COMMANDS
 from tools.docs import chain, incidents, keys, outages, rights, saved_views, tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +27,8 @@ PAGES: dict[str, Callable[[], str]] = {
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": tables.settings,
     "bodies": tables.bodies,
+    "case-updates": partial(tables.updates, COMMANDS),
+    "incident-updates": partial(tables.updates, INCIDENT_COMMANDS),
     "glossary-actions": tables.glossary_actions,
     "incident-diagram": incidents.diagram,
     "incident-actions": incidents.actions,

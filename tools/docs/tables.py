@@ -1,13 +1,14 @@
 """Tables of the documentation, generated from the code and the default catalogue."""
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
+from activities.command_faults import example
 from api.problems import KINDS, PREFIX
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
@@ -18,6 +19,7 @@ from domain.catalogue.catalogue import CLOCKS, Catalogue
 from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import Duration, Duty, Service
 from domain.shared.actors import Role
+from domain.shared.event import AnyAction
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.rules import rules_in_time
@@ -277,6 +279,12 @@ def bodies() -> str:
     """Return the table of the actions' bodies."""
     rows = ((f"`{name}`", action.zh, fields(action.body)) for name, action in COMMANDS.items())
     return table(("action", "中文", "body (`note?` in all)"), rows)
+
+
+def updates(actions: Mapping[str, AnyAction]) -> str:
+    """Return the table of the examples that the Temporal UI shows for these actions."""
+    rows = ((f"`{name}`", action.zh, f"`{example(action)}`") for name, action in actions.items())
+    return table(("update", "中文", "data"), rows)
 
 
 def fields(body: type[BaseModel]) -> str:
