@@ -245,8 +245,7 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
     """Refuses starts and updates that the service has not sent, and hands the signature of the start on."""
 
     def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
-        self._outbound = _HandsOn(outbound)
-        super().init(self._outbound)
+        super().init(_HandsOn(outbound))
 
     async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
         made = workflow.instance()
@@ -254,7 +253,6 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
             raise made.failure
         if not isinstance(made, ChecksStart) and (failure := failure_of_start(input.args)):
             raise failure
-        self._outbound.headers = {name: sent for name, sent in input.headers.items() if name == HEADER}
         return await super().execute_workflow(input)
 
     def handle_update_validator(self, input: worker.HandleUpdateInput) -> None:  # noqa: A002 - as above
@@ -273,14 +271,12 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
 class _HandsOn(worker.WorkflowOutboundInterceptor):
     """Gives activities the signature of the start, and the next run one of its own."""
 
-    headers: Mapping[str, Payload] = {}
-
     def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.headers = {**input.headers, **self.headers}
+        input.headers = {**input.headers, **_of_start()}
         return super().start_activity(input)
 
     def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.headers = {**input.headers, **self.headers}
+        input.headers = {**input.headers, **_of_start()}
         return super().start_local_activity(input)
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
@@ -289,6 +285,11 @@ class _HandsOn(worker.WorkflowOutboundInterceptor):
             input.args = [*map(RawValue, arguments)]
             input.headers = {**input.headers, HEADER: sign(Subject(workflow.info().workflow_id), arguments)}
         super().continue_as_new(input)
+
+
+def _of_start() -> dict[str, Payload]:
+    """Return the header with the signature of this run's start. An update may come before the main coroutine runs."""
+    return {name: sent for name, sent in workflow.info().headers.items() if name == HEADER}
 
 
 class _ChecksStarts(worker.ActivityInboundInterceptor):

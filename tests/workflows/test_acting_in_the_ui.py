@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
 from activities.internal_updates import UNDELIVERED
-from activities.signatures import Signatures, SigningKey
+from activities.signatures import Signatures, SigningKey, Subject
 from activities.unsigned import UnsignedCommands
 from domain.case.actions import COMMANDS
 from domain.case.actions.comment import Comment
@@ -32,7 +33,8 @@ from tests.support.hotline import Complaint, Hotline, metadata, running_hotline
 from tests.support.signing import KEY, OneKey, signatures_by, with_interceptors
 from tests.workflows.test_signatures import CONVERTER, FORGERY, KEPT, accepted, refused
 from workflows.complaint import ComplaintWorkflow
-from workflows.presentation.complaint import UNVERIFIED
+from workflows.messages import ComplaintStart
+from workflows.presentation.complaint import UNVERIFIED, workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -276,3 +278,26 @@ async def test_what_comes_from_the_temporal_ui_is_taken_on_request_and_marked(
     assert "not signed" in await refused(ui, complaint, UNDELIVERED, own)
     forged = with_interceptors(hotline.client, signatures_by(SigningKey(KEY.id, b"guessed")))
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)
+
+
+class _SignsStartsAlone(Signatures):
+    def sign(self, sent: Any, subject: Subject) -> None:
+        if not subject.name:
+            super().sign(sent, subject)
+
+
+async def test_an_action_in_the_first_task_of_a_case_is_accepted(open_hotline: Hotline) -> None:
+    """The look-up of the person is asked for before the main coroutine has begun."""
+    client = with_interceptors(open_hotline.client, _SignsStartsAlone(OneKey(), CONVERTER))
+    registration = open_hotline.registration()
+    start = WithStartWorkflowOperation(
+        ComplaintWorkflow.run,
+        ComplaintStart(source=registration),
+        id=workflow_id(registration.number),
+        task_queue=open_hotline.settings.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+    )
+    sent = {"as": "10031", "department": "repair"}
+    await client.execute_update_with_start_workflow("dispatch", sent, start_workflow_operation=start)
+    complaint = Complaint(open_hotline, registration.number, await start.workflow_handle())
+    assert (await complaint.view()).department == "repair"
