@@ -18,6 +18,8 @@ from domain.shared.command import Command
 from domain.shared.event import AnyAction
 from domain.shared.explain import causes, message, table_at
 
+NO_HANDLER = "expected but not found"
+"""Words of the SDK's error for an update that a worker does not know."""
 INVALID_ARGUMENTS = "InvalidArguments"
 """Type of the failure of an update whose argument is wrong."""
 PERSON, COLLEAGUE = "10031", "10046"

@@ -272,11 +272,11 @@ class _HandsOn(worker.WorkflowOutboundInterceptor):
     """Gives activities the signature of the start, and the next run one of its own."""
 
     def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.headers = {**input.headers, **_of_start()}
+        input.headers = _with_signature(input.headers)
         return super().start_activity(input)
 
     def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.headers = {**input.headers, **_of_start()}
+        input.headers = _with_signature(input.headers)
         return super().start_local_activity(input)
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
@@ -287,9 +287,10 @@ class _HandsOn(worker.WorkflowOutboundInterceptor):
         super().continue_as_new(input)
 
 
-def _of_start() -> dict[str, Payload]:
-    """Return the header with the signature of this run's start. An update may come before the main coroutine runs."""
-    return {name: sent for name, sent in workflow.info().headers.items() if name == HEADER}
+def _with_signature(headers: Mapping[str, Payload]) -> Mapping[str, Payload]:
+    """Return the headers with the signature of the start. An update may come before the workflow runs."""
+    signature = workflow.info().headers.get(HEADER)
+    return {**headers, HEADER: signature} if signature else headers
 
 
 class _ChecksStarts(worker.ActivityInboundInterceptor):

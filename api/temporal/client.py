@@ -22,7 +22,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.command_faults import INVALID_ARGUMENTS
+from activities.command_faults import INVALID_ARGUMENTS, NO_HANDLER
 from activities.signatures import UNSIGNED
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
@@ -42,8 +42,6 @@ KEY_REUSED = declare(
 )
 QUERY_SECONDS = 3.0
 """Longest wait for the answer to a query."""
-NO_HANDLER = "expected but not found"
-"""Words of the SDK's error for an update that a worker does not know."""
 RETRY_SECONDS = 2
 """Pause before a client tries again: about the time that a worker or server needs to start."""
 OutcomeT = TypeVar("OutcomeT")

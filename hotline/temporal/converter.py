@@ -21,7 +21,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import Unreadable
+from activities.command_faults import NO_HANDLER, Unreadable
 from activities.signatures import remember
 from domain.shared.command import Command
 from domain.shared.value import Start
@@ -116,9 +116,9 @@ def _fault(fault: ErrorDetails) -> str:
 
 
 class FailureConverter(DefaultFailureConverter):
-    """Failure converter that leaves out the stack trace of an ApplicationError that is not tried again.
+    """Failure converter that leaves out the stack trace of what is refused: people read it in the Temporal UI.
 
-    The service raises it to refuse something, and its message says what is accepted: people read it in the Temporal UI.
+    That is an ApplicationError that is not tried again, whose message says what is accepted, and an unknown update.
     """
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
@@ -126,6 +126,9 @@ class FailureConverter(DefaultFailureConverter):
         super().to_failure(exception, payload_converter, failure)
         if isinstance(exception, ApplicationError) and exception.non_retryable:
             failure.ClearField("stack_trace")
+        elif NO_HANDLER in failure.message:
+            failure.ClearField("stack_trace")
+            failure.message = f"没有这个操作，请从列表中选择。{failure.message}"
 
 
 _CONVERTER = Converter(ToJsonOptions(exclude_unset=True))

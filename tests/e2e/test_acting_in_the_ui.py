@@ -97,4 +97,5 @@ def test_what_is_wrong_is_said_in_words_until_the_example_works(page: Page, serv
     page.get_by_role("option").filter(has_text="派单:").click()
     submit(page, dialog, example)
     expect(dialog.get_by_role("alert").last).to_contain_text("部门和经办人均未变更。The case ")
+    expect(dialog.get_by_role("alert").last).to_contain_text("Accepted: another department")
     expect(dialog).not_to_contain_text("File ")

@@ -9,12 +9,22 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowUpdateWithStartInput,
+    WithStartWorkflowOperation,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+)
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
+from activities.acting import Acting, PeopleFinder
 from activities.internal_updates import UNDELIVERED
 from activities.signatures import Signatures, SigningKey, Subject
 from activities.unsigned import UnsignedCommands
@@ -198,6 +208,57 @@ async def test_people_named_are_kept_by_id_with_their_names(open_hotline: Hotlin
     ]
 
 
+class SignsStarts(Interceptor, OutboundInterceptor):
+    """Interceptor of a client that signs the start of a workflow, and not the update that comes with it."""
+
+    def __init__(self) -> None:
+        """Wait for `intercept_client`."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        self.next = next
+        return self
+
+    async def start_update_with_start_workflow(
+        self,
+        input: StartWorkflowUpdateWithStartInput,  # noqa: A002 - as above
+    ) -> WorkflowUpdateHandle[Any]:
+        SIGNATURES.sign(input.start_workflow_input, Subject(input.start_workflow_input.id))
+        return await super().start_update_with_start_workflow(input)
+
+
+async def test_an_action_in_the_first_task_is_taken(open_hotline: Hotline) -> None:
+    """It asks for people before the workflow runs."""
+    registration = open_hotline.registration()
+    start = WithStartWorkflowOperation(
+        ComplaintWorkflow.run,
+        ComplaintStart(source=registration),
+        id=workflow_id(registration.number),
+        task_queue=open_hotline.settings.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+    )
+    client = with_interceptors(open_hotline.client, SignsStarts())
+    await client.execute_update_with_start_workflow(
+        "dispatch", {"as": "10031", "department": "repair"}, start_workflow_operation=start
+    )
+    complaint = Complaint(open_hotline, registration.number, await start.workflow_handle())
+    assert (await complaint.published(2))[-1]["actor"] == "10031"
+
+
+async def test_an_assignee_of_no_directory_is_taken_where_that_is_allowed(open_hotline: Hotline) -> None:
+    finder = PeopleFinder(open_hotline.engine, takes_unknown=True)
+    found = await finder.find_actor(Acting(person="10031", assignee="王师傅", department="repair"))
+    assert (found.actor.id, found.ids, found.people) == ("10031", {}, {})
+    with pytest.raises(ApplicationError, match="离职 不在在岗人员名录中"):
+        await finder.find_actor(Acting(person="10031", assignee="离职", department="repair"))
+
+
+async def test_an_unknown_update_is_refused_without_a_stack_trace(open_hotline: Hotline, ui: Client) -> None:
+    complaint = await open_hotline.start()
+    message = await failed(ui, complaint, "dispach", {"as": "10031"})
+    assert message.startswith("没有这个操作，请从列表中选择。")
+    assert "known updates: [answer arrive comment" in message
+
+
 async def test_a_refusal_of_the_case_is_in_both_languages(open_hotline: Hotline, ui: Client) -> None:
     """The same refusal of a signed command, for the API, is in English alone; neither has a stack trace."""
     complaint = await open_hotline.start()
@@ -210,6 +271,11 @@ async def test_a_refusal_of_the_case_is_in_both_languages(open_hotline: Hotline,
     message = await failed(ui, complaint, "reject_return", {"as": "10031", "reason": "?"})
     assert message.startswith("当前状态不能办理此事项，现可办理：dispatch（派单）")
     assert "You may: dispatch" in message
+    sent = {"as": "10031", "department": "repair"}
+    await ui.get_workflow_handle(complaint.handle.id).execute_update("dispatch", sent)
+    message = await failed(ui, complaint, "dispatch", sent)
+    assert message.startswith("部门和经办人均未变更。The case ")
+    assert message.endswith("Accepted: another department, another assignee in repair.")
     signed = Command(actor=Actor(id="10031", role=Role.DISPATCHER), body=Supervise())
     message = await failure(complaint.handle, "supervise", signed)
     assert message.startswith("supervise is not for")
@@ -278,26 +344,3 @@ async def test_what_comes_from_the_temporal_ui_is_taken_on_request_and_marked(
     assert "not signed" in await refused(ui, complaint, UNDELIVERED, own)
     forged = with_interceptors(hotline.client, signatures_by(SigningKey(KEY.id, b"guessed")))
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)
-
-
-class _SignsStartsAlone(Signatures):
-    def sign(self, sent: Any, subject: Subject) -> None:
-        if not subject.name:
-            super().sign(sent, subject)
-
-
-async def test_an_action_in_the_first_task_of_a_case_is_accepted(open_hotline: Hotline) -> None:
-    """The look-up of the person is asked for before the main coroutine has begun."""
-    client = with_interceptors(open_hotline.client, _SignsStartsAlone(OneKey(), CONVERTER))
-    registration = open_hotline.registration()
-    start = WithStartWorkflowOperation(
-        ComplaintWorkflow.run,
-        ComplaintStart(source=registration),
-        id=workflow_id(registration.number),
-        task_queue=open_hotline.settings.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-    )
-    sent = {"as": "10031", "department": "repair"}
-    await client.execute_update_with_start_workflow("dispatch", sent, start_workflow_operation=start)
-    complaint = Complaint(open_hotline, registration.number, await start.workflow_handle())
-    assert (await complaint.view()).department == "repair"

@@ -19,4 +19,6 @@ def bilingual(refused: Refused) -> str:
         f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word for word in refused.accepted if " " not in word
     ]
     accepted = f"，{_LEADS[refused.kind]}：{'、'.join(words)}" if words else ""
-    return f"{refused.zh}{accepted}。{refused.message}"
+    said = all(word in refused.message for word in refused.accepted)
+    rest = "" if said else f" Accepted: {', '.join(refused.accepted)}."
+    return f"{refused.zh}{accepted}。{refused.message}{rest}"
