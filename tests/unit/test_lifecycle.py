@@ -103,6 +103,14 @@ def test_an_action_names_every_problem_type_that_its_module_uses(module: ModuleT
     assert not missing, f"add {', '.join(missing)} to `problems=` of ACTION in {module.__file__}"
 
 
+def test_problem_types_have_chinese_titles_of_their_own() -> None:
+    """The Temporal UI shows them."""
+    problems = {*OF_EVERY_ACTION, *(problem for module in MODULES for problem in module.ACTION.problems)}
+    titles = [problem.zh for problem in problems]
+    assert len({*titles}) == len(titles)
+    assert all("一" <= title[0] <= "鿿" for title in titles)
+
+
 def test_states_and_roles_have_chinese_names_of_their_own() -> None:
     assert len({state.zh for state in State}) == len(State)
     assert len({role.zh for role in Role}) == len(Role)

@@ -18,7 +18,7 @@ def bilingual(refused: Refused) -> str:
     words = [
         f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word for word in refused.accepted if " " not in word
     ]
-    accepted = f"，{_LEADS[refused.kind]}：{'、'.join(words)}" if words else ""
+    accepted = f"，{_LEADS.get(refused.kind, '可填')}：{'、'.join(words)}" if words else ""
     said = all(word in refused.message for word in refused.accepted)
     rest = "" if said else f" Accepted: {', '.join(refused.accepted)}."
     return f"{refused.zh}{accepted}。{refused.message}{rest}"
