@@ -77,10 +77,21 @@ class Operations:
     bearer: BearerKey
     tag: str
 
-    def get(  # noqa: D102 - as the class says
-        self, path: str, summary: str, right: Right, model: Model, shown: Example, errors: Kinds = ()
+    def get(  # noqa: D102, PLR0913 - as the class says; `other_formats` are further media types of the answer
+        self,
+        path: str,
+        summary: str,
+        right: Right,
+        model: Model,
+        shown: Example,
+        errors: Kinds = (),
+        *,
+        other_formats: Sequence[str] = (),
     ) -> Decorator:
-        return self.router.get(path, **self._documented(summary, right, model, {200: shown}, errors))
+        documented = self._documented(summary, right, model, {200: shown}, errors)
+        others = {media_type: {"schema": {"type": "string"}} for media_type in other_formats}
+        documented["responses"][200]["content"] |= others
+        return self.router.get(path, **documented)
 
     def post(  # noqa: D102 - as the class says; `shown` has an example for each status, the usual one first
         self, path: str, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds = ()

@@ -82,7 +82,7 @@ class Complaint(CaseView):
 
 
 class ComplaintPage(Page[Complaint]):
-    """Complaints, the newest registration first."""
+    """Complaints, the newest registration first unless another order is asked for."""
 
 
 class PartItem(Part):

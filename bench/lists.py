@@ -1,16 +1,19 @@
-"""Time of PostgreSQL for a page of 50 out of a million cases, for every pair of filters, however deep.
+"""Time of PostgreSQL for a page of 50 out of a million cases: for what desks ask, and for any two or three filters.
 
 The read model's own functions are called; what they sent is sent again under EXPLAIN (ANALYZE, BUFFERS), so that the
 time is the database's alone and the plan can be looked at. For every pair of filters these pairs of values are tried:
 the most frequent, one in the middle, the rarest, two that are frequent each but never meet, and a frequent one with one
-whose last case is longest past.
+whose last case is longest past; for every three filters the pair of the first two that is worst, with the most frequent
+value of the third.
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
@@ -18,7 +21,8 @@ import psycopg
 from sqlalchemy import Connection, Engine, event, text
 
 from bench import postgres
-from bench.lists_data import Data, load
+from bench.lists_data import AGENTS, AGENTS_AT_A_TIME, END, Data, load
+from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.case_queries import list_cases
@@ -26,16 +30,39 @@ from readmodel.database import ReadConnection, engine, reading
 from readmodel.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.migrate import migrate
 from readmodel.search import find
+from readmodel.sorting import Sort
 from readmodel.tables import metadata
 
 PAGE = 50
 DEEP = 1000
 """Of the two pages that are measured, the deeper one; the last one where a list is shorter."""
 REPEATS = 3
-COLUMNS = (*FILTERED_COLUMNS, "overdue", "incident")
-SEARCHES = ("新村", "上村新村", "下闸新村", "王伟", "9731", "大涌渔村7号", "上村渔村7号", "上村新村123号")
+COLUMNS = ("state", *(name for name in FILTERED_COLUMNS if name != "lost"))
+SEARCHES = (
+    *("新村", "上村新村", "下闸新村", "王伟", "9731", "大涌渔村7号", "上村渔村7号", "上村新村123号"),
+    *("水", "没水", "松动 渔村"),
+)
 """Two characters that half of all addresses have, the largest village, a smaller one, two characters that many names
-have, the end of a telephone number, an address in a small village, a rare and a common one in the largest."""
+have, the end of a telephone number, an address in a small village, a rare and a common one in the largest; a character
+and a word of most descriptions, and a rare one."""
+ALL_OPEN = tuple(sorted(OPEN))
+ME, CREW = {"owner": f"agent-{AGENTS - AGENTS_AT_A_TIME}"}, {"assignee": "repair-3"}
+TODAY = {"registered_from": END - timedelta(days=1), "registered_to": END}
+DESK: Mapping[str, Mapping[str, Any]] = {
+    "my open cases by due": {**ME, "state": ALL_OPEN, "sort": Sort.DUE},
+    "my department's open cases by priority": {"department": "repair", "state": ALL_OPEN, "sort": Sort.PRIORITY},
+    "missed now": {"overdue": True, "sort": Sort.DUE},
+    "missed in my department": {"department": "billing", "sla": "missed", "state": ALL_OPEN, "sort": Sort.PRIORITY},
+    "due before tonight": {"due_before": END + timedelta(hours=10), "sort": Sort.DUE},
+    "mine due before tonight": {**ME, "due_before": END + timedelta(hours=10), "sort": Sort.DUE},
+    "open and supervised": {"flag": "supervised", "state": ALL_OPEN, "sort": Sort.DUE},
+    "ever supervised": {"flag": "supervised"},
+    "assigned to me": {**CREW, "state": ALL_OPEN, "sort": Sort.DUE},
+    "registered today by WeChat": {"channel": "wechat", **TODAY},
+    "to dispatch": {"state": (State.REGISTERED, State.PENDING_REDISPATCH), "sort": Sort.PRIORITY},
+    "mine to follow up": {**ME, "state": (State.PENDING_FOLLOW_UP,), "sort": Sort.DUE},
+}
+"""Questions that desks ask all day, by name."""
 PREFIX = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
 Values = Mapping[str, Any]
@@ -47,6 +74,7 @@ class Page:
     """One page's cost in the database."""
 
     filters: Values
+    desk: bool
     deep: bool
     rows: int
     milliseconds: float
@@ -61,7 +89,7 @@ class Page:
 def measure(count: int) -> list[Page]:
     """Load that many cases into a PostgreSQL of its own and measure every page; the slowest comes first."""
     with _database(count) as database:
-        tried = list(_tried(database))
+        tried = [*DESK.values(), *_tried(database)]
         pages = [page for values in tried for page in _pages(database, values)]
     return sorted(pages, key=lambda page: -page.milliseconds)
 
@@ -108,8 +136,11 @@ def _tried(database: Engine) -> Iterator[Values]:
             ends = [(single[one][0], single[other][-1]), (single[one][-1], single[other][0])]
             pairs = dict.fromkeys([*_pairs(connection, one, other), *ends])
             yield from ({one: a, other: b} for a, b in pairs)
+        for one, other, third in combinations(COLUMNS, 3):
+            a, b = _pairs(connection, one, other)[-1]
+            yield {one: a, other: b, third: single[third][0]}
     for words in SEARCHES:
-        yield {"q": words}
+        yield from ({"q": words, "sort": sort} for sort in Sort)
         yield from ({"q": words, name: value} for name, values in single.items() for value in values)
 
 
@@ -155,7 +186,7 @@ def _pages(database: Engine, values: Values) -> Iterator[Page]:
     filters = _filters(values)
     with reading(database) as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
-        places = find(connection, filters, None, PAGE * (DEEP - 1))
+        places = find(connection, filters, None, PAGE * (DEEP - 1), sort=_sort(values))
     with reading(database) as connection:
         yield _page(connection, values, None)
     if len(places) > PAGE:
@@ -164,18 +195,24 @@ def _pages(database: Engine, values: Values) -> Iterator[Page]:
 
 
 def _filters(values: Values) -> CaseFilters:
-    """Return filters of one value each."""
-    filters: dict[str, Any] = {name: (value,) if name == "state" else value for name, value in values.items()}
-    return CaseFilters(**filters)
+    """Return filters of these values, of which each is one, or those of a tuple."""
+    filters = {name: value for name, value in values.items() if name != "sort"}
+    states = filters.pop("state", ())
+    return CaseFilters(state=states if isinstance(states, tuple) else (State(states),), **filters)
+
+
+def _sort(values: Values) -> Sort:
+    return Sort(values.get("sort", Sort.REGISTERED))
 
 
 def _page(connection: ReadConnection, values: Values, cursor: str | None) -> Page:
     with _listening(connection) as sent:
-        rows = len(list_cases(connection, _filters(values), cursor, PAGE).items)
+        rows = len(list_cases(connection, _filters(values), cursor, PAGE, sort=_sort(values)).items)
     runs = [_explain(connection, sent) for _ in range(REPEATS)]
     scans = {name for plans in runs for plan in plans for name in _sequential(plan["Plan"])}
     return Page(
         filters=values,
+        desk=values in DESK.values(),
         deep=cursor is not None,
         rows=rows,
         milliseconds=statistics.median(
@@ -219,11 +256,11 @@ def _sequential(node: Mapping[str, Any]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print the slowest pages of a million cases."""
+    """Print the slowest pages of so many cases, a million unless an argument says otherwise."""
     began = time.monotonic()
-    pages = measure(1_000_000)
+    pages = measure(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)
     print(f"{len(pages)} pages in {time.monotonic() - began:.0f} s")
-    for page in pages[:20]:
+    for page in [*(page for page in pages if page.desk), *pages[:20]]:
         print(f"{page.milliseconds:8.1f} ms  {page.buffers:7} blocks  {page}  {' '.join(page.scans)}")
     print("read from end to end:", [str(page) for page in pages if page.scans])
 

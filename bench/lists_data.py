@@ -5,6 +5,7 @@
 - Agents come and go: the cases of one who left two years ago all lie deep in the list.
 - What is open is nearly all of the last days, with a few old cases that got stuck; what is overdue is a part of that.
 - Incidents are bursts: hundreds of cases of few services within days.
+- Flags, channels and descriptions are as unequal: a few words are in nearly every description.
 
 Rows go in by COPY. What each row carries in JSON was made by the domain itself, once per service.
 """
@@ -12,6 +13,7 @@ Rows go in by COPY. What each row carries in JSON was made by the domain itself,
 import json
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +33,7 @@ from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
+from domain.shared.errors import Refused
 from readmodel.search_terms import impersonal_terms, search_terms
 from readmodel.tables import cases, events, search_words
 
@@ -68,6 +71,18 @@ OPEN_STATES = {
     State.PENDING_FOLLOW_UP: 0.25,
 }
 ENDED_STATES = {State.CLOSED: 0.965, State.REFUSED: 0.01, State.WITHDRAWN: 0.025}
+CHANNELS = {"phone": 0.86, "wechat": 0.07, "hotline_12345": 0.04, "web": 0.02, "counter": 0.009, "letter": 0.001}
+FLAGS = {
+    "repeat_caller": 0.09,
+    "urged": 0.04,
+    "reworked": 0.02,
+    "hardship": 0.01,
+    "supervised": 0.004,
+    "noticed": 0.0005,
+}
+CREWS = 40
+SAID = {"家里没水": 0.4, "水压低": 0.2, "水表旁边漏水": 0.2, "账单太高": 0.15, "水有异味": 0.04, "井盖松动": 0.01}
+DETAILS = ("从昨天晚上开始", "楼上楼下都一样", "已经打过电话", "请尽快派人来看看", "the wall is wet", "since noon")
 FAMILY = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰"
 FIRST, SECOND = "上下东西南北前后大小新老长白", "村岗涌围沙环洲塘闸溪"
@@ -114,7 +129,11 @@ class Data:
         intake = self._intake(service)
         owner = self._owner(moment)
         department = self._department(service, state)
-        overdue = state not in ENDED and self._random.random() < 0.15  # noqa: PLR2004
+        is_open = state not in ENDED
+        overdue = is_open and self._random.random() < 0.15  # noqa: PLR2004
+        due = END + timedelta(hours=self._random.expovariate(1 / 20)) if is_open and not overdue else None
+        sla = self._sla(state, overdue=overdue)
+        flags = sorted(flag for flag, share in FLAGS.items() if self._random.random() < share)
         closed_at = at + timedelta(hours=self._random.expovariate(1 / 30)) if state in ENDED else None
         values = {
             "number": number,
@@ -123,16 +142,18 @@ class Data:
             "priority": self._terms[service].priority,
             "owner": owner,
             "department": department,
+            "assignee": f"{department}-{self._random.randrange(CREWS)}" if department else None,
             "district": intake.location.district,
             "incident": self._incident(service, moment),
             "cycle": 1,
             "version": 7,
-            "flags": "[]",
-            "sla": "missed" if overdue else "on_time",
+            "flags": json.dumps(flags),
+            "sla": sla,
             "overdue": overdue,
             "registered_at": at,
             "closed_at": closed_at,
-            "next_due_at": None if closed_at else at + timedelta(days=1),
+            "next_due_at": due,
+            "changed_at": at,
             "caller_name": intake.caller.name,
             "caller_phone": intake.caller.phone,
             "caller_account_no": intake.caller.account_no,
@@ -149,6 +170,8 @@ class Data:
             "at": at,
             "actor": owner,
             "role": Role.AGENT.value,
+            "unverified": False,
+            "people": "{}",
             "action": "register",
             "to_state": State.REGISTERED.value,
             "cycle": 1,
@@ -167,7 +190,7 @@ class Data:
         place = f"{village}{self._pick(KINDS)}{pick.randint(1, 300)}号"
         return Intake.model_construct(
             service_code=service,
-            channel="phone",
+            channel=self._pick(CHANNELS),
             caller=Caller.model_construct(
                 name=pick.choice(FAMILY) + pick.choice(GIVEN) + pick.choice(GIVEN),
                 phone=f"13{pick.randint(0, 999_999_999):09d}",
@@ -176,8 +199,15 @@ class Data:
             location=Location.model_construct(
                 district=pick.choices(self._districts, self._district_weights)[0], address=place, lat=None, lng=None
             ),
-            description="家里没水，水表旁边的墙是湿的。 No water; the wall beside the meter is wet.",
+            description=f"{self._pick(SAID)}，{pick.choice(DETAILS)}。{pick.choice(DETAILS)}",
         )
+
+    def _sla(self, state: State, *, overdue: bool) -> str:
+        if overdue or self._random.random() < 0.08:  # noqa: PLR2004
+            return "missed"
+        if state is State.SUSPENDED:
+            return "paused"
+        return "at_risk" if state not in ENDED and self._random.random() < 0.1 else "on_time"  # noqa: PLR2004
 
     def _state(self, moment: float) -> State:
         recent = moment > 1 - RECENT_SHARE
@@ -218,9 +248,11 @@ class Data:
             terms=self._terms[service],
         )
         case, _ = Case.register(registration)
-        for step, body in enumerate(_PATH, 1):
-            command = Command[Any](actor=registration.actor, body=body)
-            case.apply(command, END + timedelta(minutes=step))
+        # A waiver is not completed before management decides.
+        with suppress(Refused):
+            for step, body in enumerate(_PATH, 1):
+                command = Command[Any](actor=registration.actor, body=body)
+                case.apply(command, END + timedelta(minutes=step))
         made = json.loads(_PROGRESS.dump_json(case))
         text = json.dumps({**made, "state": "@state", "owner": "@owner"}, ensure_ascii=False, separators=(",", ":"))
         return text.replace("{", "{{").replace("}", "}}").replace("@state", "{state}").replace("@owner", "{owner}")

@@ -1,8 +1,9 @@
 """Queries of whole cases and their versions."""
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy import JSON, RowMapping, bindparam, func, select, tuple_, type_coerce
 
 from domain.case.automatic.catalogue_change import CatalogueChanged
 from domain.case.case import Case
@@ -14,7 +15,8 @@ from domain.catalogue.terms import Terms
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.filters import CaseFilters
 from readmodel.paging import Page, Place, page_of
-from readmodel.search import find
+from readmodel.search import conditions_of, find, having_terms
+from readmodel.sorting import Sort, stretches
 from readmodel.tables import cases, events, parts
 
 PAGE = 1000
@@ -66,16 +68,57 @@ def list_cases(
     cursor: str | None = None,
     limit: int = 50,
     area_code: str = "",
+    sort: Sort = Sort.REGISTERED,
 ) -> Page[Case]:
-    """Return a page of the cases that pass the filters, newest first. Raises BadCursorError.
+    """Return a page of the cases that pass the filters. Raises BadCursorError.
 
-    Cases that are registered meanwhile belong on earlier pages; no case comes twice or is left out. `area_code` is that
-    of telephones without one.
+    In the order of registration, cases that are registered meanwhile belong on earlier pages; no case comes twice or
+    is left out. `area_code` is that of telephones without one.
     """
-    after = None if cursor is None else Place.of(cursor)
-    places = find(connection, filters or CaseFilters(), after, limit + 1, area_code)
-    page = page_of(places, limit, lambda place: place)
+    page = _page(connection, filters or CaseFilters(), cursor, limit, area_code, sort)
     return Page(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
+
+
+def _page(
+    connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, area_code: str, sort: Sort
+) -> Page[Place]:
+    after = None if cursor is None else Place.of(cursor, stretches(sort, filters))
+    return page_of(find(connection, filters, after, limit + 1, area_code, sort), limit, lambda place: place)
+
+
+class Count(NamedTuple):
+    """Number of cases of one state, department and service level."""
+
+    state: str
+    department: str | None
+    sla: str
+    cases: int
+
+
+def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str = "") -> list[Count]:
+    """Return the numbers of the cases that pass the filters."""
+    by = (cases.c.state, cases.c.department, cases.c.sla)
+    where = [*conditions_of(filters), *having_terms(filters, area_code)]
+    return [Count(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
+
+
+_RESULT, _REPLY = (type_coerce(cases.c.document, JSON)[name].as_string().label(name) for name in ("result", "reply"))
+_ROW = select(*(column for column in cases.c if column.name not in ("document", "changed_at")), _RESULT, _REPLY)
+
+
+def list_rows(
+    connection: ReadConnection,
+    filters: CaseFilters,
+    cursor: str | None,
+    limit: int,
+    area_code: str = "",
+    sort: Sort = Sort.REGISTERED,
+) -> Page[RowMapping]:
+    """Return a page of rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
+    page = _page(connection, filters, cursor, limit, area_code, sort)
+    numbers = [place.key for place in page.items]
+    found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}
+    return Page(tuple(found[number] for number in numbers if number in found), page.next_cursor)
 
 
 def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -22,30 +22,39 @@ class BadCursorError(ValueError):
     """Error for a cursor that no page gave out; the text says what is accepted."""
 
     def __init__(self) -> None:
-        super().__init__("a cursor is the next_cursor of an earlier page, unchanged; leave it out for the first page")
+        super().__init__(
+            "a cursor is the next_cursor of an earlier page of the same list and order, unchanged;"
+            " leave it out for the first page"
+        )
 
 
 class Place(NamedTuple):
-    """Place of an item in a list, newest first: its instant, and its number or key among those of the instant."""
+    """Place of an item in a list: its instant, and its number or key among those of the instant.
+
+    `stretch` names the part of a list that has several in turn.
+    """
 
     at: datetime
     key: str
+    stretch: str = ""
 
     def cursor(self) -> str:
         """Return the place as an opaque text for URLs."""
         instant = (self.at - _EPOCH) // _MICROSECOND
-        return base64.urlsafe_b64encode(f"{instant} {self.key}".encode()).decode().rstrip("=")
+        text = f"{self.stretch}/{instant} {self.key}" if self.stretch else f"{instant} {self.key}"
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cursor: str) -> "Place":
-        """Return the place of a cursor. Raises BadCursorError."""
+    def of(cls, cursor: str, stretches: Collection[str] = ("",)) -> "Place":
+        """Return the place of a cursor, in one of these stretches. Raises BadCursorError."""
         try:
             text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-            instant, key = text.split(" ", 1)
-            place = cls(_EPOCH + int(instant) * _MICROSECOND, key)
+            begin, key = text.split(" ", 1)
+            stretch, _, instant = begin.rpartition("/")
+            place = cls(_EPOCH + int(instant) * _MICROSECOND, key, stretch)
         except (binascii.Error, ValueError, OverflowError):
             raise BadCursorError from None
-        if not _KEY.fullmatch(key) or place.cursor() != cursor:
+        if stretch not in stretches or not _KEY.fullmatch(key) or place.cursor() != cursor:
             raise BadCursorError
         return place
 
@@ -55,7 +64,7 @@ class Place(NamedTuple):
 
 
 class Page(NamedTuple, Generic[T]):
-    """Page of a list, newest first; `next_cursor` is None on the last page."""
+    """Page of a list; `next_cursor` is None on the last page."""
 
     items: tuple[T, ...]
     next_cursor: str | None
@@ -64,10 +73,18 @@ class Page(NamedTuple, Generic[T]):
 def newest_first(
     statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None
 ) -> Select[Any]:
-    """Return the statement in the order of the list, with the rows after a place only if one is given."""
+    """Return the statement in that order, with the rows after a place only if one is given."""
+    return in_order(statement, at, key, after, newest_first=True)
+
+
+def in_order(
+    statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None, *, newest_first: bool
+) -> Select[Any]:
+    """Return the statement newest or oldest first, with the rows after a place only if one is given."""
     if after is not None:
-        statement = statement.where(tuple_(at, key) < after.bound())
-    return statement.order_by(at.desc(), key.desc())
+        row = tuple_(at, key)
+        statement = statement.where(row < after.bound() if newest_first else row > after.bound())
+    return statement.order_by(*((at.desc(), key.desc()) if newest_first else (at, key)))
 
 
 def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> Page[T]:

@@ -1,21 +1,21 @@
-"""Search terms of cases (of number, caller and address), and of queries.
+"""Search terms of cases (of number, caller, address and description), and of queries.
 
-Words of letters and digits are terms, in lower case. Chinese text, which has no spaces, is cut into every two and
-every three adjacent characters: 下闸新村 is found by 下闸 and by 闸新村. Three are much rarer than two, so a query is
-cut into threes if it is long enough; a single character is no term. Telephone numbers are terms without spaces and
-signs, and so are their last four digits. A whole address is a term too, so that cases of one address are found.
+Words of letters and digits are terms, in lower case. Chinese text, which has no spaces, is cut into single characters
+and every two adjacent ones: 下闸新村 is found by 闸, by 下闸 and by 闸新村. A query is cut into twos, which are rarer.
+Telephone numbers are terms without spaces and signs, and so are their last four digits. A whole address is a term too,
+so that cases of one address are found.
 """
 
 import re
 import unicodedata
 
 from domain.case.intake import Caller, Intake
+from domain.rights.masking import mask_words
 
 LONGEST = 40
 """Most characters of a term; a longer one is cut, and found by its beginning."""
 MOST = 12
 """Most terms of a query; further ones are ignored."""
-_SHORT, _LONG = (2,), (3,)
 _WORD = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"([\u3400-\u9fff\U00020000-\U0003ffff]+)")
 _TELEPHONE = re.compile(r"\+?[(]?[0-9][0-9 ()-]+")
@@ -23,6 +23,7 @@ _EXTENSION = re.compile("转|ext|#", re.IGNORECASE)
 _LOCAL = re.compile("[2-9][0-9]{6,7}")
 """Number of a landline in China, without its area code."""
 _MOBILE = re.compile("1[3-9][0-9]{9}")
+_MASKED = re.compile(r"[0-9]+\*+[0-9]+")
 FORMS = 3
 """Most terms of one telephone."""
 
@@ -30,8 +31,8 @@ FORMS = 3
 def search_terms(number: str, intake: Intake) -> frozenset[str]:
     """Return every term of a case."""
     caller = intake.caller
-    texts = (caller.name, intake.location.address, caller.account_no)
-    found = {number, *(term for text in texts if text for term in _cut(text, _SHORT + _LONG))}
+    texts = (caller.name, intake.location.address, caller.account_no, intake.description)
+    found = {number, *(term for text in texts if text for term in _cut(text, (1, 2)))}
     if caller.account_no:
         found.add(account_term(caller.account_no))
     if caller.phone:
@@ -43,8 +44,11 @@ def search_terms(number: str, intake: Intake) -> frozenset[str]:
 
 
 def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
-    """Return the terms of a case that do not come from its caller."""
-    return search_terms(number, intake.model_copy(update={"caller": Caller.model_construct()}))
+    """Return the terms of what nobody who sees the address clear sees masked: not of callers, nor mobile numbers."""
+    # Of a masked number, the digits that are left would be terms too.
+    description = _MASKED.sub(" ", mask_words(intake.description))
+    shown = {"caller": Caller.model_construct(), "description": description}
+    return search_terms(number, intake.model_copy(update=shown))
 
 
 def account_term(account_no: str) -> str:
@@ -90,7 +94,7 @@ def same_address(one: str | None, other: str | None) -> bool:
 def query_terms(q: str) -> frozenset[str]:
     """Return the terms that a case must all have to match `q`; none if it has no term."""
     text = _plain(q)
-    return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, _LONG)[:MOST])
+    return frozenset([_joined(text)] if _TELEPHONE.fullmatch(text) else _cut(text, (2,))[:MOST])
 
 
 def alternatives(q: str, area_code: str) -> list[frozenset[str]]:
@@ -126,6 +130,5 @@ def _cut(text: str, sizes: tuple[int, ...]) -> list[str]:
 def _terms(part: str, sizes: tuple[int, ...]) -> list[str]:
     if not _HAN.fullmatch(part):
         return [part[:LONGEST]]
-    longest = min(len(part), max(sizes))
-    wanted = {min(size, longest) for size in sizes} - {1}
+    wanted = {min(size, len(part)) for size in sizes}
     return [part[place : place + size] for size in sorted(wanted) for place in range(len(part) - size + 1)]

@@ -4,7 +4,6 @@ Most rows follow from events and can be written again. Others do not: customers,
 of deliveries; marks of the reconciler; people and their keys.
 """
 
-from itertools import combinations
 from typing import Any
 
 from sqlalchemy import (
@@ -273,19 +272,36 @@ api_keys = Table(
 )
 """API keys of people."""
 
-POSTGRESQL_ONLY: set[str | None] = set()
-"""Names of indexes that SQLite does not have."""
+_MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
+"""Columns of the other filters of lists."""
+SELECTIVE_COLUMNS = ("state", "department", "owner", "assignee", "service_code", "district")
+"""Columns with values that few of all cases have: each has an index of its own."""
 
-Index("ix_cases_newest", cases.c.registered_at, cases.c.number)
-for _name in FILTERED_COLUMNS:
-    Index(f"ix_cases_{_name}", cases.c[_name], cases.c.registered_at, cases.c.number)
-for _pair in combinations(FILTERED_COLUMNS, 2):
-    # Without it, two values that rarely meet (thanks 表扬 with the repair crew) are sought among a million rows.
-    # SQLite has fewer cases, and each index makes every action slower.
-    _columns = [cases.c[_name] for _name in (*_pair, "registered_at", "number")]
-    _index = Index(f"ix_cases_{'_'.join(_pair)}", *_columns).ddl_if(dialect="postgresql")
-    POSTGRESQL_ONLY.add(_index.name)
+_PLACE = (cases.c.registered_at, cases.c.number)
+_OPEN = "closed_at IS NULL"
+
+
+def _index_of_lists(name: str, *columns: Column[Any], where: str | None = None, on_sqlite: str | None = None) -> None:
+    """Add an index in the order of a list. On PostgreSQL it holds all filtered columns, so that only it is read."""
+    key = {column.name for column in columns}
+    held = [column for column in (*FILTERED_COLUMNS, *_MORE_FILTERED) if column not in key]
+    options: dict[str, Any] = {"postgresql_include": held}
+    if where:
+        options |= {"postgresql_where": text(where), "sqlite_where": text(on_sqlite or where)}
+    Index(name, *columns, **options)
+
+
+_index_of_lists("ix_cases_newest", *_PLACE)
+_index_of_lists("ix_cases_priority", cases.c.priority, *_PLACE)
+_index_of_lists("ix_cases_open", *_PLACE, where=_OPEN)
+_index_of_lists("ix_cases_open_priority", cases.c.priority, *_PLACE, where=_OPEN)
+_index_of_lists("ix_cases_due", cases.c.next_due_at, cases.c.number, where="next_due_at IS NOT NULL")
+for _name in SELECTIVE_COLUMNS:
+    Index(f"ix_cases_{_name}", cases.c[_name], *_PLACE)
 _index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
-_index_where("overdue", cases.c.registered_at, cases.c.number, name="ix_cases_overdue", on_sqlite="overdue = 1")
-_index_where("incident IS NOT NULL", cases.c.incident, cases.c.registered_at, cases.c.number, name="ix_cases_incident")
-_index_where("lost IS NOT NULL", cases.c.registered_at, cases.c.number, name="ix_cases_lost")
+_index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1")
+_index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
+_index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
+_index_of_lists(
+    "ix_cases_flagged", *_PLACE, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
+)

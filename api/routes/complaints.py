@@ -1,36 +1,81 @@
 """Complaints: registration, lists, one complaint, and its timeline."""
 
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query
-from starlette.responses import Response
+from pydantic import BaseModel, Field
+from starlette.responses import Response, StreamingResponse
 
-from api import openapi, render
+from api import csv_export, openapi, render
 from api.backend import Backend
+from api.csv_export import CSV
 from api.intake import OTHER_OWNER
-from api.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError
+from api.problems import (
+    BEHIND_SQL,
+    INVALID_REQUEST,
+    OTHER_DEPARTMENT,
+    UNKNOWN,
+    FieldError,
+    ProblemError,
+    invalid_request,
+)
 from api.rights import MASKED_SEARCH, department_within, search_within
 from api.routes.parameters import (
     CASE_ERRORS,
     FIND_ERRORS,
     LIST_ERRORS,
+    ME,
     POST_ERRORS,
     CaseNumber,
+    Filters,
     IdempotencyKey,
     Listing,
+    Paging,
+    Sla,
     TimelinePaging,
     after_seq,
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
+from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
+from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES, REGISTER
 from domain.shared.actors import Actor
-from readmodel.case_queries import get_case, list_cases
+from readmodel.case_queries import Count, count_cases, get_case, list_cases
 from readmodel.filters import CaseFilters
 from readmodel.timelines import timeline
+
+
+class Counts(BaseModel):
+    """Numbers of the complaints that pass the filters."""
+
+    total: int
+    state: dict[State, int] = Field(description="By state; every state is named.")
+    department: dict[str, int] = Field(description="By code of the department that has them.")
+    no_department: int = Field(description="Those that no department has.")
+    sla: dict[Sla, int] = Field(description="By service level; every level is named.")
+
+
+def _summed(counts: Sequence[Count]) -> Counts:
+    def by(column: str, named: Iterable[Any] = ()) -> dict[Any, int]:
+        sums = Counter(dict.fromkeys(named, 0))
+        for count in counts:
+            sums[getattr(count, column)] += count.cases
+        return dict(sums)
+
+    department = by("department")
+    no_department = department.pop(None, 0)
+    state, sla = by("state", State), by("sla", get_args(Sla))
+    return Counts(total=sum(sla.values()), state=state, department=department, no_department=no_department, sla=sla)
+
+
+COUNTS = _summed([Count("registered", None, "on_time", 2), Count("in_progress", "repair", "at_risk", 3)])
+FILTER_ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, *UNKNOWN.values(), OTHER_DEPARTMENT, MASKED_SEARCH)
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -82,10 +127,40 @@ async def _made_before(backend: Backend, number: str, actor: Actor) -> tuple[Cas
     return backend.view(case, actor), committed
 
 
-def _filters(backend: Backend, wanted: Listing) -> CaseFilters:
-    """Return the filters, with the id of an owner who is given by name."""
+def _filters(backend: Backend, wanted: Filters, actor: Actor) -> CaseFilters:
+    """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
-    return replace(filters, owner=backend.naming.known(filters.owner).id) if filters.owner else filters
+    owner, assignee = (_person(backend, given, actor) for given in (filters.owner, filters.assignee))
+    department = department_within(READ_CASES, actor, filters.department)
+    return search_within(actor, replace(filters, department=department, owner=owner, assignee=assignee))
+
+
+def _person(backend: Backend, given: str | None, actor: Actor) -> str | None:
+    """Return the id of a person who is given by id, by name or as `me`."""
+    return actor.id if given == ME else given and backend.naming.known(given).id
+
+
+async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor: Actor) -> Response:
+    """Return all complaints that pass as CSV, which is read from SQL while it is sent. Raises ProblemError."""
+    if given := [name for name in Paging.model_fields if name in wanted.model_fields_set]:
+        fault = "Leave it out: CSV has all complaints"
+        raise invalid_request([FieldError(field=f"query.{name}", message=fault) for name in given])
+
+    async def ask(cursor: str | None) -> tuple[bytes, str | None]:
+        area_code = backend.catalogue.area_code
+        return await backend.reader.ask(csv_export.page, filters, wanted.sort, cursor, actor, area_code)
+
+    # What SQL says against the question is told by the status; later faults break the answer off.
+    lines, cursor = await ask(None)
+
+    async def pages() -> AsyncIterator[bytes]:
+        yield csv_export.HEAD + lines
+        following = cursor
+        while following:
+            more, following = await ask(following)
+            yield more
+
+    return StreamingResponse(pages(), media_type=CSV, headers=csv_export.HEADERS)
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
@@ -95,22 +170,34 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         READ_CASES,
         ComplaintPage,
         "complaints",
-        (*LIST_ERRORS, *UNKNOWN.values(), OTHER_DEPARTMENT, MASKED_SEARCH),
+        (INVALID_CURSOR, *FILTER_ERRORS),
+        other_formats=(CSV,),
     )
     async def list_complaints(
         wanted: Annotated[Listing, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
-        """List complaints, the newest registration first. Filters narrow the list together.
+        """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
         No case comes twice or is left out between pages; what is registered meanwhile comes before the first. A crew
         lists its department's cases. Who sees callers' data masked cannot search in them.
         """
-        department = department_within(READ_CASES, actor, wanted.department)
-        filters = search_within(actor, replace(_filters(backend, wanted), department=department))
+        filters = _filters(backend, wanted, actor)
+        if wanted.format == "csv":
+            return await _export(backend, wanted, filters, actor)
         area_code = backend.catalogue.area_code
-        page = await backend.reader.ask(list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code)
+        page = await backend.reader.ask(
+            list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
+        )
         items = (render.complaint(backend.view(case, actor), actor) for case in page.items)
         return render.page(items, page.next_cursor)
+
+    @operations.get("/v1/complaints/counts", "Count complaints", READ_CASES, Counts, ("counts", COUNTS), FILTER_ERRORS)
+    async def count_complaints(
+        wanted: Annotated[Filters, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
+    ) -> Response:
+        """Count the complaints that a list with the same filters has, by state, department and service level."""
+        filters = _filters(backend, wanted, actor)
+        return render.model(_summed(await backend.reader.ask(count_cases, filters, backend.catalogue.area_code)))
 
     @operations.get("/v1/complaints/{number}", "Read one complaint", READ_CASES, Complaint, "complaint", FIND_ERRORS)
     async def get_complaint(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
 from fastapi import Header, Path, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from api.backend import COMPLAINT_NOT_FOUND
 from api.middleware import BODY_TOO_LARGE, TOO_SLOW
@@ -26,13 +27,16 @@ from api.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, L
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE, bad_cursor
 from api.temporal.client import KEY_REUSED, TEMPORAL_ERRORS
 from api.temporal.clock import CLOCK_OFF
+from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
+from domain.catalogue.terms import Priority
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
-from domain.shared.text import Name
+from domain.shared.text import Instant, Name
 from readmodel.filters import CaseFilters
 from readmodel.paging import BadCursorError
 from readmodel.reconciliation import Lost
+from readmodel.sorting import Sort
 
 LONGEST_PAGE = 200
 LONGEST_SEQ = 9
@@ -153,8 +157,33 @@ class TimelinePaging(Paging):
     cursor: str | None = _cursor(100, f"^[0-9]{{1,{LONGEST_SEQ}}}$")
 
 
-class Listing(Paging):
-    """Filters of a list of complaints; a complaint must pass all of them."""
+Flag = Literal[
+    "approval_rejected",
+    "approved",
+    "credit_waits",
+    "criticised",
+    "extended",
+    "hardship",
+    "noticed",
+    "own_cause",
+    "possible_duplicate",
+    "reopened",
+    "repeat_caller",
+    "reworked",
+    "supervised",
+    "undelivered",
+    "unreachable",
+    "urged",
+]
+Sla = Literal["on_time", "at_risk", "missed", "paused"]
+ME = "me"
+"""Name that a filter of people takes for the person who asks."""
+
+
+class Filters(BaseModel):
+    """Filters of complaints; a complaint must pass all of them. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
     state: tuple[State, ...] = Field(
         default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
@@ -162,10 +191,22 @@ class Listing(Paging):
     department: DepartmentCode | None = Field(
         default=None, description="Department that has it, by code or name.", examples=["repair"]
     )
-    owner: Name | None = Field(default=None, description="Id or name of the person who owns it (首问责任人).")
+    owner: Name | None = Field(
+        default=None, description="Id or name of the person who owns it (首问责任人); `me` is you.", examples=[ME]
+    )
+    assignee: Name | None = Field(
+        default=None, description="Id or name of the person who works on it; `me` is you.", examples=[ME]
+    )
     service: ServiceCode | None = Field(default=None, description="Service, by code or name.", examples=["no_water"])
     district: DistrictCode | None = Field(default=None, description="District, by code or name.", examples=["west"])
+    priority: Priority | None = Field(default=None, description="P1 is the highest.")
+    channel: IntakeChannel | None = Field(default=None, description="How it came in.")
+    sla: Sla | None = Field(default=None, description="Service level of its present cycle.")
+    flag: Flag | None = Field(default=None, description="A flag that it has.")
     overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
+    registered_from: Instant | None = Field(default=None, description="It was registered then or later.")
+    registered_to: Instant | None = Field(default=None, description="It was registered before.")
+    due_before: Instant | None = Field(default=None, description="Its `next_due_at` is before.")
     incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
     lost: Lost | None = Field(
         default=None,
@@ -175,14 +216,35 @@ class Listing(Paging):
         default=None,
         min_length=1,
         max_length=100,
-        description="Words to find: number, caller's name, telephone, account number, address; all must occur.",
+        description="Words or Chinese characters to find: number, caller's name, telephone, account number, address,"
+        " description; all must occur.",
         examples=["下闸新村"],
     )
 
+    @field_validator("registered_to")
+    @classmethod
+    def _after_from(cls, to: datetime | None, info: ValidationInfo) -> datetime | None:
+        if to and (begin := info.data.get("registered_from")) and to <= begin:
+            raise ValueError("An instant after registered_from")
+        return to
+
     def filters(self) -> CaseFilters:
         """Return the filters as the read model takes them: by the same names, except `service`."""
-        others = {name: value for name, value in self if name not in {*Paging.model_fields, "service"}}
+        others = {name: getattr(self, name) for name in Filters.model_fields if name != "service"}
         return CaseFilters(service_code=self.service, **others)
+
+
+class Listing(Filters, Paging):
+    """Filters, order and page of a list of complaints."""
+
+    sort: Sort = Field(
+        default=Sort.REGISTERED,
+        description="`registered`: the newest first; `due`: overdue ones, then the earliest `next_due_at` first;"
+        " `priority`: P1 first, of one priority the oldest registration first.",
+    )
+    format: Literal["json", "csv"] = Field(
+        default="json", description="`csv` has all complaints that pass, without `limit` and `cursor`."
+    )
 
 
 def after_seq(cursor: str | None) -> int:

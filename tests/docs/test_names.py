@@ -23,7 +23,7 @@ from api.metrics import Metrics
 from api.openapi import RIGHT
 from api.problems import KINDS, PREFIX
 from api.routes.caller_page import STATE_FOR_CALLERS
-from api.routes.parameters import Listing
+from api.routes.parameters import Flag, Listing
 from api.schemas import NewComplaint
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.request_approval import RequestApproval
@@ -147,6 +147,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
     }
     known = raised | set(IntakeFlag) | {CREDIT_WAITS, OWN_CAUSE}
     assert set(glossary("Flags")) == known, "docs/glossary.md, Flags, has a row for each flag"
+    assert set(get_args(Flag)) == known, "api/routes/parameters.py, Flag, has every flag"
 
 
 def test_every_search_attribute_has_a_meaning() -> None:

@@ -19,7 +19,7 @@ INTAKE = Intake(
     service_code="no_water",
     caller=Caller(name="欧阳 Anna Lee", phone="+86 138-0013 8000", account_no="A-0017"),
     location=Location(district="west", address="下闸新村3号 Block B"),
-    description="No water.",
+    description="家里没水。The tap is shut; call 13912345678.",
 )
 NUMBER = "2609070000017"
 
@@ -44,6 +44,13 @@ NUMBER = "2609070000017"
         "村3",
         "下闸新村3号 block b",
         "下闸，欧阳",
+        "村",
+        "阳",
+        "水",
+        "没水",
+        "shut tap",
+        "家里没水 下闸",
+        "13912345678",
     ],
 )
 def test_found(q: str) -> None:
@@ -51,22 +58,22 @@ def test_found(q: str) -> None:
     assert query_terms(q) <= search_terms(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["下闸", "block b", NUMBER])
-def test_places_and_numbers_are_impersonal(q: str) -> None:
+@pytest.mark.parametrize("q", ["下闸", "block b", NUMBER, "没水", "水", "tap"])
+def test_places_numbers_and_descriptions_are_impersonal(q: str) -> None:
     assert query_terms(q) <= impersonal_terms(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["欧阳", "anna", "8000", "13800138000", "A-0017"])
-def test_what_comes_from_the_caller_is_personal(q: str) -> None:
+@pytest.mark.parametrize("q", ["欧阳", "anna", "8000", "13800138000", "A-0017", "13912345678", "139", "5678"])
+def test_what_comes_from_the_caller_or_is_a_mobile_number_is_personal(q: str) -> None:
     assert not query_terms(q) & impersonal_terms(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["村下", "138", "ann", "water", "0138", "下闸村", "闸新 新下"])
+@pytest.mark.parametrize("q", ["村下", "138", "ann", "water", "0138", "下闸村", "闸新 新下", "水没"])
 def test_not_found(q: str) -> None:
     assert not query_terms(q) <= search_terms(NUMBER, INTAKE)
 
 
-@pytest.mark.parametrize("q", ["", "  ", "—?!", "村"])
+@pytest.mark.parametrize("q", ["", "  ", "—?!"])
 def test_nothing_to_seek(q: str) -> None:
     assert query_terms(q) == frozenset()
 
@@ -78,6 +85,11 @@ def test_a_long_question_counts_by_its_beginning() -> None:
 
 def test_a_case_without_caller_and_place_is_found_by_its_number() -> None:
     assert search_terms(NUMBER, Intake(service_code="thanks", description="-")) == {NUMBER}
+
+
+def test_one_chinese_character_is_a_term_and_longer_text_is_cut_into_twos() -> None:
+    assert query_terms("水") == {"水"}
+    assert query_terms("家里没水") == {"家里", "里没", "没水"}
 
 
 @pytest.mark.parametrize(

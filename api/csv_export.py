@@ -1,0 +1,72 @@
+"""Complaints as CSV that Excel opens: UTF-8 with a byte order mark, masked for its reader as JSON is."""
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json, to_jsonable_python
+
+from domain.case.lifecycle import ENDED
+from domain.rights.masking import masked, masks_for
+from domain.shared.actors import Actor
+from readmodel.case_queries import list_rows
+from readmodel.database import ReadConnection
+from readmodel.filters import CaseFilters
+from readmodel.sorting import Sort
+
+CSV = "text/csv"
+PAGE = 500
+"""Complaints that are read at once, so that neither SQL nor memory holds more of them."""
+HEADERS = {"Content-Disposition": 'attachment; filename="complaints.csv"'}
+_FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
+"""Characters with which a cell begins that Excel calculates, or hides the beginning of."""
+_OF_CALLER = {"caller_name": "name", "caller_phone": "phone", "caller_account_no": "account_no"}
+COLUMNS = (
+    *("number", "state", "service_code", "priority", "sla", "overdue", "owner", "department", "assignee", "cycle"),
+    *("flags", "incident", "channel", "registered_at", "closed_at", "next_due_at", *_OF_CALLER, "district", "address"),
+    *("description", "result", "reply"),
+)
+"""Fields of a complaint; those of `caller` and `location` without these names, or with `caller_` before them."""
+
+
+def page(
+    connection: ReadConnection, filters: CaseFilters, sort: Sort, cursor: str | None, reader: Actor, area_code: str
+) -> tuple[bytes, str | None]:
+    """Return the lines of the complaints after a cursor, and the next cursor. Raises BadCursorError."""
+    found = list_rows(connection, filters, cursor, PAGE, area_code, sort)
+    return _lines([_cells(row, reader) for row in found.items]), found.next_cursor
+
+
+def _cells(row: Mapping[Any, Any], reader: Actor) -> list[str]:
+    values: dict[str, Any] = {name: to_jsonable_python(row[name]) for name in COLUMNS}
+    values["flags"] = " ".join(from_json(row["flags"]))
+    case = {
+        **values,
+        "caller": {field: values[name] for name, field in _OF_CALLER.items()},
+        "location": {"address": values["address"]},
+    }
+    shown, _ = masked(case, masks_for(reader.role, ended=row["state"] in ENDED))
+    shown |= {name: shown["caller"][field] for name, field in _OF_CALLER.items()}
+    shown["address"] = shown["location"]["address"]
+    return [_cell(shown[name]) for name in COLUMNS]
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
+def _lines(rows: list[list[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+HEAD = b"\xef\xbb\xbf" + _lines([[*COLUMNS]])
+"""Byte order mark, without which Excel in China reads GBK, and the names of the columns."""

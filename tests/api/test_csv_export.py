@@ -1,0 +1,150 @@
+"""Exports as CSV: what Excel opens, no more than the reader may see, and flat memory however long they are."""
+
+import csv
+import io
+import tracemalloc
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from api import csv_export
+from api.sql.reader import away
+from readmodel.database import engine as engine_of
+from readmodel.database import writing
+from tests.api.test_reading import owner, registered
+from tests.support.api import Api, Json, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BOM = b"\xef\xbb\xbf"
+
+
+async def export(api: Api, by: str = "chief", **params: Any) -> list[dict[str, str]]:
+    answer = await api.get("/v1/complaints", by, format="csv", **params)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="complaints.csv"'
+    assert answer.content.startswith(BOM)
+    return [*csv.DictReader(io.StringIO(answer.content.removeprefix(BOM).decode(), newline=""))]
+
+
+def cells(case: Json) -> dict[str, str]:
+    """A complaint of JSON as a row of the export."""
+    caller, location = case["caller"], case["location"]
+    fields = {
+        **{name: case[name] for name in csv_export.COLUMNS if name in case},
+        **{f"caller_{name}": caller[name] for name in ("name", "phone", "account_no")},
+        **{name: location[name] for name in ("district", "address")},
+        "flags": " ".join(case["flags"]),
+        "overdue": str(case["overdue"]).lower(),
+    }
+    return {name: "" if fields[name] is None else str(fields[name]) for name in csv_export.COLUMNS}
+
+
+async def test_all_pages_of_a_list_are_one_file_in_its_order(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_export, "PAGE", 2)
+    mine = owner()
+    made = await registered(on_both, mine, 5)
+    assert [row["number"] for row in await export(on_both, owner=mine)] == made[::-1]
+    assert [row["number"] for row in await export(on_both, owner=mine, sort="priority")] == made
+    assert await export(on_both, owner=mine, state="closed") == []
+
+
+@pytest.mark.parametrize("by", ["chen", "zhou", "gao", "wu"])
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_row_is_the_complaint_as_its_reader_sees_it(on_both: Api, by: str, ended: bool) -> None:
+    number = await on_both.case_in(
+        "pending_reply",
+        caller={"name": "司徒大明", "phone": "13800138000", "account_no": "HW-00-420013"},
+        location={"district": "west", "address": "下闸新村 3 号"},
+        description='他说: "水表坏了",\n请打13800138000找我, 谢谢。',
+    )
+    if ended:
+        await on_both.act(number, "reply", {"message": "打13800138000没人接"}, "chen")
+        await on_both.act(number, "follow_up", {"outcome": "satisfied"}, "he")
+    (row,) = await export(on_both, by, q=number)
+    assert row == cells(await on_both.complaint(number, by))
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "＝"])
+async def test_no_cell_is_a_formula(on_sqlite: Api, begin: str) -> None:
+    mine, text = owner(), f'{begin}HYPERLINK("http://x","y")'
+    await registered(on_sqlite, mine, 1, description=text, caller={"name": text, "phone": "+8613800138000"})
+    (row,) = await export(on_sqlite, owner=mine)
+    assert (row["description"], row["caller_name"]) == (f"'{text}", f"'{text}")
+    assert row["caller_phone"] == "'+8613800138000"
+
+
+@pytest.mark.parametrize("begin", ["\t", "\r", "\n"])
+async def test_no_cell_begins_with_what_hides_a_formula(begin: str) -> None:
+    assert csv_export._cell(f"{begin}=1+1") == f"'{begin}=1+1"
+
+
+async def test_an_export_reaches_no_further_than_a_list(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    for by, there in (("wu", True), ("sun", False)):
+        rows = await export(on_sqlite, by)
+        assert (number in {row["number"] for row in rows}) is there
+        assert {row["department"] for row in rows} <= {{"wu": "repair", "sun": "metering"}[by]}
+    answer = await on_sqlite.get("/v1/complaints", "sun", format="csv", department="repair")
+    problem(answer, 403, "other-department")
+    problem(await on_sqlite.get("/v1/complaints", "gao", format="csv", q="138"), 403, "masked-search")
+
+
+async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first row as a problem, later by breaking off: half a file must not look whole."""
+    mine = owner()
+    await registered(on_sqlite, mine, 3)
+    monkeypatch.setattr(csv_export, "PAGE", 1)
+    left, ask = 0, on_sqlite.backend.reader.ask
+
+    async def fail_later(question: Any, *args: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise away()
+        return await ask(question, *args)
+
+    monkeypatch.setattr(on_sqlite.backend.reader, "ask", fail_later)
+    problem(await on_sqlite.get("/v1/complaints", format="csv", owner=mine), 503, "read-model-unavailable")
+    left = 2
+    with pytest.raises(httpx.RemoteProtocolError):
+        await on_sqlite.get("/v1/complaints", format="csv", owner=mine)
+
+
+COPIES = """
+WITH RECURSIVE copy(place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM copy WHERE place < :count)
+INSERT INTO cases SELECT {columns} FROM cases, copy WHERE owner = :owner
+"""
+
+
+async def peak_of_export(api: Api, count: int) -> int:
+    """Bytes that the process had at most beyond those before, while that many rows were sent."""
+    mine = owner()
+    await registered(api, mine, 1)
+    database = engine_of(api.settings.database_url)
+    with writing(database) as connection:
+        names = [row.name for row in connection.execute(text("SELECT name FROM pragma_table_info('cases')"))]
+        number = "printf('%013d', :count * 10000 + place)"
+        values = ", ".join(number if name == "number" else name for name in names)
+        connection.execute(text(COPIES.format(columns=values)), {"count": count - 1, "owner": mine})
+    database.dispose()
+    tracemalloc.start()
+    try:
+        lines = 0
+        params = {"format": "csv", "owner": mine}
+        async with api.http.stream("GET", "/v1/complaints", headers=api.key("chief"), params=params) as answer:
+            async for chunk in answer.aiter_bytes():
+                lines += chunk.count(b"\r\n")
+        assert lines == count + 1
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.slow
+async def test_memory_is_flat_for_a_hundred_thousand_rows(on_sqlite: Api) -> None:
+    few, many = await peak_of_export(on_sqlite, 5_000), await peak_of_export(on_sqlite, 100_000)
+    assert many < few + 4_000_000, (few, many)
