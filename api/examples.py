@@ -21,9 +21,10 @@ from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
 from domain.catalogue.terms import Process, Promise, Rung, Terms
-from domain.customers.customer import CallerRecord, Customer, EarlierCase, Thanks
+from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
+from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.command import Command
@@ -149,6 +150,8 @@ CALLER = CallerRecord(
             number=THANKS.number,
             service_code="thanks",
             state=State.CLOSED,
+            owner=AGENT.id,
+            district="west",
             flags=("hardship",),
             registered_at=THANKS.at,
             closed_at=THANKS.at + timedelta(minutes=4),
@@ -156,6 +159,20 @@ CALLER = CallerRecord(
         ),
     ),
     thanks=(THANKS,),
+)
+KNOWN_CALLER = KnownCaller(
+    **dict(CALLER),
+    open_cases=(),
+    incidents=(
+        OpenIncident(
+            number=INCIDENT_NUMBER,
+            title="Salt tide 咸潮",
+            state=IncidentState.CONFIRMED,
+            services=("water_quality",),
+            expected_at=None,
+            news=None,
+        ),
+    ),
 )
 SERVICES = Services(
     items=[ServiceItem.model_validate({**dict(TERMS), "clocks": TERMS.promises})],
@@ -169,6 +186,7 @@ ANSWERS: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
     "caller": CALLER,
+    "known_caller": KNOWN_CALLER,
     "services": SERVICES,
     "people": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),
 }

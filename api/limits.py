@@ -18,6 +18,8 @@ log = logging.getLogger("hotline.api")
 TOO_MANY_GUESSES = declare("too-many-guesses", HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys or links")
 TOO_MANY_REQUESTS = declare("too-many-requests", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests of one person")
 TOO_MANY_ACTIONS = declare("too-many-actions", HTTPStatus.TOO_MANY_REQUESTS, "Too many actions on one case")
+LOOKUP = "/v1/callers/lookup"
+"""Path of the one operation that reads what a body names: no telephone stands in an address."""
 _ONE_LINE = RateLimitItemPerMinute(1)
 
 
@@ -97,10 +99,15 @@ class Limits:
         """
         if role is Role.ADMIN:
             return
-        limit = self._reads if request.method in ("GET", "HEAD") else self._writes
+        limit = self._reads if is_reading(request) else self._writes
         subject = f"person {person}"
         limit.check(subject)
         limit.count(subject)
+
+
+def is_reading(request: Request) -> bool:
+    """Return True if the request changes nothing."""
+    return request.method in ("GET", "HEAD") or request.url.path == LOOKUP
 
 
 def _address(request: Request) -> str:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.security import HTTPBearer
 
-from api.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits
+from api.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits, is_reading
 from api.oidc.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
 from api.people import MalformedKeyError, People
 from api.problems import ProblemError, declare
@@ -20,7 +20,6 @@ WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading 
 KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, READ_MODEL_UNAVAILABLE, *TOKEN_ERRORS)
 INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
 INVALID = f'{CHALLENGE}, error="invalid_token"'
-READING = ("GET", "HEAD")
 LONGEST_KEY = 200
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
@@ -66,7 +65,7 @@ class BearerKey(HTTPBearer):
             self._limits.guessed(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
         actor, scope = found
-        if scope == "read" and request.method not in READING:
+        if scope == "read" and not is_reading(request):
             raise ProblemError(WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"])
         return actor
 

@@ -7,10 +7,11 @@ from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
 from domain.case.intake import THANKS, Caller, Registered
-from domain.case.lifecycle import State
-from domain.customers.customer import CallerRecord, Customer, EarlierCase, Thanks
+from domain.case.lifecycle import OPEN, State
+from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from readmodel.customers import CallerIdentity, customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
+from readmodel.incidents import open_in
 from readmodel.paging import Place, newest_first
 from readmodel.tables import cases, events, search_words
 
@@ -29,9 +30,25 @@ def caller_record(
     """
     customer = customer_of(connection, caller, area_code)
     earlier = tuple_(search_words.c.registered_at, search_words.c.number) < before.bound()
-    callers = [caller] if customer is None else [caller, _registered(connection, customer, area_code)]
     conditions = [earlier] if department is None else [earlier, cases.c.department == department]
-    return _record(connection, customer, CallerIdentity(area_code, *callers), *conditions)
+    return _record(connection, customer, _identity(connection, caller, customer, area_code), *conditions)
+
+
+def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
+    """Return what is known of a caller who has no case yet. `area_code` is that of telephones without one."""
+    customer = customer_of(connection, caller, area_code)
+    identity = _identity(connection, caller, customer, area_code)
+    record = _record(connection, customer, identity)
+    at_home = customer.district if customer else None
+    district = at_home or next((case.district for case in record.earlier_cases if case.district), None)
+    return KnownCaller(
+        **dict(record),
+        open_cases=tuple(map(_case, _cases(connection, identity, cases.c.state.in_(sorted(OPEN))))),
+        incidents=tuple(
+            OpenIncident.model_validate({**dict(incident), "services": incident.scope.services})
+            for incident in open_in(connection, district)
+        ),
+    )
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:
@@ -51,6 +68,11 @@ def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -
         .order_by(cases.c.registered_at, cases.c.number)
     )
     return tuple(map(_thanks, connection.execute(statement)))
+
+
+def _identity(connection: ReadConnection, caller: Caller, customer: Customer | None, area_code: str) -> CallerIdentity:
+    callers = [caller] if customer is None else [caller, _registered(connection, customer, area_code)]
+    return CallerIdentity(area_code, *callers)
 
 
 def _registered(connection: ReadConnection, customer: Customer, area_code: str) -> Caller:

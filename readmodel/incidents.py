@@ -11,7 +11,7 @@ from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import TAKING, IncidentState
+from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.incident.opening import Scope
 from readmodel.database import ReadConnection, WriteConnection
@@ -109,9 +109,18 @@ def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
     """Return number and scope of the incidents that new cases are linked to, oldest first."""
-    statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(TAKING)).order_by(_row.opened_at)
-    found = map(Incident.model_validate_json, connection.scalars(statement))
-    return [(incident.number, incident.scope) for incident in found]
+    return [(incident.number, incident.scope) for incident in _open(connection, TAKING)]
+
+
+def open_in(connection: ReadConnection, district: str | None) -> list[Incident]:
+    """Return the incidents in a district that a case can be linked to, oldest first; none without a district."""
+    return [incident for incident in _open(connection, LINKABLE) if district in incident.scope.districts]
+
+
+def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:
+    """Return the incidents in these states, none of which is an end, oldest first."""
+    statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(states)).order_by(_row.opened_at)
+    return map(Incident.model_validate_json, connection.scalars(statement))
 
 
 def get(connection: ReadConnection, number: str) -> Incident | None:

@@ -1,25 +1,57 @@
 """Records of callers and customers, for staff."""
 
+import logging
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Path
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
+from api.limits import LOOKUP
 from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.rights import department_within
-from api.routes.parameters import FIND_ERRORS, CaseNumber
+from api.routes.parameters import BODY_ERRORS, FIND_ERRORS, CaseNumber
 from api.sql.reader import READ_MODEL_UNAVAILABLE
-from domain.customers.customer import CallerRecord
+from domain.case.intake import Caller
+from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS
 from domain.shared.actors import Actor
-from domain.shared.text import AccountNo
-from readmodel.caller_records import caller_record, customer_record
+from domain.shared.text import AccountNo, Phone
+from domain.shared.value import Value
+from readmodel.caller_records import caller_record, customer_record, known_caller
 from readmodel.paging import Place
 
+log = logging.getLogger("hotline.api")
+
 CUSTOMER_NOT_FOUND = declare("customer-not-found", HTTPStatus.NOT_FOUND, "Customer not found")
+
+
+def _only(name: str, other: str) -> JsonDict:
+    return {"required": [name], "properties": {name: {"type": "string"}, other: {"type": "null"}}}
+
+
+class Lookup(Value):
+    """Telephone or account of whoever calls; exactly one of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [_only("phone", "account_no"), _only("account_no", "phone")],
+            "examples": [{"phone": "0760 8823 7777"}],
+        }
+    )
+
+    phone: Phone | None = Field(default=None, description="As it is shown or said, with or without the area code.")
+    account_no: AccountNo | None = Field(default=None, description="The account (户号).")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.phone is None) == (self.account_no is None):
+            raise ValueError("Accepted: phone or account_no, and not both")
+        return self
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -63,3 +95,22 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             detail = f"The registry has no account {account_no}. `hotline customers import` adds it."
             raise ProblemError(CUSTOMER_NOT_FOUND, detail)
         return render.answer(render.record(record, actor))
+
+    @operations.post(
+        LOOKUP,
+        "Look a caller up before registering 查来电人",
+        READ_CUSTOMERS,
+        KnownCaller,
+        {200: "known_caller"},
+        (*BODY_ERRORS, READ_MODEL_UNAVAILABLE),
+    )
+    async def look_up_caller(body: Lookup, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
+        """Tell who calls: the customer, open and earlier cases, thanks, and open incidents where the caller lives.
+
+        It changes nothing, and counts among the requests that read. A stranger is answered 200 with `customer: null`.
+        """
+        caller = Caller(phone=body.phone, account_no=body.account_no)
+        found = await backend.reader.ask(known_caller, caller, backend.catalogue.area_code)
+        by, whom = ("telephone" if body.phone else "account"), ("a customer" if found.customer else "no customer")
+        log.info("person %s looked up a caller by %s: %s", actor.id, by, whom)
+        return render.answer(render.record(found, actor))

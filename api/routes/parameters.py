@@ -50,20 +50,17 @@ FIND_ERRORS = (*CASE_ERRORS, *TEMPORAL_ERRORS)
 """Problems of reading a case from SQL or its workflow."""
 LIST_ERRORS = (INVALID_REQUEST, INVALID_CURSOR, READ_MODEL_UNAVAILABLE)
 """Problems of every list."""
+BODY_ERRORS = (MALFORMED_JSON, BAD_REQUEST, BODY_TOO_LARGE, TOO_SLOW, NO_JSON, INVALID_REQUEST)
+"""Problems of every operation that takes a body."""
 POST_ERRORS = (
     *KEY_ERRORS,
-    MALFORMED_JSON,
-    BAD_REQUEST,
-    BODY_TOO_LARGE,
-    TOO_SLOW,
-    NO_JSON,
-    INVALID_REQUEST,
+    *BODY_ERRORS,
     INVALID_IDEMPOTENCY_KEY,
     KEY_REUSED,
     *TEMPORAL_ERRORS,
     CLOCK_OFF,
 )
-"""Problems of every operation that takes a body."""
+"""Problems of every operation that changes something."""
 
 
 def number_in(text: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
+from domain.incident.lifecycle import IncidentState
 from domain.shared.codes import DistrictCode
 from domain.shared.text import ON_ONE_LINE, ONE_LINE, AccountNo, Name, Text
 from domain.shared.value import Value
@@ -80,6 +81,8 @@ class EarlierCase(BaseModel):
     number: str
     service_code: str
     state: State
+    owner: str = Field(description="Id of the person who replies to the caller (首问责任人).")
+    district: str | None
     flags: tuple[str, ...]
     registered_at: datetime
     closed_at: datetime | None
@@ -103,3 +106,23 @@ class CallerRecord(BaseModel):
         description="Of the same account or telephone, the newest first, at most 20."
     )
     thanks: tuple[Thanks, ...] = Field(description="All that such cases hold, the newest first, at most 20.")
+
+
+class OpenIncident(BaseModel):
+    """An open incident (突发事件) where the caller lives: it may be what the call is about."""
+
+    number: str
+    title: str
+    state: IncidentState
+    services: tuple[str, ...] = Field(description="Codes: calls about any of these belong to it.")
+    expected_at: datetime | None = Field(description="Time at which water is expected back.")
+    news: str | None = Field(description="Latest message to the callers.")
+
+
+class KnownCaller(CallerRecord):
+    """Record of a caller before a case is registered."""
+
+    open_cases: tuple[EarlierCase, ...] = Field(description="The same that are open, the newest first, at most 20.")
+    incidents: tuple[OpenIncident, ...] = Field(
+        description="Open in the district of the customer, or else of the latest case; the oldest first."
+    )

@@ -95,7 +95,7 @@ READ_CALLERS = Right(
 READ_CUSTOMERS = Right(
     name="read_customers",
     zh="查阅客户档案",
-    description="Any customer, by the account.",
+    description="Any customer, by the account or the telephone.",
     reach=_any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
 )
 READ_PARTS = Right(

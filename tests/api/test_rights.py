@@ -31,6 +31,7 @@ PAGE = ("/docs", "/openapi.json", "/swagger/")
 OWNER = "chen"
 """The agent who takes the calls of `Api.case_in`."""
 BODIES: Mapping[str, Any] = {
+    "POST /v1/callers/lookup": {"phone": PHONE},
     "POST /v1/complaints": CALL,
     "POST /v1/incidents": {"title": "咸潮", "services": ["water_quality"], "districts": ["west"]},
     **{f"POST /v1/complaints/{{number}}/actions/{name}": action for name, action in COMMANDS.items()},
