@@ -25,7 +25,7 @@ from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Intake, Registration
+from domain.case.intake import Contact, Intake, Registration
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
@@ -70,7 +70,7 @@ class IntakeService:
             digest=digest_of(body.model_dump_json()),
         )
         try:
-            owner, terms = self._owner(actor, body), self._terms(body, at)
+            owner, terms = self._owner(actor, body), self._terms(body, body.location.district, at)
         except (ProblemError, UnknownCode):
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
                 return Registered(number)
@@ -88,6 +88,11 @@ class IntakeService:
         if sent and (number := await self._made(request, *days_around(at, zone))):
             return Registered(number)
         known = await looking
+        facts, contact = known or UNKNOWN_CALLER
+        said = intake
+        intake, filled = said.filled_in(self._in_catalogue(contact)) if body.fill else (said, ())
+        if intake.location.district != said.location.district:
+            terms = self._terms(body, intake.location.district, at)
         draft = Registration(
             number="",
             at=at,
@@ -97,11 +102,12 @@ class IntakeService:
             intake=intake,
             terms=terms,
             incident=await self.reader.incident_covering(intake.service_code, intake.location.district),
-            **(known or UNKNOWN_CALLER)._asdict(),
+            filled=filled,
+            **facts._asdict(),
         )
         registered = await self._start(draft, request, sent=sent)
         if known is None and registered.case:
-            self.recognition.begin(registered.number, intake, at)
+            self.recognition.begin(registered.number, said, at)
         return registered
 
     async def _start(self, draft: Registration, request: Request, *, sent: bool) -> Registered:
@@ -139,9 +145,14 @@ class IntakeService:
             raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
         return self.naming.first_owner(body.owner)
 
-    def _terms(self, body: NewComplaint, at: datetime) -> Terms:
+    def _in_catalogue(self, contact: Contact) -> Contact:
+        """Return the contact without a district that the catalogue in force does not have."""
+        is_known = contact.district in {each.code for each in self.in_force.catalogue.districts}
+        return contact if is_known else contact._replace(district=None)
+
+    def _terms(self, body: NewComplaint, district: str | None, at: datetime) -> Terms:
         """Return the terms of the catalogue in force, with the priority that was given. Raises UnknownCode."""
-        terms = self.in_force.catalogue.terms(body.service_code, body.location.district, at)
+        terms = self.in_force.catalogue.terms(body.service_code, district, at)
         by_hand = {"priority": body.priority, "priority_by_hand": True} if body.priority else {}
         return terms.model_copy(update=by_hand)
 

@@ -50,7 +50,7 @@ class Recognition:
             await asyncio.sleep(pause)
             try:
                 known = await self._reader.known_late(intake, at, number)
-                if known != UNKNOWN_CALLER and (
+                if known != UNKNOWN_CALLER.facts and (
                     batch := await self._complaints.recognise(number, Recognised(**known._asdict()))
                 ):
                     await self._projection.write(batch)

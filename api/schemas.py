@@ -60,6 +60,10 @@ class NewComplaint(Intake):
     owner: Name | None = Field(
         default=None, description="Owner of the case, by id or name; by default the acting agent."
     )
+    fill: bool = Field(
+        default=True,
+        description="Take name, telephone and place from the registry of customers where the caller gives none.",
+    )
 
 
 class Links(BaseModel):

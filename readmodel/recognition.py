@@ -6,14 +6,16 @@ accounts share (a caretaker's, for example) identifies no customer. If it is giv
 an account is given, cases of the others on that telephone are not.
 """
 
+import re
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, String, bindparam, case, exists, func, literal, select, true
 
-from domain.case.intake import Caller, Intake, IntakeFlag
+from domain.case.intake import Caller, Contact, Intake, IntakeFlag
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
+from domain.shared.text import PHONE
 from readmodel.customers import CallerIdentity
 from readmodel.database import ReadConnection
 from readmodel.search_terms import FORMS, account_term, address_term, phone_terms, same_address
@@ -37,7 +39,14 @@ class CallerFacts(NamedTuple):
     customer_class: CustomerClass = USUAL_CLASS
 
 
-UNKNOWN_CALLER = CallerFacts()
+class CallerLookup(NamedTuple):
+    """Facts about a caller at intake, and the contact of the customer."""
+
+    facts: CallerFacts = CallerFacts()
+    contact: Contact = Contact()
+
+
+UNKNOWN_CALLER = CallerLookup()
 
 _PHONE = [f"phone_{place}" for place in range(FORMS)]
 """Parameters for the telephone given, in each form that cases and customers may have."""
@@ -65,6 +74,10 @@ _customer = (
         _matched.c.account_no,
         _matched.c.hardship,
         _matched.c.customer_class,
+        _matched.c.name,
+        _matched.c.district,
+        _matched.c.address,
+        case((~_shared, _matched.c.phone)).label("phone"),
         func.lower(func.replace(_matched.c.account_no, "-", "")).label("account_term"),
         case((~_shared, _matched.c.phone_term)).label("phone_term"),
         case((~_shared, _without_area)).label("local_term"),
@@ -81,6 +94,10 @@ _STATEMENT = (
         _customer.c.account_no.label("customer"),
         _customer.c.hardship,
         _customer.c.customer_class,
+        _customer.c.name,
+        _customer.c.phone,
+        _customer.c.district,
+        _customer.c.address.label("home"),
         _customer.c.phone_term.label("customers_phone"),
         cases.c.number,
         cases.c.registered_at,
@@ -104,8 +121,8 @@ _STATEMENT = (
 
 def recognise(
     connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
-) -> CallerFacts:
-    """Return the facts about the caller at `at`.
+) -> CallerLookup:
+    """Return the facts about the caller at `at`, and the contact of the customer.
 
     `area_code` is that of telephones without one. `own` is the number of the call's own case, if it has one already.
     """
@@ -139,4 +156,9 @@ def recognise(
         IntakeFlag.POSSIBLE_DUPLICATE: same,
     }
     flags = tuple(flag for flag, holds in facts.items() if holds)
-    return CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS)
+    # Files have brackets and extensions in telephones, cases have not.
+    phone = customer.phone if re.match(PHONE, customer.phone or "") else customer.customers_phone
+    return CallerLookup(
+        CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS),
+        Contact(customer.name, phone, customer.district, customer.home),
+    )

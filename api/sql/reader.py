@@ -19,7 +19,7 @@ from domain.incident.opening import Scope
 from readmodel import incidents
 from readmodel.database import ReadConnection, reading
 from readmodel.paging import BadCursorError
-from readmodel.recognition import UNKNOWN_CALLER, CallerFacts, recognise
+from readmodel.recognition import UNKNOWN_CALLER, CallerFacts, CallerLookup, recognise
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class Reader:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
-    async def known(self, intake: Intake, at: datetime) -> CallerFacts | None:
+    async def known(self, intake: Intake, at: datetime) -> CallerLookup | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
         said = (intake.caller.account_no, intake.caller.phone, intake.location.address)
         if not self._intake_seconds or not any(said):
@@ -132,7 +132,7 @@ class Reader:
 
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
         """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
-        return await self.ask(recognise, intake, at, self._area_code(), number)
+        return (await self.ask(recognise, intake, at, self._area_code(), number)).facts
 
     async def incident_covering(self, service: str, district: str | None) -> str | None:
         """Return the number of the oldest open incident whose scope has both, or None. Raises nothing.

@@ -1,7 +1,7 @@
 """Intake of a complaint (受理): what the caller said, and everything that a case starts from."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
@@ -38,6 +38,15 @@ class Location(Value):
     lng: float | None = Field(default=None, ge=-180, le=180)
 
 
+class Contact(NamedTuple):
+    """Contact of a customer, as the registry has it."""
+
+    name: str | None = None
+    phone: str | None = None
+    district: str | None = None
+    address: str | None = None
+
+
 THANKS = "thanks"
 """The service (表扬) whose cases are kept on the customer's record, with the person thanked."""
 IntakeChannel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
@@ -60,6 +69,21 @@ class Intake(Immutable):
             raise ValueError(f"Only with the service_code {THANKS}; leave it out otherwise")
         return thanked
 
+    def filled_in(self, contact: Contact) -> tuple[Self, tuple[str, ...]]:
+        """Return the intake with the contact where the caller said nothing, and the fields that it fills in.
+
+        The place is filled in as a whole: who names another district, or coordinates, does not speak of home.
+        """
+        said, place = self.caller, self.location
+        at_home = (place.address, place.lat, place.lng) == (None,) * 3 and place.district in (None, contact.district)
+        of_caller = {name: getattr(contact, name) for name in ("name", "phone") if getattr(said, name) is None}
+        of_place = {name: getattr(contact, name) for name in ("district", "address") if getattr(place, name) is None}
+        caller = {name: value for name, value in of_caller.items() if value}
+        location = {name: value for name, value in of_place.items() if value and at_home}
+        changed = {"caller": said.model_copy(update=caller), "location": place.model_copy(update=location)}
+        filled = (*(f"caller.{name}" for name in caller), *(f"location.{name}" for name in location))
+        return self.model_copy(update=changed), filled
+
 
 class IntakeFlag(StrEnum):
     """Flag of a caller, by the registry and earlier cases, raised during the call."""
@@ -78,6 +102,7 @@ class Registered(EventData):
     terms: Terms
     flags: tuple[str, ...] = omit_default((), "Of `IntakeFlag`.")
     possible_duplicates: tuple[str, ...] = omit_default((), "Cases that may be the same matter.")
+    filled: tuple[str, ...] = omit_default((), "Fields of the intake that the registry has filled in.")
     incident: str | None = omit_default(None, "The incident that explains the call.")
     customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
 

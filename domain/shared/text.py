@@ -90,7 +90,8 @@ Name = Annotated[
     ON_ONE_LINE,
     as_sent(80, refused=JOINERS),
 ]
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{2,24}$")]
+PHONE = r"^\+?[0-9][0-9 -]{2,24}$"
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE)]
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
 IncidentNumber = Annotated[
     str,

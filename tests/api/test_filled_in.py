@@ -1,0 +1,119 @@
+"""Name, telephone and place from the registry, where the caller gives none."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from domain.customers.customer import Customer
+from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.customers import keep
+from readmodel.database import writing
+from tests.api.test_caller import api_with_customers, call, locked
+from tests.support.api import Json
+from tests.support.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ACCOUNT, PHONE = "0420013", "0760 8823 7777"
+HOME: Json = {"district": "west", "address": "下闸新村 3 号", "lat": None, "lng": None}
+NOWHERE: Json = dict.fromkeys(HOME)
+
+
+async def test_a_case_by_account_gets_name_telephone_and_place(
+    temporal: Client, tmp_path: Path, database_url: str
+) -> None:
+    async with api_with_customers(temporal, database_url, tmp_path) as (made, _):
+        registered = await call(made, {"account_no": ACCOUNT}, {})
+        read = await made.complaint(registered["number"])
+        for case in (registered, read):
+            assert case["caller"] == {"account_no": ACCOUNT, "name": "李婆婆", "phone": PHONE}
+            assert case["location"] == HOME
+        (first,) = (await made.get(f"/v1/complaints/{registered['number']}/timeline")).json()["items"]
+        assert first["data"]["filled"] == ["caller.name", "caller.phone", "location.district", "location.address"]
+        page = (await made.get("/v1/complaints", q="下闸新村", district="west")).json()
+        assert [item["number"] for item in page["items"]] == [registered["number"]]
+        assert (await made.act(registered["number"], "urge", {}, "chen")).json()["caller"] == read["caller"]
+
+
+@pytest.mark.parametrize(
+    ("caller", "location", "expected"),
+    [
+        ({"phone": PHONE}, {}, ("李婆婆", PHONE, HOME)),
+        ({"phone": PHONE}, {"district": "west"}, ("李婆婆", PHONE, HOME)),
+        ({"account_no": ACCOUNT, "phone": "139 0000 0000", "name": "邻居"}, {}, ("邻居", "139 0000 0000", HOME)),
+        ({"account_no": ACCOUNT}, {"district": "east"}, ("李婆婆", PHONE, NOWHERE | {"district": "east"})),
+        ({"account_no": ACCOUNT}, {"address": "路口"}, ("李婆婆", PHONE, NOWHERE | {"address": "路口"})),
+        (
+            {"account_no": ACCOUNT},
+            {"lat": 22.5, "lng": 113.3},
+            ("李婆婆", PHONE, NOWHERE | {"lat": 22.5, "lng": 113.3}),
+        ),
+        ({"phone": "139 0000 0000"}, {}, (None, "139 0000 0000", NOWHERE)),
+        ({"name": "李婆婆"}, {}, ("李婆婆", None, NOWHERE)),
+    ],
+)
+async def test_what_the_caller_says_counts(
+    temporal: Client, tmp_path: Path, sqlite_url: str, caller: Json, location: Json, expected: tuple[Any, ...]
+) -> None:
+    """A caller who names another place does not speak of home."""
+    async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, _):
+        case = await call(made, caller, location)
+        assert (case["caller"]["name"], case["caller"]["phone"], case["location"]) == expected
+
+
+async def test_nothing_is_filled_in_where_the_request_says_so(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, _):
+        case = await call(made, {"account_no": ACCOUNT}, {}, fill=False)
+        assert (case["caller"], case["location"]) == ({"account_no": ACCOUNT, "name": None, "phone": None}, NOWHERE)
+        assert case["flags"] == ["hardship"]
+        (first,) = (await made.get(f"/v1/complaints/{case['number']}/timeline")).json()["items"]
+        assert "filled" not in first["data"]
+
+
+async def test_telephones_of_files_get_the_form_of_cases_and_shared_ones_are_left_out(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
+        given = {"1": "(0760)88237000转8", "2": "+852 2345 6789", "3": "88231000", "4": "0760 8823 1000"}
+        with writing(database) as connection:
+            keep(connection, [Customer(account_no=no, name="店", phone=phone) for no, phone in given.items()], "0760")
+        found = [(await call(made, {"account_no": account}, {}))["caller"]["phone"] for account in given]
+        assert found == ["076088237000", "+852 2345 6789", None, None]
+
+
+async def test_the_promises_are_those_of_the_district_that_is_filled_in(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
+        customers = [
+            Customer(account_no="1", name="村", district="minzhong"),
+            Customer(account_no="2", name="村", district="given_up", address="旧路 1 号"),
+        ]
+        with writing(database) as connection:
+            keep(connection, customers)
+        burst: Json = {"service_code": "burst_main"}
+        said = await call(made, {}, {"district": "minzhong"}, **burst)
+        filled = await call(made, {"account_no": "1"}, {}, **burst)
+        in_town = await call(made, {}, {}, **burst)
+        of_village, of_customer, of_town = [
+            [clock["budget_seconds"] for clock in case["clocks"]] for case in (said, filled, in_town)
+        ]
+        assert of_village == of_customer != of_town
+        # A district that the catalogue in force does not have is left out.
+        assert (await call(made, {"account_no": "2"}, {}))["location"] == NOWHERE | {"address": "旧路 1 号"}
+
+
+async def test_what_is_recognised_late_fills_nothing_in(temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
+    changes = {"caller_lookup_seconds": 0.05, "catalogue": DEFAULT_CATALOGUE}
+    async with api_with_customers(temporal, postgresql_url, tmp_path, **changes) as (made, database):
+        with locked(database):
+            number = (await call(made, {"account_no": ACCOUNT}, {}))["number"]
+        told = await until(partial(made.complaint, number), lambda case: bool(case["flags"]))
+        assert (told["flags"], told["caller"]["phone"], told["location"]) == (["hardship"], None, NOWHERE)
+        seen = (await made.get(f"/v1/complaints/{number}/caller", "chen")).json()["customer"]
+        assert (seen["phone"], seen["address"]) == (PHONE, HOME["address"])
