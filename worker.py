@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 from activities.acting import PeopleFinder
 from activities.case_updates import CaseUpdates
 from activities.catalogue_rollout import CatalogueRollout
+from activities.handover import Handovers
 from activities.incident import Incidents
 from activities.incident_teller import IncidentTeller
 from activities.notifications.caller_links import Links
@@ -46,6 +47,7 @@ from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow
+from workflows.handover import HandoverWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
@@ -71,6 +73,7 @@ WORKFLOWS = (
     ComplaintWorkflow,
     CourierWorkflow,
     CatalogueRolloutWorkflow,
+    HandoverWorkflow,
     IncidentWorkflow,
     ReconcilerWorkflow,
     SurgeWatchWorkflow,
@@ -98,7 +101,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         updates = CaseUpdates(of_cases, people, client, workflow_id)
         incidents = Incidents(writer, reader, updates)
         teller = IncidentTeller(client, incident_id)
-        rollout = CatalogueRollout(reader, updates)
+        rollout, handovers = CatalogueRollout(reader, updates), Handovers(reader, updates)
         workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
@@ -111,6 +114,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 sender.deliver_notifications,
                 rollout.list_open_cases,
                 rollout.change_catalogue,
+                handovers.list_owned_cases,
+                handovers.hand_over_cases,
                 watch.watch_surges,
                 incidents.publish,
                 incidents.inform,

@@ -36,6 +36,7 @@ from api.storage import READ_MODEL, TEMPORAL, Storage
 from api.temporal.backlog import Backlog
 from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
+from api.temporal.handovers import HandoverClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
 from hotline import entry, process
@@ -114,6 +115,7 @@ def assemble(
         complaints=complaints,
         recognition=recognition,
         incidents=IncidentClient(*temporal),
+        handovers=HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check),
         readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
         clock_check=clock_check,
         reader=reader,

@@ -22,6 +22,7 @@ from api.routes import (
     complaint_actions,
     complaints,
     dead_letters,
+    handovers,
     incidents,
     notices,
     operations,
@@ -77,7 +78,7 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.router.route_class = OnceRoute
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    records = (complaints, incidents, notices, parts, people, callers, caller_page, dead_letters)
+    records = (complaints, incidents, notices, parts, people, callers, caller_page, handovers, dead_letters)
     for part in (complaint_actions, *records, reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.

@@ -24,6 +24,7 @@ from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
 from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
+from api.temporal.handovers import HandoverClient
 from api.temporal.incidents import IncidentClient
 from domain.case.case import Case
 from domain.case.decide import available_actions
@@ -64,6 +65,7 @@ class Backend:
     complaints: ComplaintClient
     recognition: Recognition
     incidents: IncidentClient
+    handovers: HandoverClient
     readiness: ReadinessCheck
     clock_check: ClockCheck
     reader: Reader

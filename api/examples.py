@@ -17,6 +17,7 @@ from api.schemas import (
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.actions import dispatch, involve
 from domain.case.case import Case
+from domain.case.handover import Assigned, Handover, HandoverProgress
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
@@ -174,6 +175,18 @@ KNOWN_CALLER = KnownCaller(
         ),
     ),
 )
+HANDOVER = HandoverProgress(
+    handover=Handover(
+        id="0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        previous_owner=AGENT.id,
+        owner="10024",
+        reason="Sick leave. 病假",
+        actor=Actor(id="10005", role=Role.SUPERVISOR),
+    ),
+    handed_over=41,
+    refused={NUMBER: "It did not answer."},
+    state="done",
+)
 SERVICES = Services(
     items=[ServiceItem.model_validate({**dict(TERMS), "clocks": TERMS.promises})],
     currency=TERMS.currency,
@@ -187,6 +200,7 @@ ANSWERS: dict[str, Any] = {
     **_of_incident(),
     "caller": CALLER,
     "known_caller": KNOWN_CALLER,
+    "handover": from_json(render.handover(HANDOVER, (Assigned(number=NUMBER, department="repair"),))),
     "services": SERVICES,
     "people": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),
 }

@@ -46,6 +46,15 @@ class Naming:
         """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
         return self._owner(text, takes_unknown=self._takes_unknown)
 
+    def new_owner(self, text: str) -> Named:
+        """Return the person of no crew who is to own cases. Raises ProblemError 422."""
+        return self._owner(text, takes_unknown=False)
+
+    def former_owner(self, text: str) -> Named:
+        """Return the person who owns cases, also one who has left, or else the text."""
+        person = self._people.get(text)
+        return _named(person) if person else self.known(text)
+
     def known(self, text: str) -> Named:
         """Return the one person who is meant, or else the text."""
         found = self._people.named(text)

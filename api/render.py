@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
+from domain.case.handover import Assigned, HandoverProgress
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
@@ -122,6 +123,24 @@ def incident(item: Incident, cases: Mapping[str, int], actor: Actor) -> bytes:
 def _masked(content: Any, reader: Actor, case: State | str | None) -> bytes:  # noqa: ANN401 - JSON
     """Return JSON of a case in this state as the reader may see it; without a state, as of one that has ended."""
     shown, _ = masked(content, masks_for(reader.role, ended=case is None or case in ENDED))
+    return to_json(shown)
+
+
+def handover(progress: HandoverProgress, to_assign: Iterable[Assigned]) -> bytes:
+    """Return a handover in the shape of `routes.handovers.HandoverItem`."""
+    order = progress.handover
+    shown = {
+        "id": order.id,
+        "from": order.previous_owner,
+        "to": order.owner,
+        "reason": order.reason,
+        "by": order.actor.id,
+        "state": progress.state,
+        "handed_over": progress.handed_over,
+        "refused": [{"number": number, "why": why} for number, why in progress.refused.items()],
+        "to_assign": list(to_assign),
+        "links": {"self": f"/v1/handovers/{order.id}"},
+    }
     return to_json(shown)
 
 

@@ -9,15 +9,14 @@ from domain.case.automatic.catalogue_change import CatalogueChanged
 from domain.case.case import Case
 from domain.case.intake import Registered
 from domain.case.lifecycle import OPEN, State
-from domain.case.parts import PART_AT_WORK, Part
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
-from readmodel.database import ReadConnection, WriteConnection
+from readmodel.database import ReadConnection
 from readmodel.filters import CaseFilters
 from readmodel.paging import Page, Place, page_of
 from readmodel.search import conditions_of, find, having_terms
 from readmodel.sorting import Sort, stretches
-from readmodel.tables import cases, events, parts
+from readmodel.tables import cases, events
 
 PAGE = 1000
 """Rows that are fetched at once of a query of all cases."""
@@ -36,14 +35,6 @@ def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, 
 def count_open(connection: ReadConnection) -> int:
     """Return the number of open cases."""
     return connection.scalar(_COUNT_OPEN) or 0
-
-
-def count_of(connection: ReadConnection | WriteConnection, person: str) -> tuple[int, int]:
-    """Return the number of open cases that a person owns, and of cases and parts at work that the person works on."""
-    owned, assigned = (_COUNT_OPEN.where(column == person) for column in (cases.c.owner, cases.c.assignee))
-    at_work = connection.scalars(select(parts.c.document).where(parts.c.state.in_(sorted(PART_AT_WORK))))
-    on_parts = sum(Part.model_validate_json(document).assignee == person for document in at_work)
-    return connection.scalar(owned) or 0, (connection.scalar(assigned) or 0) + on_parts
 
 
 def has_cases(connection: ReadConnection) -> bool:

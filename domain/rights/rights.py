@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from domain.case.actions import COMMANDS, register
+from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.parts import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
 from domain.shared.actors import Actor, Role
@@ -158,6 +158,8 @@ def right_to(action: AnyAction) -> Right:
 
 REGISTER = replace(right_to(register.ACTION), needs=None)
 DECLARE = replace(right_to(declare.ACTION), needs=None)
+HAND_OVER = replace(right_to(hand_over.ACTION), needs=None)
+"""Right to hand over all cases of a person at once; each case decides as on a single one."""
 _COMMANDS: Sequence[AnyAction] = (*COMMANDS.values(), *INCIDENT_COMMANDS.values())
 ACTION_RIGHTS = (REGISTER, DECLARE, *map(right_to, _COMMANDS))
 """Rights to actions; the first two begin a case or incident, which cannot decide about them yet."""

@@ -74,13 +74,19 @@ def rotate(
 
 
 @app.command("revoke")
-def revoke(key_id: KeyId) -> None:
+def revoke(key_id: KeyId, leave_cases: person.LeaveCases = False) -> None:
     """Revoke a key; every API process refuses it within HOTLINE_PEOPLE_SECONDS."""
     from readmodel import people
     from readmodel.database import writing
+    from readmodel.workload import count_owned
 
+    now = datetime.now(UTC)
     with open_database() as database, writing(database) as connection:
-        key = people.revoke_key(connection, key_id, datetime.now(UTC))
+        key = people.revoke_key(connection, key_id, now)
+        keys = people.directory(connection).keys
+        can_act = any(each.person == key.person and each.scope == "all" and each.is_live(now) for each in keys)
+        if key.revoked_at == now and not (can_act or leave_cases) and (owned := count_owned(connection, key.person)):
+            raise person.cases_left(key.person, owned)
     typer.echo(f"key {key.id} of {key.person} is revoked")
 
 

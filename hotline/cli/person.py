@@ -16,6 +16,7 @@ app = typer.Typer(name="person", no_args_is_help=True, help="The people of the c
 
 PersonId = Annotated[str, typer.Argument(help="The id that `hotline person list` shows.")]
 Department = Annotated[str | None, typer.Option(help="Department, by code or name; a crew needs one.")]
+LeaveCases = Annotated[bool, typer.Option("--leave-cases", help="Also if the person owns open cases.")]
 Districts = Annotated[
     list[str] | None, typer.Option("--district", help="District of the person's work, by code or name; repeatable.")
 ]
@@ -70,7 +71,7 @@ def change(
         changes["department"] = None
     if everywhere:
         changes["districts"] = ()
-    with _named_faults(), open_database() as database, writing(database) as connection:
+    with named_faults(), open_database() as database, writing(database) as connection:
         found = people.change(connection, person_id, **changes)
     typer.echo(f"{found.id}: {found.name}, {found.role}")
 
@@ -89,27 +90,39 @@ def back(person_id: PersonId) -> None:
 
 
 @app.command("leave")
-def leave(person_id: PersonId) -> None:
+def leave(person_id: PersonId, leave_cases: LeaveCases = False) -> None:
     """Note that a person has left: every key is revoked, and nobody else ever gets the id."""
     from readmodel import people
-    from readmodel.case_queries import count_of
     from readmodel.database import writing
+    from readmodel.workload import assigned_to, count_owned
 
+    now = datetime.now(UTC)
     with open_database() as database, writing(database) as connection:
-        left = people.leave(connection, person_id, datetime.now(UTC))
-        owned, assigned = count_of(connection, left.id)
+        left = people.leave(connection, person_id, now)
+        owned, assigned = count_owned(connection, left.id), len(assigned_to(connection, left.id))
+        if owned and left.left_at == now and not leave_cases:
+            raise cases_left(left.id, owned)
     typer.echo(f"{left.id} has left; open cases to hand over: {owned}, to assign to another: {assigned}")
+
+
+def cases_left(person_id: str, owned: int) -> PeopleError:
+    """Return the error of a person who could not act on the own cases any more. Raised in a transaction, it undoes."""
+    first = f"`hotline handover {person_id} TO --reason TEXT --as PERSON`, or POST /v1/handovers"
+    return PeopleError(
+        f"{person_id} owns {owned} open case{'s' if owned > 1 else ''}, on which nobody could act as the owner;"
+        f" accepted: {first} first, or --leave-cases"
+    )
 
 
 def checked(person_id: str, name: str, role: StaffRole, department: str | None, districts: Sequence[str]) -> Person:
     """Return the person. Raises PeopleError if an id or name cannot be shown, or a code is not in the catalogue."""
     codes = _codes(department, districts)
-    with _named_faults():
+    with named_faults():
         return Person(id=person_id, name=name, role=role, **codes)
 
 
 @contextmanager
-def _named_faults() -> Iterator[None]:
+def named_faults() -> Iterator[None]:
     """Raise PeopleError for a field that is not valid."""
     from pydantic import ValidationError
 

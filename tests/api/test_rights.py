@@ -32,6 +32,7 @@ OWNER = "chen"
 """The agent who takes the calls of `Api.case_in`."""
 BODIES: Mapping[str, Any] = {
     "POST /v1/callers/lookup": {"phone": PHONE},
+    "POST /v1/handovers": {"from": "he", "to": "li", "reason": "病假"},
     "POST /v1/complaints": CALL,
     "POST /v1/incidents": {"title": "咸潮", "services": ["water_quality"], "districts": ["west"]},
     **{f"POST /v1/complaints/{{number}}/actions/{name}": action for name, action in COMMANDS.items()},
@@ -52,7 +53,13 @@ def body_of(route: str, incident: str) -> Any:
 async def ask(api: Api, route: str, by: str, number: str, incident: str) -> httpx.Response:
     """Send a request to the route, about this case and this incident."""
     method, path = route.split()
-    values = {"number": incident if "/incidents/" in path else number, "seq": "1", "account_no": "1", "key": "none"}
+    values = {
+        "number": incident if "/incidents/" in path else number,
+        "seq": "1",
+        "account_no": "1",
+        "key": "none",
+        "id": "0" * 32,
+    }
     path = path.format_map(values)
     if method == "POST":
         return await api.post(path, body_of(route, incident), by)

@@ -4,6 +4,7 @@ Shifts of the watch, the courier and the reconciler last less than a second here
 """
 
 import itertools
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,15 +15,20 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
+from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
+from domain.shared.actors import Actor, Role
 from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
-from tests.support.hotline import Hotline, until
+from tests.support.hotline import OWNER, Hotline, until
 from workflows.catalogue_rollout import RolloutStart
+from workflows.clients.handover import start_handover
 from workflows.clients.rollout import end_rollout, rollout_id, start_rollout
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
+from workflows.clients.start import Request
+from workflows.handover import HandoverStart
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 SETTINGS: dict[str, Any] = {"watch_seconds": 0.2, "reconcile_seconds": 0.2}
@@ -136,6 +142,19 @@ async def catalogue_in_its_second_look(hotline: Hotline) -> WorkflowHandle[Any, 
     return await this_run(hotline, running)
 
 
+async def handover(hotline: Hotline) -> WorkflowHandle[Any, Any]:
+    """Page after page, each of one case; the next run goes on at the last number."""
+    for complaint in [await hotline.start() for _ in range(6)]:
+        await complaint.published(1)
+    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
+    order = Handover(id=uuid.uuid4().hex, previous_owner=OWNER, owner="li", reason="病假", actor=supervisor)
+    start = HandoverStart.of(order).model_copy(update={"page": 1})
+    running = await start_handover(hotline.client, hotline.settings.task_queue, start, Request(key=order.id))
+    first = await this_run(hotline, running)
+    assert (await running.result()).handed_over >= 6
+    return first
+
+
 async def courier(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     return await _one_run(hotline, await COURIER.start(hotline.client, hotline.settings.task_queue))
 
@@ -164,6 +183,8 @@ LONG = {
     "catalogue_in_its_next_run": of_run(catalogue, 1),
     "catalogue_cancelled": of_run(catalogue_cancelled, 0),
     "catalogue_in_its_second_look": of_run(catalogue_in_its_second_look, 0),
+    "handover_before_its_next_run": of_run(handover, 0),
+    "handover_in_its_next_run": of_run(handover, 1),
     "courier_before_its_next_run": of_run(courier, 0),
     "reconciler_before_its_next_run": of_run(reconciler, 0),
     "watch_before_its_next_run": of_run(watch, 0),

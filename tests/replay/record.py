@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
+from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
+from domain.shared.actors import Actor, Role
 from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
@@ -22,11 +24,14 @@ from tests.replay.paths import PATHS
 from tests.replay.settlement_paths import SETTLEMENT_PATHS
 from tests.replay.write_paths import WRITE_PATHS
 from tests.support.causes import Cause
-from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
+from workflows.clients.handover import start_handover
 from workflows.clients.rollout import start_rollout
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
+from workflows.clients.start import Request
+from workflows.handover import HandoverStart
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
@@ -86,8 +91,21 @@ async def catalogue(hotline: Hotline) -> WorkflowHistory:
     return await running.fetch_history()
 
 
+async def handover(hotline: Hotline) -> WorkflowHistory:
+    """The history of a handover of two cases, in pages of one."""
+    for complaint in [await hotline.start() for _ in range(2)]:
+        await complaint.published(1)
+    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
+    order = Handover(id="0" * 32, previous_owner=OWNER, owner="li", reason="病假", actor=supervisor)
+    start = HandoverStart.of(order).model_copy(update={"page": 1})
+    running = await start_handover(hotline.client, hotline.settings.task_queue, start, Request(key=order.id))
+    await running.result()
+    return await running.fetch_history()
+
+
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
+    "handover": handover,
     **{name: of_path(play) for name, play in (PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS).items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_shift(COURIER.start),

@@ -15,6 +15,7 @@ NEVER_ENTERED = {
     "queries are in no history": {
         "catalogue_rollout.CatalogueRolloutWorkflow.progress",
         "entity.EntityWorkflow.done",
+        "handover.HandoverWorkflow.progress",
         "incident.IncidentWorkflow.incident",
     },
     "a history holds what validators have accepted, and replay does not ask them again": {
@@ -38,6 +39,7 @@ NEVER_ENTERED = {
         "unknown.UnknownWorkflow.run",
     },
     "API and worker compute it before they start a workflow": {
+        "handover.HandoverStart.of",
         "incident.incident_id",
         "incident.incident_summary",
         "messages.Names.of",

@@ -1,0 +1,103 @@
+"""Activities of a handover (全部移交): list the open cases of a person, and give them to another."""
+
+from sqlalchemy import Engine
+from temporalio import activity
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.case_updates import CaseUpdates
+from activities.fan_out import BRISK, SILENT, Answer, is_refusal
+from activities.projection import read
+from domain.case.actions.hand_over import ACTION, HandOver
+from domain.case.handover import Handover
+from domain.case.views import Outcome
+from domain.shared.command import Command
+from domain.shared.value import Immutable
+from readmodel.case_queries import get_cases
+from readmodel.workload import owned_by
+
+HANDED_OVER, OTHERS = "handed_over", "others"
+"""Answers of a case: it has the new owner; somebody else has given it to a third person."""
+_REFUSED = "refused "
+"""Answer of a case that refused, with its number and the reason."""
+
+
+class OwnedQuery(Immutable):
+    """Query for the next page of the open cases that a person owns."""
+
+    owner: str
+    after: str
+    limit: int
+
+
+class CasesOfHandover(Immutable):
+    """Cases of one page of a handover."""
+
+    handover: Handover
+    numbers: list[str]
+
+
+class HandedOver(Immutable):
+    """Outcome of a page: how many have the new owner, and the reason of each case that does not."""
+
+    handed_over: int
+    refused: dict[str, str]
+
+
+class Handovers:
+    """The activities of a handover.
+
+    Args:
+        engine: engine of the read model, to read.
+        cases: sends the updates of cases.
+    """
+
+    def __init__(self, engine: Engine, cases: CaseUpdates) -> None:
+        self._engine = engine
+        self._cases = cases
+
+    @activity.defn(name="list_owned_cases")
+    async def list_owned_cases(self, query: OwnedQuery) -> list[str]:
+        """Return the next numbers in order; none after the last."""
+        return await read(self._engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
+
+    @activity.defn(name="hand_over_cases")
+    async def hand_over_cases(self, page: CasesOfHandover) -> HandedOver:
+        """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there."""
+        handover = page.handover
+        known = await read(self._engine, lambda sql: get_cases(sql, page.numbers))
+        cases = {case.number: case for case in known}
+        body = HandOver(owner=handover.owner, note=handover.reason)
+        # The same for every attempt, so that an attempt whose answer was lost is answered again.
+        key = f"handover-{handover.id}"
+
+        async def ask(number: str) -> Answer:
+            if not (case := cases.get(number)):
+                return SILENT + number, None  # SQL has lost its first event, and will have it again
+            if case.owner != handover.previous_owner:  # moved by an attempt whose answer was lost, or by somebody else
+                return HANDED_OVER if case.owner == handover.owner else OTHERS, None
+            command = Command(
+                actor=handover.actor,
+                body=body,
+                key=key,
+                digest=handover.id,
+                people=handover.people,
+                acknowledged=case.version,
+            )
+            try:
+                outcome: Outcome = await self._cases.send(number, ACTION.name, command, Outcome, key)
+            except WorkflowUpdateFailedError as failed:
+                if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
+                    raise
+                return f"{_REFUSED}{number} {failed.cause.message}", None
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                return f"{_REFUSED}{number} Its workflow has ended.", None
+            return HANDED_OVER, outcome.batch
+
+        answers, silent = await self._cases.for_each(page.numbers, ask, BRISK)
+        told = [answer.removeprefix(_REFUSED).split(" ", 1) for answer in answers if answer.startswith(_REFUSED)]
+        unanswered = dict.fromkeys(silent, "It did not answer.")
+        return HandedOver(handed_over=answers[HANDED_OVER], refused={**dict(told), **unanswered})

@@ -1,0 +1,71 @@
+"""Client of the workflows of handovers."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError
+
+from api.problems import ProblemError
+from api.temporal.client import QUERY_SECONDS, answering, unless_gone
+from api.temporal.clock import ClockCheck
+from domain.case.handover import Handover, HandoverProgress
+from workflows.clients.handover import handover_workflow_id, start_handover
+from workflows.clients.start import Request, find_started
+from workflows.handover import HandoverStart, HandoverWorkflow
+
+SOON = 1.5
+"""Seconds that a request waits for the end of a handover: few cases are handed over within it."""
+
+
+class HandoverClient:
+    """Client of the workflows of handovers.
+
+    Args:
+        client: client of Temporal, which may be down.
+        task_queue: queue of the workers.
+        timeout_seconds: longest wait for a start.
+        clock_check: check before anything is started.
+    """
+
+    def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._timeout = timeout_seconds
+        self._clock_check = clock_check
+
+    async def is_started(self, request: Request) -> bool:
+        """Return True if this request has started a handover. Raises ProblemError, also if its key had another body."""
+        async with answering(self._timeout, "The handover"):
+            return await find_started(self._client, request, [request.key], handover_workflow_id) is not None
+
+    async def start(self, handover: Handover, request: Request) -> None:
+        """Make the handover durable. Raises ProblemError."""
+        await self._clock_check.require()
+        async with answering(self._timeout, "The handover"):
+            await start_handover(self._client, self._task_queue, HandoverStart.of(handover), request)
+
+    async def wait(self, handover_id: str) -> HandoverProgress | None:
+        """Return the progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
+        with suppress(TimeoutError, RPCError, RuntimeError):
+            async with asyncio.timeout(SOON):
+                return await self._handle(handover_id).result()
+        with suppress(ProblemError):
+            return await self.progress(handover_id)
+        return None
+
+    async def progress(self, handover_id: str) -> HandoverProgress | None:
+        """Return the progress; None if there is no such handover. Raises ProblemError."""
+        handle, timeout = self._handle(handover_id), timedelta(seconds=QUERY_SECONDS)
+        async with answering(QUERY_SECONDS, "The handover"):
+            if (found := await unless_gone(handle.describe(rpc_timeout=timeout))) is None:
+                return None
+            if found.status is WorkflowExecutionStatus.COMPLETED:
+                return await handle.result()
+            at = await handle.query(HandoverWorkflow.progress, rpc_timeout=timeout)
+            ended = at and found.status is not WorkflowExecutionStatus.RUNNING
+            return at.model_copy(update={"state": "ended"}) if at and ended else at
+
+    def _handle(self, handover_id: str) -> WorkflowHandle[HandoverWorkflow, HandoverProgress]:
+        return self._client.get_workflow_handle(handover_workflow_id(handover_id), result_type=HandoverProgress)

@@ -1,0 +1,70 @@
+"""The command `hotline handover`: all open cases of a person get another owner."""
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from domain.shared.operator_errors import OperatorError
+from hotline.cli.person import named_faults
+from hotline.cli.shared import open_database
+from hotline.settings import Settings
+from readmodel.people import PeopleError
+
+if TYPE_CHECKING:
+    from domain.case.handover import Handover, HandoverProgress
+
+app = typer.Typer()
+
+
+@app.command("handover")
+def handover(
+    previous_owner: Annotated[str, typer.Argument(metavar="FROM", help="Id of the owner, who may have left.")],
+    owner: Annotated[str, typer.Argument(metavar="TO", help="Id of the new owner, a person of no crew.")],
+    reason: Annotated[str, typer.Option(help="Reason; it stands on the timeline of each case.")],
+    by: Annotated[str, typer.Option("--as", help="Id of the supervisor or administrator who orders it.")],
+) -> None:
+    """Hand over all open cases of a person, and wait for the end; it does not depend on this command."""
+    from temporalio.client import WorkflowFailureError
+    from temporalio.service import RPCError
+
+    from domain.case.handover import Handover
+    from domain.rights.rights import HAND_OVER
+    from domain.shared.actors import Role
+    from readmodel import people
+    from readmodel.database import writing
+
+    with open_database() as database, writing(database) as connection:
+        known, to, actor = (people.get(connection, each) for each in (previous_owner, owner, by))
+    if to.left_at or to.role is Role.CREW or to.id == known.id:
+        raise PeopleError(f"{to.id} cannot get the cases of {known.id}; accepted: another person of no crew, at work")
+    if actor.left_at or actor.role not in HAND_OVER.reach:
+        raise PeopleError(f"{actor.id} hands no cases over; accepted: {' or '.join(sorted(HAND_OVER.reach))}, at work")
+    with named_faults():
+        order = Handover(
+            id=uuid.uuid4().hex,
+            previous_owner=known.id,
+            owner=to.id,
+            people=to.actor.people,
+            reason=reason,
+            actor=actor.actor,
+        )
+    try:
+        done = asyncio.run(_hand_over(order))
+    except (RPCError, RuntimeError, WorkflowFailureError) as error:
+        raise OperatorError(f"handover-{order.id} may be under way; see the Temporal UI: {error}") from error
+    typer.echo(f"handed over: {done.handed_over}; refused: {len(done.refused)}")
+    for number, why in done.refused.items():
+        typer.echo(f"  {number}: {why}")
+
+
+async def _hand_over(order: "Handover") -> "HandoverProgress":
+    from hotline.temporal.connection import connect
+    from workflows.clients.handover import start_handover
+    from workflows.clients.start import Request
+    from workflows.handover import HandoverStart
+
+    settings = Settings()
+    start, request = HandoverStart.of(order), Request(key=order.id)
+    return await (await start_handover(await connect(settings), settings.task_queue, start, request)).result()

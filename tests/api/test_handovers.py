@@ -1,0 +1,214 @@
+"""Handovers: all open cases of a person get another owner, once, durably, and in the name of the supervisor."""
+
+import uuid
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+import worker
+from activities.case_updates import CaseUpdates
+from api.temporal import handovers
+from domain.shared.actors import Role
+from readmodel.database import engine
+from tests.support.api import Api, Json, problem, running_api
+from tests.support.hotline import until
+from tests.support.rows import execute
+from workflows.clients.handover import handover_workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+ORDER: Json = {"from": "chen", "to": "li", "reason": "病假两周"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def made(temporal: Client, tmp_path: Path, database_url: str) -> AsyncIterator[Api]:
+    """An API of its own on each kind of database, so that nobody else's cases are handed over."""
+    async with running_api(temporal, database_url, tmp_path) as found:
+        yield found
+
+
+async def hand_over(made: Api, by: str = "xu", key: str | None = None, **changes: str) -> Json:
+    """A handover that is done at once, or soon."""
+    answer = await made.post("/v1/handovers", {**ORDER, **changes}, by, key)
+    assert answer.status_code in (200, 202), answer.text
+    found: Json = answer.json()
+    assert answer.headers["location"] == found["links"]["self"]
+    return await until(partial(progress, made, found), lambda seen: seen["state"] == "done")
+
+
+async def progress(made: Api, of: Json) -> Json:
+    answer = await made.get(of["links"]["self"], "xu")
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+async def owners(made: Api, *numbers: str) -> list[str]:
+    return [(await made.complaint(number))["owner"] for number in numbers]
+
+
+async def test_every_open_case_gets_the_new_owner_in_the_name_of_the_supervisor(made: Api) -> None:
+    mine = [await made.case_in(state) for state in ("registered", "dispatched", "in_progress", "pending_reply")]
+    ended = await made.case_in("refused")
+    others = (await made.register(by="chief")).json()["number"]
+    done = await hand_over(made)
+    assert (done["from"], done["to"], done["reason"], done["by"]) == ("chen", "li", "病假两周", "xu")
+    assert (done["handed_over"], done["refused"]) == (4, [])
+    assert await owners(made, *mine, ended, others) == ["li"] * 4 + ["chen", "chief"]
+    page = (await made.get("/v1/complaints", owner="li")).json()["items"]
+    assert {item["number"] for item in page} == {*mine}
+    for number in mine:
+        *_, last = (await made.get(f"/v1/complaints/{number}/timeline")).json()["items"]
+        assert (last["action"], last["actor"], last["role"]) == ("hand_over", "xu", "supervisor")
+        assert last["data"] == {"owner": "li", "previous_owner": "chen", "note": "病假两周"}
+    # The new owner has the rights of one.
+    assert (await made.act(mine[3], "reply", {"message": "好了"}, "li")).status_code == 200
+    assert (await hand_over(made))["handed_over"] == 0
+
+
+async def test_what_a_person_is_to_do_is_listed_and_stays(made: Api) -> None:
+    number = await made.case_in("dispatched")
+    await made.act(number, "sign_for", {}, "wu")
+    await made.act(number, "involve", {"department": "metering", "task": "核对读数"}, "chen")
+    await made.act(number, "sign_for", {"department": "metering"}, "sun")
+    for person, department in (("wu", "repair"), ("sun", "metering")):
+        done = await hand_over(made, **{"from": person})
+        assert (done["handed_over"], done["to_assign"]) == (0, [{"number": number, "department": department}])
+    assert (await made.complaint(number))["assignee"] == "wu"
+    ended = await made.case_in("dispatched")
+    await made.act(ended, "sign_for", {}, "wu")
+    await made.act(ended, "withdraw", {"reason": "自行解决"}, "chen")
+    assert [work["number"] for work in (await hand_over(made, **{"from": "wu"}))["to_assign"]] == [number]
+
+
+async def test_sent_again_it_is_the_same_handover(made: Api) -> None:
+    # Handovers of all tests are on one Temporal server.
+    once, to_lin = uuid.uuid4().hex, uuid.uuid4().hex
+    number = await made.case_in("registered")
+    first = await hand_over(made, key=once)
+    await made.act(number, "hand_over", {"owner": "chen"}, "xu")
+    again = await hand_over(made, key=once)
+    assert (again["id"], again["handed_over"]) == (first["id"], 1)
+    assert await owners(made, number) == ["chen"]
+    said = await made.post("/v1/handovers", {**ORDER, "reason": "另有原因"}, "xu", once)
+    problem(said, 422, "idempotency-key-reused")
+    made.directory.enter("lin", Role.AGENT)
+    await until(partial(people_of, made), lambda ids: "lin" in ids)
+    await hand_over(made, key=to_lin, to="lin")
+    made.directory.leave("lin")
+    await until(partial(people_of, made), lambda ids: "lin" not in ids)
+    problem(await made.post("/v1/handovers", {**ORDER, "to": "lin"}, "xu"), 422, "unknown-owner")
+    assert (await hand_over(made, key=to_lin, to="lin"))["handed_over"] == 1
+
+
+async def people_of(made: Api) -> list[str]:
+    return [person["id"] for person in (await made.get("/v1/people")).json()["items"]]
+
+
+async def test_who_has_left_hands_over_and_gets_nothing(made: Api) -> None:
+    made.tokens["kang"] = made.directory.enter("kang", Role.AGENT)
+    number = (await made.register(by="kang")).json()["number"]
+    made.directory.leave("kang")
+    await until(partial(people_of, made), lambda ids: "kang" not in ids)
+    assert (await hand_over(made, **{"from": "KANG"}))["from"] == "kang"
+    assert await owners(made, number) == ["li"]
+    for to in ("kang", "wu", "nobody"):
+        problem(await made.post("/v1/handovers", {**ORDER, "to": to}, "xu"), 422, "unknown-owner")
+    problem(await made.post("/v1/handovers", {**ORDER, "to": "chen"}, "xu"), 422, "same-owner")
+    problem(await made.post("/v1/handovers", {**ORDER, "from": "nobody"}, "xu"), 422, "unknown-owner")
+
+
+async def test_free_text_that_owns_cases_hands_them_over(made: Api) -> None:
+    number = (await made.register({"service_code": "no_water", "description": "停水", "owner": "老陈"}, "chief")).json()
+    assert (await hand_over(made, **{"from": "老陈"}))["handed_over"] == 1
+    assert await owners(made, number["number"]) == ["li"]
+
+
+@pytest.mark.parametrize("by", ["chen", "zhou", "wu", "gao", "he"])
+async def test_only_a_supervisor_hands_over(on_sqlite: Api, by: str) -> None:
+    problem(await on_sqlite.post("/v1/handovers", ORDER, by), 403, "wrong-role")
+
+
+async def test_what_is_not_there_is_said(on_sqlite: Api) -> None:
+    problem(await on_sqlite.get(f"/v1/handovers/{uuid.uuid4().hex}", "xu"), 404, "handover-not-found")
+    problem(await on_sqlite.get("/v1/handovers/rollout", "xu"), 422, "invalid-request")
+
+
+async def test_without_a_worker_it_is_durable_and_goes_on_with_one(
+    temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handovers, "SOON", 0.05)
+    async with running_api(temporal, sqlite_url, tmp_path, at_work=False, update_timeout_seconds=1.0) as made:
+        number = (await made.register()).json()["number"]
+        answer = await made.post("/v1/handovers", ORDER, "xu")
+        assert (answer.status_code, answer.json()["state"], answer.json()["handed_over"]) == (202, "running", 0)
+        async with worker.running(temporal, made.settings):
+            done = await until(partial(progress_or_none, made, answer.json()), lambda seen: seen.get("state") == "done")
+            assert (done["handed_over"], await owners(made, number)) == (1, ["li"])
+
+
+async def progress_or_none(made: Api, of: Json) -> Json:
+    answer = await made.get(of["links"]["self"], "xu")
+    return answer.json() if answer.is_success else {}
+
+
+async def test_an_attempt_that_died_is_made_up_for_and_each_case_is_asked_once(
+    made: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second case's answer is lost; the next attempt gets the same answer again."""
+    numbers = [await made.case_in("registered") for _ in range(3)]
+    send, lost = CaseUpdates.send, list[str]()
+
+    async def dying(cases: CaseUpdates, number: str, *rest: Any) -> Any:
+        answer = await send(cases, number, *rest)
+        if number == numbers[1] and not lost:
+            lost.append(number)
+            raise TimeoutError
+        return answer
+
+    monkeypatch.setattr(CaseUpdates, "send", dying)
+    done = await hand_over(made)
+    assert (done["handed_over"], done["refused"], lost) == (3, [], [numbers[1]])
+    assert [await made.actions(number) for number in numbers] == [["register", "hand_over"]] * 3
+
+
+async def test_a_case_that_is_not_handed_over_is_named_with_the_reason(made: Api, temporal: Client) -> None:
+    """One is closed, which SQL does not know yet; the workflow of another was ended by hand; a third was moved."""
+    closed = await made.case_in("pending_reply")
+    ended, moved, usual = [await made.case_in("registered") for _ in range(3)]
+    await made.act(closed, "reply", {"message": "好了"}, "chen")
+    await made.act(closed, "follow_up", {"outcome": "satisfied"}, "he")
+    await made.act(moved, "hand_over", {"owner": "chief"}, "xu")
+    await temporal.get_workflow_handle(f"complaint-{ended}").terminate()
+    database = engine(made.settings.database_url)
+    execute(database, "UPDATE cases SET state = 'pending_follow_up' WHERE number = :number", number=closed)
+    database.dispose()
+    done = await hand_over(made)
+    assert done["handed_over"] == 1
+    why = {item["number"]: item["why"] for item in done["refused"]}
+    assert why.keys() == {closed, ended}
+    assert why[ended] == "Its workflow has ended."
+    assert "closed" in why[closed]
+    assert await owners(made, usual, moved) == ["li", "chief"]
+
+
+async def test_a_handover_that_was_ended_by_hand_says_so(
+    temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handovers, "SOON", 0.05)
+    async with running_api(temporal, sqlite_url, tmp_path) as made:
+        await made.case_in("registered")
+        monkeypatch.setattr(CaseUpdates, "send", never)
+        begun = (await made.post("/v1/handovers", ORDER, "xu")).json()
+        await until(partial(progress_or_none, made, begun), lambda seen: seen.get("state") == "running")
+        await temporal.get_workflow_handle(handover_workflow_id(begun["id"])).terminate()
+        ended = await until(partial(progress_or_none, made, begun), lambda seen: seen.get("state") == "ended")
+        assert ended["handed_over"] == 0
+
+
+async def never(*_: Any) -> Any:
+    raise TimeoutError
