@@ -80,6 +80,8 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
 """Actions that bring a new case, or a new incident, to where an operation can succeed; the others need none."""
 _OTHERWISE: Mapping[str, Json] = {"complete": {"findings": ["payment_late"]}, "suspend": {"wake_at": None}}
 """Fields in which what is done before differs from the documented example."""
+LEAVER = "刘洋"
+"""Person who owns no case, so that a handover changes none of the others."""
 AT_ONCE = 8
 _CALLS = 11
 """Calls from one district, of which the last raises the suspicion of an incident."""
@@ -99,6 +101,7 @@ class Subjects:
         headers = {"Authorization": f"Bearer {service.admin_key}"}
         self._owner = owner
         may = {role, Role.OWNER}
+        service.make_key(LEAVER, "agent")
         with (
             httpx.Client(base_url=f"{service.api}/v1", headers=headers, timeout=30, trust_env=False) as self._http,
             ThreadPoolExecutor(AT_ONCE) as several,
@@ -117,6 +120,7 @@ class Subjects:
             self._fresh = {name: number.result() for name, number in fresh.items()}
             self._cases = cycle([self._case(), self._case(*_AT_WORK), self._case(*_DONE)])
             self.incident, self._other = self._declare(), self._declare()
+            self._handover = self._post("/handovers", {"from": LEAVER, "to": "admin", "reason": "离职"})["id"]
             self._noticed, self._letter = self._case(), f"{self._case()}-1-dispatcher"
         _write(service, self._noticed, self._letter)
 
@@ -124,6 +128,8 @@ class Subjects:
         """Return the values of the path for the next request to this operation."""
         if operation_id == "resend_letter":
             return {"key": self._letter}
+        if operation_id == "get_handover":
+            return {"id": self._handover}
         if operation_id == "get_notice":
             return {"number": self._noticed, "seq": SAMPLE.seq}
         if "{number}" not in path:
@@ -138,7 +144,8 @@ class Subjects:
         thanks: each service may be given by its names as well.
         """
         incidents = {name: self._other for name in ("incident", "into") if body.get(name)}
-        return incidents | ({"service_code": THANKS} if body.get("thanked") else {})
+        people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
+        return incidents | people | ({"service_code": THANKS} if body.get("thanked") else {})
 
     def use_up(self, operation_id: str) -> None:
         """Note that the operation has succeeded: the next requests are about others."""
