@@ -19,10 +19,11 @@ ACCEPTED = ["an id that GET /v1/people lists", "a name that only one person has"
 
 
 class Named(NamedTuple):
-    """Person who is meant: the id and the shown name; for free text, the text and nothing."""
+    """Person who is meant: the id, the shown name and the department; for free text, the text and nothing."""
 
     id: str
     name: str = ""
+    department: str | None = None
 
     @property
     def people(self) -> dict[str, str]:
@@ -68,6 +69,9 @@ class Naming:
                 is_owner = field == "owner"
                 named = self._owner(text, takes_unknown=False) if is_owner else self._assignee(text, body, actor)
                 body, people = body.model_copy(update={field: named.id}), people | named.people
+                # If nobody tells the department, it is that of the assignee: the case knows if it has work there.
+                if getattr(body, "department", "") is None and actor.department is None and named.department:
+                    body = body.model_copy(update={"department": named.department})
         return body, people
 
     def _owner(self, text: str, *, takes_unknown: bool) -> Named:
@@ -85,9 +89,10 @@ class Naming:
         person = self._find("assignee", text, takes_unknown=self._takes_unknown)
         if person is None:
             return Named(text)
-        if department not in (None, person.department):
-            detail = f"{person.id} is of {person.department or 'no department'}, and the work is that of {department}."
-            raise ProblemError(UNKNOWN_ASSIGNEE, detail, accepted=[f"a person of {department}"])
+        if person.department is None or department not in (None, person.department):
+            work = f"the work is that of {department or 'a department'}"
+            detail = f"{person.id} is of {person.department or 'no department'}, and {work}."
+            raise ProblemError(UNKNOWN_ASSIGNEE, detail, accepted=[f"a person of {department or 'the department'}"])
         return _named(person)
 
     def _find(self, field: str, text: str, *, takes_unknown: bool) -> Member | None:
@@ -102,4 +107,4 @@ class Naming:
 
 
 def _named(person: Member) -> Named:
-    return Named(person.id, shown_name(person.id, person.name))
+    return Named(person.id, shown_name(person.id, person.name), person.department)

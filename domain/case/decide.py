@@ -102,7 +102,8 @@ def _decision(
     if part is None or action.part is None:
         raise no_such_part(case, department)
     state = State.PENDING_REPLY if completes_the_work(action, part, case) else action.part.leads_to
-    return Decision(action.data.of(command.body, part=part.serial, department=department), state)
+    facts = action.part.facts(part, command.body)
+    return Decision(action.data.of(command.body, part=part.serial, department=department, **facts), state)
 
 
 def _refused(why: Refused | NotPossible, case: CaseState, actor: Actor, at: datetime) -> Refused:

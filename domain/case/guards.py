@@ -34,7 +34,7 @@ def part_not_possible(action: Action, part: Part, case: CaseState, at: datetime)
 
 def completes_the_work(action: Action, part: Part, case: CaseState) -> bool:
     """Return True if the reply is due after the action: the case is completed, and no other part is unfinished."""
-    ends = action.part is not None and action.part.target not in UNFINISHED
+    ends = action.part is not None and action.part.target not in {None, *UNFINISHED}
     return case.completed and ends and all(other.serial == part.serial for other in case.unfinished)
 
 

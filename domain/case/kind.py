@@ -100,11 +100,13 @@ class EventKind(BaseKind[CaseState, Event]):
 class PartAction:
     """Effect of an action on a part of a case: from which of its states, to which, and in which states of the case.
 
-    `always` is set if the action is never one on the case itself.
+    Without `target` the state of the part stays. `facts` returns further facts of the event; it raises Refused for a
+    body that is wrong for the part. `always` is set if the action is never one on the case itself.
     """
 
     sources: AbstractSet[PartState]
-    target: PartState
+    target: PartState | None = None
+    facts: Callable[[Part, Any], Mapping[str, Any]] = lambda *_: {}
     evolve: Callable[[CaseState, Part, Any, Event], None] = lambda *_: None
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None

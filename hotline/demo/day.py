@@ -187,6 +187,7 @@ def _scene(index: int, offer: Offer, offers: Sequence[Offer]) -> Scene:
         department=offer.department,
         elsewhere=elsewhere,
         colleague=AGENTS[(index + 1) % len(AGENTS)],
+        relief=Staff(departments).who(Role.CREW, owner="", department=offer.department, turn=index + 1).name,
         done=said.done[index % len(said.done)],
         told=said.told,
     )

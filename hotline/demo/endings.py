@@ -30,6 +30,7 @@ from hotline.demo.steps import (
     Plan,
     Wake,
     ask_approval,
+    assign,
     complete,
     complete_part,
     dispatch,
@@ -288,6 +289,7 @@ _MANAGED = (
         if_late=_UNEXTENDED,
     ),
     Plan("handed_over", "移交责任人", (dispatch(), hand_over(), *REST)),
+    Plan("reassigned", "换人处理", (dispatch(), sign_for(), assign(), complete(), *SATISFIED)),
     Plan(
         "urged",
         "催办",

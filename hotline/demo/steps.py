@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from domain.case.actions import ACTION_OF
 from domain.case.actions.arrive import Arrive
+from domain.case.actions.assign import Assign
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -50,6 +51,7 @@ class Scene:
     department: str
     elsewhere: str
     colleague: str
+    relief: str
     done: str
     told: str
 
@@ -170,6 +172,11 @@ def suspend(reason: str, wakes_after: float | None = None) -> Step:
 def hand_over() -> Step:
     """Hand over (移交) to a colleague."""
     return Step(Role.SUPERVISOR, "hand_over", lambda scene: HandOver(owner=scene.colleague, note="原责任人轮休"))
+
+
+def assign() -> Step:
+    """Assign (指派) the work to another person of the crew."""
+    return Step(Role.SUPERVISOR, "assign", lambda scene: Assign(assignee=scene.relief, note="原处理人下班"))
 
 
 def give_back() -> Step:

@@ -80,6 +80,24 @@ async def test_an_assignee_is_of_the_department(on_sqlite: Api) -> None:
     problem(await on_sqlite.act(number, "sign_for", {"assignee": "sun"}, "wu"), 422, "unknown-assignee")
 
 
+async def test_whom_a_supervisor_assigns_is_of_the_department_that_has_the_work(on_sqlite: Api) -> None:
+    """The service finds the department by the person, and the case knows if that one has work on it."""
+    number = await on_sqlite.case_in("in_progress")
+    on_sqlite.directory.enter("ma", Role.CREW, "repair")
+    await on_sqlite.backend.people.read_anew()
+    found = problem(await on_sqlite.act(number, "assign", {"assignee": "sun"}, "xu"), 422, "no-such-part")
+    assert "metering has no part" in found["detail"]
+    found = problem(await on_sqlite.act(number, "assign", {"assignee": "li"}, "xu"), 422, "unknown-assignee")
+    assert found["detail"] == "li is of no department, and the work is that of a department."
+    problem(await on_sqlite.act(number, "assign", {"assignee": "sun"}, "wu"), 422, "unknown-assignee")
+    assert (await on_sqlite.act(number, "assign", {"assignee": "ma"}, "xu")).json()["assignee"] == "ma"
+    problem(await on_sqlite.act(number, "assign", {"assignee": "ma"}, "wu"), 422, "same-assignee")
+    await on_sqlite.act(number, "involve", {"department": "metering", "task": "检查水表"}, "chen")
+    parts = (await on_sqlite.act(number, "assign", {"assignee": "sun"}, "xu")).json()["parts"]
+    assert [part["assignee"] for part in parts] == ["sun"]
+    assert (await on_sqlite.complaint(number))["assignee"] == "ma"
+
+
 async def test_nobody_in_the_directory_is_refused_unless_that_is_allowed(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, now, unknown_people="refuse") as api:
         number = (await api.register()).json()["number"]

@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.shared.actors import Actor, Role
+from tests.replay.change_paths import CHANGE_PATHS
 from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
@@ -103,10 +104,11 @@ async def handover(hotline: Hotline) -> WorkflowHistory:
     return await running.fetch_history()
 
 
+_OF_CASES = PATHS | CHANGE_PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
     "handover": handover,
-    **{name: of_path(play) for name, play in (PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS).items()},
+    **{name: of_path(play) for name, play in _OF_CASES.items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_shift(COURIER.start),
     "reconciler": of_shift(RECONCILER.start),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from domain.case.actions.arrive import Arrive
+from domain.case.actions.assign import Assign
 from domain.case.actions.complete import Complete
 from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.decide_credit import DecideCredit
@@ -124,6 +125,7 @@ def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
         "involve": st.builds(Involve, department=departments, task=reason, takes_over=maybe),
         "release": st.builds(Release, department=departments, reason=reason),
         "link_incident": st.builds(LinkIncident, incident=incidents),
+        "assign": st.builds(Assign, department=maybe, assignee=names),
         "sign_for": st.builds(SignFor, department=maybe),
         "arrive": st.builds(Arrive, department=maybe),
         "complete": st.builds(Complete, department=maybe, result=reason, findings=findings),

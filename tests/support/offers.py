@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.case.actions.assign import Assign
 from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.decide_extension import DecideExtension
@@ -39,6 +40,7 @@ def bodies(case: CaseState) -> list[ActionBody]:
         "dispatch": Dispatch(department="network"),
         "request_extension": RequestExtension(working_days=1, reason="x"),
         "hand_over": HandOver(owner=f"not {case.owner}"),
+        "assign": Assign(assignee="nobody's"),
         "decide_approval": DecideApproval(approved=True, reason="x"),
         "decide_extension": DecideExtension(approved=False),
         "involve": Involve(department="network", task="x"),

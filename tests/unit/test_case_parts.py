@@ -143,7 +143,7 @@ class TestWork:
         assert refused(case, comment, BILLING).code == "other_department"
         do(case, comment, THEN, OTHER_CREW)
         offered = case.available_actions(OTHER_CREW, THEN)
-        assert offered == ("sign_for", "return", "request_approval", "comment")
+        assert offered == ("sign_for", "return", "request_approval", "comment", "assign")
 
     @pytest.mark.parametrize("done", ["return", "complete"])
     def test_a_crew_whose_part_is_done_or_returned_has_no_say_any_more(self, done: str) -> None:

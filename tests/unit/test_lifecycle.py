@@ -49,6 +49,7 @@ BY_HAND = (
     ("request_extension", "申请延期", "dispatched in_progress awaiting_approval", "", "crew"),
     ("decide_extension", "延期审批", ANY_OPEN, "", "supervisor"),
     ("hand_over", "移交", ANY_OPEN, "", "supervisor"),
+    ("assign", "指派", "dispatched in_progress suspended awaiting_approval", "", "crew dispatcher supervisor"),
     ("involve", "协办", "dispatched in_progress", "", "dispatcher owner"),
     (
         "release",

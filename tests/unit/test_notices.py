@@ -61,6 +61,7 @@ TOLD = {
     "request_extension": ["supervisor"],
     "decide_extension": [DEPARTMENT],
     "hand_over": ["owner:Li Mei", OWNER],
+    "assign": ["assignee:黄强", ASSIGNEE],
     "involve": ["department:metering"],
     "release": ["department:metering", OWNER],
     "decide_credit": [OWNER, f"caller:{NUMBER}"],

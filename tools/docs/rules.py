@@ -21,6 +21,8 @@ REFUSED = (
     ("督办 `supervise`", "Once in a cycle.", "already-supervised"),
     ("移交 `hand_over`", "To another person than the owner (422).", "same-owner"),
     ("", "To a person of the directory who is of no crew (422).", "unknown-owner"),
+    ("指派 `assign`", "To another person than the assignee (422).", "same-assignee"),
+    ("", "To a person of the department (422).", "unknown-assignee"),
 )
 """Actions with their condition, and the problem type of a refusal."""
 

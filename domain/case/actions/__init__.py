@@ -3,6 +3,7 @@
 from domain.case.actions import (
     answer,
     arrive,
+    assign,
     comment,
     complete,
     decide_approval,
@@ -62,6 +63,7 @@ ACTIONS: tuple[Action, ...] = (
     request_extension.ACTION,
     decide_extension.ACTION,
     hand_over.ACTION,
+    assign.ACTION,
     involve.ACTION,
     release.ACTION,
     link_incident.ACTION,

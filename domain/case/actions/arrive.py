@@ -36,5 +36,5 @@ ACTION = Action(
     guard=while_incomplete,
     evolve=evolve,
     notifies=("owner",),
-    part=PartAction(sources={PartState.IN_PROGRESS}, target=PartState.IN_PROGRESS),
+    part=PartAction(sources={PartState.IN_PROGRESS}),
 )

@@ -1,0 +1,78 @@
+"""assign 指派: another person of the department works on the case, or on its part of it."""
+
+from datetime import datetime
+from typing import Any
+
+from domain.case.events import Event
+from domain.case.guards import while_incomplete
+from domain.case.kind import Action, Decision, PartAction
+from domain.case.lifecycle import State
+from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import Addressees
+from domain.shared.text import Name
+
+SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged")
+
+
+class Assign(PartBody):
+    """指派 to a person of the department that has the case, or a part."""
+
+    assignee: Name
+
+
+class Assigned(PartData, Assign):
+    """New assignee, and the one before."""
+
+    previous_assignee: str | None = None
+
+
+def decide(case: CaseState, body: Assign, _: Actor, __: datetime) -> Decision:
+    """Refuse the assignee of the case."""
+    return Decision(Assigned.of(body, **_previous(body, case.assignee)))
+
+
+def evolve(case: CaseState, data: Assigned, _: Event) -> None:
+    """Give the case to the assignee."""
+    case.assignee = data.assignee
+
+
+def facts_of_part(part: Part, body: Assign) -> dict[str, Any]:
+    """Return the assignee before. Raises Refused for the assignee of the part."""
+    return _previous(body, part.assignee)
+
+
+def evolve_part(case: CaseState, part: Part, data: Assigned, _: Event) -> None:
+    """Give the part to the assignee."""
+    case.put_part(part, assignee=data.assignee)
+
+
+def _previous(body: Assign, assignee: str | None) -> dict[str, Any]:
+    if body.assignee == assignee:
+        raise Refused(SAME_ASSIGNEE, f"{assignee} works on it already.", ("another person of the department",))
+    return {"previous_assignee": assignee} if assignee else {}
+
+
+def notifies(_: CaseState, data: Assigned, __: Event) -> Addressees:
+    """Tell the assignee, and the one before."""
+    return tuple(f"assignee:{each}" for each in (data.assignee, data.previous_assignee) if each)
+
+
+ACTION = Action(
+    name="assign",
+    zh="指派",
+    description="Another person of the department works on it.",
+    roles={Role.CREW, Role.DISPATCHER, Role.SUPERVISOR},
+    sources={State.DISPATCHED, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL},
+    body=Assign,
+    example=Assign(assignee="黄强", note="The shift has changed."),
+    problems=(SAME_ASSIGNEE, NO_SUCH_PART),
+    data=Assigned,
+    guard=while_incomplete,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+    part=PartAction(sources=PART_AT_WORK, facts=facts_of_part, evolve=evolve_part),
+)
