@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from sqlalchemy import JSON, RowMapping, bindparam, func, select, tuple_, type_coerce
 
-from domain.case.automatic.catalogue_change import CatalogueChanged
 from domain.case.case import Case
 from domain.case.intake import Registered
 from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
+from domain.shared.value import Immutable
 from readmodel.database import ReadConnection
 from readmodel.filters import CaseFilters
 from readmodel.paging import Page, Place, page_of
@@ -25,6 +25,12 @@ PAGE = 1000
 _VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
 
 _COUNT_OPEN = select(func.count()).select_from(cases).where(cases.c.state.in_(sorted(state.value for state in OPEN)))
+
+
+class _NewTerms(Immutable):
+    """Terms in the data of an event; all else in them is left out."""
+
+    terms: Terms
 
 
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
@@ -121,7 +127,7 @@ def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case,
     )
     rows = [(Progress.model_validate_json(row.document), row) for row in connection.execute(statement)]
     later = _later_terms(
-        connection, [(row.number, progress.catalogue_change.seq) for progress, row in rows if progress.catalogue_change]
+        connection, [(row.number, progress.later_terms.seq) for progress, row in rows if progress.later_terms]
     )
     found = {
         row.number: Case.restore(
@@ -133,9 +139,9 @@ def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case,
 
 
 def _later_terms(connection: ReadConnection, places: Sequence[tuple[str, int]]) -> dict[str, Terms]:
-    """Return the terms of cases that another catalogue was put in force for, from the events of that."""
+    """Return the terms of cases that have others than at their registration, from the events that brought them."""
     if not places:
         return {}
     statement = select(events.c.number, events.c.data).where(tuple_(events.c.number, events.c.seq).in_(places))
     rows = connection.execute(statement)
-    return {row.number: CatalogueChanged.model_validate_json(row.data).terms for row in rows}
+    return {row.number: _NewTerms.model_validate_json(row.data).terms for row in rows}

@@ -16,18 +16,19 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 from sqlalchemy import Row, bindparam, func, select, update
 
+from domain.case.actions.correct import Corrected
 from domain.case.actions.decide_approval import ApprovalDecided
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
-from domain.case.intake import Registered
+from domain.case.intake import Intake, IntakeFacts, Registered
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from readmodel.database import WriteConnection
 from readmodel.decisions import HUNDREDTHS
 from readmodel.notifications import notification_row
-from readmodel.search_terms import impersonal_terms, search_terms
+from readmodel.search_rows import replace_terms, term_rows, terms_in_sql
 from readmodel.statements import RowValues, event_row, insert_missing, row, upsert
 from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
 
@@ -69,10 +70,17 @@ def write(
         for number, event in occurred
         for each in owed(number, event)
     ]
-    upsert(connection, cases, [_registered_row(batch) for batch in first])
-    insert_missing(connection, search_words, [found for batch in first for found in _search_rows(batch)])
+    corrected = {number for number, event in occurred if isinstance(event.data, Corrected)}
+    before = terms_in_sql(connection, corrected)
+    written = upsert(connection, cases, [_registered_row(batch) for batch in first])
     if later:
         _update(connection, later)
+    # A batch that comes late does not tell the terms that the case has by now.
+    late = set() if written == len(first) else {batch.number for batch in first}
+    if changed := corrected | late:
+        replace_terms(connection, before, terms_in_sql(connection, changed))
+    plain = [batch for batch in first if batch.number not in changed]
+    insert_missing(connection, search_words, [found for batch in plain for found in _search_rows(batch)])
     inserted = insert_missing(
         connection,
         events,
@@ -106,6 +114,7 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
     """Update existing rows. A row that did not change is newer already, or earlier events are missing."""
     rows = [
         _state_row(batch)
+        | _corrected_row(batch)
         | {
             "the_number": batch.number,
             "since_version": batch.since_version,
@@ -116,7 +125,9 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
         }
         for batch in batches
     ]
-    if connection.execute(_UPDATE, rows).rowcount == len(rows):
+    # Rows of one statement have the same columns.
+    by_columns = [[row for row in rows if ("address" in row) is has_facts] for has_facts in (False, True)]
+    if sum(connection.execute(_UPDATE, alike).rowcount for alike in by_columns if alike) == len(rows):
         return
     wanted = {batch.number for batch in batches}
     query = select(cases.c.number, cases.c.version, cases.c.changed_at).where(cases.c.number.in_(wanted))
@@ -167,18 +178,33 @@ def _is_same(event: Event, there: Row[Any]) -> bool:
 def _registered_row(batch: ProjectionBatch) -> RowValues:
     registered, data = _registration(batch)
     intake = data.intake
-    return _state_row(batch) | {
-        "number": batch.number,
-        "service_code": intake.service_code,
-        "priority": batch.priority or data.terms.priority,
-        "district": intake.location.district,
-        "registered_at": registered.at,
-        "caller_name": intake.caller.name,
-        "caller_phone": intake.caller.phone,
-        "caller_account_no": intake.caller.account_no,
-        "address": intake.location.address,
-        "channel": intake.channel,
-        "description": intake.description,
+    facts = _facts_row(intake) | _corrected_row(batch)
+    return (
+        _state_row(batch)
+        | facts
+        | {
+            "number": batch.number,
+            "priority": batch.priority or data.terms.priority,
+            "registered_at": registered.at,
+            "channel": intake.channel,
+            "description": intake.description,
+        }
+    )
+
+
+def _corrected_row(batch: ProjectionBatch) -> RowValues:
+    """Return the columns of what was corrected; none if nothing was."""
+    return _facts_row(batch.case.corrected) if batch.case.corrected else {}
+
+
+def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
+    return {
+        "service_code": facts.service_code,
+        "district": facts.location.district,
+        "caller_name": facts.caller.name,
+        "caller_phone": facts.caller.phone,
+        "caller_account_no": facts.caller.account_no,
+        "address": facts.location.address,
     }
 
 
@@ -227,7 +253,4 @@ def _decision_rows(number: str, event: Event) -> list[RowValues]:
 
 def _search_rows(batch: ProjectionBatch) -> list[RowValues]:
     registered, data = _registration(batch)
-    impersonal = impersonal_terms(batch.number, data.intake)
-    of_case = {"registered_at": registered.at, "number": batch.number}
-    terms = sorted(search_terms(batch.number, data.intake))
-    return [{"word": term, "personal": term not in impersonal, **of_case} for term in terms]
+    return term_rows(batch.number, registered.at, data.intake)

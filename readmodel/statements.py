@@ -31,13 +31,12 @@ def insert_missing(connection: WriteConnection, table: Table, rows: Sequence[Row
     return connection.execute(_insert_missing(connection.dialect.name, table), rows).rowcount if rows else 0
 
 
-def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> int:
     """Insert the rows, or update those that exist; if the table has a column `version`, none with a higher version.
 
-    Columns that the rows do not name keep their values.
+    Columns that the rows do not name keep their values. Returns the number of rows that were written.
     """
-    if rows:
-        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0])), rows)
+    return connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0])), rows).rowcount if rows else 0
 
 
 @cache

@@ -90,7 +90,7 @@ cases = Table(
     Column("description", Text, nullable=False),
     Column("document", JsonText, nullable=False, comment="domain.case.progress.Progress"),
 )
-"""Cases. The whole case can be restored from `document` and its first event."""
+"""Cases. The whole case is restored from `document`, its first event, and the event that holds its later terms."""
 
 events = Table(
     "events",
@@ -224,7 +224,7 @@ search_words = Table(
     Column("personal", Boolean, nullable=False, comment="Of the caller, and of nothing else in the case."),
     sqlite_with_rowid=False,
 )
-"""Index of search terms (`readmodel.search_terms`), written when the case is registered."""
+"""Index of search terms (`readmodel.search_terms`), written when a case is registered and when it is corrected."""
 
 customers = Table(
     "customers",

@@ -60,7 +60,7 @@ def _update(action: AnyAction) -> Update:
     for function in (handle, check):
         function.__name__ = f"{name}_{function.__name__}"
         # The SDK decodes by annotation, and takes a first parameter for `self` only if it has none.
-        function.__annotations__["command"] = Command.__class_getitem__(action.body)
+        function.__annotations__["command"] = Command.__class_getitem__(action.sent or action.body)
         del function.__annotations__["self"]
     made: Any = workflow.update(name=name, description=describe(action))(handle)
     update = Update(name, made)

@@ -21,11 +21,15 @@ from domain.case.views import Outcome
 from domain.rights.rights import right_to
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
-from domain.shared.event import AnyAction
+from domain.shared.event import ActionBody, AnyAction
 from domain.shared.value import NamedCode
 from workflows.messages import IncidentOutcome
 
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
+
+
+async def _as_it_is(_: Backend, __: str, body: ActionBody, ___: Actor) -> ActionBody:
+    return body
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,7 @@ class ActionRoutes(Generic[OutcomeT]):
         example: name of the documented answer.
         reused: format of the detail for a key that was used before, with the earlier action.
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
+        look_up: returns the body with what the entity cannot look up. Raises the same.
         gone: returns the reason why no workflow took an action.
         answer: returns the entity as it is now.
     """
@@ -59,6 +64,7 @@ class ActionRoutes(Generic[OutcomeT]):
     check: Callable[[Backend, str, Any, Actor], Awaitable[None]]
     gone: Callable[[Backend, str, str, Actor], Awaitable[ProblemError]]
     answer: Callable[[Backend, str, OutcomeT, Actor], Awaitable[Response]]
+    look_up: Callable[[Backend, str, Any, Actor], Awaitable[ActionBody]] = _as_it_is
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
@@ -75,23 +81,26 @@ class ActionRoutes(Generic[OutcomeT]):
     def _endpoint(self, action: AnyAction, examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
         name, body_type = action.name, action.body
         able = set(Role) if Role.OWNER in action.roles else {*action.roles, Role.ADMIN}
-        command_type: type[Command[Any]] = Command.__class_getitem__(body_type)  # type: ignore[assignment]  # known at run time only
+        command_type: type[Command[Any]] = Command.__class_getitem__(action.sent or body_type)  # type: ignore[assignment]  # known at run time only
 
         async def act(
             number: str,
             actor: Annotated[Actor, Depends(self.backend.bearer)],
-            body: BaseModel,
+            body: ActionBody,
             idempotency_key: IdempotencyKey = None,
         ) -> Response:
             wanted = self.number_in(number)
             refused, meant, people = None, body, dict[str, str]()
+
+            async def prepare() -> None:
+                nonlocal meant, people
+                await self.check(self.backend, wanted, body, actor)
+                meant, people = self.backend.naming.meant(body, actor)
+                meant = await self.look_up(self.backend, wanted, meant, actor)
+
             # The case refuses all others, who are told nothing else.
             if actor.role in able:
-                refused = await refusal_of(self.check(self.backend, wanted, body, actor))
-                try:
-                    meant, people = self.backend.naming.meant(body, actor)
-                except ProblemError as error:
-                    refused = refused or error
+                refused = await refusal_of(prepare())
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemError, declare, workflow_lost
+from api.problems import BEHIND_SQL, OUT_OF_TURN, UNKNOWN, WORKFLOW_LOST, ProblemError, declare, workflow_lost
 from api.rights import require_reach
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from domain.case.actions import COMMANDS
+from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
@@ -26,6 +27,7 @@ from domain.case.lifecycle import OPEN, State
 from domain.case.views import CaseView, Outcome
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
+from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 
 PREFIX = "/v1/complaints/{number}/actions"
@@ -33,6 +35,7 @@ UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action
 NO_TEXT_MESSAGES = declare("no-text-messages", HTTPStatus.CONFLICT, "No channel to callers' telephones")
 _CHECKED_HERE = {
     "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
+    "correct": (UNKNOWN["service"], UNKNOWN["district"]),
     "decide_credit": (CREDIT_LIMIT_REACHED,),
     "send_link": (NO_TEXT_MESSAGES,),
 }
@@ -56,6 +59,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         reused="This Idempotency-Key was already used on this case, for the action {} or with another body.",
         errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST),
         check=_check,
+        look_up=_look_up,
         gone=_gone,
         answer=_answer,
     )
@@ -83,6 +87,37 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
         raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
+    if isinstance(body, Correct):
+        _check_codes(backend, body)
+
+
+def _check_codes(backend: Backend, body: Correct) -> None:
+    """Check that a corrected service and district are in the catalogue in force. Raises UnknownCode."""
+    if body.service_code:
+        backend.catalogue.service(body.service_code)
+    if body.location and body.location.district:
+        backend.catalogue.district(body.location.district)
+
+
+async def _look_up(backend: Backend, number: str, body: ActionBody, actor: Actor) -> ActionBody:
+    """Return the body of a correction with the terms of the service in the district, if either is corrected."""
+    if not isinstance(body, Correct):
+        return body
+    moves = body.location is not None and "district" in body.location.model_fields_set
+    view = await backend.find(number, actor) if body.service_code or moves else None
+    if view is None:
+        return body
+    service = body.service_code or view.service_code
+    district = body.location.district if body.location and moves else view.location.district
+    try:
+        terms = backend.catalogue.terms(service, district, view.registered_at)
+    except UnknownCode:
+        if body.service_code:
+            raise
+        return body  # the catalogue has its service no more: it keeps its terms
+    return Correction.of(
+        body, in_force=CatalogueTerms(terms=terms, edition=backend.in_force.edition, district=district)
+    )
 
 
 async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> ProblemError:

@@ -94,7 +94,7 @@ class ProjectionWriter:
         The answer to a repeated request has the batch of the first time, to which the case does not go back.
         """
         case = self._committed.get(batch.number)
-        if case is None or case.version > batch.case.version or case.catalogue_change != batch.case.catalogue_change:
+        if case is None or case.version > batch.case.version or case.later_terms != batch.case.later_terms:
             return None
         return case.with_progress(batch.case)
 

@@ -30,7 +30,7 @@ class ProjectionBatch(Immutable):
     sla: str
     overdue: bool
     next_due_at: datetime | None = Field(default=None, description="Told here, as the calendar is not in the case.")
-    priority: Priority | None = omit_default(None, "Told where a later catalogue may have changed it.")
+    priority: Priority | None = omit_default(None, "Told if a later catalogue or a correction may have changed it.")
     case: Progress
     events: tuple[Event, ...] = Field(min_length=1)
 
@@ -47,7 +47,7 @@ class ProjectionBatch(Immutable):
             sla=case.sla,
             overdue=case.overdue,
             next_due_at=case.next_due(),
-            priority=case.terms.priority if case.catalogue_change else None,
+            priority=case.terms.priority if case.later_terms or case.corrected else None,
             case=case.model_copy(),
             events=tuple(events),
         )

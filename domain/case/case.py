@@ -25,10 +25,11 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.decide import available_actions, decide
 from domain.case.events import Event
-from domain.case.intake import Registered, Registration
+from domain.case.intake import Intake, Registered, Registration
 from domain.case.kind import Decision, Due, next_event
 from domain.case.kinds import evolve
 from domain.case.lifecycle import State
+from domain.case.new_terms import with_priority
 from domain.case.notifications import addressed
 from domain.case.progress import Progress
 from domain.case.state import CaseState
@@ -82,15 +83,15 @@ class Case(CaseState):
             **progress.__dict__,
             number=registered.number,
             registered_at=registered_at,
-            intake=registered.intake,
-            terms=terms or registered.terms,
+            **_corrected(progress, registered.intake, terms or registered.terms),
             possible_duplicates=registered.possible_duplicates,
             customer_class=registered.customer_class,
         )
 
     def with_progress(self, progress: Progress) -> "Case":
-        """Return the case of this progress, under the same terms."""
-        return type(self).model_construct(**{**self.__dict__, **progress.__dict__})
+        """Return the case of this progress, under the same terms but for a corrected priority."""
+        facts = _corrected(progress, self.intake, self.terms)
+        return type(self).model_construct(**{**self.__dict__, **progress.__dict__, **facts})
 
     @classmethod
     def _begin(cls, first: Event) -> "Case":
@@ -194,3 +195,11 @@ class Case(CaseState):
         """Bring the case along; return the event, addressed to those who are told of it now."""
         evolve(self, event)
         return addressed(event, self)
+
+
+def _corrected(progress: Progress, intake: Intake, terms: Terms) -> dict[str, Any]:
+    """Return intake and terms as they are after the corrections."""
+    facts = progress.corrected
+    if facts is None:
+        return {"intake": intake, "terms": terms}
+    return {"intake": facts.of(intake), "terms": with_priority(terms, facts.priority) if facts.priority else terms}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
-from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Terms
+from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Priority, Terms
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.event import EventData
@@ -83,6 +83,21 @@ class Intake(Immutable):
         changed = {"caller": said.model_copy(update=caller), "location": place.model_copy(update=location)}
         filled = (*(f"caller.{name}" for name in caller), *(f"location.{name}" for name in location))
         return self.model_copy(update=changed), filled
+
+
+class IntakeFacts(Immutable):
+    """Facts of an intake that may be corrected, all of them as they are now; the priority only if given by hand."""
+
+    service_code: ServiceCode
+    caller: Caller
+    location: Location
+    priority: Priority | None = omit_default(None)
+
+    def of(self, intake: Intake) -> Intake:
+        """Return the intake with these facts. Thanks that are none name nobody."""
+        thanked = intake.thanked if self.service_code == THANKS else None
+        facts = {"service_code": self.service_code, "caller": self.caller, "location": self.location}
+        return intake.model_copy(update={**facts, "thanked": thanked})
 
 
 class IntakeFlag(StrEnum):

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from domain.case.approvers import Approval, Decided, Turns
 from domain.case.clocks import Clock, ClockStatus
+from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
 from domain.catalogue.terms import Approver, Edition
@@ -47,6 +48,13 @@ class Finding(Immutable):
     cycle: int
     serial: int = Field(description="The seq of the event.")
     found_at: datetime
+
+
+class LaterTerms(Immutable):
+    """Terms in place of those of the registration: in the data of which event they are, and when it happened."""
+
+    seq: int
+    at: datetime
 
 
 class CatalogueChange(Immutable):
@@ -122,7 +130,9 @@ class Progress(BaseModel):
     settled: str | None = None
     urging: Urging | None = None
     supervision: Supervision | None = None
+    later_terms: LaterTerms | None = omit_default(None)
     catalogue_change: CatalogueChange | None = omit_default(None)
+    corrected: IntakeFacts | None = omit_default(None, "Facts of the intake, once they were corrected (更正).")
     credits: tuple[Owed, ...] = omit_default(())
     findings: tuple[Finding, ...] = omit_default(())
     acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")

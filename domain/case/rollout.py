@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from domain.case.automatic.catalogue_change import CatalogueChanged, Moved, NewTerms
+from domain.case.automatic.catalogue_change import CatalogueChanged, NewTerms
 from domain.case.case import Case
+from domain.case.new_terms import Moved
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition, Terms
 from domain.shared.codes import UnknownCode

@@ -33,6 +33,7 @@ from hotline.demo.steps import (
     assign,
     complete,
     complete_part,
+    correct,
     dispatch,
     follow_up,
     give_back,
@@ -289,6 +290,7 @@ _MANAGED = (
         if_late=_UNEXTENDED,
     ),
     Plan("handed_over", "移交责任人", (dispatch(), hand_over(), *REST)),
+    Plan("corrected", "更正信息", (dispatch(), correct("0760 8823 0009"), *REST)),
     Plan("reassigned", "换人处理", (dispatch(), sign_for(), assign(), complete(), *SATISFIED)),
     Plan(
         "urged",

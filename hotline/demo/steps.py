@@ -8,6 +8,7 @@ from domain.case.actions import ACTION_OF
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.assign import Assign
 from domain.case.actions.complete import Complete
+from domain.case.actions.correct import Correct
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
@@ -18,6 +19,7 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
+from domain.case.intake import Caller
 from domain.case.lifecycle import State
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
@@ -104,7 +106,8 @@ class Plan:
         if not offer.budgets:
             return actions == {"answer"}
         unasked = offer.needs_approval and "complete" in actions and "decide_approval" not in actions
-        return self.fits(offer) and not unasked and ("arrive" not in actions or "arrive" in offer.budgets)
+        late = self.if_late is None or self.if_late.suits(offer)
+        return self.fits(offer) and not unasked and late and ("arrive" not in actions or "arrive" in offer.budgets)
 
     def happens(self) -> tuple[tuple[str, bool], ...]:
         """Return the expected timeline without rungs: each action, and True if the system does it."""
@@ -177,6 +180,11 @@ def hand_over() -> Step:
 def assign() -> Step:
     """Assign (指派) the work to another person of the crew."""
     return Step(Role.SUPERVISOR, "assign", lambda scene: Assign(assignee=scene.relief, note="原处理人下班"))
+
+
+def correct(phone: str) -> Step:
+    """Correct (更正) the telephone of the caller."""
+    return say(Role.AGENT, Correct(reason="来电人更正联系电话。", caller=Caller(phone=phone)))
 
 
 def give_back() -> Step:

@@ -17,7 +17,7 @@ async def test_out_of_turn_says_the_state_and_what_may_be_done(on_sqlite: Api) -
     found = problem(await on_sqlite.act(number, "complete", {"result": "好了"}, "wu"), 409, "out-of-turn")
     assert (found["state"], found["version"]) == ("dispatched", 2)
     assert found["accepted"] == found["available_actions"]
-    assert whenever(found["accepted"]) == ["sign_for", "return", "comment"]
+    assert whenever(found["accepted"]) == ["sign_for", "return", "comment", "assign"]
     assert "sign_for" in found["detail"]
     assert await on_sqlite.actions(number) == ["register", "dispatch"]
 

@@ -45,8 +45,8 @@ async def test_an_answer_shows_what_its_reader_may_do(on_sqlite: Api) -> None:
     readers = ("wu", "xu", "he")
     told = {by: whenever((await on_sqlite.complaint(number, by))["available_actions"]) for by in readers}
     assert told == {
-        "wu": ["sign_for", "return", "comment"],
-        "xu": ["comment", "urge", "supervise", "hand_over"],
+        "wu": ["sign_for", "return", "comment", "assign"],
+        "xu": ["comment", "correct", "urge", "supervise", "hand_over", "assign"],
         "he": ["comment"],
     }
     answer = await on_sqlite.act(number, "sign_for", {}, "wu")

@@ -9,21 +9,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
+from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from domain.case.intake import Registration
+from domain.case.intake import Caller, Location, Registration
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
 from readmodel.case_queries import get_case
 from readmodel.database import reading, writing
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
+from readmodel.search_terms import search_terms
 from readmodel.tables import cases, clocks, events, notifications, search_words
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
-from tests.support.build import BODIES, MANAGER, days, do, minutes
+from tests.support.build import BODIES, MANAGER, days, do, minutes, terms
 from tests.support.rows import clear, everything, rows
 
 
@@ -67,6 +69,25 @@ STORIES = (
             FollowUp(outcome="dissatisfied"),
         ),
     ),
+    published(
+        call(7),
+        (
+            Correct(reason="x", priority="P1", caller=Caller(name="陈先生", phone="13800138000")),
+            "dispatch",
+            Correction(
+                reason="x",
+                service_code="leak",
+                caller=Caller(account_no=None),
+                location=Location(district="south", address="莲塘路 8 号"),
+                in_force=CatalogueTerms(
+                    terms=terms(service_code="leak", priority="P3", promises=(SOON,)),
+                    edition=Edition(digest="0" * 12, name="New", name_zh="新"),
+                    district="south",
+                ),
+            ),
+            "sign_for",
+        ),
+    ),
 )
 
 
@@ -108,6 +129,21 @@ def test_a_case_is_read_with_the_terms_and_the_priority_of_the_last_catalogue(da
     assert case is not None
     assert (case.terms.priority, case.terms.promises[0].budget_seconds) == ("P3", 2 * 10**6)
     assert {row["number"]: row["priority"] for row in rows(database, cases)}[number(5)] == "P3"
+
+
+def test_a_case_is_found_by_what_was_corrected_and_by_nothing_that_was_wrong(database: Engine, reader: Engine) -> None:
+    put_in_order(database)
+    [row] = [row for row in rows(database, cases) if row["number"] == number(7)]
+    facts = ("service_code", "priority", "district", "caller_name", "caller_phone", "caller_account_no", "address")
+    assert [row[name] for name in facts] == ["leak", "P1", "south", "陈先生", "13800138000", None, "莲塘路 8 号"]
+    found = {row["word"] for row in rows(database, search_words) if row["number"] == number(7)}
+    assert found == search_terms(number(7), Case.fold(event for made in STORIES[6] for event in made.events).intake)
+    assert "陈先" in found
+    assert not {"李婆", "a17", "下闸", "7777"} & found
+    with reading(reader) as connection:
+        case = get_case(connection, number(7))
+    assert case is not None
+    assert (case.terms.priority, case.terms.priority_by_hand, case.terms.promises) == ("P1", True, (SOON,))
 
 
 def test_row_shows_registration_and_progress(database: Engine) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.assign import Assign
 from domain.case.actions.complete import Complete
+from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.decide_extension import DecideExtension
@@ -23,9 +24,10 @@ from domain.case.actions.return_ import Return
 from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
-from domain.catalogue.terms import Approver, Credit, Process, Promise, Rung, UrgingRules
+from domain.case.intake import Caller, Location
+from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.shared.event import ActionBody
-from tests.support.build import ACTORS, BODIES, INCIDENT, LADDER, MONDAY, OTHER_INCIDENT, PROMISES
+from tests.support.build import ACTORS, BODIES, INCIDENT, LADDER, MONDAY, OTHER_INCIDENT, PROMISES, terms
 from tests.support.offers import PEOPLE
 
 ZERO = timedelta()
@@ -89,6 +91,24 @@ changes = st.fixed_dictionaries(
 )
 
 
+@st.composite
+def services(draw: st.DrawFn) -> Correction:
+    """A correction of the service, with the promises and rules of the right one."""
+    service = draw(st.sampled_from(["no_water", "leak", "meter"]))
+    made = terms(service_code=service, priority=draw(st.sampled_from(["P1", "P3"])), **draw(changes))
+    in_force = CatalogueTerms(terms=made, edition=Edition(digest="0" * 12, name="New", name_zh="新"), district="west")
+    return Correction(reason="x", service_code=service, in_force=in_force)
+
+
+facts = st.builds(
+    Correct,
+    reason=st.just("x"),
+    priority=st.sampled_from([None, "P1", "P5"]),
+    caller=st.sampled_from([None, Caller(phone="13800138000"), Caller(name="陈先生", account_no=None)]),
+    location=st.sampled_from([None, Location(address="莲塘路 8 号"), Location(lat=22.5, lng=113.4)]),
+)
+
+
 def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
     """Return a strategy for the bodies that somebody may send for this action."""
     ahead = st.one_of(st.just(timedelta(minutes=-1)), spans).map(lambda span: now + span)
@@ -121,6 +141,7 @@ def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
         ),
         "decide_extension": st.builds(DecideExtension, approved=st.booleans()),
         "request_extension": st.builds(RequestExtension, working_days=st.integers(1, 11), reason=reason),
+        "correct": st.one_of(services(), facts),
         "hand_over": st.builds(HandOver, owner=names),
         "involve": st.builds(Involve, department=departments, task=reason, takes_over=maybe),
         "release": st.builds(Release, department=departments, reason=reason),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from domain.case.actions.assign import Assign
+from domain.case.actions.correct import Correct
 from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.decide_extension import DecideExtension
@@ -11,6 +12,7 @@ from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.request_extension import RequestExtension
+from domain.case.intake import Location
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
@@ -39,6 +41,7 @@ def bodies(case: CaseState) -> list[ActionBody]:
     best: dict[str, ActionBody] = BODIES | {
         "dispatch": Dispatch(department="network"),
         "request_extension": RequestExtension(working_days=1, reason="x"),
+        "correct": Correct(reason="x", location=Location(address=f"not {case.intake.location.address}")),
         "hand_over": HandOver(owner=f"not {case.owner}"),
         "assign": Assign(assignee="nobody's"),
         "decide_approval": DecideApproval(approved=True, reason="x"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.case.actions import ACTION_OF, TABLE
+from domain.case.actions.correct import Correction
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
@@ -46,7 +47,7 @@ BY_ITSELF = {
 ENOUGH = 400
 """Events after which a case is only looked at."""
 
-ASIDE = {"refuse", "withdraw", "comment", "urge", "supervise", "hand_over"}
+ASIDE = {"refuse", "withdraw", "comment", "correct", "urge", "supervise", "hand_over", "assign"}
 """Actions that lead nowhere: left to those who try anything."""
 
 
@@ -207,6 +208,8 @@ class CaseMachine(RuleBasedStateMachine):
             events = self.case.apply(sent, self.now)
             assert events[-1].action == ACTION_OF[type(sent.body)].name
             self.take(events)
+            if isinstance(sent.body, Correction):
+                self.shrunk |= {clock.serial for clock in self.case.clocks if clock.paused}
             return
         with pytest.raises(Refused):
             self.case.apply(sent, self.now)

@@ -42,6 +42,7 @@ BY_HAND = (
     ("reopen", "重开", "closed", "dispatched", "agent caller"),
     ("withdraw", "撤销", ANY_OPEN, "withdrawn", "agent"),
     ("comment", "补充", f"{ANY_OPEN} closed", "", f"{STAFF} caller"),
+    ("correct", "更正", ANY_OPEN, "", "agent owner dispatcher supervisor"),
     ("urge", "催办", ANY_OPEN, "", "agent supervisor caller"),
     ("send_link", "发送链接", f"{ANY_OPEN} closed", "", "agent supervisor follow_up"),
     ("revoke_links", "作废链接", f"{ANY_OPEN} closed", "", "agent supervisor follow_up"),

@@ -54,6 +54,7 @@ TOLD = {
     "reopen": [DEPARTMENT, OWNER],
     "withdraw": [DEPARTMENT, OWNER],
     "comment": [],
+    "correct": [ASSIGNEE, OWNER],
     "urge": [DEPARTMENT],
     "send_link": [f"caller:{NUMBER}"],
     "revoke_links": [OWNER],

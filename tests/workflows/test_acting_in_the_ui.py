@@ -337,6 +337,17 @@ async def test_what_comes_from_the_temporal_ui_is_taken_on_request_and_marked(
     [*_, last] = await complaint.published(4)
     assert (last["action"], last["people"]) == ("comment", '{"10034":"周敏"}')
     assert await complaint.handle.query("done", args=["of-another", pretended]) is None
+    # The workflow knows no catalogue, and takes none from there; all else can be corrected.
+    service = {"as": "10034", "reason": "?", "service_code": "leak"}
+    terms = hotline.catalogue.terms("leak", "west", await complaint.now())
+    in_force = {"terms": terms.model_dump(mode="json"), "edition": {"digest": "0", "name": "0", "name_zh": "0"}}
+    for body in (service, service | {"in_force": in_force | {"district": "west"}}):
+        assert f"POST /v1/complaints/{complaint.number}/actions/correct" in await failed(ui, complaint, "correct", body)
+    place = {"as": "10034", "reason": "?", "location": {"address": "莲塘路 8 号"}, "caller": {"phone": "88237777"}}
+    await unsigned.execute_update("correct", place)
+    await complaint.published(5)
+    view = await complaint.view()
+    assert (view.location.address, view.location.district, view.caller.phone) == ("莲塘路 8 号", "west", "88237777")
     directory.leave("10034")
     assert "is nobody in the directory" in await failed(ui, complaint, "comment", {"as": "10034", "note": "?"})
     # The service itself sends these alone.

@@ -306,6 +306,8 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anythi
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(_type(part) for part in get_args(annotation) if part is not type(None))
+    if issubclass(annotation, BaseModel):
+        return f"object with {' or '.join(f'`{name}`' for name in annotation.model_fields)}"
     return _TYPES.get(annotation.__name__, "text")
 
 

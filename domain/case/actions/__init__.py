@@ -6,6 +6,7 @@ from domain.case.actions import (
     assign,
     comment,
     complete,
+    correct,
     decide_approval,
     decide_credit,
     decide_extension,
@@ -56,6 +57,7 @@ ACTIONS: tuple[Action, ...] = (
     reopen.ACTION,
     withdraw.ACTION,
     comment.ACTION,
+    correct.ACTION,
     urge.ACTION,
     send_link.ACTION,
     revoke_links.ACTION,
@@ -74,5 +76,7 @@ TABLE: dict[str, Action] = {action.name: action for action in ACTIONS}
 REGISTER = register.ACTION.name
 COMMANDS: dict[str, Action] = {name: action for name, action in TABLE.items() if name != REGISTER}
 """Actions that are done to a case; registration starts it."""
-ACTION_OF: dict[type[ActionBody], Action] = {action.body: action for action in COMMANDS.values()}
+ACTION_OF: dict[type[ActionBody], Action] = {
+    body: action for action in COMMANDS.values() for body in (action.body, action.sent) if body
+}
 """The action of each body."""

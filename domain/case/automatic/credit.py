@@ -104,8 +104,8 @@ def _raises(case: CaseState, credit: Credit) -> Iterator[_Raise]:
 def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Raise | None:
     """Return the credit that is owed for a finding, once, and at once."""
     raised = any(owed.name == credit.name and owed.found == finding.serial for owed in case.credits)
-    # What was found before the catalogue owed anything for it is not made up for either.
-    before = case.catalogue_change is not None and finding.serial < case.catalogue_change.seq
+    # What was found before the terms owed anything for it is not made up for either.
+    before = case.later_terms is not None and finding.serial < case.later_terms.seq
     amount = credit.amount_for(case.customer_class)
     if finding.code != credit.finding or raised or before or _exceeds(case, credit, amount):
         return None
@@ -122,8 +122,8 @@ def _for_clock(case: CaseState, credit: Credit, clock: Clock) -> _Raise | None:
         return None
     raised = [owed for owed in case.credits if owed.name == credit.name]
     period = sum(owed.clock_serial == clock.serial for owed in raised)
-    # What was missed before the catalogue promised anything for it is not made up for.
-    if not period and case.catalogue_change and late < case.catalogue_change.at:
+    # What was missed before the terms promised anything for it is not made up for.
+    if not period and case.later_terms and late < case.later_terms.at:
         return None
     amount = credit.each_further if period else credit.amount_for(case.customer_class)
     if amount is None or _exceeds(case, credit, amount):

@@ -1,0 +1,175 @@
+"""correct 更正: the service, the priority, the caller or the place was taken down wrongly."""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+from domain.case.actions.complete import NOT_APPROVED
+from domain.case.events import Event
+from domain.case.intake import Caller, IntakeFacts, Location
+from domain.case.kind import Action, Decision, NotPossible, text_of
+from domain.case.lifecycle import OPEN
+from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
+from domain.case.state import CaseState
+from domain.catalogue.terms import Edition, Priority, Terms
+from domain.shared.actors import Actor, Role
+from domain.shared.codes import ServiceCode
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import Addressees, EventData, Reasoned
+from domain.shared.value import Value, omit_default
+
+NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change")
+TERMS_NOT_SENT = ProblemType("invalid", "terms_not_sent", "Terms of the corrected service not sent")
+_CORRECTED_ZH = {"service_code": "服务类别", "priority": "优先级", "caller": "联系方式", "location": "地点"}
+V = TypeVar("V", bound=Value)
+
+
+class Correct(Reasoned):
+    """更正 of at least one fact. Fields of `caller` and `location` that are left out stay; null clears them.
+
+    Another service, and another district, change the clocks to its promises; what was consumed is kept. An address
+    that is corrected without coordinates loses them.
+    """
+
+    service_code: ServiceCode | None = None
+    priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
+    caller: Caller | None = None
+    location: Location | None = None
+
+
+class CatalogueTerms(Value):
+    """Terms of a service in a district, by the catalogue of this edition."""
+
+    terms: Terms
+    edition: Edition
+    district: str | None = None
+
+
+class Correction(Correct):
+    """Correction as the API sends it, with the terms of the service in the district that are right."""
+
+    in_force: CatalogueTerms | None = omit_default(None)
+
+
+class CorrectedFacts(EventData):
+    """Facts that a correction changed, and no others."""
+
+    service_code: str | None = None
+    priority: Priority | None = None
+    caller: Caller | None = None
+    location: Location | None = None
+
+
+class Corrected(Reasoned):
+    """Facts before and after, and where the terms changed: their catalogue, what differs, each promise that moved."""
+
+    before: CorrectedFacts
+    after: CorrectedFacts
+    catalogue: Edition | None = None
+    terms: SkipJsonSchema[Terms | None] = None
+    changed: tuple[str, ...] = ()
+    moved: tuple[Moved, ...] = ()
+
+
+def decide(case: CaseState, body: Correct, actor: Actor, at: datetime) -> Decision | NotPossible:
+    """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
+    # What the Temporal UI sends is nobody's catalogue.
+    in_force = body.in_force if isinstance(body, Correction) and not actor.unverified else None
+    intake = case.intake
+    service, location = body.service_code or intake.service_code, _located(intake.location, body.location)
+    terms = _terms(case, body, in_force, service, location.district)
+    if case.completed and case.model_copy(update={"terms": terms}).needs_decision:
+        why = f"its work is completed in cycle {case.cycle}, and {terms.name} is completed once management has decided"
+        return NotPossible(NOT_APPROVED, f"{why}; send it back first (审核退回)")
+    facts: dict[str, tuple[Any, Any]] = {
+        "service_code": (intake.service_code, service),
+        "priority": (case.terms.priority, terms.priority),
+        "caller": (intake.caller, _merged(intake.caller, body.caller)),
+        "location": (intake.location, location),
+    }
+    changed = {name: values for name, values in facts.items() if values[0] != values[1]}
+    if not changed:
+        raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
+    before, after = (CorrectedFacts(**{name: values[place] for name, values in changed.items()}) for place in (0, 1))
+    new: dict[str, Any] = {}
+    if in_force and terms != case.terms:
+        new = {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
+        new["moved"] = moved_promises(case, terms, at)
+    return Decision(Corrected.of(body, before=before, after=after, **new))
+
+
+def evolve(case: CaseState, data: Corrected, event: Event) -> None:
+    """Correct the facts, and hold the case to the new terms."""
+    if data.terms:
+        hold_to(case, data.terms, event)
+    elif data.after.priority:
+        case.terms = with_priority(case.terms, data.after.priority)
+    intake, by_hand = case.intake, case.terms.priority if case.terms.priority_by_hand else None
+    case.corrected = IntakeFacts(
+        service_code=data.after.service_code or intake.service_code,
+        caller=data.after.caller or intake.caller,
+        location=data.after.location or intake.location,
+        priority=by_hand,
+    )
+    case.intake = case.corrected.of(intake)
+
+
+def _merged(value: V, given: V | None) -> V:
+    if given is None:
+        return value
+    return value.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+
+
+def _located(location: Location, given: Location | None) -> Location:
+    """Return the corrected location, without the coordinates of another address."""
+    merged = _merged(location, given)
+    if given is None or merged.address == location.address or {"lat", "lng"} & given.model_fields_set:
+        return merged
+    return merged.model_copy(update={"lat": None, "lng": None})
+
+
+def _terms(
+    case: CaseState, body: Correct, in_force: CatalogueTerms | None, service: str, district: str | None
+) -> Terms:
+    """Return the terms of the corrected case. Raises Refused if another service has come without its own."""
+    if in_force and (in_force.terms.service_code, in_force.district) != (service, district):
+        message = f"The case {case.number} was corrected meanwhile. Send it again."
+        raise Refused(TERMS_NOT_SENT, message, ("the same request again",))
+    if in_force is None and service != case.intake.service_code:
+        path = f"/v1/complaints/{case.number}/actions/correct"
+        message = f"The terms of a service are looked up by the API: change the service over HTTP, by POST {path}."
+        raise Refused(TERMS_NOT_SENT, message, (f"POST {path}", "no service_code"))
+    terms = held_to(case.terms, in_force.terms) if in_force else case.terms
+    return with_priority(terms, body.priority) if body.priority and body.priority != terms.priority else terms
+
+
+def notifies(case: CaseState, _: Corrected, __: Event) -> Addressees:
+    """Tell everybody who works on the case, and its owner."""
+    return ("assignee", *(f"department:{part.department}" for part in case.unfinished), "owner")
+
+
+def text(number: str, data: Corrected, event: Event) -> tuple[str, str]:
+    """Name what was corrected, and not from what to what: that is personal."""
+    names = [name for name in _CORRECTED_ZH if name in data.after.model_fields_set]
+    words = "、".join(_CORRECTED_ZH[name] for name in names), ", ".join(names)
+    return text_of(number, event, f"更正{words[0]}", f"correct ({words[1]})")
+
+
+ACTION = Action(
+    name="correct",
+    zh="更正",
+    description="Facts of the intake are corrected; the clocks follow the promises of the right service.",
+    roles={Role.AGENT, Role.OWNER, Role.DISPATCHER, Role.SUPERVISOR},
+    sources=OPEN,
+    body=Correct,
+    sent=Correction,
+    example=Correct(reason="The caller had given an old number.", caller=Caller(phone="0760 8823 9999")),
+    problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED),
+    data=Corrected,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+    text=text,
+)
