@@ -78,7 +78,7 @@ class Operations:
     bearer: BearerKey
     tag: str
 
-    def get(  # noqa: D102, PLR0913 - as the class says; `other_formats` are further media types of the answer
+    def get(  # noqa: D102, PLR0913 - as the class says; `may_be_known`: 304 to a client that has the version
         self,
         path: str,
         summary: str,
@@ -88,10 +88,13 @@ class Operations:
         errors: Kinds = (),
         *,
         other_formats: Sequence[str] = (),
+        may_be_known: bool = False,
     ) -> Decorator:
         documented = self._documented(summary, right, model, {200: shown}, errors)
         others = {media_type: {"schema": {"type": "string"}} for media_type in other_formats}
         documented["responses"][200]["content"] |= others
+        if may_be_known:
+            documented["responses"][304] = {"description": "You have this version.", **_ETAG}
         return self.router.get(path, **documented)
 
     def post(  # noqa: D102 - as the class says; `shown` has an example for each status, the usual one first
@@ -103,8 +106,9 @@ class Operations:
         self, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds
     ) -> dict[str, Any]:
         texts = DESCRIPTIONS if len(shown) > 1 else {}
+        versioned = _ETAG if "version" in model.model_fields else {}
         answers = {
-            status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each)}
+            status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each), **versioned}
             for status, each in shown.items()
         }
         return {
@@ -183,10 +187,10 @@ def _link(operations: Json, made: Json) -> None:
     """Link what an operation makes to the operation that reads it."""
     if "post" in operations and "get" in made:
         read = made["get"]["operationId"]
-        operations["post"]["responses"]["201"] |= {
-            **_header("Location", "Path of what was made.", type="string"),
-            "links": {read: {"operationId": read, "parameters": {"number": "$response.body#/number"}}},
-        }
+        answer = operations["post"]["responses"]["201"]
+        location = _header("Location", "Path of what was made.", type="string")["headers"]
+        answer["headers"] = answer.get("headers", {}) | location
+        answer["links"] = {read: {"operationId": read, "parameters": {"number": "$response.body#/number"}}}
 
 
 def _header(name: str, description: str, **schema: Any) -> Json:  # noqa: ANN401 - JSON
@@ -194,6 +198,7 @@ def _header(name: str, description: str, **schema: Any) -> Json:  # noqa: ANN401
     return {"headers": {name: {"required": True, "description": description, "schema": schema}}}
 
 
+_ETAG = _header("ETag", "The version, quoted.", type="string", pattern='^"[0-9]+"$')
 _RETRY_AFTER = _header("Retry-After", "Seconds until the request may be sent again.", type="integer", minimum=1)
 _HEADERS: Mapping[int, Json] = {
     HTTPStatus.UNAUTHORIZED: _header("WWW-Authenticate", "Challenge of RFC 6750.", type="string"),

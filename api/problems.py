@@ -42,6 +42,7 @@ STATUS = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "conflict": HTTPStatus.CONFLICT,
     "invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "precondition": HTTPStatus.PRECONDITION_FAILED,
 }
 """Status of a refusal of the domain, by its kind."""
 

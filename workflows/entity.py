@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from activities.signatures import ChecksStart, NotStarted, failure_of_start
 from domain.shared.actors import Actor
 from domain.shared.command import Command
-from domain.shared.errors import BEHIND_SQL, Refused
+from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
 from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
@@ -116,10 +116,23 @@ class EntityWorkflow(ChecksStart):
         self._check_acknowledged(command.acknowledged or 0)
         if command.key in self._seen:
             return
+        changed = self._is_for_another_version(command)
         try:
             self._entity.check(command, workflow.now())
         except Refused as refused:
-            raise self._refusal(refused, in_both_languages=command.actor.unverified) from None
+            # Who may not do it is not told the version.
+            reason = changed if changed and refused.kind != "forbidden" else refused
+            raise self._refusal(reason, in_both_languages=command.actor.unverified) from None
+        if changed:
+            raise self._refusal(changed)
+
+    def _is_for_another_version(self, command: Command[Any]) -> Refused | None:
+        """Return the refusal of a command that is for other versions; None if it is for this one, or for any."""
+        if command.if_versions is None or self._entity.version in command.if_versions:
+            return None
+        own = self._entity.version
+        message = f"The present version is {own}, and not the one that the request is for. Read it, and decide anew."
+        return Refused(VERSION_CHANGED, message, (f'If-Match: "{own}"', "no If-Match"))
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:
         """Handle an update of the table; a command whose key was seen is not carried out again."""

@@ -17,6 +17,7 @@ from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
 from api.security import digest_of, request_key
 from api.temporal.client import KEY_REUSED, EntityClient
+from api.versions import MATCH_ERRORS, IfMatch, versions_in
 from domain.case.views import Outcome
 from domain.rights.rights import right_to
 from domain.shared.actors import Actor, Role
@@ -74,7 +75,7 @@ class ActionRoutes(Generic[OutcomeT]):
         path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
         fields = action.body.model_fields
         unknown = [kind for name, kind in {"department": UNKNOWN["department"], **KINDS}.items() if name in fields]
-        errors = (*self.errors, TOO_MANY_ACTIONS, *map(kind_of, action.problems), *checked, *unknown)
+        errors = (*self.errors, *MATCH_ERRORS, TOO_MANY_ACTIONS, *map(kind_of, action.problems), *checked, *unknown)
         shown = {200: self.example, 202: self.example}
         self.operations.post(path, summary, right_to(action), self.model, shown, errors)(act)
 
@@ -88,8 +89,9 @@ class ActionRoutes(Generic[OutcomeT]):
             actor: Annotated[Actor, Depends(self.backend.bearer)],
             body: ActionBody,
             idempotency_key: IdempotencyKey = None,
+            if_match: IfMatch = None,
         ) -> Response:
-            wanted = self.number_in(number)
+            wanted, if_versions = self.number_in(number), versions_in(if_match)
             refused, meant, people = None, body, dict[str, str]()
 
             async def prepare() -> None:
@@ -104,7 +106,9 @@ class ActionRoutes(Generic[OutcomeT]):
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
             # Built of parts that have been validated already.
-            command = command_type.model_construct(actor=actor, body=meant, people=people, key=sent, digest=digest)
+            command = command_type.model_construct(
+                actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions
+            )
             outcome = await self.client.act(wanted, name, command, refused)
             if outcome is None:
                 raise await self.gone(self.backend, wanted, name, actor)
@@ -117,7 +121,7 @@ class ActionRoutes(Generic[OutcomeT]):
         usual = Body(openapi_examples=examples)
         act.__annotations__ |= {"number": self.number, "body": Annotated[body_type, usual, self.backend.by_name]}
         with suppress(ValidationError):  # if every field may be left out, so may the body
-            act.__defaults__ = (body_type(), None)
+            act.__defaults__ = (body_type(), None, None)
         return act
 
     def _description(self, action: AnyAction) -> str:

@@ -16,6 +16,7 @@ from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
+from api.versions import etag
 from domain.case.actions import COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.actions.decide_credit import DecideCredit
@@ -147,4 +148,5 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     view, shown = await backend.projected(number, outcome, actor)
     # Meanwhile another department may have the case, or when the request is repeated.
     require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
-    return render.answer(render.complaint(view, actor), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+    status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
+    return render.answer(render.complaint(view, actor), status, etag(view.version))

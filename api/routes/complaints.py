@@ -42,6 +42,7 @@ from api.routes.parameters import (
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
+from api.versions import IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES, REGISTER
@@ -111,7 +112,8 @@ def _add_register(operations: openapi.Operations, backend: Backend) -> None:
             shown = await backend.projection.register(case, events)
             view = backend.view(case, actor)
         status = HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED
-        return render.answer(render.complaint(view, actor), status, {"Location": f"/v1/complaints/{number}"})
+        headers = {"Location": f"/v1/complaints/{number}", **etag(view.version)}
+        return render.answer(render.complaint(view, actor), status, headers)
 
 
 async def _made_before(backend: Backend, number: str, actor: Actor) -> tuple[CaseView, bool]:
@@ -199,10 +201,27 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         filters = _filters(backend, wanted, actor)
         return render.model(_summed(await backend.reader.ask(count_cases, filters, backend.catalogue.area_code)))
 
-    @operations.get("/v1/complaints/{number}", "Read one complaint", READ_CASES, Complaint, "complaint", FIND_ERRORS)
-    async def get_complaint(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down."""
-        return render.answer(render.complaint(await backend.case(number, actor, READ_CASES), actor))
+    @operations.get(
+        "/v1/complaints/{number}",
+        "Read one complaint",
+        READ_CASES,
+        Complaint,
+        "complaint",
+        FIND_ERRORS,
+        may_be_known=True,
+    )
+    async def get_complaint(
+        number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)], if_none_match: IfNoneMatch = None
+    ) -> Response:
+        """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down.
+
+        The `ETag` is its version: it changes with every event, and not with the seconds that its clocks count.
+        """
+        view = await backend.case(number, actor, READ_CASES)
+        tag = etag(view.version)
+        if is_known(if_none_match, view.version):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)
+        return render.answer(render.complaint(view, actor), headers=tag)
 
     @operations.get(
         "/v1/complaints/{number}/timeline",

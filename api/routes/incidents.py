@@ -29,6 +29,7 @@ from api.security import digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
+from api.versions import etag
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
@@ -165,7 +166,8 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     async def get_incident(number: IncidentNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
         incident = await _found(backend, number, actor)
-        return render.answer(render.incident(incident, await _counts(backend, number), actor))
+        shown = render.incident(incident, await _counts(backend, number), actor)
+        return render.answer(shown, headers=etag(incident.version))
 
     @operations.get(
         f"{PREFIX}/timeline",
@@ -223,8 +225,8 @@ async def _answer(
             there = await backend.reader.ask(incidents.get, incident.number)
             incident = max(there or incident, incident, key=attrgetter("version"))
     body = render.incident(incident, await _counts(backend, incident.number), actor)
-    location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else None
-    return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location)
+    location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else {}
+    return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location | etag(incident.version))
 
 
 async def _is_in_sql(backend: Backend, incident: Incident) -> bool:

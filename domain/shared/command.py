@@ -22,6 +22,8 @@ class Command(Immutable, Generic[B]):
     digest: str = Field(default="", max_length=100)
     people: dict[str, str] = omit_default({}, "Names of the people that the body names, by id, where they differ.")
 
+    if_versions: tuple[int, ...] | None = omit_default(None, "Versions that it is for; None: whatever the version is.")
+
     @model_validator(mode="before")
     @classmethod
     def _written_by_hand(cls, sent: object) -> object:

@@ -1,0 +1,62 @@
+"""Versions as entity tags (RFC 9110): `ETag` of an answer, `If-Match` and `If-None-Match` of a request."""
+
+import re
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Header
+from werkzeug.http import parse_etags
+
+from api.problems import ProblemError, declare, kind_of
+from domain.shared.errors import VERSION_CHANGED
+
+INVALID_IF_MATCH = declare("invalid-if-match", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid If-Match")
+MATCH_ERRORS = (INVALID_IF_MATCH, kind_of(VERSION_CHANGED))
+"""Problems of every operation that takes `If-Match`."""
+_TAG = '(W/)?"[!#-~]*"'
+_TAGS = rf"(\*|{_TAG}([ ]*,[ ]*{_TAG})*)"
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="`ETag` of the version that you have read, or several: of any other it is refused. `*`: of none.",
+        examples=['"12"'],
+        json_schema_extra={"pattern": f"^{_TAGS}$"},
+    ),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        description="`ETag` of the version that you have: it is not sent again.",
+        examples=['"12"'],
+        json_schema_extra={"pattern": f"^{_TAGS}$"},
+    ),
+]
+
+
+def etag(version: int) -> dict[str, str]:
+    """Return the header of an answer that shows this version, whole or masked."""
+    return {"ETag": f'"{version}"'}
+
+
+def versions_in(if_match: str | None) -> tuple[int, ...] | None:
+    """Return the versions that the request is for; None for any. Raises ProblemError 422.
+
+    Tags that no version has, weak ones among them, stand for none.
+    """
+    if if_match is None:
+        return None
+    if not re.fullmatch(_TAGS, if_match.strip()):
+        detail = "If-Match must be the ETag of an answer, quotes included; several with commas between them; or *."
+        raise ProblemError(INVALID_IF_MATCH, detail, accepted=['"12"', "*", "no If-Match"])
+    tags = parse_etags(if_match)
+    if tags.star_tag:
+        return None
+    return tuple(int(tag) for tag in sorted(tags.as_set()) if re.fullmatch("[1-9][0-9]{0,8}", tag))
+
+
+def is_known(if_none_match: str | None, version: int) -> bool:
+    """Return True if the client has this version."""
+    return parse_etags(if_none_match).contains_weak(str(version))
