@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
     from domain.case.automatic.recognise import KNOWN, Recognised, is_news
     from domain.case.automatic.settle import Settled, Settlement, outcome
-    from domain.case.automatic.undelivered import FLAG, Undelivered
+    from domain.case.automatic.undelivered import Undelivered, is_unknown_failure
     from domain.case.batch import ProjectionBatch, Returned
     from domain.case.case import Case
     from domain.case.events import Event
@@ -101,14 +101,14 @@ class ComplaintWorkflow(EntityWorkflow):
     )
     def undelivered(self, notification: Undelivered) -> Returned:
         """Flag the case, which publishes it."""
-        self._note(*self._case.undelivered(notification.key, workflow.now()))
+        self._note(*self._case.undelivered(notification, workflow.now()))
         return Returned()
 
     @undelivered.validator
-    def check_undelivered(self, notification: Undelivered) -> None:  # noqa: ARG002 - that of the update
+    def check_undelivered(self, notification: Undelivered) -> None:
         """Refuse what changes nothing, so that the history stays as it is. Raises ApplicationError."""
-        if FLAG in self._case.flags:
-            raise ApplicationError("It is flagged already.", type=KNOWN, non_retryable=True)
+        if not is_unknown_failure(self._case, notification):
+            raise ApplicationError("It is known already.", type=KNOWN, non_retryable=True)
 
     @workflow.update(name=RECOGNISE, description="内部 Internal: The caller was recognised after the intake. 补充识别")
     def recognise(self, known: Recognised) -> Returned:

@@ -109,10 +109,11 @@ async def courier(
 def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
     """Return a function that tells a case by an update, if its workflow runs and does not know it."""
 
-    async def tell(number: str, key: str) -> None:
-        handle, once = client.get_workflow_handle(workflow_id(number)), f"undelivered-{key}"
+    async def tell(number: str, notification: Undelivered) -> None:
+        handle, key = client.get_workflow_handle(workflow_id(number)), notification.key
+        once = f"undelivered-{notification.channel}-{key}"
         try:
-            await handle.execute_update(UNDELIVERED, Undelivered(key=key), id=once, rpc_timeout=TELL_TIMEOUT)
+            await handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=TELL_TIMEOUT)
         except WorkflowUpdateFailedError as error:
             logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)
         except RPCError as error:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activities.notifications.channels.base import Channel
 from activities.shift import Shift, now
+from domain.case.automatic.undelivered import Undelivered
 from readmodel import deliveries
 from readmodel.database import WriteConnection
 from readmodel.deliveries import ChannelsTo, Delivery, Failure, QuietUntil, Results
@@ -28,8 +29,8 @@ FIRST_SQL_PAUSE_SECONDS, LONGEST_SQL_PAUSE_SECONDS = 1.0, 30.0
 ERROR_LENGTH = 200
 
 logger = logging.getLogger(__name__)
-GiveUp = Callable[[str, str], Awaitable[None]]
-"""Tell a case, by its number, that the notification of a key is not delivered. May be called again for the same."""
+GiveUp = Callable[[str, Undelivered], Awaitable[None]]
+"""Tell a case, by its number, that a notification is not delivered. May be called again for the same."""
 
 
 class Pace(NamedTuple):
@@ -136,6 +137,8 @@ class DeliveryLoop(Loop):
         self._give_up = give_up
         self._clock = clock
         self._results = Results()
+        self._told: set[str] = set()
+        """Keys of late notifications of which their cases know."""
 
     async def run(self, shift: Shift) -> None:
         """See Loop."""
@@ -162,6 +165,7 @@ class DeliveryLoop(Loop):
             logger.warning("the channel failed: %s", type(error).__name__)
             reasons = dict.fromkeys((delivery.key for delivery in taken), type(error).__name__)
         sent = tuple(delivery.key for delivery in taken if delivery.key not in reasons)
+        self._told.difference_update(sent)
         failed = [await self._failure(each, reasons[each.key]) for each in taken if each.key in reasons]
         self._results = Results(sent, tuple(failed))
         self.sent += len(sent)
@@ -183,13 +187,17 @@ class DeliveryLoop(Loop):
         error = error[:ERROR_LENGTH]
         next_try_at = now() + pause(delivery.tries, random.random())  # noqa: S311 - spreads tries, hides nothing
         is_last = delivery.tries >= self.pace.max_tries
-        if is_last or delivery.tries == LATE_TRIES:
+        # A case that could not be told is told at the next try: the last one may be a day away.
+        if is_last or (delivery.tries >= LATE_TRIES and delivery.key not in self._told):
             try:
-                await self._give_up(delivery.number, delivery.key)
+                await self._give_up(delivery.number, Undelivered(key=delivery.key, channel=self.name, error=error))
+                self._told.add(delivery.key)
             except Exception as refusal:  # noqa: BLE001 - no notification is dead before its case is told
                 reason = type(refusal).__name__
                 logger.warning("case %s could not be told of a notification: %s", delivery.number, reason)
                 is_last = False
+        if is_last:
+            self._told.discard(delivery.key)
         return Failure(delivery.key, error, None if is_last else next_try_at)
 
 

@@ -23,6 +23,7 @@ from domain.case.automatic import (
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.decide import available_actions, decide
 from domain.case.events import Event
 from domain.case.intake import Intake, Registered, Registration
@@ -147,11 +148,11 @@ class Case(CaseState):
         preview.ring(at)
         return available_actions(preview, actor, at)
 
-    def undelivered(self, key: str, at: datetime) -> tuple[Event, ...]:
-        """Flag the case, once, because the notification `key` did not get through."""
-        if undelivered.FLAG in self.flags:
+    def undelivered(self, notification: Undelivered, at: datetime) -> tuple[Event, ...]:
+        """Flag the case because a notification did not get through, once for each channel and recipient."""
+        if not undelivered.is_unknown_failure(self, notification):
             return ()
-        return self._after_due(undelivered.KIND.name, undelivered.Undelivered(key=key), at)
+        return self._after_due(undelivered.KIND.name, notification, at)
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[Event, ...]:
         """Note that the workflow was asked to be cancelled."""

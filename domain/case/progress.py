@@ -85,6 +85,25 @@ class Urging(Immutable):
     noticed_at: datetime | None = None
 
 
+def recipient_of(key: str) -> str:
+    """Return the recipient of a notification, with whom its key ends: number, seq and recipient."""
+    return key.split("-", 2)[-1]
+
+
+class FailedDelivery(Immutable):
+    """Notification (通知) that a channel did not take: its key, the channel, the last error, and when it was told."""
+
+    key: str
+    channel: str
+    error: str
+    failed_at: datetime
+
+    @property
+    def recipient(self) -> str:
+        """Recipient, `role` or `role:name`."""
+        return recipient_of(self.key)
+
+
 class Supervision(Immutable):
     """Supervision (督办) of a case: since when, and in which cycle it began."""
 
@@ -135,6 +154,7 @@ class Progress(BaseModel):
     corrected: IntakeFacts | None = omit_default(None, "Facts of the intake, once they were corrected (更正).")
     credits: tuple[Owed, ...] = omit_default(())
     findings: tuple[Finding, ...] = omit_default(())
+    failed_deliveries: tuple[FailedDelivery, ...] = omit_default((), "The first of each channel and recipient.")
     acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")
 
     def name_of(self, person: str | None) -> str:

@@ -45,7 +45,7 @@ async def test_a_gateway_that_always_answers_500_leaves_a_dead_letter(
     assert row["last_error"] == "sms: the receiver answered 500"
     assert row["dead_at"] is not None
     assert len(gateway.requests) == 3
-    assert harness.dead == [(row["number"], key)]
+    assert [(number, each.key) for number, each in harness.dead] == [(row["number"], key)]
 
 
 async def test_other_channels_do_not_wait_for_a_gateway_that_hangs(harness: CourierHarness, gateway: Receiver) -> None:

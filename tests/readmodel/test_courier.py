@@ -15,6 +15,7 @@ from activities import shift
 from activities.notifications import delivery
 from activities.notifications.courier import Courier
 from activities.notifications.delivery import DeliveryLoop, Pace, RoutingLoop
+from domain.case.automatic.undelivered import Undelivered
 from readmodel import deliveries
 from readmodel.deliveries import Delivery
 from readmodel.notifications import DUE
@@ -42,7 +43,7 @@ class FakeChannel:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.broken: dict[str, str] = {}
-        self.dead: list[tuple[str, str]] = []
+        self.dead: list[tuple[str, Undelivered]] = []
         self.deaf = False
         self.raises: Exception | None = None
 
@@ -55,10 +56,15 @@ class FakeChannel:
     async def delivered(self, keys: Collection[str]) -> set[str]:
         return {*keys} & {*self.told}
 
-    async def give_up(self, number: str, key: str) -> None:
+    async def give_up(self, number: str, notification: Undelivered) -> None:
         if self.deaf:
             raise ConnectionError
-        self.dead.append((number, key))
+        self.dead.append((number, notification))
+
+
+def told_of(key: str, error: str) -> tuple[str, Undelivered]:
+    """Case and notification as the case is told."""
+    return key.split("-", maxsplit=1)[0], Undelivered(key=key, channel="fake", error=error)
 
 
 class FakeHarness:
@@ -208,7 +214,7 @@ async def test_after_the_last_try_the_case_is_told_and_it_is_a_dead_letter(harne
         None,
     )
     assert sent["status"] == "sent"
-    assert harness.channel.dead == [(keys[0].split("-")[0], keys[0])]
+    assert harness.channel.dead == [told_of(keys[0], "no such number")]
 
 
 @pytest.mark.slow
@@ -218,7 +224,7 @@ async def test_a_late_notification_is_told_to_its_case_and_tried_on(harness: Fak
     async with harness.running():
         [row] = await harness.once(lambda found: found[0]["tries"] > delivery.LATE_TRIES)
         assert row["status"] in {"due", "sending"}
-        assert harness.channel.dead == [(key.split("-")[0], key)]
+        assert harness.channel.dead == [told_of(key, "out of order")]
         harness.channel.broken.clear()
         await harness.settled("sent")
     assert harness.channel.told == [key]
@@ -233,7 +239,25 @@ async def test_no_notification_is_dead_before_its_case_is_told(harness: FakeHarn
         await harness.once(lambda found: found[0]["tries"] >= 2)
         harness.channel.deaf = False
         await harness.settled("dead")
-    assert harness.channel.dead == [("2609070000000", key)]
+    assert harness.channel.dead == [told_of(key, "no such number")]
+
+
+async def test_a_case_that_was_out_of_reach_is_told_at_the_next_try(
+    harness: FakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LATE_TRIES", 1)
+    [key] = await harness.notify(1)
+    harness.channel.broken[key] = "out of order"
+    harness.channel.deaf = True
+    async with harness.running():
+        await harness.once(lambda found: found[0]["tries"] >= 1 and found[0]["status"] == "due")
+        harness.channel.deaf = False
+        await harness.once(lambda _: bool(harness.channel.dead))
+        # Once it knows, it is not told again.
+        await harness.once(lambda found: found[0]["tries"] >= 3)
+        harness.channel.broken.clear()
+        await harness.settled("sent")
+    assert harness.channel.dead == [told_of(key, "out of order")]
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after delivery", "before delivery"])

@@ -104,7 +104,7 @@ async def rung_with_an_update_after_an_outage(hotline: Hotline) -> Complaint:
     # No time is skipped while a task waits for a worker: this ends when there is one.
     skipped = asyncio.create_task(hotline.server.fast_forward(complaint.handle, timedelta(minutes=6)))
     await until(complaint.handle.fetch_history, _rang)
-    notification = Undelivered(key="a-notification")
+    notification = Undelivered(key="a-notification", channel="sms", error="HTTP 503")
     told = asyncio.create_task(complaint.handle.execute_update(ComplaintWorkflow.undelivered, notification))
     async with worker.running(hotline.client, settings):
         await asyncio.gather(skipped, told)

@@ -300,7 +300,9 @@ async def reply_pressed_for(hotline: Hotline) -> Complaint:
 @path
 async def undelivered(hotline: Hotline) -> Complaint:
     complaint = await play(await hotline.start(), *TO_CREW)
-    await complaint.handle.execute_update(ComplaintWorkflow.undelivered, Undelivered(key="a-notification"))
+    await complaint.handle.execute_update(
+        ComplaintWorkflow.undelivered, Undelivered(key="a-notification", channel="sms", error="HTTP 503")
+    )
     await until(complaint.view, lambda view: "undelivered" in view.flags)
     return await ended(await play(complaint, *DONE, SATISFIED), hours=73)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import CourierConfig, courier
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.intake import Caller
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
@@ -40,15 +41,15 @@ class CourierHarness:
         self.folder = folder
         self.file = folder / "channels.toml"
         self.options: dict[str, Any] = {}
-        self.dead: list[tuple[str, str]] = []
+        self.dead: list[tuple[str, Undelivered]] = []
         # Noon: outside of quiet hours, and in the future, so that what is tried again is due at once.
         self.clock: Callable[[], datetime] = lambda: TOMORROW.replace(hour=4)
 
     def write(self, *parts: str) -> None:
         self.file.write_text("\n".join(parts), encoding="utf-8")
 
-    async def give_up(self, number: str, key: str) -> None:
-        self.dead.append((number, key))
+    async def give_up(self, number: str, notification: Undelivered) -> None:
+        self.dead.append((number, notification))
 
     async def notify(self, count: int = 1, first: int = 0) -> list[str]:
         """Register so many cases, each with one notification of the dispatcher. Returns the keys."""

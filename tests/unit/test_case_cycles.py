@@ -7,6 +7,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.recognise import Recognised
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import IntakeFlag
@@ -218,12 +219,24 @@ class TestFinished:
 
 
 class TestUndelivered:
-    def test_flags_the_case_once(self) -> None:
+    def test_flags_the_case_once_for_each_channel_and_recipient(self) -> None:
         case = case_in(State.DISPATCHED)
-        event = one(case.undelivered("2609070000017-2-owner:Chen Jing", THEN))
-        assert (event.action, data_of(event)["key"]) == ("undelivered", "2609070000017-2-owner:Chen Jing")
+        first = Undelivered(key="2609070000017-2-owner:Chen Jing", channel="sms", error="HTTP 503")
+        event = one(case.undelivered(first, THEN))
+        assert (event.action, data_of(event)) == ("undelivered", first.model_dump())
         assert (case.flags, case.state) == (("undelivered",), State.DISPATCHED)
-        assert case.undelivered("another", THEN) == ()
+        again = first.model_copy(update={"key": "2609070000017-5-owner:Chen Jing"})
+        assert case.undelivered(again, THEN) == ()
+        others = (
+            again.model_copy(update={"channel": "mail"}),
+            first.model_copy(update={"key": "2609070000017-2-lead"}),
+        )
+        assert all(one(case.undelivered(other, THEN)) for other in others)
+        assert [(each.channel, each.recipient) for each in case.failed_deliveries] == [
+            ("sms", "owner:Chen Jing"),
+            ("mail", "owner:Chen Jing"),
+            ("sms", "lead"),
+        ]
 
 
 class TestRecognise:

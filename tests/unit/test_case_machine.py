@@ -13,6 +13,7 @@ from domain.case.actions.correct import Correction
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.clocks import DEPARTMENT, MISS, Clock
 from domain.case.events import Event
@@ -156,7 +157,7 @@ class CaseMachine(RuleBasedStateMachine):
 
     @rule()
     def a_notification_is_given_up(self) -> None:
-        self.take(self.case.undelivered("key", self.now))
+        self.take(self.case.undelivered(Undelivered(key="key", channel="sms", error="HTTP 503"), self.now))
 
     @rule()
     def its_caller_is_recognised_late(self) -> None:

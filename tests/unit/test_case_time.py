@@ -8,6 +8,7 @@ from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.suspend import Suspend
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
 from domain.shared.actors import Role
@@ -207,7 +208,9 @@ class TestWakeDate:
         assert [event.action for event in do(case, BODIES["complete"], self.WAKE)] == ["resume", "complete"]
 
     def test_a_case_that_is_flagged_after_the_wake_date_was_resumed_before(self) -> None:
-        events = self.suspended().undelivered("n", self.WAKE + minutes(1))
+        events = self.suspended().undelivered(
+            Undelivered(key="n", channel="sms", error="HTTP 503"), self.WAKE + minutes(1)
+        )
         assert [event.action for event in events] == ["resume", "undelivered"]
 
     def test_resumed_by_hand_it_does_not_wake_again(self) -> None:

@@ -10,6 +10,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.return_ import Return
+from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.lifecycle import State
@@ -131,7 +132,7 @@ class TestWho:
 
     def test_a_notification_given_up_tells_nobody_and_goes_round_no_circle(self) -> None:
         case = case_in(State.DISPATCHED)
-        (event,) = case.undelivered("key", THEN)
+        (event,) = case.undelivered(Undelivered(key="key", channel="sms", error="HTTP 503"), THEN)
         assert notifications(case.number, event) == ()
 
 

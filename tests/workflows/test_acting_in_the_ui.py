@@ -351,7 +351,7 @@ async def test_what_comes_from_the_temporal_ui_is_taken_on_request_and_marked(
     directory.leave("10034")
     assert "is nobody in the directory" in await failed(ui, complaint, "comment", {"as": "10034", "note": "?"})
     # The service itself sends these alone.
-    own = Undelivered(key="a-notification")
+    own = Undelivered(key="a-notification", channel="sms", error="HTTP 503")
     assert "not signed" in await refused(ui, complaint, UNDELIVERED, own)
     forged = with_interceptors(hotline.client, signatures_by(SigningKey(KEY.id, b"guessed")))
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)

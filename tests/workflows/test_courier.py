@@ -16,6 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.notifications.courier import case_teller
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
+from domain.case.automatic.undelivered import Undelivered
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
 from tests.support.temporal import temporal_server
@@ -88,7 +89,8 @@ async def test_what_cannot_be_delivered_is_flagged_on_the_case(server: WorkflowE
     async with with_courier(server, tmp_path, **changes) as (hotline, _):
         complaint = await hotline.start()
         view = await until(complaint.view, lambda view: "undelivered" in view.flags)
-        await complaint.published(view.version)
+        told = {row["action"]: json.loads(row["data"]) for row in await complaint.published(view.version)}
+        assert (told["undelivered"]["channel"], told["undelivered"]["error"]) == ("log", "IsADirectoryError")
         [row] = await until(
             lambda: complaint.rows("notifications"), lambda rows: {row["status"] for row in rows} == {"dead"}
         )
@@ -130,8 +132,9 @@ async def test_a_case_that_has_ended_need_not_be_told(hotline: Hotline) -> None:
     await complaint.act(Withdraw(reason="The caller has mended it."))
     await complaint.closed()
     tell = case_teller(hotline.client, workflow_id)
-    await tell(complaint.number, "a key")
-    await tell("0000000000000", "a key")
+    notification = Undelivered(key="a key", channel="sms", error="HTTP 503")
+    await tell(complaint.number, notification)
+    await tell("0000000000000", notification)
 
 
 async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ async def test_a_command_that_the_service_has_not_signed_is_refused(
     [
         ("comment", KEPT),
         ("follow_up", Command(actor=KEPT.actor, body=FollowUp(outcome="satisfied"))),
-        (UNDELIVERED, Undelivered(key="a-notification")),
+        (UNDELIVERED, Undelivered(key="a-notification", channel="sms", error="HTTP 503")),
         (RECOGNISE, Recognised(flags=(IntakeFlag.REPEAT_CALLER,))),
         (SETTLE, Settlement(incident="i26112700015", result="已修复", message="已恢复供水")),
     ],

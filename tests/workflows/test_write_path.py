@@ -210,8 +210,10 @@ class Play:
         elif step.kind == "publish":
             await self._service.processes[0]._sender.tell_to_publish(self._complaint.number)
         elif step.kind == "undelivered":
-            with suppress(WorkflowUpdateFailedError):  # it is flagged already
-                await self._complaint.handle.execute_update(ComplaintWorkflow.undelivered, Undelivered(key="k"))
+            with suppress(WorkflowUpdateFailedError):  # it is known already
+                await self._complaint.handle.execute_update(
+                    ComplaintWorkflow.undelivered, Undelivered(key="k", channel="sms", error="HTTP 503")
+                )
         else:
             self._over = not (await self._complaint.ahead(minutes=1 + 7 * step.choice)).available_actions
 
