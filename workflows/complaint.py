@@ -23,8 +23,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.entity import EntityWorkflow
     from workflows.incident_link import IncidentLink
     from workflows.messages import ComplaintStart, Done
-    from workflows.presentation.complaint import RECENT, details, search_attributes, timeline_line
+    from workflows.presentation.complaint import details, search_attributes
     from workflows.presentation.search_attributes import Values
+    from workflows.presentation.timeline import RECENT, timeline_line
     from workflows.start_checks import checked
     from workflows.updates import COMPLAINT_UPDATES, with_updates
 
@@ -163,7 +164,7 @@ class ComplaintWorkflow(EntityWorkflow):
     def _keep(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
         super()._keep(*events)
         self._changes[self._case.version] = self._changed_at
-        self._recent.extend(map(timeline_line, events))
+        self._recent.extend(timeline_line(event, self._case) for event in events)
 
     def _batch(self) -> ProjectionBatch:
         since = self._outbox[0].seq - 1

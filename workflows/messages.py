@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Registration
@@ -45,11 +46,12 @@ class ComplaintStart(EntityStart):
 
 
 class Names(Immutable):
-    """Chinese names of the codes of a catalogue, for the Temporal UI."""
+    """Chinese names of the codes of a catalogue, and its time zone, for the Temporal UI."""
 
     services: dict[str, str] = Field(default={})
     districts: dict[str, str] = Field(default={})
     departments: dict[str, str] = Field(default={})
+    timezone: str = omit_default(USUAL_ZONE, "In which times are shown.")
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> "Names":
@@ -58,6 +60,7 @@ class Names(Immutable):
             services={each.code: each.name_zh for each in catalogue.services},
             districts={each.code: each.name_zh for each in catalogue.districts},
             departments={each.code: each.name_zh for each in catalogue.departments},
+            timezone=catalogue.calendar.timezone,
         )
 
 

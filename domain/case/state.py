@@ -49,6 +49,11 @@ class CaseState(Progress):
         ]
         return min(due, default=None)
 
+    def most_urgent_due(self) -> datetime | None:
+        """Return the earliest due time of a promise that is not kept, missed or not; None if none runs or is missed."""
+        due = [instant for clock in self.clocks if clock.live and (instant := clock.due_at(self.calendar))]
+        return min(due, default=None)
+
     def live_clock(self, name: ClockName) -> Clock | None:
         """Return the case's own promise of this name in the current cycle, while it is not kept."""
         mine = (clock for clock in reversed(self.clocks) if clock.name == name and not clock.part)

@@ -1,11 +1,14 @@
 """Temporal UI as staff see it: the case itself, in Chinese and English, and the saved view of broken promises."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from domain.calendar.work_calendar import on_the_wall
+from domain.shared.actors import Role
 from tests.support.browser import needs_chromium
 from tests.support.service import Service
 from tools.docs import pictures
@@ -42,9 +45,12 @@ def test_a_late_case_shows_its_promises_in_both_languages(page: Page, service: S
     details = pictures.show_case(page, service, stage.late)
     for words in ("停水/无水 No water (P2)", "待签收", "dispatched", "首问责任人", "Owner", "陈美玲"):
         expect(details).to_contain_text(words)
-    row = details.get_by_role("row").filter(has_text="acknowledge")
-    expect(row).to_contain_text("签收")
-    expect(row).to_contain_text("超时 missed")
+    seen = pictures.Person(service, "许兰", Role.SUPERVISOR).see(stage.late)
+    due = on_the_wall(datetime.fromisoformat(seen["clocks"][0]["due_at"]))
+    promise = details.get_by_role("listitem").filter(has_text="限 limit 1 秒 s")
+    expect(promise).to_contain_text("签收 acknowledge · 超时 missed")
+    expect(promise).to_contain_text(f"到期 due {due:%Y-%m-%d %H:%M}")
+    expect(details).to_contain_text("家里没水，不欠费。No water, nothing owed.")
     expect(details).to_contain_text("可办理 · What may be done next")
     expect(details).to_contain_text("sign_for")
 
@@ -53,7 +59,7 @@ def test_a_paused_case_says_so_and_when_it_wakes(page: Page, service: Service, s
     details = pictures.show_case(page, service, stage.paused)
     for words in ("挂起", "suspended", "恢复时间", "Wakes at"):
         expect(details).to_contain_text(words)
-    expect(details.get_by_role("row").filter(has_text="resolve")).to_contain_text("暂停 paused")
+    expect(details.get_by_role("listitem").filter(has_text="处理 resolve")).to_contain_text("暂停 paused")
 
 
 def test_the_link_installs_the_saved_view_of_missed_clocks(page: Page, service: Service, stage: Stage) -> None:

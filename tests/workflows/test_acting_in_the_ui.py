@@ -44,7 +44,8 @@ from tests.support.signing import KEY, OneKey, signatures_by, with_interceptors
 from tests.workflows.test_signatures import CONVERTER, FORGERY, KEPT, accepted, refused
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import UNVERIFIED, workflow_id
+from workflows.presentation.complaint import workflow_id
+from workflows.presentation.timeline import UNVERIFIED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,8 @@ from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident
 from workflows.messages import Names
 from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import ANYBODY, instant_text, markdown, table_cell
+from workflows.presentation.complaint import ANYBODY
+from workflows.presentation.words import local, markdown, plain
 
 _COUNTED = {
     SETTLED: "已办结并回复 Completed and replied to",
@@ -47,13 +48,13 @@ def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int]
     total = waiting + sum(counts.values())
     done = total - waiting
     lines = [
-        f"## {table_cell(incident.title)}",
+        f"## {plain(incident.title)}",
         "| 项目 | Item | |",
         "|---|---|---|",
         f"| 状态 | State | {incident.state.zh} {incident.state.value} |",
         f"| 范围 | Scope | {_scope(incident, names)} |",
         f"| 处理部门 | Department | {department} |",
-        f"| 预计恢复 (UTC) | Expected | {instant_text(incident.expected_at)} |",
+        f"| 预计恢复 ({names.timezone}) | Expected | {local(incident.expected_at, names.timezone)} |",
         f"| 并入工单 | Linked cases | {total} |",
         f"| 已处理 | Seen to | {done} ({100 * done // total if total else 0} %) |",
         *(f"| | {_COUNTED.get(answer, answer)} | {count} |" for answer, count in sorted(counts.items())),

@@ -29,7 +29,7 @@ REGISTRY: Final[dict[SearchAttributeKey[Any], str]] = {
     PRIORITY: "`P1` to `P5`.",
     SLA: "Service level of the present cycle: `on_time`, `at_risk`, `missed`, `paused`.",
     INCIDENT: "Number of the incident that the case is linked to; of an incident, its own number.",
-    NEXT_DUE_AT: "Due time of the next running clock. Absent if no clock runs.",
+    NEXT_DUE_AT: "Due time of the most urgent promise that is not kept, missed or not. Absent if there is none.",
     CHANGED_AT: "Time of the last change of the case; later with every change.",
     INVOLVED: "Codes of further departments with unfinished parts (协办).",
     FLAGS: "Flags of the case: `urged`, `supervised`, `reworked` ...",

@@ -1,0 +1,244 @@
+"""Details of a case in the Temporal UI: what was wanted, found, replied and decided, and why a promise is due when."""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from domain.case.actions.comment import Comment
+from domain.case.actions.complete import Complete
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.decide_extension import DecideExtension
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.reply import Reply
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.request_extension import RequestExtension
+from domain.case.actions.sign_for import SignFor
+from domain.case.automatic.undelivered import Undelivered
+from domain.case.case import Case
+from domain.case.lifecycle import State
+from domain.case.state import CaseState
+from domain.catalogue.terms import Organisation, Unit
+from tests.support.build import (
+    BODIES,
+    INCIDENT,
+    MONDAY,
+    OTHER_CREW,
+    PROMISES,
+    THEN,
+    case_in,
+    days,
+    do,
+    hours,
+    minutes,
+    one,
+    registration,
+)
+from workflows.presentation.complaint import details, search_attributes
+from workflows.presentation.search_attributes import NEXT_DUE_AT
+from workflows.presentation.timeline import LONGEST_WORDS, timeline_line
+from workflows.presentation.words import FLAG_ZH, duration, plain
+
+GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
+CHART = Organisation(
+    name="Hotline",
+    name_zh="供水热线",
+    units=(
+        Unit(code="repair", name="Repair crew", name_zh="抢修队"),
+        Unit(code="metering", name="Metering", name_zh="计量部"),
+    ),
+)
+
+
+def shown(case: CaseState, at: datetime = THEN) -> str:
+    return details(case, at, ())
+
+
+def section(case: CaseState, heading: str) -> list[str]:
+    """Lines of one section; none if it is not there."""
+    _, found, rest = shown(case).partition(f"### {heading}")
+    return rest.split("\n\n")[0].splitlines()[1:] if found else []
+
+
+class TestOverview:
+    def test_shows_what_the_caller_wants_and_nothing_of_the_caller(self) -> None:
+        text = shown(case_in(State.IN_PROGRESS))
+        assert "> No water at home since six." in text
+        for secret in ("李婆婆", "0760 8823 7777", "A-17", "下闸新村", "22.54"):
+            assert secret not in text
+
+    def test_names_departments_beside_their_codes(self) -> None:
+        case = case_in(State.IN_PROGRESS, organisation=CHART)
+        do(case, BODIES["involve"], THEN)
+        assert "抢修队 Repair crew `repair`" in shown(case)
+        assert "计量部 Metering `metering`" in section(case, "部门联动 · Parts of other departments")[0]
+
+    def test_what_people_wrote_has_no_effect_as_markdown(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, Complete(result="# [here](http://x) <b>*now*\n| and | then"), THEN)
+        [line] = section(case, "查明 · Found and done")
+        assert line.replace("\N{EN SPACE}", " ") == r"- \# \[here\](http://x) \<b\>\*now\* \| and \| then"
+
+    def test_flags_have_the_chinese_names_of_the_glossary(self) -> None:
+        rows = re.findall(r"(?m)^\| (\S+) \| [^|]* \| `(\w+)` \|", GLOSSARY.read_text(encoding="utf-8"))
+        glossary = {(code, zh) for zh, code in rows}
+        assert {*FLAG_ZH.items()} <= glossary
+
+    def test_says_who_may_do_what_next(self) -> None:
+        lines = section(case_in(State.REGISTERED), "可办理 · What may be done next")
+        assert "- 派单 `dispatch`: 话务员 agent, 派单员 dispatcher" in lines
+        assert not [line for line in lines if "system" in line]
+
+
+class TestPromises:
+    def department(self, case: CaseState) -> list[str]:
+        return section(case, "部门时限 · The department's promises")
+
+    def owner(self, case: CaseState) -> list[str]:
+        return section(case, "对来电人的承诺 · The owner's promises to the caller")
+
+    def test_are_due_in_the_companys_time_zone_with_the_reason(self) -> None:
+        first, why, *_ = self.department(case_in(State.DISPATCHED))
+        assert first.strip() == "- **签收 acknowledge** · 计时中 running · 到期 due **2026-09-07 09:10**"
+        assert why.strip() == "限 limit 10 分钟 min, 全天计时 round the clock, 起 from 2026-09-07 09:00"
+
+    def test_of_working_time_are_told_in_working_days_with_their_extension(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, RequestExtension(working_days=2, reason="Parts are late."), THEN)
+        do(case, DecideExtension(approved=True), THEN)
+        assert "限 limit 7 工作日 working days, 工作时间 working time, 含延期 with an extension of 2 工作日" in "".join(
+            self.owner(case)
+        )
+
+    def test_that_were_paused_say_what_was_used_before(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES["suspend"], MONDAY + minutes(30))
+        assert "**到场 arrive** · 暂停 paused" in "".join(self.department(case))
+        assert "暂停中 paused, 已用 used 30 分钟 min" in "".join(self.department(case))
+        do(case, BODIES["resume"], MONDAY + hours(3))
+        assert "暂停后续计 resumed 2026-09-07 12:00, 此前已用 used before 30 分钟 min" in "".join(self.department(case))
+
+    def test_that_are_missed_say_if_they_are_still_not_kept(self) -> None:
+        case = case_in(State.DISPATCHED)
+        case.ring(MONDAY + minutes(11))
+        assert "尚未完成 still not kept" in "".join(self.department(case))
+        do(case, BODIES["sign_for"], MONDAY + minutes(12))
+        assert "止 to 2026-09-07 09:12, 用时 used 12 分钟 min, 逾期完成 kept late" in "".join(self.department(case))
+
+    def test_that_have_not_started_say_what_they_wait_for(self) -> None:
+        assert "自回复起 from the reply" in self.owner(case_in(State.IN_PROGRESS))[-1]
+
+    def test_of_an_earlier_cycle_are_kept_without_reasons(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, FollowUp(outcome="dissatisfied"), THEN)
+        assert [line for line in self.department(case) if "第 1 轮 cycle 1" in line]
+        assert sum("limit 10 分钟 min" in line for line in self.department(case)) == 1
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(40, "40 秒 s"), (600, "10 分钟 min"), (5400, "1.5 小时 h"), (172_800, "2 天 d")]
+    )
+    def test_durations(self, seconds: float, words: str) -> None:
+        assert duration(seconds, 86_400) == words
+
+
+class TestDone:
+    def test_nothing_is_shown_of_what_has_not_happened(self) -> None:
+        text = shown(case_in(State.DISPATCHED))
+        for heading in ("查明", "回复 · Replied", "审批 ·", "未送达", "并案 ·"):
+            assert f"### {heading}" not in text
+
+    def test_shows_what_was_found_and_replied(self) -> None:
+        case = case_in(State.IN_PROGRESS, organisation=CHART)
+        do(case, BODIES["involve"], THEN)
+        do(case, SignFor(), THEN, OTHER_CREW)
+        do(case, Complete(result="No arrears."), THEN, OTHER_CREW)
+        do(case, Complete(result="The valve core had dropped."), THEN)
+        do(case, Reply(message="Water is back."), THEN)
+        assert section(case, "查明 · Found and done") == [
+            "- The valve core had dropped.",
+            "- 计量部 Metering `metering`: No arrears.",
+        ]
+        assert section(case, "回复 · Replied to the caller") == ["- Water is back."]
+
+    def test_shows_what_management_decides_on_what(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        asked = RequestApproval(subject="New pipes", amount=Decimal("480.00"), kind="funded_repair", grounds="Relief.")
+        do(case, asked, THEN)
+        heading = "审批 · Decided by management"
+        assert section(case, heading) == ["- **待批 waits** · New pipes · 480.00 CNY · 依据 grounds: Relief."]
+        do(case, DecideApproval(approved=True, reason="She is alone."), THEN)
+        decided, reason = section(case, heading)
+        wanted = "- **同意 approved** · New pipes · 480.00 CNY · 依据 grounds: Relief. · Gao Feng"
+        assert (decided.strip(), reason.strip()) == (wanted, "原因 reason: She is alone.")
+
+    def test_shows_which_notification_failed_on_which_channel(self) -> None:
+        case = case_in(State.DISPATCHED)
+        failed = Undelivered(key=f"{case.number}-2-caller:{case.number}", channel="sms", error="HTTP 503")
+        event = one(case.undelivered(failed, THEN))
+        [line] = section(case, "未送达 · Not delivered")
+        assert line == "- 2026-09-07 09:03 · 来电人 caller · 渠道 channel sms · 错误 error HTTP 503"
+        assert "收件人 recipient: 来电人 caller; 渠道 channel: sms; 错误 error: HTTP 503" in timeline_line(event, case)
+
+    def test_names_its_incident(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, LinkIncident(incident=INCIDENT), THEN)
+        assert section(case, "并案 · Incident") == [f"- {INCIDENT}"]
+
+
+class TestTimeline:
+    def test_an_entry_has_local_time_actor_state_and_words(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        [event] = do(case, Complete(result="The valve core had dropped."), THEN)
+        assert timeline_line(event, case) == (
+            "- 2026-09-07 09:03 · **处理完成** `complete` · Wu Gang → 待回复 pending_reply"
+            "; 查明 found: The valve core had dropped."
+        )
+
+    def test_tells_nothing_of_the_caller(self) -> None:
+        case, [event] = Case.register(registration())
+        line = timeline_line(event, case)
+        assert line.endswith("→ 已受理 registered; 首问责任人 owner: Chen Jing")
+
+    def test_a_decision_has_subject_and_amount(self) -> None:
+        case = case_in(State.AWAITING_APPROVAL)
+        [event] = do(case, BODIES["decide_approval"], THEN)
+        assert "决定 decided: 同意 approved; 事项 subject: New pipes" in timeline_line(event, case)
+
+    def test_long_words_are_cut(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        [event] = do(case, Comment(note="水" * 2000), THEN)
+        assert timeline_line(event, case).count("水") == LONGEST_WORDS - 1
+        assert plain("水" * 2000).endswith("…")
+
+
+class TestNextDueAt:
+    def shown(self, case: CaseState) -> datetime | None:
+        found: datetime | None = search_attributes(case, THEN)[NEXT_DUE_AT]
+        return found
+
+    def test_is_the_most_urgent_promise_also_when_it_is_missed(self) -> None:
+        case = case_in(State.DISPATCHED, promises=PROMISES[:2])
+        dues = []
+        for count in (9, 11, 61):
+            case.ring(MONDAY + minutes(count))
+            dues.append(self.shown(case))
+        assert dues == [MONDAY + minutes(10)] * 3
+        do(case, BODIES["sign_for"], MONDAY + minutes(62))
+        assert self.shown(case) == MONDAY + hours(1)
+        do(case, BODIES["arrive"], MONDAY + minutes(63))
+        assert self.shown(case) is None
+
+    def test_of_a_suspended_case_is_what_it_had_missed(self) -> None:
+        case = case_in(State.IN_PROGRESS, promises=PROMISES[:2])
+        do(case, BODIES["suspend"], MONDAY + hours(2))
+        assert self.shown(case) == MONDAY + hours(1)
+
+    def test_a_follow_up_that_is_late_stays_on_the_list_until_it_is_made(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        case.ring(MONDAY + days(2))
+        assert self.shown(case) == MONDAY + days(1)
+        do(case, FollowUp(outcome="satisfied"), MONDAY + days(2))
+        assert self.shown(case) is None
