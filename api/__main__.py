@@ -123,6 +123,7 @@ def assemble(
         writer=writer,
         projection=projection,
         links=Links(link_keys),
+        temporal_case_url=settings.temporal_case_url,
         texts_callers=load_channels(settings.channels).texts_callers,
         metrics=metrics,
         clock=clock,

@@ -25,8 +25,11 @@ JSON = "application/json"
 _CASE = TypeAdapter(CaseView)
 
 
-def complaint(view: CaseView, reader: Actor) -> bytes:
-    """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`."""
+def complaint(view: CaseView, reader: Actor, temporal_case_url: str | None) -> bytes:
+    """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`.
+
+    `temporal_case_url` is the address of a case in the Temporal UI, with `{number}`; None for no such link.
+    """
     hidden = list[str]()
     if _reads_one_department(reader) and view.possible_duplicates:
         view, hidden = view.model_copy(update={"possible_duplicates": ()}), ["possible_duplicates"]
@@ -35,7 +38,11 @@ def complaint(view: CaseView, reader: Actor) -> bytes:
         written, hidden = to_json(shown), [*names, *hidden]
     else:
         written = _CASE.dump_json(view)
-    return b'%b,"masked":%b,"links":%b}' % (written[:-1], to_json(hidden), to_json(links(view.number)))
+    return b'%b,"masked":%b,"links":%b}' % (
+        written[:-1],
+        to_json(hidden),
+        to_json(links(view.number, temporal_case_url)),
+    )
 
 
 def _reads_one_department(reader: Actor) -> bool:
@@ -43,7 +50,7 @@ def _reads_one_department(reader: Actor) -> bool:
     return READ_CASES.reach.get(reader.role) is Reach.DEPARTMENT
 
 
-def links(number: str) -> dict[str, str]:
+def links(number: str, temporal_case_url: str | None) -> dict[str, str | None]:
     """Return the links of a case."""
     here = f"/v1/complaints/{number}"
     return {
@@ -52,6 +59,7 @@ def links(number: str) -> dict[str, str]:
         "notices": f"{here}/notices",
         "caller": f"{here}/caller",
         "actions": f"{here}/actions/{{action}}",
+        "temporal_ui": temporal_case_url and temporal_case_url.replace("{number}", number),
     }
 
 
@@ -89,10 +97,12 @@ def notice(number: str, event: Event) -> bytes:
     return to_json(item)
 
 
-def part(item: PartOfCase, reader: Actor) -> bytes:
+def part(item: PartOfCase, reader: Actor, temporal_case_url: str | None) -> bytes:
     """Return a part in the shape of `schemas.PartItem`."""
     case = {name: value for name, value in item._asdict().items() if name != "part"}
-    return _masked({**item.part.model_dump(), **case, "links": links(item.number)}, reader, item.case_state)
+    return _masked(
+        {**item.part.model_dump(), **case, "links": links(item.number, temporal_case_url)}, reader, item.case_state
+    )
 
 
 def person(item: Person) -> bytes:

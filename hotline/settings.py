@@ -193,6 +193,9 @@ class Settings(BaseSettings):
     ui_port: Port = 8233
     """TCP port of the Temporal UI that `hotline up` starts."""
 
+    temporal_case_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/.*\{number\}.*$")
+    """Address of a case in the Temporal UI, with `{number}`; links of cases lead there. `hotline up` sets it."""
+
     task_queue: str = Field(default="hotline", min_length=1, max_length=200)
     """Temporal task queue that API and worker share."""
 

@@ -149,4 +149,4 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     # Meanwhile another department may have the case, or when the request is repeated.
     require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
     status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
-    return render.answer(render.complaint(view, actor), status, etag(view.version))
+    return render.answer(render.complaint(view, actor, backend.temporal_case_url), status, etag(view.version))

@@ -7,12 +7,25 @@ import typer
 
 from domain.shared.operator_errors import OperatorError
 from hotline import entry
-from hotline.cli import catalogue, channels, customers, demo, handover, key, letters, person, processes, signing, stores
+from hotline.cli import (
+    catalogue,
+    channels,
+    customers,
+    demo,
+    handover,
+    key,
+    letters,
+    person,
+    processes,
+    signing,
+    stores,
+    temporal_views,
+)
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-for group in (processes, demo, stores, person, key, handover, signing, catalogue, customers, letters, channels):
+for group in (processes, demo, stores, person, key, handover, signing, catalogue, customers, letters, channels, temporal_views):
     app.add_typer(group.app)
 
 

@@ -1,10 +1,11 @@
 """Proxy before the embedded Temporal UI, which would answer to any name in `Host` and so to any web page.
 
-`hotline up` runs it as `python -m hotline.local.ui_proxy ADDRESS`, with the address at which the UI listens.
+It adds the pages of `ui_pages`. `hotline up` runs it as `python -m hotline.local.ui_proxy ADDRESS`, with the address at
+which the UI listens.
 """
 
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +21,10 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.middleware import HostCheck
+from domain.catalogue.catalogue import Catalogue
 from hotline import entry, process
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.local import ui_pages
 from hotline.local.service import LOOPBACK
 from hotline.settings import Settings, hosts_of
 
@@ -31,8 +35,11 @@ _OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"te", b"trailer",
 """Headers about the connection itself, which are not passed on."""
 
 
-def create_app(ui: str, hosts: Collection[str]) -> Starlette:
-    """Return the application that answers to these hosts with what the UI at this address answers."""
+def create_app(ui: str, hosts: Collection[str], catalogue: Callable[[], Catalogue]) -> Starlette:
+    """Return the application that answers to these hosts with what the UI at this address answers.
+
+    `catalogue` returns the catalogue in force, for the pages that the proxy adds.
+    """
     # The transport alone: a client would add headers, and share cookies between browsers.
     transport = httpx.AsyncHTTPTransport(limits=httpx.Limits())
 
@@ -42,7 +49,7 @@ def create_app(ui: str, hosts: Collection[str]) -> Starlette:
             yield
 
     return Starlette(
-        routes=[Mount("/", UiProxy(ui, transport))],
+        routes=[*ui_pages.routes(ui, transport, catalogue), Mount("/", UiProxy(ui, transport))],
         lifespan=lifespan,
         middleware=[Middleware(HostCheck, hosts=hosts), Middleware(OriginCheck)],
     )
@@ -113,8 +120,9 @@ def _passed_on(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 async def serve(ui: str, settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT."""
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     config = uvicorn.Config(
-        create_app(ui, hosts_of(settings)),
+        create_app(ui, hosts_of(settings), lambda: in_force.catalogue),
         host=LOOPBACK,
         port=settings.ui_port,
         http="httptools",

@@ -5,20 +5,26 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.client import Client
 
+from domain.calendar.work_calendar import USUAL_ZONE
+from hotline.temporal.saved_views import VIEWS, View, of_today, personal
 from tests.support.api import Api, Json
 from tests.support.hotline import until
-from tools.docs.saved_views import VIEWS, View, due_today
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BY_NAME = {view.name: view for view in VIEWS}
+NOW = datetime.now(UTC)
+ODD = 'O"Brien\\ (陈) AND Owner = "chen"'
+"""An id that would end the text in a query if it were not quoted."""
 
 
 async def found(temporal: Client, view: View) -> set[str]:
     return {each.id.removeprefix("complaint-") async for each in temporal.list_workflows(view.query)}
 
 
-@pytest.mark.parametrize("view", [*VIEWS, due_today(datetime.now(UTC))], ids=lambda view: view.name)
+@pytest.mark.parametrize(
+    "view", [*VIEWS, *of_today(NOW, USUAL_ZONE), *personal(ODD, "repair")], ids=lambda view: view.name
+)
 async def test_the_server_takes_the_query(temporal: Client, on_sqlite: Api, view: View) -> None:
     assert on_sqlite.temporal is temporal
     assert (await temporal.count_workflows(view.query)).count >= 0
@@ -57,3 +63,12 @@ async def test_who_calls_again_is_among_the_repeat_callers(on_sqlite: Api) -> No
     await on_sqlite.register(call)
     number = (await on_sqlite.register(call)).json()["number"]
     await until(lambda: found(on_sqlite.temporal, BY_NAME["Repeat callers"]), lambda numbers: number in numbers)
+
+
+async def test_my_cases_and_my_department_are_those_of_the_person(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    case = (await on_sqlite.get(f"/v1/complaints/{number}")).json()
+    mine, ours = personal(case["owner"], case["department"])
+    for view in (mine, ours):
+        await until(lambda view=view: found(on_sqlite.temporal, view), lambda numbers: number in numbers)  # type: ignore[misc]
+    assert number not in await found(on_sqlite.temporal, next(personal(ODD, None)))

@@ -2,12 +2,14 @@
 
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from domain.calendar.work_calendar import USUAL_ZONE
+from hotline.temporal import saved_views
 from tests.support.pages import ALL, DOCS, PAGES, ROOT, TEXTS, prose, section
-from tools.docs import saved_views
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
@@ -113,7 +115,10 @@ def test_decisions_are_numbered_without_a_gap() -> None:
 
 
 def test_saved_views_have_names_of_their_own() -> None:
-    assert len({view.name for view in saved_views.VIEWS}) == len(saved_views.VIEWS)
+    now = datetime(2026, 8, 3, 4, tzinfo=UTC)
+    views = [*saved_views.personal("chen", "repair"), *saved_views.of_today(now, USUAL_ZONE), *saved_views.VIEWS]
+    assert len({view.name for view in views}) == len({view.name_zh for view in views}) == len(views)
+    assert len(views) <= saved_views.MOST_VIEWS
 
 
 def test_nothing_is_left_to_be_written() -> None:

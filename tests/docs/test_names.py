@@ -43,8 +43,8 @@ from domain.shared.operator_errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
+from hotline.temporal.saved_views import VIEWS
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
-from tools.docs.saved_views import VIEWS
 from workflows.presentation import search_attributes
 from workflows.presentation.search_attributes import REGISTRY
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.shared.actors import Role
+from hotline.temporal.saved_views import COLUMNS
 from tests.support.browser import needs_chromium
 from tests.support.service import Service
 from tools.docs import pictures
@@ -70,6 +71,51 @@ def test_the_link_installs_the_saved_view_of_missed_clocks(page: Page, service: 
     page.goto(f"{service.ui}/namespaces/default/workflows")
     page.get_by_test_id("saved-views-button").click()
     expect(page.get_by_text(BREACHED.name).first).to_be_visible()
+
+
+def test_one_page_installs_all_views_and_the_columns(browser: Browser, service: Service, stage: Stage) -> None:
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.goto(f"{service.ui}/ui/views")
+    page.get_by_label("工号 Your id").fill("陈美玲")
+    page.get_by_label("部门 Your department").select_option("repair")
+    page.get_by_role("button", name="安装 Install").click()
+    expect(page.get_by_role("status")).to_contain_text("27")
+    page.goto(f"{service.ui}/namespaces/default/workflows")
+    for column in COLUMNS:
+        expect(page.get_by_role("columnheader", name=column, exact=True)).to_be_visible()
+    page.get_by_test_id("saved-views-button").click()
+    page.get_by_text("我的工单 My cases").first.click()
+    row = page.get_by_role("row").filter(has_text=f"complaint-{stage.late}")
+    for words in ("no_water", "west", "dispatched", "missed", "陈美玲"):
+        expect(row).to_contain_text(words)
+    # It knows the person again, and installs nothing twice.
+    page.goto(f"{service.ui}/ui/views")
+    expect(page.get_by_label("工号 Your id")).to_have_value("陈美玲")
+    expect(page.get_by_role("status")).to_contain_text("27")
+    kept = page.evaluate("JSON.parse(localStorage.getItem('saved-workflow-queries')).default.map(view => view.name)")
+    assert len(kept) == len({*kept}) == 27
+    page.close()
+
+
+def test_the_page_of_views_keeps_what_the_person_has_made(browser: Browser, service: Service) -> None:
+    page = browser.new_page()
+    page.goto(f"{service.ui}/namespaces/default/workflows?query=State%20%3D%20%22closed%22&savedQuery=Mine")
+    expect(page.get_by_test_id("saved-views-button")).to_contain_text("Mine")
+    own = {"default": [{"label": "State"}]}
+    page.evaluate("own => localStorage.setItem('namespace-workflow-table-columns', JSON.stringify(own))", own)
+    page.goto(f"{service.ui}/ui/views")
+    expect(page.get_by_role("status")).to_be_visible()
+    kept = page.evaluate("JSON.parse(localStorage.getItem('saved-workflow-queries')).default.map(view => view.name)")
+    assert {"Mine", BREACHED.title} <= {*kept}
+    assert page.evaluate("JSON.parse(localStorage.getItem('namespace-workflow-table-columns'))") == own
+    page.close()
+
+
+def test_the_link_of_a_case_leads_to_its_details(page: Page, service: Service, stage: Stage) -> None:
+    link = pictures.Person(service, "许兰", Role.SUPERVISOR).see(stage.late)["links"]["temporal_ui"]
+    assert link == f"{service.ui}/ui/case/{stage.late}"
+    page.goto(link)
+    expect(pictures.details_on(page, stage.late)).to_contain_text("家里没水，不欠费。No water, nothing owed.")
 
 
 def test_no_personal_data_is_in_the_lists(page: Page, service: Service, stage: Stage) -> None:

@@ -15,10 +15,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from hotline.files.catalogue import load_catalogue
 from hotline.local.service import hidden_address
 from hotline.local.ui_proxy import create_app
+from hotline.settings import Settings
 from tests.support.api import served
 
+CATALOGUE = load_catalogue(Settings().catalogue)
 ODD = "/api/v1/namespaces/default/workflows/a%2Fb%20%C3%A9/query//x?query=A%20%3D%20%22b%22&&q=?"
 
 
@@ -52,7 +55,7 @@ async def proxied() -> AsyncIterator[tuple[Ui, httpx.AsyncClient]]:
     ui = Ui()
     async with (
         served(Starlette(routes=[Mount("/", ui)])) as address,
-        served(create_app(address, {"127.0.0.1", "ui.example"})) as url,
+        served(create_app(address, {"127.0.0.1", "ui.example"}, lambda: CATALOGUE)) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
         yield ui, http
@@ -124,8 +127,9 @@ async def test_what_a_page_of_the_ui_or_a_program_sends_reaches_it() -> None:
 async def test_without_the_ui_the_proxy_says_so() -> None:
     host, port = hidden_address()
     async with (
-        served(create_app(f"http://{host}:{port}", {"127.0.0.1"})) as url,
+        served(create_app(f"http://{host}:{port}", {"127.0.0.1"}, lambda: CATALOGUE)) as url,
         httpx.AsyncClient(trust_env=False) as http,
     ):
-        answer = await http.get(url)
-    assert (answer.status_code, "does not answer" in answer.text) == (503, True)
+        for path in ("/", "/ui/case/2608034711004"):
+            answer = await http.get(f"{url}{path}")
+            assert (answer.status_code, "does not answer" in answer.text) == (503, True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -17,9 +18,9 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.incident.actions.resolve import Resolve
 from domain.shared.event import ActionBody
+from hotline.temporal.saved_views import VIEWS, of_today
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Complaint, Hotline, until
-from tools.docs.saved_views import VIEWS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -61,3 +62,19 @@ async def test_those_that_wait_for_an_incident_are_those_that_it_will_reply_to(h
     await cause.act(Resolve(result="已换管", message="已恢复供水"))
     await cause.in_state("resolved")
     await until(lambda: listed(hotline, cause), lambda found: found == set())
+
+
+async def test_due_today_holds_what_was_missed_until_it_is_kept(hotline: Hotline) -> None:
+    complaint = await gone_through(await hotline.start(), REPLIED)
+    due = [clock.due_at for clock in (await complaint.view()).clocks if clock.name == "follow_up"][-1]
+    assert due
+    await complaint.ahead(days=2)
+    assert "follow_up" in [clock.name for clock in (await complaint.view()).clocks if clock.status == "missed"]
+    queries = [f'{view.query} AND WorkflowId = "{complaint.handle.id}"' for view in of_today(due, USUAL_ZONE)]
+
+    async def counts() -> list[int]:
+        return [(await hotline.client.count_workflows(query)).count for query in queries]
+
+    await until(counts, lambda numbers: numbers == [1, 1])
+    await complaint.act(FollowUp(outcome="satisfied"))
+    await until(counts, lambda numbers: numbers == [0, 0])

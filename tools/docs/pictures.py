@@ -23,9 +23,9 @@ from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, syn
 from activities.notifications.caller_links import Links
 from domain.shared.actors import Role
 from hotline.signing_keys import SigningKeyFile
+from hotline.temporal.saved_views import COLUMNS, NAMESPACE, VIEWS, View
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents
-from tools.docs.saved_views import VIEWS, View
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_AGAIN_MILLISECONDS = 10_000
@@ -43,8 +43,6 @@ CALLERS = 600
 """Calls of the incident in the pictures: enough that settling takes some seconds."""
 LINES = 8
 """Concurrent calls."""
-COLUMNS = ("Status", "Workflow ID", "Service", "State", "Sla", "Department", "Owner", "Priority", "NextDueAt")
-"""Columns of the list in the pictures; the UI keeps them in the browser."""
 BREACHED = next(view for view in VIEWS if view.name == "Breached now")
 DEFAULT_CATALOGUE = f"extends = {json.dumps(str(ROOT / 'hotline' / 'catalogues' / 'zhongshan.toml'))}\n"
 CATALOGUE = f"""{DEFAULT_CATALOGUE}
@@ -214,7 +212,7 @@ def browser() -> Iterator[Browser]:
 def new_page(browser: Browser, height: int) -> Page:
     """Open a page of the UI with the columns of the hotline."""
     page = browser.new_page(viewport={"width": 1360, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
-    columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
+    columns = json.dumps({NAMESPACE: [{"label": label} for label in COLUMNS]})
     page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
     return page
 
@@ -233,6 +231,11 @@ def _show_details(page: Page, service: Service, workflow: str, heading: str) -> 
     page.goto(f"{service.ui}/namespaces/default/workflows/{workflow}")
     page.wait_for_url("**/timeline")
     page.goto(page.url.replace("/timeline", "/user-metadata"))
+    return details_on(page, heading)
+
+
+def details_on(page: Page, heading: str) -> Locator:
+    """Return the current details with this heading, once the page shows them."""
     # The UI renders Markdown in a frame of its own; the summary has one too.
     details = page.locator("iframe").nth(1).content_frame.locator("body")
     details.get_by_role("heading", name=heading).wait_for()

@@ -1,0 +1,190 @@
+"""Saved views of the Temporal UI, and the columns of its list.
+
+Each view has a link that opens it and saves it in the browser. `hotline up` has a page that installs all at once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from domain.calendar.work_calendar import on_the_wall
+from domain.case.lifecycle import BEFORE_REPLY, State
+
+UI = "http://127.0.0.1:8233"
+NAMESPACE = "default"
+MOST_VIEWS = 50
+"""Saved views that the UI keeps for a namespace."""
+COLUMNS = (
+    "Workflow ID",
+    "State",
+    "Sla",
+    "NextDueAt",
+    "Priority",
+    "Service",
+    "District",
+    "Department",
+    "Owner",
+    "Flags",
+    "Incident",
+)
+"""Columns of the list of workflows."""
+
+CASES = 'WorkflowType = "ComplaintWorkflow"'
+RUNNING = f'{CASES} AND ExecutionStatus = "Running"'
+
+
+@dataclass(frozen=True)
+class View:
+    """A saved list of workflows: names, query and meaning."""
+
+    name: str
+    name_zh: str
+    query: str
+    meaning: str
+
+    @property
+    def title(self) -> str:
+        """Both names, as the UI shows them."""
+        return f"{self.name_zh} {self.name}"
+
+    def link(self, ui: str = UI, namespace: str = NAMESPACE) -> str:
+        """Return the address that opens and saves the view."""
+        parameters = urlencode({"query": self.query, "savedQuery": self.title}, quote_via=quote)
+        return f"{ui}/namespaces/{quote(namespace)}/workflows?{parameters}"
+
+
+# A case that waits for an approval or a part is not settled with its incident.
+_WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - {State.AWAITING_APPROVAL})
+INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
+
+VIEWS = (
+    View(
+        "Breached now",
+        "已超时",
+        f'{RUNNING} AND Sla = "missed" AND State != "closed"',
+        "A promise of the present cycle is missed and the case is open.",
+    ),
+    View("Incidents", "突发事件", INCIDENTS, "Suspected and open incidents, with their progress."),
+    View(
+        "Waiting for an incident",
+        "并案待结",
+        f"{RUNNING} AND Incident IS NOT NULL AND State IN ({_WAITING}) AND Involved IS NULL"
+        ' AND Flags != "reworked" AND Flags != "reopened"',
+        "Linked cases that are settled with their incident; none with a part, approval or rework.",
+    ),
+    View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "75 % of a clock's budget are used."),
+    View(
+        "Credits to approve",
+        "待批补偿",
+        f'{RUNNING} AND Flags = "credit_waits"',
+        "A credit waits for management's decision.",
+    ),
+    View(
+        "Emergencies",
+        "紧急工单",
+        f'{RUNNING} AND Priority = "P1" AND State != "closed"',
+        "Open cases of priority P1.",
+    ),
+    View(
+        "To be dispatched",
+        "待派单",
+        f'{RUNNING} AND State IN ("registered", "pending_redispatch")',
+        "No department has the case.",
+    ),
+    View("Not signed for", "待签收", f'{RUNNING} AND State = "dispatched"', "The department has not signed for it."),
+    View("Waiting for the caller", "等待来电人", f'{RUNNING} AND State = "suspended"', "Suspended cases."),
+    View("Awaiting approval", "待审批", f'{RUNNING} AND State = "awaiting_approval"', "Management has to decide."),
+    View(
+        "To be replied to",
+        "待回复",
+        f'{RUNNING} AND State = "pending_reply"',
+        "The work is done; the owner has to reply.",
+    ),
+    View("Follow-ups", "待回访", f'{RUNNING} AND State = "pending_follow_up"', "The follow-up has to be made."),
+    View(
+        "Hardship",
+        "困难户",
+        f'{RUNNING} AND Flags = "hardship" AND State != "closed"',
+        "Open cases of hardship households.",
+    ),
+    View(
+        "Repeat callers",
+        "重复来电",
+        f'{RUNNING} AND Flags = "repeat_caller" AND State != "closed"',
+        "Open cases of callers with an earlier case within 30 days.",
+    ),
+    View(
+        "Possible duplicates",
+        "疑似重复",
+        f'{RUNNING} AND Flags = "possible_duplicate" AND State != "closed"',
+        "Another case may be about the same matter.",
+    ),
+    View("Several departments", "部门联动", f"{RUNNING} AND Involved IS NOT NULL", "A further department has a part."),
+    View(
+        "Reworked",
+        "重办",
+        f'{RUNNING} AND Flags = "reworked" AND State != "closed"',
+        "The caller was dissatisfied, and the work is done again.",
+    ),
+    View(
+        "Supervised",
+        "督办",
+        f'{RUNNING} AND Flags = "supervised" AND State != "closed"',
+        "A supervisor watches the case.",
+    ),
+    View(
+        "Extended",
+        "已延期",
+        f'{RUNNING} AND Flags = "extended" AND State != "closed"',
+        "An extension was granted; a second one is not possible.",
+    ),
+    View(
+        "Notices and criticism",
+        "催办通知书和通报批评",
+        f'{RUNNING} AND Flags = "noticed" AND State != "closed"',
+        "Late cases with a notice of urging or public criticism.",
+    ),
+    View(
+        "Not delivered",
+        "未送达",
+        f'{RUNNING} AND Flags = "undelivered"',
+        "A notification was not delivered: call instead.",
+    ),
+    View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "Thanks, for as long as Temporal keeps the workflows."),
+    View(
+        "Catalogue rollouts",
+        "服务目录启用",
+        'WorkflowType = "CatalogueRolloutWorkflow"',
+        "Rollouts of catalogues, running and ended.",
+    ),
+)
+
+
+def personal(person: str | None, department: str | None) -> Iterator[View]:
+    """Yield the views of one person, by id, and of one department, by code; none for None."""
+    if person:
+        query = f'{RUNNING} AND Owner = {quoted(person)} AND State != "closed"'
+        yield View("My cases", "我的工单", query, "Open cases of which you are the owner.")
+    if department:
+        code = quoted(department)
+        at_work = f'Department = {code} AND State IN ("dispatched", "in_progress")'
+        query = f"{RUNNING} AND (({at_work}) OR Involved = {code})"
+        yield View("My department", "本部门工单", query, "What your department has to sign for or work on.")
+
+
+def of_today(now: datetime, zone: str) -> Iterator[View]:
+    """Yield the views of what was or is due before midnight in this time zone: the query language knows no today."""
+    tomorrow = on_the_wall(now, zone).date() + timedelta(days=1)
+    midnight = datetime.combine(tomorrow, time(), ZoneInfo(zone)).isoformat()
+    due = f'{RUNNING} AND NextDueAt < "{midnight}"'
+    yield View("Due today", "今日到期", due, "A promise was or is due before midnight, and is not kept.")
+    follow_ups = f'{due} AND State = "pending_follow_up"'
+    yield View("Follow-ups due today", "今日到期回访", follow_ups, "The same, of follow-ups.")
+
+
+def quoted(text: str) -> str:
+    """Return a text as a query takes it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
