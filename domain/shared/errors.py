@@ -31,7 +31,9 @@ WRONG_ROLE = ProblemType("forbidden", "wrong_role", "Role not permitted", "您�
 OTHER_DEPARTMENT = ProblemType("forbidden", "other_department", "Case of another department", "不归您所在的部门办理")
 OUT_OF_TURN = ProblemType("conflict", "out_of_turn", "Action not allowed in this state", "当前状态不能办理此事项")
 BEHIND_SQL = ProblemType("conflict", "behind_sql", "Workflow behind the read model", "工作流落后于数据库")
-VERSION_CHANGED = ProblemType("precondition", "version_changed", "Version changed meanwhile", "内容已更新，请重新查看后再办理")
+VERSION_CHANGED = ProblemType(
+    "precondition", "version_changed", "Version changed meanwhile", "内容已更新，请重新查看后再办理"
+)
 """The types that every action may be refused with; others are declared where they are raised."""
 SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "所填突发事件与现有的相同")
 """For a case that is linked to the incident already, and for an incident merged into itself."""

@@ -25,7 +25,20 @@ from hotline.cli import (
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
-for group in (processes, demo, stores, person, key, handover, signing, catalogue, customers, letters, channels, temporal_views):
+for group in (
+    processes,
+    demo,
+    stores,
+    person,
+    key,
+    handover,
+    signing,
+    catalogue,
+    customers,
+    letters,
+    channels,
+    temporal_views,
+):
     app.add_typer(group.app)
 
 

@@ -12,8 +12,9 @@ from domain.case.case import Case
 from domain.case.events import Event
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart, Done
-from workflows.presentation.complaint import RECENT, search_attributes, summary, timeline_line, urgency, workflow_id
+from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT, typed
+from workflows.presentation.timeline import RECENT, timeline_line
 
 
 def case_workflows(client: Client, people: PeopleFirst, task_queue: str) -> CaseWorkflows:
@@ -43,6 +44,6 @@ def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: 
         sender_version=case.version,
         changed_at=changed_at,
         changes={case.version: changed_at},
-        recent=tuple(map(timeline_line, events[-RECENT:])),
+        recent=tuple(timeline_line(event, case) for event in events[-RECENT:]),
         linked_incident=case.incident if case.settled else None,
     )

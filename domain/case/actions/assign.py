@@ -14,7 +14,7 @@ from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import Addressees
 from domain.shared.text import Name
 
-SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged")
+SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更")
 
 
 class Assign(PartBody):

@@ -20,8 +20,10 @@ from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import Addressees, EventData, Reasoned
 from domain.shared.value import Value, omit_default
 
-NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change")
-TERMS_NOT_SENT = ProblemType("invalid", "terms_not_sent", "Terms of the corrected service not sent")
+NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change", "没有更正任何内容")
+TERMS_NOT_SENT = ProblemType(
+    "invalid", "terms_not_sent", "Terms of the corrected service not sent", "缺少更正后服务项目的条款"
+)
 _CORRECTED_ZH = {"service_code": "服务类别", "priority": "优先级", "caller": "联系方式", "location": "地点"}
 V = TypeVar("V", bound=Value)
 
