@@ -17,7 +17,20 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench import against, catalogue, compare, crowd, history, lists, open_cases, power, report, restart, surge
+from bench import (
+    against,
+    catalogue,
+    compare,
+    crowd,
+    history,
+    lists,
+    open_cases,
+    power,
+    rebuild_workflows,
+    report,
+    restart,
+    surge,
+)
 from bench.measure import MILLISECONDS
 from bench.peers import side_by_side
 from bench.report import Figure
@@ -29,6 +42,7 @@ Result = tuple[list[Figure], Raw]
 MILLION, QUICK_COUNT = 1_000_000, 50_000
 SURGE, QUICK_SURGE = 20_000, 500
 OPEN_CASES, QUICK_OPEN_CASES = 10_000, 500
+LOST, QUICK_LOST = 10_000, 1_000
 MOST_MEMORY = {"temporal": 800, "worker": 600, "api": 400}
 """MiB. Together they leave a machine of 2 GB something."""
 OPEN, QUICK_OPEN = (1_000, 50_000), (100, 1_000)
@@ -229,6 +243,17 @@ async def surge_of(service: Service, *, quick: bool) -> Result:
     return figures, asdict(seen)
 
 
+async def lost_workflows(service: Service, *, quick: bool) -> Result:
+    """Measure the rebuild of all workflows after the loss of Temporal's database, and the comparison of the stores."""
+    seen = await rebuild_workflows.measure(service, QUICK_LOST if quick else LOST)
+    figures = [
+        Figure(f"{seen.cases:,} lost workflows rebuilt", seen.rebuilt, "s", at_most=300),
+        Figure("the same, workflows per second", seen.cases / seen.rebuilt, "/s"),
+        Figure("the same cases compared in both stores", seen.verified, "s", at_most=120),
+    ]
+    return figures, asdict(seen)
+
+
 def _memory(used: Mapping[str, float], when: str) -> list[Figure]:
     return [Figure(f"memory of {name}, {when}", used[name], "MiB", at_most=most) for name, most in MOST_MEMORY.items()]
 
@@ -243,6 +268,7 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "catalogue": new_catalogue,
     "open": beside_open_cases,
     "crowd": one_crowded_case,
+    "rebuild-workflows": lost_workflows,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "power": both_modes,

@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.history_errors import ForeignError, UnreadableError
 from activities.people_first import PeopleFirst
+from domain.incident.lifecycle import TAKING
 from domain.shared.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
@@ -160,7 +161,7 @@ class WorkflowRebuild:
             seen=await self._keys(IncidentWorkflow, latest, found.events),
             sender_version=found.incident.version,
             changed_at=found.events[-1].at,
-            gather=True,
+            gather=found.incident.state in TAKING,
             absorbed=found.absorbed,
             names=names,
         )

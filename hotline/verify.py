@@ -7,7 +7,7 @@ reported, the workflow is described, which is exact, and SQL is read again.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -28,8 +28,10 @@ from workflows.incident import IncidentWorkflow
 from workflows.presentation import search_attributes as keys
 from workflows.presentation.incident import incident_id
 
-TRIES = 3
-"""Comparisons of one case before a difference is reported: it may change meanwhile."""
+TRIES = 2
+"""Comparisons of a case that seems to differ, before that is reported: it may change meanwhile."""
+AT_ONCE = 8
+"""Cases that are compared again at the same time."""
 PAUSE_SECONDS = 1.0
 _ATTRIBUTES: Mapping[str, SearchAttributeKey[Any]] = {
     "state": keys.STATE,
@@ -94,23 +96,27 @@ async def verify(
             progress(len(there))
     compared, past, doubtful = await asyncio.to_thread(_compare_all, engine, there)
 
-    async def confirm(number: str) -> list[Difference]:
-        found = list[Difference]()
-        for _ in range(TRIES):
-            seen = await workflows.get(number)
-            facts = await _read(engine, partial(facts_of, at=_now(), number=number))
-            found = [*_differences(number, facts, _in_temporal(seen) if seen else None)]
-            if not found:
-                break
-            await asyncio.sleep(PAUSE_SECONDS)
-        return found
+    async def compare(number: str) -> list[Difference]:
+        seen = await workflows.get(number)
+        facts = await _read(engine, partial(facts_of, at=_now(), number=number))
+        return [*_differences(number, facts, _in_temporal(seen) if seen else None)]
 
     differences = list[Difference]()
-    for start in range(0, len(doubtful), 32):
-        for found in await asyncio.gather(*map(confirm, doubtful[start : start + 32])):
-            differences += found
+    for attempt in range(TRIES):
+        await asyncio.sleep(PAUSE_SECONDS if attempt and doubtful else 0)
+        differences = await _each(doubtful, compare)
+        doubtful = list(dict.fromkeys(one.number for one in differences))
     count, of_incidents = await _verify_incidents(client, engine)
     return Verified(compared, past, count, differences + of_incidents)
+
+
+async def _each(numbers: Sequence[str], compare: Callable[[str], Awaitable[list[Difference]]]) -> list[Difference]:
+    """Return the differences of these cases, which are compared a few at a time."""
+    differences = list[Difference]()
+    for start in range(0, len(numbers), AT_ONCE):
+        for found in await asyncio.gather(*map(compare, numbers[start : start + AT_ONCE])):
+            differences += found
+    return differences
 
 
 def _compare_all(engine: Engine, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:

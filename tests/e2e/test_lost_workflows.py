@@ -1,0 +1,80 @@
+"""Temporal's database is lost as a whole: the command brings every case back, also if it is killed in the middle."""
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from temporalio.client import Client
+
+from tests.support.service import Service, wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+CASES = 120
+CALL = {"service_code": "no_water", "description": "家里没水", "location": {"district": "west"}}
+
+
+def running(service: Service) -> int:
+    """Count the cases whose workflows run, as Temporal lists them."""
+
+    async def count() -> int:
+        client = await Client.connect(service.temporal)
+        query = 'WorkflowType = "ComplaintWorkflow" AND ExecutionStatus = "Running"'
+        return (await client.count_workflows(query)).count
+
+    return asyncio.run(count())
+
+
+def failed(service: Service, *argv: str) -> tuple[int, str]:
+    """Run a command that fails; return its exit code and what it printed."""
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        service.run(*argv)
+    return error.value.returncode, f"{error.value.stdout}{error.value.stderr}"
+
+
+# So many calls about one service from one district raise a suspected incident, which is lost and comes back as well.
+def test_a_lost_temporal_database_is_rebuilt_from_sql_by_a_command_that_was_killed(tmp_path: Path) -> None:
+    with Service(tmp_path, variables={"HOTLINE_WRITES_PER_MINUTE": "0"}) as service:
+        headers = {"Authorization": f"Bearer {service.admin_key}"}
+        with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=30) as http:
+
+            def act(number: str, action: str, **body: str) -> httpx.Response:
+                return http.post(f"/complaints/{number}/actions/{action}", json=body)
+
+            numbers = [http.post("/complaints", json=CALL).json()["number"] for _ in range(CASES)]
+            assert {act(number, "dispatch", department="repair").status_code for number in numbers} == {200}
+        service.stop()
+        for file in service.data_dir.glob("temporal.db*"):
+            file.unlink()
+        service.start()
+        with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=30) as http:
+            code, said = failed(service, "verify")
+            assert (code, [number for number in numbers if number not in said]) == (1, [])
+            lost = act(numbers[0], "sign_for")
+            assert (lost.status_code, lost.json()["type"]) == (409, "urn:hotline:problem:workflow-lost")
+            assert f"hotline rebuild workflows --case {numbers[0]}" in lost.json()["detail"]
+
+            command = service.begin("rebuild", "workflows")
+            wait_until(lambda: running(service) > 0 or command.poll() is not None, service.said)
+            command.kill()
+            command.communicate()
+            assert 0 < running(service) < CASES
+            assert ", 0 are over" in service.run("rebuild", "workflows")
+            assert "1 ran already" in service.run("rebuild", "workflows", "--case", numbers[0])
+            wait_until(lambda: running(service) == CASES, service.said)
+            assert f"{CASES} cases" in service.run("verify")
+
+            answers = [act(number, "sign_for", assignee="梁伟") for number in numbers]
+            assert {(each.status_code, each.json()["version"]) for each in answers} == {(200, 3)}
+            timeline = http.get(f"/complaints/{numbers[-1]}/timeline").json()["items"]
+            assert [each["action"] for each in timeline] == ["register", "dispatch", "sign_for"]
+        log = (service.data_dir / "notifications.log").read_text(encoding="utf-8")
+        told = [json.loads(line)["key"] for line in log.splitlines()]
+        assert len(told) == len({*told})
+        code, said = failed(service, "rebuild", "workflows", "--case", "2601010000018")
+        assert (code, "2601010000018: SQL does not have it" in said) == (2, True)
+        code, said = failed(service, "rebuild", "workflows", "--case", "123")
+        assert (code, "A case number has 13 digits" in said) == (2, True)
