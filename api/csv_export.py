@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic_core import from_json, to_jsonable_python
@@ -10,10 +10,6 @@ from pydantic_core import from_json, to_jsonable_python
 from domain.case.lifecycle import ENDED
 from domain.rights.masking import masked, masks_for
 from domain.shared.actors import Actor
-from readmodel.case_queries import list_rows
-from readmodel.database import ReadConnection
-from readmodel.filters import CaseFilters
-from readmodel.sorting import Sort
 
 CSV = "text/csv"
 PAGE = 500
@@ -30,12 +26,9 @@ COLUMNS = (
 """Fields of a complaint; those of `caller` and `location` without these names, or with `caller_` before them."""
 
 
-def page(
-    connection: ReadConnection, filters: CaseFilters, sort: Sort, cursor: str | None, reader: Actor, area_code: str
-) -> tuple[bytes, str | None]:
-    """Return the lines of the complaints after a cursor, and the next cursor. Raises BadCursorError."""
-    found = list_rows(connection, filters, cursor, PAGE, area_code, sort)
-    return _lines([_cells(row, reader) for row in found.items]), found.next_cursor
+def lines(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> bytes:
+    """Return the lines of these rows of `readmodel.case_queries.list_rows`."""
+    return _lines([_cells(row, reader) for row in rows])
 
 
 def _cells(row: Mapping[Any, Any], reader: Actor) -> list[str]:

@@ -44,8 +44,8 @@ def stretches(sort: Sort, filters: CaseFilters) -> Mapping[str, Stretch]:
     """Return the stretches of a list by name, in their order. Names begin cursors, so that another order refuses them.
 
     - `registered`: the newest registration first.
-    - `due`: what is overdue, the oldest registration first; then the earliest due instant first; then cases with
-      nothing due, the newest registration first.
+    - `due`: overdue cases, the oldest registration first; then the earliest due instant first; then cases with nothing
+      due, the newest registration first.
     - `priority`: P1 first; of one priority the oldest registration first.
     """
     if sort is Sort.DUE:

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, get_origin
 
 from fastapi import Header, Path, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.backend import COMPLAINT_NOT_FOUND
 from api.middleware import BODY_TOO_LARGE, TOO_SLOW
@@ -44,6 +43,7 @@ LONGEST_SEQ = 9
 USUAL_PAGE = 50
 
 INVALID_NUMBER = declare("invalid-number", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number")
+INVALID_PERIOD = declare("invalid-period", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid period")
 CASE_ERRORS = (COMPLAINT_NOT_FOUND, INVALID_NUMBER, READ_MODEL_UNAVAILABLE, OTHER_DEPARTMENT)
 """Problems of reading a case from SQL."""
 FIND_ERRORS = (*CASE_ERRORS, *TEMPORAL_ERRORS)
@@ -218,15 +218,11 @@ class Filters(BaseModel):
         examples=["下闸新村"],
     )
 
-    @field_validator("registered_to")
-    @classmethod
-    def _after_from(cls, to: datetime | None, info: ValidationInfo) -> datetime | None:
-        if to and (begin := info.data.get("registered_from")) and to <= begin:
-            raise ValueError("An instant after registered_from")
-        return to
-
     def filters(self) -> CaseFilters:
-        """Return the filters as the read model takes them: by the same names, except `service`."""
+        """Return the filters as the read model takes them: by the same names, except `service`. Raises ProblemError."""
+        if self.registered_from and self.registered_to and self.registered_to <= self.registered_from:
+            detail = "registered_to must be later than registered_from: it is the first instant that does not count."
+            raise ProblemError(INVALID_PERIOD, detail, accepted=["an instant after registered_from"])
         others = {name: getattr(self, name) for name in Filters.model_fields if name != "service"}
         return CaseFilters(service_code=self.service, **others)
 
@@ -240,7 +236,7 @@ class Listing(Filters, Paging):
         " `priority`: P1 first, of one priority the oldest registration first.",
     )
     format: Literal["json", "csv"] = Field(
-        default="json", description="`csv` has all complaints that pass, without `limit` and `cursor`."
+        default="json", description="`csv` has all complaints that pass, unless a `limit` is given."
     )
 
 

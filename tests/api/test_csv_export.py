@@ -50,6 +50,10 @@ async def test_all_pages_of_a_list_are_one_file_in_its_order(on_both: Api, monke
     assert [row["number"] for row in await export(on_both, owner=mine)] == made[::-1]
     assert [row["number"] for row in await export(on_both, owner=mine, sort="priority")] == made
     assert await export(on_both, owner=mine, state="closed") == []
+    first = (await on_both.get("/v1/complaints", owner=mine, limit=1)).json()["next_cursor"]
+    assert [row["number"] for row in await export(on_both, owner=mine, cursor=first)] == made[-2::-1]
+    assert [row["number"] for row in await export(on_both, owner=mine, cursor=first, limit=3)] == made[-2:0:-1]
+    problem(await on_both.get("/v1/complaints", format="csv", cursor="x"), 422, "invalid-cursor")
 
 
 @pytest.mark.parametrize("by", ["chen", "zhou", "gao", "wu"])
