@@ -47,9 +47,11 @@ PLACES: list[tuple[str, str, Json, str]] = [
     ("service", f"{INCIDENT}/actions/confirm", {"services": ["@"]}, "body.services.0"),
     ("district", f"{INCIDENT}/actions/confirm", {"districts": ["@"]}, "body.districts.0"),
     ("department", f"{INCIDENT}/actions/dispatch", {"department": "@"}, "body.department"),
-    ("service", "/v1/complaints", {"service": "@"}, "query.service"),
-    ("district", "/v1/complaints", {"district": "@"}, "query.district"),
-    ("department", "/v1/complaints", {"department": "@"}, "query.department"),
+    *(
+        (kind, f"/v1/complaints{path}", {kind: "@"}, f"query.{kind}")
+        for path in ("", "/counts")
+        for kind in ("service", "district", "department")
+    ),
     ("department", "/v1/parts", {"department": "@"}, "query.department"),
     ("department", "/v1/people", {"department": "@"}, "query.department"),
     ("district", "/v1/people", {"district": "@"}, "query.district"),
