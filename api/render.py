@@ -64,7 +64,7 @@ def links(number: str, temporal_case_url: str | None) -> dict[str, str | None]:
 
 
 def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) -> bytes:
-    """Return an event in the shape of `schemas.TimelineItem` or `schemas.IncidentTimelineItem`.
+    """Return an event in the shape of an item of `schemas.Timeline` or `schemas.IncidentTimeline`.
 
     `case` is the present state of the case.
     """

@@ -1,21 +1,26 @@
 """Shapes of requests and answers, besides those of the domain."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic.json_schema import SkipJsonSchema
 
 from domain.case.intake import Intake
+from domain.case.kinds import KINDS
 from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.views import ActionName, CaseView
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.incident.actions import INCIDENT_TABLE
+from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.lifecycle import IncidentState
 from domain.rights.masking import Sight
 from domain.rights.rights import Reach
 from domain.shared.actors import Person, Role
 from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.event import BaseKind, EventData
 from domain.shared.text import Instant, Name
 from domain.shared.value import Coded, omit_default
 
@@ -45,10 +50,35 @@ class EventItem(BaseModel, Generic[T]):
     role: Role
     people: dict[str, str] = omit_default({}, "Names of the people in it, by id, where they differ.")
     unverified: bool = omit_default(default=False, description="True: sent past the API, nobody checked by whom.")
-    action: str
+    action: str = Field(description="Kind of the event, which tells the shape of `data`.")
     from_state: Annotated[T | None, Field(alias="from")]
     to_state: Annotated[T, Field(alias="to")]
-    data: dict[str, Any]
+    data: EventData
+
+
+_HIDDEN: Any = SkipJsonSchema[None]  # type: ignore[misc]  # mypy takes it for a class that is not generic
+
+
+def _shown(data: type[EventData]) -> type[EventData]:
+    """Return the model of data as timelines show them: without the terms."""
+    if "terms" not in data.model_fields:
+        return data
+    return create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(_HIDDEN, None))
+
+
+def _timeline(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseKind[Any, Any]]) -> type[BaseModel]:
+    """Return the model of a page of events, each of which has the data of its kind."""
+    items = list[type[BaseModel]]()
+    for kind in kinds.values():
+        fields: dict[str, Any] = {
+            "action": (Literal[kind.name], Field(description="Kind of the event.")),
+            "data": (_shown(kind.data), Field(description="Facts of the event.")),
+        }
+        title = name + "".join(map(str.capitalize, kind.name.split("_")))
+        items.append(create_model(title, __base__=item, __doc__=f"{kind.zh}: {kind.description}", **fields))
+    of_any: Any = Annotated[Union[tuple(items)], Field(discriminator="action")]  # noqa: UP007 - of a tuple
+    page: type[Page[Any]] = Page.__class_getitem__(of_any)  # type: ignore[assignment]  # known at run time only
+    return create_model(name, __base__=page, __doc__="Events, the oldest first; `action` tells the shape of `data`.")
 
 
 class NewComplaint(Intake):
@@ -172,22 +202,16 @@ class IncidentPage(Page[IncidentItem]):
     """Incidents, the latest first."""
 
 
-class IncidentTimelineItem(EventItem[IncidentState]):
-    """Event of an incident."""
-
-
-class IncidentTimeline(Page[IncidentTimelineItem]):
-    """Events, the oldest first."""
-
-
 class TimelineItem(EventItem[State]):
     """Event of a case (处理记录): an action of a person, or an event of time, with `system` as its actor."""
 
     cycle: int
 
 
-class Timeline(Page[TimelineItem]):
-    """Events, the oldest first."""
+Timeline = _timeline("Timeline", TimelineItem, KINDS)
+"""Events of a case."""
+IncidentTimeline = _timeline("IncidentTimeline", EventItem[IncidentState], INCIDENT_KINDS)
+"""Events of an incident."""
 
 
 class Letter(BaseModel):

@@ -7,16 +7,19 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 from pydantic import (
     Field,
+    GetJsonSchemaHandler,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
     model_serializer,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
@@ -32,11 +35,24 @@ class EventData(Value):
         return {name: value for name, value in write(self).items() if name in self.model_fields_set}
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema of the fields: what is written has no others."""
+        return handler(_without_serializer(core_schema))
+
+    @classmethod
     def of(cls, said: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
         """Return the facts of the same names that `said` gives, None and empty ones left out, and more of them."""
         names = said.model_fields_set & cls.model_fields.keys()
         given = {name: value for name in names if (value := getattr(said, name)) not in (None, ())}
         return cls(**given | more)
+
+
+def _without_serializer(schema: CoreSchema) -> CoreSchema:
+    """Return the schema of a model, which its validators may wrap, as if its fields were written one by one."""
+    kept = {name: value for name, value in schema.items() if name != "serialization"}
+    if schema["type"] in ("function-after", "function-before", "function-wrap"):
+        kept["schema"] = _without_serializer(schema["schema"])
+    return cast("CoreSchema", kept)
 
 
 class ActionBody(EventData):

@@ -91,8 +91,10 @@ Name = Annotated[
     as_sent(80, refused=JOINERS),
 ]
 PHONE = r"^\+?[0-9][0-9 -]{2,24}$"
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE)]
-AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
+_MAYBE_MASKED = WithJsonSchema({"type": "string"}, "serialization")
+"""Schema of what is shown masked to some."""
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE), _MAYBE_MASKED]
+AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$"), _MAYBE_MASKED]
 IncidentNumber = Annotated[
     str,
     # The pattern is checked before the letter is made small.

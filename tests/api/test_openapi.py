@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from jsonschema_rs import Draft202012Validator
 
 from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import Complaint, NewComplaint, Timeline
 from domain.case.actions import COMMANDS
+from domain.case.kinds import KINDS as KINDS_OF_CASES
+from domain.incident.incident import INCIDENT_KINDS
 from domain.shared.numbers import parse_number
 from tests.docs.test_names import application
 from tests.support.api import Api
@@ -96,6 +99,44 @@ async def test_a_real_complaint_has_the_documented_shape(on_sqlite: Api) -> None
     assert Complaint.model_validate(complaint).model_dump(mode="json") == complaint
     events = (await on_sqlite.get(f"/v1/complaints/{complaint['number']}/timeline")).json()
     assert Timeline.model_validate(events).model_dump(mode="json", by_alias=True) == events
+
+
+@pytest.mark.parametrize("by", ["chen", "gao", "wu"])
+async def test_events_have_the_documented_data_of_their_action(on_sqlite: Api, document: Json, by: str) -> None:
+    """For a client that is generated of the document, whatever its user sees masked."""
+    call = {"caller": {"name": "李婆婆", "phone": "13800138000", "account_no": "7300009"}}
+    number = await on_sqlite.case_in("in_progress", **call)
+    service = {"reason": "是漏水", "service_code": "leak", "location": {"address": "莲塘路 8 号"}}
+    for action, body in (
+        ("assign", {"assignee": "老梁"}),
+        ("correct", service),
+        ("involve", {"department": "metering", "task": "检查水表"}),
+        ("complete", {"result": "好了"}),
+        ("release", {"department": "metering", "reason": "水表正常"}),
+        ("reply", {"message": "好了"}),
+    ):
+        assert (await on_sqlite.act(number, action, body)).status_code == 200
+    page = (await on_sqlite.get(f"/v1/complaints/{number}/timeline", by)).json()
+    schema = {"$ref": "#/components/schemas/Timeline", "components": document["components"]}
+    validator = Draft202012Validator(schema)
+    assert [error.message for error in validator.iter_errors(page)] == []
+    assert len(page["items"]) == 9
+    (corrected,) = [item for item in page["items"] if item["action"] == "correct"]
+    corrected["data"]["after"] = {"service": "leak"}
+    assert [*validator.iter_errors(page)], "data that the action does not have are found"
+
+
+async def test_the_data_of_every_action_are_typed(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    for page, kinds in (("Timeline", KINDS_OF_CASES), ("IncidentTimeline", INCIDENT_KINDS)):
+        items = schemas[page]["properties"]["items"]["items"]
+        assert items["discriminator"]["propertyName"] == "action"
+        assert {*items["discriminator"]["mapping"]} == {*kinds}
+        for action, link in items["discriminator"]["mapping"].items():
+            properties = schemas[link.rpartition("/")[2]]["properties"]
+            assert properties["action"]["const"] == action
+            data = schemas[properties["data"]["$ref"].rpartition("/")[2]]
+            assert {*data.get("properties", ())} == {*kinds[action].data.model_fields} - {"terms"}
 
 
 async def test_examples_use_a_number_that_can_be_one(document: Json) -> None:

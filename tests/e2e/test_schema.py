@@ -27,7 +27,14 @@ AnyCase = Case[Any]
 
 AGENT = "陈静"
 """Person to whom cases are handed over in the documented example."""
-OF_FORM = {"invalid-request", "malformed-json", "bad-request", "unsupported-media-type", "body-too-large"}
+OF_FORM = {
+    "invalid-request",
+    "invalid-if-match",
+    "malformed-json",
+    "bad-request",
+    "unsupported-media-type",
+    "body-too-large",
+}
 """Problems of requests that the document does not permit. All others depend on what is stored, or on the catalogue."""
 EXAMPLES = 30
 """Random requests for each operation, besides those that Schemathesis computes from the document."""
@@ -111,6 +118,9 @@ def aimed(subjects: Subjects, answers: Counter[tuple[str, int]]) -> Iterator[Non
         # One that came with another body is refused. The longest stay as they are.
         if key and len(key) < LONGEST_KEY - 8 and not negative(ParameterLocation.HEADER):
             case.headers[IDEMPOTENCY_KEY] = f"{key}-{answers.total()}"
+        # The document cannot know the version: the first request is for any.
+        if subjects.is_fresh(operation_id(case)) and not negative(ParameterLocation.HEADER):
+            case.headers.pop("If-Match", None)
 
     def after_call(_: HookContext, case: AnyCase, response: Response) -> None:
         answers[operation_id(case), response.status_code] += 1

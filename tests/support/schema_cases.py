@@ -72,6 +72,7 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
     "reopen": (*_DONE, "reply", "follow_up"),
     "request_extension": _AT_WORK,
     "decide_extension": (*_AT_WORK, "request_extension"),
+    "assign": _AT_WORK,
     "involve": _AT_WORK,
     "release": (*_AT_WORK, "involve"),
     "decide_credit": _DONE,
@@ -146,6 +147,10 @@ class Subjects:
         incidents = {name: self._other for name in ("incident", "into") if body.get(name)}
         people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
         return incidents | people | ({"service_code": THANKS} if body.get("thanked") else {})
+
+    def is_fresh(self, operation_id: str) -> bool:
+        """Return True if there is a case or incident on which this action can still succeed."""
+        return operation_id in self._fresh
 
     def use_up(self, operation_id: str) -> None:
         """Note that the operation has succeeded: the next requests are about others."""

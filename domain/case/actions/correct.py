@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from domain.case.actions.complete import NOT_APPROVED
 from domain.case.events import Event
@@ -70,7 +69,7 @@ class Corrected(Reasoned):
     before: CorrectedFacts
     after: CorrectedFacts
     catalogue: Edition | None = None
-    terms: SkipJsonSchema[Terms | None] = None
+    terms: Terms | None = None
     changed: tuple[str, ...] = ()
     moved: tuple[Moved, ...] = ()
 
