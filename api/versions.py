@@ -5,13 +5,14 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Header
+from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
 from api.problems import ProblemError, declare, kind_of
 from domain.shared.errors import VERSION_CHANGED
 
-INVALID_IF_MATCH = declare("invalid-if-match", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid If-Match")
-MATCH_ERRORS = (INVALID_IF_MATCH, kind_of(VERSION_CHANGED))
+INVALID_ETAG = declare("invalid-etag", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid entity tag")
+MATCH_ERRORS = (INVALID_ETAG, kind_of(VERSION_CHANGED))
 """Problems of every operation that takes `If-Match`."""
 _TAG = '(W/)?"[!#-~]*"'
 _TAGS = rf"(\*|{_TAG}([ ]*,[ ]*{_TAG})*)"
@@ -48,15 +49,19 @@ def versions_in(if_match: str | None) -> tuple[int, ...] | None:
     """
     if if_match is None:
         return None
-    if not re.fullmatch(_TAGS, if_match.strip()):
-        detail = "If-Match must be the ETag of an answer, quotes included; several with commas between them; or *."
-        raise ProblemError(INVALID_IF_MATCH, detail, accepted=['"12"', "*", "no If-Match"])
-    tags = parse_etags(if_match)
+    tags = _tags("If-Match", if_match)
     if tags.star_tag:
         return None
     return tuple(int(tag) for tag in sorted(tags.as_set()) if re.fullmatch("[1-9][0-9]{0,8}", tag))
 
 
 def is_known(if_none_match: str | None, version: int) -> bool:
-    """Return True if the client has this version."""
-    return parse_etags(if_none_match).contains_weak(str(version))
+    """Return True if the client has this version. Raises ProblemError 422."""
+    return if_none_match is not None and _tags("If-None-Match", if_none_match).contains_weak(str(version))
+
+
+def _tags(header: str, given: str) -> ETags:
+    if not re.fullmatch(_TAGS, given.strip()):
+        detail = f"{header} must be the ETag of an answer, quotes included; several with commas between them; or *."
+        raise ProblemError(INVALID_ETAG, detail, accepted=['"12"', "*", f"no {header}"])
+    return parse_etags(given)

@@ -41,7 +41,7 @@ from api.routes.parameters import (
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
-from api.versions import IfNoneMatch, etag, is_known
+from api.versions import INVALID_ETAG, IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES, REGISTER
@@ -213,7 +213,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         READ_CASES,
         Complaint,
         "complaint",
-        FIND_ERRORS,
+        (*FIND_ERRORS, INVALID_ETAG),
         may_be_known=True,
     )
     async def get_complaint(

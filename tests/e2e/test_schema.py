@@ -29,7 +29,7 @@ AGENT = "陈静"
 """Person to whom cases are handed over in the documented example."""
 OF_FORM = {
     "invalid-request",
-    "invalid-if-match",
+    "invalid-etag",
     "malformed-json",
     "bad-request",
     "unsupported-media-type",
@@ -118,9 +118,10 @@ def aimed(subjects: Subjects, answers: Counter[tuple[str, int]]) -> Iterator[Non
         # One that came with another body is refused. The longest stay as they are.
         if key and len(key) < LONGEST_KEY - 8 and not negative(ParameterLocation.HEADER):
             case.headers[IDEMPOTENCY_KEY] = f"{key}-{answers.total()}"
-        # The document cannot know the version: the first request is for any.
-        if subjects.is_fresh(operation_id(case)) and not negative(ParameterLocation.HEADER):
-            case.headers.pop("If-Match", None)
+        # The document cannot know the version, and Schemathesis makes tags that do not match their pattern.
+        if not negative(ParameterLocation.HEADER):
+            for name in ("If-Match", "If-None-Match"):
+                case.headers.pop(name, None)
 
     def after_call(_: HookContext, case: AnyCase, response: Response) -> None:
         answers[operation_id(case), response.status_code] += 1

@@ -148,10 +148,6 @@ class Subjects:
         people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
         return incidents | people | ({"service_code": THANKS} if body.get("thanked") else {})
 
-    def is_fresh(self, operation_id: str) -> bool:
-        """Return True if there is a case or incident on which this action can still succeed."""
-        return operation_id in self._fresh
-
     def use_up(self, operation_id: str) -> None:
         """Note that the operation has succeeded: the next requests are about others."""
         self._fresh.pop(operation_id, None)
