@@ -30,6 +30,7 @@ class CaseFacts(NamedTuple):
     sla: str
     incident: str | None
     next_due_at: datetime | None
+    overdue: bool
     flags: tuple[str, ...]
     involved: tuple[str, ...]
     changed_at: datetime
@@ -63,7 +64,18 @@ _PARTS = (
 
 def _statement(at: datetime) -> Select[Any]:
     counted = select(func.count()).where(events.c.number == cases.c.number).scalar_subquery()
-    names = ("state", "district", "department", "owner", "priority", "sla", "incident", "next_due_at", "flags")
+    names = (
+        "state",
+        "district",
+        "department",
+        "owner",
+        "priority",
+        "sla",
+        "incident",
+        "next_due_at",
+        "overdue",
+        "flags",
+    )
     return select(
         cases.c.number,
         cases.c.service_code.label("service"),

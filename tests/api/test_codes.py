@@ -27,6 +27,7 @@ BESIDE: dict[str, Json] = {
     "arrive": {},
     "complete": {"result": "?"},
     "send_back": {"reason": "?"},
+    "assign": {"assignee": "wu"},
 }
 """The actions that name a department, with what else they need."""
 PLACES: list[tuple[str, str, Json, str]] = [
@@ -42,6 +43,8 @@ PLACES: list[tuple[str, str, Json, str]] = [
         {"department": "repair", "task": "?", "takes_over": "@"},
         "body.takes_over",
     ),
+    ("service", f"{CASE}/actions/correct", {"reason": "?", "service_code": "@"}, "body.service_code"),
+    ("district", f"{CASE}/actions/correct", {"reason": "?", "location": {"district": "@"}}, "body.location.district"),
     ("service", "/v1/incidents", {"title": "?", "services": ["leak", "@"], "districts": ["west"]}, "body.services.1"),
     ("district", "/v1/incidents", {"title": "?", "services": ["leak"], "districts": ["@"]}, "body.districts.0"),
     ("service", f"{INCIDENT}/actions/confirm", {"services": ["@"]}, "body.services.0"),
@@ -141,7 +144,7 @@ async def test_a_wrong_code_is_answered_with_the_accepted_ones(
 async def test_every_field_of_a_code_is_among_them(on_sqlite: Api) -> None:
     document = on_sqlite.app.openapi()
     schemas = document["components"]["schemas"]
-    found = {("/v1/complaints", "body.location.district")}
+    found = {(path, "body.location.district") for path in ("/v1/complaints", f"{CASE}/actions/correct")}
     for path, operations in document["paths"].items():
         address = path.replace("/v1/complaints/{number}", CASE).replace("/v1/incidents/{number}", INCIDENT)
         for operation in operations.values():

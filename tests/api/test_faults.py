@@ -29,7 +29,7 @@ async def test_with_sql_down_a_case_is_refused_and_read_as_its_workflow_has_it(
             assert problem(await made.act(number, "arrive", {}, "wu"), 409, "out-of-turn")["state"] == "dispatched"
             alone = await made.complaint(number, "wu")
             assert (alone["state"], alone["description"]) == ("dispatched", "SQL 停了")
-            assert whenever(alone["available_actions"]) == ["sign_for", "return", "comment"]
+            assert whenever(alone["available_actions"]) == ["sign_for", "return", "comment", "assign"]
             # Nobody can tell: SQL keeps cases that Temporal has forgotten.
             problem(await made.get("/v1/complaints/2001010000008"), 503, "read-model-unavailable")
             problem(await made.act("2001010000008", "arrive"), 503, "read-model-unavailable")
