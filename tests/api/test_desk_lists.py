@@ -24,8 +24,8 @@ async def test_me_is_who_asks(on_sqlite: Api) -> None:
     assert mine in await numbers(on_sqlite, owner="chen", limit=200)
     for params in ({"owner": "me"}, {"assignee": "me"}):
         by = "chen" if "owner" in params else "wu"
-        page = (await on_sqlite.get("/v1/complaints", by, **params)).json()
-        assert page["items"][0]["number"] == mine
+        page = (await on_sqlite.get("/v1/complaints", by, limit=200, **params)).json()
+        assert mine in [item["number"] for item in page["items"]]
         name = next(iter(params))
         assert {item[name] for item in page["items"]} == {by}
     found = (await on_sqlite.get("/v1/complaints", "li", owner="me", q=word)).json()["items"]
