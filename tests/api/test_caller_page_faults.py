@@ -18,7 +18,7 @@ from tests.support.api import Api, running_api
 from tests.support.hotline import until
 from tests.support.outage import down
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 ASKED = ["satisfied", "dissatisfied", "comment"]
 OK, AWAY = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
@@ -95,7 +95,6 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
         assert len(await follow_ups(made, number)) == 1
 
 
-@pytest.mark.slow
 async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:

@@ -9,6 +9,7 @@ from tests.support.browser import launched, needs_chromium
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.asyncio(loop_scope="session")]
 
 
+@pytest.mark.slow
 async def test_the_page_needs_nothing_from_outside(on_sqlite: Api) -> None:
     inside = str(on_sqlite.http.base_url)
     strangers: list[str] = []

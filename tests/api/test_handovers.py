@@ -85,6 +85,7 @@ async def test_what_a_person_is_to_do_is_listed_and_stays(made: Api) -> None:
     assert [work["number"] for work in (await hand_over(made, **{"from": "wu"}))["to_assign"]] == [number]
 
 
+@pytest.mark.slow
 async def test_sent_again_it_is_the_same_handover(made: Api) -> None:
     # Handovers of all tests are on one Temporal server.
     once, to_lin = uuid.uuid4().hex, uuid.uuid4().hex
@@ -109,6 +110,7 @@ async def people_of(made: Api) -> list[str]:
     return [person["id"] for person in (await made.get("/v1/people")).json()["items"]]
 
 
+@pytest.mark.slow
 async def test_who_has_left_hands_over_and_gets_nothing(made: Api) -> None:
     made.tokens["kang"] = made.directory.enter("kang", Role.AGENT)
     number = (await made.register(by="kang")).json()["number"]

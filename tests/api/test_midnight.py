@@ -28,7 +28,7 @@ from tests.support.proxy import relay
 from tests.support.signing import SIGNATURES
 from workflows.clients.start import Request
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 MIDNIGHT = datetime(2026, 3, 9, 16, tzinfo=UTC)
 """In Beijing, between Monday and Tuesday."""

@@ -22,7 +22,7 @@ from tests.support.proxy import relay
 from tests.support.signing import SIGNATURES
 from tools.docs.outages import OUTAGES, Part, Request, name
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 MARGIN_SECONDS = 1.0
 """Time beyond the bound of a cell for all that runs."""
@@ -31,8 +31,6 @@ TRIES = 4
 SHORT = {"sql_wait_seconds": 0.2, "update_timeout_seconds": 1.0}
 READY = {Part.SQL: "sql", Part.LOCK: "sql", Part.WORKER: "worker", Part.TEMPORAL: "temporal", Part.FROZEN: "temporal"}
 """Part of `/readyz` that names each part that is down."""
-SLOW = pytest.mark.slow
-"""Mark of pairs, and of PostgreSQL: each waits for time-outs of connections."""
 
 
 class Scene(NamedTuple):
@@ -45,8 +43,8 @@ class Scene(NamedTuple):
         return f"{name(self.down)}, {self.database}"
 
 
-SCENES = [pytest.param(Scene(parts, "sqlite"), marks=SLOW if len(parts) > 1 else ()) for parts in OUTAGES] + [
-    pytest.param(Scene(parts, "postgresql"), marks=SLOW) for parts in OUTAGES if Part.SQL in parts
+SCENES = [Scene(parts, "sqlite") for parts in OUTAGES] + [
+    Scene(parts, "postgresql") for parts in OUTAGES if Part.SQL in parts
 ]
 
 

@@ -154,19 +154,19 @@ async def test_a_copy_that_cannot_be_read_stops_no_api(on_sqlite: Api, tmp_path:
 async def test_who_cannot_be_read_in_sql_opens_nothing_and_stops_nobody(
     on_both: Api, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
-    _, token = on_both.directory.issue("kang", Role.AGENT)
+    _, token = on_both.directory.issue("kuang", Role.AGENT)
     other, stays = on_both.directory.issue("niu", Role.AGENT)
     on_both.directory.revoke(other.id)
     database = engine(on_both.settings.database_url)
     with writing(database) as sql:
-        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kang'"))  # noqa: S608 - ours
+        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kuang'"))  # noqa: S608 - ours
     with caplog.at_level(logging.ERROR):
         await on_both.backend.people.read_anew()
-    assert "the row kang of people cannot be read" in caplog.text
+    assert "the row kuang of people cannot be read" in caplog.text
     answers = [(await knock(on_both, each)).status_code for each in (token, stays, on_both.tokens["chen"])]
     with writing(database) as sql:
-        sql.execute(text("DELETE FROM api_keys WHERE person = 'kang'"))
-        sql.execute(text("DELETE FROM people WHERE id = 'kang'"))
+        sql.execute(text("DELETE FROM api_keys WHERE person = 'kuang'"))
+        sql.execute(text("DELETE FROM people WHERE id = 'kuang'"))
     database.dispose()
     assert answers == [401, 401, 200]
 
@@ -174,17 +174,17 @@ async def test_who_cannot_be_read_in_sql_opens_nothing_and_stops_nobody(
 @pytest.mark.parametrize("broken", ["added_at = 'yesterday'", "districts = x'fffe'"])
 async def test_a_value_that_sqlite_took_and_nobody_reads_stops_nobody(on_sqlite: Api, broken: str) -> None:
     """The whole statement fails of one such value."""
-    _, token = on_sqlite.directory.issue("kang", Role.AGENT)
+    _, token = on_sqlite.directory.issue("kuang", Role.AGENT)
     other, revoked = on_sqlite.directory.issue("niu", Role.AGENT)
     database = engine(on_sqlite.settings.database_url)
     with writing(database) as sql:
-        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kang'"))  # noqa: S608 - ours
+        sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kuang'"))  # noqa: S608 - ours
     on_sqlite.directory.revoke(other.id)
     await on_sqlite.backend.people.read_anew()
     answers = [(await knock(on_sqlite, each)).status_code for each in (token, revoked, on_sqlite.tokens["chen"])]
     with writing(database) as sql:
-        sql.execute(text("DELETE FROM api_keys WHERE person = 'kang'"))
-        sql.execute(text("DELETE FROM people WHERE id = 'kang'"))
+        sql.execute(text("DELETE FROM api_keys WHERE person = 'kuang'"))
+        sql.execute(text("DELETE FROM people WHERE id = 'kuang'"))
     database.dispose()
     assert answers == [401, 401, 200]
 
@@ -206,7 +206,7 @@ async def test_nobody_is_let_in_if_nobody_can_be_read(on_sqlite: Api, tmp_path: 
 
 async def test_a_new_key_opens_at_once_and_a_revoked_one_not_for_long_in_every_process(on_both: Api) -> None:
     async with further_api(on_both, now, people_seconds=0.2) as other:
-        key, token = on_both.directory.issue("kang", Role.AGENT)
+        key, token = on_both.directory.issue("kuang", Role.AGENT)
         assert [(await knock(api, token)).status_code for api in (on_both, other)] == [200, 200]
         on_both.directory.revoke(key.id)
 
@@ -216,14 +216,14 @@ async def test_a_new_key_opens_at_once_and_a_revoked_one_not_for_long_in_every_p
 
 
 async def test_a_key_ends_at_its_instant(on_sqlite: Api) -> None:
-    _, token = on_sqlite.directory.issue("kang", Role.AGENT, expires_at=now() + timedelta(hours=1))
+    _, token = on_sqlite.directory.issue("kuang", Role.AGENT, expires_at=now() + timedelta(hours=1))
     assert (await knock(on_sqlite, token)).status_code == 200
     async with further_api(on_sqlite, lambda: now() + timedelta(hours=1)) as later:
         problem(await knock(later, token), 401, "unauthorized")
 
 
 async def test_a_key_for_reading_changes_nothing(on_sqlite: Api) -> None:
-    on_sqlite.tokens["reader"] = on_sqlite.directory.enter("kang", Role.AGENT, scope="read")
+    on_sqlite.tokens["reader"] = on_sqlite.directory.enter("kuang", Role.AGENT, scope="read")
     number = await on_sqlite.case_in("registered")
     assert (await on_sqlite.get(f"/v1/complaints/{number}", "reader")).status_code == 200
     problem(await on_sqlite.act(number, "comment", {"note": "你好"}, "reader"), 403, "wrong-scope")
@@ -232,7 +232,7 @@ async def test_a_key_for_reading_changes_nothing(on_sqlite: Api) -> None:
 
 
 async def test_the_last_use_of_a_key_is_noted(on_sqlite: Api) -> None:
-    key, token = on_sqlite.directory.issue("kang", Role.AGENT)
+    key, token = on_sqlite.directory.issue("kuang", Role.AGENT)
     began_at = now()
     async with further_api(on_sqlite, now) as api:
         await knock(api, token)
@@ -242,7 +242,7 @@ async def test_the_last_use_of_a_key_is_noted(on_sqlite: Api) -> None:
 
 
 async def test_a_later_use_is_not_overwritten_by_another_process(on_both: Api) -> None:
-    key, _ = on_both.directory.issue("kang", Role.AGENT)
+    key, _ = on_both.directory.issue("kuang", Role.AGENT)
     database, at = engine(on_both.settings.database_url), now()
     with writing(database) as sql:
         for minutes in (1, 2, 0):
@@ -286,7 +286,7 @@ async def test_an_address_beyond_its_guesses_reads_sql_no_more(on_sqlite: Api) -
     async with further_api(on_sqlite, now, guesses_per_minute=3) as api:
         answers = [await knock(api, f"hk_{number:08x}_" + "x" * 43) for number in range(3)]
         assert {answer.status_code for answer in answers} == {401}
-        _, token = on_sqlite.directory.issue("kang", Role.AGENT)
+        _, token = on_sqlite.directory.issue("kuang", Role.AGENT)
         problem(await knock(api, token), 429, "too-many-guesses")
         assert (await knock(api, on_sqlite.tokens["chen"])).status_code == 200
 

@@ -1,5 +1,6 @@
 """Rights: every route for every role, as the published table says; what is masked; and attacks that fail."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -273,8 +274,9 @@ async def test_rights_need_no_further_read_of_sql(on_sqlite: Api) -> None:
     number, asked = await on_sqlite.case_in("dispatched", **CALLER), Counter[tuple[str, str]]()
     current = ("", "")
 
-    def count(*_: object) -> None:
-        asked[current] += 1
+    def count(_: object, __: object, statement: str, *___: object) -> None:
+        # People and keys are read by the clock, whoever asks.
+        asked[current] += not re.search("FROM (people|api_keys)", statement)
 
     engine = on_sqlite.backend.reader._engine
     event.listen(engine, "before_cursor_execute", count)

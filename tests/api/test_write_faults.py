@@ -39,7 +39,7 @@ from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.incident import incident_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 AT_ONCE = 40
 IN_FLIGHT = 10

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.service import Service, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_whoever_owns_open_cases_leaves_after_they_are_handed_over(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.support.people import (
 )
 from tests.support.service import Service, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

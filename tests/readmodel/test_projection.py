@@ -197,6 +197,7 @@ def leads_to_the_same_rows(database: Engine, data: st.DataObject) -> None:
 
 @settings(any_data, max_examples=8)
 @given(data=st.data())
+@pytest.mark.slow
 def test_any_order_and_repetition_leads_to_the_same_rows(database: Engine, data: st.DataObject) -> None:
     leads_to_the_same_rows(database, data)
 
@@ -255,6 +256,7 @@ def history(reset_after: int | None = None) -> list[ProjectionBatch]:
 
 @settings(any_data, max_examples=40)
 @given(data=st.data())
+@pytest.mark.slow
 def test_batches_of_two_histories_of_a_case_never_mix(database: Engine, data: st.DataObject) -> None:
     """The workflow was reset after some batches, and went on at a later time. SQL keeps a beginning of one history."""
     clear(database)

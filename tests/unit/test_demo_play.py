@@ -221,6 +221,7 @@ def console() -> Console:
     return Console(record=True, width=160, file=io.StringIO())
 
 
+@pytest.mark.slow
 class TestPerform:
     async def test_all_goes_as_planned(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
         assert await perform(options(tmp_path, cases=300), console)

@@ -206,6 +206,7 @@ async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_hi
     await replays(incident)
 
 
+@pytest.mark.slow
 async def test_an_incident_that_asks_its_cases_and_is_merged_goes_on_from_its_history(cold: Hotline) -> None:
     """A signal says that the case has left, while SQL is waited for: the incident asks, and the case has not."""
     incident, other = await begun(cold, "asks"), await begun(cold, "absorbs")

@@ -64,6 +64,7 @@ async def test_workflows_that_are_no_cases_stop_nothing(reconciled: Hotline) -> 
     assert report.fault is None
 
 
+@pytest.mark.slow
 async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reconciled: Hotline) -> None:
     """Until its first change Temporal does not tell when it changed: it counts as behind, and nothing is missing."""
     registration = reconciled.registration(at=datetime.now(UTC) - timedelta(seconds=2))
@@ -82,6 +83,7 @@ async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reco
     await until(later, lambda known: bool(known and known >= began_at + 2 * reconcile.GRACE))
 
 
+@pytest.mark.slow
 async def test_a_start_that_is_signed_with_an_unknown_key_is_listed_as_such(reconciled: Hotline) -> None:
     """The service may have started it: it neither fails nor stops the comparison of others."""
     client = with_interceptors(reconciled.client, signatures_by(SigningKey(b"othr", KEY.secret)))

@@ -287,6 +287,7 @@ async def test_a_case_of_an_incident_that_is_over_stays_settled(hotline: Hotline
     assert ((await back.view()).version, (await back.view()).incident) == (before.version + 1, cause.number)
 
 
+@pytest.mark.slow
 async def test_everything_comes_back_on_a_new_temporal_server(tmp_path: Path) -> None:
     """The old one is lost as a whole. A rebuild that is cut short goes on where it was."""
     async with await temporal_server() as server, running_hotline(server, tmp_path) as lost:

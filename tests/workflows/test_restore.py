@@ -22,7 +22,7 @@ from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 def back_up(file: Path, backup: Path) -> None:

@@ -213,6 +213,7 @@ async def test_a_case_that_was_started_past_the_service_ends_and_is_not_in_sql(
 
 
 @pytest.mark.parametrize("stolen", [False, True])
+@pytest.mark.slow
 async def test_the_later_runs_of_a_cron_are_refused_as_well(hotline: Hotline, owner: Engine, stolen: bool) -> None:
     """Temporal starts them itself; with the signature of the case in whose place they are."""
     complaint = await hotline.start()

@@ -24,7 +24,7 @@ from tests.support.temporal import temporal_server
 from workflows.clients.singletons import SURGE_WATCH
 from workflows.surge_watch import SurgeWatchWorkflow
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 ENOUGH = 11
 """Calls of one service from one district that the default catalogue does not take for chance."""
@@ -114,7 +114,6 @@ async def test_calls_that_an_open_incident_explains_raise_no_suspicion(
         assert (await suspected.seen()).incident.scope.districts == ("huangpu",)
 
 
-@pytest.mark.slow
 async def test_sql_that_is_down_is_waited_for(server: WorkflowEnvironment, tmp_path: Path) -> None:
     async with watched(server, tmp_path) as (hotline, watch):
         await call(hotline, ENOUGH - 1, "sanjiao")
