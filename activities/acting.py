@@ -1,15 +1,17 @@
 """People of an action from the Temporal UI or CLI: their roles and departments are those of the directory."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from domain.shared.actors import Actor, PersonId, Role, shown_name
+from domain.shared.actors import Actor, PersonId, shown_name
 from domain.shared.value import Immutable
 from readmodel.database import reading
-from readmodel.people import Directory, Member, directory
+from readmodel.people import Directory, Member, NamingFault, members
 
 FIND_ACTOR = "find_actor"
 NOBODY = "Nobody"
@@ -17,19 +19,23 @@ NOBODY = "Nobody"
 
 
 class Acting(Immutable):
-    """Person who acts, and the people and the department that the body of the action names."""
+    """Person who acts, and the people and the department that the body of the action names.
+
+    `takes_department`: the body may name one.
+    """
 
     person: PersonId
     owner: str | None = None
     assignee: str | None = None
     department: str | None = None
+    takes_department: bool = False
 
 
 class Found(Immutable):
-    """Person who acts; the ids of the people named, by field; and the names of those, by id, where they differ."""
+    """Person who acts; the changes of the body; and the names of the people in it, by id, where they differ."""
 
     actor: Actor
-    ids: dict[str, str]
+    changes: dict[str, str]
     people: dict[str, str]
 
 
@@ -49,53 +55,57 @@ class PeopleFinder:
     async def find_actor(self, acting: Acting) -> Found:
         """Return who acts, and the people named. Raises ApplicationError for one who is not accepted."""
         known = await asyncio.to_thread(self._read)
-        actor = _find(known, "as", acting.person).actor
-        named: dict[str, Member] = {}
+        actor = _found("as", acting.person, known.one).actor
+        changes, names = dict[str, str](), dict[str, str]()
+        named: list[tuple[str, Member]] = []
         if acting.owner:
-            named["owner"] = _owner(known, acting.owner)
+            named.append(("owner", _found("owner", acting.owner, known.owner)))
         if acting.assignee and not (self._takes_unknown and not known.has_had(acting.assignee)):
-            # Whoever names no department acts for the own one.
-            named["assignee"] = _assignee(known, acting.assignee, acting.department or actor.department)
-        ids = {field: person.id for field, person in named.items()}
-        names = {person.id: shown_name(person.id, person.name) for person in named.values()}
-        return Found(actor=actor, ids=ids, people={id_: name for id_, name in names.items() if name})
+            # An actor who names no department acts for their own; else the work is that of the assignee's.
+            department = acting.department or actor.department
+            find = partial(known.assignee, department=department)
+            person = _found("assignee", acting.assignee, find, department)
+            named.append(("assignee", person))
+            if acting.takes_department and department is None and person.department:
+                changes["department"] = person.department
+        for field, person in named:
+            changes[field] = person.id
+            names |= {person.id: name} if (name := shown_name(person.id, person.name)) else {}
+        return Found(actor=actor, changes=changes, people=names)
 
     def _read(self) -> Directory:
         with reading(self._engine) as connection:
-            return directory(connection)
+            return Directory(people=members(connection))
 
 
-def _owner(known: Directory, text: str) -> Member:
-    person = _find(known, "owner", text)
-    if person.role is Role.CREW:
-        zh = f"owner {person.id} 是抢修人员，不能担任首问责任人，请填其他人员的工号"
-        en = f"owner: {person.id} is of a crew, which owns no case; accepted: the id of a person of no crew"
-        raise _nobody(zh, en)
-    return person
+def _found(field: str, text: str, find: Callable[[str], Member], department: str | None = None) -> Member:
+    """Return the person whom `find` finds. Raises ApplicationError."""
+    try:
+        return find(text)
+    except NamingFault as fault:
+        raise _refusal(field, text, fault, department) from None
 
 
-def _assignee(known: Directory, text: str, department: str | None) -> Member:
-    person = _find(known, "assignee", text)
-    if department not in (None, person.department):
-        zh = f"assignee {person.id} 不是 {department} 部门的人员，请填该部门人员的工号"
-        theirs = person.department or "no department"
-        en = f"assignee: {person.id} is of {theirs}; accepted: the id of a person of {department}"
-        raise _nobody(zh, en)
-    return person
-
-
-def _find(known: Directory, field: str, text: str) -> Member:
-    """Return the one person who is meant. Raises ApplicationError."""
-    found = known.named(text)
-    if not found:
-        zh = f"{field} {text} 不在在岗人员名录中，请填名录中的工号"
-        accepted = "the id of a person who has not left, as `hotline person list` shows"
-        raise _nobody(zh, f"{field}: {text!r} is nobody in the directory; accepted: {accepted}")
-    if len(found) > 1:
-        ids = ", ".join(person.id for person in found)
-        zh = f"{field} {text} 有多人同名，请填其中一人的工号：{ids}"
-        raise _nobody(zh, f"{field}: {text!r} is the name of several people; accepted: one of the ids {ids}")
-    return found[0]
+def _refusal(field: str, text: str, fault: NamingFault, department: str | None = None) -> ApplicationError:
+    match fault.kind:
+        case "nobody":
+            zh = f"{field} {text} 不在在岗人员名录中，请填名录中的工号"
+            accepted = "the id of a person who has not left, as `hotline person list` shows"
+            return _nobody(zh, f"{field}: {text!r} is nobody in the directory; accepted: {accepted}")
+        case "several":
+            ids = ", ".join(person.id for person in fault.people)
+            zh = f"{field} {text} 有多人同名，请填其中一人的工号：{ids}"
+            return _nobody(zh, f"{field}: {text!r} is the name of several people; accepted: one of the ids {ids}")
+        case "crew":
+            [person] = fault.people
+            zh = f"{field} {person.id} 是抢修人员，不能担任首问责任人，请填其他人员的工号"
+            en = f"{field}: {person.id} is of a crew, which owns no case; accepted: the id of a person of no crew"
+            return _nobody(zh, en)
+        case "elsewhere":
+            [person] = fault.people
+            zh = f"{field} {person.id} 不是 {department or '办理'} 部门的人员，请填该部门人员的工号"
+            theirs, ours = person.department or "no department", department or "the department"
+            return _nobody(zh, f"{field}: {person.id} is of {theirs}; accepted: the id of a person of {ours}")
 
 
 def _nobody(zh: str, en: str) -> ApplicationError:

@@ -24,7 +24,7 @@ class _Linked(BaseModel):
 
 
 class CaseUpdates:
-    """Sender of the updates and queries of incidents and rollouts.
+    """Sender of the updates and queries of incidents, rollouts and handovers.
 
     Args:
         sender: writes the batches that cases return.

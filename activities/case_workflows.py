@@ -1,4 +1,4 @@
-"""Workflows of cases as Temporal lists and describes them, for the reconciler."""
+"""Workflows of cases as Temporal lists and describes them, for the reconciler and the commands."""
 
 import json
 from collections.abc import AsyncIterator, Mapping

@@ -79,9 +79,9 @@ def example(action: AnyAction) -> str:
     body = action.example
     said = {name for name in body.model_fields_set if not isinstance(getattr(body, name), datetime)} - {"note"}
     with suppress(ValidationError):
-        body = action.body.model_validate(body.model_dump(include=said))
+        body = action.body.model_validate(body.model_dump(include=said, exclude_unset=True))
     ids = {name: COLLEAGUE for name in ("owner", "assignee") if name in said}
-    sent = {"as": PERSON} | body.model_dump(mode="json", include=body.model_fields_set) | ids
+    sent = {"as": PERSON} | body.model_dump(mode="json", exclude_unset=True) | ids
     return json.dumps(sent, ensure_ascii=False)
 
 

@@ -14,8 +14,7 @@ from domain.case.handover import Handover
 from domain.case.views import Outcome
 from domain.shared.command import Command
 from domain.shared.value import Immutable
-from readmodel.case_queries import get_cases
-from readmodel.workload import owned_by
+from readmodel.workload import owned_by, owners
 
 HANDED_OVER, OTHERS = "handed_over", "others"
 """Answers of a case: it has the new owner; somebody else has given it to a third person."""
@@ -66,24 +65,24 @@ class Handovers:
     async def hand_over_cases(self, page: CasesOfHandover) -> HandedOver:
         """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there."""
         handover = page.handover
-        known = await read(self._engine, lambda sql: get_cases(sql, page.numbers))
-        cases = {case.number: case for case in known}
+        known = await read(self._engine, lambda sql: owners(sql, page.numbers))
         body = HandOver(owner=handover.owner, note=handover.reason)
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
 
         async def ask(number: str) -> Answer:
-            if not (case := cases.get(number)):
-                return SILENT + number, None  # SQL has lost its first event, and will have it again
-            if case.owner != handover.previous_owner:  # moved by an attempt whose answer was lost, or by somebody else
-                return HANDED_OVER if case.owner == handover.owner else OTHERS, None
+            if number not in known:
+                return SILENT + number, None  # SQL has lost it, and will have it again
+            owner, version = known[number]
+            if owner != handover.previous_owner:  # moved by an attempt whose answer was lost, or by somebody else
+                return HANDED_OVER if owner == handover.owner else OTHERS, None
             command = Command(
                 actor=handover.actor,
                 body=body,
                 key=key,
                 digest=handover.id,
                 people=handover.people,
-                acknowledged=case.version,
+                acknowledged=version,
             )
             try:
                 outcome: Outcome = await self._cases.send(number, ACTION.name, command, Outcome, key)

@@ -63,7 +63,9 @@ class _Checks(worker.WorkflowInboundInterceptor):
 
 async def _by_person(command: Command[Any]) -> Command[Any]:
     """Return the command by the person whom it names, unverified. Raises ApplicationError if somebody is not known."""
-    acting = Acting.taken_from(command.body, person=command.actor.id)
+    body = command.body
+    takes_department = "department" in type(body).model_fields
+    acting = Acting.taken_from(body, person=command.actor.id, takes_department=takes_department)
     try:
         found = await workflow.execute_local_activity(
             FIND_ACTOR, acting, result_type=Found, schedule_to_close_timeout=LOOKUP
@@ -76,6 +78,6 @@ async def _by_person(command: Command[Any]) -> Command[Any]:
     # What else a sender of the service tells, its key and what it has written to SQL, is not believed.
     return type(command)(
         actor=found.actor.model_copy(update={"unverified": True}),
-        body=command.body.model_copy(update=found.ids),
+        body=body.model_copy(update=found.changes),
         people=found.people,
     )

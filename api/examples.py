@@ -17,7 +17,7 @@ from api.schemas import (
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.actions import dispatch, involve
 from domain.case.case import Case
-from domain.case.handover import Assigned, Handover, HandoverProgress
+from domain.case.handover import Handover, HandoverProgress, OpenWork
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
@@ -201,7 +201,7 @@ ANSWERS: dict[str, Any] = {
     **_of_incident(),
     "caller": CALLER,
     "known_caller": KNOWN_CALLER,
-    "handover": from_json(render.handover(HANDOVER, (Assigned(number=NUMBER, department="repair"),))),
+    "handover": from_json(render.handover(HANDOVER, (OpenWork(number=NUMBER, department="repair"),))),
     "services": SERVICES,
     "people": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),
 }

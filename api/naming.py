@@ -1,14 +1,15 @@
 """People whom a request names, by id or by shown name: the new owner of a case, and the person who works on it."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, assert_never
 
 from pydantic import BaseModel
 
 from api.people import People
 from api.problems import ProblemError, declare
-from domain.shared.actors import Actor, Role, shown_name
-from readmodel.people import Member
+from domain.shared.actors import Actor, shown_name
+from readmodel.people import Member, NamingFault
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
@@ -75,35 +76,53 @@ class Naming:
         return body, people
 
     def _owner(self, text: str, *, takes_unknown: bool) -> Named:
-        person = self._find("owner", text, takes_unknown=takes_unknown)
-        if person is None:
-            return Named(text)
-        if person.role is Role.CREW:
-            detail = f"{person.id} is of a crew, which works for its department and owns no case."
-            raise ProblemError(UNKNOWN_OWNER, detail, accepted=["a person of no crew"])
-        return _named(person)
+        return self._named("owner", text, self._people.directory.owner, takes_unknown=takes_unknown)
 
     def _assignee(self, text: str, body: BaseModel, actor: Actor) -> Named:
-        # Whoever names no department acts for the own one.
+        # An actor who names no department acts for their own.
         department = getattr(body, "department", None) or actor.department
-        person = self._find("assignee", text, takes_unknown=self._takes_unknown)
-        if person is None:
-            return Named(text)
-        if person.department is None or department not in (None, person.department):
+
+        def find(wanted: str) -> Member:
+            return self._people.directory.assignee(wanted, department)
+
+        return self._named("assignee", text, find, department, takes_unknown=self._takes_unknown)
+
+    def _named(
+        self,
+        field: str,
+        text: str,
+        find: Callable[[str], Member],
+        department: str | None = None,
+        *,
+        takes_unknown: bool,
+    ) -> Named:
+        """Return the person whom `find` finds, or the text if it may be taken as it is. Raises ProblemError 422."""
+        try:
+            return _named(find(text))
+        except NamingFault as fault:
+            if fault.kind == "nobody" and takes_unknown and not self._people.directory.has_had(text):
+                return Named(text)
+            raise _problem(field, text, fault, department) from None
+
+
+def _problem(field: str, text: str, fault: NamingFault, department: str | None) -> ProblemError:
+    match fault.kind:
+        case "nobody":
+            detail, accepted = f"{text!r} is nobody in the directory.", ACCEPTED
+        case "several":
+            ids = ", ".join(person.id for person in fault.people)
+            detail, accepted = f"{text!r} is several people: {ids}.", ACCEPTED
+        case "crew":
+            detail = f"{fault.people[0].id} is of a crew, which works for its department and owns no case."
+            accepted = ["a person of no crew"]
+        case "elsewhere":
+            [person] = fault.people
             work = f"the work is that of {department or 'a department'}"
             detail = f"{person.id} is of {person.department or 'no department'}, and {work}."
-            raise ProblemError(UNKNOWN_ASSIGNEE, detail, accepted=[f"a person of {department or 'the department'}"])
-        return _named(person)
-
-    def _find(self, field: str, text: str, *, takes_unknown: bool) -> Member | None:
-        """Return the one person who is meant; None for text that is taken as it is. Raises ProblemError 422."""
-        found = self._people.named(text)
-        if not found and takes_unknown and not self._people.was_of_somebody(text):
-            return None
-        if len(found) != 1:
-            whom = f"several people: {', '.join(person.id for person in found)}" if found else "nobody in the directory"
-            raise ProblemError(KINDS[field], f"{text!r} is {whom}.", accepted=ACCEPTED)
-        return found[0]
+            accepted = [f"a person of {department or 'the department'}"]
+        case _:
+            assert_never(fault.kind)
+    return ProblemError(KINDS[field], detail, accepted=accepted)
 
 
 def _named(person: Member) -> Named:

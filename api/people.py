@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError
 from api.sql.reader import Reader, away
-from domain.shared.actors import RESERVED, SYSTEM, Actor
+from domain.shared.actors import SYSTEM, Actor
 from readmodel.database import writing
 from readmodel.people import (
     TOKEN,
@@ -118,17 +118,18 @@ class People:
         self._used[key.id] = now
         return actor, key.scope
 
+    @property
+    def directory(self) -> Directory:
+        """Directory as it was read last; empty if it never was."""
+        return self._directory or Directory()
+
     def named(self, text: str) -> tuple[Member, ...]:
         """Return those who are meant by an id or a shown name: one, unless the name is nobody's or of several."""
-        return self._directory.named(text) if self._directory else ()
+        return self.directory.named(text)
 
     def get(self, person_id: str) -> Member | None:
         """Return the person with this id, whatever its case and width, also one who has left; None if there is none."""
         return self._people.get(folded(person_id))
-
-    def was_of_somebody(self, text: str) -> bool:
-        """Return True if this is the id or name of a person, also of one who has left, or stands for nobody at all."""
-        return self._directory.has_had(text) if self._directory else folded(text) in RESERVED
 
     def present(self) -> tuple[Member, ...]:
         """Return all who have not left."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
-from domain.case.handover import Assigned, HandoverProgress
+from domain.case.handover import HandoverProgress, OpenWork
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
@@ -136,7 +136,7 @@ def _masked(content: Any, reader: Actor, case: State | str | None) -> bytes:  # 
     return to_json(shown)
 
 
-def handover(progress: HandoverProgress, to_assign: Iterable[Assigned]) -> bytes:
+def handover(progress: HandoverProgress, to_assign: Iterable[OpenWork]) -> bytes:
     """Return a handover in the shape of `routes.handovers.HandoverItem`."""
     order = progress.handover
     shown = {

@@ -57,7 +57,8 @@ def department_within(right: Right, actor: Actor, asked: str | None) -> str | No
 def search_within(actor: Actor, filters: CaseFilters) -> CaseFilters:
     """Return filters by which a search confirms no guess of what its reader sees masked. Raises ProblemError.
 
-    Who sees addresses clear searches in numbers and addresses, all others in the cases that are all clear to them.
+    Who sees addresses clear searches in numbers, addresses and descriptions, all others in the cases that are all clear
+    to them.
     """
     hidden = masks_for(actor.role, ended=True)
     if filters.q is None or not hidden:

@@ -21,7 +21,7 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description="`ETag` of the version that you have read, or several: of any other it is refused. `*`: of none.",
+        description="`ETag` of the version that you have read, or several; at any other, 412. `*` stands for any.",
         examples=['"12"'],
         json_schema_extra={"pattern": f"^{_TAGS}$"},
     ),

@@ -197,8 +197,11 @@ class WorkflowRebuild:
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _terminate(self, latest: WorkflowExecutionDescription) -> None:
-        with suppress(RPCError):  # it has ended meanwhile, or Temporal tells so next
+        try:
             await self._client.get_workflow_handle(latest.id, run_id=latest.run_id).terminate(reason=REPLACED)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended meanwhile
+                raise
 
     async def _keys(
         self, workflow: type, latest: WorkflowExecutionDescription | None, events: Sequence[BaseEvent]

@@ -1,7 +1,7 @@
 """Facts of cases that lists show, as SQL has them, for a comparison with Temporal's search attributes."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,8 @@ from readmodel.tables import cases, events, parts
 class CaseFacts(NamedTuple):
     """Facts of one case. `events` is their number, `active` False once nothing can happen to the case any more.
 
-    The fields up to `changed_at` are those of its search attributes. `changed_at` is later with every version.
+    The fields up to `changed_at` are those of its search attributes, except `overdue`. `changed_at` is later with every
+    version.
     """
 
     state: str
@@ -85,6 +86,6 @@ def _statement(at: datetime) -> Select[Any]:
     )
 
 
-def _facts(row: Row[Any], involved: Any) -> CaseFacts:  # noqa: ANN401 - a sequence of texts
+def _facts(row: Row[Any], involved: Sequence[str]) -> CaseFacts:
     given = {name: getattr(row, name) for name in CaseFacts._fields if name not in ("flags", "involved", "active")}
     return CaseFacts(**given, flags=tuple(from_json(row.flags)), involved=tuple(involved), active=bool(row.active))

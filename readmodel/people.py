@@ -76,6 +76,21 @@ class ApiKey(Immutable):
         return secrets.compare_digest(_digest(secret), self.secret_sha256)
 
 
+class NamingFault(Exception):  # noqa: N818 - a refusal is an answer, and no error
+    """Fault of a text that is to name an owner or assignee, and the people whom it names.
+
+    `nobody` and `several` are of any text; `crew` is of an owner, `elsewhere` of an assignee of another department, or
+    of none.
+    """
+
+    def __init__(
+        self, kind: Literal["nobody", "several", "crew", "elsewhere"], people: tuple[Member, ...] = ()
+    ) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.people = people
+
+
 class Directory(Immutable):
     """All people and keys, also those who have left and what was revoked, in the order in which they were made."""
 
@@ -90,8 +105,29 @@ class Directory(Immutable):
         found = by_id or [person for person in self.people if folded(person.name) == wanted]
         return tuple(person for person in found if person.left_at is None)
 
+    def one(self, text: str) -> Member:
+        """Return the one person who is meant. Raises NamingFault."""
+        found = self.named(text)
+        if len(found) != 1:
+            raise NamingFault("several" if found else "nobody", found)
+        return found[0]
+
+    def owner(self, text: str) -> Member:
+        """Return the person who is to own cases: one of no crew, which works for its department. Raises NamingFault."""
+        person = self.one(text)
+        if person.role is Role.CREW:
+            raise NamingFault("crew", (person,))
+        return person
+
+    def assignee(self, text: str, department: str | None) -> Member:
+        """Return the person who is to do the work of this department, None: of the person's own. Raises NamingFault."""
+        person = self.one(text)
+        if person.department is None or department not in (None, person.department):
+            raise NamingFault("elsewhere", (person,))
+        return person
+
     def has_had(self, text: str) -> bool:
-        """Return True if this is the id or name of a person, also of one who has left, or stands for nobody at all."""
+        """Return True if this is the id or name of a person, also of one who has left, or reserved for the service."""
         wanted = folded(text)
         return wanted in RESERVED or any(wanted in (folded(each.id), folded(each.name)) for each in self.people)
 
@@ -100,7 +136,12 @@ def directory(connection: ReadConnection | WriteConnection) -> Directory:
     """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
     # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
     keys = tuple(_readable(connection, api_keys, api_keys.c.created_at, _key))
-    return Directory(people=tuple(_readable(connection, people, people.c.added_at, _member)), keys=keys)
+    return Directory(people=members(connection), keys=keys)
+
+
+def members(connection: ReadConnection | WriteConnection) -> tuple[Member, ...]:
+    """Return all people, without rows that cannot be read."""
+    return tuple(_readable(connection, people, people.c.added_at, _member))
 
 
 def restore(connection: WriteConnection, kept: Directory) -> int:

@@ -1,23 +1,31 @@
 """Queries of the open work of one person: cases that the person owns, and work that is assigned to the person."""
 
-from sqlalchemy import func, select
+from collections.abc import Collection
 
-from domain.case.handover import Assigned
+from sqlalchemy import JSON, func, select, type_coerce
+
+from domain.case.actions import assign
+from domain.case.handover import OpenWork
 from domain.case.lifecycle import OPEN
-from domain.case.parts import PART_AT_WORK, Part
+from domain.case.parts import PART_AT_WORK
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import cases, parts
 
 _IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
+_COMPLETED = type_coerce(cases.c.document, JSON)["completed"].as_boolean().label("completed")
+_ASSIGNEE_OF_PART = type_coerce(parts.c.document, JSON)["assignee"].as_string()
 
 
 def owned_by(connection: ReadConnection, person: str, after: str, limit: int) -> list[str]:
-    """Return the numbers of the open cases that a person owns, in order, from after this one on.
-
-    Those that have lost their workflow are left out: nobody can ask them.
-    """
-    owned = select(cases.c.number).where(cases.c.owner == person, _IS_OPEN, cases.c.lost.is_(None))
+    """Return the numbers of the open cases that a person owns, in order, from after this one on."""
+    owned = select(cases.c.number).where(cases.c.owner == person, _IS_OPEN)
     return list(connection.scalars(owned.where(cases.c.number > after).order_by(cases.c.number).limit(limit)))
+
+
+def owners(connection: ReadConnection, numbers: Collection[str]) -> dict[str, tuple[str, int]]:
+    """Return owner and version of each of these cases; one without a row is left out."""
+    statement = select(cases.c.number, cases.c.owner, cases.c.version).where(cases.c.number.in_(numbers))
+    return {row.number: (row.owner, row.version) for row in connection.execute(statement)}
 
 
 def count_owned(connection: ReadConnection | WriteConnection, person: str) -> int:
@@ -26,14 +34,17 @@ def count_owned(connection: ReadConnection | WriteConnection, person: str) -> in
     return connection.scalar(statement) or 0
 
 
-def assigned_to(connection: ReadConnection | WriteConnection, person: str) -> tuple[Assigned, ...]:
-    """Return the open cases and the parts at work that a person is to do, by number."""
-    mine = select(cases.c.number, cases.c.department).where(cases.c.assignee == person, _IS_OPEN)
-    of_cases = [Assigned(number=row.number, department=row.department) for row in connection.execute(mine)]
-    at_work = select(parts.c.number, parts.c.document).where(parts.c.state.in_(sorted(PART_AT_WORK)))
-    of_parts = [(row.number, Part.model_validate_json(row.document)) for row in connection.execute(at_work)]
+def assigned_to(connection: ReadConnection | WriteConnection, person: str) -> tuple[OpenWork, ...]:
+    """Return the work on cases and parts that a person has still to do, and `assign` may give to another, by number."""
+    of_cases = select(cases.c.number, cases.c.department, _COMPLETED).where(
+        cases.c.assignee == person, cases.c.state.in_(sorted(assign.ACTION.sources))
+    )
+    of_parts = select(parts.c.number, parts.c.department).where(
+        parts.c.state.in_(sorted(PART_AT_WORK)), person == _ASSIGNEE_OF_PART
+    )
     found = [
-        *of_cases,
-        *(Assigned(number=number, department=part.department) for number, part in of_parts if part.assignee == person),
+        *(row for row in connection.execute(of_cases) if not row.completed),
+        *connection.execute(of_parts),
     ]
-    return tuple(sorted(found, key=lambda work: work.number))
+    work = (OpenWork(number=row.number, department=row.department) for row in found)
+    return tuple(sorted(work, key=lambda each: each.number))

@@ -116,7 +116,7 @@ class EntityWorkflow(ChecksStart):
         self._check_acknowledged(command.acknowledged or 0)
         if command.key in self._seen:
             return
-        changed = self._is_for_another_version(command)
+        changed = self._version_refusal(command)
         try:
             self._entity.check(command, workflow.now())
         except Refused as refused:
@@ -126,7 +126,7 @@ class EntityWorkflow(ChecksStart):
         if changed:
             raise self._refusal(changed)
 
-    def _is_for_another_version(self, command: Command[Any]) -> Refused | None:
+    def _version_refusal(self, command: Command[Any]) -> Refused | None:
         """Return the refusal of a command that is for other versions; None if it is for this one, or for any."""
         if command.if_versions is None or self._entity.version in command.if_versions:
             return None

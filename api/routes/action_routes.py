@@ -69,7 +69,7 @@ class ActionRoutes(Generic[OutcomeT]):
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
-        example = {"usual": {"summary": action.zh, "value": action.example.model_dump(mode="json")}}
+        example = {"usual": {"summary": action.zh, "value": action.example.model_dump(mode="json", exclude_unset=True)}}
         act = self._endpoint(action, example)
         act.__doc__ = self._description(action)
         path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
@@ -104,7 +104,7 @@ class ActionRoutes(Generic[OutcomeT]):
             if actor.role in able:
                 refused = await refusal_of(prepare())
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
-            digest = digest_of(f"{name}\0{body.model_dump_json(exclude_none=True)}")
+            digest = digest_of(f"{name}\0{body.model_dump_json(exclude_unset=True)}")
             # Built of parts that have been validated already.
             command = command_type.model_construct(
                 actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions

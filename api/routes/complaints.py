@@ -186,8 +186,9 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     ) -> Response:
         """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
-        No case comes twice or is left out between pages; what is registered meanwhile comes before the first. A crew
-        lists its department's cases. Who sees callers' data masked cannot search in them.
+        By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
+        the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
+        sees callers' data masked cannot search in them.
         """
         filters = _filters(backend, wanted, actor)
         if wanted.format == "csv":

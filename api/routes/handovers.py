@@ -17,7 +17,7 @@ from api.security import digest_of, request_key
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.actions.hand_over import SAME_OWNER
-from domain.case.handover import Assigned, Handover, HandoverProgress
+from domain.case.handover import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text
@@ -59,7 +59,7 @@ class HandoverItem(BaseModel):
     )
     handed_over: int = Field(description="Number of the cases that have the new owner.")
     refused: list[RefusedCase] = Field(description="Cases that were not handed over.")
-    to_assign: tuple[Assigned, ...] = Field(
+    to_assign: tuple[OpenWork, ...] = Field(
         description="Open cases and parts that `from` is to do, now: `assign` gives each to another person."
     )
     links: dict[str, str] = Field(description="`self` is its progress.")

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from api.problems import ProblemError
@@ -48,7 +48,7 @@ class HandoverClient:
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
         """Return the progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
-        with suppress(TimeoutError, RPCError, RuntimeError):
+        with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError):
             async with asyncio.timeout(SOON):
                 return await self._handle(handover_id).result()
         with suppress(ProblemError):

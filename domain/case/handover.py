@@ -31,7 +31,7 @@ class HandoverProgress(Immutable):
     )
 
 
-class Assigned(Immutable):
+class OpenWork(Immutable):
     """Work on a case, or on a part of it, that a person is to do."""
 
     number: str

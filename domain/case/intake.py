@@ -94,7 +94,7 @@ class IntakeFacts(Immutable):
     priority: Priority | None = omit_default(None)
 
     def of(self, intake: Intake) -> Intake:
-        """Return the intake with these facts. Thanks that are none name nobody."""
+        """Return the intake with these facts; only thanks (表扬) name a person thanked."""
         thanked = intake.thanked if self.service_code == THANKS else None
         facts = {"service_code": self.service_code, "caller": self.caller, "location": self.location}
         return intake.model_copy(update={**facts, "thanked": thanked})

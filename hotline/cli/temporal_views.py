@@ -31,10 +31,10 @@ def temporal_views(
 def _department_of(person_id: str) -> str | None:
     """Return the department of a person. Raises OperatorError if nobody has this id."""
     from readmodel.database import reading
-    from readmodel.people import directory
+    from readmodel.people import find
 
     with open_database() as database, reading(database) as connection:
-        known = {person.id: person.department for person in directory(connection).people}
-    if person_id not in known:
+        person = find(connection, person_id)
+    if person is None or person.left_at:
         raise OperatorError(f"nobody has the id {person_id}; accepted: an id of `hotline person list`")
-    return known[person_id]
+    return person.department

@@ -117,7 +117,20 @@ async def test_a_repeated_correction_is_answered_as_the_first_time(on_sqlite: Ap
         assert (answer.status_code, case["version"], case["priority"]) == (200, 3, "P1")
 
 
-async def test_a_case_whose_service_is_in_no_catalogue_any_more_can_be_moved_and_keeps_its_terms(
+async def test_to_take_a_fact_away_is_another_request_than_to_leave_it(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched", caller={"name": "陈先生", "phone": "0760 8823 0001"})
+    taken = await on_sqlite.act(number, "correct", {"reason": "x", "caller": {"name": None}}, "li", key="a-name")
+    assert taken.status_code == 200
+    other = await on_sqlite.act(number, "correct", {"reason": "x", "caller": {}}, "li", key="a-name")
+    problem(other, 422, "idempotency-key-reused")
+    assert (await on_sqlite.complaint(number))["caller"] == {
+        "name": None,
+        "phone": "0760 8823 0001",
+        "account_no": None,
+    }
+
+
+async def test_a_case_of_a_service_that_is_gone_can_be_moved_and_keeps_its_terms(
     on_sqlite: Api, store: CatalogueStore
 ) -> None:
     number = await on_sqlite.case_in("dispatched", service_code="leak")

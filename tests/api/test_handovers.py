@@ -19,6 +19,7 @@ from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import until
 from tests.support.rows import execute
 from workflows.clients.handover import handover_workflow_id
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ORDER: Json = {"from": "chen", "to": "li", "reason": "病假两周"}
@@ -205,11 +206,27 @@ async def test_a_handover_that_was_ended_by_hand_says_so(
     async with running_api(temporal, sqlite_url, tmp_path) as made:
         await made.case_in("registered")
         monkeypatch.setattr(CaseUpdates, "send", never)
-        begun = (await made.post("/v1/handovers", ORDER, "xu")).json()
+        begun = (await made.post("/v1/handovers", ORDER, "xu", key="ended by hand")).json()
         await until(partial(progress_or_none, made, begun), lambda seen: seen.get("state") == "running")
         await temporal.get_workflow_handle(handover_workflow_id(begun["id"])).terminate()
         ended = await until(partial(progress_or_none, made, begun), lambda seen: seen.get("state") == "ended")
         assert ended["handed_over"] == 0
+        again = await made.post("/v1/handovers", ORDER, "xu", key="ended by hand")
+        assert (again.status_code, again.json()["state"]) == (202, "ended")
+
+
+async def test_a_case_that_has_lost_its_workflow_is_named(made: Api) -> None:
+    lost, found = [await made.case_in("in_progress") for _ in range(2)]
+    await made.temporal.get_workflow_handle(workflow_id(lost)).terminate()
+    done = await hand_over(made)
+    assert (done["handed_over"], done["refused"]) == (1, [{"number": lost, "why": "Its workflow has ended."}])
+    assert await owners(made, lost, found) == ["chen", "li"]
+
+
+async def test_only_work_that_can_be_assigned_is_listed(made: Api) -> None:
+    at_work, _ = [await made.case_in(state) for state in ("in_progress", "pending_reply")]
+    done = await hand_over(made, **{"from": "wu"})
+    assert done["to_assign"] == [{"number": at_work, "department": "repair"}]
 
 
 async def never(*_: Any) -> Any:

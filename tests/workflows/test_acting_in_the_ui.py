@@ -160,6 +160,8 @@ async def test_every_update_shows_an_example_that_is_accepted(open_hotline: Hotl
             assert words == f"{action.zh}: {action.description}"
             sent = json.loads(example)
             assert sent["as"] == "10031"
+            # In a correction, null takes a fact away.
+            assert "null" not in example
             message = await failure(ui.get_workflow_handle(handle.id), name, sent | {"as": "nobody"})
             assert "as nobody 不在在岗人员名录中" in message, name
 
@@ -181,6 +183,8 @@ PEOPLE = [
     ),
     ("dispatch", {"as": "10031", "department": "repair", "assignee": "黄丽"}, "有多人同名", "of the ids 10047, 10048"),
     ("dispatch", {"as": "10031", "department": "repair", "assignee": "张三"}, "不在在岗人员名录中", "is nobody"),
+    ("assign", {"as": "10031", "assignee": "10050"}, "请填该部门人员的工号", "10050 is of no department"),
+    ("assign", {"as": "10031", "assignee": "10047"}, "", "billing has no part in the case"),
 ]
 
 
@@ -248,7 +252,7 @@ async def test_an_action_in_the_first_task_is_taken(open_hotline: Hotline) -> No
 async def test_an_assignee_of_no_directory_is_taken_where_that_is_allowed(open_hotline: Hotline) -> None:
     finder = PeopleFinder(open_hotline.engine, takes_unknown=True)
     found = await finder.find_actor(Acting(person="10031", assignee="王师傅", department="repair"))
-    assert (found.actor.id, found.ids, found.people) == ("10031", {}, {})
+    assert (found.actor.id, found.changes, found.people) == ("10031", {}, {})
     with pytest.raises(ApplicationError, match="离职 不在在岗人员名录中"):
         await finder.find_actor(Acting(person="10031", assignee="离职", department="repair"))
 

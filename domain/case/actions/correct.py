@@ -30,7 +30,7 @@ V = TypeVar("V", bound=Value)
 class Correct(Reasoned):
     """更正 of at least one fact. Fields of `caller` and `location` that are left out stay; null clears them.
 
-    Another service, and another district, change the clocks to its promises; what was consumed is kept. An address
+    For another service or district, the clocks follow its promises; what was consumed is kept. An address
     that is corrected without coordinates loses them.
     """
 
